@@ -1,0 +1,1 @@
+"""What every table promises: data_contracts/ -> schemas, vocabulary, source sheets, validation."""

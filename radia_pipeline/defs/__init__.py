@@ -1,0 +1,1 @@
+"""Orchestration only: thin assets, checks, partitions, resources, jobs. Nothing here computes."""

@@ -1,0 +1,1 @@
+"""The detector that is trained on boxes, its scorecard and its export."""

@@ -1,0 +1,1 @@
+"""Delivered image files -> stored images: read, audit, decode, render, quarantine. Nothing here knows labels."""

@@ -1,0 +1,1 @@
+"""Metrics with intervals, calibration, ensembles and scorecards. Nothing here trains."""

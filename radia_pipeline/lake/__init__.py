@@ -1,0 +1,1 @@
+"""Where tables and images live: atomic files, versions by content, keys, hashes."""

@@ -1,0 +1,1 @@
+"""Saliency maps, boxes made of them, and their benchmark against radiologists' boxes."""

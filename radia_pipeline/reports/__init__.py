@@ -1,0 +1,1 @@
+"""French reports -> sections -> mentions -> labels, with evidence. Nothing here knows images."""

@@ -1,0 +1,1 @@
+"""Radiologists' reviews: the append-only store that label_reviews reads."""

@@ -1,0 +1,80 @@
+"""What a source adapter is: the interface and the records that it hands on.
+
+Adapters know published layouts and nothing else. Identifiers stay native here; they become keyed hashes where tables are
+written, so a record of this module must never reach a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+LABEL_SCHEMA = pa.schema([("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8())])
+BOX_SCHEMA = pa.schema(
+    [("native_image_id", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
+     ("y_px", pa.float64()), ("width_px", pa.float64()), ("height_px", pa.float64()), ("reader", pa.string())]
+)  # fmt: skip
+REPORT_SCHEMA = pa.schema([("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("text", pa.string())])
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """One file of the delivery's image folders, of any kind. ``relative_path`` is relative to the source's root."""
+
+    relative_path: str
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a source's own table says of one image; for DICOM deliveries the header says it instead.
+
+    Lengths are in original pixels, spacing in millimetres, age in years, dates as YYYYMMDD.
+    """
+
+    native_image_id: str
+    native_study_id: str
+    native_patient_id: str
+    view: str | None = None
+    age_years: float | None = None
+    sex: str | None = None
+    study_date: str | None = None
+    original_width_px: int | None = None
+    original_height_px: int | None = None
+    pixel_spacing_mm: tuple[float, float] | None = None
+    official_split: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A table read from a delivery, with every problem counted by a short, non-identifying name."""
+
+    table: pa.Table
+    problems: Mapping[str, int] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """One dataset's published layout."""
+
+    name: str
+
+    def locate(self, sources_root: Path) -> Path | None:
+        """Return the folder with this source's layout under ``sources_root`` (or that folder itself), None if absent."""
+
+    def files(self, root: Path) -> list[DeliveredFile]:
+        """List every file under the image folders, sorted by relative path."""
+
+    def facts(self, root: Path) -> dict[str, ImageFacts] | None:
+        """Return facts by relative path, or None where the files' own headers say them (DICOM with its identifiers)."""
+
+    def labels(self, root: Path) -> Delivered | None:
+        """Return the values that the source says (LABEL_SCHEMA), or None where reports are read instead."""
+
+    def boxes(self, root: Path) -> Delivered:
+        """Return hand-drawn boxes in original pixels (BOX_SCHEMA); an empty table where the source has none."""
+
+    def reports(self, root: Path) -> Delivered | None:
+        """Return the reports as delivered (REPORT_SCHEMA), or None where the source has none."""

@@ -1,0 +1,1 @@
+"""The only package that imports mlflow: runs, metrics and models as the pipeline names them."""
