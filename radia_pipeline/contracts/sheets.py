@@ -1,0 +1,59 @@
+"""One sheet per source dataset: ``data_contracts/sources/<source>.yaml`` as a typed record. No adapter code here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from radia_pipeline.contracts.label_values import labelled_with_unions
+from radia_pipeline.contracts.location import contracts_root, read_yaml
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadTable, UnknownName
+
+
+@dataclass(frozen=True)
+class SourceSheet:
+    """What is known of a source before a file is read: terms of use, label map, what it labels and what not."""
+
+    source: str
+    title: str
+    licence: str
+    citation: str
+    labels: tuple[str, ...]
+    labelled: frozenset[str]
+    label_map: Mapping[str, Any]
+    raw: Mapping[str, Any]
+
+
+@cache
+def known_sources() -> tuple[str, ...]:
+    """Return the sources that have a sheet, sorted."""
+    folder = contracts_root() / "sources"
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml") if read_yaml(path).get("source") == path.stem))
+
+
+@cache
+def source_sheet(source: str) -> SourceSheet:
+    """Return the sheet of one source; raises UnknownName, or BadTable where it names an unknown class."""
+    path = contracts_root() / "sources" / f"{source}.yaml"
+    if source not in known_sources():
+        raise UnknownName(f"Unknown source {source!r}", accepted=", ".join(known_sources()))
+    raw = read_yaml(path)
+    missing = [field for field in ("source", "title", "licence", "citation", "labels") if field not in raw]
+    if missing:
+        raise BadTable(f"{path.name} lacks {', '.join(missing)}", do="add the fields to the sheet")
+    labels = tuple(raw["labels"])
+    for name in labels:
+        vocabulary().entry(name)
+    return SourceSheet(
+        source=raw["source"],
+        title=raw["title"],
+        licence=raw["licence"],
+        citation=raw["citation"],
+        labels=labels,
+        labelled=labelled_with_unions(labels),
+        label_map=raw.get("label_map") or {},
+        raw=raw,
+    )

@@ -1,0 +1,145 @@
+"""The classes that the pipeline speaks of, their order and their parents. Meanings of values are in ``label_values``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from radia_pipeline.contracts.location import contracts_root, read_yaml
+from radia_pipeline.errors import BadTable, UnknownName, VocabularyMismatch
+
+KINDS = ("pathology", "finding_group", "union", "no_finding")
+
+
+@dataclass(frozen=True)
+class VocabularyClass:
+    """One model output: its name, what kind of class it is and its direct parents."""
+
+    name: str
+    kind: str
+    parents: tuple[str, ...]
+    french: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered, versioned set of classes in a directed acyclic graph of parents."""
+
+    version: str
+    entries: tuple[VocabularyClass, ...]
+    migrations: tuple[dict, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = {entry.name for entry in self.entries}
+        if len(names) != len(self.entries):
+            raise BadTable("The vocabulary names a class twice", do="give each class one entry")
+        for entry in self.entries:
+            if entry.kind not in KINDS:
+                raise BadTable(f"Class {entry.name} has the unknown kind {entry.kind}", accepted=", ".join(KINDS))
+            if unknown := set(entry.parents) - names:
+                raise BadTable(f"Class {entry.name} names unknown parents: {', '.join(sorted(unknown))}")
+        _ = self.topological
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """All class names in output order."""
+        return tuple(entry.name for entry in self.entries)
+
+    @cached_property
+    def _by_name(self) -> dict[str, VocabularyClass]:
+        return {entry.name: entry for entry in self.entries}
+
+    def _of_kind(self, kind: str) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.entries if entry.kind == kind)
+
+    @cached_property
+    def pathologies(self) -> tuple[str, ...]:
+        """The 14 pathologies, in output order."""
+        return self._of_kind("pathology")
+
+    @cached_property
+    def finding_groups(self) -> tuple[str, ...]:
+        """Groups that a report can state by themselves."""
+        return self._of_kind("finding_group")
+
+    @cached_property
+    def unions(self) -> tuple[str, ...]:
+        """Groups that are nothing but the union of their children."""
+        return self._of_kind("union")
+
+    @property
+    def no_finding(self) -> str:
+        """The class that says that nothing else was found."""
+        return self._of_kind("no_finding")[0]
+
+    def entry(self, name: str) -> VocabularyClass:
+        """Return the entry of a class; raises UnknownName with the accepted names."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownName(f"Unknown class {name!r}", accepted=", ".join(self.classes)) from None
+
+    def index(self, name: str) -> int:
+        """Return the column of a class in every (n, classes) array."""
+        return self.classes.index(self.entry(name).name)
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        """Return the direct parents of a class."""
+        return self.entry(name).parents
+
+    def children(self, name: str) -> tuple[str, ...]:
+        """Return the direct children of a class."""
+        self.entry(name)
+        return tuple(entry.name for entry in self.entries if name in entry.parents)
+
+    def ancestors(self, name: str) -> tuple[str, ...]:
+        """Return every class above ``name``, nearest first, each once."""
+        found: list[str] = []
+        queue = list(self.parents(name))
+        while queue:
+            parent = queue.pop(0)
+            if parent not in found:
+                found.append(parent)
+                queue.extend(self.parents(parent))
+        return tuple(found)
+
+    @cached_property
+    def topological(self) -> tuple[str, ...]:
+        """All classes with parents before children; raises BadTable where parents run in a circle."""
+        ordered: list[str] = []
+        waiting = list(self.entries)
+        while waiting:
+            ready = [entry for entry in waiting if all(parent in ordered for parent in entry.parents)]
+            if not ready:
+                raise BadTable("The vocabulary's parents run in a circle", do="remove one of the links")
+            ordered.extend(entry.name for entry in ready)
+            waiting = [entry for entry in waiting if entry not in ready]
+        return tuple(ordered)
+
+    def require(self, version: str, holder: str) -> None:
+        """Refuse ``holder`` (a lake, recipe or model) when it speaks another version, naming the way across."""
+        if version == self.version:
+            return
+        steps = [step["name"] for step in self.migrations if step.get("from") == version]
+        way = f"apply the migration {steps[0]}" if steps else "make it again with this version"
+        raise VocabularyMismatch(
+            f"{holder} speaks vocabulary {version}", accepted=f"version {self.version}, which is installed", do=way
+        )
+
+
+def parse_vocabulary(content: dict) -> Vocabulary:
+    """Build a vocabulary from the mapping that ``vocabulary.yaml`` holds."""
+    try:
+        entries = tuple(
+            VocabularyClass(entry["name"], entry["kind"], tuple(entry["parents"]), entry.get("french", entry["name"]))
+            for entry in content["classes"]
+        )
+        return Vocabulary(str(content["version"]), entries, tuple(content.get("migrations") or ()))
+    except (KeyError, TypeError) as error:
+        raise BadTable(f"vocabulary.yaml lacks the field {error}", accepted="version, classes: name, kind, parents") from None
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Return the installed vocabulary (``data_contracts/vocabulary.yaml``)."""
+    return parse_vocabulary(read_yaml(contracts_root() / "vocabulary.yaml"))
