@@ -1,0 +1,69 @@
+"""Calibration recovers known distortions and never harms a ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radia_pipeline.evaluation import calibration, metrics
+
+
+def true_world(seed: int, n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    z = rng.normal(-1.0, 1.5, n)
+    return z, (rng.random(n) < calibration.sigmoid(z)).astype(int)
+
+
+@pytest.mark.parametrize(("a", "b"), [(2.0, 1.0), (0.5, -0.7), (1.0, 3.0)])
+def test_a_known_distortion_is_undone(a, b):
+    z, y = true_world(0)
+    fitted = calibration.fit_platt(a * z + b, y)
+    assert fitted.a == pytest.approx(1 / a, rel=0.08)
+    assert fitted.b == pytest.approx(-b / a, abs=0.1)
+    moved = a * z + b
+    before, after = (metrics.probability_metrics(calibration.sigmoid(x), y)["ece"] for x in (moved, fitted(moved)))
+    assert after < before / 3
+
+
+def test_fit_equals_unpenalised_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    z, y = true_world(1)
+    reference = LogisticRegression(C=np.inf, tol=1e-10).fit(z[:, None] * 1.7, y)
+    fitted = calibration.fit_platt(z * 1.7, y)
+    assert fitted.a == pytest.approx(reference.coef_[0, 0], abs=2e-3)
+    assert fitted.b == pytest.approx(reference.intercept_[0], abs=2e-3)
+
+
+def test_temperature_only_scales():
+    z, y = true_world(2)
+    fitted = calibration.fit_temperature(3 * z, y)
+    assert fitted.b == 0.0
+    assert fitted.a == pytest.approx(1 / 3, rel=0.05)
+
+
+@given(st.integers(0, 500), st.integers(0, 12), st.floats(-3, 3))
+@settings(max_examples=60, deadline=None)
+def test_the_slope_is_positive_and_finite_whatever_comes(seed, positives, separation):
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.ones(positives), np.zeros(30), -np.ones(3)].astype(int)
+    fitted = calibration.fit_platt(rng.normal(size=len(y)) + separation * y, y)
+    assert calibration.MIN_SLOPE <= fitted.a <= calibration.MAX_SLOPE
+    assert np.isfinite(fitted.b)
+
+
+def test_few_positives_move_only_the_shift():
+    z = np.linspace(-3, 3, 50)
+    y = (np.arange(50) >= 45).astype(int)
+    fitted = calibration.fit_platt(z, y)
+    assert fitted.a == 1.0
+    assert calibration.sigmoid(fitted(z)).mean() == pytest.approx((5 * 6 / 7 + 45 / 47) / 50, abs=1e-6)
+
+
+def test_logit_and_sigmoid_are_inverse_and_bounded():
+    z = np.linspace(-25, 25, 101)
+    assert np.allclose(calibration.logit(calibration.sigmoid(z)), z, atol=1e-4)
+    assert np.isfinite(calibration.logit(np.array([0.0, 1.0]))).all()
+    assert np.isfinite(calibration.sigmoid(np.array([-1e4, 1e4]))).all()
