@@ -1,0 +1,69 @@
+"""CCSMTL: the hospital's delivery. DICOM files below ``dicom/`` and French reports in ``reports.csv``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+from radia_pipeline.sources import layout
+from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.delivered_tables import count_duplicates, find_table, read_table
+
+REPORTS = ("reports.csv",)
+
+
+class Ccsmtl:
+    """The hospital's delivery; files are recognised by content, identifiers come from DICOM headers."""
+
+    name = "ccsmtl"
+    folder_names = ("ccsmtl",)
+    box_frame_px: tuple[int, int] | None = None
+
+    def has_layout(self, root: Path) -> bool:
+        """Tell whether ``dicom/`` lies in ``root``."""
+        return (root / "dicom").is_dir()
+
+    def locate(self, sources_root: Path) -> Path | None:
+        """See ``Source.locate``."""
+        return layout.locate(sources_root, self.folder_names, self.has_layout)
+
+    def files(self, root: Path) -> list[DeliveredFile]:
+        """List every file below ``dicom/``, of any kind and depth; reports are counted apart."""
+        return layout.files_below(root, ["dicom"])
+
+    def facts(self, root: Path) -> dict[str, ImageFacts] | None:
+        """Return None: DICOM headers say it."""
+        return None
+
+    def labels(self, root: Path) -> Delivered | None:
+        """Return None: labels come from the reports."""
+        return None
+
+    def boxes(self, root: Path) -> Delivered:
+        """Return an empty table: the hospital sends no boxes."""
+        return layout.no_boxes()
+
+    def reports(self, root: Path) -> Delivered | None:
+        """Return the reports row by row as delivered; a delivery without ``reports.csv`` has none, which is counted.
+
+        Rows without a study or without text are counted and left out; a study that comes twice keeps both rows.
+        Raises BadTable where a column is missing.
+        """
+        path = find_table(root, REPORTS)
+        if path is None:
+            return Delivered(REPORT_SCHEMA.empty_table(), {"reports_csv_absent": 1})
+        table = read_table(path)
+        studies = table.column("study_instance_uid")
+        patients = table.column("patient_id")
+        texts = table.column("report")
+        problems = Counter(table.problems)
+        kept = [row for row in zip(studies, patients, texts) if row[0]]
+        problems["rows_without_study"] = len(studies) - len(kept)
+        problems["rows_without_text"] = sum(1 for _, _, text in kept if not text)
+        kept = [row for row in kept if row[2]]
+        problems["rows_repeating_a_study"] = count_duplicates(study for study, _, _ in kept)
+        columns = list(zip(*kept)) if kept else [(), (), ()]
+        data = pa.table([pa.array(column, pa.string()) for column in columns], schema=REPORT_SCHEMA)
+        return Delivered(data, dict(+problems))

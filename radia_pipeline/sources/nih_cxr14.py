@@ -1,0 +1,149 @@
+"""NIH ChestX-ray14: PNG files, ``Data_Entry_2017_v2020.csv`` and ``BBox_List_2017.csv``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.sources import layout
+from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.delivered_tables import (
+    TextTable, age_in_years, as_float, count_duplicates, find_table, read_table, require_table, sex_of,
+)  # fmt: skip
+from radia_pipeline.sources.label_map import TokenMap, said_table, targets_of
+
+ENTRIES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
+BOXES = ("BBox_List_2017.csv",)
+SPLIT_LISTS = {
+    "train": ("nih_official_train.txt",),
+    "validation": ("nih_official_val.txt",),
+    "test": ("nih_official_test.txt", "test_list.txt"),
+    "train_or_validation": ("train_val_list.txt",),
+}
+PUBLISHED_SIDE_PX = 1024
+"""Side of the published square images, to which the box file refers."""
+_VIEWS = {"PA": "PA", "AP": "AP", "LL": "LATERAL", "LATERAL": "LATERAL"}
+
+
+class NihCxr14:
+    """NIH's published layout, whole or in part; image folders may be one or the twelve of the download."""
+
+    name = "nih_cxr14"
+    folder_names = ("nih_cxr14", "NIH", "ChestX-ray14", "CXR8")
+    box_frame_px: tuple[int, int] | None = (PUBLISHED_SIDE_PX, PUBLISHED_SIDE_PX)
+
+    def has_layout(self, root: Path) -> bool:
+        """Tell whether the label table lies in ``root``."""
+        return find_table(root, ENTRIES) is not None
+
+    def locate(self, sources_root: Path) -> Path | None:
+        """See ``Source.locate``."""
+        return layout.locate(sources_root, self.folder_names, self.has_layout)
+
+    def files(self, root: Path) -> list[DeliveredFile]:
+        """List every file below ``images`` or ``images_001`` … ``images_012``."""
+        folders = [path.name for path in sorted(root.glob("images*")) if path.is_dir()]
+        return layout.files_below(root, folders)
+
+    def facts(self, root: Path) -> dict[str, ImageFacts] | None:
+        """Return facts of the files that the label table names; a file without a row gets none (and is counted at ingest).
+
+        Sizes are left to the file: the table's are those of the film before the publisher's rescaling, so its pixel
+        spacing is scaled to the published 1024-pixel frame only where the film's size is given.
+        """
+        paths = layout.by_file_name(self.files(root))
+        splits = self._official_splits(root)
+        table = self._entries(root)
+        names, studies, patients = _identifiers(table)
+        columns = zip(
+            names, studies, patients, table.optional("View Position"), table.optional("Patient Age"),
+            table.optional("Patient Gender"),
+        )  # fmt: skip
+        ignored: Counter = Counter()
+        facts = {}
+        for name, study, patient, view, age, sex in columns:
+            for path in paths.get(name, ()):
+                facts[path] = ImageFacts(
+                    native_image_id=name, native_study_id=study, native_patient_id=patient, view=_VIEWS.get(view.upper()),
+                    age_years=age_in_years(age, ignored), sex=sex_of(sex), official_split=splits.get(name),
+                )  # fmt: skip
+        return facts
+
+    def labels(self, root: Path) -> Delivered | None:
+        """Return every labelled class of every row; absent means 0. One patient's follow-up number is the study."""
+        table = self._entries(root)
+        names, studies, patients = _identifiers(table)
+        tokens = TokenMap(source_sheet(self.name))
+        said, unknown = tokens.said(text.split("|") for text in table.column("Finding Labels"))
+        problems = Counter(table.problems) + unknown
+        ages: Counter = Counter()
+        for age in table.optional("Patient Age"):
+            age_in_years(age, ages)
+        problems += ages
+        problems["rows_repeating_an_image"] = count_duplicates(names)
+        on_disk = set(layout.by_file_name(self.files(root)))
+        problems["rows_without_file"] = sum(1 for name in names if name not in on_disk)
+        problems["files_without_row"] = len(on_disk - set(names))
+        return said_table(studies, patients, said, tokens.classes, problems)
+
+    def boxes(self, root: Path) -> Delivered:
+        """Return the radiologists' boxes in pixels of the published 1024 × 1024 image; rows that are no box are counted."""
+        path = find_table(root, BOXES)
+        if path is None:
+            return layout.no_boxes()
+        table = read_table(path, width=6)
+        entries = self._entries(root)
+        study_of = dict(zip(*_identifiers(entries)[:2]))
+        label_map = source_sheet(self.name).label_map
+        problems = Counter({name: count for name, count in table.problems.items() if name != "long_rows"})
+        columns: dict[str, list] = {name: [] for name in layout.BOX_SCHEMA.names}
+        for image, token, *corner in zip(table.column("Image Index"), table.column("Finding Label"), *_box_numbers(table)):
+            targets = targets_of(label_map.get(token))
+            if not targets or None in corner or min(corner[2:]) <= 0:
+                problems["rows_that_are_no_box" if targets else "unknown_label_tokens"] += 1
+                continue
+            for name, _ in targets:
+                row = (image, study_of.get(image), name, *corner, "nih")
+                for key, value in zip(layout.BOX_SCHEMA.names, row):
+                    columns[key].append(value)
+        return layout.box_table(columns, dict(+problems))
+
+    def reports(self, root: Path) -> Delivered | None:
+        """Return None: NIH published no reports."""
+        return None
+
+    def _entries(self, root: Path) -> TextTable:
+        return read_table(require_table(root, ENTRIES))
+
+    def _official_splits(self, root: Path) -> dict[str, str]:
+        splits: dict[str, str] = {}
+        for pool, names in SPLIT_LISTS.items():
+            path = find_table(root, names)
+            if path is None:
+                continue
+            for row in read_lines(path):
+                splits.setdefault(row, "train" if pool == "train_or_validation" else pool)
+        return splits
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the non-empty lines of a plain list of file names."""
+    table = read_table(path)
+    return [line for line in [table.header[0], *(row[0].strip() for row in table.rows)] if line]
+
+
+def _identifiers(table: TextTable) -> tuple[list[str], list[str], list[str]]:
+    """Return image names, study ids (patient and follow-up number, which together are unique) and patients."""
+    names = table.column("Image Index")
+    patients = [patient.lstrip("0") or patient for patient in table.column("Patient ID")]
+    studies = [
+        f"{patient.zfill(8)}_{number.zfill(3)}" if number else name.rsplit(".", 1)[0]
+        for name, patient, number in zip(names, patients, table.optional("Follow-up #"))
+    ]
+    return names, studies, patients
+
+
+def _box_numbers(table: TextTable) -> list[list[float | None]]:
+    """Return x, y, w, h columns; the header's third name, ``Bbox [x,y,w,h]``, holds commas of its own."""
+    return [[as_float(row[position]) for row in table.rows] for position in (2, 3, 4, 5)]

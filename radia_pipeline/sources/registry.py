@@ -1,0 +1,55 @@
+"""Which source adapters exist: the one list of them, and finding them under a root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from radia_pipeline.errors import NoLayout, UnknownName
+from radia_pipeline.sources.base import Source
+from radia_pipeline.sources.ccsmtl import Ccsmtl
+from radia_pipeline.sources.nih_cxr14 import NihCxr14
+
+_SOURCES: dict[str, Source] = {adapter.name: adapter for adapter in (Ccsmtl(), NihCxr14())}
+
+
+def registered() -> tuple[str, ...]:
+    """Return the names of all adapters, sorted: these are the partitions."""
+    return tuple(sorted(_SOURCES))
+
+
+def source(name: str) -> Source:
+    """Return one adapter; raises UnknownName listing the others."""
+    try:
+        return _SOURCES[name]
+    except KeyError:
+        raise UnknownName(f"Unknown source {name!r}", accepted=", ".join(registered())) from None
+
+
+def locate(name: str, sources_root: Path) -> Path:
+    """Return the folder of one source's layout under a root; raises NoLayout."""
+    found = source(name).locate(Path(sources_root))
+    if found is None:
+        raise NoLayout(
+            f"No {name} delivery under {sources_root}",
+            accepted=f"the layout that data_contracts/sources/{name}.yaml describes, in a sub-folder named {name} or in the folder itself",
+            do="check the folder that was given, or leave this source out",
+        )
+    return found
+
+
+def locate_all(sources_root: Path, names: Iterable[str] | None = None) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the folders of the sources that are present and the names of those that are absent.
+
+    Raises NoLayout where none is present, UnknownName where a name is none.
+    """
+    wanted = tuple(names) if names else registered()
+    located = {name: source(name).locate(Path(sources_root)) for name in wanted}
+    present = {name: root for name, root in located.items() if root is not None}
+    if not present:
+        raise NoLayout(
+            f"No known dataset layout under {sources_root}",
+            accepted=", ".join(wanted) + " (layouts: data_contracts/sources/*.yaml)",
+            do="give the folder that holds the datasets' own folders",
+        )
+    return present, tuple(name for name in wanted if name not in present)
