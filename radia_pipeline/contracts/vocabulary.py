@@ -136,7 +136,9 @@ def parse_vocabulary(content: dict) -> Vocabulary:
         )
         return Vocabulary(str(content["version"]), entries, tuple(content.get("migrations") or ()))
     except (KeyError, TypeError) as error:
-        raise BadTable(f"vocabulary.yaml lacks the field {error}", accepted="version, classes: name, kind, parents") from None
+        raise BadTable(
+            f"vocabulary.yaml lacks the field {error}", accepted="version, classes: name, kind, parents"
+        ) from None
 
 
 @cache

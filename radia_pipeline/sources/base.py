@@ -13,7 +13,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-LABEL_SCHEMA = pa.schema([("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8())])
+LABEL_SCHEMA = pa.schema(
+    [("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8())]
+)
 BOX_SCHEMA = pa.schema(
     [("native_image_id", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
      ("y_px", pa.float64()), ("width_px", pa.float64()), ("height_px", pa.float64()), ("reader", pa.string())]

@@ -1,0 +1,125 @@
+"""Quality rules of a contract, run over a whole table as one DuckDB query. Schemas are built in ``tables``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from radia_pipeline.contracts.tables import Column, Contract, contract
+from radia_pipeline.errors import ContractViolation
+
+MAX_KEYED_ROWS = 5
+"""How many offending rows a refusal shows: enough to find the cause, few enough to read."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check: ``violation`` is a DuckDB condition that holds for the rows that break the rule."""
+
+    name: str
+    column: str
+    violation: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken rule: how many rows break it, and the keys of the first few."""
+
+    table: str
+    column: str
+    rule: str
+    count: int
+    rows: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = f" (rows {'; '.join(self.rows)})" if self.rows else ""
+        return f"{self.column}: {self.rule} broken by {self.count} rows{shown}"
+
+
+def _literal(value: object) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
+
+def _column_rules(column: Column) -> list[Rule]:
+    name = f'"{column.name}"'
+    rules = []
+    if column.is_required:
+        rules.append(Rule("required", column.name, f"{name} is null"))
+    if column.valid_values is not None:
+        listed = ", ".join(_literal(value) for value in column.valid_values)
+        rules.append(Rule("valid_values", column.name, f"{name} not in ({listed})"))
+    if column.minimum is not None:
+        rules.append(Rule("minimum", column.name, f"{name} < {column.minimum}"))
+    if column.maximum is not None:
+        rules.append(Rule("maximum", column.name, f"{name} > {column.maximum}"))
+    if str(column.type) in ("float", "double"):
+        rules.append(Rule("finite", column.name, f"not isfinite({name})"))
+    if column.pattern is not None:
+        rules.append(Rule("pattern", column.name, f"not regexp_full_match({name}, {_literal(column.pattern)})"))
+    return rules
+
+
+def rules_of(terms: Contract) -> list[Rule]:
+    """Return every row-wise rule of a contract, in the order of its columns."""
+    rules = [rule for column in terms.columns.values() for rule in _column_rules(column)]
+    rules += [Rule(rule.name, "row", f"not coalesce(({rule.condition}), false)") for rule in terms.row_rules]
+    return rules
+
+
+def check(table: str, data: pa.Table) -> list[Violation]:
+    """Return the broken rules of a table that conforms to its schema; an empty list means that it may be published."""
+    import duckdb
+
+    terms = contract(table)
+    if data.num_rows == 0:
+        return []
+    rules = rules_of(terms)
+    counts = [f"count_if({rule.violation})" for rule in rules] or ["0"]
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("data", data)
+        found = connection.execute(f"select {', '.join(counts)} from data").fetchone()
+        violations = [
+            Violation(table, rule.column, rule.name, int(count), _keyed_rows(connection, terms, rule.violation))
+            for rule, count in zip(rules, found)
+            if count
+        ]
+        repeated = _repeated_keys(connection, terms, data.num_rows)
+    return violations + repeated
+
+
+def _key_text(terms: Contract) -> str:
+    parts = [f"coalesce(cast(\"{name}\" as varchar), 'null')" for name in terms.key]
+    return f"concat_ws('/', {', '.join(parts)})"
+
+
+def _keyed_rows(connection, terms: Contract, condition: str) -> tuple[str, ...]:
+    if not terms.key:
+        return ()
+    query = f"select {_key_text(terms)} from data where {condition} limit {MAX_KEYED_ROWS}"
+    return tuple(row[0] for row in connection.execute(query).fetchall())
+
+
+def _repeated_keys(connection, terms: Contract, rows: int) -> list[Violation]:
+    if not terms.key:
+        return []
+    columns = ", ".join(f'"{name}"' for name in terms.key)
+    distinct = connection.execute(f"select count(*) from (select distinct {columns} from data)").fetchone()[0]
+    if distinct == rows:
+        return []
+    query = (
+        f"select {_key_text(terms)} from data group by {columns}, {_key_text(terms)} having count(*) > 1 "
+        f"limit {MAX_KEYED_ROWS}"
+    )
+    shown = tuple(row[0] for row in connection.execute(query).fetchall())
+    return [Violation(terms.table, ", ".join(terms.key), "unique", rows - distinct, shown)]
+
+
+def require(table: str, data: pa.Table) -> None:
+    """Raise ContractViolation, naming table, column, rule, count and up to five keyed rows, unless every rule holds."""
+    violations = check(table, data)
+    if violations:
+        raise ContractViolation(
+            f"Table {table} breaks its contract: " + " | ".join(str(violation) for violation in violations),
+            do=f"look at data_contracts/{table}.yaml; nothing was published and the previous table is intact",
+        )

@@ -1,0 +1,45 @@
+"""Hashes of contents: files, pixels and tables. Keyed hashes of identities are in ``keys``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def pixel_sha256(pixels: np.ndarray) -> str:
+    """Return the SHA-256 over shape and stored values, whatever integer type or byte order carried them.
+
+    ``pixels``: integer array of stored values as decoded, before any grey-scale step, any shape.
+    """
+    digest = hashlib.sha256(repr(tuple(int(n) for n in pixels.shape)).encode())
+    digest.update(np.ascontiguousarray(pixels, dtype="<i4").tobytes())
+    return digest.hexdigest()
+
+
+def table_sha256(table: pa.Table) -> str:
+    """Return a logical hash of a table: its schema and its rows in their order, not how Parquet laid them out.
+
+    Chunks are joined and sliced buffers rebuilt first, so that equal rows give equal bytes.
+    """
+    digest = hashlib.sha256(str(table.schema.remove_metadata()).encode())
+    sink = pa.BufferOutputStream()
+    whole = table.replace_schema_metadata(None).combine_chunks()
+    rebuilt = whole.take(pa.array(np.arange(whole.num_rows, dtype=np.int64))).combine_chunks()
+    with pa.ipc.new_stream(sink, rebuilt.schema) as writer:
+        writer.write_table(rebuilt)
+    digest.update(sink.getvalue())
+    return digest.hexdigest()

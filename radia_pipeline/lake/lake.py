@@ -1,0 +1,241 @@
+"""The lake: one plain Parquet file per table and partition, replaced atomically, earlier versions kept by content."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from radia_pipeline.contracts.checks import require
+from radia_pipeline.contracts.tables import conform, contract
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
+from radia_pipeline.lake import atomic
+from radia_pipeline.lake.hashing import table_sha256
+
+DEFAULT_ROOT = Path(".radia/lake")
+LAKE_VARIABLE = "RADIA_LAKE"
+WHOLE = "all"
+_VERSION_KEY = b"radia.version"
+_HASH_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """What a write did: the data version, its rows, and whether it differs from what stood there."""
+
+    version: str
+    rows: int
+    changed: bool
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """One entry of a table's history; ``written_at`` is seconds since the epoch."""
+
+    version: str
+    rows: int
+    written_at: float
+
+
+def default_root() -> Path:
+    """Return $RADIA_LAKE, else ``.radia/lake``."""
+    return Path(os.environ.get(LAKE_VARIABLE) or DEFAULT_ROOT)
+
+
+class Lake:
+    """A folder of tables (``<table>/<partition>.parquet``), pixels, models and previews."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    @classmethod
+    def open(cls, root: Path | str | None = None, *, create: bool = True) -> Lake:
+        """Open a lake, making it unless ``create`` is false; refuses one that speaks another vocabulary."""
+        lake = cls(Path(root) if root is not None else default_root())
+        marker = lake.root / "lake.json"
+        if marker.exists():
+            try:
+                version = json.loads(marker.read_text(encoding="utf-8"))["vocabulary_version"]
+            except (ValueError, KeyError, TypeError):
+                raise DamagedFile("lake.json of the lake cannot be read", do="restore it from a backup") from None
+            vocabulary().require(version, "The lake")
+            return lake
+        if not create:
+            raise MissingTable(
+                f"There is no lake at {lake.root}", do="run `radia demo` or `radia run` first, or use --lake"
+            )
+        if lake.root.exists() and not lake.root.is_dir():
+            raise BadInput(f"The lake {lake.root} is a file", accepted="a folder")
+        with atomic.writable(lake.root):
+            try:
+                lake.root.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                raise LakeUnwritable(f"The lake {lake.root} cannot be made: a file stands in its path") from None
+            atomic.write_text(marker, json.dumps({"vocabulary_version": vocabulary().version}) + "\n")
+        return lake
+
+    # --- where things lie -------------------------------------------------------------------------------------------
+    @property
+    def pixels_dir(self) -> Path:
+        """Stored images: ``pixels/<source>/<2 characters>/<image_id>.png``."""
+        return self.root / "pixels"
+
+    @property
+    def previews_dir(self) -> Path:
+        """Everything that shows pixels to people; may be erased at any time."""
+        return self.root / "previews"
+
+    @property
+    def models_dir(self) -> Path:
+        """Trained models: ``models/<recipe>/<fingerprint>/``."""
+        return self.root / "models"
+
+    @property
+    def packed_dir(self) -> Path:
+        """Images packed at training size; derived, may be erased."""
+        return self.root / "packed"
+
+    @property
+    def history_dir(self) -> Path:
+        """Dagster's and MLflow's history of this lake, beside it."""
+        return self.root.parent / f"{self.root.name}.history"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The append-only ledger of pools."""
+        return self.root / "ledger" / "pools.jsonl"
+
+    @property
+    def reviews_path(self) -> Path:
+        """The append-only review store."""
+        return self.root / "reviews" / "reviews.jsonl"
+
+    def path(self, table: str, partition: str = WHOLE) -> Path:
+        """Return the Parquet file of a table's partition."""
+        contract(table)
+        if "/" in partition or partition.startswith((".", "_")) or not partition:
+            raise BadInput(f"Bad partition name {partition!r}", accepted="letters, digits, '-' and '_'")
+        return self.root / table / f"{partition}.parquet"
+
+    def lock(self, name: str, *, wait_s: float = atomic.LOCK_WAIT_S) -> AbstractContextManager[None]:
+        """Return a context manager that holds the lake's lock of that name; raises LakeLocked after ``wait_s``."""
+        return atomic.file_lock(self.root / "_locks" / f"{name}.lock", wait_s=wait_s)
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+    def write(self, table: str, data: object, partition: str = WHOLE) -> WriteResult:
+        """Publish a table: conform, sort by key, check the contract, keep the version, replace the file.
+
+        Raises BadTable or ContractViolation before anything is replaced; unchanged rows leave the file untouched.
+        """
+        rows = conform(table, data)
+        key = contract(table).key
+        if key and rows.num_rows > 1:
+            order = pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key])
+            rows = rows.take(order)
+        require(table, rows)
+        version = table_sha256(rows)[:_HASH_CHARACTERS]
+        path = self.path(table, partition)
+        with self.lock(f"{table}.{partition}"):
+            if path.exists() and self.version(table, partition) == version:
+                return WriteResult(version, rows.num_rows, False)
+            kept = self.root / "_versions" / table / partition / f"{version}.parquet"
+            stamped = rows.replace_schema_metadata({_VERSION_KEY: version.encode()})
+            with atomic.replace_file(kept) as temporary:
+                pq.write_table(stamped, temporary, compression="zstd")
+            with atomic.replace_file(path) as temporary:
+                temporary.unlink()
+                _link_or_copy(kept, temporary)
+            self._append_history(table, partition, VersionRecord(version, rows.num_rows, time.time()))
+        return WriteResult(version, rows.num_rows, True)
+
+    def read(
+        self, table: str, partition: str | None = None, columns: Sequence[str] | None = None, filters: object = None
+    ) -> pa.Table:
+        """Read one partition, or all of them one after the other; raises MissingTable where there is none.
+
+        ``filters``: as in ``pyarrow.parquet.read_table``.
+        """
+        names = self.partitions(table) if partition is None else [partition]
+        paths = [self.path(table, name) for name in names]
+        if not paths or not all(path.exists() for path in paths):
+            which = f"{table}/{partition}" if partition else table
+            raise MissingTable(f"The table {which} has not been made", do="materialize it, or run `radia run` up to it")
+        wanted = list(columns) if columns is not None else None
+        parts = [_read_parquet(path, table, wanted, filters) for path in paths]
+        return pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
+
+    def exists(self, table: str, partition: str = WHOLE) -> bool:
+        """Tell whether a partition has been published."""
+        return self.path(table, partition).exists()
+
+    def partitions(self, table: str) -> list[str]:
+        """Return the published partitions of a table, sorted."""
+        contract(table)
+        return sorted(path.stem for path in (self.root / table).glob("*.parquet") if not path.name.startswith("."))
+
+    def version(self, table: str, partition: str = WHOLE) -> str:
+        """Return the data version of a published partition: the logical hash of its sorted rows."""
+        path = self.path(table, partition)
+        if not path.exists():
+            raise MissingTable(f"The table {table}/{partition} has not been made", do="materialize it first")
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (pa.ArrowInvalid, OSError):
+            raise DamagedFile(f"The table {table}/{partition} is damaged", do="materialize it again") from None
+        if _VERSION_KEY in metadata:
+            return metadata[_VERSION_KEY].decode()
+        return table_sha256(self.read(table, partition))[:_HASH_CHARACTERS]
+
+    def versions(self, table: str) -> dict[str, str]:
+        """Return the data versions of all published partitions of a table."""
+        return {name: self.version(table, name) for name in self.partitions(table)}
+
+    def read_version(self, table: str, partition: str, version: str) -> pa.Table:
+        """Read an earlier version by its hash; raises MissingTable where it was collected."""
+        path = self.root / "_versions" / table / partition / f"{version}.parquet"
+        if not path.exists():
+            raise MissingTable(f"Version {version} of {table}/{partition} is not kept any more")
+        return _read_parquet(path, table, None, None).replace_schema_metadata(None)
+
+    def history(self, table: str, partition: str = WHOLE) -> list[VersionRecord]:
+        """Return what was published under a partition's name, oldest first."""
+        path = self._history_path(table, partition)
+        if not path.exists():
+            return []
+        return [VersionRecord(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+    def _history_path(self, table: str, partition: str) -> Path:
+        return self.root / "_versions" / table / partition / "history.jsonl"
+
+    def _append_history(self, table: str, partition: str, record: VersionRecord) -> None:
+        path = self._history_path(table, partition)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        atomic.write_text(path, before + json.dumps(record.__dict__) + "\n")
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Give one file two names where the file system can; published and kept version then share their bytes."""
+    try:
+        os.link(source, target)
+    except OSError:
+        target.write_bytes(source.read_bytes())
+
+
+def _read_parquet(path: Path, table: str, columns: list[str] | None, filters: object) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, filters=filters, partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DamagedFile(f"The table {table} is damaged", do="materialize it again, or restore a version") from None
+    except (pa.ArrowKeyError, KeyError):
+        raise BadTable(f"Table {table} has no such column", accepted=", ".join(contract(table).columns)) from None
