@@ -1,0 +1,116 @@
+"""The tracker of one lake: opens its MLflow history and finds, starts and resumes runs in it.
+
+Here: experiments, the search for a training's run, its start. Not here: what a run records (``run``), models
+(``models``), the ending of runs whose process died (``reaper``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from radia_pipeline.errors import AlreadyRunning
+from radia_pipeline.tracking.history import artifact_uri, database_uri, history_root, import_mlflow, initialisation_lock
+from radia_pipeline.tracking.provenance import TAG_IDENTITY, identity, owner_lives, process_tags
+from radia_pipeline.tracking.run import TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "radia"
+
+
+class Tracker:
+    """MLflow history of a lake. ``where``: a Lake, its root's path, or an address (``sqlite:///…``, ``http://…``)."""
+
+    def __init__(self, where: Any, *, experiment: str = EXPERIMENT) -> None:
+        self.experiment = experiment
+        text = str(where if isinstance(where, str | Path) else where.root)
+        self.lake_root = None if "://" in text else Path(text)
+        self.uri = text if self.lake_root is None else database_uri(self.lake_root)
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The MLflow client; the first use creates the database, one process at a time."""
+        mlflow = import_mlflow()
+        if self.lake_root is None:
+            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        with self._exclusively():
+            client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            client.search_registered_models(max_results=1)
+            self._create_experiment(client)
+        return client
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """Id of the experiment, which is created where it does not exist."""
+        return self._create_experiment(self.client)
+
+    def _create_experiment(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(self.experiment)
+        if found is not None:
+            return found.experiment_id
+        location = artifact_uri(self.lake_root) if self.lake_root else None
+        return client.create_experiment(self.experiment, artifact_location=location)
+
+    def _exclusively(self) -> AbstractContextManager:
+        """The history's lock; a server behind ``http://`` or a shared database orders its writers itself."""
+        return nullcontext() if self.lake_root is None else initialisation_lock(history_root(self.lake_root))
+
+    def runs(self, tags: Mapping[str, str] | None = None, *, status: str | None = None) -> list[TrackedRun]:
+        """Runs that carry all of ``tags`` and, if given, the status; newest first."""
+        conditions = [f"tags.`{name}` = '{_quoted(value)}'" for name, value in (tags or {}).items()]
+        if status:
+            conditions.append(f"attributes.status = '{status}'")
+        found, token = [], None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                " and ".join(conditions),
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            found += [TrackedRun(self, run.info.run_id) for run in page]
+            token = page.token
+            if not token:
+                return found
+
+    def start_or_resume(
+        self, name: str, tags: Mapping[str, str] | None = None, *, force: bool = False, pid: int | None = None
+    ) -> TrackedRun:
+        """The run of the training that ``name`` and its identifying tags describe.
+
+        A finished run is returned as it is (``is_finished``): nothing is trained twice. An unfinished one whose process
+        is gone is taken over and continues; ``force`` starts a new run in any case. ``pid`` is the process whose death
+        ends the run, this one if not given.
+
+        Raises AlreadyRunning while another living process writes to the run.
+        """
+        tags = {**(tags or {}), TAG_IDENTITY: identity(name, tags or {})}
+        _ = self.experiment_id  # takes and leaves the lock that is taken next
+        with self._exclusively():
+            return self._start_or_resume(name, tags, force, pid)
+
+    def _start_or_resume(self, name: str, tags: Mapping[str, str], force: bool, pid: int | None) -> TrackedRun:
+        same = self.runs({TAG_IDENTITY: tags[TAG_IDENTITY]})
+        for run in same:
+            if run.status == "RUNNING" and not run.is_mine and owner_lives(run.tags) is not False:
+                raise AlreadyRunning(
+                    f"the training {name!r} has a run that another process writes to",
+                    do="wait until it ends; if its machine is gone, end it with the reaper",
+                )
+        if same and not force:
+            run = next((run for run in same if run.is_finished), same[0])
+            return run if run.is_finished else run.take_over(tags, pid)
+        created = self.client.create_run(self.experiment_id, run_name=name, tags={**tags, **process_tags(pid)})
+        return TrackedRun(self, created.info.run_id)
+
+
+def _quoted(value: str) -> str:
+    """A value for a filter; MLflow's filter language knows no escape, so a quote cannot be asked for."""
+    if "'" in value:
+        raise ValueError("a tag's value that is searched for must not contain a single quote")
+    return value

@@ -1,0 +1,74 @@
+"""Where a lake's MLflow history lies, and the settings that MLflow must find before it is imported.
+
+Here: paths, environment, the one-time creation of the database under a file lock. Not here: runs, metrics, models.
+This module does not import mlflow at its top; ``import_mlflow`` does, after the environment is set.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from radia_pipeline.errors import LakeUnwritable
+
+# No telemetry leaves the machine, and nothing that MLflow reads back may be unpickled.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+SQLITE_TIMEOUT_S = 60  # several trainings write to one file; SQLite's own 5 s are too short beside a batch of metrics
+
+
+def prepare_environment() -> None:
+    """Set the variables above in this process and its children; they win over what the shell says."""
+    os.environ.update(ENVIRONMENT)
+
+
+def import_mlflow() -> ModuleType:
+    """The mlflow module, imported only after ``prepare_environment``; its database chatter is turned down."""
+    prepare_environment()
+    import mlflow
+
+    for name in ("mlflow.store.db.utils", "mlflow.tracking._model_registry.client", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
+def history_root(lake_root: str | Path) -> Path:
+    """The folder beside a lake that holds its MLflow history: ``<lake root>.history``."""
+    root = Path(lake_root).absolute()
+    return root.with_name(root.name + ".history")
+
+
+def database_uri(lake_root: str | Path) -> str:
+    """SQLAlchemy address of the lake's MLflow database (``mlflow ui --backend-store-uri`` takes it too)."""
+    return f"sqlite:///{history_root(lake_root) / 'mlflow.db'}?timeout={SQLITE_TIMEOUT_S}"
+
+
+def artifact_uri(lake_root: str | Path) -> str:
+    """``file://`` address of the folder that holds the artifacts of the lake's runs."""
+    return (history_root(lake_root) / "mlflow_artifacts").as_uri()
+
+
+@contextmanager
+def initialisation_lock(folder: Path) -> Iterator[None]:
+    """Hold the history's exclusive lock: six processes that create one SQLite database at once crash otherwise."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "mlflow.lock").open("a")
+    except OSError as error:
+        raise LakeUnwritable(
+            f"the MLflow history beside the lake cannot be written ({error.strerror})",
+            do="make the lake's parent folder writable, or choose another lake with --lake",
+        ) from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

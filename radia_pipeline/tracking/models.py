@@ -1,0 +1,113 @@
+"""Models in MLflow: a folder of safetensors weights and JSON/YAML settings, its registered name and its aliases.
+
+Nothing is pickled and no MLflow flavour is used: a model is rebuilt by our code from its settings. Not here: how a
+model is built or loaded (``learning``, ``detection``).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from radia_pipeline.errors import NotTrained, UnknownName
+from radia_pipeline.tracking.client import Tracker
+from radia_pipeline.tracking.history import import_mlflow
+from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, TrackedRun
+
+ALIASES = ("challenger", "champion")
+CHECKPOINT_MARK = "checkpoint"  # optimiser state is for resuming, it is not part of a model
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model: ``model_id`` is MLflow's logged model, ``artifacts`` its folder's address."""
+
+    name: str
+    version: str
+    run_id: str
+    artifacts: str
+    model_id: str | None = None
+
+
+def model_files(model_dir: Path) -> list[Path]:
+    """The files of a trained model that belong in MLflow: weights and settings, no checkpoints, no tables."""
+    return sorted(
+        path
+        for path in model_dir.iterdir()
+        if path.is_file() and path.suffix in ARTIFACT_SUFFIXES and CHECKPOINT_MARK not in path.name
+    )
+
+
+def log_model(
+    run: TrackedRun, model_dir: str | Path, name: str, *, kind: str = "classifier", params: Mapping | None = None
+) -> RegisteredVersion:
+    """Log the model folder as the run's one logged model and register it under ``name`` as challenger.
+
+    A run that has its model already keeps it: the version registered before is returned. Raises NotTrained if the
+    folder holds no safetensors weights.
+    """
+    known = _version_of_run(run.tracker, name, run.run_id)
+    if known is not None:
+        return known
+    files = model_files(Path(model_dir)) if Path(model_dir).is_dir() else []
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise NotTrained(f"the model {name!r} has no weights to log", do="finish its training first")
+    client = run.tracker.client
+    logged = client.create_logged_model(
+        run.tracker.experiment_id,
+        name=name,
+        source_run_id=run.run_id,
+        params={key: str(value) for key, value in (params or {}).items()},
+        model_type=kind,
+    )
+    with tempfile.TemporaryDirectory() as staging:
+        for path in files:
+            shutil.copy(path, staging)
+        client.log_model_artifacts(logged.model_id, staging)
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run.run_id, [import_mlflow().entities.LoggedModelOutput(logged.model_id, step=0)])
+    version = _register(run, name, logged)
+    set_alias(run.tracker, name, "challenger", version.version)
+    return version
+
+
+def _register(run: TrackedRun, name: str, logged) -> RegisteredVersion:
+    client = run.tracker.client
+    mlflow = import_mlflow()
+    if not any(model.name == name for model in client.search_registered_models(f"name = '{name}'")):
+        client.create_registered_model(name)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(run.tracker.uri)  # the registry resolves models:/ through the process-wide address
+    try:
+        made = client.create_model_version(name, logged.model_uri, run_id=run.run_id, model_id=logged.model_id)
+    finally:
+        mlflow.set_tracking_uri(before)
+    return RegisteredVersion(name, str(made.version), run.run_id, logged.artifact_location, logged.model_id)
+
+
+def set_alias(tracker: Tracker, name: str, alias: str, version: str) -> None:
+    """Let ``challenger`` or ``champion`` point to a version; raises UnknownName for any other alias."""
+    if alias not in ALIASES:
+        raise UnknownName(f"the alias {alias!r}", accepted=", ".join(ALIASES))
+    tracker.client.set_registered_model_alias(name, alias, version)
+
+
+def version_by_alias(tracker: Tracker, name: str, alias: str) -> RegisteredVersion | None:
+    """The version that carries the alias; None if no such model is registered or nobody carries it."""
+    for model in tracker.client.search_registered_models(f"name = '{name}'"):
+        number = {key: str(value) for key, value in model.aliases.items()}.get(alias)
+        if number is not None:
+            return _as_version(tracker.client.get_model_version(name, number))
+    return None
+
+
+def _version_of_run(tracker: Tracker, name: str, run_id: str) -> RegisteredVersion | None:
+    found = tracker.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return _as_version(found[0]) if found else None
+
+
+def _as_version(found) -> RegisteredVersion:
+    return RegisteredVersion(found.name, str(found.version), found.run_id, found.source, found.model_id)
