@@ -1,0 +1,85 @@
+"""Radiologists' boxes in pixels of the stored images. The source's own coordinates end here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from radia_pipeline.contracts.tables import conform
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.sources.base import Source
+from radia_pipeline.sources.registry import source as registered_source
+
+_ORIGIN = {"nih_cxr14": "nih", "vindr_cxr": "vindr"}
+_SMALLEST_SIDE_PX = 0.5
+"""A box that keeps less than this inside the stored image shows nothing and would divide by zero in IoU."""
+
+
+@dataclass(frozen=True)
+class BoxesResult:
+    """Boxes written, images that have any, and every box left out by reason."""
+
+    source: str
+    boxes: int
+    images: int
+    boxes_without_image: int
+    problems: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
+
+
+def build_boxes(source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer) -> BoxesResult:
+    """Write the ``box_annotations`` partition of a source, empty where it has no boxes.
+
+    A box is scaled from the frame in which the source published it (the adapter's ``box_frame_px``, else the delivered
+    image's own size) and cut at the image's edge. Needs ``images``.
+    """
+    adapter = registered_source(source) if isinstance(source, str) else source
+    delivered = adapter.boxes(Path(root)) if root is not None else None
+    problems = Counter(delivered.problems) if delivered else Counter()
+    rows = _scaled(delivered.table.to_pylist(), adapter, lake, keys, problems) if delivered else []
+    written = lake.write("box_annotations", conform("box_annotations", rows), adapter.name)
+    return BoxesResult(
+        source=adapter.name, boxes=len(rows), images=len({row["image_id"] for row in rows}),
+        boxes_without_image=problems.pop("boxes_without_image", 0), problems=dict(+problems), version=written.version,
+    )  # fmt: skip
+
+
+def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer, problems: Counter) -> list[dict]:
+    if not boxes:
+        return []
+    columns = ["image_id", "study_id", "width_px", "height_px", "original_width_px", "original_height_px"]
+    images = {row["image_id"]: row for row in lake.read("images", adapter.name, columns=columns).to_pylist()}
+    frame = getattr(adapter, "box_frame_px", None)
+    rows = []
+    index: Counter = Counter()
+    order = ("native_image_id", "class", "x_px", "y_px", "width_px", "height_px", "reader")
+    for box in sorted(boxes, key=lambda box: tuple(box[name] for name in order)):
+        image_id = keys.image_id(adapter.name, box["native_image_id"])
+        image = images.get(image_id)
+        if image is None:
+            problems["boxes_without_image"] += 1
+            continue
+        frame_width, frame_height = frame or (image["original_width_px"], image["original_height_px"])
+        corner = in_stored_pixels(box, image["width_px"] / frame_width, image["height_px"] / frame_height, image)
+        if corner is None:
+            problems["boxes_outside_image"] += 1
+            continue
+        rows.append(
+            {"source": adapter.name, "image_id": image_id, "study_id": image["study_id"], "box_index": index[image_id],
+             "class": box["class"], **corner, "reader": box["reader"], "origin": _ORIGIN.get(adapter.name, "review")}
+        )  # fmt: skip
+        index[image_id] += 1
+    return rows
+
+
+def in_stored_pixels(box: Mapping, scale_x: float, scale_y: float, image: Mapping) -> dict[str, float] | None:
+    """Return a box scaled and cut to the stored image, None where next to nothing of it lies inside."""
+    left, top = max(0.0, box["x_px"] * scale_x), max(0.0, box["y_px"] * scale_y)
+    right = min(float(image["width_px"]), (box["x_px"] + box["width_px"]) * scale_x)
+    bottom = min(float(image["height_px"]), (box["y_px"] + box["height_px"]) * scale_y)
+    if right - left < _SMALLEST_SIDE_PX or bottom - top < _SMALLEST_SIDE_PX:
+        return None
+    return {"x_px": left, "y_px": top, "width_px": right - left, "height_px": bottom - top}
