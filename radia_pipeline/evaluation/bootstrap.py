@@ -47,7 +47,7 @@ class Resampler:
         return cls(index.reshape(-1), len(names), replicates, seed)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield weights (R', n) float64 in chunks that sum up to ``replicates`` rows; the chunk size does not matter."""
+        """Yield weights (r, n) float64 in chunks whose rows sum up to ``replicates``; their size does not matter."""
         generator = np.random.default_rng(self.seed)
         rows = max(1, CHUNK_CELLS // max(len(self.index), 1))
         for start in range(0, self.replicates, rows):

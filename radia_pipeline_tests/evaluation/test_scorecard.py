@@ -1,0 +1,105 @@
+"""The scorecard: no figure without interval and positives, thresholds from validation, quota view apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import MissingTable
+from radia_pipeline.evaluation import ensemble, metrics, scorecard
+from radia_pipeline.evaluation.panel import read_panel
+from radia_pipeline_tests.evaluation.worlds import key, make_lake
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    lake = make_lake(tmp_path_factory.mktemp("lake"), {"one": 1.5, "two": 1.2}, studies=240)
+    ensemble.build_ensemble(lake, ["one", "two"])
+    panel = read_panel(lake, "one").only(pool="test").take(np.arange(40))
+    rows = [
+        {"set_name": "test", "set_version": "v", "source": s, "class": "Edema", "study_id": i,
+         "image_id": key("image", i), "patient_key": p, "group_id": g}
+        for s, i, p, g in zip(panel.source, panel.study_id, panel.patient_key, panel.group_id)
+    ]  # fmt: skip
+    lake.write("evaluation_sets", rows)
+    return lake, scorecard.build_scorecard(lake, replicates=100)
+
+
+def rows_at(lake, **place):
+    return [row for row in lake.read("scorecard").to_pylist() if all(row[k] == v for k, v in place.items())]
+
+
+def test_every_auc_comes_with_interval_and_positives(judged):
+    lake, _ = judged
+    rows = [r for r in rows_at(lake, metric="auc") if r["value"] is not None]
+    assert rows
+    for row in rows:
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["high"] > row["low"]
+        assert row["positives"] > 0
+
+
+def test_figures_equal_the_metrics_of_the_predictions(judged):
+    lake, _ = judged
+    pool = read_panel(lake, "one").only(pool="test")
+    k = vocabulary().index("Edema")
+    (row,) = rows_at(lake, model="one", source="all", pool="test", view="pool", **{"class": "Edema", "metric": "auc"})
+    assert row["value"] == pytest.approx(metrics.auc(pool.probability[:, k], pool.label[:, k]))
+    assert row["positives"] == int((pool.label[:, k] == 1).sum())
+    assert row["studies"] == int(metrics.counted(pool.label[:, k]).sum())
+
+
+def test_test_decisions_use_the_threshold_of_validation(judged):
+    lake, _ = judged
+    panel, k = read_panel(lake, "two"), vocabulary().index("Mass")
+    validation, test = panel.only(pool="validation"), panel.only(pool="test")
+    cut, _ = metrics.best_f1_threshold(validation.probability[:, k], validation.label[:, k])
+    expected = metrics.threshold_metrics(test.probability[:, k], test.label[:, k], cut)["f1"]
+    (row,) = rows_at(lake, model="two", source="all", pool="test", view="pool", **{"class": "Mass", "metric": "f1"})
+    assert row["value"] == pytest.approx(expected)
+
+
+def test_the_mean_leaves_out_classes_with_too_few_positives(judged):
+    lake, _ = judged
+    place = {"model": "one", "source": "all", "pool": "test", "view": "pool"}
+    (count,) = rows_at(lake, **place, **{"class": "mean", "metric": "classes"})
+    assert count["value"] == len(vocabulary().classes) - 1
+
+
+def test_every_rule_that_could_have_been_chosen_is_reported(judged):
+    _, result = judged
+    assert {f"rule:{rule}" for rule in ensemble.COMBINATIONS} < set(result.models)
+    assert {"one", "two", "ensemble"} < set(result.models)
+
+
+def test_the_quota_view_has_no_figure_that_depends_on_prevalence(judged):
+    lake, _ = judged
+    rows = rows_at(lake, view="set")
+    assert {row["metric"] for row in rows} == {*scorecard.SET_METRICS, "classes"}
+    assert max(row["studies"] for row in rows) <= 40
+
+
+def test_sources_are_judged_apart_and_together(judged):
+    lake, _ = judged
+    rows = rows_at(lake, model="one", pool="test", view="pool", **{"class": "Air", "metric": "auc"})
+    parts = {row["source"]: row for row in rows}
+    assert parts["all"]["positives"] == parts["ccsmtl"]["positives"] + parts["nih_cxr14"]["positives"]
+
+
+def test_headlines_end_with_the_ensemble(judged):
+    lake, result = judged
+    lines = scorecard.headlines(lake)
+    assert lines == list(result.headline)
+    assert lines[-1].model == "ensemble"
+    assert lines[-1].auc.low < lines[-1].auc.value < lines[-1].auc.high
+
+
+def test_same_predictions_give_the_same_scorecard(judged):
+    lake, result = judged
+    assert scorecard.build_scorecard(lake, replicates=100).version == result.version
+
+
+def test_without_predictions_the_error_says_what_to_do(tmp_path):
+    with pytest.raises(MissingTable, match="train a recipe"):
+        scorecard.build_scorecard(make_lake(tmp_path, {}))
