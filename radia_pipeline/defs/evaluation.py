@@ -1,0 +1,43 @@
+"""Assets of the group ``evaluation``: predictions of each recipe, the ensemble, the scorecard."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from radia_pipeline.defs.plots import scorecard_plots
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.tables import table_assets
+
+
+def predictions_asset(recipe: str) -> dg.AssetsDefinition:
+    """Return the asset ``predictions/<recipe>``."""
+
+    @table_assets("predictions", deps=("manifest", dg.AssetKey(["classifiers", recipe])), kinds=("pytorch",), partition=recipe)
+    def predict(context: dg.AssetExecutionContext, radia: Radia):
+        """Probabilities of every study of the validation and test pools."""
+        from radia_pipeline.learning.inference import predict_manifest
+
+        return predict_manifest(radia.lake(), recipe)
+
+    return predict
+
+
+def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
+    """Return predictions of every recipe and what is made of them."""
+    predictions = tuple(dg.AssetKey(["predictions", recipe]) for recipe in recipes)
+
+    @table_assets("ensemble", deps=predictions)
+    def build_ensemble(context: dg.AssetExecutionContext, radia: Radia):
+        """The combination of recipes that is best on the validation pool, with thresholds and calibration."""
+        from radia_pipeline.evaluation.ensemble import build_ensemble as build
+
+        return build(radia.lake(), list(recipes))
+
+    @table_assets("scorecard", deps=(*predictions, "ensemble", "evaluation_sets"), plots=scorecard_plots)
+    def build_scorecard(context: dg.AssetExecutionContext, radia: Radia):
+        """Figures with intervals of every model, on every pool, source and class."""
+        from radia_pipeline.evaluation.scorecard import build_scorecard as build
+
+        return build(radia.lake())
+
+    return [*(predictions_asset(recipe) for recipe in recipes), build_ensemble, build_scorecard]

@@ -1,0 +1,44 @@
+"""Assets of the group ``ingest``: delivered files -> images, quarantine, duplicates, reports."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from radia_pipeline.defs.plots import reasons_plot
+from radia_pipeline.defs.resources import Radia, progress
+from radia_pipeline.defs.tables import table_assets
+
+
+@table_assets(
+    "images",
+    "quarantine",
+    "duplicates",
+    kinds=("dicom",),
+    laws={"nothing_lost": lambda r: r.found == r.ingested + r.quarantined + r.duplicates},
+    plots=reasons_plot,
+)
+def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
+    """Read every delivered file: store its pixels, refuse it with a reason, or drop it as a duplicate."""
+    from radia_pipeline.dicom.ingest import ingest_images as ingest
+
+    adapter, root = radia.delivery(context.partition_key)
+    return ingest(
+        adapter,
+        root,
+        radia.lake(),
+        radia.pseudonymizer(),
+        ocr=radia.settings().ocr,
+        on_progress=progress(context, f"images/{context.partition_key}"),
+    )
+
+
+@table_assets("reports")
+def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
+    """Read the delivered reports, one row per study; sources without reports publish an empty table."""
+    from radia_pipeline.reports.ingest import ingest_reports as ingest
+
+    adapter, root = radia.delivery(context.partition_key)
+    return ingest(adapter, root, radia.lake(), radia.pseudonymizer())
+
+
+ASSETS = [ingest_images, ingest_reports]

@@ -1,0 +1,23 @@
+"""Jobs: one for each group of assets, so that a steward can run a step without knowing its assets."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+GROUP_JOBS = {
+    "ingest": "Read deliveries: images, quarantine, duplicates, reports.",
+    "labels": "Reports and tables to labels and boxes.",
+    "cohort": "Links, pools, evaluation sets, manifests, data profile.",
+    "training": "Train every recipe.",
+    "evaluation": "Predictions, ensemble, scorecard.",
+    "localisation": "Saliency benchmark and pseudo boxes.",
+    "detection": "Detector and its scorecard.",
+}
+
+
+def group_jobs() -> list:
+    """Return the job of each group."""
+    return [
+        dg.define_asset_job(group, selection=dg.AssetSelection.groups(group), description=text)
+        for group, text in GROUP_JOBS.items()
+    ]

@@ -1,0 +1,40 @@
+"""Assets of the group ``labels``: reports and tables -> mentions, labels, boxes; and the review store that lies on top."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from radia_pipeline.defs.plots import labels_plot
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.tables import table_assets, table_spec
+
+label_reviews = table_spec("label_reviews", kinds=("jsonl",))
+
+
+@table_assets("report_mentions", "report_attributes", deps=("reports",), kinds=("python",))
+def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
+    """Read every report by the rules: which findings it names, with what status, and the evidence."""
+    from radia_pipeline.reports.extract import extract_mentions as extract
+
+    return extract(context.partition_key, radia.lake())
+
+
+@table_assets("labels", deps=("images", "report_mentions", "report_attributes", "label_reviews"), plots=labels_plot)
+def build_labels(context: dg.AssetExecutionContext, radia: Radia):
+    """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
+    from radia_pipeline.cohort.labels import build_labels as build
+
+    adapter, root = radia.delivery(context.partition_key)
+    return build(adapter, root, radia.lake(), radia.pseudonymizer())
+
+
+@table_assets("box_annotations", deps=("images",))
+def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
+    """Radiologists' boxes, brought to pixels of the stored images."""
+    from radia_pipeline.cohort.boxes import build_boxes as build
+
+    adapter, root = radia.delivery(context.partition_key)
+    return build(adapter, root, radia.lake(), radia.pseudonymizer())
+
+
+ASSETS = [extract_mentions, build_labels, build_boxes, label_reviews]

@@ -1,0 +1,40 @@
+"""Assets of the groups ``localisation`` and ``detection``: saliency benchmark, pseudo boxes, detector, its scorecard."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from radia_pipeline.defs.plots import saliency_plot
+from radia_pipeline.defs.resources import Radia, progress
+from radia_pipeline.defs.tables import table_assets
+
+
+def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
+    """Return what is made of the recipes' saliency maps."""
+    classifiers = tuple(dg.AssetKey(["classifiers", recipe]) for recipe in recipes)
+
+    @table_assets("saliency_benchmark", deps=("manifest", "box_annotations", *classifiers), kinds=("pytorch",), plots=saliency_plot)
+    def build_saliency_benchmark(context: dg.AssetExecutionContext, radia: Radia):
+        """Saliency methods by mAP against radiologists' boxes, beside random-map and prior-box controls."""
+        from radia_pipeline.localisation.benchmark import build_saliency_benchmark as build
+
+        return build(radia.lake(), list(recipes))
+
+    @table_assets("pseudo_boxes", deps=("manifest", "ensemble", "saliency_benchmark", *classifiers), kinds=("pytorch",))
+    def build_pseudo_boxes(context: dg.AssetExecutionContext, radia: Radia):
+        """Boxes made of the ensemble's saliency maps."""
+        from radia_pipeline.localisation.pseudo import build_pseudo_boxes as build
+
+        return build(
+            context.partition_key, radia.lake(), on_progress=progress(context, f"pseudo_boxes/{context.partition_key}")
+        )
+
+    return [build_saliency_benchmark, build_pseudo_boxes]
+
+
+@table_assets("detector_scorecard", deps=("detector", "box_annotations", "pseudo_boxes", "manifest"), kinds=("pytorch",))
+def build_detector_scorecard(context: dg.AssetExecutionContext, radia: Radia):
+    """How well the detector's boxes meet radiologists' boxes: per class, per group, class-agnostic."""
+    from radia_pipeline.detection.scorecard import build_detector_scorecard as build
+
+    return build(radia.lake())

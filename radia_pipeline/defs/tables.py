@@ -1,0 +1,171 @@
+"""Turns a contract into an asset: spec, column schema, contract check, data version, metadata. No step is named here."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from radia_pipeline.contracts.checks import rules_of
+from radia_pipeline.contracts.tables import Contract, contract
+from radia_pipeline.defs.partitions import SOURCES
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.errors import ContractViolation, RadiaError
+from radia_pipeline.lake.lake import WHOLE, Lake
+
+Step = Callable[[dg.AssetExecutionContext, Radia], Any]
+Law = Callable[[Any], bool]
+
+OWNERS = {
+    "ingest": "team:data-stewards",
+    "labels": "team:radiologists",
+    "review": "team:radiologists",
+    "cohort": "team:data-stewards",
+    "training": "team:ml-engineers",
+    "evaluation": "team:ml-engineers",
+    "localisation": "team:ml-engineers",
+    "detection": "team:ml-engineers",
+}
+
+
+def column_schema(terms: Contract) -> dg.TableSchema:
+    """Return a contract's columns as Dagster shows them."""
+    columns = [
+        dg.TableColumn(
+            name=column.name,
+            type=str(column.type),
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=not column.is_required, unique=terms.key == (column.name,)),
+            tags={"classification": column.classification},
+        )
+        for column in terms.columns.values()
+    ]
+    return dg.TableSchema(columns=columns)
+
+
+def table_spec(
+    table: str, *, deps: tuple = (), kinds: tuple[str, ...] = (), key: dg.AssetKey | None = None, group: str | None = None
+) -> dg.AssetSpec:
+    """Return the spec of a table's asset; key, description and columns come from its contract."""
+    terms = contract(table)
+    group = group or terms.domain
+    return dg.AssetSpec(
+        key=key or dg.AssetKey(table),
+        deps=list(deps),
+        description=terms.description,
+        group_name=group,
+        kinds={"parquet", *kinds},
+        owners=[OWNERS[group]],
+        metadata={"dagster/column_schema": column_schema(terms), "contract_version": terms.version},
+        code_version=terms.version,
+    )
+
+
+def as_metadata(result: Any) -> dict[str, Any]:
+    """Return a domain result's fields as Dagster metadata; mappings and lists become JSON, paths and tables are left out."""
+    fields = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else dict(result or {})
+    metadata: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, bool | int | float | str):
+            metadata[name] = value
+        elif isinstance(value, Mapping) or (isinstance(value, list | tuple) and value):
+            metadata[name] = dg.MetadataValue.json(_plain(value))
+    return metadata
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) or value is None else str(value)
+
+
+def failure(error: RadiaError) -> dg.Failure:
+    """Return the error as Dagster shows it: its own words, no retry (the same input would fail again)."""
+    return dg.Failure(description=f"{error.kind}: {error}", allow_retries=False)
+
+
+def published(
+    lake: Lake, table: str, partition: str, *, key: dg.AssetKey, result: Any, laws: Mapping[str, Law], plots: Mapping[str, str]
+) -> dg.MaterializeResult:
+    """Describe a published table: rows, version, the domain's counts, its plots and its checks."""
+    rows = lake.read(table, partition, columns=list(contract(table).key[:1])).num_rows
+    version = lake.version(table, partition)
+    checks = [
+        dg.AssetCheckResult(
+            passed=True, check_name="contract", asset_key=key, metadata={"rules": len(rules_of(contract(table)))}
+        )
+    ]
+    checks += [
+        dg.AssetCheckResult(passed=bool(law(result)), check_name=name, asset_key=key) for name, law in laws.items()
+    ]
+    figures = {name: dg.MetadataValue.md(f"![{name}]({image})") for name, image in plots.items()}
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={"dagster/row_count": rows, "version": version, **as_metadata(result), **figures},
+        data_version=dg.DataVersion(version),
+        check_results=checks,
+    )
+
+
+def table_assets(
+    *tables: str,
+    deps: tuple = (),
+    kinds: tuple[str, ...] = (),
+    laws: Mapping[str, Law] | None = None,
+    plots: Callable[[Lake, str], Mapping[str, str]] | None = None,
+    partition: str | None = None,
+    prefix: tuple[str, ...] = (),
+    pool: str | None = None,
+) -> Callable[[Step], dg.AssetsDefinition]:
+    """Make one step of the graph of a function that calls one domain function and returns its result.
+
+    ``tables``: what the step publishes. ``laws``: named conditions on the result, shown as blocking checks of the first
+    table. ``plots``: figures of the first table. ``partition``: fixed partition of tables that are not split by source
+    (``predictions/<recipe>``), which then is the last part of the key.
+    """
+    named_laws = dict(laws or {})
+    is_split = partition is None and contract(tables[0]).partitioned
+    keys = {table: dg.AssetKey([table, partition] if partition else [*prefix, table]) for table in tables}
+
+    def decorate(step: Step) -> dg.AssetsDefinition:
+        checks = [dg.AssetCheckSpec("contract", asset=keys[table], description="Every rule of the data contract.") for table in tables]
+        checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]], blocking=True) for name in named_laws]
+
+        @dg.multi_asset(
+            name=step.__name__ if partition is None else f"{step.__name__}__{partition}",
+            description=step.__doc__,
+            specs=[table_spec(table, deps=deps, kinds=kinds, key=keys[table]) for table in tables],
+            check_specs=checks,
+            partitions_def=SOURCES if is_split else None,
+            pool=pool,
+        )
+        def run(context: dg.AssetExecutionContext, radia: Radia) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+            try:
+                result = step(context, radia)
+            except ContractViolation as error:
+                for table in tables:
+                    if f"Table {table} " in str(error):
+                        yield dg.AssetCheckResult(
+                            passed=False, check_name="contract", asset_key=keys[table], metadata={"refusal": str(error)}
+                        )
+                raise failure(error) from None
+            except RadiaError as error:
+                raise failure(error) from None
+            lake = radia.lake()
+            where = partition or (context.partition_key if is_split else WHOLE)
+            for position, table in enumerate(tables):
+                yield published(
+                    lake,
+                    table,
+                    where,
+                    key=keys[table],
+                    result=result if position == 0 else None,
+                    laws=named_laws if position == 0 else {},
+                    plots=plots(lake, where) if plots and position == 0 else {},
+                )
+
+        return run
+
+    return decorate
