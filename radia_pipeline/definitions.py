@@ -20,7 +20,10 @@ from radia_pipeline.learning.recipes import load_recipe, recipe_names
 
 
 def build_defs(
-    *, lake_root: Path | None = None, recipes: tuple[str, ...] | None = None, resources: Mapping[str, object] | None = None
+    *,
+    lake_root: Path | None = None,
+    recipes: tuple[str, ...] | None = None,
+    resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
     """Assemble the graph for a lake. ``recipes``: those of the lake's settings, else all that ship."""
     root = (lake_root or default_root()).absolute()

@@ -1,4 +1,4 @@
-"""Table contracts: ``data_contracts/<table>.yaml`` (ODCS v3.1) -> columns, key and pyarrow schema. Rules run in ``checks``."""
+"""Table contracts: ``data_contracts/<table>.yaml`` (ODCS v3.1) -> columns, key, schema. Rules run in ``checks``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classes that the pipeline speaks of, their order and their parents. Meanings of values are in ``label_values``."""
+"""The classes that the pipeline speaks of, their order and parents. Meanings of values are in ``label_values``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from radia_pipeline.defs.tables import table_assets
 def predictions_asset(recipe: str) -> dg.AssetsDefinition:
     """Return the asset ``predictions/<recipe>``."""
 
-    @table_assets("predictions", deps=("manifest", dg.AssetKey(["classifiers", recipe])), kinds=("pytorch",), partition=recipe)
+    @table_assets(
+        "predictions", deps=("manifest", dg.AssetKey(["classifiers", recipe])), kinds=("pytorch",), partition=recipe
+    )
     def predict(context: dg.AssetExecutionContext, radia: Radia):
         """Probabilities of every study of the validation and test pools."""
         from radia_pipeline.learning.inference import predict_manifest

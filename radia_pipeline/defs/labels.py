@@ -1,4 +1,4 @@
-"""Assets of the group ``labels``: reports and tables -> mentions, labels, boxes; and the review store that lies on top."""
+"""Assets of the group ``labels``: reports and tables -> mentions, labels, boxes; the review store lies on top."""
 
 from __future__ import annotations
 

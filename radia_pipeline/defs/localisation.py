@@ -1,4 +1,4 @@
-"""Assets of the groups ``localisation`` and ``detection``: saliency benchmark, pseudo boxes, detector, its scorecard."""
+"""Assets of the groups ``localisation`` and ``detection``: saliency benchmark, pseudo boxes, detector scorecard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     """Return what is made of the recipes' saliency maps."""
     classifiers = tuple(dg.AssetKey(["classifiers", recipe]) for recipe in recipes)
 
-    @table_assets("saliency_benchmark", deps=("manifest", "box_annotations", *classifiers), kinds=("pytorch",), plots=saliency_plot)
+    @table_assets(
+        "saliency_benchmark",
+        deps=("manifest", "box_annotations", *classifiers),
+        kinds=("pytorch",),
+        plots=saliency_plot,
+    )
     def build_saliency_benchmark(context: dg.AssetExecutionContext, radia: Radia):
         """Saliency methods by mAP against radiologists' boxes, beside random-map and prior-box controls."""
         from radia_pipeline.localisation.benchmark import build_saliency_benchmark as build
@@ -32,7 +37,9 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     return [build_saliency_benchmark, build_pseudo_boxes]
 
 
-@table_assets("detector_scorecard", deps=("detector", "box_annotations", "pseudo_boxes", "manifest"), kinds=("pytorch",))
+@table_assets(
+    "detector_scorecard", deps=("detector", "box_annotations", "pseudo_boxes", "manifest"), kinds=("pytorch",)
+)
 def build_detector_scorecard(context: dg.AssetExecutionContext, radia: Radia):
     """How well the detector's boxes meet radiologists' boxes: per class, per group, class-agnostic."""
     from radia_pipeline.detection.scorecard import build_detector_scorecard as build

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from radia_pipeline import errors
 from radia_pipeline.defs.instance import dagster_home
-from radia_pipeline.errors import RunFailed, UnknownName
+from radia_pipeline.errors import RadiaError, RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 
 GLOBAL_JOB = "__ASSET_JOB"
@@ -72,7 +73,11 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
     for level in _stages(graph, keys):
         names = tuple(sorted(key.to_user_string() for key in level))
         split = bool(graph.get(level[0]).partitions_def)
-        runs += [(_title(graph, level), names, source) for source in sources] if split else [(_title(graph, level), names, None)]
+        runs += (
+            [(_title(graph, level), names, source) for source in sources]
+            if split
+            else [(_title(graph, level), names, None)]
+        )
     return Plan(tuple(runs))
 
 
@@ -98,7 +103,9 @@ def _stages(graph, keys: set[dg.AssetKey]) -> list[list[dg.AssetKey]]:
     while left:
         stage: list[dg.AssetKey] = []
         while ready := [
-            key for key in sorted(left) if bool(graph.get(key).partitions_def) == is_split and graph.get(key).parent_keys <= done
+            key
+            for key in sorted(left)
+            if bool(graph.get(key).partitions_def) == is_split and graph.get(key).parent_keys <= done
         ]:
             stage += ready
             done |= set(ready)
@@ -138,12 +145,20 @@ def execute(
             reports.append(report)
             on_end(report)
             if report.error and partition is None:
-                raise RunFailed(report.error)
+                raise as_error(report.error)
             if report.error:
                 failed_sources.add(partition)
                 if failed_sources >= {source for _, _, source in plan.runs if source}:
-                    raise RunFailed(report.error)
+                    raise as_error(report.error)
     return reports
+
+
+def as_error(text: str) -> RadiaError:
+    """Return the error that a failed step described as ``Kind: words``, so that its exit code stays."""
+    kind, _, words = text.partition(": ")
+    found = getattr(errors, kind, None)
+    is_ours = isinstance(found, type) and issubclass(found, RadiaError)
+    return found(words) if is_ours else RunFailed(text)
 
 
 def _run_one(job, instance, title: str, names: tuple[str, ...], partition: str | None) -> StepReport:

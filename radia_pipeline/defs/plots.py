@@ -88,7 +88,9 @@ def profile_plots(lake: Lake, partition: str) -> dict[str, str]:
     for source in lake.partitions("labels"):
         table = lake.read("labels", source, ["class", "value"])
         positives = Counter(
-            name for name, value in zip(table["class"].to_pylist(), table["value"].to_pylist(), strict=True) if value == 1
+            name
+            for name, value in zip(table["class"].to_pylist(), table["value"].to_pylist(), strict=True)
+            if value == 1
         )
         for name in rows:
             rows[name][source] = positives[name]
@@ -117,7 +119,8 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
     rows = [
         {**row, "name": f"{row['class']} ({row['positives']})"}
         for row in lake.read("scorecard", partition).to_pylist()
-        if (row["model"], row["source"], row["pool"], row["view"], row["metric"]) == ("ensemble", "all", "test", "pool", "auc")
+        if (row["model"], row["source"], row["pool"], row["view"], row["metric"])
+        == ("ensemble", "all", "test", "pool", "auc")
     ]
     if not rows:
         return {}

@@ -1,4 +1,4 @@
-"""Turns a contract into an asset: spec, column schema, contract check, data version, metadata. No step is named here."""
+"""Turns a contract into an asset: spec, column schema, contract check, version, metadata. No step is named here."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,12 @@ def column_schema(terms: Contract) -> dg.TableSchema:
 
 
 def table_spec(
-    table: str, *, deps: tuple = (), kinds: tuple[str, ...] = (), key: dg.AssetKey | None = None, group: str | None = None
+    table: str,
+    *,
+    deps: tuple = (),
+    kinds: tuple[str, ...] = (),
+    key: dg.AssetKey | None = None,
+    group: str | None = None,
 ) -> dg.AssetSpec:
     """Return the spec of a table's asset; key, description and columns come from its contract."""
     terms = contract(table)
@@ -62,7 +67,7 @@ def table_spec(
 
 
 def as_metadata(result: Any) -> dict[str, Any]:
-    """Return a domain result's fields as Dagster metadata; mappings and lists become JSON, paths and tables are left out."""
+    """Return a domain result's fields as Dagster metadata; mappings and lists become JSON, other objects stay out."""
     fields = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else dict(result or {})
     metadata: dict[str, Any] = {}
     for name, value in fields.items():
@@ -87,7 +92,14 @@ def failure(error: RadiaError) -> dg.Failure:
 
 
 def published(
-    lake: Lake, table: str, partition: str, *, key: dg.AssetKey, result: Any, laws: Mapping[str, Law], plots: Mapping[str, str]
+    lake: Lake,
+    table: str,
+    partition: str,
+    *,
+    key: dg.AssetKey,
+    result: Any,
+    laws: Mapping[str, Law],
+    plots: Mapping[str, str],
 ) -> dg.MaterializeResult:
     """Describe a published table: rows, version, the domain's counts, its plots and its checks."""
     rows = lake.read(table, partition, columns=list(contract(table).key[:1])).num_rows
@@ -130,7 +142,10 @@ def table_assets(
     keys = {table: dg.AssetKey([table, partition] if partition else [*prefix, table]) for table in tables}
 
     def decorate(step: Step) -> dg.AssetsDefinition:
-        checks = [dg.AssetCheckSpec("contract", asset=keys[table], description="Every rule of the data contract.") for table in tables]
+        checks = [
+            dg.AssetCheckSpec("contract", asset=keys[table], description="Every rule of the data contract.")
+            for table in tables
+        ]
         checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]], blocking=True) for name in named_laws]
 
         @dg.multi_asset(
@@ -141,7 +156,9 @@ def table_assets(
             partitions_def=SOURCES if is_split else None,
             pool=pool,
         )
-        def run(context: dg.AssetExecutionContext, radia: Radia) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        def run(
+            context: dg.AssetExecutionContext, radia: Radia
+        ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
             try:
                 result = step(context, radia)
             except ContractViolation as error:

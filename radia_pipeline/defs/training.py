@@ -16,7 +16,10 @@ def _train(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubpr
     command = [
         sys.executable, "-m", "radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root,
     ]  # fmt: skip
-    return pipes.run(command=command, context=context).get_results()
+    done = pipes.run(command=command, context=context)
+    for message in done.get_custom_messages():
+        raise dg.Failure(description=f"{message['kind']}: {message['error']}", allow_retries=False)
+    return done.get_results()
 
 
 def classifier_asset(recipe: str, *, initialised_from: str | None = None) -> dg.AssetsDefinition:

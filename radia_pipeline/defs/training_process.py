@@ -1,7 +1,7 @@
 """The process in which a model is trained: domain trainer + MLflow + Dagster Pipes where Dagster started it.
 
-``python -m radia_pipeline.defs.training_process classifier NAME --lake DIR``. It imports neither dagster nor, before it is
-needed, torch; ``radia train`` calls ``train_tracked`` too, so both ways train the same.
+``python -m radia_pipeline.defs.training_process classifier NAME --lake DIR``. It imports neither dagster nor, before
+it is needed, torch; ``radia train`` calls ``train_tracked`` too, so both ways train the same.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def train_tracked(
     return {**_figures(result), "mlflow_run_id": recorder.run.run_id}
 
 
-def _prepare(kind: str, name: str, lake: Lake, force: bool) -> tuple[dict[str, Any], str, str, Callable[[OnEvent], Any]]:
+def _prepare(
+    kind: str, name: str, lake: Lake, force: bool
+) -> tuple[dict[str, Any], str, str, Callable[[OnEvent], Any]]:
     """Return settings, title, hash and the way to start the training."""
     if kind == "classifier":
         from radia_pipeline.learning.recipes import load_recipe
@@ -108,8 +110,12 @@ class ProgressLines:
         if kind == "step" and now - self._last_s < LOG_EVERY_S:
             return
         self._last_s = now
-        numbers = {key: value for key, value in event.items() if key != "event" and isinstance(value, int | float | str)}
-        shown = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in numbers.items())
+        numbers = {
+            key: value for key, value in event.items() if key != "event" and isinstance(value, int | float | str)
+        }
+        shown = ", ".join(
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in numbers.items()
+        )
         self._say(f"{kind}: {shown}")
 
 
@@ -121,7 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lake", required=True, type=Path)
     options = parser.parse_args(arguments)
     if PIPES_VARIABLE not in os.environ:
-        return _guarded(lambda: train_tracked(options.kind, options.name, Lake.open(options.lake), on_event=ProgressLines(_stderr)))
+        return _guarded(
+            lambda: train_tracked(options.kind, options.name, Lake.open(options.lake), on_event=ProgressLines(_stderr))
+        )
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
@@ -131,9 +139,15 @@ def main(arguments: list[str] | None = None) -> int:
             figures = train_tracked(
                 options.kind, options.name, Lake.open(options.lake), on_event=say, dagster_run_id=pipes.run_id
             )
-            pipes.report_asset_materialization(metadata=figures, data_version=str(figures.get("fingerprint", "")) or None)
+            pipes.report_asset_materialization(
+                metadata=figures, data_version=str(figures.get("fingerprint", "")) or None
+            )
 
-        return _guarded(work)
+        try:
+            work()
+        except RadiaError as error:  # said as a message: of a failed process Dagster would only show the exit code
+            pipes.report_custom_message({"kind": error.kind, "error": str(error)})
+    return 0
 
 
 def _stderr(line: str) -> None:

@@ -1,0 +1,95 @@
+"""What people see in a terminal: tables, progress, one line of JSON. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+LINE_EVERY_S = 15.0
+BAR_CHARACTERS = 28
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return an aligned text table; numbers to the right, text to the left."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(header)]
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        for i in range(len(header))
+    ]
+
+    def line(values: Sequence[str]) -> str:
+        padded = (v.rjust(w) if n else v.ljust(w) for v, w, n in zip(values, widths, numeric, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(list(header)), "  ".join("─" * width for width in widths), *(line(row) for row in cells)])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return ``.912 (.880–.934)``; a dash where there is no figure."""
+    if value is None:
+        return "–"
+    shown = f"{value:.3f}"
+    return f"{shown} ({low:.3f}–{high:.3f})" if low is not None and high is not None else shown
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on one line of standard output."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+class Progress:
+    """Progress on standard error: a bar in a terminal, a line every fifteen seconds elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._is_terminal = self._stream.isatty()
+        self._started: dict[str, float] = {}
+        self._last_s = 0.0
+        self._is_open = False
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are finished."""
+        now = time.monotonic()
+        started = self._started.setdefault(what, now)
+        is_end = done >= total
+        if not is_end and now - self._last_s < (0.1 if self._is_terminal else LINE_EVERY_S):
+            return
+        if is_end and not self._is_terminal and now - started < LINE_EVERY_S:
+            return
+        self._last_s = now
+        rate = done / max(now - started, 1e-6)
+        left = f"{(total - done) / rate:.0f} s left" if rate > 0 and not is_end else f"{now - started:.0f} s"
+        text = f"{what}: {done} of {total}, {rate:.1f}/s, {left}"
+        if self._is_terminal:
+            filled = int(BAR_CHARACTERS * done / max(total, 1))
+            bar = "█" * filled + "░" * (BAR_CHARACTERS - filled)
+            self._stream.write(f"\r\033[K  {bar} {text}" + ("\n" if is_end else ""))
+            self._is_open = not is_end
+        else:
+            self._stream.write(f"  {text}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """End an unfinished bar's line."""
+        if self._is_open:
+            self._stream.write("\n")
+            self._is_open = False
+
+
+def say(text: str = "") -> None:
+    """Write one line for people on standard error, so that standard output stays for results."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

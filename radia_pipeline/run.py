@@ -1,0 +1,83 @@
+"""``radia run``: find the deliveries, remember them with the lake, run the graph, say what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.console import Progress, say
+from radia_pipeline.errors import BadInput
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import Settings, change_settings, read_settings
+from radia_pipeline.sources.registry import locate_all
+from radia_pipeline.summary import as_text, collect
+
+CPU_RECIPES = ("demo_linear", "demo_pcam")
+"""What a lake trains until somebody chooses: small enough for a machine without a GPU."""
+
+
+def run_pipeline(
+    lake_root: Path | None,
+    *,
+    sources_root: Path | None,
+    sources: Sequence[str] = (),
+    until: str | None = None,
+    recipes: Sequence[str] = (),
+    ocr: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``."""
+    lake = Lake.open(lake_root)
+    Pseudonymizer.from_environment(lake)
+    settings = _settings(lake, sources_root, recipes, ocr)
+    present, absent = locate_all(Path(settings.sources_root), sources or None)
+    for name in absent:
+        say(f"Source {name}: absent under {settings.sources_root}, skipped.")
+    failed = execute_graph(lake, list(present), until)
+    summary = {**collect(lake), "absent": list(absent), "failed": failed}
+    return summary, as_text(summary)
+
+
+def _settings(lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr: str | None) -> Settings:
+    from radia_pipeline.learning.recipes import load_recipe
+
+    known = read_settings(lake.root)
+    root = str(Path(sources_root).absolute()) if sources_root is not None else known.sources_root
+    if root is None:
+        raise BadInput("No deliveries were named", do="give --sources-root DIR, the folder that holds the datasets")
+    chosen = tuple(recipes) or known.recipes or CPU_RECIPES
+    for name in chosen:
+        load_recipe(name)
+    return change_settings(lake.root, sources_root=root, recipes=chosen, ocr=ocr or known.ocr)
+
+
+def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> dict[str, str]:
+    """Run the graph for these sources with progress on standard error; returns failed sources and why."""
+    from radia_pipeline.definitions import build_defs
+    from radia_pipeline.defs.pipeline import StepReport, execute, make_plan
+    from radia_pipeline.defs.resources import listen
+
+    definitions = build_defs(lake_root=lake.root)
+    plan = make_plan(definitions, sources, until)
+    bar = Progress()
+    failed: dict[str, str] = {}
+
+    def started(title: str, partition: str | None) -> None:
+        say(f"▸ {title}" + (f" [{partition}]" if partition else ""))
+
+    def ended(report: StepReport) -> None:
+        bar.close()
+        if report.error:
+            failed[report.partition or report.name] = report.error
+            say(f"  failed after {report.duration_s:.0f} s: {report.error}")
+        else:
+            say(f"  done in {report.duration_s:.0f} s")
+
+    stop = listen(bar)
+    try:
+        execute(definitions, lake, plan, on_start=started, on_end=ended)
+    finally:
+        stop()
+        bar.close()
+    return failed
