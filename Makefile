@@ -1,0 +1,51 @@
+# The front door: `make demo` and `make test` need nothing but Linux, make and Python 3.11 or newer.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAKE ?= .radia/demo
+PORT ?= 0
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: help demo demo-small ui test test-full lint format bench lock clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup $(VENV)
+	@touch $@
+
+demo: $(READY) ## Run the whole pipeline on invented patients with known truth (about 10 minutes on 2 cores)
+	$(BIN)/radia demo --fresh --lake .radia/demo
+
+demo-small: $(READY) ## The same with a few dozen patients: to see it run, not to judge it
+	$(BIN)/radia demo --small --fresh --lake .radia/demo-small
+
+ui: $(READY) ## Open Dagster and MLflow for a lake: make ui LAKE=.radia/lake PORT=3000
+	$(BIN)/radia ui --lake $(LAKE) --port $(PORT)
+
+lint: $(READY) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Put style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint ## Style and the quick tests (at most 10 minutes on 2 cores)
+	$(PYTEST) -m "not slow"
+
+test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk and tesseract-ocr
+	$(PYTEST)
+
+bench: $(READY) ## Run the benchmarks, one after the other
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock (names no index host)
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-emit-index-url --no-header --no-annotate -o requirements.lock
+
+clean: ## Delete the virtual environment and everything that runs have made
+	rm -rf $(VENV) .radia .pytest_cache .ruff_cache .hypothesis
