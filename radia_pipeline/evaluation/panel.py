@@ -24,7 +24,7 @@ NAMES = ("source", "study_id", "patient_key", "group_id", "pool")
 
 @dataclass(frozen=True)
 class Panel:
-    """One model's predictions: ``logit``, ``probability`` (n, K) float64; ``label`` (n, K) int8 of 1/0/-9; rest (n,)."""
+    """One model's ``logit``, ``probability`` (n, K) float64, ``label`` (n, K) int8 of 1/0/-9; the rest (n,)."""
 
     source: np.ndarray
     study_id: np.ndarray

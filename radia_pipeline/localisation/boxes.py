@@ -1,0 +1,227 @@
+"""Boxes: how they are held, compared, and cut out of a saliency map.
+
+What does not belong here: where maps come from (``maps``), merging boxes of several maps (``fusion``) and judging
+boxes (``average_precision``).
+
+Coordinates are edges in pixels, x to the right, y down: a box over the whole of a W x H image is (0, 0, W, H). Inside
+this package boxes are (left, top, right, bottom), in tables x_px, y_px, width_px, height_px.
+Shape legend: n boxes; h x w positions of a map; S side of the model's square input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from radia_pipeline.learning.inputs import Placement, placement
+
+DEFAULT_THRESHOLD_SHARE = 0.5
+TIGHTENING = 1.12  # factor between two tries when a component is larger than its class can be
+CELLS_PER_POSITION = 8  # maps are interpolated to this many cells per position before they are cut
+MAX_BOXES = 3  # of one class on one image
+PADDING_EPSILON = 1e-9
+
+# Smallest and largest share of the image that one box of a class covers. From the definitions (a nodule is at most
+# 3 cm, of about 35 cm of film; a mass is larger) and thoracic anatomy; deliberately wide.
+SIZE_LIMITS: Mapping[str, tuple[float, float]] = {
+    "Nodule": (0.0005, 0.02),
+    "Mass": (0.003, 0.12),
+    "Lung Lesion": (0.0005, 0.12),
+    "Fracture": (0.0005, 0.06),
+    "Hernia": (0.005, 0.15),
+    "Cardiomegaly": (0.04, 0.35),
+    "Enlarged Cardiomediastinum": (0.03, 0.40),
+}
+DEFAULT_SIZE_LIMITS = (0.002, 0.60)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of many images: ``image_id`` and ``label`` (n,) str, ``corners`` (n, 4) float64, ``score`` (n,) float64."""
+
+    image_id: np.ndarray
+    label: np.ndarray
+    corners: np.ndarray
+    score: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def empty(cls) -> Boxes:
+        """Return no boxes."""
+        return cls(np.zeros(0, dtype=object), np.zeros(0, dtype=object), np.zeros((0, 4)), np.zeros(0))
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str, tuple[float, float, float, float], float]]) -> Boxes:
+        """Gather (image_id, label, (left, top, right, bottom), score)."""
+        rows = list(rows)
+        if not rows:
+            return cls.empty()
+        images, labels, corners, scores = zip(*rows, strict=True)
+        return cls(
+            np.array(images, dtype=object), np.array(labels, dtype=object), np.array(corners, dtype=np.float64),
+            np.array(scores, dtype=np.float64),
+        )  # fmt: skip
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Boxes:
+        """Read a table with image_id, class, x_px, y_px, width_px, height_px and, if it has one, score (else 1)."""
+        x, y, w, h = (
+            np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+            for name in ("x_px", "y_px", "width_px", "height_px")
+        )
+        has_score = "score" in table.column_names
+        score = np.asarray(table.column("score").to_numpy(), dtype=np.float64) if has_score else np.ones(len(x))
+        images, labels = (np.array(table.column(name).to_pylist(), dtype=object) for name in ("image_id", "class"))
+        return cls(images, labels, np.stack([x, y, x + w, y + h], axis=1), score)
+
+    def take(self, index: np.ndarray) -> Boxes:
+        """Return the boxes of an index or mask."""
+        return Boxes(self.image_id[index], self.label[index], self.corners[index], self.score[index])
+
+    def relabelled(self, label: np.ndarray) -> Boxes:
+        """Return the same boxes under other labels (n,)."""
+        return replace(self, label=label)
+
+    def on(self, image_ids: Iterable[str]) -> Boxes:
+        """Return the boxes of these images."""
+        wanted = set(image_ids)
+        return self.take(np.array([image in wanted for image in self.image_id], dtype=bool))
+
+    @staticmethod
+    def joined(parts: Iterable[Boxes]) -> Boxes:
+        """Concatenate."""
+        parts = [Boxes.empty(), *parts]
+        names = ("image_id", "label", "corners", "score")
+        return Boxes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of corners (n, 4) and (m, 4): (n, m); 0 for boxes without area."""
+    first, second = np.asarray(first, dtype=float).reshape(-1, 4), np.asarray(second, dtype=float).reshape(-1, 4)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    area = [np.prod(np.clip(box[:, 2:] - box[:, :2], 0, None), axis=1) for box in (first, second)]
+    union = area[0][:, None] + area[1][None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def suppressed(corners: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
+    """Non-maximum suppression: indices (k,) that stay, best first; equal scores keep their order."""
+    order = np.argsort(-np.asarray(score), kind="stable")
+    overlaps, kept = iou(corners, corners), []
+    for index in order:
+        if not kept or overlaps[index, kept].max() <= threshold:
+            kept.append(int(index))
+    return np.array(kept, dtype=int)
+
+
+@dataclass(frozen=True)
+class CutRules:
+    """How a map becomes boxes. ``threshold_share`` is a share of the map's maximum; sizes are shares of the image."""
+
+    threshold_share: float = DEFAULT_THRESHOLD_SHARE
+    max_boxes: int = MAX_BOXES
+    size_limits: Mapping[str, tuple[float, float]] | None = None
+
+    def limits(self, label: str) -> tuple[float, float]:
+        """Smallest and largest share of the image for a class."""
+        return (SIZE_LIMITS if self.size_limits is None else self.size_limits).get(label, DEFAULT_SIZE_LIMITS)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A stored image (W x H pixels) and the square input (S) into which the model's input spec letterboxes it."""
+
+    width_px: int
+    height_px: int
+    size_px: int
+
+    @property
+    def placement(self) -> Placement:
+        """Where the stored image lies in the square."""
+        return placement(self.height_px, self.width_px, self.size_px)
+
+    def clipped(self, corners) -> tuple[float, float, float, float]:
+        """Clip corners in stored-image pixels to the image."""
+        left, top, right, bottom = corners
+        return max(left, 0.0), max(top, 0.0), min(right, float(self.width_px)), min(bottom, float(self.height_px))
+
+
+def boxes_from_map(
+    saliency: np.ndarray, probability: float, label: str, frame: Frame, rules: CutRules | None = None
+) -> list[tuple[tuple[float, float, float, float], float]]:
+    """Cut boxes of one class out of a map (h, w) over the model's square input.
+
+    Returns [((left, top, right, bottom) in stored-image pixels, score)], best first; score = probability x mean of the map (its maximum scaled to 1)
+    inside the component. Negative saliency counts as none; saliency over the padding is ignored; a map without
+    positive saliency gives no box. A component larger than its class can be is cut again at a higher threshold.
+    """
+    rules, where = rules or CutRules(), frame.placement
+    fine, cell_px = _on_image(np.asarray(saliency, dtype=np.float32), where)
+    peak = float(fine.max(initial=0.0))
+    if not np.isfinite(peak) or peak <= PADDING_EPSILON:
+        return []
+    fine = np.clip(fine, 0.0, None) / peak
+    smallest, largest = rules.limits(label)
+    found = []
+    for window, mean in _components(fine, rules.threshold_share, largest):
+        if (window[2] - window[0]) * (window[3] - window[1]) >= smallest * fine.size:
+            corners = frame.clipped(_stored(window, cell_px, where))
+            found.append((corners, float(np.clip(probability * mean, 0.0, 1.0))))
+    return sorted(found, key=lambda item: -item[1])[: rules.max_boxes]
+
+
+def _on_image(saliency: np.ndarray, placement: Placement) -> tuple[np.ndarray, float]:
+    """Interpolate a map to fine cells and keep those on the stored image; also return the side of a cell in px."""
+    import cv2
+
+    h, w = saliency.shape
+    side = CELLS_PER_POSITION * max(h, w)
+    cell_px = placement.size_px / side
+    fine = cv2.resize(saliency, (side, side), interpolation=cv2.INTER_LINEAR)
+    top, left = int(placement.top_px // cell_px), int(placement.left_px // cell_px)
+    bottom = int(np.ceil((placement.top_px + placement.height_px) / cell_px))
+    right = int(np.ceil((placement.left_px + placement.width_px) / cell_px))
+    return fine[top:bottom, left:right], cell_px
+
+
+def _components(fine: np.ndarray, share: float, largest: float):
+    """Yield (left, top, right, bottom) in cells and the mean inside, for each connected component above the share.
+
+    One whose box is larger than ``largest`` (share of the image) is cut again, alone, at a higher threshold; a peak
+    that stays too large is replaced by the largest allowed square around it.
+    """
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(fine >= share)
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        rows, columns = window
+        area = (rows.stop - rows.start) * (columns.stop - columns.start)
+        inside = np.where(labels == number, fine, 0.0)
+        if area <= largest * fine.size:
+            yield (columns.start, rows.start, columns.stop, rows.stop), float(fine[labels == number].mean())
+        elif share * TIGHTENING < 1.0:
+            yield from _components(inside, share * TIGHTENING, largest)
+        else:
+            yield _square_at_peak(inside, largest), float(fine[labels == number].mean())
+
+
+def _square_at_peak(inside: np.ndarray, largest: float) -> tuple[float, float, float, float]:
+    row, column = np.unravel_index(int(np.argmax(inside)), inside.shape)
+    half = 0.5 * np.sqrt(largest * inside.size)
+    top, left = max(row + 0.5 - half, 0.0), max(column + 0.5 - half, 0.0)
+    return left, top, min(column + 0.5 + half, inside.shape[1]), min(row + 0.5 + half, inside.shape[0])
+
+
+def _stored(window, cell_px: float, placement: Placement) -> tuple[float, float, float, float]:
+    """Cells of the image's part of the square -> corners in stored-image pixels."""
+    offset_x, offset_y = placement.left_px // cell_px * cell_px, placement.top_px // cell_px * cell_px
+    left, top, right, bottom = (edge * cell_px for edge in window)
+    x, y, w, h = placement.to_stored(left + offset_x, top + offset_y, right - left, bottom - top)
+    return x, y, x + w, y + h
