@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -35,7 +36,7 @@ def positions(wanted: pa.Array | pa.ChunkedArray, among: pa.Array | pa.ChunkedAr
         among = among.combine_chunks()
     if isinstance(wanted, pa.ChunkedArray):
         wanted = wanted.combine_chunks()
-    found = pa.compute.index_in(wanted, value_set=among)
+    found = pc.index_in(wanted, value_set=among)
     return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
@@ -83,7 +84,7 @@ def long_table(
     """
     classes = vocabulary().classes
     by_name = np.argsort(np.array(classes))
-    order = pa.compute.sort_indices(study_ids).to_numpy()
+    order = pc.sort_indices(study_ids).to_numpy()
     count, width = len(study_ids), len(classes)
     study_rows = pa.array(np.repeat(order, width))
 

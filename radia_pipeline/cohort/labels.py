@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.label_table import ORIGIN_CODE, codes_of, long_table, positions
-from radia_pipeline.cohort.reviews import latest_values, read_label_reviews
+from radia_pipeline.cohort.reviews import reviewed_values
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN, resolve
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -65,11 +65,16 @@ def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseu
     images = lake.read("images", adapter.name, columns=["study_id", "patient_key"])
     without_image, without_label, mismatches = _join_images(said, images)
     base = np.full(said.values.shape, ORIGIN_CODE[sheet.raw.get("label_origin", "table")], dtype=np.int8)
-    reviewed = _apply_reviews(said, base, latest_values(read_label_reviews(lake), adapter.name))
+    reviewed = _apply_reviews(said, base, reviewed_values(lake, adapter.name))
     value = resolve(said.values, sheet.labelled)
     origin = origins(said.values, value, base)
     table = long_table(
-        adapter.name, pa.array(said.study_ids, pa.string()), pa.array(said.patient_keys, pa.string()), said.values, value, origin
+        adapter.name,
+        pa.array(said.study_ids, pa.string()),
+        pa.array(said.patient_keys, pa.string()),
+        said.values,
+        value,
+        origin,
     )
     written = lake.write("labels", table, adapter.name)
     labelled = int((value != MISSING).any(axis=1).sum())
@@ -137,7 +142,10 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
     native_patients = delivered.table.column("native_patient_id").combine_chunks().take(pa.array(first)).to_pylist()
     patient_of = {patient: keys.patient_key(adapter.name, patient) for patient in set(native_patients)}
     return _Said(
-        [keys.study_id(adapter.name, study) for study in native], [patient_of[patient] for patient in native_patients], matrix, problems
+        [keys.study_id(adapter.name, study) for study in native],
+        [patient_of[patient] for patient in native_patients],
+        matrix,
+        problems,
     )
 
 
@@ -184,11 +192,13 @@ def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
         said.patient_keys = said.patient_keys + [patients[place] for place in added]
         silent = np.full((len(added), said.values.shape[1]), MISSING, dtype=np.int8)
         said.values = np.concatenate([said.values, silent])
-    unlabelled_images = pc.is_in(images.column("study_id"), value_set=pa.array([imaged[place] for place in added], pa.string()))
+    unlabelled_images = pc.is_in(
+        images.column("study_id"), value_set=pa.array([imaged[place] for place in added], pa.string())
+    )
     return without_image, int(pc.sum(unlabelled_images).as_py() or 0), int(mismatches)
 
 
-def _apply_reviews(said: _Said, base: np.ndarray, reviews: Mapping[tuple[str, str], int | None]) -> int:
+def _apply_reviews(said: _Said, base: np.ndarray, reviews: Mapping[tuple[str, str], int]) -> int:
     """Put reviews over what was said; a review that finds something ends an unreviewed No Finding. Return the cells set."""
     if not reviews:
         return 0
@@ -203,7 +213,7 @@ def _apply_reviews(said: _Said, base: np.ndarray, reviews: Mapping[tuple[str, st
             continue
         applied += 1
         column = words.index(name)
-        said.values[row, column] = MISSING if value is None else value
+        said.values[row, column] = value
         base[row, column] = ORIGIN_CODE["review"]
         is_found = value in (POSITIVE, UNCERTAIN) and column != normal
         if is_found and said.values[row, normal] == POSITIVE and (study, words.no_finding) not in reviews:

@@ -58,7 +58,11 @@ def _line(previous: str, body: str) -> tuple[str, str]:
 
 def _damaged(lake: Lake, number: int, what: str) -> LedgerDamaged:
     good = f"its first {number - 1} lines are sound" if number > 1 else "none of its lines can be trusted"
-    version = f"; splits version {lake.version('splits')} holds every pool that was published" if lake.exists("splits") else ""
+    version = (
+        f"; splits version {lake.version('splits')} holds every pool that was published"
+        if lake.exists("splits")
+        else ""
+    )
     return LedgerDamaged(
         f"The pool ledger is damaged at line {number}: {what}",
         accepted="the file as it was written, whole and in order",
@@ -156,7 +160,8 @@ def restore(lake: Lake) -> int:
                 known = placements.setdefault(row["patient_key"], Placement(**row))
                 if known.pool != row["pool"]:
                     raise LedgerDamaged(
-                        "The ledger's sound lines and the published pools disagree about a patient", do="restore both from a backup"
+                        "The ledger's sound lines and the published pools disagree about a patient",
+                        do="restore both from a backup",
                     )
         if path.exists():
             path.rename(path.with_suffix(f".damaged-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.jsonl"))

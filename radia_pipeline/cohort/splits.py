@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Ledger, Placement, append, read_ledger
@@ -40,7 +41,9 @@ class SplitPolicy:
         if self.official_split not in ("ignore", "respect"):
             raise BadInput(f"official_split is {self.official_split!r}", accepted="ignore, respect")
         if not (0 < self.train_share < 1 and 0 <= self.validation_share <= 1 - self.train_share):
-            raise BadInput("The shares of the pools do not add up", accepted="train + validation at most 1, each at least 0")
+            raise BadInput(
+                "The shares of the pools do not add up", accepted="train + validation at most 1, each at least 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ def build_splits(
     policy = policy or SplitPolicy()
     keys, sources, present = _patients(lake)
     if not keys:
-        raise EmptyPool("No image of any source has been ingested, so there is nobody to place", do="ingest a source first")
+        raise EmptyPool(
+            "No image of any source has been ingested, so there is nobody to place", do="ingest a source first"
+        )
     links = _patient_links(lake)
     with lake.lock("ledger"):
         ledger = read_ledger(lake)
@@ -162,17 +167,30 @@ def splits_table(
     highest = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(highest, rows, levels)
     late = levels < highest[rows]
+    folds = _group_folds(keys, rows, placements)
     return pa.table(
         {
             "source": pa.array(sources, pa.string()),
             "patient_key": pa.array(keys, pa.string()),
             "group_id": pa.array(groups, pa.string()),
             "pool": pa.array([placement.pool for placement in placements], pa.string()),
-            "fold": pa.array([placement.fold for placement in placements], pa.int8()),
+            "fold": pa.array(folds, pa.int8()),
             "reason": pa.array([placement.reason for placement in placements], pa.string()),
             "excluded": pa.array([LATE_LINK if is_late else None for is_late in late], pa.string()),
         }
     )
+
+
+def _group_folds(keys: Sequence[str], groups: np.ndarray, placements: Sequence[Placement]) -> list[int | None]:
+    """Return each train patient's fold: that of the smallest key in its group, so that a link between folds leaks nothing."""
+    leader: dict[int, tuple[str, int]] = {}
+    for key, group, placement in zip(keys, groups.tolist(), placements):
+        if placement.fold is not None and (group not in leader or key < leader[group][0]):
+            leader[group] = (key, placement.fold)
+    return [
+        leader[group][1] if placement.fold is not None else None
+        for group, placement in zip(groups.tolist(), placements)
+    ]
 
 
 def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
@@ -183,11 +201,13 @@ def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
     keys = table.column("patient_key").to_pylist()
     if len(set(keys)) != len(keys):
         raise ContractViolation("splits would hold a patient twice", do="report this; nothing was published")
-    usable = table.filter(pa.compute.is_null(table.column("excluded")))
+    usable = table.filter(pc.is_null(table.column("excluded")))
     pool_of: dict[str, tuple[str, int | None]] = {}
     for group, pool, fold in zip(*(usable.column(name).to_pylist() for name in ("group_id", "pool", "fold"))):
-        if pool_of.setdefault(group, (pool, fold))[0] != pool:
-            raise ContractViolation(f"Group {group} would stand in two pools", do="report this; nothing was published")
+        if pool_of.setdefault(group, (pool, fold)) != (pool, fold):
+            raise ContractViolation(
+                f"Group {group} would stand in two pools or folds", do="report this; nothing was published"
+            )
     if lake is not None and lake.partitions("images"):
         _assert_pixels(usable, lake)
 
@@ -210,7 +230,7 @@ def _patients(lake: Lake) -> tuple[list[str], list[str], tuple[str, ...]]:
     source_of: dict[str, str] = {}
     present = tuple(lake.partitions("images"))
     for name in present:
-        patients = set(pa.compute.unique(lake.read("images", name, columns=["patient_key"]).column(0)).to_pylist())
+        patients = set(pc.unique(lake.read("images", name, columns=["patient_key"]).column(0)).to_pylist())
         if lake.exists("duplicates", name):
             patients |= set(lake.read("duplicates", name, columns=["patient_key"]).column(0).to_pylist()) - {None}
         source_of.update(dict.fromkeys(patients, name))

@@ -77,7 +77,9 @@ def require_table(root: Path, names: Sequence[str]) -> Path:
     """Return ``find_table``'s answer; raises BadTable naming what was looked for."""
     found = find_table(root, names)
     if found is None:
-        raise BadTable(f"No {names[0]} in {root}", accepted=", ".join(names) + ", each also as .gz", do="complete the delivery")
+        raise BadTable(
+            f"No {names[0]} in {root}", accepted=", ".join(names) + ", each also as .gz", do="complete the delivery"
+        )
     return found
 
 
@@ -87,7 +89,9 @@ def _text_of(path: Path) -> tuple[str, str]:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise BadTable(
-            f"{path.name} cannot be read ({type(error).__name__})", accepted="a readable CSV, plain or whole gzip", do="copy it again"
+            f"{path.name} cannot be read ({type(error).__name__})",
+            accepted="a readable CSV, plain or whole gzip",
+            do="copy it again",
         ) from None
     for encoding in ("utf-8-sig", "cp1252"):
         try:
@@ -132,7 +136,9 @@ def read_table(path: Path, *, width: int | None = None) -> TextTable:
             if any(row):
                 rows.append(row if len(row) == len(header) else _fitted(row, len(header), problems))
     except csv.Error:
-        raise BadTable(f"{path.name} cannot be parsed at line {reader.line_num}", do="mend the quotes on that line") from None
+        raise BadTable(
+            f"{path.name} cannot be parsed at line {reader.line_num}", do="mend the quotes on that line"
+        ) from None
     return TextTable(path.name, tuple(header), rows, problems)
 
 

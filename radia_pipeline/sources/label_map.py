@@ -75,7 +75,11 @@ class TokenMap:
 
 
 def said_table(
-    studies: Sequence[str], patients: Sequence[str], said: np.ndarray, classes: Sequence[str], problems: Mapping[str, int]
+    studies: Sequence[str],
+    patients: Sequence[str],
+    said: np.ndarray,
+    classes: Sequence[str],
+    problems: Mapping[str, int],
 ) -> Delivered:
     """Return LABEL_SCHEMA rows for every cell of ``said`` (n, classes) that is not MISSING.
 

@@ -98,7 +98,9 @@ class NihCxr14:
         label_map = source_sheet(self.name).label_map
         problems = Counter({name: count for name, count in table.problems.items() if name != "long_rows"})
         columns: dict[str, list] = {name: [] for name in layout.BOX_SCHEMA.names}
-        for image, token, *corner in zip(table.column("Image Index"), table.column("Finding Label"), *_box_numbers(table)):
+        for image, token, *corner in zip(
+            table.column("Image Index"), table.column("Finding Label"), *_box_numbers(table)
+        ):
             targets = targets_of(label_map.get(token))
             if not targets or None in corner or min(corner[2:]) <= 0:
                 problems["rows_that_are_no_box" if targets else "unknown_label_tokens"] += 1

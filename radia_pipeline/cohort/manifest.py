@@ -1,0 +1,148 @@
+"""The manifest: one row per usable image, with everything that training reads. Derived; decides nothing about pools or labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from radia_pipeline.cohort.label_table import positions, read_labels
+from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.tables import contract
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.lake.lake import Lake
+
+LEFT_OUT_FLAGS = ("not_a_chest", "blank")
+QUALITY_LIMITED_WEIGHT = 0.5
+"""A report that says the exposure is poor, or that was not read again, teaches half as much."""
+_BOX_TYPE = pa.list_(
+    pa.struct([("class", pa.string()), *((name, pa.float64()) for name in ("x_px", "y_px", "width_px", "height_px"))])
+)
+
+
+@dataclass(frozen=True)
+class ManifestResult:
+    """Images and studies in the manifest, and the images left out by reason."""
+
+    source: str
+    images: int
+    studies: int
+    left_out: Mapping[str, int]
+    pools: Mapping[str, int]
+    excluded: int
+    with_boxes: int
+    views: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
+
+
+def build_manifest(source: str, lake: Lake) -> ManifestResult:
+    """Write the ``manifest`` partition of a source.
+
+    Needs ``images``, ``labels`` and ``splits``; ``report_attributes`` and ``box_annotations`` are used where they exist. Left
+    out and counted: images that show no chest or nothing, of studies without any label, or of patients without a pool.
+    """
+    images = lake.read(
+        "images",
+        source,
+        columns=["image_id", "study_id", "patient_key", "path", "view", "width_px", "height_px", "flags"],
+    )
+    labels = read_labels(lake, source)
+    splits = lake.read("splits", columns=["patient_key", "group_id", "pool", "fold", "excluded"])
+    label_rows = labels.rows_of(images.column("study_id"))
+    split_rows = positions(images.column("patient_key"), splits.column("patient_key"))
+    keep, left_out = _usable(images, labels.values, label_rows, split_rows)
+    images, label_rows, split_rows = images.filter(pa.array(keep)), label_rows[keep], split_rows[keep]
+    split_columns = splits.take(pa.array(split_rows, pa.int64()))
+    columns = {
+        "source": pa.array([source] * len(images), pa.string()),
+        **{name: images.column(name) for name in ("image_id", "study_id", "patient_key")},
+        "group_id": split_columns.column("group_id"),
+        **{name: images.column(name) for name in ("path", "view", "width_px", "height_px")},
+        **_class_columns(labels.values[label_rows]),
+        **{name: split_columns.column(name) for name in ("pool", "fold")},
+        "weight": _weights(lake, source, images.column("study_id")),
+        "excluded": split_columns.column("excluded"),
+        "boxes": _boxes(lake, source, images.column("image_id")),
+    }
+    table = pa.table({name: columns[name] for name in contract("manifest").columns})
+    written = lake.write("manifest", table, source)
+    return _result(source, table, left_out, written.version)
+
+
+def _usable(
+    images: pa.Table, values: np.ndarray, label_rows: np.ndarray, split_rows: np.ndarray
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return which images stay, and how many leave for each reason; the first reason counts."""
+    left_out: Counter = Counter()
+    keep = np.ones(len(images), dtype=bool)
+
+    def drop(reason: str, which: np.ndarray) -> None:
+        nonlocal keep
+        left_out[reason] += int((keep & which).sum())
+        keep = keep & ~which
+
+    flags = images.column("flags").combine_chunks()
+    parents = pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)
+    names = pc.list_flatten(flags)
+    for flag in LEFT_OUT_FLAGS:
+        flagged = np.zeros(len(images), dtype=bool)
+        flagged[parents[pc.equal(names, flag).to_numpy(zero_copy_only=False).astype(bool)]] = True
+        drop(flag, flagged)
+    is_labelled = (values != MISSING).any(axis=1)
+    drop(
+        "unlabelled_study",
+        ~(is_labelled[label_rows] & (label_rows >= 0)) if len(is_labelled) else np.ones(len(images), dtype=bool),
+    )
+    drop("patient_without_pool", split_rows < 0)
+    return keep, dict(+left_out)
+
+
+def _class_columns(values: np.ndarray) -> dict[str, pa.Array]:
+    """Return one nullable int8 column for each class, from int8 (images, 21)."""
+    by_class = np.ascontiguousarray(values.T)
+    return {
+        name: pa.array(by_class[index], pa.int8(), mask=by_class[index] == MISSING)
+        for index, name in enumerate(vocabulary().classes)
+    }
+
+
+def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray) -> pa.Array:
+    """Return each image's weight from its report's attributes: 1, or less where the report itself is weak."""
+    weights = np.ones(len(study_ids), dtype=np.float32)
+    if lake.exists("report_attributes", source):
+        table = lake.read("report_attributes", source, columns=["study_id", "is_quality_limited", "is_signed_unread"])
+        rows = positions(study_ids, table.column("study_id"))
+        weak = (
+            pc.or_(table.column("is_quality_limited"), table.column("is_signed_unread"))
+            .to_numpy(zero_copy_only=False)
+            .astype(bool)
+        )
+        if len(weak):
+            weights[(rows >= 0) & weak[rows]] = QUALITY_LIMITED_WEIGHT
+    return pa.array(weights, pa.float32())
+
+
+def _boxes(lake: Lake, source: str, image_ids: pa.ChunkedArray) -> pa.Array:
+    """Return each image's boxes as a list of structs, empty where it has none."""
+    lists: list[list[dict]] = [[] for _ in range(len(image_ids))]
+    if lake.exists("box_annotations", source):
+        table = lake.read("box_annotations", source).sort_by([("image_id", "ascending"), ("box_index", "ascending")])
+        rows = positions(table.column("image_id"), image_ids)
+        names = ("class", "x_px", "y_px", "width_px", "height_px")
+        for row, box in zip(rows.tolist(), table.select(list(names)).to_pylist()):
+            if row >= 0:
+                lists[row].append(box)
+    return pa.array(lists, _BOX_TYPE)
+
+
+def _result(source: str, table: pa.Table, left_out: dict[str, int], version: str) -> ManifestResult:
+    return ManifestResult(
+        source=source, images=len(table), studies=len(pc.unique(table.column("study_id"))), left_out=left_out,
+        pools=dict(Counter(table.column("pool").to_pylist())), excluded=len(table) - table.column("excluded").null_count,
+        with_boxes=int((pc.list_value_length(table.column("boxes")).to_numpy() > 0).sum()),
+        views=dict(Counter(table.column("view").to_pylist())), version=version,
+    )  # fmt: skip
