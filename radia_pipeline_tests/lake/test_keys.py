@@ -1,0 +1,68 @@
+"""Keyed hashes: stable, separate by kind and source, bound to the lake; pixels hash by value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from radia_pipeline.errors import BadInput, KeyMismatch
+from radia_pipeline.lake.hashing import pixel_sha256, sha256_file
+from radia_pipeline.lake.keys import KEY_VARIABLE, DemoKeyWarning, Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake.open(tmp_path / "lake")
+
+
+def test_ids_differ_by_kind_source_value_and_key():
+    one, other = Pseudonymizer(b"a" * 20), Pseudonymizer(b"b" * 20)
+    ids = {
+        one.patient_key("ccsmtl", "1"), one.study_id("ccsmtl", "1"), one.image_id("ccsmtl", "1"),
+        one.patient_key("nih_cxr14", "1"), one.patient_key("ccsmtl", "2"), other.patient_key("ccsmtl", "1"),
+    }  # fmt: skip
+    assert len(ids) == 6
+    assert all(len(i) == 32 for i in ids)
+    assert one.patient_key("ccsmtl", "1") == Pseudonymizer(b"a" * 20).patient_key("ccsmtl", "1")
+
+
+def test_parts_cannot_run_into_each_other():
+    keys = Pseudonymizer(b"a" * 20)
+    assert keys.patient_key("ab", "c") != keys.patient_key("a", "bc")
+
+
+def test_without_a_key_the_demo_key_is_announced(lake, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with pytest.warns(DemoKeyWarning, match="public demo key"):
+        Pseudonymizer.from_environment(lake)
+
+
+def test_a_changed_key_is_refused(lake, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "the hospital's first key")
+    first = Pseudonymizer.from_environment(lake)
+    assert Pseudonymizer.from_environment(lake).fingerprint == first.fingerprint
+    monkeypatch.setenv(KEY_VARIABLE, "the hospital's other key")
+    with pytest.raises(KeyMismatch, match="another one"):
+        Pseudonymizer.from_environment(lake)
+    assert "first key" not in (lake.root / "key_fingerprint.txt").read_text()
+
+
+def test_a_short_key_is_refused(lake, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "short")
+    with pytest.raises(BadInput, match="16 characters"):
+        Pseudonymizer.from_environment(lake)
+
+
+def test_pixels_hash_by_value_and_shape_not_by_type():
+    pixels = np.arange(12).reshape(3, 4)
+    same = [pixels.astype(kind) for kind in (np.uint8, np.int16, ">u2", np.int64)]
+    assert len({pixel_sha256(array) for array in same}) == 1
+    assert pixel_sha256(pixels) != pixel_sha256(pixels.reshape(4, 3))
+    assert pixel_sha256(pixels) != pixel_sha256(pixels + 1)
+    assert pixel_sha256(np.asfortranarray(pixels)) == pixel_sha256(pixels)
+
+
+def test_file_hash_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
