@@ -1,0 +1,103 @@
+"""The few collective operations that training needs; each is a plain function that also works in one process.
+
+The mistakes that make distributed training "run but not converge" are met here: denominators are summed over all
+processes, gathered scores lose their padding, decisions are taken by process 0 and told to all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import distributed
+
+PATIENCE = datetime.timedelta(hours=2)
+"""Processes wait for process 0 while it packs images."""
+
+
+def rank() -> int:
+    """This process's number."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def world() -> int:
+    """Number of processes."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+@contextlib.contextmanager
+def process_group() -> Iterator[None]:
+    """Join the group that ``torchrun`` announces in the environment; nothing to do in a single process."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
+        yield
+        return
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if world() > 1:
+        distributed.barrier()
+
+
+def total(value: torch.Tensor) -> torch.Tensor:
+    """Return the sum of a tensor over all processes; the argument is not changed."""
+    if world() == 1:
+        return value
+    summed = value.detach().clone()
+    distributed.all_reduce(summed)
+    return summed
+
+
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set on some process."""
+    if world() == 1:
+        return flag
+    return bool(total(torch.tensor(int(flag), device=device)).item() > 0)
+
+
+def from_first(value: object) -> object:
+    """Return process 0's value on every process."""
+    if world() == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Put rows of all processes in the order of ``index`` (0 … count−1): (count, …), the same on every process.
+
+    A row that came twice (padding) is taken once; a row that never came is an error.
+    """
+    if world() > 1:
+        gathered: list = [None] * world()
+        distributed.all_gather_object(gathered, (index, rows))
+        index = np.concatenate([part[0] for part in gathered])
+        rows = np.concatenate([part[1] for part in gathered])
+    first_index, first_row = np.unique(index, return_index=True)
+    if len(first_index) != count or (count and (first_index[0] != 0 or first_index[-1] != count - 1)):
+        raise RuntimeError(f"gathered {len(first_index)} of {count} rows")
+    return rows[first_row]
+
+
+def gather_equal(index: torch.Tensor, rows: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return index and rows of all processes in the global batch's order (place r + i·world is row i of process r)."""
+    gathered: list = [None] * world()
+    distributed.all_gather_object(gathered, (index.cpu(), rows.cpu()))
+    all_index = index.new_empty((count,), device="cpu")
+    all_rows = rows.new_empty((count, *rows.shape[1:]), device="cpu")
+    for number, (part_index, part_rows) in enumerate(gathered):
+        all_index[number :: world()], all_rows[number :: world()] = part_index, part_rows
+    return all_index.to(index.device), all_rows.to(rows.device)

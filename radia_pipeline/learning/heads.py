@@ -1,0 +1,52 @@
+"""Classification heads over a feature map: linear and PCAM. Backbones are in ``models``.
+
+Legend: N images, F features, C classes, h × w positions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class LinearHead(nn.Module):
+    """Global average pooling and one linear layer, written as a 1 × 1 convolution so that class maps come free."""
+
+    def __init__(self, features: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        self.layer = nn.Conv2d(features, classes, kernel_size=1)
+        nn.init.normal_(self.layer.weight, std=0.01)
+        nn.init.zeros_(self.layer.bias)
+
+    def maps(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logit maps (N, C, h, w); their mean is the logit."""
+        return self.layer(features)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logits (N, C)."""
+        pooled = self.dropout(features).mean(dim=(2, 3))
+        weight = self.layer.weight.flatten(1)
+        with torch.autocast(features.device.type, enabled=False):
+            return functional.linear(pooled.to(weight.dtype), weight, self.layer.bias)
+
+
+class PcamHead(LinearHead):
+    """Probabilistic class activation map pooling (Ye et al. 2020).
+
+    With m the logit map, the published form weighs features by sigmoid(m) / sum sigmoid(m), pools and applies the same
+    linear layer. That layer is linear, so logit = sum of w * m with w = softmax over positions of log sigmoid(m).
+    Computed in at least float32: float16 gives NaN.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logits (N, C)."""
+        features = self.dropout(features)
+        with torch.autocast(features.device.type, enabled=False):
+            maps = self.maps(features.to(self.layer.weight.dtype)).flatten(2)
+            weights = functional.logsigmoid(maps).softmax(dim=2)
+            return (weights * maps).sum(dim=2)
+
+
+HEADS = {"linear": LinearHead, "pcam": PcamHead}

@@ -1,0 +1,282 @@
+"""What a recipe may say: every option of a training, typed, with its default. Reading files is in ``recipes``.
+
+Nothing here computes. A new technique starts as a field here, with the accepted values in its type.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    """Base of all parts of a recipe: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class InputSection(Section):
+    """How a stored radiograph becomes a tensor."""
+
+    size_px: Annotated[int, Field(ge=32, le=2048)] = Field(384, description="Side of the square input.")
+    channels: Literal["gray", "clahe"] = Field(
+        "gray", description="gray: 1 channel, min-max. clahe: min-max, CLAHE clip 2, CLAHE clip 4 (the original's)."
+    )
+    normalisation: Literal["imagenet", "half", "none"] = Field(
+        "imagenet", description="After min-max: ImageNet mean and deviation; (x - 0.5) / 0.25; or nothing."
+    )
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of the tensor that the model sees."""
+        return 1 if self.channels == "gray" else 3
+
+
+class ViewsSection(Section):
+    """Which images of a study are read, and how their logits become the study's."""
+
+    use: Literal["frontal", "frontal_lateral", "all"] = Field(
+        "frontal_lateral",
+        description="Of several frontal images: PA before AP before UNKNOWN, then the smallest image_id; of several "
+        "laterals the smallest image_id. all: frontals first, in that order, then laterals, at most max_views.",
+    )
+    weights: Literal["shared", "separate"] = Field("shared", description="separate: one backbone for each view kind.")
+    combine: Literal["sum", "mean", "max", "logsumexp"] = Field(
+        "mean", description="Over present views, before the sigmoid. sum is the original's; logsumexp is log-mean-exp."
+    )
+    max_views: Annotated[int, Field(ge=1, le=8)] = Field(4, description="Only for use: all.")
+
+    @model_validator(mode="after")
+    def _separate_needs_two_kinds(self) -> ViewsSection:
+        if self.weights == "separate" and self.use != "frontal_lateral":
+            raise ValueError("weights: separate needs use: frontal_lateral")
+        return self
+
+
+class ModelSection(Section):
+    """The network: any timm backbone, a head, what is trained."""
+
+    backbone: str = Field("densenet121", description="Any timm model name.")
+    kwargs: dict[str, Any] = Field(default_factory=dict, description="Passed to timm.create_model.")
+    pretrained: bool = Field(False, description="Use timm's published weights (needs them in its cache).")
+    head: Literal["linear", "pcam"] = "linear"
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    train_only: Literal["all", "head"] = Field("all", description="head: the backbone is frozen.")
+    freeze_batch_norm: bool = Field(False, description="Batch normalisation keeps its running statistics.")
+    sync_batch_norm: bool = Field(False, description="One set of batch statistics over all processes (GPU only).")
+
+
+class TaskSection(Section):
+    """The objective, and how logits become probabilities."""
+
+    kind: Literal["bce", "conditional", "auc_margin"] = Field(
+        "bce", description="conditional: loss of a class only where all its parents are positive (Pham et al. 2019)."
+    )
+    inference: Literal["plain", "hierarchy"] = Field(
+        "plain", description="hierarchy: P(class) = sigmoid(z) x min over parents of P(parent)."
+    )
+    pos_weight: Literal["none", "auto"] | dict[str, PositiveFloat] = Field(
+        "none", description="auto: negatives / positives of the training pool, per class; capped."
+    )
+    pos_weight_cap: PositiveFloat = 10.0
+    class_weight: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
+        default_factory=dict, description="Weight of a class in the loss; 1 where it is not named."
+    )
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    margin: PositiveFloat = Field(1.0, description="Of auc_margin.")
+    correct_prior: bool = Field(
+        True, description="Undo pos_weight's and weighted sampling's factor on the odds in probabilities."
+    )
+
+
+class LabelsSection(Section):
+    """What uncertain and blank labels mean to the loss."""
+
+    uncertain: Literal["uniform", "ones", "zeros", "ignore"] = "uniform"
+    uncertain_range: tuple[Probability, Probability] = Field(
+        (0.5, 0.85), description="Of uniform, redrawn at each epoch; the original's. Pham et al.: 0.55 to 0.85."
+    )
+    blank: Literal["negative", "ignore"] = Field(
+        "negative", description="Only for classes that the source labels; others are always masked."
+    )
+    moving_average: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
+        None, description="L <- a L + (1 - a) P after each prediction (the original: a = 0.999)."
+    )
+
+    @model_validator(mode="after")
+    def _range_rises(self) -> LabelsSection:
+        low, high = self.uncertain_range
+        if low > high:
+            raise ValueError("uncertain_range must rise")
+        return self
+
+
+class AffineSection(Section):
+    """Translation, rotation, shear and scale; each drawn uniformly within plus or minus its limit."""
+
+    p: Probability = 0.0
+    translate: Probability = Field(0.1, description="Share of the side.")
+    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 15.0
+    shear_deg: Annotated[float, Field(ge=0.0, lt=80.0)] = 5.0
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+
+class JitterSection(Section):
+    """Brightness (a factor), contrast (around the mean); saturation has no meaning in grey."""
+
+    p: Probability = 0.0
+    brightness: Probability = 0.1
+    contrast: Probability = 0.1
+
+
+class FlipSection(Section):
+    """Left and right exchanged."""
+
+    p: Probability = 0.0
+
+
+class GridSection(Section):
+    """Grid distortion: each of num_steps cells is stretched by 1 plus or minus distort_limit, per axis."""
+
+    p: Probability = 0.0
+    num_steps: Annotated[int, Field(ge=1, le=50)] = 5
+    distort_limit: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+
+
+class ElasticSection(Section):
+    """Elastic deformation, with the random affine (alpha_affine, in pixels) that newer libraries dropped."""
+
+    p: Probability = 0.0
+    alpha: Annotated[float, Field(ge=0.0)] = 0.1
+    sigma: PositiveFloat = 20.0
+    alpha_affine_px: Annotated[float, Field(ge=0.0)] = Field(40.0, description="At 384 px; scaled with the input.")
+
+
+class AugmentationSection(Section):
+    """The original's five, p0 to p4."""
+
+    affine: AffineSection = AffineSection()
+    jitter: JitterSection = JitterSection()
+    flip: FlipSection = FlipSection()
+    grid: GridSection = GridSection()
+    elastic: ElasticSection = ElasticSection()
+
+
+class DataSection(Section):
+    """Which studies are learned from and how often."""
+
+    sources: tuple[str, ...] | None = Field(None, description="None: every source that the lake's manifest holds.")
+    fold: Annotated[int, Field(ge=0, le=4)] | None = Field(
+        None, description="Validate on this fold of the training pool instead of on the validation pool."
+    )
+    sampler: Literal["shuffle", "weighted"] = Field("shuffle", description="weighted draws with replacement.")
+    balance: Probability = Field(
+        0.5, description="Of weighted: a study weighs (rarest positive class's count) ** -balance."
+    )
+    no_finding_weight: Annotated[float, Field(ge=0.0)] = Field(
+        1.0, description="Of weighted: factor for studies with No Finding (the original: 0.1)."
+    )
+    samples_per_epoch: PositiveInt | None = Field(None, description="None: each study once.")
+
+
+class OptimizerSection(Section):
+    """The update rule; weight decay leaves out biases and normalisation."""
+
+    name: Literal["adamw", "adam", "rmsprop", "adagrad", "sgd"] = "adamw"
+    lr: PositiveFloat = 1e-4
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.9, description="Of sgd (Nesterov) and rmsprop.")
+    clip_norm: PositiveFloat | None = 1.0
+
+
+class ScheduleSection(Section):
+    """Learning rate as a pure function of the step."""
+
+    name: Literal["onecycle", "cosine_restarts", "cosine", "step", "constant"] = "onecycle"
+    warmup_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.3, description="Of onecycle.")
+    restart_epochs: PositiveInt = Field(10, description="First period of cosine_restarts.")
+    restart_factor: PositiveInt = 2
+    step_epochs: PositiveInt = 30
+    step_gamma: Probability = 0.1
+
+
+class StoppingSection(Section):
+    """Which epoch is kept and when to stop looking for a better one."""
+
+    metric: Literal["auc", "f1", "loss"] = "auc"
+    min_positives: PositiveInt = Field(5, description="Classes with fewer in validation do not count in the mean.")
+    patience: PositiveInt = 20
+
+
+class TrainingSection(Section):
+    """Length, arithmetic and seeds."""
+
+    max_epochs: PositiveInt = 200
+    batch_size: PositiveInt = Field(32, description="Studies per step over all processes together.")
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+    seed: int = 0
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(None, description="Decay of averaged weights.")
+    max_bad_steps: PositiveInt = Field(10, description="Consecutive skipped steps after which training stops.")
+
+
+class SweepRange(Section):
+    """Values that a sweep may try for one option."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Any, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two_forms(self) -> SweepRange:
+        bounded = self.low is not None and self.high is not None
+        if bounded == (self.choices is not None):
+            raise ValueError("give either low and high, or choices")
+        return self
+
+
+class Recipe(Section):
+    """One training, whole: what ``classifiers/<recipe>`` is made from."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")] = Field(description="The file's name.")
+    title: str = Field("", description="One line for people.")
+    init_from: str | None = Field(None, description="Recipe whose trained weights this one starts from.")
+    input: InputSection = InputSection()
+    views: ViewsSection = ViewsSection()
+    model: ModelSection = ModelSection()
+    task: TaskSection = TaskSection()
+    labels: LabelsSection = LabelsSection()
+    augmentation: AugmentationSection = AugmentationSection()
+    data: DataSection = DataSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    schedule: ScheduleSection = ScheduleSection()
+    stopping: StoppingSection = StoppingSection()
+    training: TrainingSection = TrainingSection()
+    sweep: dict[str, SweepRange] = Field(default_factory=dict, description="Option path -> values to try.")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.model.pretrained and self.input.normalisation != "imagenet":
+            raise ValueError("model.pretrained needs input.normalisation: imagenet")
+        if self.init_from == self.name:
+            raise ValueError("init_from names the recipe itself")
+        if self.task.kind == "auc_margin" and self.labels.uncertain == "uniform":
+            raise ValueError("task.kind auc_margin compares positives with negatives: labels.uncertain cannot be uniform")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """sha256 of everything that changes the result (title and sweep ranges do not), 64 hex digits."""
+        import hashlib
+
+        content = self.model_dump_json(exclude={"title", "sweep"})
+        return hashlib.sha256(content.encode()).hexdigest()
