@@ -57,7 +57,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._is_terminal = self._stream.isatty()
         self._started: dict[str, float] = {}
-        self._last_s = 0.0
+        self._last_s = time.monotonic()
         self._is_open = False
 
     def __call__(self, what: str, done: int, total: int) -> None:

@@ -1,0 +1,106 @@
+"""The graph: what it holds, how it hangs together and how it is cut into runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from radia_pipeline.contracts.tables import contract_names
+from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.instance import SETTINGS
+from radia_pipeline.defs.jobs import GROUP_JOBS
+from radia_pipeline.defs.pipeline import as_error, make_plan
+from radia_pipeline.errors import BadTable, RunFailed, UnknownName
+from radia_pipeline.learning.recipes import recipe_names
+from radia_pipeline.sources.registry import registered
+
+SNAPSHOT = Path(__file__).with_name("graph.txt")
+RECIPES = ("demo_linear", "demo_pcam")
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory):
+    return build_defs(lake_root=tmp_path_factory.mktemp("lake"), recipes=RECIPES)
+
+
+@pytest.fixture(scope="module")
+def graph(definitions):
+    return definitions.resolve_asset_graph()
+
+
+def describe(graph) -> str:
+    """Return one line an asset: key, group, partitions, what it is made from."""
+    lines = []
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        split = "by source" if node.partitions_def else "whole"
+        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys)) or "-"
+        lines.append(f"{key.to_user_string():24} {node.group_name:13} {split:10} {parents}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_graph_is_as_the_snapshot_says(graph):
+    """After a wanted change: write ``describe(graph)`` to graph.txt and read the difference."""
+    assert describe(graph) == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_the_definitions_load(definitions):
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_contract_is_an_asset_and_every_table_asset_has_a_contract(graph):
+    keys = {key.path[0] for key in graph.get_all_asset_keys()}
+    assert set(contract_names()) <= keys
+    assert keys - set(contract_names()) == {"classifiers", "detector"}
+
+
+def test_every_asset_is_described_and_owned_and_has_a_kind(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert any(tag.startswith("dagster/kind/") for tag in node.tags), key
+
+
+def test_every_group_has_its_job(definitions, graph):
+    groups = {graph.get(key).group_name for key in graph.materializable_asset_keys}
+    assert groups == set(GROUP_JOBS)
+    for name in GROUP_JOBS:
+        assert definitions.resolve_job_def(name)
+
+
+def test_partitions_are_the_registered_sources(graph):
+    partitions = graph.get(dg.AssetKey("images")).partitions_def
+    assert tuple(partitions.get_partition_keys()) == registered()
+
+
+def test_a_lake_without_settings_has_one_classifier_for_each_recipe_file(tmp_path):
+    keys = build_defs(lake_root=tmp_path).resolve_asset_graph().get_all_asset_keys()
+    assert {key.path[1] for key in keys if key.path[0] == "classifiers"} == set(recipe_names())
+
+
+def test_runs_go_source_by_source_and_follow_the_data(definitions):
+    runs = make_plan(definitions, ["ccsmtl", "nih_cxr14"]).runs
+    order = {name: place for place, (_, names, _) in enumerate(runs) for name in names}
+    assert order["images"] < order["splits"] < order["manifest"] < order["scorecard"] <= order["pseudo_boxes"]
+    assert order["pseudo_boxes"] < order["detector"]
+    assert [partition for _, names, partition in runs if "images" in names] == ["ccsmtl", "nih_cxr14"]
+
+
+def test_until_makes_an_asset_and_what_it_needs_and_nothing_else(definitions):
+    names = {name for _, names, _ in make_plan(definitions, ["ccsmtl"], "splits").runs for name in names}
+    assert names == {"images", "quarantine", "duplicates", "image_links", "splits"}
+    with pytest.raises(UnknownName, match="Unknown asset 'split'"):
+        make_plan(definitions, ["ccsmtl"], "split")
+
+
+def test_a_step_failure_keeps_its_kind():
+    assert isinstance(as_error("BadTable: reports.csv lacks a column."), BadTable)
+    assert isinstance(as_error("SystemExit: odd"), RunFailed)
+
+
+def test_the_root_settings_are_those_of_every_lake():
+    root = Path(__file__).resolve().parents[2] / "dagster.yaml"
+    assert root.read_text(encoding="utf-8") == SETTINGS.format(base=".radia/lake.history/dagster")
