@@ -1,0 +1,200 @@
+"""What the detector learns from: images of a pool, their pseudo boxes, and where background can be trusted.
+
+Here: choosing images, boxes in input pixels, replayable augmentation. Not here: pixels at training size (packed by
+``learning.packed``), the loss.
+
+Legend: K classes, M boxes of an image, S side of the square input; boxes (left, top, right, bottom).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE
+from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.loss import ImageTarget
+from radia_pipeline.errors import EmptyPool
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning.inputs import placement
+from radia_pipeline.learning.packed import PackedImages, Wanted, pack
+from radia_pipeline.learning.sampler import generator
+from radia_pipeline.learning.studies import LATERAL, label_matrix
+from radia_pipeline.localisation.boxes import Boxes
+
+KEPT_SHARE = 0.3
+"""A box of which augmentation moved more than 70 % out of the image is not learned from."""
+WEIGHT_LIMITS = (0.3, 2.0)
+"""Of a pseudo box's weight: its score relative to its class's mean score."""
+COLUMNS = ("source", "image_id", "study_id", "patient_key", "group_id", "path", "view", "width_px", "height_px", "pool")
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One image of a pool and what is known of it, at the size of the input."""
+
+    source: str
+    image_id: str
+    group_id: str
+    patient_key: str
+    path: str
+    height_px: int
+    width_px: int
+    target: ImageTarget
+
+
+def training_sources(lake: Lake, config: DetectorConfig) -> tuple[str, ...]:
+    """Sources that have both a manifest and pseudo boxes; raises EmptyPool where a wanted one has not."""
+    present = sorted(set(lake.partitions("manifest")) & set(lake.partitions("pseudo_boxes")))
+    wanted = config.sources or tuple(present)
+    if not wanted or (absent := [source for source in wanted if source not in present]):
+        missing = "no source" if not wanted else f"not {', '.join(absent)}"
+        raise EmptyPool(
+            f"The detector can learn from {missing}: manifest and pseudo_boxes are needed",
+            accepted=", ".join(present) or "none yet",
+            do="materialize pseudo_boxes",
+        )
+    return wanted
+
+
+def read_images(lake: Lake, sources: tuple[str, ...], pools: tuple[str, ...]) -> pa.Table:
+    """The manifest's rows of these pools that are not excluded, of frontal or unknown view."""
+    columns = [*COLUMNS, "excluded", *vocabulary().classes]
+    table = pa.concat_tables([lake.read("manifest", source, columns=columns) for source in sources])
+    kept = pc.and_(pc.is_in(table["pool"], pa.array(pools)), pc.is_null(table["excluded"]))
+    return table.filter(pc.and_(kept, pc.not_equal(table["view"], LATERAL)))
+
+
+def read_boxes(lake: Lake, sources: tuple[str, ...], min_score: float = 0.0) -> Boxes:
+    """The pseudo boxes of these sources, in pixels of the stored images."""
+    boxes = Boxes.joined(Boxes.from_table(lake.read("pseudo_boxes", source)) for source in sources)
+    solid = (boxes.corners[:, 2:] - boxes.corners[:, :2]).min(axis=1, initial=np.inf) > 0
+    named = boxes.label != vocabulary().no_finding
+    return boxes.take(solid & named & (boxes.score >= min_score))
+
+
+def pool_entries(images: pa.Table, boxes: Boxes, classes: tuple[str, ...], config: DetectorConfig) -> list[ImageEntry]:
+    """One entry per image, in order of source and image_id, its boxes in input pixels."""
+    place = {name: index for index, name in enumerate(classes)}
+    boxes = boxes.take(np.array([name in place for name in boxes.label], dtype=bool))
+    mean = {name: boxes.score[boxes.label == name].mean() for name in set(boxes.label)}
+    members: dict[str, list[int]] = {}
+    for index, image_id in enumerate(boxes.image_id):
+        members.setdefault(image_id, []).append(index)
+    values = label_matrix(images)[:, [vocabulary().index(name) for name in classes]]
+    entries = []
+    for row, said in zip(images.select(list(COLUMNS)).to_pylist(), values):
+        mine = boxes.take(np.array(members.get(row["image_id"], []), dtype=int))
+        where = placement(row["height_px"], row["width_px"], config.size_px)
+        offset = np.array([where.left_px, where.top_px] * 2, dtype=float)
+        label = np.array([place[name] for name in mine.label], dtype=np.int64)
+        relative = mine.score / np.maximum([mean[name] for name in mine.label], 1e-9)
+        weight = relative.clip(*WEIGHT_LIMITS) if config.weigh_by_score else np.ones(len(mine))
+        target = ImageTarget(
+            boxes=mine.corners * where.scale + offset,
+            label=label,
+            weight=weight.astype(np.float32),
+            known=known_classes(row["source"], said, label, classes),
+        )
+        facts = {key: row[key] for key in ("source", "image_id", "group_id", "patient_key", "path")}
+        entries.append(ImageEntry(**facts, height_px=row["height_px"], width_px=row["width_px"], target=target))
+    return sorted(entries, key=lambda entry: (entry.source, entry.image_id))
+
+
+def known_classes(source: str, values: np.ndarray, boxed: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """bool (K,): outside its boxes, is the class absent from the image?
+
+    Yes where it has a box, where it is negative, and where it is blank in a source that labels it. No where it is
+    positive or uncertain but nobody knows where, and where the source does not label it.
+    """
+    labelled = np.array([name in source_sheet(source).labelled for name in classes])
+    known = (values == NEGATIVE) | ((values == MISSING) & labelled)
+    known[boxed] = True
+    return known
+
+
+def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[ImageEntry]:
+    """At most ``max_images`` entries: those with boxes first, rare classes preferred, then images without a box.
+
+    An image's place is u ** (1 / w) with u drawn for it alone and w = (images of its rarest class) ** -0.5 (weighted
+    sampling without replacement, Efraimidis and Spirakis 2006), so that adding images moves no other's draw.
+    """
+    boxed = [entry for entry in entries if len(entry.target.label)]
+    counts = np.bincount(
+        np.concatenate([np.unique(entry.target.label) for entry in boxed] or [np.zeros(0, int)]), minlength=1
+    )
+    empty = [entry for entry in entries if not len(entry.target.label)]
+
+    def key(entry: ImageEntry) -> float:
+        weight = counts[entry.target.label].min() ** -0.5 if len(entry.target.label) else 1.0
+        return generator(config.seed, "detector", entry.image_id).random() ** (1.0 / weight)
+
+    room = config.max_images - min(round(config.max_images * config.empty_share), len(empty))
+    chosen = sorted(boxed, key=key, reverse=True)[: max(room, 1)]
+    spare = round(len(chosen) * config.empty_share / (1 - config.empty_share))
+    return chosen + sorted(empty, key=key, reverse=True)[: min(spare, config.max_images - len(chosen))]
+
+
+def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedImages:
+    """The entries' pixels at the input's size, memory-mapped; ``row_of_image`` names each one's row."""
+    wanted: dict[str, list[Wanted]] = {}
+    for entry in entries:
+        wanted.setdefault(entry.source, []).append(Wanted(entry.image_id, entry.patient_key, lake.root / entry.path))
+    return pack(lake, wanted, size_px)
+
+
+def augment(
+    grey: np.ndarray, target: ImageTarget, config: DetectorConfig, random: np.random.Generator
+) -> tuple[np.ndarray, ImageTarget]:
+    """(S, S) float32 in 0..1 and its boxes, flipped, scaled, moved and lit as ``random`` draws. Border is 0."""
+    size = grey.shape[0]
+    flip, zoom, right, down, bright, contrast = random.random(), *(random.uniform(-1, 1) for _ in range(5))
+    factor = 1.0 + config.scale * zoom
+    sign = -1.0 if flip < config.flip_p else 1.0
+    shift = np.array([right, down]) * config.translate * size
+    scale = np.array([sign * factor, factor])
+    offset = size / 2 - scale * size / 2 + shift  # edges: out = scale * in + offset about the middle
+    centred = offset + scale * 0.5 - 0.5  # the same map between centres of pixels, as OpenCV counts
+    matrix = np.array([[scale[0], 0, centred[0]], [0, scale[1], centred[1]]])
+    moved = cv2.warpAffine(grey, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=0)
+    mean = moved.mean(dtype=np.float32)
+    moved = (moved - mean) * np.float32(1 + config.jitter * contrast) + mean * np.float32(1 + config.jitter * bright)
+    return moved.clip(0, 1).astype(np.float32), move_boxes(target, scale, offset, size)
+
+
+def move_boxes(target: ImageTarget, scale: np.ndarray, offset: np.ndarray, size: int) -> ImageTarget:
+    """Boxes after out = scale · in + offset, clipped to the image; those that mostly left it are dropped.
+
+    The class of a dropped box is no longer known on the image: a part of it may still be seen.
+    """
+    if not len(target.boxes):
+        return target
+    corners = target.boxes.reshape(-1, 2, 2) * scale + offset
+    whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    inside = whole.clip(0, size)
+    share = (inside[:, 2:] - inside[:, :2]).prod(axis=1) / (whole[:, 2:] - whole[:, :2]).prod(axis=1)
+    kept = share >= KEPT_SHARE
+    known = target.known.copy()
+    known[target.label[~kept]] = False
+    return ImageTarget(inside[kept], target.label[kept], target.weight[kept], known)
+
+
+def negatives_share(entries: list[ImageEntry]) -> float:
+    """Share of the (image, class) cells whose background is known: what the classification learns from."""
+    return float(np.mean([entry.target.known for entry in entries])) if entries else 0.0
+
+
+def positive_without_box(images: pa.Table, boxes: Boxes, classes: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    """(image, class) pairs that are positive or uncertain by label but have no box: nobody knows where."""
+    drawn = set(zip(boxes.image_id, boxes.label))
+    values = label_matrix(images)[:, [vocabulary().index(name) for name in classes]]
+    rows, columns = np.nonzero((values == POSITIVE) | (values == -1))
+    names = images["image_id"].to_pylist()
+    pairs = {(names[row], classes[column]) for row, column in zip(rows, columns)}
+    return frozenset(pairs - drawn)

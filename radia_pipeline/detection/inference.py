@@ -1,0 +1,128 @@
+"""The detector at work: stored images in, boxes in pixels of the stored images out.
+
+Here: reading images, batches, the way back from the square input. Not here: the network (``model``), the reading of its
+raw output (``decode``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import torch
+
+from radia_pipeline.detection import store
+from radia_pipeline.detection.decode import decode
+from radia_pipeline.detection.model import Detector, DetectorSpec
+from radia_pipeline.errors import DamagedFile
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning.inputs import placement, prepare
+from radia_pipeline.localisation.boxes import Boxes
+
+BATCH = 16
+READERS = 2
+SCHEMA = pa.schema([
+    ("source", pa.string()), ("image_id", pa.string()), ("study_id", pa.string()), ("box_index", pa.int32()),
+    ("class", pa.string()), ("x_px", pa.float64()), ("y_px", pa.float64()), ("width_px", pa.float64()),
+    ("height_px", pa.float64()), ("score", pa.float64()),
+])  # fmt: skip
+
+
+def detect(
+    lake: Lake,
+    images: pa.Table | Iterable[dict[str, Any]],
+    *,
+    model_dir: Path | None = None,
+    name: str = "small",
+    detector: Detector | None = None,
+    score_threshold: float | None = None,
+) -> pa.Table:
+    """Look at stored images: a table of ``SCHEMA``, a row per box, best first, in pixels of the stored image.
+
+    ``images``: rows with source, image_id, study_id and path (as in ``images`` and ``manifest``). Without
+    ``model_dir`` and ``detector`` the newest model of that name looks. Raises NotTrained, and DamagedFile where an image
+    is absent or broken.
+    """
+    wanted = ["source", "image_id", "study_id", "path"]
+    rows = images.select(wanted).to_pylist() if isinstance(images, pa.Table) else list(images)
+    detector = detector or store.load_detector(model_dir or store.latest_detector(lake, name))
+    found = Boxes.joined(_look(lake, detector, rows, score_threshold))
+    return boxes_table(found, rows)
+
+
+def detect_array(detector: Detector, image: np.ndarray) -> Boxes:
+    """Look at one stored image (H, W), uint8 or uint16, bright = dense; its image_id is empty."""
+    tensor = torch.from_numpy(prepare(image, detector.spec.input_section))[None]
+    return raw_to_boxes(_raw(detector, tensor), detector.spec, [("", *image.shape)])
+
+
+def raw_to_boxes(
+    raw: Sequence[np.ndarray],
+    spec: DetectorSpec,
+    images: Sequence[tuple[str, int, int]],
+    score_threshold: float | None = None,
+) -> Boxes:
+    """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) of ``images`` (image_id, height_px, width_px) -> their boxes.
+
+    Boxes are clipped to the image; what lies in the letterbox's border only is dropped.
+    """
+    rows = []
+    for (image_id, height_px, width_px), logits, distances, centreness in zip(images, *raw):
+        found = decode(
+            logits, distances, centreness, size_px=spec.size_px, strides=spec.strides, nms_iou=spec.nms_iou,
+            score_threshold=spec.score_threshold if score_threshold is None else score_threshold,
+            max_boxes=spec.max_boxes,
+        )  # fmt: skip
+        where = placement(height_px, width_px, spec.size_px)
+        corners = (found.corners - np.array([where.left_px, where.top_px] * 2)) / where.scale
+        corners = corners.clip(0, [width_px, height_px, width_px, height_px])
+        for corner, score, label in zip(corners, found.score, found.label):
+            if corner[2] - corner[0] > 1 and corner[3] - corner[1] > 1:
+                rows.append((image_id, spec.classes[label], tuple(corner), float(score)))
+    return Boxes.of(rows)
+
+
+def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Boxes as a table of ``SCHEMA``, in the order of ``rows`` (source, image_id, study_id), best first in each."""
+    members: dict[str, list[int]] = {}
+    for index in np.argsort(-boxes.score, kind="stable"):
+        members.setdefault(boxes.image_id[index], []).append(int(index))
+    out = []
+    for row in rows:
+        for number, index in enumerate(members.get(row["image_id"], [])):
+            left, top, right, bottom = boxes.corners[index].tolist()
+            out.append({
+                "source": row["source"], "image_id": row["image_id"], "study_id": row["study_id"], "box_index": number,
+                "class": boxes.label[index], "x_px": left, "y_px": top, "width_px": right - left,
+                "height_px": bottom - top, "score": float(boxes.score[index]),
+            })  # fmt: skip
+    return pa.Table.from_pylist(out, schema=SCHEMA)
+
+
+def _look(lake: Lake, detector: Detector, rows: list[dict[str, Any]], threshold: float | None) -> Iterable[Boxes]:
+    section = detector.spec.input_section
+
+    def load(row: dict[str, Any]) -> tuple[np.ndarray, tuple[str, int, int]]:
+        image = cv2.imread(str(lake.root / row["path"]), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise DamagedFile(
+                f"The stored image {row['image_id']} is absent or broken", do="materialize images of its source again"
+            )
+        return prepare(image, section), (row["image_id"], *image.shape)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for first in range(0, len(rows), BATCH):
+            loaded = list(pool.map(load, rows[first : first + BATCH]))
+            batch = torch.from_numpy(np.stack([tensor for tensor, _ in loaded]))
+            yield raw_to_boxes(_raw(detector, batch), detector.spec, [facts for _, facts in loaded], threshold)
+
+
+@torch.no_grad()
+def _raw(detector: Detector, batch: torch.Tensor) -> list[np.ndarray]:
+    first = next(detector.parameters())
+    return [output.float().cpu().numpy() for output in detector.eval()(batch.to(first.device, first.dtype))]

@@ -1,0 +1,108 @@
+"""What the detector should have said: matching of positions to boxes, and the three FCOS losses.
+
+Two things differ from the published loss (Tian et al. 2020), because findings overlap and labels are weak: a position
+may belong to several classes at once (a consolidation is also an opacity), and classes of which an image's state or
+place is not known are masked out. Not here: the network.
+
+Legend: N images, L positions, K classes, M boxes of an image; boxes (x0, y0, x1, y1) in input pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
+
+from radia_pipeline.detection.decode import positions
+
+
+@dataclass(frozen=True)
+class ImageTarget:
+    """What is known of one image: ``boxes`` (M, 4), ``label`` (M,), ``weight`` (M,), ``known`` bool (K,).
+
+    ``known``: whether positions outside the class's boxes count as background.
+    """
+
+    boxes: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+    known: np.ndarray
+
+
+class Matcher:
+    """Says which positions learn which boxes: inside the box, near its centre, on the level of its size."""
+
+    def __init__(self, size_px: int, strides: tuple[int, ...], center_radius: float, range_factor: float) -> None:
+        self.centres, self.steps = positions(size_px, strides)
+        reach = np.array(strides, dtype=np.float64) * range_factor
+        low = dict(zip(strides, [0.0, *reach[:-1]]))
+        high = dict(zip(strides, [*reach[:-1], np.inf]))
+        self.low = np.array([low[int(step)] for step in self.steps])
+        self.high = np.array([high[int(step)] for step in self.steps])
+        self.radius = center_radius * self.steps
+
+    def match(self, boxes: np.ndarray) -> np.ndarray:
+        """(M, 4) -> bool (L, M). A box that no position takes gets its centre's nearest position of any level."""
+        x, y = self.centres[:, 0:1], self.centres[:, 1:2]
+        sides = np.stack([x - boxes[:, 0], y - boxes[:, 1], boxes[:, 2] - x, boxes[:, 3] - y], axis=2)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        off_centre = np.abs(self.centres[:, None, :] - middle[None]).max(axis=2)
+        farthest = sides.max(axis=2)
+        found = (sides.min(axis=2) > 0) & (off_centre < self.radius[:, None])
+        found &= (farthest >= self.low[:, None]) & (farthest < self.high[:, None])
+        for orphan in np.flatnonzero(~found.any(axis=0)):
+            found[off_centre[:, orphan].argmin(), orphan] = True
+        return found
+
+    def targets(self, image: ImageTarget) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Class targets (L, K), class weights (L, K), boxes to regress (L, 4), their weights (L,; 0: background).
+
+        Of several boxes at a position the smallest is regressed to.
+        """
+        classes = len(image.known)
+        wanted = np.zeros((len(self.centres), classes), dtype=np.float32)
+        weight = np.broadcast_to(image.known.astype(np.float32), wanted.shape).copy()
+        boxes, box_weight = np.zeros((len(self.centres), 4), np.float32), np.zeros(len(self.centres), np.float32)
+        if len(image.boxes):
+            found = self.match(image.boxes)
+            for column in np.argsort(image.weight, kind="stable"):  # the surest box of a class speaks last
+                wanted[found[:, column], image.label[column]] = 1.0
+                weight[found[:, column], image.label[column]] = image.weight[column]
+            area = (image.boxes[:, 2:] - image.boxes[:, :2]).prod(axis=1)
+            smallest = np.where(found, area[None], np.inf).argmin(axis=1)
+            taken = found.any(axis=1)
+            boxes[taken] = image.boxes[smallest[taken]]
+            box_weight[taken] = image.weight[smallest[taken]]
+        return wanted, weight, boxes, box_weight
+
+
+def detection_loss(
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], images: list[ImageTarget], matcher: Matcher
+) -> dict[str, torch.Tensor]:
+    """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) -> ``classes`` (focal), ``boxes`` (GIoU), ``centreness`` (BCE).
+
+    Each is a sum over positions divided by the batch's weight of positions that belong to a box (at least 1), in fp32.
+    """
+    logits, distances, centreness = (output.float() for output in outputs)
+    parts = [torch.from_numpy(np.stack(column)) for column in zip(*(matcher.targets(image) for image in images))]
+    wanted, weight, boxes, box_weight = (part.to(logits.device) for part in parts)
+    total = box_weight.sum().clamp(min=1.0)
+    focal = sigmoid_focal_loss(logits, wanted, reduction="none")
+    taken = box_weight > 0
+    centres = torch.from_numpy(matcher.centres).to(logits)
+    steps = torch.from_numpy(matcher.steps).to(logits)
+    reach = distances * steps[None, :, None]
+    said = torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=2)[taken]
+    sides = torch.cat([centres - boxes[..., :2], boxes[..., 2:] - centres], dim=2)[taken].clamp(min=1e-3)
+    across, down = sides[:, [0, 2]], sides[:, [1, 3]]
+    central = ((across.amin(1) / across.amax(1)) * (down.amin(1) / down.amax(1))).sqrt()
+    off = generalized_box_iou_loss(said, boxes[taken], reduction="none")
+    unsure = functional.binary_cross_entropy_with_logits(centreness[..., 0][taken], central, reduction="none")
+    return {
+        "classes": (focal * weight).sum() / total,
+        "boxes": (off * box_weight[taken]).sum() / total,
+        "centreness": (unsure * box_weight[taken]).sum() / total,
+    }

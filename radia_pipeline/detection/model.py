@@ -1,0 +1,124 @@
+"""The detector: FCOS heads (torchvision) and a feature pyramid on a timm backbone that our classifier has trained.
+
+Here: the network, whose ``forward`` is the raw head that is exported. Not here: what it should have said (``loss``) and
+how raw outputs become boxes (``decode``).
+
+Legend: N images, C channels, S side, L positions over all levels, K classes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
+from torchvision.ops import FeaturePyramidNetwork
+
+from radia_pipeline.errors import BadRecipe
+from radia_pipeline.learning.models import Backbone, Classifier
+from radia_pipeline.learning.recipe_schema import InputSection, ModelSection
+
+INITIAL_DISTANCE = 2.0
+"""First guess of a box's edges, in strides from its position: without it the head's ReLU starts at zero gradient."""
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """All that is needed to rebuild the network and to read its output; it is stored as ``model.json``."""
+
+    classes: tuple[str, ...]
+    size_px: int
+    strides: tuple[int, ...]
+    fpn_channels: int
+    head_convs: int
+    input: dict[str, Any]
+    backbone: dict[str, Any]
+    score_threshold: float
+    nms_iou: float
+    max_boxes: int
+    vocabulary_version: str
+    name: str = "small"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_section(self) -> InputSection:
+        """How stored images become the network's input."""
+        return InputSection(**self.input)
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> DetectorSpec:
+        """Inverse of ``to_json``."""
+        return cls(**{**content, "classes": tuple(content["classes"]), "strides": tuple(content["strides"])})
+
+
+class Detector(nn.Module):
+    """Backbone, pyramid, heads. Batch normalisation of the backbone keeps the classifier's statistics always."""
+
+    def __init__(self, spec: DetectorSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        section = spec.input_section
+        model = ModelSection(**{**spec.backbone, "pretrained": False})
+        self.net = Backbone(model, section.channel_count, section.size_px).net
+        self.indices, channels = feature_levels(self.net, section, spec.strides)
+        self.fpn = FeaturePyramidNetwork(channels, spec.fpn_channels)
+        self.classify = FCOSClassificationHead(spec.fpn_channels, 1, len(spec.classes), spec.head_convs)
+        self.regress = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs)
+        nn.init.constant_(self.regress.bbox_reg.bias, INITIAL_DISTANCE)
+
+    def features(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """(N, C, S, S) -> one map (N, fpn_channels, S / stride, S / stride) per level."""
+        maps = self.net.forward_intermediates(
+            images, indices=self.indices, intermediates_only=True, output_fmt="NCHW", norm=False
+        )
+        return list(self.fpn(OrderedDict((str(level), found) for level, found in enumerate(maps))).values())
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(N, C, S, S) -> class logits (N, L, K), distances in strides (N, L, 4), centre-ness logits (N, L, 1)."""
+        levels = self.features(images)
+        distances, centreness = self.regress(levels)
+        return self.classify(levels), distances, centreness
+
+    def train(self, mode: bool = True) -> Detector:
+        """Training mode for pyramid and heads; batch statistics of small batches would undo the classifier's."""
+        super().train(mode)
+        for module in self.net.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+
+def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Which of the backbone's maps have the wanted strides, and their channels; raises BadRecipe if one is missing."""
+    was_training = net.training
+    net.eval()
+    with torch.no_grad():
+        blank = torch.zeros(1, section.channel_count, section.size_px, section.size_px)
+        maps = net.forward_intermediates(blank, intermediates_only=True, output_fmt="NCHW", norm=False)
+    net.train(was_training)
+    found = {round(section.size_px / one.shape[-1]): (index, one.shape[1]) for index, one in enumerate(maps)}
+    if missing := [stride for stride in strides if stride not in found]:
+        raise BadRecipe(
+            f"the backbone has no feature map of stride {', '.join(map(str, missing))}",
+            accepted=", ".join(map(str, sorted(found))),
+            do="change the detector's strides or its classifier",
+        )
+    return [found[stride][0] for stride in strides], [found[stride][1] for stride in strides]
+
+
+def start_from_classifier(detector: Detector, classifier: Classifier) -> None:
+    """Copy the classifier's (first) backbone into the detector; raises BadRecipe where they are two networks."""
+    try:
+        detector.net.load_state_dict(classifier.backbones[0].net.state_dict())
+    except RuntimeError:
+        raise BadRecipe(
+            "the classifier's backbone does not fit the detector's",
+            do="train the detector anew from this classifier's recipe",
+        ) from None

@@ -1,0 +1,48 @@
+"""Which classifier a detector starts from: the ensemble's best member on validation, or the one that its file names.
+
+Not here: the copying of weights (``model``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.errors import NotTrained
+from radia_pipeline.evaluation import metrics
+from radia_pipeline.evaluation.ensemble import enough, load_ensemble
+from radia_pipeline.evaluation.panel import predicted_recipes, read_panel
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning.model_store import latest_model
+
+
+@dataclass(frozen=True)
+class Start:
+    """A classifier to start from, and why it was chosen."""
+
+    recipe: str
+    model_dir: Path
+    reason: str
+
+
+def choose_start(lake: Lake, config: DetectorConfig) -> Start:
+    """The config's recipe, else the member with the highest mean validation AUC; raises NotTrained."""
+    if config.recipe:
+        return Start(config.recipe, latest_model(lake, config.recipe), "named by the detector's file")
+    members = load_ensemble(lake).members if lake.exists("ensemble") else predicted_recipes(lake)
+    if not members:
+        raise NotTrained("No classifier has been trained to start from", do="materialize classifiers and predictions")
+    scores = {name: validation_auc(lake, name) for name in members}
+    best = max(sorted(scores), key=lambda name: scores[name])
+    return Start(best, latest_model(lake, best), "best mean AUC on validation")
+
+
+def validation_auc(lake: Lake, recipe: str) -> float:
+    """Mean AUC over the classes with enough positives and negatives in validation; 0 where there is none."""
+    panel = read_panel(lake, recipe).only(pool="validation")
+    counted = enough(panel.label) if len(panel) else np.zeros(0, dtype=bool)
+    values = [metrics.auc(panel.probability[:, k], panel.label[:, k]) for k in np.flatnonzero(counted)]
+    return float(np.mean(values)) if values else 0.0
