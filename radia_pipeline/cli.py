@@ -161,15 +161,14 @@ def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--one-study/--each", default=False, help="Take all images as views of one study.")
 @lake_option
 @json_option
-def predict(images: tuple[Path, ...], one_study: bool, lake_root, as_json: bool) -> None:
+def predict(images: tuple[Path, ...], lake_root, as_json: bool) -> None:
     """Predict pathologies of delivered images (DICOM or PNG) with the lake's ensemble."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.predict import as_text, predict_files
 
-    answer = predict_files(Lake.open(lake_root, create=False), list(images), one_study=one_study)
+    answer = predict_files(Lake.open(lake_root, create=False), list(images))
     print_json(answer) if as_json else click.echo(as_text(answer))
 
 
