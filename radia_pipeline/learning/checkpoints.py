@@ -32,6 +32,19 @@ class Progress:
     loss_count: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def add_loss(self, loss: float) -> None:
+        """Count one sound step's loss towards the epoch's mean."""
+        self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
+
+    def compare(self, metric: float, epoch: int) -> bool:
+        """Take note of an epoch's metric (higher is better); returns whether it is the best so far."""
+        is_best = self.best_metric is None or metric > self.best_metric
+        if is_best:
+            self.best_metric, self.best_epoch, self.epochs_without_gain = metric, epoch, 0
+        else:
+            self.epochs_without_gain += 1
+        return is_best
+
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
     """Write tensors and JSON metadata as one safetensors file that appears whole or not at all."""

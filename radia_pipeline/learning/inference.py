@@ -19,6 +19,7 @@ from radia_pipeline.learning.inputs import empty_image, prepare
 from radia_pipeline.learning.loader import BatchLoader
 from radia_pipeline.learning.model_store import latest_model
 from radia_pipeline.learning.models import Classifier
+from radia_pipeline.learning.preparation import wanted_images
 from radia_pipeline.learning.recipes import parse_recipe
 from radia_pipeline.learning.studies import Studies, evaluation_labels, pool_studies, read_manifest
 
@@ -64,9 +65,7 @@ def empty_answer(model: Classifier, device: torch.device) -> dict[str, float]:
     return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}
 
 
-def predict_manifest(
-    lake, recipe_name: str, pools: Sequence[str] = ("validation", "test"), *, workers: int = 1
-) -> Any:
+def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = ("validation", "test"), *, workers: int = 1) -> Any:
     """Score whole pools with the recipe's newest model and write ``predictions/<recipe>``; returns the WriteResult.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
@@ -77,7 +76,7 @@ def predict_manifest(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_classifier(folder, device).to(memory_format=torch.channels_last)
     manifest, _ = read_manifest(lake, recipe.data.sources)
-    images = packed.pack(lake, _wanted(lake, manifest), recipe.input.size_px)
+    images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
     tables = []
     for pool in pools:
         try:
@@ -116,14 +115,6 @@ def _read(image: Path | str | np.ndarray) -> np.ndarray:
     if found is None:
         raise BadInput(f"{image} is no image that can be decoded", accepted="PNG; DICOM through `radia predict`")
     return cv2.cvtColor(found[..., :3], cv2.COLOR_BGR2GRAY) if found.ndim == 3 else found
-
-
-def _wanted(lake, manifest: pa.Table) -> dict[str, list[packed.Wanted]]:
-    wanted: dict[str, list[packed.Wanted]] = {}
-    columns = [manifest.column(name).to_pylist() for name in ("source", "image_id", "patient_key", "path")]
-    for source, image, patient, path in zip(*columns):
-        wanted.setdefault(source, []).append(packed.Wanted(image, patient, lake.root / path))
-    return wanted
 
 
 def _prediction_table(recipe_name: str, pool: str, studies: Studies, model: Classifier, logits: np.ndarray) -> pa.Table:

@@ -49,7 +49,12 @@ def placement(height_px: int, width_px: int, size_px: int) -> Placement:
 
 def check_stored(image: np.ndarray) -> None:
     """Raise BadInput unless ``image`` is one grey image as it is stored: (H, W), uint8 or uint16, not empty."""
-    if not isinstance(image, np.ndarray) or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16) or not image.size:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.ndim != 2
+        or image.dtype not in (np.uint8, np.uint16)
+        or not image.size
+    ):
         shape = getattr(image, "shape", None)
         raise BadInput(
             f"Image of shape {shape} and type {getattr(image, 'dtype', type(image).__name__)}",
@@ -71,14 +76,18 @@ def letterbox(image: np.ndarray, size_px: int) -> np.ndarray:
     square = np.zeros((size_px, size_px), dtype=np.uint16)
     if high > low:
         stretched = np.rint((grey - low) * (GREY_MAX / (high - low))).astype(np.uint16)
-        square[where.top_px : where.top_px + where.height_px, where.left_px : where.left_px + where.width_px] = stretched
+        square[where.top_px : where.top_px + where.height_px, where.left_px : where.left_px + where.width_px] = (
+            stretched
+        )
     return square
 
 
 def to_channels(grey: np.ndarray, section: InputSection) -> np.ndarray:
     """(S, S) float32 in 0..1 -> (C, S, S) float32, normalised. Raises BadInput for anything else."""
     if grey.ndim != 2 or grey.dtype != np.float32:
-        raise BadInput(f"Augmented image of shape {grey.shape} and type {grey.dtype}", accepted="(S, S) float32 in 0..1")
+        raise BadInput(
+            f"Augmented image of shape {grey.shape} and type {grey.dtype}", accepted="(S, S) float32 in 0..1"
+        )
     planes = [grey]
     if section.channels == "clahe":
         stored = np.rint(np.clip(grey, 0, 1) * GREY_MAX).astype(np.uint16)

@@ -34,7 +34,7 @@ class StopRequest:
         return self._event.is_set()
 
 
-class Stopped(Exception):  # noqa: N818 - an event, not an error: it never leaves ``train``
+class Stopped(Exception):
     """Unwinds from a place where no step is under way."""
 
 

@@ -43,8 +43,12 @@ class BatchLoader:
         return self._ahead([(order[places], places, epoch) for places in slots])
 
     def evaluation(self, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yield every ``world``-th study once, in order, as prediction sees it."""
-        mine = np.arange(len(self.studies), dtype=np.int64)[rank::world]
+        """Yield every ``world``-th study, in order, as prediction sees it.
+
+        Every process gets equally many batches: the last study fills up, and ``distributed.gather_rows`` drops it.
+        """
+        count = len(self.studies)
+        mine = np.minimum(np.arange(-(-count // world), dtype=np.int64) * world + rank, count - 1)
         size = max(1, self.recipe.training.batch_size // world)
         parts = [mine[start : start + size] for start in range(0, len(mine), size)]
         return self._ahead([(part, part, None) for part in parts])
@@ -106,13 +110,17 @@ def check_batch(batch: Batch, recipe: Recipe, study_ids: np.ndarray) -> None:
         raise BadInput(f"Batch of images of type {images.dtype}", accepted="float32")
     sums = images.flatten(1).sum(dim=1).numpy()
     if not np.isfinite(sums).all():
-        raise BadInput(f"Pixels that are not finite in studies {_named(study_ids, ~np.isfinite(sums))}", accepted="numbers")
+        raise BadInput(
+            f"Pixels that are not finite in studies {_named(study_ids, ~np.isfinite(sums))}", accepted="numbers"
+        )
     targets = batch.targets.numpy()
     wrong = ~(np.isfinite(targets) & (targets >= 0) & (targets <= 1)).all(axis=1)
     if wrong.any():
         raise BadInput(f"Targets outside 0 to 1 in studies {_named(study_ids, wrong)}", accepted="0 to 1")
     if not batch.present.any(dim=1).all():
-        raise BadInput(f"No image in studies {_named(study_ids, ~batch.present.any(dim=1).numpy())}", accepted="one or more")
+        raise BadInput(
+            f"No image in studies {_named(study_ids, ~batch.present.any(dim=1).numpy())}", accepted="one or more"
+        )
 
 
 def _named(study_ids: np.ndarray, chosen: np.ndarray) -> str:

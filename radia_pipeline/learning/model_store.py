@@ -1,4 +1,4 @@
-"""Where trained models lie and what identifies them: ``models/<recipe>/<fingerprint>/``. Building nets is in ``models``.
+"""Where trained models lie and what identifies them: ``models/<recipe>/<fingerprint>/``; nets are in ``models``.
 
 ``model.safetensors`` (weights), ``model.json`` (recipe, classes, versions, figures), ``metrics.jsonl`` (one line per
 epoch), ``checkpoints/`` (last and best while training); ``latest.json`` beside the fingerprints names the newest model.

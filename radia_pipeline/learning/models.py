@@ -83,7 +83,9 @@ class Classifier(nn.Module):
         return combine_views(logits, present, self.views)
 
     def _slot_logits(self, images: torch.Tensor, present: torch.Tensor, slot: int) -> torch.Tensor:
-        empty = torch.zeros(len(images), len(self.class_names), device=images.device, dtype=self.heads[0].layer.weight.dtype)
+        empty = torch.zeros(
+            len(images), len(self.class_names), device=images.device, dtype=self.heads[0].layer.weight.dtype
+        )
         if not present.any():
             return empty
         return empty.masked_scatter(present[:, None], self.view_logits(images[present], slot))

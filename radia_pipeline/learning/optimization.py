@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from radia_pipeline.learning.recipe_schema import OptimizerSection, Recipe, ScheduleSection
+from radia_pipeline.learning.recipe_schema import Recipe, ScheduleSection
 
 ONECYCLE_DIV, ONECYCLE_FINAL_DIV = 25.0, 1e4
 ONECYCLE_MOMENTUM = (0.85, 0.95)

@@ -270,7 +270,9 @@ class Recipe(Section):
         if self.init_from == self.name:
             raise ValueError("init_from names the recipe itself")
         if self.task.kind == "auc_margin" and self.labels.uncertain == "uniform":
-            raise ValueError("task.kind auc_margin compares positives with negatives: labels.uncertain cannot be uniform")
+            raise ValueError(
+                "task.kind auc_margin compares positives with negatives: labels.uncertain cannot be uniform"
+            )
         return self
 
     @property

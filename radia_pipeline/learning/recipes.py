@@ -34,7 +34,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     content = _read(path, seen=())
     content.setdefault("name", path.stem)
     if content["name"] != path.stem:
-        raise BadRecipe(f"Recipe {path.name} calls itself {content['name']!r}", accepted=f"the file's name, {path.stem}")
+        raise BadRecipe(
+            f"Recipe {path.name} calls itself {content['name']!r}", accepted=f"the file's name, {path.stem}"
+        )
     return parse_recipe(content)
 
 
@@ -73,7 +75,10 @@ def json_schema() -> dict[str, Any]:
     schema = Recipe.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "RadIA training recipe"
-    schema["properties"]["extends"] = {"type": "string", "description": "Shipped recipe whose options are the defaults."}
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "Shipped recipe whose options are the defaults.",
+    }
     schema["required"] = []
     return schema
 

@@ -65,13 +65,11 @@ def _train(options: argparse.Namespace) -> int:
     lifecycle.watch_parents(runtime.stop)
     lake = Lake.open(options.lake)
     with distributed.process_group():
-        result = train(
+        train(
             recipe, lake, run_dir=options.run_dir, on_event=_say, runtime=runtime,
             resume=not options.no_resume, force=options.force,
         )  # fmt: skip
         is_first = distributed.rank() == 0
-    if result.stopped:
-        return 1
     if options.predict and is_first:
         written = predict_manifest(lake, recipe.name)
         _say({"event": "predictions", "rows": written.rows, "version": written.version})

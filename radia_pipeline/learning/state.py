@@ -73,6 +73,20 @@ class TrainingState:
         model.load_state_dict(self.average.state)
         return model.eval()
 
+    def put_moving_labels(self, batch: Batch) -> None:
+        """Let a batch be compared with moving labels, if the recipe has them."""
+        if self.moving is not None:
+            self.moving.put_into(batch)
+
+    def apply_gradient(self, batch: Batch, logits: torch.Tensor) -> None:
+        """Move the weights, then everything that follows them."""
+        self.scaler.step(self.optimizer)
+        self.objective.task.after_step()
+        if self.average is not None:
+            self.average.update(self.classifier, self.progress.step)
+        if self.moving is not None:
+            self.moving.update(batch, logits, self.recipe.training.batch_size)
+
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the whole state (process 0 calls this)."""
         tensors = checkpoints.prefixed("objective", self.objective.state_dict())

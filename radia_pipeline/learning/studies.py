@@ -19,7 +19,19 @@ from radia_pipeline.learning.recipe_schema import Recipe, ViewsSection
 
 FRONTAL_ORDER = ("PA", "AP", "UNKNOWN")
 LATERAL = "LATERAL"
-KEYS = ("source", "image_id", "study_id", "patient_key", "group_id", "path", "view", "pool", "fold", "weight", "excluded")
+KEYS = (
+    "source",
+    "image_id",
+    "study_id",
+    "patient_key",
+    "group_id",
+    "path",
+    "view",
+    "pool",
+    "fold",
+    "weight",
+    "excluded",
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,8 @@ def choose_views(images: list[tuple[str, str, int]], views: ViewsSection) -> lis
     lateral for ``frontal_lateral``.
     """
     frontal = sorted(
-        (image for image in images if image[0] in FRONTAL_ORDER), key=lambda item: (FRONTAL_ORDER.index(item[0]), item[1])
+        (image for image in images if image[0] in FRONTAL_ORDER),
+        key=lambda item: (FRONTAL_ORDER.index(item[0]), item[1]),
     )
     lateral = sorted((image for image in images if image[0] == LATERAL), key=lambda item: item[1])
     first = [group[0][2] if group else None for group in (frontal, lateral)]
