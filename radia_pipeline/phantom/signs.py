@@ -7,7 +7,7 @@ same sign looks from the side is in ``lateral``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,25 +65,36 @@ class Sign:
         return low + self.strength * (high - low)
 
 
-def draw_signs(names: set[str], rng: np.random.Generator) -> list[Sign]:
-    """Draw the parameters of a study's pathologies, each in a zone of its own as far as there are free ones."""
+def draw_signs(names: set[str], rng: np.random.Generator, kept: Sequence[Sign] = ()) -> list[Sign]:
+    """Draw the parameters of a study's pathologies, each in a zone of its own as far as there are free ones.
+
+    ``kept``: signs of earlier studies that are still there; they keep their place.
+    """
     free = list(ZONES)
     rng.shuffle(free)
-    signs = []
-    for name in sorted(names, key=PLACING.index):
-        fitting = [zone for zone in free if zone[1] in FITTING_ZONES.get(name, ("upper", "middle", "lower"))]
-        side, zone = fitting[0] if fitting else ZONES[int(rng.integers(len(ZONES)))]
-        side, zone = int(side), str(zone)
-        if name in FITTING_ZONES and zone not in FITTING_ZONES[name]:
-            zone = FITTING_ZONES[name][0]
-        if name not in WHOLE_CHEST:
-            free = [z for z in free if not (z[0] == side and (z[1] == zone or name == "Pneumothorax"))]
+    free = [(int(side), str(zone)) for side, zone in free]
+    for sign in kept:
+        free = _without(free, sign)
+    signs = list(kept)
+    for name in sorted(names - {sign.name for sign in kept}, key=PLACING.index):
+        accepted = FITTING_ZONES.get(name, tuple(ZONE_CENTRES))
+        fitting = [place for place in free if place[1] in accepted]
+        side, zone = fitting[0] if fitting else (SIDES[int(rng.integers(2))], accepted[int(rng.integers(len(accepted)))])
         strength = float(np.clip(rng.beta(2.2, 1.6), 0.08, 1.0))
-        is_bilateral = bool(rng.random() < {"Pleural Effusion": 0.3, "Infiltration": 0.35, "Pleural Other": 0.25}.get(name, 0.0))
+        is_bilateral = bool(rng.random() < BILATERAL.get(name, 0.0))
         signs.append(Sign(name, side, zone, strength, int(rng.integers(1 << 31)), is_bilateral))
+        free = _without(free, signs[-1])
     return sorted(signs, key=lambda sign: ORDER.index(sign.name))
 
 
+def _without(free: list[tuple[int, str]], sign: Sign) -> list[tuple[int, str]]:
+    """Return the places that a sign leaves free; a pneumothorax takes its whole side."""
+    if sign.name in WHOLE_CHEST:
+        return free
+    return [(s, z) for s, z in free if not (s == sign.side and (z == sign.zone or sign.name == "Pneumothorax"))]
+
+
+BILATERAL = {"Pleural Effusion": 0.3, "Infiltration": 0.35, "Pleural Other": 0.25}
 WHOLE_CHEST = ("Cardiomegaly", "Emphysema", "Edema", "Hernia", "Fracture")
 PLACING = ("Pneumothorax", "Pleural Effusion", "Pleural Other", "Consolidation", "Mass", "Atelectasis", "Pneumonia",
            "Infiltration", "Nodule", "Fracture", "Hernia", "Edema", "Cardiomegaly", "Emphysema")  # fmt: skip

@@ -1,0 +1,1 @@
+"""One module per dataset: writes phantom patients as that dataset's publisher lays out files and tables."""
