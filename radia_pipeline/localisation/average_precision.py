@@ -142,7 +142,7 @@ def score_boxes(
     thresholds: Sequence[float] = IOU_THRESHOLDS, replicates: int = REPLICATES, seed: int = 0,
     min_boxes: int = MIN_BOXES,
 ) -> list[dict]:  # fmt: skip
-    """Judge boxes: rows of level, class (or ``mean``), metric (``ap30`` is AP at IoU .3), value, low, high and counts.
+    """Judge boxes: rows of level, class (or ``mean``), metric (``ap@0.3``, mean ``map@0.3``), value, low, high, counts.
 
     Only classes with reference boxes have rows; the mean is over those with at least ``min_boxes``. Where there are no
     reference boxes at all the result is empty.
@@ -157,7 +157,7 @@ def score_boxes(
 
 
 def _level_rows(guessed, drawn, reference, level, threshold, draws, min_boxes) -> Iterator[dict]:
-    place = {"level": level, "metric": f"ap{round(100 * threshold):02d}", "images": len(reference.image_ids)}
+    place, metric = {"level": level, "images": len(reference.image_ids)}, f"ap@{threshold:g}"
     values, replicates, counts = [], [], []
     for name in sorted(set(drawn.label)):
         one = drawn.take(drawn.label == name)
@@ -165,7 +165,8 @@ def _level_rows(guessed, drawn, reference, level, threshold, draws, min_boxes) -
         value = float(weighted_ap(matched, np.ones((1, len(reference.image_ids))))[0])
         again = np.concatenate([weighted_ap(matched, weight) for weight in draws])
         low, high = percentile_interval(again)
-        yield {**place, "class": name, "value": value, "low": low, "high": high, "boxes": matched.boxes}
+        figures = {"value": value, "low": low, "high": high, "boxes": matched.boxes}
+        yield {**place, "class": name, "metric": metric, **figures}
         if matched.boxes >= min_boxes:
             values.append(value)
             replicates.append(again)
@@ -175,7 +176,8 @@ def _level_rows(guessed, drawn, reference, level, threshold, draws, min_boxes) -
         exists = np.isfinite(stack)
         means = np.where(exists, stack, 0.0).sum(axis=0) / np.maximum(exists.sum(axis=0), 1)
         low, high = percentile_interval(means)
-        yield {**place, "class": MEAN, "value": float(np.mean(values)), "low": low, "high": high, "boxes": sum(counts)}
+        figures = {"value": float(np.mean(values)), "low": low, "high": high, "boxes": sum(counts)}
+        yield {**place, "class": MEAN, "metric": f"m{metric}", **figures}
 
 
 def finite(row: Mapping) -> dict:

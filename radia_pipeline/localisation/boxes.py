@@ -158,9 +158,10 @@ def boxes_from_map(
 ) -> list[tuple[tuple[float, float, float, float], float]]:
     """Cut boxes of one class out of a map (h, w) over the model's square input.
 
-    Returns [((left, top, right, bottom) in stored-image pixels, score)], best first; score = probability x mean of the map (its maximum scaled to 1)
-    inside the component. Negative saliency counts as none; saliency over the padding is ignored; a map without
-    positive saliency gives no box. A component larger than its class can be is cut again at a higher threshold.
+    Returns [((left, top, right, bottom) in stored-image pixels, score)], best first; score = probability x mean of the
+    map (its maximum scaled to 1) inside the component. Negative saliency counts as none; saliency over the padding is
+    ignored; a map without positive saliency gives no box. A component larger than its class can be is cut again at a
+    higher threshold.
     """
     rules, where = rules or CutRules(), frame.placement
     fine, cell_px = _on_image(np.asarray(saliency, dtype=np.float32), where)

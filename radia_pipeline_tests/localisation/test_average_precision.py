@@ -84,10 +84,10 @@ def test_group_and_agnostic_levels_forgive_the_wrong_class():
     truth = boxes(*[(f"image{i}", "Mass", 0, 0, 9, 9) for i in range(4)])
     guess = boxes(*[(f"image{i}", "Nodule", 0, 0, 9, 9, 0.5) for i in range(4)])
     rows = {(r["level"], r["class"], r["metric"]): r for r in ap.score_boxes(guess, reference_of(truth), replicates=20)}
-    assert rows["class", "Mass", "ap30"]["value"] == 0
-    assert rows["group", "Lung Lesion", "ap30"]["value"] == 1
-    assert rows["group", "Opacity", "ap50"]["value"] == 1
-    assert rows["agnostic", "any", "ap30"]["value"] == 1
+    assert rows["class", "Mass", "ap@0.3"]["value"] == 0
+    assert rows["group", "Lung Lesion", "ap@0.3"]["value"] == 1
+    assert rows["group", "Opacity", "ap@0.5"]["value"] == 1
+    assert rows["agnostic", "any", "ap@0.3"]["value"] == 1
 
 
 def test_one_place_under_several_names_counts_once_without_classes():
