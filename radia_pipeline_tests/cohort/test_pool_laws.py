@@ -1,0 +1,115 @@
+"""Laws of pools that must hold whatever arrives, in whatever order: no case moves a patient between pools."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radia_pipeline.cohort.groups import group_of
+from radia_pipeline.cohort.ledger import Placement
+from radia_pipeline.cohort.splits import POOLS, SplitPolicy, place, splits_table
+
+POLICY = SplitPolicy()
+PATIENTS = [f"{number:032x}" for number in range(40)]
+patients = st.lists(st.sampled_from(PATIENTS), min_size=1, max_size=40, unique=True)
+links = st.lists(st.tuples(st.sampled_from(PATIENTS), st.sampled_from(PATIENTS)), max_size=12)
+
+
+def step(placed: dict[str, Placement], keys: list[str], pairs: list[tuple[str, str]]) -> dict[str, Placement]:
+    """Place whoever is new, as one materialization does."""
+    groups = group_of(keys, pairs)
+    new = place(keys, ["ccsmtl"] * len(keys), groups, placed, POLICY)
+    return {**placed, **{placement.patient_key: placement for placement in new}}
+
+
+def rows(placed: dict[str, Placement], keys: list[str], pairs: list[tuple[str, str]]) -> list[dict]:
+    return splits_table(keys, ["ccsmtl"] * len(keys), group_of(keys, pairs), placed).to_pylist()
+
+
+@given(patients, links, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_order_of_rows_and_links_does_not_matter(keys, pairs, rng):
+    shuffled, turned = keys[:], [pair[::-1] for pair in pairs]
+    rng.shuffle(shuffled)
+    rng.shuffle(turned)
+    assert step({}, keys, pairs) == step({}, shuffled, turned)
+
+
+@given(st.lists(st.tuples(patients, links), min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_no_history_of_growth_merging_and_deletion_moves_a_patient(history):
+    placed: dict[str, Placement] = {}
+    for keys, pairs in history:
+        before = dict(placed)
+        placed = step(placed, keys, pairs)
+        assert all(placed[key] == placement for key, placement in before.items())
+        assert set(placed) == set(before) | set(keys)
+
+
+@given(st.lists(st.tuples(patients, links), min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_usable_members_of_a_group_share_one_pool_and_one_fold(history):
+    placed: dict[str, Placement] = {}
+    for keys, pairs in history:
+        placed = step(placed, keys, pairs)
+        seen: dict[str, set] = {}
+        for row in rows(placed, keys, pairs):
+            if row["excluded"] is None:
+                seen.setdefault(row["group_id"], set()).add((row["pool"], row["fold"]))
+        assert all(len(pools) == 1 for pools in seen.values())
+
+
+@given(patients, links)
+@settings(deadline=None)
+def test_a_late_link_excludes_the_lower_side_and_nobody_else(keys, pairs):
+    placed = step({}, keys, [])
+    table = rows(placed, keys, pairs)
+    highest: dict[str, int] = {}
+    for row in table:
+        highest[row["group_id"]] = max(highest.get(row["group_id"], 0), POOLS.index(row["pool"]))
+    for row in table:
+        is_lower = POOLS.index(row["pool"]) < highest[row["group_id"]]
+        assert row["excluded"] == ("late_link" if is_lower else None)
+        assert row["pool"] == placed[row["patient_key"]].pool
+
+
+@given(patients, links)
+@settings(deadline=None)
+def test_a_patient_that_is_deleted_and_comes_back_keeps_its_pool(keys, pairs):
+    placed = step({}, keys, pairs)
+    remaining = keys[1:] or keys
+    smaller = step(placed, remaining, [])
+    assert step(smaller, keys, pairs) == placed
+
+
+@given(patients, links)
+@settings(deadline=None)
+def test_linked_patients_that_arrive_together_share_a_pool(keys, pairs):
+    placed = step({}, keys, pairs)
+    for group, key in zip(group_of(keys, pairs), keys):
+        mates = [other for other, their in zip(keys, group_of(keys, pairs)) if their == group]
+        assert {placed[mate].pool for mate in mates} == {placed[key].pool}
+
+
+@given(patients, links)
+@settings(deadline=None)
+def test_groups_are_the_connected_components(keys, pairs):
+    networkless: dict[str, set[str]] = {key: {key} for key in PATIENTS}
+    for one, other in pairs:
+        joined = networkless[one] | networkless[other]
+        for member in joined:
+            networkless[member] = joined
+    for key, group in zip(keys, group_of(keys, pairs)):
+        assert group == min(networkless[key])
+
+
+def test_pools_and_folds_have_their_shares():
+    keys = [f"{random.Random(seed).getrandbits(128):032x}" for seed in range(20_000)]
+    table = rows(step({}, keys, []), keys, [])
+    share = {pool: sum(row["pool"] == pool for row in table) / len(table) for pool in POOLS}
+    assert abs(share["train"] - 0.8) < 0.01
+    assert abs(share["validation"] - 0.1) < 0.01
+    folds = [sum(row["fold"] == fold for row in table) for fold in range(5)]
+    assert min(folds) > 0.18 * sum(folds)
