@@ -6,7 +6,9 @@ the patient's right at small x. Rasters are float32 (height_px, width_px). No an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from zlib import crc32
 
 import cv2
@@ -54,12 +56,9 @@ class Frame:
         return self.height_px, self.width_px
 
     def to_px(self, points: np.ndarray) -> np.ndarray:
-        """Map canonical points (n, 2) to pixels (n, 2)."""
-        offset = (np.asarray(points, dtype=np.float64) - 0.5) * self.unit_px
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        x = offset[:, 0] * cos - offset[:, 1] * sin + self._centre[0]
-        y = offset[:, 0] * sin + offset[:, 1] * cos + self._centre[1]
-        return np.stack([x, y], axis=1)
+        """Map canonical points (..., 2) to pixels (..., 2)."""
+        cos, sin = np.cos(self.angle) * self.unit_px, np.sin(self.angle) * self.unit_px
+        return (np.asarray(points, dtype=np.float64) - 0.5) @ np.array([[cos, sin], [-sin, cos]]) + self._centre
 
     def length_px(self, length: float) -> float:
         """Length in pixels of a canonical length."""
@@ -90,18 +89,18 @@ class Frame:
             raster = cv2.blur(raster, (size, size), borderType=cv2.BORDER_REPLICATE)
         return raster
 
-    def stroke(self, raster: np.ndarray, points: np.ndarray, width: float, level: int = 255) -> None:
-        """Draw a line of canonical ``width`` into an uint8 raster, over what is there."""
-        thickness = max(1, round(self.length_px(width)))
-        cv2.polylines(raster, [self._subpixel(points)], False, level, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
-
     def strokes(self, lines: list[tuple[np.ndarray, float, float]], soft: float = 0.0) -> np.ndarray:
-        """Return lines (points, canonical width, level 0..1) as one raster; later lines cover earlier ones."""
+        """Return lines as one raster; later lines cover earlier ones.
+
+        Each entry: points (k, 2) or a bundle of lines (n, k, 2), canonical width, level 0..1.
+        """
         raster = np.zeros(self.shape, dtype=np.uint8)
         for points, width, level in lines:
             # A line thinner than a pixel is drawn one pixel wide and as much fainter.
-            thin = min(1.0, self.length_px(width))
-            self.stroke(raster, points, width, int(255 * level * thin))
+            width_px = self.length_px(width)
+            bundle = self._subpixel(points if points.ndim == 3 else points[None])
+            shade, thickness = int(255 * level * min(1.0, width_px)), max(1, round(width_px))
+            cv2.polylines(raster, list(bundle), False, shade, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
         return self.soften(raster.astype(np.float32) * np.float32(1 / 255), soft)
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
@@ -139,20 +138,27 @@ class Frame:
         return float(left), float(top), float(right - left), float(bottom - top)
 
 
-def smooth_outline(points: list[tuple[float, float]], *, closed: bool = True, steps: int = 8) -> np.ndarray:
-    """Return a Catmull-Rom curve through ``points`` as (n, 2)."""
+def smooth_outline(points: Sequence[tuple[float, float]] | np.ndarray, *, closed: bool = True, steps: int = 8) -> np.ndarray:
+    """Return a Catmull-Rom curve through ``points`` (k, 2) as (n, 2), or a bundle of curves (m, k, 2) as (m, n, 2)."""
     knots = np.asarray(points, dtype=np.float64)
     if closed:
-        knots = np.concatenate([knots[-1:], knots, knots[:2]])
+        knots = np.concatenate([knots[..., -1:, :], knots, knots[..., :2, :]], axis=-2)
     else:
-        knots = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
-    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
-    p0, p1, p2, p3 = (knots[i : len(knots) - 3 + i, None, :] for i in range(4))
-    curve = 0.5 * (
-        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
-    )
-    curve = curve.reshape(-1, 2)
-    return curve if closed else np.concatenate([curve, knots[-2:-1]])
+        first, last = knots[..., :1, :], knots[..., -1:, :]
+        knots = np.concatenate([2 * first - knots[..., 1:2, :], knots, 2 * last - knots[..., -2:-1, :]], axis=-2)
+    curve = _catmull_rom(knots.shape[-2] - 3, steps) @ knots
+    return curve if closed else np.concatenate([curve, knots[..., -2:-1, :]], axis=-2)
+
+
+@cache
+def _catmull_rom(spans: int, steps: int) -> np.ndarray:
+    """Return the matrix (spans · steps, spans + 3) that maps knots to points of the curve."""
+    t = np.linspace(0, 1, steps, endpoint=False)
+    weights = 0.5 * np.stack([2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], axis=1)
+    matrix = np.zeros((spans * steps, spans + 3))
+    for span in range(spans):
+        matrix[span * steps : (span + 1) * steps, span : span + 4] = weights
+    return matrix
 
 
 def lobulated_outline(rng: np.random.Generator, x: float, y: float, radius: float, wobble: float) -> np.ndarray:

@@ -21,6 +21,8 @@ AIR_DEPTH = 0.66
 """Thickness that a fully aerated lung takes away at its deepest."""
 HILUM = (0.075, 0.43)
 """Distance from the midline and height of each hilum."""
+VESSEL_HEADINGS = np.array([-1.35, -1.0, -0.6, -0.2, 0.2, 0.6, 0.95, 1.3])
+"""Directions in which vessels leave a hilum, in radians below the horizontal."""
 
 
 @dataclass(frozen=True)
@@ -123,24 +125,23 @@ def heart_outline(a: Anatomy) -> np.ndarray:
     return smooth_outline([(0.5 + x, y) for x, y in points], steps=6)
 
 
-def posterior_rib(a: Anatomy, index: int, side: int) -> np.ndarray:
-    """Return the centre line of a posterior rib (0 is the highest drawn) from the spine to the lateral wall."""
-    start = a.apex - 0.012 + index * a.rib_gap
-    reach = min(1.0, 0.52 + 0.075 * index) * (a.wall + 0.012)
-    steps = np.array([0.10, 0.28, 0.5, 0.72, 0.9, 1.0])
-    drop = np.array([-0.10, -0.26, -0.22, 0.12, 0.62, 1.0]) * a.rib_slope
-    points = np.stack([0.5 + side * np.maximum(steps * reach, 0.03), start + drop], axis=1)
-    return smooth_outline([tuple(p) for p in points], closed=False, steps=6)
+def posterior_ribs(a: Anatomy, side: int) -> np.ndarray:
+    """Return the centre lines of the posterior ribs, the highest first, from the spine to the wall: (RIBS, k, 2)."""
+    index = np.arange(RIBS)[:, None]
+    reach = np.minimum(1.0, 0.52 + 0.075 * index) * (a.wall + 0.012)
+    x = 0.5 + side * np.maximum(np.array([0.10, 0.28, 0.5, 0.72, 0.9, 1.0]) * reach, 0.03)
+    y = a.apex - 0.012 + index * a.rib_gap + np.array([-0.10, -0.26, -0.22, 0.12, 0.62, 1.0]) * a.rib_slope
+    return smooth_outline(np.stack([x, y], axis=-1), closed=False, steps=6)
 
 
-def anterior_rib(a: Anatomy, index: int, side: int) -> np.ndarray:
-    """Return the centre line of an anterior rib from the lateral wall down towards the cartilage."""
-    start = posterior_rib(a, index, side)[-1]
-    reach = abs(start[0] - 0.5)
-    inner = max(0.11, 0.45 * reach)
-    points = [tuple(start), (0.5 + side * (reach * 0.88), start[1] + 0.055),
-              (0.5 + side * (0.5 * reach + 0.5 * inner), start[1] + 0.115), (0.5 + side * inner, start[1] + 0.135)]  # fmt: skip
-    return smooth_outline(points, closed=False, steps=6)
+def anterior_ribs(posterior: np.ndarray, side: int) -> np.ndarray:
+    """Return the anterior ribs that go on from the posterior ones, from the wall down to the cartilage."""
+    start = posterior[1:7, -1]
+    reach = np.abs(start[:, 0] - 0.5)[:, None]
+    inner = np.maximum(0.11, 0.45 * reach)
+    x = 0.5 + side * np.concatenate([reach, 0.88 * reach, 0.5 * (reach + inner), inner], axis=1)
+    y = start[:, 1:] + np.array([[0.0, 0.055, 0.115, 0.135]])
+    return smooth_outline(np.stack([x, y], axis=-1), closed=False, steps=6)
 
 
 def clavicle(a: Anatomy, side: int) -> np.ndarray:
@@ -199,34 +200,34 @@ def lung_depth(lung: np.ndarray, frame: Frame) -> np.ndarray:
     return frame.soften(np.minimum(vault, 1) * (0.25 + 0.75 * lung), 0.004)
 
 
-def _branches(rng: np.random.Generator, side: int, spread: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
-    """Return one lung's vessels, largest first: lines that leave the hilum, fork and taper."""
-    lines = []
-    origin = np.array([0.5 + side * HILUM[0], HILUM[1] + (0.0 if side == RIGHT else -0.02)])
-    for angle in spread:
-        heading, position, width = angle + rng.uniform(-0.12, 0.12), origin.copy(), 0.0135
-        for _ in range(5):
-            length = rng.uniform(0.045, 0.075)
-            heading += rng.uniform(-0.25, 0.25)
-            middle = position + 0.5 * length * np.array([side * np.cos(heading), np.sin(heading)])
-            bend = heading + rng.uniform(-0.2, 0.2)
-            end = middle + 0.5 * length * np.array([side * np.cos(bend), np.sin(bend)])
-            lines.append((np.stack([position, middle, end]), width, 0.25 + 38 * width))
-            for fork in (-1, 1):
-                twig = bend + fork * rng.uniform(0.4, 0.9)
-                tip = end + rng.uniform(0.03, 0.07) * np.array([side * np.cos(twig), np.sin(twig)])
-                lines.append((np.stack([end, tip]), width * 0.55, 0.2 + 38 * width * 0.5))
-            position, width = end, width * 0.72
-    return sorted(lines, key=lambda line: line[2])
+def _branches(rng: np.random.Generator, side: int) -> list[tuple[np.ndarray, float, float]]:
+    """Return one lung's vessels as bundles: lines that leave the hilum, fork and taper."""
+    heading = VESSEL_HEADINGS + rng.uniform(-0.12, 0.12, len(VESSEL_HEADINGS))
+    place = np.tile([0.5 + side * HILUM[0], HILUM[1] + (0.0 if side == RIGHT else -0.02)], (len(heading), 1))
+    count, width, lines = len(heading), 0.0135, []
+
+    def ahead(angle: np.ndarray, length: np.ndarray) -> np.ndarray:
+        return np.stack([side * np.cos(angle) * length, np.sin(angle) * length], axis=-1)
+
+    for _ in range(5):
+        length = rng.uniform(0.045, 0.075, count)
+        heading = heading + rng.uniform(-0.25, 0.25, count)
+        bend = heading + rng.uniform(-0.2, 0.2, count)
+        middle = place + ahead(heading, length / 2)
+        end = middle + ahead(bend, length / 2)
+        lines.append((np.stack([place, middle, end], axis=1), width, 0.25 + 38 * width))
+        for fork in (-1, 1):
+            tip = end + ahead(bend + fork * rng.uniform(0.4, 0.9, count), rng.uniform(0.03, 0.07, count))
+            lines.append((np.stack([end, tip], axis=1), width * 0.55, 0.2 + 38 * width * 0.5))
+        place, width = end, width * 0.72
+    return lines
 
 
 def draw_vessels(a: Anatomy, frame: Frame) -> np.ndarray:
     """Return the vascular markings of both lungs, 0..1; the same person's vessels run the same way each time."""
     rng = generator(a.vessel_seed, "vessels")
-    lines = []
-    for side in SIDES:
-        lines += _branches(rng, side, np.array([-1.35, -1.0, -0.6, -0.2, 0.2, 0.6, 0.95, 1.3]))
-    raster = frame.strokes(lines, soft=0.0016)
+    lines = [line for side in SIDES for line in _branches(rng, side)]
+    raster = frame.strokes(sorted(lines, key=lambda line: line[2]), soft=0.0016)
     hila = sum(frame.blob(0.5 + s * 0.07, HILUM[1], 0.035, 0.065, angle=s * 0.3, edge=1.2) for s in SIDES)
     return np.clip(raster * np.float32(0.75) + hila * np.float32(0.5), 0, 1)
 
@@ -245,12 +246,14 @@ def draw_bones(a: Anatomy, frame: Frame) -> tuple[np.ndarray, dict[tuple[int, in
     """Return bone thickness and the posterior ribs' centre lines by (side, index), breaks displaced."""
     lines, ribs = [], {}
     for side in SIDES:
-        for index in range(RIBS):
-            ribs[side, index] = posterior_rib(a, index, side)
-            if 1 <= index <= 6:
-                lines.append((anterior_rib(a, index, side), 0.024, 0.30))
-    for (side, index), rib in ribs.items():
-        lines += [(part, *shell) for part in broken(rib, a, side, index) for shell in [(0.0235, 0.66), (0.0150, 0.46)]]
+        posterior = posterior_ribs(a, side)
+        ribs |= {(side, index): rib for index, rib in enumerate(posterior)}
+        lines.append((anterior_ribs(posterior, side), 0.024, 0.30))
+    pieces = [part for (side, index), rib in ribs.items() for part in broken(rib, a, side, index)]
+    whole = np.stack([part for part in pieces if len(part) == len(posterior[0])])
+    parts = [part for part in pieces if len(part) != len(posterior[0])]
+    for width, level in ((0.0235, 0.66), (0.0150, 0.46)):
+        lines += [(bundle, width, level) for bundle in (whole, *parts)]
     raster = frame.strokes(lines, soft=0.0018)
     collar = frame.strokes(
         [(part, *shell) for side in SIDES for part in broken(clavicle(a, side), a, side, CLAVICLE)
