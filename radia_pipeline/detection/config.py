@@ -74,10 +74,14 @@ class DetectorConfig:
         if self.size_px % self.strides[-1]:
             raise _bad(self.name, f"size_px is {self.size_px}", f"a multiple of the last stride, {self.strides[-1]}")
 
+    def as_dict(self) -> dict[str, Any]:
+        """All options as plain values."""
+        return asdict(self)
+
     @property
     def hash(self) -> str:
         """sha256 over everything that changes the result; name and title do not."""
-        content = {key: value for key, value in asdict(self).items() if key not in ("name", "title")}
+        content = {key: value for key, value in self.as_dict().items() if key not in ("name", "title")}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -90,7 +94,7 @@ def detector_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in DETECTORS_DIR.glob("*.yaml")))
 
 
-def load_detector_config(name_or_path: str | Path = "small") -> DetectorConfig:
+def load_config(name_or_path: str | Path = "small") -> DetectorConfig:
     """The shipped detector of that name, or the one in a YAML file. Raises UnknownName or BadRecipe."""
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -103,10 +107,10 @@ def load_detector_config(name_or_path: str | Path = "small") -> DetectorConfig:
         raise BadRecipe(f"the detector's file cannot be read ({error.strerror})", do="check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError):
         raise BadRecipe(f"the detector {path.stem!r} is not YAML", do="correct the file") from None
-    return parse_detector_config({"name": path.stem, **(content or {})})
+    return parse_config({"name": path.stem, **(content or {})})
 
 
-def parse_detector_config(content: dict[str, Any]) -> DetectorConfig:
+def parse_config(content: dict[str, Any]) -> DetectorConfig:
     """A mapping as a config; raises BadRecipe that names an unknown option or a value out of range."""
     known = {field.name for field in fields(DetectorConfig)}
     if unknown := sorted(set(content) - known):

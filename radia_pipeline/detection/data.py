@@ -82,7 +82,7 @@ def read_boxes(lake: Lake, sources: tuple[str, ...], min_score: float = 0.0) -> 
 def pool_entries(images: pa.Table, boxes: Boxes, classes: tuple[str, ...], config: DetectorConfig) -> list[ImageEntry]:
     """One entry per image, in order of source and image_id, its boxes in input pixels."""
     place = {name: index for index, name in enumerate(classes)}
-    boxes = boxes.take(np.array([name in place for name in boxes.label], dtype=bool))
+    boxes = with_groups(boxes, classes)
     mean = {name: boxes.score[boxes.label == name].mean() for name in set(boxes.label)}
     members: dict[str, list[int]] = {}
     for index, image_id in enumerate(boxes.image_id):
@@ -105,6 +105,19 @@ def pool_entries(images: pa.Table, boxes: Boxes, classes: tuple[str, ...], confi
         facts = {key: row[key] for key in ("source", "image_id", "group_id", "patient_key", "path")}
         entries.append(ImageEntry(**facts, height_px=row["height_px"], width_px=row["width_px"], target=target))
     return sorted(entries, key=lambda entry: (entry.source, entry.image_id))
+
+
+def with_groups(boxes: Boxes, classes: tuple[str, ...]) -> Boxes:
+    """Boxes of ``classes``, each also under those groups above its class that are among them.
+
+    Pseudo boxes name a group only where none of its classes is drawn; yet a consolidation is an opacity.
+    """
+    above = {
+        name: [one for one in (name, *vocabulary().ancestors(name)) if one in classes] for name in set(boxes.label)
+    }
+    pairs = [(index, name) for index, label in enumerate(boxes.label) for name in above[label]]
+    index = np.array([index for index, _ in pairs], dtype=int)
+    return boxes.take(index).relabelled(np.array([name for _, name in pairs], dtype=object))
 
 
 def known_classes(source: str, values: np.ndarray, boxed: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

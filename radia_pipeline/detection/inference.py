@@ -45,8 +45,8 @@ def detect(
     """Look at stored images: a table of ``SCHEMA``, a row per box, best first, in pixels of the stored image.
 
     ``images``: rows with source, image_id, study_id and path (as in ``images`` and ``manifest``). Without
-    ``model_dir`` and ``detector`` the newest model of that name looks. Raises NotTrained, and DamagedFile where an image
-    is absent or broken.
+    ``model_dir`` and ``detector`` the newest model of that name looks. Raises NotTrained, and DamagedFile where an
+    image is absent or broken.
     """
     wanted = ["source", "image_id", "study_id", "path"]
     rows = images.select(wanted).to_pylist() if isinstance(images, pa.Table) else list(images)

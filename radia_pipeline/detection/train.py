@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data, store
-from radia_pipeline.detection.config import DetectorConfig, load_detector_config
+from radia_pipeline.detection.config import DetectorConfig, load_config
 from radia_pipeline.detection.inference import raw_to_boxes
 from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
 from radia_pipeline.detection.model import Detector, DetectorSpec, start_from_classifier
@@ -91,7 +91,7 @@ def train_detector(
     Raises EmptyPool (no pseudo boxes), NotTrained (no classifier), BadRecipe, AlreadyRunning, TrainingDiverged,
     DamagedFile.
     """
-    config = load_detector_config(config) if isinstance(config, str) else config
+    config = load_config(config) if isinstance(config, str) else config
     stop = stop or lifecycle.StopRequest()
     sources = data.training_sources(lake, config)
     start = choose_start(lake, config)
@@ -289,7 +289,7 @@ class _Run:
         lines = "".join(json.dumps(line) + "\n" for line in progress.history)
         write_text(self.folder / "metrics.jsonl", lines)
         card = {
-            "spec": self.spec.to_json(), "config": asdict(self.config), "config_hash": self.config.hash,
+            "spec": self.spec.to_json(), "config": self.config.as_dict(), "config_hash": self.config.hash,
             "fingerprint": self.identity, "vocabulary_version": vocabulary().version, "versions": self.versions,
             "images": len(self.entries), "boxes": self.box_count, "validation_images": len(self.validation),
             "epochs": progress.validated_epochs, "best_epoch": progress.best_epoch, "best_metric": progress.best_metric,

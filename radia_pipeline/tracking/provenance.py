@@ -21,6 +21,7 @@ TAG_MANIFEST = "radia.manifest_version"
 TAG_VOCABULARY = "radia.vocabulary_version"
 TAG_GIT = "radia.git_revision"
 TAG_IDENTITY = "radia.identity"
+TAG_FINGERPRINT = "radia.fingerprint"
 TAG_HOST, TAG_PID, TAG_PID_STARTED = "radia.host", "radia.pid", "radia.pid_started"
 TAG_REASON = "radia.end_reason"
 

@@ -6,11 +6,12 @@ recorded: text and lists in an event are dropped, so nothing private can slip in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from radia_pipeline.tracking.client import Tracker
+from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
 from radia_pipeline.tracking.run import TrackedRun, flatten
 
 BOOKKEEPING = frozenset({"event", "step", "epoch", "steps", "epochs", "total_steps", "total_epochs", "seed"})
@@ -18,21 +19,51 @@ GROUPS = {"step": "train", "epoch": "epoch", "done": "final"}
 
 
 class EventRecorder:
-    """A callable for ``on_event``: a training's numbers go into its run as ``train/…``, ``epoch/…``, ``final/…``."""
+    """A callable for ``on_event``: a training's numbers go into its run as ``train/…``, ``epoch/…``, ``final/…``.
 
-    def __init__(self, run: TrackedRun) -> None:
-        self.run = run
+    A trainer that says ``start`` trains indeed. If the run is finished, or was another training's (the trainer's
+    ``fingerprint`` also covers what the run's tags do not, such as code), ``renew`` gives the run that it writes to.
+    """
+
+    def __init__(self, run: TrackedRun, renew: Callable[[], TrackedRun]) -> None:
+        self.run, self._renew = run, renew
+        self.is_open = not run.is_finished
+        self.is_stopped = False
         self.counts: dict[str, int] = {}
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Record one event. Kinds that are not known are counted and their numbers kept under their own name."""
         kind = str(event.get("event", "unnamed"))
         self.counts[kind] = self.counts.get(kind, 0) + 1
+        if kind == "start":
+            self._begin(str(event.get("fingerprint", "")))
+        self.is_stopped |= kind == "stopped"
+        if not self.is_open:
+            return
         numbers = flatten({key: value for key, value in event.items() if key not in BOOKKEEPING}, "/")
         group = GROUPS.get(kind, kind)
         self.run.log_metrics({f"{group}/{name}": value for name, value in numbers.items()}, self._position(kind, event))
         if kind in ("epoch", "done"):
             self.run.flush()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the run: FINISHED, FAILED on an error, KILLED where the training was stopped or interrupted."""
+        if not self.is_open:
+            return
+        if self.is_stopped or (error is not None and not isinstance(error, Exception)):
+            self.run.fail("Stopped" if error is None else type(error).__name__, status="KILLED")
+        elif error is not None:
+            self.run.fail(type(error).__name__)
+        else:
+            self.run.finish()
+
+    def _begin(self, fingerprint: str) -> None:
+        before = self.run.tags.get(TAG_FINGERPRINT)
+        if not self.is_open or before not in (None, fingerprint):
+            if self.is_open:
+                self.run.fail("Superseded", status="KILLED")
+            self.run, self.is_open = self._renew(), True
+        self.run.log_tags({TAG_FINGERPRINT: fingerprint})
 
     def _position(self, kind: str, event: Mapping[str, Any]) -> int:
         """Where the event stands: its epoch for epochs, else its step, else how many of its kind came before."""
@@ -45,38 +76,26 @@ class EventRecorder:
 
 @contextmanager
 def record_training(
-    tracker: Tracker,
-    name: str,
-    settings: Mapping[str, Any],
-    tags: Mapping[str, str],
-    *,
-    force: bool = False,
+    tracker: Tracker, name: str, settings: Mapping[str, Any], tags: Mapping[str, str], *, force: bool = False
 ) -> Iterator[EventRecorder]:
     """The recorder of one training's run, for ``with``: finished at its end, FAILED on errors, KILLED on interruption.
 
-    ``settings`` become parameters. The run of a training that finished before is not written to again, except that
-    ``recorder.run`` tells which it is.
+    ``settings`` become parameters. The run of a training that finished before is reported (``recorder.run``) and not
+    written to, unless the trainer starts to train all the same: then a new run begins.
     """
+
+    def renew() -> TrackedRun:
+        run = tracker.start_or_resume(name, tags, force=True)
+        run.log_params(settings)
+        return run
+
     run = tracker.start_or_resume(name, tags, force=force)
-    if run.is_finished:
-        yield FinishedRecorder(run)
-        return
-    run.log_params(settings)
+    if not run.is_finished:
+        run.log_params(settings)
+    recorder = EventRecorder(run, renew)
     try:
-        yield EventRecorder(run)
-    except Exception as error:
-        run.fail(type(error).__name__)
+        yield recorder
+    except BaseException as error:
+        recorder.end(error)
         raise
-    except BaseException as error:  # KeyboardInterrupt, SystemExit: the training can be resumed
-        run.fail(type(error).__name__, status="KILLED")
-        raise
-    run.finish()
-
-
-class FinishedRecorder(EventRecorder):
-    """Recorder of a run that is finished: events of the report are counted, the run stays as it is."""
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Count the event."""
-        kind = str(event.get("event", "unnamed"))
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+    recorder.end()

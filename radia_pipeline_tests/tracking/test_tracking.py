@@ -14,7 +14,7 @@ from radia_pipeline.tracking import history, provenance
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model, set_alias, version_by_alias
 from radia_pipeline.tracking.reaper import reap
-from radia_pipeline.tracking.recorder import record_training
+from radia_pipeline.tracking.recorder import EventRecorder, record_training
 
 TAGS = {"radia.recipe_hash": "abc", "radia.manifest_version": "m1", "radia.vocabulary_version": "1"}
 
@@ -81,6 +81,35 @@ def test_finished_training_is_reported_and_not_run_again(tracker):
     with record_training(tracker, "twice", {}, TAGS, force=True) as third:
         pass
     assert third.run.run_id != first.run.run_id
+
+
+def train_with(tracker: Tracker, name: str, fingerprint: str, auc: float, *, end: str = "done") -> EventRecorder:
+    with record_training(tracker, name, {"lr": 1}, TAGS) as record:
+        record({"event": "start", "fingerprint": fingerprint})
+        record({"event": end, "auc": auc})
+    return record
+
+
+def test_training_that_runs_again_after_a_change_of_code_has_a_run_of_its_own(tracker):
+    first = train_with(tracker, "changed", "one", 0.7)
+    second = train_with(tracker, "changed", "two", 0.9)
+    assert second.run.run_id != first.run.run_id
+    assert (first.run.metrics, second.run.metrics) == ({"final/auc": 0.7}, {"final/auc": 0.9})
+    assert second.run.params == {"lr": "1"}
+
+
+def test_stopped_training_is_killed_and_its_run_continued(tracker):
+    first = train_with(tracker, "stopped", "one", 0.1, end="stopped")
+    assert first.run.status == "KILLED"
+    second = train_with(tracker, "stopped", "one", 0.8)
+    assert (second.run.run_id, second.run.status) == (first.run.run_id, "FINISHED")
+
+
+def test_checkpoint_of_other_code_is_not_continued_in_the_same_run(tracker):
+    first = train_with(tracker, "superseded", "one", 0.1, end="stopped")
+    second = train_with(tracker, "superseded", "two", 0.8)
+    assert first.run.run_id != second.run.run_id
+    assert (first.run.status, second.run.status) == ("KILLED", "FINISHED")
 
 
 def test_other_manifest_is_another_training(tracker):
