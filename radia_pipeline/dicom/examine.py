@@ -1,0 +1,183 @@
+"""One delivered file -> one verdict, whole and alone: this is what a worker process does.
+
+The order is fixed: bytes, container, caps, header audit, decoding, pixel audit, picture. Nothing of a refused file is
+written. Identifiers leave this module natively and are keyed by the caller before anything is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from radia_pipeline.dicom import container as dicom_container
+from radia_pipeline.dicom import facts as header_facts
+from radia_pipeline.dicom import png16, reasons, render, views
+from radia_pipeline.dicom.audit import audit
+from radia_pipeline.dicom.container import Container
+from radia_pipeline.dicom.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.dicom.phash import perceptual_hash
+from radia_pipeline.dicom.pixel_checks import remarks
+from radia_pipeline.dicom.policy import Policy, policy_of
+from radia_pipeline.dicom.reasons import Refusal
+from radia_pipeline.lake.hashing import pixel_sha256
+
+RULES_VERSION = "1"
+"""Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
+
+NO_HASH = "0" * 64
+"""Stands for the hash of a file that could not be read."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs for one file. ``table_view``: the projection by the source's own table, if it has one."""
+
+    path: str
+    staged: str
+    source: str
+    max_side_px: int
+    reads_text: bool
+    has_facts: bool = False
+    table_view: str | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one file. ``reason`` None means ingestible; ``native_ids`` are SOP, study and patient identifiers."""
+
+    file_sha256: str
+    size_bytes: int
+    mtime_ns: int
+    reason: str | None = None
+    detail: str | None = None
+    native_ids: tuple[str, str, str] | None = None
+    row: dict = field(default_factory=dict)
+    text_was_read: bool = False
+
+
+def examine(task: Task) -> Verdict:
+    """Judge one delivered file and stage its picture at ``task.staged`` unless it is refused."""
+    try:
+        data, before = _read(task)
+    except Refusal as refusal:
+        return Verdict(NO_HASH, 0, 0, refusal.reason, refusal.detail)
+    digest = hashlib.sha256(data).hexdigest()
+    common = {"file_sha256": digest, "size_bytes": before.st_size, "mtime_ns": before.st_mtime_ns}
+    try:
+        return Verdict(**common, **_examined(data, task))
+    except Refusal as refusal:
+        return Verdict(**common, reason=refusal.reason, detail=refusal.detail)
+    except MemoryError:
+        return Verdict(**common, reason=reasons.TOO_LARGE, detail="memory limit")
+
+
+def _read(task: Task) -> tuple[bytes, os.stat_result]:
+    try:
+        with Path(task.path).open("rb") as handle:
+            before = os.fstat(handle.fileno())
+            if before.st_size > task.limits.file_bytes:
+                raise Refusal(reasons.TOO_LARGE, "file beyond the cap")
+            data = handle.read(task.limits.file_bytes + 1)
+            after = os.fstat(handle.fileno())
+    except OSError as error:
+        raise Refusal(reasons.UNREADABLE, f"{type(error).__name__}") from None
+    if len(data) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise Refusal(reasons.CHANGED_WHILE_READ)
+    return data, before
+
+
+def _examined(data: bytes, task: Task) -> dict:
+    kind = dicom_container.sniff(data)
+    if kind == "empty":
+        raise Refusal(reasons.EMPTY_FILE)
+    if kind == "dicom":
+        return _examined_dicom(data, task)
+    if kind not in ("png", "jpeg") or not task.has_facts:
+        raise Refusal(reasons.NOT_AN_IMAGE, "not an image of the kind that this source delivers")
+    picture = render.picture_of_raster(data, kind, task.limits)
+    text_was_read = _check_pixels(picture, task, policy_of(task.source), must=False)
+    row = _picture_row(picture, task, view=(task.table_view or views.UNKNOWN, "table" if task.table_view else "none"))
+    return {"row": row, "text_was_read": text_was_read}
+
+
+def _examined_dicom(data: bytes, task: Task) -> dict:
+    policy = policy_of(task.source)
+    parsed = dicom_container.parse(data, task.limits)
+    findings = audit(parsed, policy)
+    if findings:
+        more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
+        raise Refusal(reasons.IDENTITY_IN_HEADER, "; ".join(str(finding) for finding in findings[:3]) + more)
+    is_secondary = header_facts.check_radiograph(parsed)
+    facts = header_facts.pixel_facts(parsed, task.limits)
+    native = None if task.has_facts else header_facts.identifiers(parsed)
+    picture = render.picture_of_dicom(parsed, facts)
+    text_was_read = _check_pixels(picture, task, policy, must=is_secondary)
+    view = views.view_of_header(parsed.dataset)
+    if view[0] == views.UNKNOWN and task.table_view:
+        view = (task.table_view, "table")
+    row = _picture_row(picture, task, view=view, parsed=parsed)
+    row.update(header_facts.describe(parsed))
+    return {"row": row, "native_ids": native, "text_was_read": text_was_read}
+
+
+def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: bool) -> bool:
+    """Refuse burned-in text; return True where the borders were read. ``must``: nothing passes unread."""
+    if not task.reads_text:
+        if must and policy.reads_burned_in_text:
+            raise Refusal(reasons.UNAUDITED_PIXELS, "(0008,0016) secondary capture needs its pixels read")
+        return False
+    from radia_pipeline.dicom.ocr import find_text
+
+    rule = find_text(picture.shown, policy.ocr_allowed)
+    if rule is not None:
+        raise Refusal(reasons.IDENTITY_IN_PIXELS, rule)
+    return True
+
+
+def _picture_row(
+    picture: render.Picture, task: Task, *, view: tuple[str, str], parsed: Container | None = None
+) -> dict:
+    """Stage the picture and return its columns."""
+    image = render.stored_image(picture.shown, task.max_side_px)
+    dataset = parsed.dataset if parsed is not None else None
+    notes = remarks(
+        image,
+        body_part=header_facts.text(dataset, "BodyPartExamined") if dataset is not None else "",
+        description=header_facts.text(dataset, "AcquisitionDeviceProcessingDescription") if dataset is not None else "",
+        is_lateral=view[0] == views.LATERAL,
+    )
+    _stage(Path(task.staged), png16.encode(image))
+    return {
+        "pixel_sha256": pixel_sha256(picture.stored),
+        "phash": perceptual_hash(image),
+        "view": view[0],
+        "view_origin": view[1],
+        "width_px": image.shape[1],
+        "height_px": image.shape[0],
+        "original_width_px": picture.stored.shape[1],
+        "original_height_px": picture.stored.shape[0],
+        "bits_stored": picture.bits_stored,
+        "photometric": picture.photometric,
+        "transfer_syntax": picture.transfer_syntax,
+        "window_center": picture.window_center,
+        "window_width": picture.window_width,
+        "flags": list(notes.flags),
+        **{f"{name}_score": score for name, score in notes.scores.items()},
+    }
+
+
+def _stage(path: Path, content: bytes) -> None:
+    """Write durably under a temporary name, then rename: a killed worker leaves no half picture under a real name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

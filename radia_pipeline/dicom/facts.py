@@ -1,0 +1,192 @@
+"""What the header says of the picture: sizes, bits, grey-scale parameters, identifiers, all typed and checked.
+
+Caps and the policy "one grey frame of a projection radiograph" are applied here, before anything is decoded. Whether the
+header identifies a person is ``audit``'s question.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from radia_pipeline.dicom import reasons
+from radia_pipeline.dicom.container import Container
+from radia_pipeline.dicom.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.dicom.reasons import Refusal
+
+RADIOGRAPH_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography
+        "1.2.840.10008.5.1.4.1.1.1.1",  # Digital X-Ray, for presentation
+        "1.2.840.10008.5.1.4.1.1.1.1.1",  # Digital X-Ray, for processing
+    }
+)
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG"})
+_AGE = re.compile(r"(\d{3})([DWMY])")
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+
+
+@dataclass(frozen=True)
+class PixelFacts:
+    """How stored values lie in the pixel element (PS3.3 C.7.6.3)."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    photometric: str
+
+    @property
+    def is_inverted(self) -> bool:
+        """MONOCHROME1: the smallest value is meant to be white (PS3.3 C.7.6.3.1.2)."""
+        return self.photometric == "MONOCHROME1"
+
+    @property
+    def native_bytes(self) -> int:
+        """Length of the frame uncompressed."""
+        return self.rows * self.columns * (self.bits_allocated // 8)
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Return the first value of an element as stripped text; empty where absent or unreadable."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:
+        # pydicom raises various errors where a value does not fit its representation; the audit judges such a value.
+        return ""
+    if value is None:
+        return ""
+    if not isinstance(value, str) and hasattr(value, "__iter__"):
+        value = next(iter(value), "")
+    return str(value).strip("\0 ")
+
+
+def number(dataset: Dataset, keyword: str, index: int = 0) -> float | None:
+    """Return one value of a numeric element, None where absent, unreadable or not finite."""
+    try:
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return None
+        if hasattr(value, "__iter__") and not isinstance(value, str):
+            value = list(value)[index]
+        elif index:
+            return None
+        result = float(value)
+    except Exception:
+        # See ``text``: an unreadable optional number counts as absent.
+        return None
+    return result if math.isfinite(result) else None
+
+
+def _whole(dataset: Dataset, keyword: str) -> int:
+    value = number(dataset, keyword)
+    if value is None or value != int(value):
+        raise Refusal(reasons.LYING_HEADER, f"{keyword} absent or unreadable")
+    return int(value)
+
+
+def pixel_facts(container: Container, limits: Limits = DEFAULT_LIMITS) -> PixelFacts:
+    """Read and check the image pixel module; raises Refusal."""
+    dataset = container.dataset
+    if _whole(dataset, "SamplesPerPixel") != 1:
+        raise Refusal(reasons.NOT_GREY, "(0028,0002) more than one sample")
+    photometric = text(dataset, "PhotometricInterpretation").upper()
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise Refusal(reasons.NOT_GREY, "(0028,0004) not MONOCHROME1 or MONOCHROME2")
+    if (number(dataset, "NumberOfFrames") or 1) > limits.frames:
+        raise Refusal(reasons.TOO_MANY_FRAMES, "(0028,0008) more than one frame")
+    allocated = _whole(dataset, "BitsAllocated")
+    stored = _whole(dataset, "BitsStored")
+    high = number(dataset, "HighBit")
+    facts = PixelFacts(
+        rows=_whole(dataset, "Rows"),
+        columns=_whole(dataset, "Columns"),
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=stored - 1 if high is None else int(high),
+        is_signed=_whole(dataset, "PixelRepresentation") == 1,
+        photometric=photometric,
+    )
+    _check(facts, limits)
+    return facts
+
+
+def _check(facts: PixelFacts, limits: Limits) -> None:
+    if facts.rows < 1 or facts.columns < 1:
+        raise Refusal(reasons.LYING_HEADER, "(0028,0010) or (0028,0011) is zero")
+    if (
+        max(facts.rows, facts.columns) > limits.side_px
+        or facts.rows * facts.columns > limits.pixels
+        or facts.native_bytes > limits.pixel_bytes
+    ):
+        raise Refusal(reasons.TOO_LARGE, "(0028,0010) × (0028,0011) beyond the cap")
+    if facts.bits_allocated not in (8, 16, 32):
+        raise Refusal(reasons.UNSUPPORTED_SYNTAX, "(0028,0100) neither 8, 16 nor 32")
+    if facts.bits_allocated == 32 and facts.bits_stored > 16:
+        raise Refusal(reasons.UNSUPPORTED_SYNTAX, "(0028,0101) above 16")
+    if not (1 <= facts.bits_stored <= facts.bits_allocated and facts.bits_stored - 1 <= facts.high_bit < facts.bits_allocated):
+        raise Refusal(reasons.LYING_HEADER, "(0028,0101) and (0028,0102) do not fit (0028,0100)")
+
+
+def check_radiograph(container: Container) -> bool:
+    """Refuse what is no projection radiograph; return True where the file is a secondary capture, so OCR is a must.
+
+    A secondary capture that names its conversion (digitised film, screen shot) is refused; an acquisition that was only
+    labelled so is let through to the pixel audit.
+    """
+    dataset = container.dataset
+    sop_class = text(dataset, "SOPClassUID")
+    if text(container.meta, "MediaStorageSOPClassUID") not in ("", sop_class):
+        raise Refusal(reasons.LYING_HEADER, "(0002,0002) differs from (0008,0016)")
+    if text(dataset, "Modality").upper() not in RADIOGRAPH_MODALITIES:
+        raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0060) not CR, DX or RG")
+    if sop_class in RADIOGRAPH_CLASSES:
+        return False
+    if sop_class != SECONDARY_CAPTURE:
+        raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0016) not a radiography storage class")
+    if text(dataset, "ConversionType"):
+        raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0064) secondary capture")
+    return True
+
+
+def identifiers(container: Container) -> tuple[str, str, str]:
+    """Return SOP instance, study instance and patient identifiers; raises Refusal where one is absent."""
+    dataset = container.dataset
+    found = tuple(text(dataset, keyword) for keyword in ("SOPInstanceUID", "StudyInstanceUID", "PatientID"))
+    for value, tag in zip(found, ("(0008,0018)", "(0020,000D)", "(0010,0020)")):
+        if not value:
+            raise Refusal(reasons.MISSING_IDENTIFIER, f"{tag} absent or empty")
+    if text(container.meta, "MediaStorageSOPInstanceUID") not in ("", found[0]):
+        raise Refusal(reasons.LYING_HEADER, "(0002,0003) differs from (0008,0018)")
+    return found
+
+
+def age_years(dataset: Dataset) -> float | None:
+    """Return the age in years from an age string such as 041Y or 018M (PS3.5 6.2)."""
+    match = _AGE.fullmatch(text(dataset, "PatientAge").upper())
+    return round(int(match[1]) * _YEARS[match[2]], 3) if match else None
+
+
+def describe(container: Container) -> dict:
+    """Return the optional columns that the header tells: spacing, age, sex, date, device; None where it does not."""
+    dataset = container.dataset
+    sex = text(dataset, "PatientSex").upper()
+    date = text(dataset, "StudyDate").replace(".", "")
+    keyword = "PixelSpacing" if (number(dataset, "PixelSpacing") or 0) > 0 else "ImagerPixelSpacing"
+    rows_mm, columns_mm = number(dataset, keyword), number(dataset, keyword, 1)
+    valid = (rows_mm or 0) > 0 and (columns_mm or 0) > 0
+    return {
+        "pixel_spacing_row_mm": rows_mm if valid else None,
+        "pixel_spacing_col_mm": columns_mm if valid else None,
+        "patient_age_years": age_years(dataset),
+        "patient_sex": sex if sex in ("F", "M", "O") else None,
+        "study_date": date if re.fullmatch(r"\d{8}", date) else None,
+        "manufacturer": text(dataset, "Manufacturer") or None,
+        "device_model": text(dataset, "ManufacturerModelName") or None,
+    }

@@ -1,0 +1,273 @@
+"""A delivery -> ``images``, ``quarantine``, ``duplicates``: looks at what is new or changed, then publishes the whole.
+
+found = ingested + quarantined + duplicates, always, and about the delivery as it is, not about this run. Decoding happens
+in worker processes (``pool``, ``examine``); this module orders the work and writes tables. Nothing here decodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from radia_pipeline.dicom import examine as examination
+from radia_pipeline.dicom import ocr as text_reading
+from radia_pipeline.dicom import pool, publish, reasons
+from radia_pipeline.dicom.examine import Task, Verdict
+from radia_pipeline.dicom.journal import Entry, Journal
+from radia_pipeline.dicom.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.dicom.policy import policy_of
+from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.sources.base import ImageFacts, Source
+
+_COMMIT_FILES, _COMMIT_S = 256, 5.0
+"""A killed run repeats at most what came since the last commit."""
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """Counts of the delivery as it is. ``gone``: files that an earlier run saw. ``examined``: files this run looked at."""
+
+    found: int
+    ingested: int
+    quarantined: int
+    duplicates: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    gone: int = 0
+    warnings: list[str] = field(default_factory=list)
+    examined: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Handed to ``on_progress`` after each file: how far, how fast, how long still (seconds)."""
+
+    done: int
+    total: int
+    files_per_s: float
+    left_s: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one run needs to know throughout."""
+
+    source: Source
+    root: Path
+    lake: Lake
+    keys: Pseudonymizer
+    facts: dict[str, ImageFacts] | None
+    max_side_px: int
+    reads_text: bool
+    limits: Limits
+
+    @property
+    def rules(self) -> str:
+        """Fingerprint of everything that a verdict depends on beside the file."""
+        parts = (
+            examination.RULES_VERSION, policy_of(self.source.name).fingerprint, self.max_side_px, self.reads_text,
+            self.facts is not None,
+        )  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def ingest_images(
+    source: Source,
+    root: Path,
+    lake: Lake,
+    keys: Pseudonymizer,
+    *,
+    workers: int | None = None,
+    max_side_px: int = 1024,
+    ocr: Literal["auto", "off", "require"] = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> IngestResult:
+    """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
+
+    ``ocr``: auto reads the pixels where the source's policy demands it, require always, off never. Only files that are
+    new, changed, or judged by other rules are looked at. Raises NoLayout (unreadable folder), RunFailed (Tesseract
+    missing, or a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
+    """
+    started = time.monotonic()
+    root = Path(root)
+    reads_text = ocr == "require" or (ocr == "auto" and policy_of(source.name).reads_burned_in_text)
+    if reads_text:
+        text_reading.require_tesseract()
+    with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:
+        paths = _listed(source, root)
+        plan = _Plan(source, root, lake, keys, source.facts(root), max_side_px, reads_text, limits)
+        known = {path: stamp for path, *stamp in journal.stamps()}
+        if known and not paths:
+            raise RunFailed(
+                f"The delivery of {source.name} holds no file any more, though earlier runs saw {len(known)}",
+                do="check that its folder is mounted; to start over, use a new lake",
+            )
+        todo = [path for path in paths if _needs_work(plan, path, known.get(escaped(path)))]
+        count = _examine(plan, journal, todo, workers or pool.default_workers(), on_progress)
+        outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
+        if outcome.missing_pictures:
+            again = set(outcome.missing_pictures)
+            count += _examine(plan, journal, [path for path in paths if escaped(path) in again], 1, None)
+            outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
+    warnings = _warnings(plan, outcome.reasons)
+    return IngestResult(
+        found=len(paths), ingested=outcome.ingested, quarantined=sum(outcome.reasons.values()),
+        duplicates=outcome.duplicates, reasons=dict(sorted(outcome.reasons.items())),
+        gone=len(known.keys() - {escaped(path) for path in paths}), warnings=warnings, examined=count,
+        seconds=round(time.monotonic() - started, 3),
+    )  # fmt: skip
+
+
+def journal_path(lake: Lake, source_name: str) -> Path:
+    """Return where the journal of a source lies."""
+    return lake.root / "_ingest" / f"{source_name}.sqlite"
+
+
+def escaped(path: str) -> str:
+    """Return a path as text that every table can hold: undecodable bytes become escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _listed(source: Source, root: Path) -> list[str]:
+    if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
+        raise NoLayout(f"The folder {root} cannot be read", accepted="a readable folder with the delivery")
+    return [file.relative_path for file in source.files(root)]
+
+
+def _needs_work(plan: _Plan, path: str, stamp: list | None) -> bool:
+    if stamp is None:
+        return True
+    size, mtime_ns, rules, _ = stamp
+    if rules != _rules_of(plan, path):
+        return True
+    with contextlib.suppress(OSError):
+        status = (plan.root / path).stat()
+        return (status.st_size, status.st_mtime_ns) != (size, mtime_ns)
+    # A file that cannot be asked for its size was unreadable before, or is now: look again.
+    return True
+
+
+def _rules_of(plan: _Plan, path: str) -> str:
+    """Include what the source's table says of the file, so that a corrected table is followed."""
+    if plan.facts is None:
+        return plan.rules
+    said = repr(plan.facts.get(path)).encode()
+    return f"{plan.rules}.{hashlib.sha256(said).hexdigest()[:8]}"
+
+
+def _examine(
+    plan: _Plan, journal: Journal, todo: list[str], workers: int, on_progress: Callable[[Progress], None] | None
+) -> int:
+    """Examine files in worker processes and write their lines; returns how many were looked at."""
+    unknown = [path for path in todo if plan.facts is not None and path not in plan.facts]
+    journal.record(_unknown_entries(plan, unknown))
+    known = [path for path in todo if plan.facts is None or path in plan.facts]
+    if not known:
+        return len(unknown)
+    answers = pool.map_tasks(
+        (_task(plan, path) for path in known), workers=min(workers, len(known)), seconds=plan.limits.seconds,
+        memory_bytes=plan.limits.memory_bytes,
+    )  # fmt: skip
+    batch, last, started = [], time.monotonic(), time.monotonic()
+    with contextlib.closing(answers):
+        for done, (number, answer) in enumerate(answers, 1):
+            batch.append(_entry(plan, known[number], answer))
+            if len(batch) >= _COMMIT_FILES or time.monotonic() - last > _COMMIT_S:
+                journal.record(batch)
+                batch, last = [], time.monotonic()
+            if on_progress is not None:
+                speed = done / max(time.monotonic() - started, 1e-9)
+                on_progress(Progress(done, len(known), speed, (len(known) - done) / speed))
+    journal.record(batch)
+    return len(todo)
+
+
+def _task(plan: _Plan, path: str) -> Task:
+    said = plan.facts.get(path) if plan.facts is not None else None
+    return Task(
+        path=str(plan.root / path), staged=str(publish.staged_path(plan.lake, plan.source.name, _file_id(plan, path))),
+        source=plan.source.name, max_side_px=plan.max_side_px, reads_text=plan.reads_text, has_facts=said is not None,
+        table_view=said.view if said is not None else None, limits=plan.limits,
+    )  # fmt: skip
+
+
+def _file_id(plan: _Plan, path: str) -> str:
+    return plan.keys.file_id(plan.source.name, escaped(path))
+
+
+def _unknown_entries(plan: _Plan, paths: list[str]) -> Iterator[Entry]:
+    """Files that the source's own table does not name: nobody could say whose they are."""
+    for path in paths:
+        try:
+            status = (plan.root / path).stat()
+            digest, size, mtime_ns = _digest_of(plan.root / path), status.st_size, status.st_mtime_ns
+        except OSError:
+            digest, size, mtime_ns = examination.NO_HASH, 0, 0
+        yield Entry(escaped(path), size, mtime_ns, _rules_of(plan, path), digest, reason=reasons.UNKNOWN_TO_TABLE)
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _entry(plan: _Plan, path: str, answer: object) -> Entry:
+    rules, name = _rules_of(plan, path), escaped(path)
+    if isinstance(answer, OSError):
+        raise LakeUnwritable(
+            f"A picture could not be written into the lake ({answer.errno}); earlier tables are intact",
+            do="free space or rights in the lake, then run again: it continues where it stopped",
+        )
+    if not isinstance(answer, Verdict):
+        reason = reasons.DECODER_TIMEOUT if answer == pool.TIMED_OUT else reasons.DECODER_CRASHED
+        return next(_lost(plan, path, rules, reason))
+    stamp = (name, answer.size_bytes, answer.mtime_ns, rules, answer.file_sha256)
+    if answer.reason is not None:
+        return Entry(*stamp, reason=answer.reason, detail=answer.detail)
+    source, keys = plan.source.name, plan.keys
+    if plan.facts is not None:
+        said = plan.facts[path]
+        native = (said.native_image_id, said.native_study_id, said.native_patient_id)
+        row = answer.row | _told_by_table(said)
+    else:
+        native, row = answer.native_ids, answer.row
+    return Entry(
+        *stamp, image_id=keys.image_id(source, native[0]), study_id=keys.study_id(source, native[1]),
+        patient_key=keys.patient_key(source, native[2]), pixel_sha256=row["pixel_sha256"],
+        row=json.dumps(row, sort_keys=True),
+    )  # fmt: skip
+
+
+def _lost(plan: _Plan, path: str, rules: str, reason: str) -> Iterator[Entry]:
+    for entry in _unknown_entries(plan, [path]):
+        yield Entry(entry.path, entry.size_bytes, entry.mtime_ns, rules, entry.file_sha256, reason=reason)
+
+
+def _told_by_table(said: ImageFacts) -> dict:
+    """Return the columns that the source's table knows better than the file."""
+    spacing = said.pixel_spacing_mm or (None, None)
+    told = {
+        "patient_age_years": said.age_years, "patient_sex": said.sex, "study_date": said.study_date,
+        "pixel_spacing_row_mm": spacing[0], "pixel_spacing_col_mm": spacing[1],
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _warnings(plan: _Plan, counted: Counter) -> list[str]:
+    warnings = []
+    if policy_of(plan.source.name).reads_burned_in_text and not plan.reads_text:
+        warnings.append("OCR is off: burned-in text was not looked for, though the source's policy demands it")
+    if counted.get(reasons.CHANGED_WHILE_READ):
+        warnings.append("files changed while they were read: run again when the delivery is complete")
+    return warnings

@@ -1,0 +1,134 @@
+"""What is known of every delivered file, one line each, in SQLite beside the tables: this is what makes a run resumable.
+
+Holds keyed identifiers only; delivered paths are restricted, as in the tables. Which file is kept and which dropped is
+decided in ``resolve``, from these lines alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from radia_pipeline.errors import DamagedFile, LakeUnwritable
+
+_SCHEMA = """
+create table if not exists files (
+    path text primary key, size_bytes integer, mtime_ns integer, rules text, file_sha256 text, reason text, detail text,
+    image_id text, study_id text, patient_key text, pixel_sha256 text, row text
+) without rowid;
+create table if not exists placed (image_id text primary key, path text, file_sha256 text, rules text) without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One delivered file's line; ``reason`` None means ingestible. ``rules``: fingerprint of what judged it."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    rules: str
+    file_sha256: str
+    reason: str | None = None
+    detail: str | None = None
+    image_id: str | None = None
+    study_id: str | None = None
+    patient_key: str | None = None
+    pixel_sha256: str | None = None
+    row: str | None = None
+
+    @property
+    def columns(self) -> dict:
+        """The stored image's columns."""
+        return json.loads(self.row) if self.row else {}
+
+
+_COLUMNS = tuple(Entry.__dataclass_fields__)
+
+
+class Journal:
+    """The open journal of one source. Raises LakeUnwritable on a full or read-only disk, DamagedFile on a broken file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=30.0)
+            # DELETE journal: safe against SIGKILL and power loss, and it works on shared folders, where WAL does not.
+            self._connection.executescript("pragma journal_mode=delete; pragma synchronous=full;" + _SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def stamps(self) -> Iterator[tuple[str, int, int, str, bool]]:
+        """Yield (path, size, mtime in ns, rules, is ingestible) of every line, by path."""
+        with self._translated():
+            query = "select path, size_bytes, mtime_ns, rules, reason is null from files order by path"
+            for path, size, mtime, rules, ingestible in self._connection.execute(query):
+                yield path, size, mtime, rules, bool(ingestible)
+
+    def entries(self, paths: Iterable[str]) -> Iterator[Entry]:
+        """Yield the lines of these paths, in their order; paths without a line are left out."""
+        query = f"select {', '.join(_COLUMNS)} from files where path = ?"
+        with self._translated():
+            for path in paths:
+                found = self._connection.execute(query, (path,)).fetchone()
+                if found is not None:
+                    yield Entry(*found)
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Add or replace lines, durably and all together."""
+        marks = ", ".join("?" * len(_COLUMNS))
+        rows = [tuple(getattr(entry, name) for name in _COLUMNS) for entry in entries]
+        with self._translated(), self._connection:
+            self._connection.executemany(f"insert or replace into files ({', '.join(_COLUMNS)}) values ({marks})", rows)
+
+    def placed(self) -> dict[str, tuple[str, str, str]]:
+        """Return {image id: (path, file hash, rules)} of the pictures that stand under their final name."""
+        with self._translated():
+            rows = self._connection.execute("select image_id, path, file_sha256, rules from placed")
+            return {image_id: (path, digest, rules) for image_id, path, digest, rules in rows}
+
+    def place(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """Note which delivered files' pictures stand under their final name: (image id, path, file hash, rules)."""
+        with self._translated(), self._connection:
+            self._connection.executemany("insert or replace into placed values (?, ?, ?, ?)", rows)
+
+    def forget(self, *, paths: Iterable[str] = (), image_ids: Iterable[str] = ()) -> None:
+        """Remove lines for good and rewrite the file, so that nothing of them stays in free pages."""
+        with self._translated():
+            with self._connection:
+                self._connection.executemany("delete from files where path = ?", [(path,) for path in paths])
+                self._connection.executemany("delete from placed where image_id = ?", [(name,) for name in image_ids])
+            self._connection.execute("vacuum")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            message = str(error)
+            if isinstance(error, sqlite3.OperationalError) and "malformed" not in message:
+                raise LakeUnwritable(
+                    f"The journal of the ingest cannot be written ({message}); earlier tables are intact",
+                    do="free space or rights in the lake, then run again: it continues where it stopped",
+                ) from None
+            raise DamagedFile(
+                "The journal of the ingest is damaged",
+                do=f"delete {self._path.name} under _ingest of the lake; the next run looks at every file again",
+            ) from None
+        except OSError as error:
+            raise LakeUnwritable(
+                f"The journal of the ingest cannot be opened ({error.strerror})", do="free space or rights in the lake"
+            ) from None

@@ -1,0 +1,45 @@
+"""Why a delivered file is refused: the closed list, and the exception that carries one reason. No rule lives here.
+
+The list is that of ``data_contracts/quarantine.yaml``; a test holds both together.
+"""
+
+from __future__ import annotations
+
+EMPTY_FILE = "empty_file"
+UNREADABLE = "unreadable"
+NOT_AN_IMAGE = "not_an_image"
+BROKEN_CONTAINER = "broken_container"
+TRUNCATED = "truncated"
+UNSUPPORTED_SYNTAX = "unsupported_syntax"
+DECODE_FAILED = "decode_failed"
+LYING_HEADER = "lying_header"
+TOO_LARGE = "too_large"
+TOO_MANY_FRAMES = "too_many_frames"
+NOT_GREY = "not_grey"
+NOT_A_RADIOGRAPH = "not_a_radiograph"
+IDENTITY_IN_HEADER = "identity_in_header"
+IDENTITY_IN_PIXELS = "identity_in_pixels"
+UNAUDITED_PIXELS = "unaudited_pixels"
+MISSING_IDENTIFIER = "missing_identifier"
+UNKNOWN_TO_TABLE = "unknown_to_table"
+UID_CONFLICT = "uid_conflict"
+DECODER_CRASHED = "decoder_crashed"
+DECODER_TIMEOUT = "decoder_timeout"
+CHANGED_WHILE_READ = "changed_while_read"
+
+REASONS = frozenset(
+    value for name, value in list(globals().items()) if name.isupper() and name != "REASONS" and isinstance(value, str)
+)
+
+
+class Refusal(Exception):
+    """One delivered file cannot be ingested. ``detail`` names tag and rule, never a value of the file."""
+
+    def __init__(self, reason: str, detail: str | None = None) -> None:
+        if reason not in REASONS:
+            raise ValueError(f"{reason!r} is not in the closed list of quarantine reasons")
+        super().__init__(reason if detail is None else f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+    def __reduce__(self):
+        return (Refusal, (self.reason, self.detail))
