@@ -1,4 +1,4 @@
-"""``radia demo``: invented patients, the whole pipeline, and a comparison with the truth that only this module reads."""
+"""``radia demo``: invented patients, the whole pipeline, a comparison with the truth that only this module reads."""
 
 from __future__ import annotations
 

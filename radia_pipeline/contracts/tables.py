@@ -128,7 +128,7 @@ def parse_contract(content: Mapping[str, Any], name: str) -> Contract:
             row_rules=rules,
         )
     except (KeyError, TypeError, IndexError) as error:
-        raise BadTable(f"Contract {name} lacks the field {error}", accepted="a data contract in ODCS v3.1") from None
+        raise BadTable(f"Contract {name} lacks the field {error}", accepted="a contract in ODCS v3.1") from None
 
 
 @cache
@@ -148,7 +148,7 @@ def contract(table: str) -> Contract:
 def conform(table: str, data: Any) -> pa.Table:
     """Bring rows into a table's schema: columns in order, types cast without loss.
 
-    ``data``: pyarrow Table, pandas DataFrame or a sequence of mappings. A nullable column may be absent and becomes null;
+    ``data``: pyarrow Table, pandas DataFrame or a sequence of mappings. A nullable column may be absent, becoming null;
     an unknown column, an absent required column or a lossy cast raises BadTable.
     """
     terms = contract(table)

@@ -1,7 +1,7 @@
 """What a lake remembers of how it is used: where deliveries lie, which recipes belong to it, which detector.
 
-Settings are choices, never results. They stand in ``settings.json`` of the lake, so that the Dagster UI, the command line
-and a later session see the same pipeline.
+Settings are choices, never results. They stand in ``settings.json`` of the lake, so that the Dagster UI, the command
+line and a later session see the same pipeline.
 """
 
 from __future__ import annotations

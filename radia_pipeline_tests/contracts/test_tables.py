@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from radia_pipeline.contracts.checks import check, require, rules_of
+from radia_pipeline.contracts.columnar import hex_length, is_fixed_hex, is_strictly_ordered
 from radia_pipeline.contracts.tables import arrow_type, conform, contract, contract_names, empty, parse_contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, ContractViolation, UnknownName
@@ -114,3 +119,24 @@ def test_unknown_table_and_broken_contract_are_named():
         contract("manifests")
     with pytest.raises(BadTable, match="lacks the field"):
         parse_contract({"id": "x"}, "x")
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=6))
+def test_order_proves_uniqueness_and_nothing_else_does(pairs):
+    data = pa.table(
+        {"a": pa.array([a for a, _ in pairs], pa.string()), "b": pa.array([b for _, b in pairs], pa.string())}
+    )
+    assert is_strictly_ordered(data, ("a", "b")) == (pairs == sorted(set(pairs)))
+
+
+@given(st.lists(st.none() | st.text("0a9fgZé", max_size=5), max_size=5), st.integers(0, 2))
+def test_hexadecimal_keys_are_recognised_as_the_pattern_does(texts, start):
+    values = pa.chunked_array([pa.array(texts, pa.string()).slice(min(start, len(texts)))])
+    expected = all(re.fullmatch("[0-9a-f]{4}", text) for text in texts[start:] if text is not None)
+    assert is_fixed_hex(values, 4) == expected
+
+
+def test_only_the_plain_hexadecimal_pattern_is_taken_for_one():
+    assert hex_length("^[0-9a-f]{32}$") == 32
+    assert hex_length("^[0-9]{8}$") is None
+    assert hex_length(None) is None

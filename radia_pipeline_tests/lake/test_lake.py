@@ -169,9 +169,12 @@ def test_a_full_disk_leaves_the_old_table_and_a_clear_error(lake):
 
 
 def test_a_second_writer_waits_and_then_says_who_is_in_the_way(lake):
-    with lake.lock("labels.nih_cxr14"), pytest.raises(LakeLocked, match=r"labels\.nih_cxr14"):
-        with lake.lock("labels.nih_cxr14", wait_s=0.2):
-            raise AssertionError("both writers held the lock")
+    with (
+        lake.lock("labels.nih_cxr14"),
+        pytest.raises(LakeLocked, match=r"labels\.nih_cxr14"),
+        lake.lock("labels.nih_cxr14", wait_s=0.2),
+    ):
+        raise AssertionError("both writers held the lock")
 
 
 def test_replacing_a_file_is_all_or_nothing(tmp_path):

@@ -1,0 +1,60 @@
+"""Deletes kept versions that nobody needs any more. What is published, or pinned by a model, stays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from radia_pipeline.contracts.tables import contract_names
+from radia_pipeline.lake.lake import Lake
+
+DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class CollectResult:
+    """How many kept versions there were, how many were deleted, and the bytes that became free."""
+
+    versions: int
+    deleted: int
+    freed_bytes: int
+
+
+def pinned_versions(lake: Lake) -> set[str]:
+    """Return the manifest versions that finished models were trained on: without them no training can be repeated."""
+    pinned: set[str] = set()
+    for card in lake.models_dir.glob("*/*/model.json"):
+        try:
+            versions = json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {})
+        except ValueError:
+            continue
+        pinned |= set(versions.values())
+    return pinned
+
+
+def collect(lake: Lake, *, keep_days: float = 90.0, dry_run: bool = False, now_s: float | None = None) -> CollectResult:
+    """Delete versions older than ``keep_days`` that are neither published nor pinned. ``dry_run`` only counts."""
+    deadline = (time.time() if now_s is None else now_s) - keep_days * DAY_S
+    pinned = pinned_versions(lake)
+    found = deleted = freed = 0
+    for table, partition in _kept(lake):
+        current = lake.version(table, partition) if lake.exists(table, partition) else None
+        with lake.lock(f"{table}.{partition}"):
+            for path in sorted((lake.root / "_versions" / table / partition).glob("*.parquet")):
+                found += 1
+                if path.stem == current or path.stem in pinned or path.stat().st_mtime > deadline:
+                    continue
+                deleted += 1
+                freed += path.stat().st_size
+                if not dry_run:
+                    path.unlink()
+    return CollectResult(found, deleted, freed)
+
+
+def _kept(lake: Lake) -> Iterable[tuple[str, str]]:
+    for table in contract_names():
+        folder = lake.root / "_versions" / table
+        if folder.is_dir():
+            yield from ((table, entry.name) for entry in sorted(folder.iterdir()) if entry.is_dir())
