@@ -142,6 +142,17 @@ def read_table(path: Path, *, width: int | None = None) -> TextTable:
     return TextTable(path.name, tuple(header), rows, problems)
 
 
+def header_of(path: Path) -> list[str]:
+    """Return the column names of a delivered CSV in lower case, without reading its rows; nothing where it is unreadable."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as handle:
+            line = handle.readline(1 << 16).decode("utf-8-sig", errors="replace")
+    except (OSError, EOFError, zlib.error):
+        return []
+    return [_plain(name) for name in next(csv.reader([line], delimiter=_delimiter_of(line)), [])]
+
+
 def as_float(value: str) -> float | None:
     """Return a number, or None where the text is none (decimal commas are read)."""
     try:

@@ -9,7 +9,14 @@ from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
 from radia_pipeline.sources.delivered_tables import (
-    TextTable, age_in_years, as_float, count_duplicates, find_table, read_table, require_table, sex_of,
+    TextTable,
+    age_in_years,
+    as_float,
+    count_duplicates,
+    find_table,
+    read_table,
+    require_table,
+    sex_of,
 )  # fmt: skip
 from radia_pipeline.sources.label_map import TokenMap, said_table, targets_of
 

@@ -57,7 +57,9 @@ def put_labels(lake: Lake, source: str, studies: Mapping[str, tuple[str, Mapping
     lake.write("labels", long_table(source, ids, patients, values, values, origin), source)
 
 
-def put_links(lake: Lake, links: Iterable[tuple[tuple[str, str, str], tuple[str, str, str]]], kind: str = "same_pixels") -> None:
+def put_links(
+    lake: Lake, links: Iterable[tuple[tuple[str, str, str], tuple[str, str, str]]], kind: str = "same_pixels"
+) -> None:
     """Publish ``image_links``: pairs of (source, image name, patient name)."""
     rows = []
     for one, other in links:

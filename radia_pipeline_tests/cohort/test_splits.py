@@ -111,7 +111,14 @@ def test_official_splits_are_respected_at_first_placement_only(tmp_path):
 @pytest.mark.parametrize(
     ("harm", "line"),
     [
-        (lambda lines: [*lines[:3], lines[3].replace(b'"train"', b'"test"').replace(b'"validation"', b'"test"'), *lines[4:]], 4),
+        (
+            lambda lines: [
+                *lines[:3],
+                lines[3].replace(b'"train"', b'"test"').replace(b'"validation"', b'"test"'),
+                *lines[4:],
+            ],
+            4,
+        ),
         (lambda lines: [*lines[:3], *lines[4:]], 4),
         (lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]], 4),
         (lambda lines: [*lines[:5], b"not a line\n", *lines[5:]], 6),

@@ -20,7 +20,9 @@ HEADER = (
 def nih(tmp_path, rows: str, boxes: str | None = None, images: tuple[str, ...] = ()):
     (tmp_path / "Data_Entry_2017_v2020.csv").write_text(HEADER + rows, encoding="utf-8")
     if boxes is not None:
-        (tmp_path / "BBox_List_2017.csv").write_text("Image Index,Finding Label,Bbox [x,y,w,h],,,\n" + boxes, encoding="utf-8")
+        (tmp_path / "BBox_List_2017.csv").write_text(
+            "Image Index,Finding Label,Bbox [x,y,w,h],,,\n" + boxes, encoding="utf-8"
+        )
     for name in images:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,11 @@ def test_absent_sources_are_named(tmp_path):
 def test_reports_are_read_however_they_were_saved(tmp_path, encoding, separator, end):
     (tmp_path / "dicom").mkdir()
     text = end.join(
-        [separator.join(["study_instance_uid", "patient_id", "report"]), separator.join(["1.2", "A", '"Œdème, léger; oui\n2e ligne"']), ""]
+        [
+            separator.join(["study_instance_uid", "patient_id", "report"]),
+            separator.join(["1.2", "A", '"Œdème, léger; oui\n2e ligne"']),
+            "",
+        ]
     )
     (tmp_path / "reports.csv").write_bytes(text.encode(encoding))
     delivered = registry.source("ccsmtl").reports(tmp_path)

@@ -1,0 +1,33 @@
+"""Label tables with one column per label and 1, 0, −1 or blank in it: what CheXpert and MIMIC-CXR share."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.sheets import SourceSheet
+from radia_pipeline.sources.delivered_tables import TextTable
+from radia_pipeline.sources.label_map import targets_of
+
+_VALUES = {
+    "": MISSING, "nan": MISSING, "1": POSITIVE, "1.0": POSITIVE, "0": NEGATIVE, "0.0": NEGATIVE, "-1": UNCERTAIN,
+    "-1.0": UNCERTAIN,
+}  # fmt: skip
+
+
+def said_by_columns(table: TextTable, sheet: SourceSheet) -> tuple[np.ndarray, Counter]:
+    """Return int8 (rows, labels) of the columns that the sheet maps, and counts of values that are none of 1, 0, −1, blank.
+
+    Raises BadTable where a mapped column is missing. An unreadable value makes no label.
+    """
+    said = np.full((len(table), len(sheet.labels)), MISSING, dtype=np.int8)
+    problems: Counter = Counter()
+    for token, entry in sheet.label_map.items():
+        for name, _ in targets_of(entry):
+            texts = table.column(token)
+            column = sheet.labels.index(name)
+            said[:, column] = [_VALUES.get(text.lower(), MISSING) for text in texts]
+            problems["unreadable_label_values"] += sum(text.lower() not in _VALUES for text in texts)
+    return said, +problems

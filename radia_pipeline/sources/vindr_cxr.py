@@ -1,0 +1,170 @@
+"""VinDr-CXR: DICOM files with several readers' labels and boxes, in PhysioNet's or Kaggle's layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
+from radia_pipeline.sources import layout
+from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
+from radia_pipeline.sources.label_map import said_table, targets_of
+
+POOLS = {"train": "train", "test": "test"}
+_KAGGLE = "train.csv"
+_CONSENSUS = "consensus"
+
+
+class VinDrCxr:
+    """Both published layouts. Neither names patients or studies: an image is its own study and patient."""
+
+    name = "vindr_cxr"
+    folder_names = ("vindr_cxr", "vindr-cxr", "vinbigdata-chest-xray-abnormalities-detection", "1.0.0")
+    box_frame_px: tuple[int, int] | None = None
+
+    def has_layout(self, root: Path) -> bool:
+        """Tell whether PhysioNet's annotations or Kaggle's table lie in ``root``."""
+        return bool(_physionet(root, "image_labels")) or _is_kaggle(root)
+
+    def locate(self, sources_root: Path) -> Path | None:
+        """See ``Source.locate``."""
+        return layout.locate(sources_root, self.folder_names, self.has_layout)
+
+    def files(self, root: Path) -> list[DeliveredFile]:
+        """List every file below ``train`` and ``test``."""
+        return layout.files_below(root, list(POOLS))
+
+    def facts(self, root: Path) -> dict[str, ImageFacts] | None:
+        """Return identifiers by file name: the headers hold none. Views stay the header's; all are published as frontal."""
+        facts = {}
+        for file in self.files(root):
+            image = _stem(file.relative_path)
+            pool = file.relative_path.split("/", 1)[0]
+            facts[file.relative_path] = ImageFacts(image, image, image, official_split=POOLS.get(pool))
+        return facts
+
+    def labels(self, root: Path) -> Delivered | None:
+        """Return one value per image and class from its readers: half or more → 1, fewer → −1, none → 0.
+
+        A class of which the layout has no label at all stays null (Kaggle's release lacks the global ones).
+        """
+        sheet = source_sheet(self.name)
+        problems: Counter = Counter()
+        readings = _kaggle_readings(root, problems) if _is_kaggle(root) else _physionet_readings(root, problems)
+        images, said = agree(readings, sheet, problems)
+        on_disk = {_stem(file.relative_path) for file in self.files(root)}
+        problems["rows_without_file"] = len(set(images) - on_disk)
+        problems["files_without_row"] = len(on_disk - set(images))
+        return said_table(images, images, said, sheet.labels, problems)
+
+    def boxes(self, root: Path) -> Delivered:
+        """Return every reader's boxes in pixels of the delivered image; rows without a box or a class are counted."""
+        tables = [read_table(find_table(root, [_KAGGLE]))] if _is_kaggle(root) else [
+            read_table(path) for _, path in _physionet(root, "annotations")
+        ]  # fmt: skip
+        label_map = source_sheet(self.name).label_map
+        columns: dict[str, list] = {name: [] for name in BOX_SCHEMA.names}
+        problems: Counter = Counter()
+        for table in tables:
+            problems += Counter(table.problems)
+            for row in _boxes(table, label_map, problems):
+                for name, value in zip(BOX_SCHEMA.names, row):
+                    columns[name].append(value)
+        return layout.box_table(columns, dict(+problems))
+
+    def reports(self, root: Path) -> Delivered | None:
+        """Return None: VinDr-CXR has no reports."""
+        return None
+
+
+def agree(
+    readings: Mapping[str, Mapping[str, set[str]]], sheet: SourceSheet, problems: Counter
+) -> tuple[list[str], np.ndarray]:
+    """Return the images, sorted, and int8 (images, labels) from ``readings``: image → reader → tokens.
+
+    A class counts a reader once, however many of its tokens or boxes the reader gave.
+    """
+    targets = {token: [name for name, _ in targets_of(entry)] for token, entry in sheet.label_map.items()}
+    offered = {
+        name
+        for tokens in readings.values()
+        for given in tokens.values()
+        for token in given
+        for name in targets.get(token, ())
+    }
+    images = sorted(readings)
+    said = np.full((len(images), len(sheet.labels)), MISSING, dtype=np.int8)
+    for row, image in enumerate(images):
+        readers = readings[image]
+        votes: Counter = Counter()
+        for tokens in readers.values():
+            problems["unknown_label_tokens"] += sum(token not in targets for token in tokens)
+            votes.update({name for token in tokens for name in targets.get(token, ())})
+        for column, name in enumerate(sheet.labels):
+            if name in offered:
+                said[row, column] = _verdict(votes[name], len(readers))
+    return images, said
+
+
+def _verdict(votes: int, readers: int) -> int:
+    if not votes:
+        return NEGATIVE
+    return POSITIVE if 2 * votes >= readers else UNCERTAIN
+
+
+def _physionet(root: Path, kind: str) -> list[tuple[str, Path]]:
+    """Return (pool, path) of PhysioNet's tables of a kind, in ``annotations`` or beside the images."""
+    names = {pool: [f"annotations/{kind}_{pool}.csv", f"{kind}_{pool}.csv"] for pool in POOLS}
+    return [(pool, path) for pool, paths in names.items() if (path := find_table(root, paths))]
+
+
+def _is_kaggle(root: Path) -> bool:
+    path = find_table(root, [_KAGGLE])
+    return path is not None and {"class_name", "rad_id", "x_min"} <= set(header_of(path))
+
+
+def _physionet_readings(root: Path, problems: Counter) -> dict[str, dict[str, set[str]]]:
+    readings: dict[str, dict[str, set[str]]] = {}
+    for _, path in _physionet(root, "image_labels"):
+        table = read_table(path)
+        problems += Counter(table.problems)
+        names = [name for name in table.header if name not in ("image_id", "rad_id")]
+        columns = [table.column(name) for name in names]
+        readers = [reader or _CONSENSUS for reader in table.optional("rad_id")]
+        for row, (image, reader) in enumerate(zip(table.column("image_id"), readers)):
+            given = {name for name, column in zip(names, columns) if (as_float(column[row]) or 0) > 0}
+            readings.setdefault(image, {}).setdefault(reader, set()).update(given)
+    return readings
+
+
+def _kaggle_readings(root: Path, problems: Counter) -> dict[str, dict[str, set[str]]]:
+    table = read_table(find_table(root, [_KAGGLE]))
+    problems += Counter(table.problems)
+    readings: dict[str, dict[str, set[str]]] = {}
+    for image, reader, name in zip(table.column("image_id"), table.column("rad_id"), table.column("class_name")):
+        readings.setdefault(image, {}).setdefault(reader, set()).add(name)
+    return readings
+
+
+def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[tuple]:
+    corners = zip(*([as_float(text) for text in table.column(name)] for name in ("x_min", "y_min", "x_max", "y_max")))
+    rows = zip(table.column("image_id"), table.column("class_name"), table.optional("rad_id"), corners)
+    for image, token, reader, (left, top, right, bottom) in rows:
+        if token not in label_map:
+            problems["unknown_label_tokens"] += 1
+        elif None in (left, top, right, bottom):
+            problems["rows_that_are_no_box"] += token.casefold() != "no finding"
+        elif right <= left or bottom <= top:
+            problems["rows_that_are_no_box"] += 1
+        else:
+            for name, _ in targets_of(label_map[token]):
+                yield image, image, name, left, top, right - left, bottom - top, reader or _CONSENSUS
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
