@@ -1,0 +1,184 @@
+"""The rulebook: lexicon.yaml and cues.yaml compiled to a word table, a phrase tree and section titles.
+
+Belongs here: how a rule is written and found. Does not belong here: what a rule does to a sentence (``scopes``) and the
+words themselves (the YAML files, which a radiologist can review).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from radia_pipeline.reports.words import FIRST_WORD, TOKEN, Typos, WordTable, fold, stem
+
+HERE = Path(__file__).parent
+DE = "de|d|du|des|de_la|de_l|d_un|d_une|de_cette|de_ce|aux"
+LEAF = -1
+"""Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
+
+KINDS = (
+    "finding", "fixed_finding", "fixed", "quality", "other", "anatomy", "device", "excluded", "normal", "clear", "free",
+    "enlarged", "enlargement", "blunted", "limit", "deny", "nor", "not", "no_more", "ne", "deny_after", "none_after",
+    "prior", "resolved", "resolved_after", "lessened", "partial", "complete", "change", "state", "hedge_near",
+    "hedge_before", "hedge_verb", "hedge_after", "seem", "or", "exclude_word", "contrast", "link", "explain", "avec",
+    "no_label", "other_exam", "advice", "imperative", "advice_subject", "advice_verb", "de", "article", "and", "verb",
+    "punctuation", "filler", "modifier", "comma", "colon", "open", "close", "semicolon", "dash", "remark", "stop",
+)  # fmt: skip
+KIND = {name: number for number, name in enumerate(KINDS)}
+READABLE = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "quality", "other", "anatomy"))
+
+
+class Leaf(NamedTuple):
+    """What a matched phrase stands for. ``value``: fixed status, punctuation or attribute; ``after``: see quality."""
+
+    kind: int
+    rule: str
+    classes: tuple[str, ...] = ()
+    value: Any = None
+    after: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the YAML files with its examples: (text, {class: value})."""
+
+    id: str
+    kind: str
+    forms: tuple[str, ...]
+    reason: str
+    fires: tuple[str, dict[str, int | None]]
+    spares: tuple[str, dict[str, int | None]]
+    classes: tuple[str, ...] = ()
+    value: Any = None
+
+
+@dataclass
+class Rulebook:
+    """Everything that reading needs, compiled once per process."""
+
+    version: str
+    rules: dict[str, Rule]
+    table: WordTable
+    tree: dict[int, dict]
+    solo: dict[int, Leaf]
+    modifiers: frozenset[int]
+    abbreviations: frozenset[int]
+    none_words: frozenset[int]
+    titles: dict[tuple[int, ...], str]
+    bare_titles: frozenset[tuple[int, ...]]
+    bare_ends: frozenset[tuple[int, ...]]
+    indication_words: frozenset[int]
+    words: dict[str, int] = field(default_factory=dict)
+
+
+def expand(form: str) -> list[list[str]]:
+    """Return every sequence of folded words that ``form`` stands for (syntax: head of lexicon.yaml)."""
+    slots = []
+    for part in form.replace("DE?", DE + "?").split():
+        optional = part.endswith("?")
+        part = DE if part == "DE" else part.rstrip("?")
+        choices = [[w for piece in c.split("_") for w in _words(piece, part)] for c in _expand_de(part)]
+        slots.append(choices + [[]] if optional else choices)
+    return [[w for piece in combination for w in piece] for combination in product(*slots)]
+
+
+def _expand_de(part: str) -> list[str]:
+    """Split alternatives; an alternative that begins with DE_ stands for all forms of de."""
+    found = []
+    for choice in part.split("|"):
+        found += [f"{de}_{choice[3:]}" for de in DE.split("|")] if choice.startswith("DE_") else [choice]
+    return found
+
+
+def _words(piece: str, part: str) -> list[str]:
+    return [fold(m) for m in TOKEN.findall(piece)]
+
+
+@lru_cache(maxsize=1)
+def load_rules() -> Rulebook:
+    """Return the compiled rulebook of the installed package."""
+    texts = [(HERE / name).read_bytes() for name in ("lexicon.yaml", "cues.yaml")]
+    lexicon, cues = (yaml.load(t, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) for t in texts)
+    digest = hashlib.sha256(b"\0".join(texts) + _code_bytes()).hexdigest()[:12]
+    return _compile(lexicon, cues, f"{lexicon['version']}+{cues['version']}.{digest}")
+
+
+def _code_bytes() -> bytes:
+    """The modules that decide labels; a change in them is a new engine version too."""
+    return b"\0".join((HERE / n).read_bytes() for n in ("words.py", "rules.py", "scopes.py", "engine.py", "sections.py"))
+
+
+def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
+    book = _Builder()
+    for entry in lexicon["rules"] + cues["rules"]:
+        book.add_rule(entry)
+    for attribute, forms in cues["remarks"].items():
+        book.add_forms(forms, Leaf(KIND["remark"], f"remark.{attribute}", (), attribute))
+    modifiers = {book.symbol(w) for w in cues["modifiers"] + cues["modifiers_more"]}
+    for word in sorted(modifiers):
+        book.tree.setdefault(word, {}).setdefault(LEAF, Leaf(KIND["modifier"], "modifier"))
+    titles = {tuple(map(book.symbol, f.split())): name for name, fs in cues["titles"].items() for f in fs}
+    bare = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_titles"])
+    ends = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_ends"])
+    indication = frozenset(book.symbol(w) for f in cues["indication_words"] for w in f.split() if len(w) > 2)
+    abbreviations = frozenset(book.symbol(w) for w in cues["abbreviations"])
+    solo = {s: node[LEAF] for s, node in book.tree.items() if len(node) == 1 and LEAF in node}
+    tree = {s: node for s, node in book.tree.items() if s not in solo}
+    typos = Typos(book.targets, list(cues["real_words"]) + [w for w in book.seen if w not in book.targets])
+    table = WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
+    return Rulebook(version, book.rules, table, tree, solo, frozenset(modifiers), abbreviations,
+                    frozenset(book.none_words), titles, bare, ends, indication, book.symbols)  # fmt: skip
+
+
+class _Builder:
+    """Collects words and phrases; the first rule that claims a form keeps it."""
+
+    CORRECTED = ("finding", "fixed_finding", "anatomy")
+    UNCORRECTED_RULES = ("exam_anatomy", "bone_anatomy", "lung_anatomy")
+
+    def __init__(self) -> None:
+        self.symbols: dict[str, int] = {}
+        self.tree: dict[int, dict] = {}
+        self.rules: dict[str, Rule] = {}
+        self.targets: set[str] = set()
+        self.seen: set[str] = set()
+        self.none_words: set[int] = set()
+
+    def symbol(self, word: str) -> int:
+        """Return the number of a word, giving it one if it is new."""
+        word = fold(word)
+        self.seen.add(word)
+        return self.symbols.setdefault(stem(word), FIRST_WORD + len(self.symbols))
+
+    def add_rule(self, entry: dict) -> None:
+        """Add one YAML line."""
+        rule = Rule(entry["id"], entry["kind"], tuple(entry["forms"]), entry["reason"], tuple(entry["fires"]),
+                    tuple(entry["spares"]), tuple(entry.get("classes", ())), entry.get("value"))  # fmt: skip
+        if rule.id in self.rules:
+            raise ValueError(f"rule {rule.id} is defined twice")
+        self.rules[rule.id] = rule
+        kind = "other" if rule.kind == "excluded" and entry.get("other") else rule.kind
+        leaf = Leaf(KIND[kind], rule.id, rule.classes, rule.value, frozenset(entry.get("after", ())))
+        self.add_forms(rule.forms, leaf)
+
+    def add_forms(self, forms: tuple[str, ...], leaf: Leaf) -> None:
+        """Grow the phrase tree by every expansion of the forms."""
+        kind = KINDS[leaf.kind]
+        correct = (kind in self.CORRECTED and leaf.rule not in self.UNCORRECTED_RULES) or kind in ("hedge_near", "hedge_before")
+        for form in forms:
+            for words in expand(form):
+                symbols = [self.symbol(w) for w in words]
+                if correct:
+                    self.targets.update(w for w in words if len(w) >= 6)
+                if kind == "none_after" and len(symbols) == 1:
+                    self.none_words.add(symbols[0])
+                node = self.tree
+                for s in symbols:
+                    node = node.setdefault(s, {})
+                node.setdefault(LEAF, leaf)

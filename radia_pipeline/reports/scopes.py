@@ -1,0 +1,715 @@
+"""What one sentence says of each finding in it: affirmed, denied, uncertain, or nothing.
+
+Belongs here: scopes, lists, clauses, the order in which cues win (not-excluded, then denial, then hedge). Does not belong
+here: which words are cues (``cues.yaml``) and which sentences are read (``sections``).
+
+A sentence is walked once, left to right; each event goes to the handler of its kind. State is a scope opened by a cue
+before its findings, and the findings of the clause so far, for cues that stand after them.
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.rules import KIND, KINDS, LEAF, Leaf, Rulebook  # noqa: F401  (LEAF documents the tree)
+
+NONE, DENIED, HEDGED, SILENT = range(4)
+"""Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label)."""
+
+STATUS = {DENIED: 0, HEDGED: -1, SILENT: None}
+
+AFFIRMED = "affirmed"
+"""Rule id of a finding that is named and neither denied nor hedged."""
+UNREAD = "unread"
+"""Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
+
+K = KIND
+_LIGHT = frozenset(K[k] for k in ("de", "article", "modifier", "hedge_near", "filler", "seem", "hedge_verb", "link", "hedge_before", "state"))
+_NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
+_TARGETS = _NAMES | {K["anatomy"], K["enlargement"], K["quality"], K["limit"], K["resolved"], K["lessened"], K["change"]}
+_BOUNDARY = frozenset(K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor"))
+_ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
+_AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near"))
+
+
+class Mention:
+    """One finding named in a sentence. ``status`` None: makes no label. Tokens, not characters; see ``engine``."""
+
+    __slots__ = ("cue", "first", "last", "leaf", "link", "rule", "status")
+
+    def __init__(self, leaf: Leaf, first: int, last: int, status: int | None, cue: tuple | None, rule: str, link: str) -> None:
+        self.leaf, self.first, self.last = leaf, first, last
+        self.status, self.cue, self.rule, self.link = status, cue, rule, link
+
+
+class SentenceReader:
+    """Walks the events of one sentence. One instance per sentence; ``mentions`` and ``says_normal`` are the result."""
+
+    __slots__ = ("adjective", "advice_from", "book", "clause", "cue", "enlarging", "events", "fresh", "full", "group", "i",
+                 "intro", "last", "mentions", "negated", "ne", "normal_before", "says_normal", "scope", "segment", "sep",
+                 "sep_event", "skip", "symbols", "verb")  # fmt: skip
+
+    def __init__(self, events: list[tuple], symbols: list[int], book: Rulebook) -> None:
+        self.events, self.symbols, self.book = events, symbols, book
+        self.mentions: list[Mention] = []
+        self.scope, self.cue, self.fresh, self.full = NONE, None, True, False
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        self.clause = self.segment = 0
+        self.ne = self.negated = self.verb = False
+        self.group: list[tuple] = []
+        self.enlarging = self.normal_before = None
+        self.says_normal = False
+        self.skip = self.advice_from = -1
+        self.i = 0
+
+    def read(self, asked: bool, has_advice: bool) -> None:
+        """Fill ``mentions``. ``asked``: the sentence ends in a question mark."""
+        if has_advice:
+            self.advice_from = _advice_start(self.events)
+        handlers = HANDLERS
+        for i, event in enumerate(self.events):
+            handler = handlers[event[0]]
+            if handler is not None and i > self.skip:
+                self.i = i
+                handler(self, event)
+        if asked:
+            self.back(-1, None, "question_mark", whole=True)
+
+    # ------------------------------------------------------------------ scopes
+    def open(self, scope: int, cue: tuple, *, full: bool = False) -> None:
+        """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""
+        self.scope, self.cue, self.full, self.fresh = scope, cue, full, True
+        self.sep, self.sep_event, self.intro, self.adjective = "", self.i, "", False
+
+    def holds(self) -> bool:
+        """Say whether the open scope still covers the noun at the current event."""
+        sep = self.sep
+        if not sep or self.scope == SILENT:
+            return self.scope != SILENT or sep not in ("avec",) or self.advice_from >= 0 or self.cue[0] == K["advice"]
+        if sep == "or":
+            return True
+        if self.scope == HEDGED:
+            return self.hedge_goes_on(sep)
+        if self.intro == "de":
+            return True
+        if self.intro == "article":
+            return self.full and sep == "and"
+        if sep == "avec":
+            return not self.adjective
+        if self.adjective or not self.direct():
+            return False
+        return self.denied_list_goes_on(sep)
+
+    def hedge_goes_on(self, sep: str) -> bool:
+        """A hedge covers alternatives; an adverb or verb also covers what "et" joins; a comma only before a final "ou"."""
+        if sep == "and":
+            return not self.adjective and not (self.cue[0] == K["hedge_near"] and self.intro == "article")
+        return sep == "comma" and self.direct() and self.chain()[0]
+
+    def denied_list_goes_on(self, sep: str) -> bool:
+        """A bare noun after a comma or "et" goes on only in a list: "pas d'épanchement, pneumothorax ou consolidation"."""
+        closes, items, described = self.chain()
+        if sep == "and":
+            return not described
+        return closes or (items > 1 and not described)
+
+    def chain(self) -> tuple[bool, int, bool]:
+        """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
+        items, described, after = 0, False, ""
+        for event in self.events[self.i :]:
+            kind = event[0]
+            if kind in _NAMES:
+                items += 1
+                described = False
+                if after == "or":
+                    return True, items, described
+            elif kind == K["comma"]:
+                after = "comma"
+            elif kind in (K["or"], K["nor"]):
+                after = "or"
+            elif kind == K["and"]:
+                after = "and"
+            elif kind in _AFTERTHOUGHT:
+                described = True
+            elif kind not in (K["de"], K["article"], K["filler"]):
+                break
+        return False, items, described
+
+    def direct(self) -> bool:
+        """Say whether only small words and modifiers stand between the last separator and this noun."""
+        events, i, start = self.events, self.i, self.sep_event
+        position = events[i][1]
+        for k in range(i - 1, start, -1):
+            if events[k][0] not in _LIGHT or position - events[k][2] > 2:
+                return False
+            position = events[k][1]
+        return start < 0 or position - events[start][2] <= 2
+
+    # ------------------------------------------------------------------ nouns
+    def name(self, event: tuple) -> None:
+        """A finding (or an abnormality without a class) is named."""
+        leaf = event[3]
+        if 0 <= self.advice_from <= self.i:
+            self.scope, self.cue = SILENT, self.events[self.advice_from]
+        elif self.scope and (self.sep or not self.fresh) and not self.holds():
+            self.scope = NONE
+        elif self.enlarging is not None and self.scope == DENIED and not self.sep:
+            self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
+        link = self.link()
+        if not self.scope:
+            base = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
+            mention = Mention(leaf, event[1], event[2], base, None, AFFIRMED, link)
+        else:
+            status = STATUS[self.scope]
+            mention = Mention(leaf, event[1], event[2], status, self.cue, self.cue[3].rule, link)
+        if link == "or" and self.scope in (NONE, HEDGED):
+            self.alternatives(mention)
+        self.mentions.append(mention)
+        self.settle()
+
+    def link(self) -> str:
+        """How this noun is joined to the finding before it in the clause; "" when it is not."""
+        if len(self.mentions) == self.clause:
+            return ""
+        sep = self.sep
+        if sep == "or":
+            return "or" if self.direct() else "far"
+        return sep if sep in ("and", "comma") and not self.verb and self.direct() else "far"
+
+    def alternatives(self, mention: Mention) -> None:
+        """"X ou Y": each is uncertain; so are the earlier members of a bare list."""
+        cue = self.events[self.sep_event] if self.sep_event >= 0 else None
+        if mention.status == 1:
+            mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
+        following = mention
+        for previous in reversed(self.mentions[self.clause :]):
+            if previous.status == 1:
+                previous.status, previous.cue, previous.rule = -1, cue, "hedge_or"
+            if previous.link not in ("comma", "adj") or (previous.link == "comma" and self.gap(previous)):
+                if not (previous.link == "or"):
+                    break
+            following = previous
+        del following
+
+    def gap(self, mention: Mention) -> bool:
+        """Say whether the finding before ``mention`` is described further (then a comma is no list)."""
+        index = self.mentions.index(mention)
+        before = self.mentions[index - 1] if index else None
+        return before is None or mention.first - before.last > 2
+
+    def settle(self) -> None:
+        """After a noun: separators and articles before it are used up."""
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        self.fresh = False
+        self.verb = False
+        self.enlarging = self.normal_before = None
+
+    def quality(self, event: tuple) -> None:
+        """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
+        leaf = event[3]
+        for parent in reversed(self.mentions[self.clause :]):
+            if parent.leaf.rule.split(".")[0] in leaf.after:
+                break
+        else:
+            return
+        own_scope = self.scope == HEDGED and self.cue[1] > parent.first
+        status = -1 if own_scope and parent.status == 1 else parent.status
+        cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
+        self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
+        self.settle()
+
+    def fixed(self, event: tuple) -> None:
+        """A whole statement with a value of its own ("poumons à la paroi")."""
+        status = None if self.scope == DENIED and self.fresh and not self.sep else event[3].value
+        if self.advice_from < 0:
+            self.mentions.append(Mention(event[3], event[1], event[2], status, event, event[3].rule, "far"))
+        self.says_normal = True
+        self.settle()
+
+    # ------------------------------------------------------------------ anatomy
+    def anatomy(self, event: tuple) -> None:
+        """Neutral anatomy waits for what is said of it, or takes it from an enlargement named before."""
+        leaf = event[3]
+        if self.scope == SILENT and self.cue[0] == K["other_exam"] and leaf.rule == "exam_anatomy":
+            self.scope = NONE
+        if self.enlarging is not None:
+            self.enlarged_anatomy(event)
+            return
+        if self.normal_before is not None and not self.sep:
+            self.label(event, 0, self.normal_before)
+            return
+        last = self.mentions[-1] if self.mentions else None
+        if last is not None and last.status == 0 and last.leaf.rule == "anomaly" and self.sep in ("", "and", "or") and not self.verb:
+            self.label(event, 0, last.cue)
+            self.mentions[-1], self.mentions[-2] = self.mentions[-2], self.mentions[-1]
+            return
+        if self.sep in ("comma", "and") and (self.verb or self.scope):
+            self.scope = NONE if self.intro != "de" else self.scope
+            if self.verb:
+                self.group = []
+        self.group.append(event)
+        self.verb = False
+        self.normal_before = None
+
+    def label(self, event: tuple, status: int | None, cue: tuple | None) -> None:
+        """Turn an anatomy into a mention of its classes."""
+        leaf = event[3]
+        if not leaf.classes or 0 <= self.advice_from <= self.i:
+            return
+        if leaf.rule == "cardiomediastinum" and status != 0:
+            leaf = leaf._replace(classes=("Enlarged Cardiomediastinum",))
+        rule = cue[3].rule if cue is not None else AFFIRMED
+        self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "far"))
+
+    def enlarged_anatomy(self, event: tuple) -> None:
+        cue, scope = self.enlarging
+        status = {NONE: 1, DENIED: 0, HEDGED: -1, SILENT: None}[scope]
+        if event[3].rule == "costophrenic":
+            return
+        if event[3].classes:
+            self.label(event, status, cue)
+        elif status != 0:
+            self.block(cue, status)
+        self.fresh = False
+
+    def block(self, cue: tuple, status: int | None) -> None:
+        """Something without a class is enlarged or abnormal: it only blocks No Finding."""
+        leaf = Leaf(K["other"], "other_anatomy")
+        self.mentions.append(Mention(leaf, cue[1], cue[2], status, cue, cue[3].rule, "far"))
+
+    def predicate_scope(self) -> int:
+        """The scope that covers a predicate: a denial only if it stands right before ("n'est pas élargi")."""
+        if self.scope == DENIED and (self.sep or not self.fresh):
+            return NONE
+        if self.scope == HEDGED and (self.sep == "comma" or not self.fresh):
+            return NONE
+        return self.scope
+
+    def normal(self, event: tuple) -> None:
+        """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
+        scope = self.predicate_scope()
+        self.says_normal = self.says_normal or scope in (NONE, HEDGED)
+        if scope == DENIED or scope == SILENT:
+            self.group = []
+            return
+        hedged = scope == HEDGED and self.cue[0] != K["seem"]
+        for anatomy in self.group:
+            self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
+        if not self.group:
+            self.normal_before = event
+        self.close_predicate(event)
+
+    def close_predicate(self, event: tuple) -> None:
+        self.group = []
+        self.verb = False
+        if self.scope != SILENT:
+            self.scope = NONE
+        self.sep, self.sep_event, self.intro = "", -1, ""
+
+    def clear(self, event: tuple) -> None:
+        """Praise that labels nothing, but frees a costophrenic angle."""
+        self.says_normal = True
+        if event[3].rule == "free" or self.symbols[event[1]] != self.book.words.get("plac"):
+            self.free_angles(event)
+        if self.group:
+            self.close_predicate(event)
+
+    def free_angles(self, event: tuple) -> None:
+        if self.predicate_scope() == DENIED:
+            for anatomy in self.group:
+                if anatomy[3].rule == "costophrenic":
+                    self.label(anatomy, -1, event)
+            return
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                self.label(anatomy, 0, event)
+
+    def enlarged(self, event: tuple) -> None:
+        """Augmented, of the anatomy before it; of a finding it only says that it is there."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if not self.group or (following is not None and following[0] in _NAMES and following[1] - event[2] <= 2):
+            self.adjective = True
+            return
+        scope = self.predicate_scope()
+        status = STATUS.get(scope, 1)
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                continue
+            if anatomy[3].classes:
+                self.label(anatomy, status, self.cue if scope else event)
+            elif status != 0 and len(self.group) == 1:
+                self.block(event, status)
+        self.close_predicate(event)
+
+    def limit(self, event: tuple) -> None:
+        """At the upper limit: uncertain."""
+        for anatomy in self.group:
+            if anatomy[3].rule != "costophrenic":
+                self.label(anatomy, -1, event)
+        self.close_predicate(event)
+
+    def blunted(self, event: tuple) -> None:
+        """A blunted angle is uncertain; "non émoussé" is free."""
+        status = 0 if self.predicate_scope() == DENIED else -1
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                self.label(anatomy, status, event)
+        if self.group:
+            self.close_predicate(event)
+
+    def enlargement(self, event: tuple) -> None:
+        """Élargissement de …: waits for the anatomy."""
+        if self.scope and (self.sep or not self.fresh) and not self.holds():
+            self.scope = NONE
+        self.enlarging = (self.cue if self.scope else event, self.scope)
+        self.group = []
+        self.sep, self.sep_event = "", -1
+
+    # ------------------------------------------------------------------ denial
+    def deny(self, event: tuple) -> None:
+        """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
+        if self.after_colon(event):
+            return
+        if self.scope == SILENT and self.advice_from < 0 and self.cue[0] == K["advice"]:
+            return
+        self.open(DENIED, event, full=event[3].rule == "no_absence")
+        self.negated = True
+
+    def nor(self, event: tuple) -> None:
+        self.open(DENIED, event)
+
+    def after_colon(self, event: tuple) -> bool:
+        """"Épanchement : aucun." denies the finding before the colon."""
+        i, events = self.i, self.events
+        if not i or events[i - 1][0] not in (K["colon"], K["dash"]) or self.symbols[event[1]] not in self.book.none_words:
+            return False
+        if event[2] != event[1] or (i + 1 < len(events) and events[i + 1][0] not in _BOUNDARY) or len(self.mentions) == self.clause:
+            return False
+        return bool(self.back(0, event, "none_after_colon", whole=True))
+
+    def none_after(self, event: tuple) -> None:
+        """A bare "non" ends a statement: "Pneumothorax : non"."""
+        if self.after_colon(event):
+            return
+        last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in _BOUNDARY
+        if last_token and self.mentions[self.clause :] and event[1] - self.mentions[-1].last <= 2:
+            self.back(0, event, "none_after_colon", whole=True)
+        self.negated = True
+
+    def not_(self, event: tuple) -> None:
+        """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
+        if self.after_colon(event):
+            return
+        self.negated = True
+        if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
+            return
+        if self.ne:
+            for mention in self.mentions[max(self.segment, self.clause) :]:
+                if mention.status == 1 and mention.rule == AFFIRMED:
+                    mention.status, mention.cue, mention.rule = None, event, UNREAD
+        self.open(DENIED, event)
+
+    def no_more(self, event: tuple) -> None:
+        """"plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
+        if event[2] == event[1]:
+            if self.ne:
+                self.not_(event)
+            return
+        if self.ne or not self.i:
+            self.open(DENIED, event)
+            self.negated = True
+
+    def ne_(self, event: tuple) -> None:
+        self.ne = True
+
+    def deny_after(self, event: tuple) -> None:
+        """n'est plus visible, absent: the finding before is denied, unless that was at an earlier examination."""
+        if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
+            self.scope = NONE
+        words = self.symbols[event[1] : event[2] + 1 : 2]
+        now = self.book.words.get("plu") in words or (self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words))
+        if not now or self.book.words.get("etait") in words or self.book.words.get("etaient") in words:
+            for later in self.events[self.i + 1 :]:
+                if later[0] in _NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
+                    break
+                if later[0] == K["prior"]:
+                    self.undo_unread()
+                    return
+        if event[2] == event[1] and self.i == 0:
+            self.open(DENIED, event)
+            return
+        self.back(0, event, event[3].rule, whole=True)
+
+    def undo_unread(self) -> None:
+        for mention in self.mentions[self.clause :]:
+            if mention.rule == UNREAD:
+                mention.status, mention.cue, mention.rule = 1, None, AFFIRMED
+
+    def exclude_word(self, event: tuple) -> None:
+        """Excluding: an order at the start of a sentence asks; denied it hedges; otherwise it denies."""
+        words = self.book.words
+        symbol = self.symbols[event[1]]
+        infinitive = symbol in (words["exclur"], words["eliminer"], words["ecarter"], words["infirmer"])
+        if infinitive and (not self.i or self.events[self.i - 1][0] in (K["dash"],)) and not self.mentions:
+            self.open(SILENT, event)
+        elif self.ne or self.negated or (self.scope == DENIED and self.fresh):
+            self.not_excluded(event, infinitive)
+        elif infinitive or symbol in (words["exclut"], words["excluant"]):
+            self.open(SILENT if infinitive else DENIED, event)
+        elif not self.back(0, event, event[3].rule, whole=True):
+            self.open(DENIED, event)
+
+    def not_excluded(self, event: tuple, infinitive: bool) -> None:
+        ahead = self.target_ahead()
+        behind = len(self.mentions) > self.clause
+        active = infinitive or self.symbols[event[1]] in (self.book.words["exclut"], self.book.words["ignor"])
+        if behind and not (active and ahead):
+            previous = self.events[self.i - 1] if self.i else None
+            if ahead and previous is not None and previous[0] == K["ne"]:
+                behind = False  # "n'élimine pas une pneumonie"
+        if behind and not (active and ahead):
+            self.back(-1, event, event[3].rule, whole=True, strong=True)
+            self.scope = NONE
+        else:
+            self.undo_unread()
+            self.open(HEDGED, event)
+        self.ne = self.negated = False
+
+    # ------------------------------------------------------------------ change
+    def next_kind(self) -> int:
+        return self.events[self.i + 1][0] if self.i + 1 < len(self.events) else -1
+
+    def previous_kind(self) -> int:
+        return self.events[self.i - 1][0] if self.i else -1
+
+    def present(self) -> None:
+        """A scope ends because something is said to be there."""
+        if self.scope in (DENIED, HEDGED):
+            self.scope = NONE
+
+    def resolved(self, event: tuple) -> None:
+        """Disparition de: denies, unless partial, under way or itself denied."""
+        if self.scope == SILENT:
+            return
+        denied = self.scope == DENIED and self.fresh and not self.sep
+        if denied or K["partial"] in (self.next_kind(), self.previous_kind()):
+            self.present()
+            return
+        if not self.target_ahead() and self.back(0, event, event[3].rule, whole=False):
+            return
+        self.open(DENIED, event, full=True)
+
+    def lessened(self, event: tuple) -> None:
+        """Régression: still there; complete: gone."""
+        if self.scope == SILENT:
+            return
+        denied = self.scope == DENIED and self.fresh and not self.sep
+        self.present()
+        if not denied and self.next_kind() == K["complete"]:
+            if self.target_ahead() or not self.back(0, event, event[3].rule, whole=False):
+                self.open(DENIED, event, full=True)
+
+    def resolved_after(self, event: tuple) -> None:
+        """A disparu: gone, unless nearly or not."""
+        if self.previous_kind() == K["partial"] or self.negated or (self.previous_kind() == K["complete"] and self.before_previous_partial()):
+            self.undo_unread()
+            self.present()
+            return
+        if len(self.mentions) > self.clause:
+            self.back(0, event, event[3].rule, whole=True)
+
+    def before_previous_partial(self) -> bool:
+        return self.i > 1 and self.events[self.i - 2][0] == K["partial"]
+
+    def change(self, event: tuple) -> None:
+        """Pas de changement de X: X is there."""
+        self.present()
+
+    def state(self, event: tuple) -> None:
+        """Inchangé, connu: said of what is there."""
+        self.undo_unread()
+        if self.scope == HEDGED and self.cue[0] == K["seem"]:
+            self.scope = NONE
+        if self.group and not self.sep:
+            self.group = []
+        self.ne = False
+
+    # ------------------------------------------------------------------ hedges
+    def target_ahead(self) -> bool:
+        """Say whether a noun follows before the clause ends."""
+        for event in self.events[self.i + 1 :]:
+            kind = event[0]
+            if kind in _TARGETS or kind == K["enlarged"]:
+                return True
+            if kind in _ENDS_CLAUSE or kind == K["comma"]:
+                return False
+        return False
+
+    def in_denial(self) -> bool:
+        """Inside a denial that still runs, hedges decide nothing: "pas de foyer évoquant une pneumonie"."""
+        return self.scope == SILENT or (self.scope == DENIED and not self.sep)
+
+    def hedge_near(self, event: tuple) -> None:
+        """Possible, on either side of its noun: forward when only modifiers stand between."""
+        if self.in_denial() or self.previous_kind() == K["advice_subject"] or self.is_suspicious_look(event):
+            return
+        position = event[2]
+        for later in self.events[self.i + 1 :]:
+            kind = later[0]
+            if later[1] - position > 4 or kind not in _LIGHT and kind not in _TARGETS:
+                break
+            if kind in _TARGETS:
+                self.open(HEDGED, event)
+                return
+            position = later[2]
+        self.back(-1, event, event[3].rule, whole=False)
+
+    def is_suspicious_look(self, event: tuple) -> bool:
+        """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
+        if event[2] != event[1] or self.symbols[event[1]] != self.book.words["suspect"] or self.verb or not self.mentions:
+            return False
+        return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
+
+    def hedge_before(self, event: tuple) -> None:
+        """Évoquant, possiblement: forward; at the very end of a clause, backward."""
+        if self.in_denial():
+            if self.scope == DENIED and event[3].rule == "hard_to_exclude":
+                self.open(HEDGED, event)
+            return
+        if not self.target_ahead():
+            at_end = self.i + 1 >= len(self.events) or (self.next_kind() in _BOUNDARY and self.events[self.i + 1][1] - event[2] <= 1)
+            if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
+                self.back(-1, event, event[3].rule, whole=False)
+        self.open(HEDGED, event)
+
+    def hedge_verb(self, event: tuple) -> None:
+        if not self.in_denial() and self.target_ahead():
+            self.open(HEDGED, event)
+
+    def seem(self, event: tuple) -> None:
+        if not self.in_denial():
+            self.open(HEDGED, event)
+
+    def hedge_after(self, event: tuple) -> None:
+        """À exclure, est possible: backward; forward when nothing stands before."""
+        if self.scope == SILENT:
+            return
+        if not self.back(-1, event, event[3].rule, whole=True, strong=event[3].rule == "to_exclude") and not self.group:
+            self.open(HEDGED, event)
+        self.ne = self.negated = False
+
+    def back(self, status: int, cue: tuple | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
+        """Give ``status`` to the finding before a cue and to those joined with it; return them.
+
+        ``whole``: also over "et" and the commas of its list; else only over "ou". ``strong`` overrides a denial.
+        """
+        changed: list[Mention] = []
+        listed = False
+        for mention in reversed(self.mentions[self.clause :]):
+            if mention.rule == UNREAD or mention.status == 1 or strong or (mention.status == -1 and status == 0):
+                if mention.rule not in ("advice",) and mention.leaf.kind != K["fixed"]:
+                    mention.status, mention.cue, mention.rule = status, cue, rule
+                    changed.append(mention)
+            link = mention.link
+            if link in ("adj", "or"):
+                listed = listed or link == "or"
+                continue
+            if whole and (link == "and" or (link == "comma" and listed)):
+                listed = True
+                continue
+            break
+        return changed
+
+    # ------------------------------------------------------------------ structure
+    def comma(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
+        self.segment = len(self.mentions)
+        self.ne = self.negated = False
+        self.enlarging = self.normal_before = None
+
+    def and_(self, event: tuple) -> None:
+        if self.sep != "comma" or self.sep_event != self.i - 1:
+            self.normal_before = None
+        self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
+
+    def or_(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
+
+    def avec(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "avec", self.i, "", False
+
+    def contrast(self, event: tuple) -> None:
+        """mais, à part, il y a: a new statement."""
+        if self.advice_from >= 0 or not (self.scope == SILENT and self.cue[0] == K["advice"]):
+            self.scope = NONE
+        if self.ne and event[3].rule == "contrast" and self.negation_follows():
+            return
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        self.clause = self.segment = len(self.mentions)
+        self.ne = self.negated = False
+        self.enlarging = None
+
+    def negation_follows(self) -> bool:
+        return self.next_kind() in (K["deny"], K["not"], K["no_more"])
+
+    def hard_stop(self, event: tuple) -> None:
+        """Semicolon, dash: like a full stop, but in the same sentence."""
+        self.contrast(event)
+        self.group = []
+
+    def colon(self, event: tuple) -> None:
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if self.scope and not self.fresh and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"])):
+            self.scope = NONE
+
+    def de(self, event: tuple) -> None:
+        self.intro = "de"
+
+    def article(self, event: tuple) -> None:
+        self.intro = "article"
+
+    def modifier(self, event: tuple) -> None:
+        self.adjective = self.adjective or (self.intro == "" and bool(self.sep))
+
+    def verb_(self, event: tuple) -> None:
+        self.verb = True
+        if self.sep in ("comma", "and") and self.scope in (DENIED, HEDGED):
+            self.scope = NONE
+
+    def no_label(self, event: tuple) -> None:
+        self.open(SILENT, event)
+
+    def advice(self, event: tuple) -> None:
+        self.open(SILENT, event)
+
+    def suggests(self, event: tuple) -> None:
+        """"Suggère" without an examination to be done is a hedge."""
+        if self.advice_from < 0 and self.symbols[event[1]] == self.book.words["sugger"]:
+            self.hedge_before(event)
+
+    def imperative(self, event: tuple) -> None:
+        if not self.i and self.next_kind() in _NAMES | {K["de"], K["article"], K["modifier"]}:
+            self.open(SILENT, event)
+
+
+def _advice_start(events: list[tuple]) -> int:
+    """Return the index of the event at which advice begins (its subject, else its verb), or -1 when none is given."""
+    verb = subject = -1
+    for i, event in enumerate(events):
+        if event[0] == K["advice_verb"] and verb < 0:
+            verb = i
+        elif event[0] in (K["advice_subject"], K["imperative"]) and (verb < 0 or subject < 0):
+            subject = i
+    return -1 if verb < 0 or subject < 0 else min(verb, subject)
+
+
+_BY_KIND = {
+    "finding": "name", "fixed_finding": "name", "other": "name", "fixed": "fixed", "quality": "quality", "anatomy": "anatomy",
+    "normal": "normal", "clear": "clear", "free": "clear", "enlarged": "enlarged", "enlargement": "enlargement", "blunted": "blunted",
+    "limit": "limit", "deny": "deny", "nor": "nor", "not": "not_", "no_more": "no_more", "ne": "ne_", "deny_after": "deny_after",
+    "none_after": "none_after", "resolved": "resolved", "resolved_after": "resolved_after", "lessened": "lessened", "change": "change",
+    "state": "state", "hedge_near": "hedge_near", "hedge_before": "hedge_before", "hedge_verb": "hedge_verb", "hedge_after": "hedge_after",
+    "seem": "seem", "or": "or_", "exclude_word": "exclude_word", "contrast": "contrast", "avec": "avec", "no_label": "no_label",
+    "other_exam": "no_label", "advice": "advice", "advice_verb": "suggests", "imperative": "imperative", "de": "de", "article": "article", "and": "and_",
+    "verb": "verb_", "modifier": "modifier", "comma": "comma", "open": "comma", "close": "comma", "colon": "colon",
+    "semicolon": "hard_stop", "dash": "hard_stop",
+}  # fmt: skip
+HANDLERS = [getattr(SentenceReader, _BY_KIND[name]) if name in _BY_KIND else None for name in KINDS]

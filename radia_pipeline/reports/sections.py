@@ -1,0 +1,90 @@
+"""Which part of a report a sentence stands in: indication, findings, conclusion, technique, comparison, advice.
+
+Belongs here: titles and where a section without a following title ends. Does not belong here: what a sentence says.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from radia_pipeline.reports.rules import KIND, READABLE, Rulebook
+
+LABELLED = frozenset(("findings", "conclusion"))
+"""Only what the radiologist saw makes labels (LABELING_GUIDE, "From report to label", 1)."""
+
+LONGEST_TITLE = 6
+
+_STATEMENT = frozenset(KIND[k] for k in ("deny", "nor", "contrast", "normal", "clear", "free", "enlarged", "limit", "state", "device"))
+_INDICATION = frozenset(KIND[k] for k in ("advice", "no_label"))
+_DESCRIBED = frozenset(KIND[k] for k in ("finding", "fixed_finding", "other"))
+_MODIFIER = KIND["modifier"]
+
+
+class Sentence(NamedTuple):
+    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: begins after a line end; ``asked``: ends in "?"."""
+
+    section: str
+    first: int
+    last: int
+    start: int
+    end: int
+    broken: int
+    asked: bool
+
+
+def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> tuple[int, str] | None:
+    """Return (token, section) of the longest title whose last word stands right before the separator ``colon``."""
+    found, words, token = None, (), colon - 1
+    for _ in range(LONGEST_TITLE):
+        if token < start or (words and symbols[token + 1]):
+            break
+        words = (symbols[token], *words)
+        if words in book.titles:
+            found = token, book.titles[words]
+        token -= 2
+    return found
+
+
+def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> tuple[int, str] | None:
+    """Return (token after, section) of a title without a colon at the start of a sentence."""
+    words: tuple[int, ...] = ()
+    found = None
+    for k in range(token, min(token + 8, len(symbols)), 2):
+        if words and symbols[k - 1]:
+            break
+        words += (symbols[k],)
+        if words in book.bare_titles or (words in book.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)):
+            found = k + 2, book.titles[words]
+    return found
+
+
+def close_open_section(sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook) -> list[Sentence]:
+    """Let findings begin where an indication without a following title visibly ends.
+
+    Policy: an indication ends at the next title. Where no title follows, a new paragraph (or line) ends it; inside one
+    paragraph, the first sentence that describes (a denial, a neutral anatomy, a located finding) and asks nothing.
+    """
+    run = len(sentences)
+    while run and sentences[run - 1].section not in LABELLED:
+        run -= 1
+    rest = sentences[run:]
+    if len(rest) < 2:
+        return sentences
+    for strength in (2, 1):
+        for k in range(1, len(rest)):
+            if rest[k].broken >= strength and any(_describes(s, events, symbols, book) for s in rest[k:]):
+                return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
+    for k in range(1, len(rest)):
+        if _describes(rest[k], events, symbols, book):
+            return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
+    return sentences
+
+
+def _describes(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:
+    """Say whether a sentence reads like a finding and not like a question or a symptom."""
+    kinds = {e[0] for e in events[sentence.first : sentence.last]}
+    if sentence.asked or kinds & _INDICATION or not kinds & READABLE:
+        return False
+    if any(symbols[t] in book.indication_words for t in range(sentence.start, sentence.end, 2)):
+        return False
+    return bool(kinds & _STATEMENT) or (bool(kinds & _DESCRIBED) and _MODIFIER in kinds)
