@@ -63,7 +63,11 @@ class Progress:
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are finished."""
         now = time.monotonic()
-        started = self._started.setdefault(what, now)
+        if what not in self._started:
+            self._started[what] = self._last_s = now
+            if not self._is_terminal:
+                return
+        started = self._started[what]
         is_end = done >= total
         if not is_end and now - self._last_s < (0.1 if self._is_terminal else LINE_EVERY_S):
             return

@@ -22,13 +22,14 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
     from radia_pipeline.dicom.ingest import ingest_images as ingest
 
     adapter, root = radia.delivery(context.partition_key)
+    report = progress(context, f"images/{context.partition_key}")
     return ingest(
         adapter,
         root,
         radia.lake(),
         radia.pseudonymizer(),
         ocr=radia.settings().ocr,
-        on_progress=progress(context, f"images/{context.partition_key}"),
+        on_progress=lambda now: report(now.done, now.total),
     )
 
 
