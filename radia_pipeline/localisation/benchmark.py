@@ -178,15 +178,16 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], replicates
     size_px, validation = seen["validation"][1], seen["validation"][0]
     same = coinciding([*validation, *seen["test"][0]], METHODS)
     settle = {"replicates": replicates, "seed": seed}
+    drawn = sorted({name for pool in seen for name in pools[pool].reference.boxes.label})
     scores: dict[str, float] = {}
     for method in METHODS:
         place = {"recipe": recipe, "method": method}
-        at = {s: cut(validation, pools["validation"].images, size_px, method, gates, s) for s in SHARES}
+        at = {s: cut(validation, pools["validation"].images, size_px, method, gates, s, classes=drawn) for s in SHARES}
         shares = best_shares(at, pools["validation"].reference)
         for name, share in shares.items():
             yield _fact(place, name, "threshold_share", share, pools["validation"])
         for pool, prefix in (("validation", VALIDATION), ("test", "")):
-            boxes = cut(seen[pool][0], pools[pool].images, size_px, method, gates, shares)
+            boxes = cut(seen[pool][0], pools[pool].images, size_px, method, gates, shares, classes=drawn)
             judged = list(_judged({**place}, boxes, pools[pool], prefix, settle))
             yield from judged
             if prefix:

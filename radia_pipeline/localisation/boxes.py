@@ -171,7 +171,7 @@ def boxes_from_map(
     fine = np.clip(fine, 0.0, None) / peak
     smallest, largest = rules.limits(label)
     found = []
-    for window, mean in _components(fine, rules.threshold_share, largest):
+    for window, mean in _components(fine, rules.threshold_share, largest * fine.size):
         if (window[2] - window[0]) * (window[3] - window[1]) >= smallest * fine.size:
             corners = frame.clipped(_stored(window, cell_px, where))
             found.append((corners, float(np.clip(probability * mean, 0.0, 1.0))))
@@ -192,32 +192,35 @@ def _on_image(saliency: np.ndarray, placement: Placement) -> tuple[np.ndarray, f
     return fine[top:bottom, left:right], cell_px
 
 
-def _components(fine: np.ndarray, share: float, largest: float):
-    """Yield (left, top, right, bottom) in cells and the mean inside, for each connected component above the share.
+def _components(fine: np.ndarray, share: float, largest: float, corner: tuple[int, int] = (0, 0)):
+    """Yield (left, top, right, bottom) in cells and the mean inside, for each 4-connected component above the share.
 
-    One whose box is larger than ``largest`` (share of the image) is cut again, alone, at a higher threshold; a peak
-    that stays too large is replaced by the largest allowed square around it.
+    One whose box has more than ``largest`` cells is cut again, alone, at a higher threshold; a peak that stays too
+    large is replaced by the largest allowed square around it. ``corner``: where this window lies on the image.
     """
-    from scipy import ndimage
+    import cv2
 
-    labels, _ = ndimage.label(fine >= share)
-    for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        rows, columns = window
-        area = (rows.stop - rows.start) * (columns.stop - columns.start)
-        inside = np.where(labels == number, fine, 0.0)
-        if area <= largest * fine.size:
-            yield (columns.start, rows.start, columns.stop, rows.stop), float(fine[labels == number].mean())
-        elif share * TIGHTENING < 1.0:
-            yield from _components(inside, share * TIGHTENING, largest)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((fine >= share).astype(np.uint8), connectivity=4)
+    totals = np.bincount(labels.ravel(), weights=fine.ravel(), minlength=count)
+    for number in range(1, count):
+        x, y, width, height, cells = (int(value) for value in stats[number])
+        left, top = corner[0] + x, corner[1] + y
+        if width * height <= largest:
+            yield (left, top, left + width, top + height), float(totals[number] / cells)
+            continue
+        inside = np.where(labels == number, fine, 0.0)[y : y + height, x : x + width]
+        if share * TIGHTENING < 1.0:
+            yield from _components(inside, share * TIGHTENING, largest, (left, top))
         else:
-            yield _square_at_peak(inside, largest), float(fine[labels == number].mean())
+            yield _square_at_peak(inside, largest, (left, top)), float(totals[number] / cells)
 
 
-def _square_at_peak(inside: np.ndarray, largest: float) -> tuple[float, float, float, float]:
+def _square_at_peak(inside: np.ndarray, largest: float, corner: tuple[int, int]) -> tuple[float, float, float, float]:
     row, column = np.unravel_index(int(np.argmax(inside)), inside.shape)
-    half = 0.5 * np.sqrt(largest * inside.size)
-    top, left = max(row + 0.5 - half, 0.0), max(column + 0.5 - half, 0.0)
-    return left, top, min(column + 0.5 + half, inside.shape[1]), min(row + 0.5 + half, inside.shape[0])
+    half = 0.5 * np.sqrt(largest)
+    left, top = max(column + 0.5 - half, 0.0), max(row + 0.5 - half, 0.0)
+    right, bottom = min(column + 0.5 + half, inside.shape[1]), min(row + 0.5 + half, inside.shape[0])
+    return corner[0] + left, corner[1] + top, corner[0] + right, corner[1] + bottom
 
 
 def _stored(window, cell_px: float, placement: Placement) -> tuple[float, float, float, float]:
