@@ -16,7 +16,7 @@ FIRST_WORD = 16
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 
 MARKS = "\u00ad\u200b\u200c\u200d\u0300-\u036f"
-TOKEN = re.compile(rf"((?:[^\W\d_]\.){{2,}}|\d+(?:[.,]\d+)*|[^\W_](?:[^\W_]|[{MARKS}])*)")
+TOKEN = re.compile(rf"(\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)")
 """Dotted abbreviations, numbers, words; what stands between two tokens is one separator."""
 
 CACHE_LIMIT = 200_000

@@ -1,0 +1,141 @@
+"""Report files that a person hands to ``radia label``: JSON lines or CSV -> (id, text) pairs.
+
+Belongs here: encodings, delimiters, column names and clear errors. Does not belong here: deliveries of a source
+(``sources``). Messages name lines, never content.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from radia_pipeline.errors import BadTable
+
+ID_COLUMNS = ("id", "study_id", "study_instance_uid", "report_id", "studyinstanceuid")
+TEXT_COLUMNS = ("text", "report", "report_text", "texte", "rapport")
+_DELIMITERS = (",", ";", "\t")
+_REMEDY = "save it as UTF-8 (for a Windows file: iconv -f cp1252 -t utf-8 IN > OUT)"
+_FIELD_LIMIT = 10_000_000
+
+
+def read_report_file(path: Path | str, *, encoding: str | None = None) -> list[tuple[str, str]]:
+    """Return (id, text) for every report of a file, "-" for standard input; empty texts are kept.
+
+    UTF-8 with or without a byte order mark, or UTF-16 with one; ``encoding`` names another. Raises BadTable for bytes that
+    cannot be read, a missing id or text column, a row without an id and a repeated id, each with its line.
+    """
+    text = _decode(_bytes(path), encoding)
+    rows = _json_lines(text) if text.lstrip()[:1] in ("{", "[") else _csv(text)
+    lines: dict[str, int] = {}
+    found = []
+    for line, report_id, report in rows:
+        if not report_id:
+            raise BadTable(f"Line {line} has no id", accepted="one id per report", do="fill the id column")
+        if report_id in lines:
+            raise BadTable(
+                f"Line {line} repeats the id of line {lines[report_id]}",
+                accepted="every id once",
+                do="join the texts of one study, or give each its own id",
+            )
+        lines[report_id] = line
+        found.append((report_id, report))
+    return found
+
+
+def _bytes(path: Path | str) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadTable(f"The report file {path} cannot be read ({error.strerror})", accepted="a readable file, or -") from None
+
+
+def _decode(data: bytes, encoding: str | None) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    try:
+        text = data.decode(encoding or "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BadTable(f"Line {line} holds bytes that are not {encoding or 'UTF-8'}", accepted="UTF-8", do=_REMEDY) from None
+    except LookupError:
+        raise BadTable(f"The encoding {encoding} is unknown", accepted="a name such as utf-8 or cp1252") from None
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise BadTable(f"Line {line} holds a zero byte", accepted="UTF-8 text", do=_REMEDY)
+    return text
+
+
+def _column(names: list[str], wanted: tuple[str, ...], role: str) -> str:
+    by_name = {name.strip().lower(): name for name in names if name}
+    for name in wanted:
+        if name in by_name:
+            return by_name[name]
+    raise BadTable(
+        f"There is no {role} column among {len(names)} columns",
+        accepted=f"one of {', '.join(wanted)}",
+        do="name the column in the first line (or the key in every JSON line)",
+    )
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    if text.lstrip().startswith("["):
+        yield from _json_array(text)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, *_record(_parse(line, number), number)
+
+
+def _json_array(text: str) -> Iterator[tuple[int, str, str]]:
+    for number, record in enumerate(_parse(text, 1), 1):
+        yield number, *_record(record, number)
+
+
+def _parse(text: str, line: int) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        at = line + getattr(error, "lineno", 1) - 1
+        raise BadTable(f"Line {at} is not JSON", accepted="one JSON object per line, or CSV with a header") from None
+
+
+def _record(record: object, line: int) -> tuple[str, str]:
+    if not isinstance(record, dict):
+        raise BadTable(f"Line {line} is not a JSON object", accepted='{"id": …, "text": …} per line')
+    names = [str(name) for name in record]
+    report_id, text = record[_column(names, ID_COLUMNS, "id")], record[_column(names, TEXT_COLUMNS, "text")]
+    if text is not None and not isinstance(text, str):
+        raise BadTable(f"The text of line {line} is not a string", accepted="a string, empty or null for no text")
+    return "" if report_id is None else str(report_id).strip(), text or ""
+
+
+def _csv(text: str) -> Iterator[tuple[int, str, str]]:
+    header = text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=header.count)
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    names = list(reader.fieldnames or [])
+    id_column, text_column = _column(names, ID_COLUMNS, "id"), _column(names, TEXT_COLUMNS, "text")
+    before = 1
+    while True:
+        line, before = before + 1, before
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            raise BadTable(f"Line {line} cannot be parsed", accepted="CSV with quoted texts") from None
+        if row is None:
+            return
+        before = reader.line_num
+        if None in row:
+            raise BadTable(
+                f"Line {line} has more fields than the header",
+                accepted=f"fields separated by {delimiter!r}, texts in double quotes",
+                do="put the text between double quotes",
+            )
+        yield line, (row[id_column] or "").strip(), row[text_column] or ""

@@ -1,0 +1,77 @@
+"""Delivered reports -> the table ``reports``: one row per study, identifiers keyed.
+
+Belongs here: joining several texts of one study, counting what does not fit. Does not belong here: reading the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from radia_pipeline.contracts.tables import empty
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.sources.base import Source
+
+JOINT = "\n\n"
+"""Texts of one study are joined by a blank line: a new paragraph, so no sentence or section runs from one to the other."""
+
+
+@dataclass(frozen=True)
+class ReportsResult:
+    """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``: studies
+    whose texts name different patients (the first stands); ``repeated``: same text delivered again; ``empty``: no text."""
+
+    found: int
+    studies: int
+    joined: int
+    repeated: int
+    empty: int
+    patient_mismatches: int
+    version: str
+    changed: bool
+    problems: Mapping[str, int] = field(default_factory=dict)
+
+
+def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudonymizer) -> ReportsResult:
+    """Write ``reports`` for one source; a source without reports publishes an empty table."""
+    delivered = source.reports(Path(root)) if root is not None else None
+    if delivered is None:
+        written = lake.write("reports", empty("reports"), source.name)
+        return ReportsResult(0, 0, 0, 0, 0, 0, written.version, written.changed)
+    texts: dict[str, list[str]] = {}
+    patients: dict[str, str] = {}
+    mismatched: set[str] = set()
+    repeated = blank = 0
+    columns = (delivered.table.column(n).to_pylist() for n in ("native_study_id", "native_patient_id", "text"))
+    for study, patient, text in zip(*columns, strict=True):
+        text = text or ""
+        blank += not text.strip()
+        if patients.setdefault(study, patient) != patient:
+            mismatched.add(study)
+        known = texts.setdefault(study, [])
+        if text in known:
+            repeated += 1
+        else:
+            known.append(text)
+    rows = [_row(source.name, study, patients[study], parts, keys) for study, parts in texts.items()]
+    written = lake.write("reports", rows or empty("reports"), source.name)
+    joined = sum(len(parts) > 1 for parts in texts.values())
+    return ReportsResult(
+        len(delivered.table), len(rows), joined, repeated, blank, len(mismatched), written.version, written.changed,
+        dict(delivered.problems),
+    )  # fmt: skip
+
+
+def _row(source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer) -> dict:
+    text = JOINT.join(part for part in parts if part.strip()) if len(parts) > 1 else parts[0]
+    return {
+        "source": source,
+        "study_id": keys.study_id(source, study),
+        "patient_key": keys.patient_key(source, patient),
+        "report_text": text,
+        "text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "text_count": len(parts),
+    }
