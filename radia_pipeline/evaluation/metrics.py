@@ -88,7 +88,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return out
 
 
-def _blocks(ranked: Ranked, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def blocks(ranked: Ranked, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sum positive and negative weight in each block of equal scores: two (R, B)."""
     positive = weight * ranked.positive
     negative = weight - positive
@@ -102,7 +102,7 @@ def weighted_auc(ranked: Ranked, weight: np.ndarray) -> np.ndarray:
     both kinds (Hanley & McNeil 1982)."""
     if not ranked.studies:
         return np.full(len(weight), np.nan)
-    positive, negative = _blocks(ranked, weight)
+    positive, negative = blocks(ranked, weight)
     above = np.cumsum(negative, axis=1)
     total = above[:, -1].copy()
     # A positive is above every negative that comes later, and above half of those that share its score.
@@ -114,7 +114,7 @@ def weighted_average_precision(ranked: Ranked, weight: np.ndarray) -> np.ndarray
     """Average precision for weights (R, n): sum over thresholds of (recall step) x precision, without interpolation."""
     if not ranked.studies:
         return np.full(len(weight), np.nan)
-    positive, negative = _blocks(ranked, weight)
+    positive, negative = blocks(ranked, weight)
     found = np.cumsum(positive, axis=1)
     called = found + np.cumsum(negative, axis=1)
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > EPSILON)
@@ -218,7 +218,7 @@ def best_f1_threshold(score: np.ndarray, label: np.ndarray) -> tuple[float, floa
     ranked = Ranked.of(score, label)
     if ranked.positives == 0:
         return (float(np.nextafter(ranked.score[0], np.inf)) if ranked.studies else 0.5), float("nan")
-    positive, negative = (side[0] for side in _blocks(ranked, np.ones((1, ranked.studies))))
+    positive, negative = (side[0] for side in blocks(ranked, np.ones((1, ranked.studies))))
     found, false = np.cumsum(positive), np.cumsum(negative)
     f1 = 2 * found / (found + false + ranked.positives)
     best = int(np.argmax(f1))

@@ -108,7 +108,7 @@ def wanted_classes(row: int, images: ImageSet, probability: np.ndarray, threshol
         chosen = positive | ((probability >= cuts) & ~images.known_absent(row))
     words = vocabulary()
     names = [name for name in boxed_classes() if chosen[words.index(name)]]
-    covered = {above for name in names for above in words.ancestors(name)}
+    covered = {above for name in names for above in words.ancestors(name) if above in words.finding_groups}
     return sorted((n for n in names if n not in covered), key=lambda n: -probability[words.index(n)])
 
 

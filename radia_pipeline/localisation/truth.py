@@ -6,11 +6,13 @@ here: reading the truth files (the demo does) and scores against radiologists' b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from radia_pipeline.errors import EmptyPool
 from radia_pipeline.evaluation.bootstrap import REPLICATES
@@ -21,16 +23,19 @@ from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.explainer import ImageSet, read_images
 
 HEADLINE = "map@0.3"
+PSEUDO = "pseudo boxes"
+POOLS = ("train", "validation", "test")
+FRONTAL = ("PA", "AP", "UNKNOWN")  # the detector reads frontal images, so all sets of boxes are judged there
 
 
 @dataclass(frozen=True)
 class TruthScore:
-    """Rows of boxes_of (``boxes`` or a control), level, class, metric, value, low, high, boxes, images, pool."""
+    """Rows of boxes_of (a set or a control), level, class, metric, value, low, high, boxes, images, pool."""
 
     pool: str
     rows: tuple[dict, ...]
 
-    def headline(self, boxes_of: str = "boxes", level: str = "class", metric: str = HEADLINE) -> dict | None:
+    def headline(self, boxes_of: str = PSEUDO, level: str = "class", metric: str = HEADLINE) -> dict | None:
         """Return the mean row of the boxes or of a control; None where no class has enough true boxes."""
         for row in self.rows:
             if (row["boxes_of"], row["level"], row["class"], row["metric"]) == (boxes_of, level, MEAN, metric):
@@ -59,29 +64,29 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxe
     return Boxes.of(rows)
 
 
-def score_against_truth(
-    lake: Lake, boxes: pa.Table, truth_boxes: pa.Table, keys, *, pool: str = "test", levels: Sequence[str] = LEVELS,
-    replicates: int = REPLICATES, seed: int = 0,
+def judge(
+    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = "test",
+    views: Sequence[str] = FRONTAL, levels: Sequence[str] = LEVELS, replicates: int = REPLICATES, seed: int = 0,
 ) -> TruthScore:  # fmt: skip
-    """Judge boxes (columns of ``pseudo_boxes``) on one pool against the true boxes, beside three controls.
+    """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
 
-    ``random``: same sizes, scores and images, random places. ``prior``: same images and scores, the class's median true
-    box of the other pools. ``prior_blind``: that box on every image, scored by its frequency. Raises EmptyPool where
-    the pool has no image in any manifest.
+    The controls are made of the first set. ``random``: same sizes, scores and images, random places. ``prior``: same
+    images and scores, the class's median true box of the other pools. ``prior_blind``: that box on every image, scored
+    by its frequency. Raises EmptyPool where the pool has no such image in any manifest.
     """
-    everything = read_images(lake, lake.partitions("manifest"))
-    judged, elsewhere = everything.where(pool={pool}), everything.where(pool={"train", "validation", "test"} - {pool})
+    everything = read_images(lake, lake.partitions("manifest")).where(view=set(views))
+    judged, elsewhere = everything.where(pool={pool}), everything.where(pool=set(POOLS) - {pool})
     if not len(judged):
         raise EmptyPool(f"The manifest has no image in the pool {pool}", do="make a larger phantom")
-    truth, guessed = true_boxes_on_stored_images(lake, truth_boxes, keys), Boxes.from_table(boxes)
+    truth = true_boxes_on_stored_images(lake, truth_boxes, keys)
     names, sizes = tuple(judged.columns["image_id"]), _sizes(judged)
     reference = Reference(names, np.array(judged.columns["group_id"], dtype=object), truth.on(names))
-    guessed = guessed.on(names)
+    made = {name: Boxes.from_table(table).on(names) for name, table in boxes.items()}
+    first = next(iter(made.values()))
     priors = controls.prior_boxes(truth, _sizes(elsewhere))
-    made = {
-        "boxes": guessed,
-        controls.RANDOM: controls.at_random(guessed, sizes, seed),
-        controls.PRIOR: controls.at_prior(guessed, priors, sizes),
+    made |= {
+        controls.RANDOM: controls.at_random(first, sizes, seed),
+        controls.PRIOR: controls.at_prior(first, priors, sizes),
         controls.BLIND: controls.blind(priors, sizes),
     }
     rows = [
@@ -90,6 +95,23 @@ def score_against_truth(
         for row in score_boxes(one, reference, levels=levels, replicates=replicates, seed=seed)
     ]
     return TruthScore(pool, tuple(rows))
+
+
+def score_against_truth(
+    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = "test",
+    replicates: int = REPLICATES, seed: int = 0,
+) -> list[dict]:  # fmt: skip
+    """Return the mAP@.3 of sets of boxes and of the controls against a phantom's truth, one row each.
+
+    ``truth``: ``truth/boxes.parquet`` or its table. ``boxes``: {name: table}; by default the lake's pseudo boxes. Rows:
+    boxes_of, pool, level, class, metric, value, low, high, boxes (true ones), images. Empty where no class has enough
+    true boxes. Raises MissingTable without pseudo boxes.
+    """
+    table = truth if isinstance(truth, pa.Table) else pq.read_table(truth)
+    sets = boxes if boxes is not None else {PSEUDO: lake.read("pseudo_boxes")}
+    scored = judge(lake, sets, table, keys, pool=pool, levels=("class",), replicates=replicates, seed=seed)
+    found = (scored.headline(name) for name in (*sets, *controls.CONTROLS))
+    return [row for row in found if row is not None]
 
 
 def _sizes(images: ImageSet) -> dict[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -102,7 +103,7 @@ def with_images_table(lake):
 def test_true_boxes_as_prediction_score_one_and_beat_every_control(drawn):
     lake = with_images_table(drawn[0])
     boxes = lake.read("box_annotations", SOURCE)
-    scored = truth.score_against_truth(lake, boxes, phantom_truth(lake), KEYS, replicates=20)
+    scored = truth.judge(lake, {"pseudo boxes": boxes}, phantom_truth(lake), KEYS, replicates=20)
     assert scored.headline()["value"] == 1.0
     assert scored.headline()["boxes"] == 10
     assert scored.headline()["images"] == 20
@@ -125,5 +126,14 @@ def test_false_boxes_on_images_without_findings_count(drawn):
     boxes = lake.read("box_annotations", SOURCE).to_pylist()
     empty = [r for r in lake.read("manifest", SOURCE).to_pylist() if r["pool"] == "test" and r["Mass"] == 0]
     rows = [{**r, "score": 0.5} for r in boxes] + [{**boxes[0], "image_id": r["image_id"], "score": 0.9} for r in empty]
-    scored = truth.score_against_truth(lake, pa.Table.from_pylist(rows), phantom_truth(lake), KEYS, replicates=5)
+    scored = truth.judge(lake, {"pseudo boxes": pa.Table.from_pylist(rows)}, phantom_truth(lake), KEYS, replicates=5)
     assert scored.headline()["value"] == pytest.approx(0.5)
+
+
+def test_the_demos_rows_are_read_from_the_truth_file(drawn, tmp_path):
+    lake = with_images_table(drawn[0])
+    pq.write_table(phantom_truth(lake), tmp_path / "boxes.parquet")
+    rows = truth.score_against_truth(lake, tmp_path / "boxes.parquet", KEYS, replicates=10)
+    assert [row["boxes_of"] for row in rows] == ["pseudo boxes", "random", "prior", "prior_blind"]
+    assert {row["pool"] for row in rows} == {"test"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
