@@ -19,7 +19,7 @@ SYNTAXES = (EXPLICIT, IMPLICIT, DEFLATED, RLE, JPEG_LS, JPEG_2000)
 SYNTAX_SHARES = (0.42, 0.22, 0.10, 0.12, 0.09, 0.05)
 COMPRESSED = (RLE, JPEG_LS, JPEG_2000)
 UID_ROOT = "1.2.826.0.1.3680043.8.498."
-DEIDENTIFICATION = ["Basic Application Confidentiality Profile", "Retain Longitudinal Temporal Information Modified Dates"]
+DEIDENTIFICATION = "Basic Application Confidentiality Profile; Modified Dates"
 DEVICES = (
     ("Canon", "CXDI", DX), ("FUJI PHOTO FILM CO. LTD.", "9000", CR), ("Philips Medical Systems", "DigitalDiagnost", DX),
     ("GE MEDICAL SYSTEMS", "Discovery XR656", DX), ("AGFA", "DX-M", CR),
