@@ -89,9 +89,15 @@ def _invent(deliveries: Path, size: Size) -> None:
 
 def _against_truth(lake: Lake, deliveries: Path, keys: Pseudonymizer) -> list[dict[str, Any]]:
     """Score pseudo boxes, the detector's boxes and the controls against the boxes that the phantom drew."""
-    from radia_pipeline.localisation.truth import score_against_truth
+    import pyarrow.compute as pc
 
-    return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys)
+    from radia_pipeline.detection.inference import detect
+    from radia_pipeline.localisation.truth import PSEUDO, score_against_truth
+
+    manifest = lake.read("manifest", columns=["source", "image_id", "study_id", "path", "pool"])
+    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], "test")), name="detector")
+    boxes = {PSEUDO: lake.read("pseudo_boxes"), "detector": seen}
+    return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys, boxes=boxes)
 
 
 def _report(lake: Lake, summary: dict[str, Any]) -> Path:

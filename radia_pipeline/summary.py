@@ -12,6 +12,8 @@ from radia_pipeline.console import interval, table
 from radia_pipeline.lake.lake import Lake
 
 POOLS = ("train", "validation", "test")
+CANDIDATE_RULE = "rule:"
+"""Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
 
 
 def source_counts(lake: Lake, source: str) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def model_figures(
     """Return mean figures with intervals of every model on whole pools, all sources together."""
     figures: dict[str, dict[str, Any]] = {}
     for row in lake.read("scorecard").to_pylist():
+        if row["model"].startswith(CANDIDATE_RULE):
+            continue
         if (row["source"], row["pool"], row["view"], row["class"]) == ("all", pool, "pool", "mean") and row[
             "metric"
         ] in metrics:

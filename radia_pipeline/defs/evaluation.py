@@ -7,6 +7,7 @@ import dagster as dg
 from radia_pipeline.defs.plots import scorecard_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
+from radia_pipeline.defs.tracked_figures import log_headlines
 
 
 def predictions_asset(recipe: str) -> dg.AssetsDefinition:
@@ -40,6 +41,8 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         """Figures with intervals of every model, on every pool, source and class."""
         from radia_pipeline.evaluation.scorecard import build_scorecard as build
 
-        return build(radia.lake())
+        result = build(radia.lake())
+        runs = log_headlines(radia.lake(), recipes)
+        return {"models": list(result.models), "mlflow_runs_with_figures": runs}
 
     return [*(predictions_asset(recipe) for recipe in recipes), build_ensemble, build_scorecard]

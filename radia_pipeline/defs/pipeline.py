@@ -128,6 +128,7 @@ def execute(
     *,
     on_start: Callable[[str, str | None], None],
     on_end: Callable[[StepReport], None],
+    instance: dg.DagsterInstance | None = None,
 ) -> list[StepReport]:
     """Run the plan; a source that fails does not stop the others, a step that needs all of them stops the run.
 
@@ -136,7 +137,7 @@ def execute(
     job = definitions.resolve_implicit_global_asset_job_def()
     reports: list[StepReport] = []
     failed_sources: set[str] = set()
-    with instance_of(lake) as instance:
+    with instance_of(lake) if instance is None else contextlib.nullcontext(instance) as instance:
         for title, names, partition in plan.runs:
             if partition in failed_sources:
                 continue

@@ -1,0 +1,41 @@
+"""Hands evaluation figures to the MLflow runs of the models that they belong to. The figures come from ``scorecard``."""
+
+from __future__ import annotations
+
+import math
+
+from radia_pipeline.lake.lake import Lake
+
+POOLS = ("validation", "test")
+
+
+def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
+    """Log mean AUC and F1 with intervals, positives and studies to each recipe's newest finished run; returns runs."""
+    from radia_pipeline.evaluation.scorecard import headlines
+    from radia_pipeline.tracking.client import Tracker
+    from radia_pipeline.tracking.provenance import TAG_RECIPE
+
+    tracker = Tracker(lake)
+    metrics: dict[str, dict[str, float]] = {}
+    for pool in POOLS:
+        for line in headlines(lake, pool=pool):
+            if line.model in recipes:
+                metrics.setdefault(line.model, {}).update(_figures(pool, line))
+    reached = 0
+    for recipe, figures in metrics.items():
+        runs = tracker.runs({TAG_RECIPE: recipe}, status="FINISHED")
+        if runs:
+            runs[0].log_metrics(figures, step=0)
+            runs[0].flush()
+            reached += 1
+    return reached
+
+
+def _figures(pool: str, line) -> dict[str, float]:
+    found = {f"{pool}/studies": float(line.auc.studies), f"{pool}/positives": float(line.auc.positives)}
+    for name, interval in (("auc", line.auc), ("f1", line.f1)):
+        for part in ("value", "low", "high"):
+            figure = getattr(interval, part)
+            if not math.isnan(figure):
+                found[f"{pool}/{name}" + ("" if part == "value" else f"_{part}")] = float(figure)
+    return found
