@@ -60,6 +60,7 @@ class DetectorConfig:
     score_threshold: float = 0.05
     nms_iou: float = 0.4
     max_boxes: int = 20
+    export_onnx: bool = True  # after training; about 15 s of one core
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -80,8 +81,8 @@ class DetectorConfig:
 
     @property
     def hash(self) -> str:
-        """sha256 over everything that changes the result; name and title do not."""
-        content = {key: value for key, value in self.as_dict().items() if key not in ("name", "title")}
+        """sha256 over everything that changes the weights or how they are read; name, title and export do not."""
+        content = {key: value for key, value in self.as_dict().items() if key not in ("name", "title", "export_onnx")}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

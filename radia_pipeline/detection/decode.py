@@ -1,4 +1,4 @@
-"""Raw head outputs -> boxes: positions, distances, scores, non-maximum suppression. numpy only.
+"""Raw head outputs -> boxes: positions, distances, scores, non-maximum suppression. no torch.
 
 The same code reads torch's and ONNX Runtime's outputs, so that what is deployed is what was measured. Formulas: Tian et
 al. 2020, "FCOS: a simple and strong anchor-free object detector"; score = sqrt(class probability × centre-ness).
@@ -8,11 +8,14 @@ Legend: L positions, K classes, M boxes; corners are (left, top, right, bottom) 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from radia_pipeline.localisation.boxes import suppressed
+from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.learning.inputs import placement
+from radia_pipeline.localisation.boxes import Boxes, suppressed
 
 CANDIDATES = 400
 """Best (position, class) pairs of an image that suppression looks at."""
@@ -83,3 +86,29 @@ def suppressed_by_class(corners: np.ndarray, score: np.ndarray, label: np.ndarra
         kept.append(members[suppressed(corners[members], score[members], nms_iou)])
     index = np.concatenate(kept)
     return index[np.argsort(-score[index], kind="stable")]
+
+
+def raw_to_boxes(
+    raw: Sequence[np.ndarray],
+    spec: DetectorSpec,
+    images: Sequence[tuple[str, int, int]],
+    score_threshold: float | None = None,
+) -> Boxes:
+    """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) of ``images`` (image_id, height_px, width_px) -> their boxes.
+
+    Boxes are clipped to the image; what lies in the letterbox's border only is dropped.
+    """
+    rows = []
+    for (image_id, height_px, width_px), logits, distances, centreness in zip(images, *raw):
+        found = decode(
+            logits, distances, centreness, size_px=spec.size_px, strides=spec.strides, nms_iou=spec.nms_iou,
+            score_threshold=spec.score_threshold if score_threshold is None else score_threshold,
+            max_boxes=spec.max_boxes,
+        )  # fmt: skip
+        where = placement(height_px, width_px, spec.size_px)
+        corners = (found.corners - np.array([where.left_px, where.top_px] * 2)) / where.scale
+        corners = corners.clip(0, [width_px, height_px, width_px, height_px])
+        for corner, score, label in zip(corners, found.score, found.label):
+            if (corner[2:] - corner[:2]).min() > SMALLEST_PX:
+                rows.append((image_id, spec.classes[label], tuple(corner), float(score)))
+    return Boxes.of(rows)

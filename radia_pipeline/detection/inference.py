@@ -17,11 +17,11 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.detection import store
-from radia_pipeline.detection.decode import decode
-from radia_pipeline.detection.model import Detector, DetectorSpec
+from radia_pipeline.detection.decode import raw_to_boxes
+from radia_pipeline.detection.model import Detector
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.inputs import placement, prepare
+from radia_pipeline.learning.inputs import prepare
 from radia_pipeline.localisation.boxes import Boxes
 
 BATCH = 16
@@ -38,14 +38,14 @@ def detect(
     images: pa.Table | Iterable[dict[str, Any]],
     *,
     model_dir: Path | None = None,
-    name: str = "small",
+    name: str | None = None,
     detector: Detector | None = None,
     score_threshold: float | None = None,
 ) -> pa.Table:
     """Look at stored images: a table of ``SCHEMA``, a row per box, best first, in pixels of the stored image.
 
     ``images``: rows with source, image_id, study_id and path (as in ``images`` and ``manifest``). Without
-    ``model_dir`` and ``detector`` the newest model of that name looks. Raises NotTrained, and DamagedFile where an
+    ``model_dir`` and ``detector`` the newest model (of that name) looks. Raises NotTrained, and DamagedFile where an
     image is absent or broken.
     """
     wanted = ["source", "image_id", "study_id", "path"]
@@ -59,32 +59,6 @@ def detect_array(detector: Detector, image: np.ndarray) -> Boxes:
     """Look at one stored image (H, W), uint8 or uint16, bright = dense; its image_id is empty."""
     tensor = torch.from_numpy(prepare(image, detector.spec.input_section))[None]
     return raw_to_boxes(_raw(detector, tensor), detector.spec, [("", *image.shape)])
-
-
-def raw_to_boxes(
-    raw: Sequence[np.ndarray],
-    spec: DetectorSpec,
-    images: Sequence[tuple[str, int, int]],
-    score_threshold: float | None = None,
-) -> Boxes:
-    """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) of ``images`` (image_id, height_px, width_px) -> their boxes.
-
-    Boxes are clipped to the image; what lies in the letterbox's border only is dropped.
-    """
-    rows = []
-    for (image_id, height_px, width_px), logits, distances, centreness in zip(images, *raw):
-        found = decode(
-            logits, distances, centreness, size_px=spec.size_px, strides=spec.strides, nms_iou=spec.nms_iou,
-            score_threshold=spec.score_threshold if score_threshold is None else score_threshold,
-            max_boxes=spec.max_boxes,
-        )  # fmt: skip
-        where = placement(height_px, width_px, spec.size_px)
-        corners = (found.corners - np.array([where.left_px, where.top_px] * 2)) / where.scale
-        corners = corners.clip(0, [width_px, height_px, width_px, height_px])
-        for corner, score, label in zip(corners, found.score, found.label):
-            if corner[2] - corner[0] > 1 and corner[3] - corner[1] > 1:
-                rows.append((image_id, spec.classes[label], tuple(corner), float(score)))
-    return Boxes.of(rows)
 
 
 def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:

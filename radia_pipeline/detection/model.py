@@ -9,53 +9,19 @@ Legend: N images, C channels, S side, L positions over all levels, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
 from torchvision.ops import FeaturePyramidNetwork
 
+from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
 from radia_pipeline.learning.models import Backbone, Classifier
 from radia_pipeline.learning.recipe_schema import InputSection, ModelSection
 
 INITIAL_DISTANCE = 2.0
 """First guess of a box's edges, in strides from its position: without it the head's ReLU starts at zero gradient."""
-
-
-@dataclass(frozen=True)
-class DetectorSpec:
-    """All that is needed to rebuild the network and to read its output; it is stored as ``model.json``."""
-
-    classes: tuple[str, ...]
-    size_px: int
-    strides: tuple[int, ...]
-    fpn_channels: int
-    head_convs: int
-    input: dict[str, Any]
-    backbone: dict[str, Any]
-    score_threshold: float
-    nms_iou: float
-    max_boxes: int
-    vocabulary_version: str
-    name: str = "small"
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def input_section(self) -> InputSection:
-        """How stored images become the network's input."""
-        return InputSection(**self.input)
-
-    def to_json(self) -> dict[str, Any]:
-        """The spec as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> DetectorSpec:
-        """Inverse of ``to_json``."""
-        return cls(**{**content, "classes": tuple(content["classes"]), "strides": tuple(content["strides"])})
 
 
 class Detector(nn.Module):

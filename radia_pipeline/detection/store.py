@@ -13,7 +13,8 @@ from pathlib import Path
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.detection.model import Detector, DetectorSpec
+from radia_pipeline.detection.model import Detector
+from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import DamagedFile, NotTrained
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
@@ -39,21 +40,25 @@ def fingerprint(config: DetectorConfig, versions: dict[str, str], start: str) ->
 
 
 def point_latest(lake: Lake, name: str, folder: Path) -> None:
-    """Make a model the detector's newest."""
-    write_text(detector_root(lake, name) / "latest.json", json.dumps({"fingerprint": folder.name}) + "\n")
+    """Make a model the newest of its detector, and its detector the one that is used."""
+    text = json.dumps({"name": name, "fingerprint": folder.name}) + "\n"
+    write_text(detector_root(lake, name) / "latest.json", text)
+    write_text(lake.models_dir / "detector" / "latest.json", text)
 
 
-def latest_detector(lake: Lake, name: str = "small") -> Path:
-    """The folder of the detector that was trained last; raises NotTrained."""
-    pointer = detector_root(lake, name) / "latest.json"
+def latest_detector(lake: Lake, name: str | None = None) -> Path:
+    """The folder of the detector of this name, or of any, that was trained last; raises NotTrained."""
+    home = lake.models_dir / "detector"
+    shown = f"detector {name}" if name else "detector"
     try:
-        folder = pointer.parent / json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"]
+        pointer = json.loads(((home / name if name else home) / "latest.json").read_text(encoding="utf-8"))
+        folder = home / pointer["name"] / pointer["fingerprint"]
     except FileNotFoundError:
-        raise NotTrained(f"The detector {name} has not been trained", do="materialize detector first") from None
-    except (ValueError, KeyError):
-        raise DamagedFile(f"latest.json of the detector {name} cannot be read", do="train it again") from None
+        raise NotTrained(f"The {shown} has not been trained", do="materialize detector first") from None
+    except (ValueError, KeyError, TypeError):
+        raise DamagedFile(f"latest.json of the {shown} cannot be read", do="train it again") from None
     if not model_store.is_finished(folder):
-        raise NotTrained(f"The model of the detector {name} is gone", do="materialize detector again")
+        raise NotTrained(f"The model of the {shown} is gone", do="materialize detector again")
     return folder
 
 

@@ -20,9 +20,11 @@ import torch
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data, store
 from radia_pipeline.detection.config import DetectorConfig, load_config
-from radia_pipeline.detection.inference import raw_to_boxes
+from radia_pipeline.detection.decode import raw_to_boxes
+from radia_pipeline.detection.export import ONNX_FILE, export_onnx
 from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
-from radia_pipeline.detection.model import Detector, DetectorSpec, start_from_classifier
+from radia_pipeline.detection.model import Detector, start_from_classifier
+from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
@@ -102,6 +104,7 @@ def train_detector(
     folder = Path(run_dir) if run_dir else store.detector_root(lake, config.name) / identity
     with lifecycle.exclusive(lake, f"detector.{config.name}"):
         if model_store.is_finished(folder) and not force:
+            _export(config, folder, on_event)
             return _reuse(lake, config, folder, on_event, at_home=run_dir is None)
         with lifecycle.stop_on_signals(stop):
             run = _Run(lake, config, start, folder, identity, versions, on_event, stop)
@@ -298,6 +301,8 @@ class _Run:
         model_store.publish(self.folder, weights, card)
         if at_home:
             store.point_latest(self.lake, self.config.name, self.folder)
+        (self.folder / ONNX_FILE).unlink(missing_ok=True)
+        _export(self.config, self.folder, self.speak)
         result = _result(self.config, self.folder, card, progress.history, reused=False)
         self.speak({"event": "done", "epochs": result.epochs, "best_metric": result.best_metric, "reused": False,
                     "duration_s": round(result.duration_s, 1)})  # fmt: skip
@@ -331,6 +336,13 @@ def _result(config, folder, card, history, *, reused: bool, stopped: bool = Fals
         epochs=card["epochs"], best_metric=card["best_metric"], best_epoch=card["best_epoch"], reused=reused,
         stopped=stopped, duration_s=card["duration_s"], history=list(history),
     )  # fmt: skip
+
+
+def _export(config: DetectorConfig, folder: Path, speak: OnEvent) -> None:
+    """Write ``model.onnx`` if it is wanted and not there; the weights are published by then."""
+    if config.export_onnx and not (folder / ONNX_FILE).exists():
+        exported = export_onnx(folder)
+        speak({"event": "exported", "max_difference": exported.max_difference, "size_bytes": exported.size_bytes})
 
 
 def _reference(entries: list[data.ImageEntry], boxes: Boxes, images, classes: tuple[str, ...]) -> Reference:

@@ -37,7 +37,7 @@ def small_config(**changes) -> DetectorConfig:
     """A detector that trains in seconds."""
     options = {
         "name": "small", "recipe": RECIPE, "size_px": 64, "strides": (8, 16, 32), "fpn_channels": 32, "head_convs": 1,
-        "epochs": 2, "batch_size": 8, "max_images": 24, "max_validation_images": 8,
+        "epochs": 2, "batch_size": 8, "max_images": 24, "max_validation_images": 8, "export_onnx": False,
     }  # fmt: skip
     return DetectorConfig(**{**options, **changes})
 

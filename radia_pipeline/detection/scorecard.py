@@ -1,0 +1,139 @@
+"""How well the detector's boxes meet reference boxes on the test pool: per class, per group, class-agnostic.
+
+References: ``annotations`` (radiologists' boxes), ``pseudo`` (what it was taught, on patients it has not seen) and, in
+the demo, ``truth``. Beside it stand the pseudo boxes themselves and two controls. Not here: average precision
+(``localisation.average_precision``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection import store
+from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.data import positive_without_box, read_boxes, read_images, training_sources
+from radia_pipeline.detection.inference import detect
+from radia_pipeline.errors import EmptyPool
+from radia_pipeline.evaluation.bootstrap import REPLICATES
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.localisation import controls
+from radia_pipeline.localisation.average_precision import MEAN, Reference, finite, score_boxes
+from radia_pipeline.localisation.boxes import Boxes
+
+THRESHOLDS = (0.3, 0.4, 0.5)
+DETECTOR, PSEUDO, PRIOR, RANDOM = "detector", "pseudo_boxes", "control: usual place", "control: random place"
+HEADLINE = "map@0.3"
+
+
+@dataclass(frozen=True)
+class ScorecardResult:
+    """What was judged; ``headline``: mean AP at IoU .3 of the detector's classes, by reference."""
+
+    model: str
+    images: int
+    detected_boxes: int
+    reference_boxes: dict[str, int]
+    headline: dict[str, float]
+    rows: int
+    version: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def build_detector_scorecard(
+    lake: Lake, truth: Boxes | None = None, *, name: str | None = None, replicates: int = REPLICATES, seed: int = 0
+) -> ScorecardResult:
+    """Let the newest detector look at the test pool, judge its boxes, publish ``detector_scorecard``.
+
+    ``truth``: true boxes in stored-image pixels, on all images of the test pool (the phantom's only). ``name``: which
+    detector; the one trained last if not given. Raises NotTrained, EmptyPool (no image in the test pool).
+    """
+    model_dir = store.latest_detector(lake, name)
+    sources = training_sources(lake, DetectorConfig())
+    images = read_images(lake, sources, ("test",))
+    if not images.num_rows:
+        raise EmptyPool("The test pool has no frontal image", do="run with more patients: pools are 80/10/10")
+    detected = Boxes.from_table(detect(lake, images, model_dir=model_dir))
+    taught = read_boxes(lake, sources)
+    references = dict(_references(lake, images, taught, truth))
+    voters = _voters(lake, sources, images, detected, taught, seed)
+    rows = [
+        {"model": model, "against": against, **row}
+        for against, reference in references.items()
+        for model, boxes in voters.items()
+        if (model, against) != (PSEUDO, "pseudo")
+        for row in score_boxes(boxes, reference, thresholds=THRESHOLDS, replicates=replicates, seed=seed)
+    ]
+    written = lake.write("detector_scorecard", [finite(row) for row in rows])
+    return ScorecardResult(
+        model=f"{model_dir.parent.name}/{model_dir.name}",
+        images=images.num_rows,
+        detected_boxes=len(detected),
+        reference_boxes={against: len(reference.boxes) for against, reference in references.items()},
+        headline=_headline(rows),
+        rows=written.rows,
+        version=written.version,
+        warnings=[f"no reference box: {against}" for against, one in references.items() if not len(one.boxes)],
+    )
+
+
+def _references(lake: Lake, images: pa.Table, taught: Boxes, truth: Boxes | None) -> Iterator[tuple[str, Reference]]:
+    """Reference boxes and the images that they speak of: only images on which somebody drew, for annotations."""
+    drawn = annotations(lake, images)
+    yield "annotations", _reference(images.filter(_on(images, drawn)), drawn)
+    yield "pseudo", _reference(images, taught)
+    if truth is not None:
+        yield "truth", _reference(images, truth, is_complete=True)
+
+
+def annotations(lake: Lake, images: pa.Table) -> Boxes:
+    """Radiologists' boxes on these images."""
+    sources = sorted(set(images["source"].to_pylist()) & set(lake.partitions("box_annotations")))
+    parts = [Boxes.from_table(lake.read("box_annotations", source)) for source in sources]
+    return Boxes.joined(parts).on(images["image_id"].to_pylist())
+
+
+def _on(images: pa.Table, boxes: Boxes) -> pa.Array:
+    drawn = set(boxes.image_id)
+    return pa.array([name in drawn for name in images["image_id"].to_pylist()], pa.bool_())
+
+
+def _reference(images: pa.Table, boxes: Boxes, *, is_complete: bool = False) -> Reference:
+    """``is_complete``: every finding has its box, so that nothing is left out of the judgement."""
+    ids = tuple(images["image_id"].to_pylist())
+    boxes = boxes.on(ids)
+    silent = frozenset() if is_complete else positive_without_box(images, boxes, vocabulary().classes)
+    return Reference(ids, np.array(images["group_id"].to_pylist(), dtype=object), boxes, silent)
+
+
+def _voters(
+    lake: Lake, sources: tuple[str, ...], images: pa.Table, detected: Boxes, taught: Boxes, seed: int
+) -> dict[str, Boxes]:
+    """The detector, the pseudo boxes, and the detector's own boxes moved to usual and to random places.
+
+    The usual place is the median pseudo box of the training pool: no drawn box is used.
+    """
+    sizes = _sizes(images)
+    priors = controls.prior_boxes(taught, _sizes(read_images(lake, sources, ("train",))))
+    return {
+        DETECTOR: detected,
+        PSEUDO: taught.on(sizes),
+        PRIOR: controls.at_prior(detected, priors, sizes),
+        RANDOM: controls.at_random(detected, sizes, seed),
+    }
+
+
+def _sizes(images: pa.Table) -> dict[str, tuple[int, int]]:
+    return controls.sizes_of(*(images[name].to_pylist() for name in ("image_id", "width_px", "height_px")))
+
+
+def _headline(rows: list[dict]) -> dict[str, float]:
+    return {
+        row["against"]: row["value"]
+        for row in rows
+        if (row["model"], row["level"], row["class"], row["metric"]) == (DETECTOR, "class", MEAN, HEADLINE)
+    }

@@ -1,0 +1,44 @@
+"""What a detector is, as plain values: enough to rebuild the network and to read its output. No torch.
+
+It is stored in ``model.json`` beside the weights and beside the ONNX file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from radia_pipeline.learning.recipe_schema import InputSection
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Classes in the order of the output, geometry of the input, backbone and heads, rules of decoding."""
+
+    classes: tuple[str, ...]
+    size_px: int
+    strides: tuple[int, ...]
+    fpn_channels: int
+    head_convs: int
+    input: dict[str, Any]
+    backbone: dict[str, Any]
+    score_threshold: float
+    nms_iou: float
+    max_boxes: int
+    vocabulary_version: str
+    name: str = "small"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_section(self) -> InputSection:
+        """How stored images become the network's input."""
+        return InputSection(**self.input)
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> DetectorSpec:
+        """Inverse of ``to_json``."""
+        return cls(**{**content, "classes": tuple(content["classes"]), "strides": tuple(content["strides"])})

@@ -1,0 +1,117 @@
+"""What the detector is shown: which images, which boxes, which background is trusted; augmentation moves both alike."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.detection import data
+from radia_pipeline.detection.loss import ImageTarget
+from radia_pipeline.errors import EmptyPool
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config
+
+CLASSES = ("Cardiomegaly", "Pleural Effusion", "Mass")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("data") / "lake", images=40)
+
+
+def entries_of(world, pool="train"):
+    images = data.read_images(world.lake, (SOURCE,), (pool,))
+    return data.pool_entries(images, data.read_boxes(world.lake, (SOURCE,)), CLASSES, small_config())
+
+
+def test_training_never_sees_other_pools(world):
+    pools = [{entry.image_id for entry in entries_of(world, pool)} for pool in ("train", "validation", "test")]
+    assert all(pools)
+    assert not pools[0] & pools[1] | pools[0] & pools[2] | pools[1] & pools[2]
+
+
+def test_boxes_lie_where_they_were_drawn(world):
+    scale, left = 64 / 200, round((64 - 160 * 64 / 200) / 2)
+    for entry in entries_of(world):
+        expected = [
+            (x * scale + left, y * scale, w * scale, h * scale) for _, x, y, w, h in world.truth[entry.image_id]
+        ]
+        boxes = entry.target.boxes
+        found = [(box[0], box[1], box[2] - box[0], box[3] - box[1]) for box in boxes]
+        assert np.allclose(sorted(found), sorted(expected), atol=0.51) if expected else not len(boxes)
+
+
+def test_choice_prefers_images_with_boxes_and_keeps_some_without(world):
+    config = small_config(max_images=16, empty_share=0.25)
+    entries = entries_of(world)
+    chosen = data.choose_entries(entries, config)
+    boxed = [entry for entry in chosen if len(entry.target.label)]
+    assert len(chosen) <= 16
+    assert len(boxed) >= 12
+    again = data.choose_entries(entries[::-1], config)
+    assert {entry.image_id for entry in again} == {entry.image_id for entry in chosen}
+
+
+def test_class_that_is_positive_without_a_box_is_no_background():
+    said = np.array([1, 0, MISSING], dtype=np.int8)
+    known = data.known_classes(SOURCE, said, np.array([], dtype=int), CLASSES)
+    assert known.tolist() == [False, True, True]
+    assert data.known_classes(SOURCE, said, np.array([0]), CLASSES).tolist() == [True, True, True]
+
+
+def test_uncertain_class_is_no_background():
+    said = np.array([-1, -1, 0], dtype=np.int8)
+    assert data.known_classes(SOURCE, said, np.array([], dtype=int), CLASSES).tolist() == [False, False, True]
+
+
+def test_class_that_the_source_does_not_label_is_no_background():
+    names = ("Fracture", "Mass")
+    blank = np.array([MISSING, MISSING], dtype=np.int8)
+    assert data.known_classes(SOURCE, blank, np.array([], dtype=int), names).tolist() == [False, True]
+
+
+def test_box_of_a_class_is_also_its_groups_box():
+    boxes = Boxes.of([("a", "Consolidation", (0, 0, 4, 4), 0.5), ("a", "Mass", (1, 1, 3, 3), 0.5)])
+    found = data.with_groups(boxes, ("Consolidation", "Lung Opacity"))
+    assert sorted(found.label) == ["Consolidation", "Lung Opacity", "Lung Opacity"]  # a mass is a lung lesion, too
+
+
+def test_lake_without_pseudo_boxes_is_an_empty_pool(tmp_path):
+    with pytest.raises(EmptyPool, match="pseudo_boxes"):
+        data.training_sources(Lake.open(tmp_path / "lake"), small_config())
+
+
+boxes_inside = st.tuples(st.integers(8, 40), st.integers(8, 40), st.integers(6, 16), st.integers(6, 16))
+
+
+@settings(max_examples=60, deadline=None)
+@given(boxes_inside, st.integers(0, 2**32 - 1))
+def test_augmented_box_still_holds_what_was_drawn_in_it(box, seed):
+    """The bright rectangle and its box move alike: flipped, scaled, shifted."""
+    x, y, width, height = box
+    grey = np.full((64, 64), 0.1, dtype=np.float32)
+    grey[y : y + height, x : x + width] = 0.9
+    corners = np.array([[x, y, x + width, y + height]], dtype=float)
+    target = ImageTarget(corners, np.array([0]), np.ones(1, np.float32), np.array([True]))
+    config = dataclasses.replace(small_config(), jitter=0.0)
+    moved, after = data.augment(grey, target, config, np.random.default_rng(seed))
+    if not len(after.boxes):
+        assert not after.known[0]
+        return
+    rows, columns = np.nonzero(moved > 0.5)
+    seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+    assert np.abs(after.boxes[0] - seen).max() <= 1.01
+
+
+def test_augmentation_is_replayed_exactly():
+    grey = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    nothing = ImageTarget(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, np.float32), np.array([True]))
+    draws = [data.augment(grey, nothing, small_config(), np.random.default_rng(seed))[0] for seed in (5, 5, 6)]
+    assert (draws[0] == draws[1]).all()
+    assert (draws[0] != draws[2]).any()

@@ -1,0 +1,57 @@
+"""The detector's figures: every level, every reference, beside controls, with intervals."""
+
+from __future__ import annotations
+
+import pytest
+
+from radia_pipeline.detection.scorecard import DETECTOR, PRIOR, PSEUDO, RANDOM, build_detector_scorecard
+from radia_pipeline.errors import NotTrained
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline_tests.detection.worlds import make_world
+
+
+def true_boxes(world) -> Boxes:
+    return Boxes.of(
+        (image, name, (x, y, x + w, y + h), 1.0) for image, found in world.truth.items() for name, x, y, w, h in found
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(trained):
+    result = build_detector_scorecard(trained.world.lake, true_boxes(trained.world), replicates=30)
+    return result, trained.world.lake.read("detector_scorecard").to_pylist()
+
+
+def test_every_reference_level_and_threshold_is_there(scored):
+    result, rows = scored
+    assert {row["against"] for row in rows} == {"annotations", "pseudo", "truth"}
+    assert {row["level"] for row in rows} == {"class", "group", "agnostic"}
+    assert {row["metric"] for row in rows if row["class"] == "mean"} == {"map@0.3", "map@0.4", "map@0.5"}
+    assert {row["model"] for row in rows} == {DETECTOR, PSEUDO, PRIOR, RANDOM}
+    assert result.rows == len(rows)
+    assert set(result.headline) == {"annotations", "pseudo", "truth"}
+
+
+def test_figures_stand_within_their_intervals(scored):
+    _, rows = scored
+    whole = [row for row in rows if None not in (row["value"], row["low"], row["high"])]
+    assert whole
+    assert all(0 <= row["low"] <= row["high"] <= 1 for row in whole)
+
+
+def test_boxes_that_are_the_reference_score_one(scored):
+    """The world's pseudo boxes are its true boxes."""
+    _, rows = scored
+    figures = [row["value"] for row in rows if (row["model"], row["against"]) == (PSEUDO, "truth")]
+    assert figures
+    assert all(figure == pytest.approx(1.0) for figure in figures)
+
+
+def test_scoring_twice_changes_nothing(scored, trained):
+    again = build_detector_scorecard(trained.world.lake, true_boxes(trained.world), replicates=30)
+    assert again.version == scored[0].version
+
+
+def test_scorecard_before_training_says_so(tmp_path):
+    with pytest.raises(NotTrained):
+        build_detector_scorecard(make_world(tmp_path / "lake", images=4).lake)
