@@ -126,7 +126,9 @@ class Frame:
         coarse = rng.standard_normal((rows, columns), dtype=np.float32)
         return cv2.resize(coarse, (self.width_px, self.height_px), interpolation=cv2.INTER_CUBIC) * np.float32(1.35)
 
-    def box(self, mask: np.ndarray, level: float = 0.5, margin: float = 0.0) -> tuple[float, float, float, float] | None:
+    def box(
+        self, mask: np.ndarray, level: float = 0.5, margin: float = 0.0
+    ) -> tuple[float, float, float, float] | None:
         """Return x, y, width, height in pixels of what reaches ``level``, widened by ``margin``; None where nothing does."""
         reached = mask >= level
         rows, columns = np.flatnonzero(reached.any(axis=1)), np.flatnonzero(reached.any(axis=0))
@@ -138,7 +140,9 @@ class Frame:
         return float(left), float(top), float(right - left), float(bottom - top)
 
 
-def smooth_outline(points: Sequence[tuple[float, float]] | np.ndarray, *, closed: bool = True, steps: int = 8) -> np.ndarray:
+def smooth_outline(
+    points: Sequence[tuple[float, float]] | np.ndarray, *, closed: bool = True, steps: int = 8
+) -> np.ndarray:
     """Return a Catmull-Rom curve through ``points`` (k, 2) as (n, 2), or a bundle of curves (m, k, 2) as (m, n, 2)."""
     knots = np.asarray(points, dtype=np.float64)
     if closed:
@@ -154,7 +158,9 @@ def smooth_outline(points: Sequence[tuple[float, float]] | np.ndarray, *, closed
 def _catmull_rom(spans: int, steps: int) -> np.ndarray:
     """Return the matrix (spans · steps, spans + 3) that maps knots to points of the curve."""
     t = np.linspace(0, 1, steps, endpoint=False)
-    weights = 0.5 * np.stack([2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], axis=1)
+    weights = 0.5 * np.stack(
+        [2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], axis=1
+    )
     matrix = np.zeros((spans * steps, spans + 3))
     for span in range(spans):
         matrix[span * steps : (span + 1) * steps, span : span + 4] = weights

@@ -65,7 +65,9 @@ class Encoding:
 def draw_encoding(rng: np.random.Generator) -> Encoding:
     """Draw an encoding as the hospital's devices use them."""
     syntax = SYNTAXES[int(rng.choice(len(SYNTAXES), p=SYNTAX_SHARES))]
-    return Encoding(str(syntax), bool(rng.random() < 0.4), int(rng.choice([12, 12, 12, 14, 10])), bool(rng.random() < 0.6))
+    return Encoding(
+        str(syntax), bool(rng.random() < 0.4), int(rng.choice([12, 12, 12, 14, 10])), bool(rng.random() < 0.6)
+    )
 
 
 def stored_values(grey: np.ndarray, encoding: Encoding) -> np.ndarray:

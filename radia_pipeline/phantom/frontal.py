@@ -272,7 +272,9 @@ def _body_thickness(a: Anatomy, frame: Frame) -> np.ndarray:
         for side in SIDES:
             thickness += a.breast * frame.blob(0.5 + side * 0.21, 0.66, 0.15, 0.14, edge=0.35)
     for side in SIDES:
-        scapula = [(0.5 + side * x, y) for x, y in [(0.30, 0.13), (0.40, 0.17), (0.36, 0.33), (0.30, 0.47), (0.27, 0.30)]]
+        scapula = [
+            (0.5 + side * x, y) for x, y in [(0.30, 0.13), (0.40, 0.17), (0.36, 0.33), (0.30, 0.47), (0.27, 0.30)]
+        ]
         thickness += 0.045 * frame.fill(smooth_outline(scapula), 0.006)
     return thickness
 
@@ -283,7 +285,9 @@ def _mediastinum(a: Anatomy, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     outline = smooth_outline([(0.5 + x, y) for x, y in half] + [(0.5 - x, y) for x, y in half[::-1]], steps=5)
     knob = frame.blob(0.5 + 0.038 + 0.5 * a.knob, 0.31, a.knob, a.knob * 1.25, edge=0.18)
     trachea = smooth_outline([(0.5, -0.02), (0.502, 0.18), (0.497, 0.355)], closed=False)
-    bronchi = [smooth_outline([(0.497, 0.35), (0.5 + s * 0.045, 0.40), (0.5 + s * 0.085, 0.43)], closed=False) for s in SIDES]
+    bronchi = [
+        smooth_outline([(0.497, 0.35), (0.5 + s * 0.045, 0.40), (0.5 + s * 0.085, 0.43)], closed=False) for s in SIDES
+    ]
     airways = frame.strokes([(trachea, 0.036, 1.0)] + [(line, 0.021, 0.7) for line in bronchi], soft=0.003)
     return np.maximum(frame.fill(outline, 0.005), knob), airways
 
@@ -304,6 +308,8 @@ def draw_chest(a: Anatomy, frame: Frame) -> Chest:
     chest.bones, chest.rib_lines = draw_bones(a, frame)
     chest.extra += 0.10 * chest.heart + 0.08 * middle - 0.16 * airways
     if a.bubble > 0.02:
-        bubble = frame.blob(0.5 + 0.17, a.base_of(LEFT) - a.dome_of(LEFT) + 0.025 + a.bubble, 1.6 * a.bubble, a.bubble, edge=0.2)
+        bubble = frame.blob(
+            0.5 + 0.17, a.base_of(LEFT) - a.dome_of(LEFT) + 0.025 + a.bubble, 1.6 * a.bubble, a.bubble, edge=0.2
+        )
         chest.extra -= 0.28 * bubble * (1 - chest.lungs[LEFT])
     return chest

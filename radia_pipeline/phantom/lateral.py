@@ -56,7 +56,9 @@ def draw_lateral_chest(a: Anatomy, frame: Frame) -> Chest:
     chest.air = np.float32(AIR_DEPTH * a.air_gain) * lung_depth(lung, frame) * (1 - np.float32(0.8) * chest.heart)
     chest.vessels = _vessels(a, frame) * np.float32(0.42 * a.vessel_gain)
     chest.bones = _bones(a, frame)
-    trachea = frame.strokes([(smooth_outline([(0.50, -0.02), (0.525, 0.2), (0.55, 0.40)], closed=False), 0.034, 1.0)], soft=0.003)
+    trachea = frame.strokes(
+        [(smooth_outline([(0.50, -0.02), (0.525, 0.2), (0.55, 0.40)], closed=False), 0.034, 1.0)], soft=0.003
+    )
     chest.extra = 0.08 * chest.heart + 0.10 * arch * lung - 0.14 * trachea
     return chest
 
@@ -80,13 +82,20 @@ def _bones(a: Anatomy, frame: Frame) -> np.ndarray:
     for index in range(9):
         y = a.apex + 0.02 + index * a.rib_gap
         for depth in (0.0, 0.014):
-            points = [(SPINE_X + 0.04, y + depth), (0.62, y + 0.05 + depth), (0.45, y + 0.13 + depth), (0.33, y + 0.20 + depth)]
+            points = [
+                (SPINE_X + 0.04, y + depth),
+                (0.62, y + 0.05 + depth),
+                (0.45, y + 0.13 + depth),
+                (0.33, y + 0.20 + depth),
+            ]
             lines.append((smooth_outline(points, closed=False, steps=5), 0.016, 0.35))
     ribs = frame.strokes(lines, soft=0.002)
     bow = SPINE_X + 0.10 * (frame.ys - 0.5) ** 2
     column = np.exp(-(((frame.xs - bow) / 0.036) ** 4)) * np.clip((frame.ys - 0.10) / 0.05, 0, 1)
     vertebrae = 0.55 + 0.45 * np.cos(2 * np.pi * (frame.ys - a.apex) / (1.05 * a.rib_gap)) ** 2
-    sternum = frame.strokes([(smooth_outline([(0.315, 0.22), (0.25, 0.36), (0.215, 0.52)], closed=False), 0.022, 1.0)], soft=0.002)
+    sternum = frame.strokes(
+        [(smooth_outline([(0.315, 0.22), (0.25, 0.36), (0.215, 0.52)], closed=False), 0.022, 1.0)], soft=0.002
+    )
     return 0.18 * ribs + 0.17 * column * vertebrae + 0.12 * sternum
 
 
@@ -132,7 +141,7 @@ def _patch(chest: Chest, sign: Sign) -> list[Box]:
 def _mesh(chest: Chest, sign: Sign) -> list[Box]:
     frame, rng = chest.frame, sign.generator("lateral streaks")
     patch = frame.blob(_depth(sign), sign.centre[1], 0.11, 0.11, edge=0.5) * chest.lungs[LEFT]
-    mesh = np.exp(-((frame.smooth_noise(rng, 0.018) / 0.28) ** 2))
+    mesh = np.exp(-((frame.smooth_noise(rng, 0.024) / 0.32) ** 2))
     chest.opacify(patch, sign.between(0.12, 0.24))
     chest.add(patch * mesh, sign.between(0.15, 0.24))
     return [frame.box(patch)]
@@ -160,13 +169,13 @@ def _lump(chest: Chest, sign: Sign) -> list[Box]:
 
 def _hernia(chest: Chest, sign: Sign) -> list[Box]:
     frame, a = chest.frame, chest.anatomy
-    r, x, y = sign.between(0.062, 0.085), 0.60, a.base - 0.115
+    r, x, y = sign.between(0.07, 0.095), 0.60, a.base - 0.115
     sac, hollow = frame.blob(x, y, r * 1.05, r, edge=0.08), frame.blob(x, y, r * 0.92, r * 0.87, edge=0.08)
     level = np.clip((frame.ys - y) / 0.004, 0, 1)
     chest.opacify(sac, 0.85)
     chest.add(sac - hollow, 0.16)
     chest.add(hollow * level, 0.12)
-    chest.add(hollow * (1 - level), -0.28)
+    chest.add(hollow * (1 - level), -0.42)
     return [frame.box(sac)]
 
 

@@ -16,7 +16,14 @@ from radia_pipeline.phantom.signs import Sign, draw_signs
 
 NORMAL_PATIENTS = 0.20
 """Share of patients without any pathology; with the normal studies of the others a quarter of all studies is normal."""
-CHRONIC = {"Cardiomegaly": 0.13, "Emphysema": 0.11, "Pleural Other": 0.115, "Hernia": 0.115, "Mass": 0.11, "Nodule": 0.13}
+CHRONIC = {
+    "Cardiomegaly": 0.13,
+    "Emphysema": 0.11,
+    "Pleural Other": 0.115,
+    "Hernia": 0.115,
+    "Mass": 0.11,
+    "Nodule": 0.13,
+}
 """Chance per patient who is not normal; these stay from study to study."""
 ACUTE = {"Pneumothorax": 0.095, "Fracture": 0.105, "Edema": 0.07, "Pneumonia": 0.115, "Consolidation": 0.09,
          "Infiltration": 0.12, "Atelectasis": 0.11, "Pleural Effusion": 0.12}  # fmt: skip
@@ -83,7 +90,19 @@ def draw_patient(seed: int, source: str, number: int, size_px: int) -> Patient:
         signs = _signs(names, lasting, study_rng)
         views = _views(source, study_rng)
         images = tuple(
-            Image(i, Film(view, person_seed, int(study_rng.integers(1 << 31)), is_female, age, signs, size_px, source == "nih_cxr14"))
+            Image(
+                i,
+                Film(
+                    view,
+                    person_seed,
+                    int(study_rng.integers(1 << 31)),
+                    is_female,
+                    age,
+                    signs,
+                    size_px,
+                    source == "nih_cxr14",
+                ),
+            )
             for i, view in enumerate(views)
         )
         days = study_number * 211 + int(study_rng.integers(0, 200))

@@ -103,7 +103,9 @@ def _findings(findings: Mapping[str, Place], rng: np.random.Generator) -> tuple[
     return sentences, statuses
 
 
-def _about(name: str, statuses: dict[str, int], waiting: list, places: Mapping[str, Place], rng: np.random.Generator) -> Sentence:
+def _about(
+    name: str, statuses: dict[str, int], waiting: list, places: Mapping[str, Place], rng: np.random.Generator
+) -> Sentence:
     """Return a sentence about a class, which may take another waiting one with it."""
     chance = rng.random()
     if statuses[name] == -1:
@@ -113,7 +115,11 @@ def _about(name: str, statuses: dict[str, int], waiting: list, places: Mapping[s
             if other:
                 statuses[other] = -1
                 return alternatives(name, other, places[name], rng)
-        return opacity_because(name, places[name], -1, rng) if name in WITH_CAUSE and chance < 0.45 else uncertain(name, places[name], rng)
+        return (
+            opacity_because(name, places[name], -1, rng)
+            if name in WITH_CAUSE and chance < 0.45
+            else uncertain(name, places[name], rng)
+        )
     partners = [c for c in waiting if statuses[c] == 1]
     if partners and chance < 0.15:
         partner = pick(rng, partners)
@@ -148,7 +154,9 @@ def _denials(statuses: Mapping[str, int], rng: np.random.Generator) -> list[Sent
         count = min(len(listed), int(pick(rng, [1, 2, 3, 4], [4, 3, 2, 1])))
         sentences.append(negative([str(c) for c in listed[:count]], rng))
         listed = listed[count:]
-    sentences += [negative([c], rng) for c in denied if c in ("Cardiomegaly", "Enlarged Cardiomediastinum", "Fracture", "Hernia")]
+    sentences += [
+        negative([c], rng) for c in denied if c in ("Cardiomegaly", "Enlarged Cardiomediastinum", "Fracture", "Hernia")
+    ]
     return sentences
 
 
@@ -163,7 +171,9 @@ def _remarks(statuses: Mapping[str, int], is_blocked: bool, rng: np.random.Gener
     if is_blocked:
         remarks.append(Sentence(pick(rng, wording.BLOCKING), {}, "lung"))
     if 1 in statuses.values() and rng.random() < 0.06:
-        remarks.append(Sentence(pick(rng, wording.LOOKALIKES).replace("{side}", pick(rng, ["droit", "gauche"])), {}, "lung"))
+        remarks.append(
+            Sentence(pick(rng, wording.LOOKALIKES).replace("{side}", pick(rng, ["droit", "gauche"])), {}, "lung")
+        )
     if rng.random() < 0.03:
         past = phrase_of(pick(rng, ["Pneumonia", "Emphysema", "Hernia", "Fracture"]), rng, singular=True)
         text = pick(rng, [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"])
@@ -171,7 +181,9 @@ def _remarks(statuses: Mapping[str, int], is_blocked: bool, rng: np.random.Gener
     return remarks
 
 
-def _conclusion(findings: Mapping[str, Place], statuses: Mapping[str, int], is_blocked: bool, rng: np.random.Generator) -> list[Sentence]:
+def _conclusion(
+    findings: Mapping[str, Place], statuses: Mapping[str, int], is_blocked: bool, rng: np.random.Generator
+) -> list[Sentence]:
     """Return the sentences of a conclusion, which repeat statuses already given; often there is none."""
     if rng.random() > 0.35:
         return []
@@ -194,7 +206,9 @@ def _preamble(rng: np.random.Generator) -> str:
     symptom = pick(rng, wording.SYMPTOMS)
     question = pick(rng, [f"Éliminer {phrase.text}", f"R/O {phrase.text}", f"{phrase.text.capitalize()}?", f"Suivi {phrase.of_a()}",
                           f"ATCD: {phrase.text}", "", ""])  # fmt: skip
-    return f"{pick(rng, wording.INDICATION_TITLES)} {symptom}. {question + '.' if question else ''}".strip().replace("?.", "?")
+    return f"{pick(rng, wording.INDICATION_TITLES)} {symptom}. {question + '.' if question else ''}".strip().replace(
+        "?.", "?"
+    )
 
 
 def _recommendation(rng: np.random.Generator) -> str:

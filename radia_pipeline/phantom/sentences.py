@@ -135,7 +135,13 @@ def opacity_because(name: str, place: Place, status: int, rng: np.random.Generat
     head = f"{pick(rng, ['Opacité', 'Il y a une opacité', 'On note une opacité mal définie'])}{located(opacity, place, rng)}"
     links = {
         1: ["en rapport avec", "compatible avec", "témoignant de", "traduisant"],
-        -1: ["pouvant correspondre à", "qui pourrait correspondre à", "qui peut correspondre à", "évoquant", "qui pourrait donc être"],
+        -1: [
+            "pouvant correspondre à",
+            "qui pourrait correspondre à",
+            "qui peut correspondre à",
+            "évoquant",
+            "qui pourrait donc être",
+        ],
     }[status]
     link = pick(rng, links)
     cause = p.of_a()[2:] if link.endswith(" de") else p.a()

@@ -79,7 +79,9 @@ def draw_signs(names: set[str], rng: np.random.Generator, kept: Sequence[Sign] =
     for name in sorted(names - {sign.name for sign in kept}, key=PLACING.index):
         accepted = FITTING_ZONES.get(name, tuple(ZONE_CENTRES))
         fitting = [place for place in free if place[1] in accepted]
-        side, zone = fitting[0] if fitting else (SIDES[int(rng.integers(2))], accepted[int(rng.integers(len(accepted)))])
+        side, zone = (
+            fitting[0] if fitting else (SIDES[int(rng.integers(2))], accepted[int(rng.integers(len(accepted)))])
+        )
         strength = float(np.clip(rng.beta(2.2, 1.6), 0.08, 1.0))
         is_bilateral = bool(rng.random() < BILATERAL.get(name, 0.0))
         signs.append(Sign(name, side, zone, strength, int(rng.integers(1 << 31)), is_bilateral))
@@ -94,7 +96,7 @@ def _without(free: list[tuple[int, str]], sign: Sign) -> list[tuple[int, str]]:
     return [(s, z) for s, z in free if not (s == sign.side and (z == sign.zone or sign.name == "Pneumothorax"))]
 
 
-BILATERAL = {"Pleural Effusion": 0.3, "Infiltration": 0.35, "Pleural Other": 0.25}
+BILATERAL = {"Pleural Effusion": 0.3, "Infiltration": 0.5, "Pleural Other": 0.4}
 WHOLE_CHEST = ("Cardiomegaly", "Emphysema", "Edema", "Hernia", "Fracture")
 PLACING = ("Pneumothorax", "Pleural Effusion", "Pleural Other", "Consolidation", "Mass", "Atelectasis", "Pneumonia",
            "Infiltration", "Nodule", "Fracture", "Hernia", "Edema", "Cardiomegaly", "Emphysema")  # fmt: skip
@@ -139,14 +141,15 @@ def _bend_atelectasis(a: Anatomy, sign: Sign) -> Anatomy:
 def _bend_fracture(a: Anatomy, sign: Sign) -> Anatomy:
     rng = sign.generator("breaks")
     direction = 1 if rng.random() < 0.7 else -1
-    if rng.random() < 0.2:
-        step = direction * sign.between(0.022, 0.036)
+    if rng.random() < 0.12:
+        step = direction * sign.between(0.028, 0.042)
         return replace(a, breaks=(Break(sign.side, CLAVICLE, rng.uniform(0.45, 0.6), step),))
-    first, count = int(rng.integers(2, 6)), int(rng.integers(2, 4))
+    first, count = int(rng.integers(2, 5)), int(rng.integers(3, 5))
     share = rng.uniform(0.5, 0.75)
-    step = direction * sign.between(0.014, 0.022)
+    step = direction * sign.between(0.017, 0.026)
     return replace(
-        a, breaks=tuple(Break(sign.side, i, share + rng.uniform(-0.03, 0.03), step) for i in range(first, first + count))
+        a,
+        breaks=tuple(Break(sign.side, i, share + rng.uniform(-0.03, 0.03), step) for i in range(first, first + count)),
     )
 
 
@@ -180,7 +183,8 @@ def _edema(chest: Chest, sign: Sign) -> list[Box]:
     rng, frame = sign.generator("haze"), chest.frame
     reach = sign.between(0.9, 1.15)
     wings = sum(
-        frame.blob(0.5 + s * 0.145, HILUM[1] + 0.04, 0.105 * reach, 0.17 * reach, angle=-s * 0.25, edge=0.9) for s in SIDES
+        frame.blob(0.5 + s * 0.145, HILUM[1] + 0.04, 0.105 * reach, 0.17 * reach, angle=-s * 0.25, edge=0.9)
+        for s in SIDES
     )
     wings = np.minimum(wings, 1) * chest.both_lungs
     chest.opacify(np.clip(wings * (0.95 + 0.16 * frame.smooth_noise(rng, 0.03)), 0, 1), sign.between(0.46, 0.66))
@@ -199,13 +203,13 @@ def _infiltration(chest: Chest, sign: Sign) -> list[Box]:
     rng, frame, boxes = sign.generator("streaks"), chest.frame, []
     x, y = sign.centre
     for cx in (x, 1 - x)[: 2 if sign.is_bilateral else 1]:
-        rx, ry = rng.uniform(0.085, 0.11), rng.uniform(0.10, 0.14)
+        rx, ry = rng.uniform(0.10, 0.13), rng.uniform(0.13, 0.18)
         side = LEFT if cx > 0.5 else RIGHT
         patch = frame.blob(cx, y + rng.uniform(-0.02, 0.02), rx, ry, angle=rng.uniform(-0.3, 0.3), edge=0.5)
         patch *= chest.lungs[side] * (1 - chest.heart)
-        mesh = np.maximum(*(np.exp(-((frame.smooth_noise(rng, 0.018) / 0.28) ** 2)) for _ in range(2)))
+        mesh = np.maximum(*(np.exp(-((frame.smooth_noise(rng, 0.024) / 0.32) ** 2)) for _ in range(2)))
         chest.opacify(patch, sign.between(0.12, 0.24))
-        chest.add(patch * mesh, sign.between(0.15, 0.24))
+        chest.add(patch * mesh, sign.between(0.20, 0.30))
         boxes.append(frame.box(patch))
     return boxes
 
@@ -213,14 +217,14 @@ def _infiltration(chest: Chest, sign: Sign) -> list[Box]:
 def _pneumonia(chest: Chest, sign: Sign) -> list[Box]:
     rng, frame = sign.generator("patches"), chest.frame
     x, y = sign.centre
-    spread = sign.between(0.045, 0.07)
+    spread = sign.between(0.05, 0.072)
     cloud = frame.zeros()
-    for _ in range(int(rng.integers(6, 10))):
+    for _ in range(int(rng.integers(9, 14))):
         px, py = x + rng.normal(0, spread) * 0.8, y + rng.normal(0, spread)
         cloud = np.maximum(cloud, frame.blob(px, py, rng.uniform(0.025, 0.05), rng.uniform(0.02, 0.045), edge=1.0))
     cloud = frame.soften(cloud, 0.008) * chest.lungs[sign.side]
     cloud = np.clip(cloud * (0.95 + 0.12 * frame.smooth_noise(rng, 0.02)), 0, 1)
-    chest.opacify(cloud, sign.between(0.58, 0.75))
+    chest.opacify(cloud, sign.between(0.66, 0.84))
     return [frame.box(cloud, 0.4)]
 
 
@@ -250,27 +254,33 @@ def _consolidation(chest: Chest, sign: Sign) -> list[Box]:
 def _atelectasis(chest: Chest, sign: Sign) -> list[Box]:
     """Plates of collapsed lung, or a collapsed lobe drawn up as a wedge against the mediastinum."""
     rng, frame, side = sign.generator("plates"), chest.frame, sign.side
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         return [_collapsed_lobe(chest, sign)]
     x, y = sign.centre
     y += 0.03 - (0.02 if sign.zone == "lower" else 0.0)
     slope = rng.uniform(-0.3, 0.3)
     lines = []
-    for index in range(int(rng.integers(2, 4))):
-        half, py = rng.uniform(0.075, 0.115), y + (index - 0.8) * rng.uniform(0.035, 0.05)
+    for index in range(3):
+        half, py = rng.uniform(0.09, 0.125), y + (index - 1) * rng.uniform(0.042, 0.055)
         px = x + rng.uniform(-0.03, 0.02) * side
         ends = [(px - half, py - slope * half), (px, py + rng.uniform(-0.006, 0.006)), (px + half, py + slope * half)]
-        lines.append((smooth_outline(ends, closed=False), rng.uniform(0.014, 0.021), 1.0))
+        lines.append((smooth_outline(ends, closed=False), rng.uniform(0.018, 0.026), 1.0))
     plates = frame.strokes(lines, soft=0.002) * chest.lungs[side]
-    chest.opacify(plates, 0.45)
-    chest.add(plates, sign.between(0.17, 0.26))
+    chest.opacify(plates, 0.5)
+    chest.add(plates, sign.between(0.22, 0.34))
     return [frame.box(plates)]
 
 
 def _collapsed_lobe(chest: Chest, sign: Sign) -> Box | None:
     a, frame, side = chest.anatomy, chest.frame, sign.side
     if side == RIGHT:
-        wedge = [(0.04, a.apex + 0.01), (0.20, a.apex + 0.03), (0.19, a.apex + 0.12), (0.11, a.apex + 0.20), (0.05, a.apex + 0.27)]
+        wedge = [
+            (0.04, a.apex + 0.01),
+            (0.20, a.apex + 0.03),
+            (0.19, a.apex + 0.12),
+            (0.11, a.apex + 0.20),
+            (0.05, a.apex + 0.27),
+        ]
     else:
         base = a.base_of(side)
         wedge = [(0.035, 0.50), (0.09, 0.60), (0.15, base - 0.06), (0.19, base - 0.03), (0.035, base)]
@@ -301,7 +311,9 @@ def _mass(chest: Chest, sign: Sign) -> list[Box]:
     spikes = []
     for theta in rng.uniform(0, 2 * np.pi, 9):
         way = np.array([np.cos(theta), np.sin(theta)])
-        spikes.append((np.stack([[x, y] + way * radius * 0.9, [x, y] + way * radius * rng.uniform(1.2, 1.45)]), 0.005, 0.9))
+        spikes.append(
+            (np.stack([[x, y] + way * radius * 0.9, [x, y] + way * radius * rng.uniform(1.2, 1.45)]), 0.005, 0.9)
+        )
     chest.opacify(lump, 0.8)
     chest.add(lump, sign.between(0.20, 0.30))
     chest.add(frame.strokes(spikes, soft=0.001) * chest.lungs[sign.side], 0.14)
@@ -342,23 +354,24 @@ def _pleural_other(chest: Chest, sign: Sign) -> list[Box]:
     """Thickened pleura along the lateral wall, set with calcified plaques."""
     rng, frame, a, boxes = sign.generator("pleura"), chest.frame, chest.anatomy, []
     for side in (sign.side, -sign.side)[: 2 if sign.is_bilateral else 1]:
-        top = rng.uniform(0.30, 0.42)
-        bottom = top + sign.between(0.20, 0.30)
+        top = rng.uniform(0.26, 0.34)
+        bottom = top + sign.between(0.30, 0.42)
         outline = lung_outline(a, side)
         wall = outline[(np.abs(outline[:, 0] - 0.5) > 0.6 * a.wall) & (outline[:, 1] > top) & (outline[:, 1] < bottom)]
         wall = wall[np.argsort(wall[:, 1])]
-        thick = sign.between(0.020, 0.032) * np.sin(np.linspace(0.25, np.pi - 0.25, len(wall)))
+        thick = sign.between(0.036, 0.052) * np.sin(np.linspace(0.25, np.pi - 0.25, len(wall)))
         thick = thick * (1 + 0.25 * rng.standard_normal(len(wall)))
         inner = wall - np.stack([side * thick, np.zeros(len(wall))], axis=1)
         rind = frame.fill(np.concatenate([wall + [side * 0.004, 0], inner[::-1]]), 0.0015)
         chest.opacify(rind, 0.9)
-        chest.add(rind, 0.10)
+        chest.add(rind, 0.14)
         plaques = frame.zeros()
-        for _ in range(int(rng.integers(4, 7))):
+        for _ in range(int(rng.integers(6, 10))):
             px, py = inner[int(rng.integers(len(inner)))]
             angle = rng.uniform(1.1, 2.0)
             plaques = np.maximum(
-                plaques, frame.blob(px + side * 0.004, py, rng.uniform(0.014, 0.026), rng.uniform(0.005, 0.009), angle=angle)
+                plaques,
+                frame.blob(px + side * 0.004, py, rng.uniform(0.020, 0.034), rng.uniform(0.007, 0.012), angle=angle),
             )
         chest.add(plaques, 0.42)
         boxes.append(frame.box(np.maximum(rind, plaques), 0.4, margin=0.006))
@@ -370,30 +383,32 @@ def _fracture(chest: Chest, sign: Sign) -> list[Box]:
     rng, frame, a = sign.generator("callus"), chest.frame, chest.anatomy
     spots = frame.zeros()
     for fracture in a.breaks:
-        line = clavicle(a, fracture.side) if fracture.bone == CLAVICLE else chest.rib_lines[fracture.side, fracture.bone]
+        line = (
+            clavicle(a, fracture.side) if fracture.bone == CLAVICLE else chest.rib_lines[fracture.side, fracture.bone]
+        )
         near, far = broken(line, a, fracture.side, fracture.bone)
         ends = np.stack([near[-1], far[0]])
         middle = ends.mean(axis=0)
-        cuff = frame.blob(*middle, 0.024, 0.019, angle=rng.uniform(-0.4, 0.4), edge=0.5)
-        gap = frame.strokes([(middle + np.array([[-0.004, -0.018], [0.004, 0.018]]), 0.0065, 1.0)], soft=0.001)
-        chest.add(cuff, sign.between(0.16, 0.26))
-        chest.add(gap, -0.26)
-        spots = np.maximum(spots, frame.blob(*middle, 0.030, 0.026))
+        cuff = frame.blob(*middle, 0.034, 0.024, angle=rng.uniform(-0.4, 0.4), edge=0.5)
+        gap = frame.strokes([(middle + np.array([[-0.005, -0.024], [0.005, 0.024]]), 0.009, 1.0)], soft=0.001)
+        chest.add(cuff, sign.between(0.26, 0.38))
+        chest.add(gap, -0.34)
+        spots = np.maximum(spots, frame.blob(*middle, 0.040, 0.034))
     return [frame.box(spots, 0.5)]
 
 
 def _hernia(chest: Chest, sign: Sign) -> list[Box]:
     """The stomach behind the heart: a round wall, air above, a straight fluid level."""
     rng, frame, a = sign.generator("hernia"), chest.frame, chest.anatomy
-    r = sign.between(0.062, 0.088)
-    x, y = 0.5 + rng.uniform(0.0, 0.045), a.base_of(LEFT) - rng.uniform(0.11, 0.14)
+    r = sign.between(0.078, 0.105)
+    x, y = 0.5 + rng.uniform(0.01, 0.06), a.base_of(LEFT) - rng.uniform(0.11, 0.15)
     sac = frame.blob(x, y, r * 1.08, r, edge=0.08)
     hollow = frame.blob(x, y, r * 0.94, r * 0.87, edge=0.08)
     level = np.clip((frame.ys - y - rng.uniform(-0.01, 0.015)) / 0.004, 0, 1)
     chest.opacify(sac, 0.9)
     chest.add(sac - hollow, 0.17)
     chest.add(hollow * level, 0.14)
-    chest.add(hollow * (1 - level), -0.30)
+    chest.add(hollow * (1 - level), -0.46)
     return [frame.box(sac)]
 
 

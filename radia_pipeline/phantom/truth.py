@@ -22,11 +22,19 @@ BOX_SCHEMA = pa.schema(
      ("image_height_px", pa.int32()), ("view", pa.string())]
 )  # fmt: skip
 LABEL_SCHEMA = pa.schema(
-    [("source", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("value", pa.int8()), ("drawn", pa.int8())]
+    [
+        ("source", pa.string()),
+        ("native_study_id", pa.string()),
+        ("class", pa.string()),
+        ("value", pa.int8()),
+        ("drawn", pa.int8()),
+    ]
 )
 
 
-def box_rows(source: str, image_id: str, boxes: Iterable[tuple[str, tuple]], shape: tuple[int, int], view: str) -> list[dict]:
+def box_rows(
+    source: str, image_id: str, boxes: Iterable[tuple[str, tuple]], shape: tuple[int, int], view: str
+) -> list[dict]:
     """Return rows of ``boxes.parquet``; a box of a class is also one of its parents among the pathologies."""
     words, rows = vocabulary(), []
     for name, (x, y, width, height) in boxes:
@@ -38,7 +46,9 @@ def box_rows(source: str, image_id: str, boxes: Iterable[tuple[str, tuple]], sha
     return rows
 
 
-def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Iterable[str], labelled: Iterable[str]) -> list[dict]:
+def label_rows(
+    source: str, study_id: str, said: Mapping[str, int], drawn: Iterable[str], labelled: Iterable[str]
+) -> list[dict]:
     """Return the 21 rows of a study; ``labelled``: the classes that the source says directly."""
     words = vocabulary()
     values = np.full((1, len(words.classes)), MISSING, dtype=np.int8)

@@ -95,7 +95,15 @@ class Phrase:
         return "des " + the[4:] if the.startswith("les ") else "de " + the
 
 
-def _p(text: str, gender: str = "m", weight: float = 1.0, *, plural: bool = False, also: tuple[str, ...] = (), place: str = "lung") -> Phrase:
+def _p(
+    text: str,
+    gender: str = "m",
+    weight: float = 1.0,
+    *,
+    plural: bool = False,
+    also: tuple[str, ...] = (),
+    place: str = "lung",
+) -> Phrase:
     return Phrase(text, gender, plural, also, place, weight)
 
 
@@ -221,7 +229,11 @@ NEUTRAL = {
     ),
 }  # fmt: skip
 """True sentences that label nothing and do not block No Finding."""
-BLOCKING = ("Accentuation de la trame interstitielle", "Syndrome interstitiel bilatéral", "Adénopathies hilaires bilatérales")
+BLOCKING = (
+    "Accentuation de la trame interstitielle",
+    "Syndrome interstitiel bilatéral",
+    "Adénopathies hilaires bilatérales",
+)
 """Other abnormalities: no class, yet not a normal chest."""
 LOOKALIKES = (
     "Emphysème sous-cutané {side}", "Petit épanchement péricardique", "Pneumomédiastin", "Hernie discale opérée",
@@ -232,17 +244,46 @@ NORMAL_EXAM = (
     "Examen normal", "Radiographie pulmonaire normale", "Radiographie du thorax sans anomalie", "Pas d'anomalie pulmonaire",
     "Examen dans les limites de la normale", "RAS", "Radiographie pulmonaire sans particularité",
 )  # fmt: skip
-UNREADABLE = ("Examen inchangé.", "Inchangé.", "Voir TDM.", "Voir TDM du même jour.", "Voir rapport de la TDM thoracique.")
+UNREADABLE = (
+    "Examen inchangé.",
+    "Inchangé.",
+    "Voir TDM.",
+    "Voir TDM du même jour.",
+    "Voir rapport de la TDM thoracique.",
+)
 """Reports without findings: the study is unlabelled."""
-INDICATION_TITLES = ("Renseignements cliniques:", "Renseignement clinique:", "R.C.:", "Indication:", "Motif:", "Histoire:")
-SYMPTOMS = ("Dyspnée", "Toux", "Fièvre", "Douleur thoracique", "Toux et fièvre", "Chute", "Désaturation", "Bilan préopératoire", "Perte de poids")
+INDICATION_TITLES = (
+    "Renseignements cliniques:",
+    "Renseignement clinique:",
+    "R.C.:",
+    "Indication:",
+    "Motif:",
+    "Histoire:",
+)
+SYMPTOMS = (
+    "Dyspnée",
+    "Toux",
+    "Fièvre",
+    "Douleur thoracique",
+    "Toux et fièvre",
+    "Chute",
+    "Désaturation",
+    "Bilan préopératoire",
+    "Perte de poids",
+)
 TECHNIQUES = (
     "Radiographie pulmonaire PA et latérale", "Radiographie pulmonaire de face", "Examen réalisé en AP au lit", "Légère rotation vers la droite",
     "Inspiration sous-optimale", "Examen de qualité limitée", "Comparaison faite avec l'examen antérieur",
 )  # fmt: skip
 FINDINGS_TITLES = ("Rapport:", "Description:", "Résultat:", "RAPPORT:", "DESCRIPTION:")
 CONCLUSION_TITLES = ("Conclusion:", "CONCLUSION:", "Conclusion :", "Impression:")
-ORGAN_TITLES = {"lung": "POUMONS:", "pleura": "PLÈVRE:", "heart": "CŒUR ET MÉDIASTIN:", "bone": "OS:", "device": "TUBES ET CATHÉTERS:"}
+ORGAN_TITLES = {
+    "lung": "POUMONS:",
+    "pleura": "PLÈVRE:",
+    "heart": "CŒUR ET MÉDIASTIN:",
+    "bone": "OS:",
+    "device": "TUBES ET CATHÉTERS:",
+}
 NEGATIVE_CONCLUSIONS = ("Pas de pathologie pulmonaire active", "Pas d'anomalie aiguë", "Examen sans particularité")
 SIGNATURES = ("CONCORDANCE IMPOSSIBLE", "Signé sans relecture du radiologue.", "Dicté mais non relu.")
 TYPING_ERRORS = {

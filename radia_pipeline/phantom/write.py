@@ -63,7 +63,11 @@ def write_phantom(
             on_progress(done, len(jobs))
     for source, batch in whole.items():
         LAYOUTS[source].finish(order, batch)
-    write_truth(order.root / "truth", [row for b in whole.values() for row in b.boxes], [row for b in whole.values() for row in b.labels])
+    write_truth(
+        order.root / "truth",
+        [row for b in whole.values() for row in b.boxes],
+        [row for b in whole.values() for row in b.labels],
+    )
     return PhantomResult(order.root, {source: batch.counts for source, batch in whole.items()})
 
 

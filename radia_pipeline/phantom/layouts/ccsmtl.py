@@ -43,7 +43,11 @@ ADDENDUM = 0.006
 FAULTS = {"byte_copy": 4, "same_pixels": 4, "second_identity": 4, "also_in_nih": 6, "truncated": 2, "empty": 1, "web_page": 1,
           "identity_in_header": 2}  # fmt: skip
 """How many of each fault 900 patients bring; a smaller delivery has at least one of each as far as patients reach."""
-INVENTED_IDENTITY = {"PatientName": "INVENTEE^PATIENTE", "PatientBirthDate": "19010203", "OtherPatientIDs": "FICT01020399"}
+INVENTED_IDENTITY = {
+    "PatientName": "INVENTEE^PATIENTE",
+    "PatientBirthDate": "19010203",
+    "OtherPatientIDs": "FICT01020399",
+}
 WEB_PAGE = b"<!DOCTYPE html><html><head><title>404</title></head><body>Page introuvable</body></html>\n"
 
 
