@@ -139,6 +139,9 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
 class _Builder:
     """Collects words and phrases; the first rule that claims a form keeps it."""
 
+    HEDGES = ("hedge_near", "hedge_before")
+    SHORTEST = {"hedge_near": 8, "hedge_before": 8}
+    """Hedges have real neighbours that findings have not ("embauche", "ébauche"): only long ones are corrected."""
     CORRECTED = ("finding", "fixed_finding", "anatomy")
     UNCORRECTED_RULES = ("exam_anatomy", "bone_anatomy", "lung_anatomy")
 
@@ -170,12 +173,12 @@ class _Builder:
     def add_forms(self, forms: tuple[str, ...], leaf: Leaf) -> None:
         """Grow the phrase tree by every expansion of the forms."""
         kind = KINDS[leaf.kind]
-        correct = (kind in self.CORRECTED and leaf.rule not in self.UNCORRECTED_RULES) or kind in ("hedge_near", "hedge_before")
+        correct = (kind in self.CORRECTED and leaf.rule not in self.UNCORRECTED_RULES) or kind in self.HEDGES
         for form in forms:
             for words in expand(form):
                 symbols = [self.symbol(w) for w in words]
                 if correct:
-                    self.targets.update(w for w in words if len(w) >= 6)
+                    self.targets.update(w for w in words if len(w) >= self.SHORTEST.get(kind, 6))
                 if kind == "none_after" and len(symbols) == 1:
                     self.none_words.add(symbols[0])
                 node = self.tree

@@ -102,7 +102,16 @@ class SentenceReader:
         """A hedge covers alternatives; an adverb or verb also covers what "et" joins; a comma only before a final "ou"."""
         if sep == "and":
             return not self.adjective and not (self.cue[0] == K["hedge_near"] and self.intro == "article")
-        return sep == "comma" and self.direct() and self.chain()[0]
+        return sep == "comma" and self.direct() and (self.chain()[0] or self.list_ahead())
+
+    def list_ahead(self) -> bool:
+        """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
+        for event in self.events[self.i + 1 :]:
+            if event[0] == K["or"]:
+                return True
+            if event[0] not in _LIGHT and event[0] not in _NAMES and event[0] != K["comma"]:
+                return False
+        return False
 
     def denied_list_goes_on(self, sep: str) -> bool:
         """A bare noun after a comma or "et" goes on only in a list: "pas d'épanchement, pneumothorax ou consolidation"."""
@@ -124,6 +133,8 @@ class SentenceReader:
             elif kind == K["comma"]:
                 after = "comma"
             elif kind in (K["or"], K["nor"]):
+                if items:
+                    return True, items, described
                 after = "or"
             elif kind == K["and"]:
                 after = "and"
@@ -279,6 +290,8 @@ class SentenceReader:
         """The scope that covers a predicate: a denial only if it stands right before ("n'est pas élargi")."""
         if self.scope == DENIED and (self.sep or not self.fresh):
             return NONE
+        if self.scope == SILENT and self.cue[0] == K["other_exam"] and self.group:
+            return NONE
         if self.scope == HEDGED and (self.sep == "comma" or not self.fresh):
             return NONE
         return self.scope
@@ -359,9 +372,21 @@ class SentenceReader:
         """Élargissement de …: waits for the anatomy."""
         if self.scope and (self.sep or not self.fresh) and not self.holds():
             self.scope = NONE
+        if self.group and not self.anatomy_ahead():
+            self.enlarged(event)
+            return
         self.enlarging = (self.cue if self.scope else event, self.scope)
         self.group = []
         self.sep, self.sep_event = "", -1
+
+    def anatomy_ahead(self) -> bool:
+        """Say whether a noun of which the enlargement may be said follows before the clause ends."""
+        for event in self.events[self.i + 1 :]:
+            if event[0] == K["anatomy"] or event[0] in _NAMES:
+                return True
+            if event[0] not in _LIGHT:
+                return False
+        return False
 
     # ------------------------------------------------------------------ denial
     def deny(self, event: tuple) -> None:
@@ -388,6 +413,10 @@ class SentenceReader:
     def none_after(self, event: tuple) -> None:
         """A bare "non" ends a statement: "Pneumothorax : non"."""
         if self.after_colon(event):
+            return
+        if self.scope == SILENT and self.cue[3].rule == "history" and self.symbols[event[1]] == self.book.words["negatif"]:
+            for mention in self.mentions[self.clause :]:  # "la recherche d'un foyer infectieux est négative"
+                mention.status, mention.cue, mention.rule = 0, event, event[3].rule
             return
         last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in _BOUNDARY
         if last_token and self.mentions[self.clause :] and event[1] - self.mentions[-1].last <= 2:
@@ -677,6 +706,17 @@ class SentenceReader:
     def no_label(self, event: tuple) -> None:
         self.open(SILENT, event)
 
+    def other_exam(self, event: tuple) -> None:
+        """What another examination shows is not on this radiograph, unless both are named together."""
+        if not any(anatomy[3].rule == "exam_anatomy" for anatomy in self.group):
+            self.open(SILENT, event)
+
+    def linked(self, event: tuple) -> None:
+        """"Clarté sans trame en faveur d'un pneumothorax": the denial ended with the sign that is missing."""
+        last = self.mentions[-1] if self.mentions else None
+        if self.scope == DENIED and not self.fresh and not self.sep and self.cue[3].rule == "no_sans" and last.leaf.rule == "interstitial":
+            self.scope = NONE
+
     def advice(self, event: tuple) -> None:
         self.open(SILENT, event)
 
@@ -708,7 +748,7 @@ _BY_KIND = {
     "none_after": "none_after", "resolved": "resolved", "resolved_after": "resolved_after", "lessened": "lessened", "change": "change",
     "state": "state", "hedge_near": "hedge_near", "hedge_before": "hedge_before", "hedge_verb": "hedge_verb", "hedge_after": "hedge_after",
     "seem": "seem", "or": "or_", "exclude_word": "exclude_word", "contrast": "contrast", "avec": "avec", "no_label": "no_label",
-    "other_exam": "no_label", "advice": "advice", "advice_verb": "suggests", "imperative": "imperative", "de": "de", "article": "article", "and": "and_",
+    "other_exam": "other_exam", "link": "linked", "advice": "advice", "advice_verb": "suggests", "imperative": "imperative", "de": "de", "article": "article", "and": "and_",
     "verb": "verb_", "modifier": "modifier", "comma": "comma", "open": "comma", "close": "comma", "colon": "colon",
     "semicolon": "hard_stop", "dash": "hard_stop",
 }  # fmt: skip
