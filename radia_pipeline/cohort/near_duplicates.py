@@ -1,17 +1,18 @@
-"""Finding the same exposure again after resizing, re-encoding, windowing or cropping. Only pixels are known here, no patients.
+"""Finding the same exposure again after resizing, re-encoding, windowing or cropping. Only pixels are known here.
 
-Three steps, each stricter and dearer than the one before:
-1. a perceptual hash (168 low frequencies of the rank-equalised 64 × 64 thumbnail; ranks make it blind to windowing), all pairs
-   by one matrix product in blocks;
+Four steps, each stricter and dearer than the one before:
+1. a perceptual hash (168 low frequencies of the rank-equalised 64 × 64 thumbnail; ranks make it blind to windowing),
+   all pairs by one matrix product in blocks;
 2. for the pairs left, how much of one hash lies in the span of the other and its first derivatives under shift and scale:
    cropping by a few per cent moves a hash inside that span, another patient's thorax does not lie in it;
-3. on the pixels: affine registration, then correlation of the locally normalised detail.
-Measured by ``benchmarks/near_duplicates.py``; the thresholds stand in the middle of the gaps found there.
+3. the thumbnails, registered by that shift and scale, compared in their finest detail;
+4. the stored pixels: affine registration, then correlation of the locally normalised detail.
+Measured by ``benchmarks/near_duplicates.py``; each threshold stands inside the gap found there between copies and strangers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,17 @@ FREQUENCIES = 13
 HASH_SIZE = FREQUENCIES * FREQUENCIES - 1
 _FREQUENCY_WEIGHT = 1.5
 """Exponent that lifts finer detail: all chests share their coarse shape."""
-CANDIDATE_SIMILARITY = 0.78
-SPAN_SIMILARITY = 0.95
-PIXEL_SIMILARITY = 0.93
+CANDIDATE_SIMILARITY = 0.80
+SPAN_SIMILARITY = 0.97
+THUMBNAIL_SIMILARITY = 0.85
+PIXEL_SIMILARITY = 0.88
 _BLOCK_ROWS = 2048
-_REGISTERED_PX = 128
-_EDGE_PX = 4
+_COARSE_PX, _FINE_PX = 128, 192
+_COARSE_WIDTH_PX, _FINE_WIDTH_PX = 8.0, 4.0
+"""Structure wider than this is taken away before comparing: coarse enough to register by, then fine enough to tell apart
+two thoraxes whose ribs happen to match."""
+_EDGE_SHARE = 1 / 24
+_THUMBNAIL_EDGE_PX = 5
 
 
 @dataclass(frozen=True)
@@ -103,76 +109,124 @@ def candidates(vectors: np.ndarray, least: float = CANDIDATE_SIMILARITY) -> Iter
         yield rows[later] + start, columns[later] + start
 
 
-def _spans(thumbnails: np.ndarray) -> np.ndarray:
-    """Return orthonormal bases (n, HASH_SIZE, 5) of each hash and its derivatives under shift and scale in x and y."""
-    pictures = thumbnails.astype(np.float32)
+def _family(pictures: np.ndarray) -> np.ndarray:
+    """Return hashes, not normalised, of pictures (n, 64, 64) and of their derivatives under shift and scale: (n, 5, HASH)."""
     along_y, along_x = np.gradient(pictures, axis=(1, 2))
-    family = np.stack([pictures, along_x, along_y, along_x * _AXIS, along_y * _AXIS[:, None]], axis=1)
-    bases, _ = np.linalg.qr(_frequencies(family).transpose(0, 2, 1).astype(np.float64))
-    return bases.astype(np.float32)
+    return _frequencies(np.stack([pictures, along_x, along_y, along_x * _AXIS, along_y * _AXIS[:, None]], axis=1))
 
 
 def span_similarity(thumbnails: np.ndarray, vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return for each pair the larger share of one hash inside the other's span: float32 (pairs,) from 0 to 1."""
+    """Return for each pair the share of the second hash that lies in the first's span: float32 (pairs,) from 0 to 1.
+
+    ``first`` must be sorted.
+    """
     result = np.zeros(len(first), dtype=np.float32)
-    for start in range(0, len(first), 4096):
-        part = slice(start, start + 4096)
-        for one, other in ((first[part], second[part]), (second[part], first[part])):
-            places, rows = np.unique(one, return_inverse=True)
-            bases = _spans(thumbnails[places])[rows]
-            inside = np.linalg.norm(np.einsum("nh,nhk->nk", vectors[other], bases), axis=1)
-            result[part] = np.maximum(result[part], inside)
+    places, starts = np.unique(first, return_index=True)
+    ends = [*starts[1:], len(first)]
+    for block in range(0, len(places), 512):
+        family = _family(thumbnails[places[block : block + 512]].astype(np.float32))
+        bases, _ = np.linalg.qr(family.transpose(0, 2, 1).astype(np.float64))
+        for basis, start, end in zip(bases.astype(np.float32), starts[block : block + 512], ends[block : block + 512]):
+            result[start:end] = np.linalg.norm(vectors[second[start:end]] @ basis, axis=1)
     return result
 
 
-def _detail(image: np.ndarray) -> np.ndarray:
-    """Return the locally normalised fine structure at 128 × 128."""
+def thumbnail_similarity(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the correlation of two thumbnails' finest detail after two Gauss–Newton steps of shift and scale."""
     import cv2
 
-    small = equalised(cv2.resize(image, (_REGISTERED_PX, _REGISTERED_PX), interpolation=cv2.INTER_AREA))
-    wide = _REGISTERED_PX / 16
-    fine = cv2.GaussianBlur(small - cv2.GaussianBlur(small, (0, 0), wide), (0, 0), 1.0)
-    return fine / (np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), wide)) + 0.01)
+    fixed, moving = other.astype(np.float32), one.astype(np.float32)
+    target = _frequencies(fixed)
+    matrix = np.eye(3)
+    moved = moving
+    for _ in range(2):
+        family = _family(moved[None])[0].astype(np.float64)
+        share = np.linalg.solve(family @ family.T + 1e-6 * np.eye(5), family @ target)
+        x, y, wide, high = share[1:] / max(share[0], 0.2)
+        wide, high = wide / (THUMBNAIL_PX / 2), high / (THUMBNAIL_PX / 2)
+        centre = (THUMBNAIL_PX - 1) / 2
+        matrix = matrix @ np.array([[1 + wide, 0, x - wide * centre], [0, 1 + high, y - high * centre], [0, 0, 1]])
+        moved = cv2.warpAffine(
+            moving,
+            matrix[:2],
+            moving.shape,
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    inner = slice(_THUMBNAIL_EDGE_PX, -_THUMBNAIL_EDGE_PX)
+    details = [_finest(picture)[inner, inner].ravel() for picture in (fixed, moved)]
+    if min(detail.std() for detail in details) < 1e-6:
+        return -1.0
+    return float(np.corrcoef(*details)[0, 1])
+
+
+def _finest(picture: np.ndarray) -> np.ndarray:
+    import cv2
+
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), 1.5)
+    return fine / (np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 3.0)) + 2.55)
+
+
+def _detail(image: np.ndarray, side: int, width: float) -> np.ndarray:
+    """Return the locally normalised structure of a picture at ``side`` × ``side`` that is finer than ``width`` pixels."""
+    import cv2
+
+    small = equalised(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
+    fine = cv2.GaussianBlur(small - cv2.GaussianBlur(small, (0, 0), width), (0, 0), 1.0)
+    return fine / (np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), width)) + 0.01)
+
+
+def _registered(fixed: np.ndarray, moving: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
+    """Return the affine warp (2, 3) that lays ``moving`` over ``fixed``; raises cv2.error where there is none."""
+    import cv2
+
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-4)
+    return cv2.findTransformECC(fixed, moving, warp.astype(np.float32), cv2.MOTION_AFFINE, stop, None, 5)[1]
 
 
 def pixel_similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation of two images' detail after affine registration, −1 where they cannot be registered."""
+    """Return the correlation of two images' fine detail after affine registration, −1 where they cannot be registered."""
     import cv2
 
-    fixed, moving = _detail(one), _detail(other)
-    side = (_REGISTERED_PX, _REGISTERED_PX)
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
-        _, warp = cv2.findTransformECC(fixed, moving, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, stop, None, 5)
+        coarse = [_detail(image, _COARSE_PX, _COARSE_WIDTH_PX) for image in (one, other)]
+        warp = _registered(*coarse, np.eye(2, 3), 30)
+        warp[:, 2] *= _FINE_PX / _COARSE_PX
+        fixed, moving = (_detail(image, _FINE_PX, _FINE_WIDTH_PX) for image in (one, other))
+        warp = _registered(fixed, moving, warp, 20)
     except cv2.error:
         return -1.0
+    side = (_FINE_PX, _FINE_PX)
     moved = cv2.warpAffine(moving, warp, side, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     seen = cv2.warpAffine(np.ones(side, np.float32), warp, side, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
-    seen[:_EDGE_PX] = seen[-_EDGE_PX:] = False
-    seen[:, :_EDGE_PX] = seen[:, -_EDGE_PX:] = False
+    edge = round(_FINE_PX * _EDGE_SHARE)
+    seen[:edge] = seen[-edge:] = False
+    seen[:, :edge] = seen[:, -edge:] = False
     if seen.mean() < 0.5:
         return -1.0
     return float(np.corrcoef(fixed[seen], moved[seen])[0, 1])
 
 
-def search(thumbnails: np.ndarray, are_strangers) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs that pass steps 1 and 2, as two int arrays.
+def search(
+    thumbnails: np.ndarray, are_strangers: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs that pass steps 1 to 3, as two int arrays.
 
     ``are_strangers(first, second)``: bool array that tells which pairs are worth a look (other patients).
     """
     vectors = hashes(thumbnails)
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    kept: list[tuple[int, int]] = []
     for first, second in candidates(vectors):
         wanted = are_strangers(first, second)
         first, second = first[wanted], second[wanted]
-        if len(first):
-            near = span_similarity(thumbnails, vectors, first, second) >= SPAN_SIMILARITY
-            kept.append((first[near], second[near]))
-    nothing = np.zeros(0, dtype=np.int64)
-    return (
-        np.concatenate([first for first, _ in kept] or [nothing]),
-        np.concatenate([second for _, second in kept] or [nothing]),
-    )
+        near = span_similarity(thumbnails, vectors, first, second) >= SPAN_SIMILARITY
+        kept += [
+            (a, b)
+            for a, b in zip(first[near].tolist(), second[near].tolist())
+            if thumbnail_similarity(thumbnails[a], thumbnails[b]) >= THUMBNAIL_SIMILARITY
+        ]
+    pairs = np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def confirm(paths: list[Path], first: np.ndarray, second: np.ndarray) -> list[Match]:
