@@ -13,12 +13,15 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from radia_pipeline.reports.aggregate import aggregate, no_finding
-from radia_pipeline.reports.rules import KIND, KINDS, LEAF, Leaf, Rulebook, load_rules
+from radia_pipeline.reports.aggregate import no_finding
+from radia_pipeline.reports.rules import (
+    BITS, HAS_ADVICE, HAS_DEVICE, KIND, KINDS, LEAF, READS, SAYS_NORMAL, Leaf, Rulebook, load_rules,
+)  # fmt: skip
 from radia_pipeline.reports.scopes import UNREAD, SentenceReader
+from radia_pipeline.reports.scopes import Mention as ReadMention
 from radia_pipeline.reports.sections import LABELLED, Sentence, bare_title, close_open_section, title_before
 from radia_pipeline.reports.words import (
-    CLOSE, COLON, COMMA, DASH, FIRST_WORD, NEWLINE, NUMBER, OPEN, PARAGRAPH, QUESTION, SEMICOLON, SPACE, STOP, TOKEN,
+    CLOSE, COLON, COMMA, DASH, FIRST_WORD, NEWLINE, OPEN, PARAGRAPH, QUESTION, SEMICOLON, SPACE, STOP, TOKEN,
 )  # fmt: skip
 
 _SPLIT = TOKEN.split
@@ -31,10 +34,10 @@ _SPOKEN = {"comma": _MARK[COMMA], "colon": _MARK[COLON]}
 _LONGEST_SKIP = 3
 """Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
 
-_PUNCTUATION, _REMARK, _DEVICE, _ADVICE_VERB = (KIND[k] for k in ("punctuation", "remark", "device", "advice_verb"))
-_READ = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "other", "anatomy", "quality"))
+_PUNCTUATION, _REMARK = KIND["punctuation"], KIND["remark"]
 _NAMED = frozenset(KIND[k] for k in ("finding", "fixed_finding"))
-_SAYS_NORMAL = frozenset(KIND[k] for k in ("normal", "clear"))
+_NO_CLASS = (None,)
+_new = tuple.__new__
 _FUNCTION_WORDS = frozenset(KIND[k] for k in ("de", "article", "and", "or", "nor", "avec", "deny", "not", "ne", "link", "hedge_before", "hedge_near", "modifier", "verb", "hedge_verb", "seem"))
 _CONTINUATION = frozenset(KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after"))
 
@@ -145,13 +148,14 @@ class Labeler:
     def _scan(self, symbols: list[int]) -> tuple[list[tuple], list[Sentence], set[str]]:
         """Match phrases and punctuation; cut into sentences. Events: (kind, first token, last token, leaf)."""
         book = self.book
-        solo, tree = book.solo, book.tree
+        solo_get, tree_get, modifiers = book.solo.get, book.tree.get, book.modifiers
+        all_bits = BITS
         events: list[tuple] = []
         sentences: list[Sentence] = []
         remarks: set[str] = set()
-        section, first, start, broken = "findings", 0, 1, 2
-        i, n, add = 1, len(symbols), events.append
-        bare = bare_title(symbols, 1, book, section) if n > 1 else None
+        section, first, start, broken, bits = "findings", 0, 1, 2, 0
+        i, n, add, bare_first = 1, len(symbols), events.append, book.bare_first
+        bare = bare_title(symbols, 1, book, section) if n > 1 and symbols[1] in bare_first else None
         if bare:
             i = start = bare[0]
             section = bare[1]
@@ -159,11 +163,15 @@ class Labeler:
             symbol = symbols[i]
             end = i
             if symbol >= FIRST_WORD:
-                leaf = solo.get(symbol)
+                leaf = solo_get(symbol)
                 if leaf is None:
-                    node = tree.get(symbol)
+                    node = tree_get(symbol)
                     if node is not None:
-                        leaf, end = self._longest(symbols, i, n, node)
+                        following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else -2
+                        if following in node or following in modifiers:
+                            leaf, end = self._longest(symbols, i, n, node)
+                        else:
+                            leaf = node.get(LEAF)
                 if leaf is not None:
                     kind = leaf.kind
                     if kind == _PUNCTUATION:
@@ -178,8 +186,7 @@ class Labeler:
                         remarks.add(leaf.value)
                     else:
                         add((kind, i, end, leaf))
-            elif symbol == NUMBER:
-                pass
+                        bits |= all_bits[kind]
             mark = symbols[end + 1]
             i = end + 2
             if not mark:
@@ -192,22 +199,25 @@ class Labeler:
                     while cut > first and events[cut - 1][1] >= token:
                         cut -= 1
                     if token > start:
-                        sentences.append(Sentence(section, first, cut, start, token - 2, broken, False))
+                        sentences.append(Sentence(section, first, cut, start, token - 2, broken, False, bits))
                     broken = 0
+                    bits = 0
+                    for event in events[cut:]:
+                        bits |= all_bits[event[0]]
                     section, first, start = new_section, cut, token
                     if not (new_section == "findings" and cut < len(events) and events[cut][0] == KIND["anatomy"]):
                         del events[cut:]
-                        start = i
+                        start, bits = i, 0
                         continue
                 add((_MARK[COLON].kind, end + 1, end + 1, _MARK[COLON]))
                 continue
             if mark == STOP and symbol in book.abbreviations:
                 continue
             if mark in (STOP, QUESTION, PARAGRAPH):
-                sentences.append(Sentence(section, first, len(events), start, end, broken, mark == QUESTION))
-                first, start = len(events), i
+                sentences.append(Sentence(section, first, len(events), start, end, broken, mark == QUESTION, bits))
+                first, start, bits = len(events), i, 0
                 broken = 2 if mark == PARAGRAPH else 0
-                if i < n:
+                if i < n and symbols[i] in bare_first:
                     bare = bare_title(symbols, i, book, section)
                     if bare:
                         i = start = bare[0]
@@ -219,7 +229,7 @@ class Labeler:
             if leaf is not None:
                 add((leaf.kind, end + 1, end + 1, leaf))
         if first < len(events) or start < n:
-            sentences.append(Sentence(section, first, len(events), start, min(n - 2, i - 2), broken, False))
+            sentences.append(Sentence(section, first, len(events), start, min(n - 2, i - 2), broken, False, bits))
         if section not in LABELLED:
             sentences = close_open_section(sentences, events, symbols, book)
         return events, sentences, remarks
@@ -252,73 +262,85 @@ class Labeler:
     # ------------------------------------------------------------------ events to a reading
     def _put_together(self, text, parts, symbols, events, sentences, remarks, shifts) -> Reading:
         book = self.book
-        ends = None
-        mentions: list[Mention] = []
+        place = _Places(text, parts, shifts)
+        rows: list[Mention] = []
         asked: set[str] = set()
-        unread = 0
-        says_normal = has_device = False
+        seen = 0
         for s in sentences:
+            labelled = s.section in LABELLED
+            if not s.bits & READS:
+                seen |= s.bits if labelled else 0
+                continue
             span = events[s.first : s.last]
-            if not span:
-                continue
-            kinds = {e[0] for e in span}
-            if kinds.isdisjoint(_READ):
-                if s.section in LABELLED:
-                    says_normal = says_normal or not kinds.isdisjoint(_SAYS_NORMAL)
-                    has_device = has_device or _DEVICE in kinds
-                continue
-            if ends is None:
-                ends = list(accumulate(map(len, parts)))
-            if s.section not in LABELLED:
-                found = [(e[3], e[1], e[2], None, None, f"section.{s.section}") for e in span if e[0] in _NAMED]
-                if s.section == "indication":
-                    asked.update(c for f in found for c in f[0].classes)
-            else:
+            if labelled:
                 reader = SentenceReader(span, symbols, book)
-                reader.read(s.asked, _ADVICE_VERB in kinds)
-                says_normal = says_normal or reader.says_normal
-                has_device = has_device or _DEVICE in kinds
-                found = [(m.leaf, m.first, m.last, m.status, m.cue, m.rule) for m in reader.mentions]
-            if not found:
-                continue
-            a, b = ends[s.start - 1], ends[min(s.end, len(ends) - 1)]
-            sentence = text[a:b] if shifts is None else text[_shift(a, shifts) : _shift(b, shifts)]
-            for leaf, t0, t1, status, cue, rule in found:
-                c0, c1 = ends[t0 - 1], ends[t1]
-                cue_text = None
-                if cue is not None:
-                    k0, k1 = ends[cue[1] - 1], ends[cue[2]]
-                    cue_text = text[k0:k1] if shifts is None else text[_shift(k0, shifts) : _shift(k1, shifts)]
-                if shifts is not None:
-                    c0, c1 = _shift(c0, shifts), _shift(c1, shifts)
-                if rule == UNREAD:
-                    unread += 1
-                for class_ in leaf.classes or (None,):
-                    mentions.append(Mention(leaf.rule, class_, status, s.section, sentence, c0, c1, cue_text, rule))
-        return self._finish(mentions, asked, remarks, unread, says_normal, has_device)
+                reader.read(s.asked, s.bits & HAS_ADVICE)
+                seen |= s.bits & HAS_DEVICE
+                if reader.says_normal:
+                    seen |= SAYS_NORMAL
+                found = reader.mentions
+            else:
+                found = _named_only(span, s.section)
+                if s.section == "indication":
+                    asked.update(c for m in found for c in m.leaf.classes)
+            if found:
+                place.rows(s, found, rows)
+        return _finish(rows, asked, remarks, seen)
 
-    def _finish(self, mentions, asked, remarks, unread, says_normal, has_device) -> Reading:
-        labels = aggregate((m.class_, m.status) for m in mentions)
-        other = any(m.class_ is None and m.status is not None and m.status != 0 for m in mentions)
-        read = [m.status for m in mentions if m.status is not None]
-        has_text = bool(says_normal or has_device or read)
-        value = no_finding(labels, has_text=has_text, has_other=other or unread > 0)
-        if value is not None:
-            labels["No Finding"] = value
-        attributes = Attributes(
-            has_findings_text=has_text,
-            is_unlabelled=not labels,
-            is_signed_unread="is_signed_unread" in remarks,
-            is_concordance_impossible="is_concordance_impossible" in remarks,
-            is_quality_limited="is_quality_limited" in remarks,
-            is_reference_only="is_reference" in remarks and not has_text,
-            has_open_question=any(c not in labels for c in asked),
-            has_other_abnormality=other,
-            mention_count=len(mentions),
-            uncertain_share=read.count(-1) / len(read) if read else 0.0,
-            unread_count=unread,
-        )
-        return Reading(tuple(mentions), attributes, labels)
+
+def _named_only(span: list[tuple], section: str) -> list[ReadMention]:
+    """Findings of a section that makes no label: kept as evidence, without a status."""
+    return [ReadMention(e[3], e[1], e[2], None, None, f"section.{section}", "") for e in span if e[0] in _NAMED]
+
+
+class _Places:
+    """Tokens to characters of the original text; built when the first finding asks."""
+
+    def __init__(self, text: str, parts: list[str], shifts: list[tuple[int, int]] | None) -> None:
+        self._text, self._parts, self._shifts = text, parts, shifts
+        self._ends: list[int] = []
+
+    def rows(self, s: Sentence, found: list[ReadMention], rows: list[Mention]) -> None:
+        """Append one row per mention and class."""
+        ends, text, shifts, section = self._ends, self._text, self._shifts, s.section
+        if not ends:
+            ends = self._ends = list(accumulate(map(len, self._parts)))
+            if shifts:
+                ends[:] = [_shift(e, shifts) for e in ends]
+        sentence = text[ends[s.start - 1] : ends[s.end]]
+        for m in found:
+            leaf, cue = m.leaf, m.cue
+            words = text[ends[cue[1] - 1] : ends[cue[2]]] if cue is not None else None
+            start, end = ends[m.first - 1], ends[m.last]
+            for name in leaf.classes or _NO_CLASS:
+                rows.append(_new(Mention, (leaf.rule, name, m.status, section, sentence, start, end, words, m.rule)))
+
+
+def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) -> Reading:
+    labels: dict[str, int] = {}
+    read = uncertain = unread = 0
+    other = False
+    for row in rows:
+        name, status = row[1], row[2]
+        if status is None:
+            unread += row[8] == UNREAD
+            continue
+        read += 1
+        uncertain += status == -1
+        if name is None:
+            other = other or status != 0
+        elif status == 1 or labels.get(name, 0) == 0:
+            labels[name] = status
+    has_text = bool(read or seen)
+    value = no_finding(labels, has_text=has_text, has_other=other or unread > 0)
+    if value is not None:
+        labels["No Finding"] = value
+    attributes = Attributes(
+        has_text, not labels, "is_signed_unread" in remarks, "is_concordance_impossible" in remarks,
+        "is_quality_limited" in remarks, "is_reference" in remarks and not has_text, any(c not in labels for c in asked),
+        other, len(rows), uncertain / read if read else 0.0, unread,
+    )  # fmt: skip
+    return Reading(tuple(rows), attributes, labels)
 
 
 def _shift(position: int, shifts: list[tuple[int, int]]) -> int:

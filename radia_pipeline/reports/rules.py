@@ -28,10 +28,16 @@ KINDS = (
     "prior", "resolved", "resolved_after", "lessened", "partial", "complete", "change", "state", "hedge_near",
     "hedge_before", "hedge_verb", "hedge_after", "seem", "or", "exclude_word", "contrast", "link", "explain", "avec",
     "no_label", "other_exam", "advice", "imperative", "advice_subject", "advice_verb", "de", "article", "and", "verb",
-    "punctuation", "filler", "modifier", "comma", "colon", "open", "close", "semicolon", "dash", "remark", "stop",
+    "punctuation", "filler", "modifier", "comma", "colon", "open", "close", "semicolon", "dash", "remark", "stop", "presence",
 )  # fmt: skip
 KIND = {name: number for number, name in enumerate(KINDS)}
 READABLE = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "quality", "other", "anatomy"))
+
+
+READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE = 1, 2, 4, 8
+_BITS = {**{KIND[k]: SAYS_NORMAL for k in ("normal", "clear")}, KIND["device"]: HAS_DEVICE, KIND["advice_verb"]: HAS_ADVICE}
+BITS = tuple(READS if n in READABLE else _BITS.get(n, 0) for n in range(len(KINDS)))
+"""What the presence of a kind means for its sentence, as flags."""
 
 
 class Leaf(NamedTuple):
@@ -73,6 +79,7 @@ class Rulebook:
     titles: dict[tuple[int, ...], str]
     bare_titles: frozenset[tuple[int, ...]]
     bare_ends: frozenset[tuple[int, ...]]
+    bare_first: frozenset[int]
     indication_words: frozenset[int]
     words: dict[str, int] = field(default_factory=dict)
 
@@ -133,7 +140,7 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
     typos = Typos(book.targets, list(cues["real_words"]) + [w for w in book.seen if w not in book.targets])
     table = WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
     return Rulebook(version, book.rules, table, tree, solo, frozenset(modifiers), abbreviations,
-                    frozenset(book.none_words), titles, bare, ends, indication, book.symbols)  # fmt: skip
+                    frozenset(book.none_words), titles, bare, ends, frozenset(t[0] for t in bare | ends), indication, book.symbols)  # fmt: skip
 
 
 class _Builder:

@@ -22,7 +22,7 @@ UNREAD = "unread"
 """Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
 
 K = KIND
-_LIGHT = frozenset(K[k] for k in ("de", "article", "modifier", "hedge_near", "filler", "seem", "hedge_verb", "link", "hedge_before", "state"))
+_LIGHT = frozenset(K[k] for k in ("de", "article", "modifier", "hedge_near", "filler", "seem", "hedge_verb", "link", "hedge_before", "state", "presence"))
 _NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
 _TARGETS = _NAMES | {K["anatomy"], K["enlargement"], K["quality"], K["limit"], K["resolved"], K["lessened"], K["change"]}
 _BOUNDARY = frozenset(K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor"))
@@ -43,22 +43,18 @@ class Mention:
 class SentenceReader:
     """Walks the events of one sentence. One instance per sentence; ``mentions`` and ``says_normal`` are the result."""
 
-    __slots__ = ("adjective", "advice_from", "book", "clause", "cue", "enlarging", "events", "fresh", "full", "group", "i",
-                 "intro", "last", "mentions", "negated", "ne", "normal_before", "says_normal", "scope", "segment", "sep",
-                 "sep_event", "skip", "symbols", "verb")  # fmt: skip
+    # What a sentence begins with; kept on the class so that a new reader costs four assignments.
+    scope, cue, fresh, full = NONE, None, True, False
+    sep, sep_event, intro, adjective = "", -1, "", False
+    clause = segment = i = 0
+    ne = negated = verb = says_normal = False
+    enlarging = normal_before = None
+    advice_from = -1
 
     def __init__(self, events: list[tuple], symbols: list[int], book: Rulebook) -> None:
         self.events, self.symbols, self.book = events, symbols, book
         self.mentions: list[Mention] = []
-        self.scope, self.cue, self.fresh, self.full = NONE, None, True, False
-        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
-        self.clause = self.segment = 0
-        self.ne = self.negated = self.verb = False
         self.group: list[tuple] = []
-        self.enlarging = self.normal_before = None
-        self.says_normal = False
-        self.skip = self.advice_from = -1
-        self.i = 0
 
     def read(self, asked: bool, has_advice: bool) -> None:
         """Fill ``mentions``. ``asked``: the sentence ends in a question mark."""
@@ -67,7 +63,7 @@ class SentenceReader:
         handlers = HANDLERS
         for i, event in enumerate(self.events):
             handler = handlers[event[0]]
-            if handler is not None and i > self.skip:
+            if handler is not None:
                 self.i = i
                 handler(self, event)
         if asked:
@@ -302,6 +298,7 @@ class SentenceReader:
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
         if scope == DENIED or scope == SILENT:
             self.group = []
+            self.search_was_negative(event)
             return
         hedged = scope == HEDGED and self.cue[0] != K["seem"]
         for anatomy in self.group:
@@ -357,6 +354,8 @@ class SentenceReader:
         for anatomy in self.group:
             if anatomy[3].rule != "costophrenic":
                 self.label(anatomy, -1, event)
+        if not self.group and self.mentions[self.clause :] and self.mentions[-1].leaf.rule == "cardiomegaly":
+            self.back(-1, event, event[3].rule, whole=False)
         self.close_predicate(event)
 
     def blunted(self, event: tuple) -> None:
@@ -414,14 +413,20 @@ class SentenceReader:
         """A bare "non" ends a statement: "Pneumothorax : non"."""
         if self.after_colon(event):
             return
-        if self.scope == SILENT and self.cue[3].rule == "history" and self.symbols[event[1]] == self.book.words["negatif"]:
-            for mention in self.mentions[self.clause :]:  # "la recherche d'un foyer infectieux est négative"
-                mention.status, mention.cue, mention.rule = 0, event, event[3].rule
+        if self.search_was_negative(event):
             return
         last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in _BOUNDARY
         if last_token and self.mentions[self.clause :] and event[1] - self.mentions[-1].last <= 2:
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
+
+    def search_was_negative(self, event: tuple) -> bool:
+        """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
+        if self.scope != SILENT or self.cue[3].rule != "history" or self.symbols[event[2]] != self.book.words["negatif"]:
+            return False
+        for mention in self.mentions[self.clause :]:
+            mention.status, mention.cue, mention.rule = 0, event, event[3].rule
+        return True
 
     def not_(self, event: tuple) -> None:
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
@@ -442,7 +447,10 @@ class SentenceReader:
             if self.ne:
                 self.not_(event)
             return
-        if self.ne or not self.i:
+        words = self.book.words
+        rest = self.symbols[event[2] + 2 : self.events[-1][2] + 8 : 2]
+        compared = words["que"] in rest or words["qu"] in rest
+        if self.ne or not (self.i or compared):
             self.open(DENIED, event)
             self.negated = True
 
@@ -557,7 +565,7 @@ class SentenceReader:
         self.undo_unread()
         if self.scope == HEDGED and self.cue[0] == K["seem"]:
             self.scope = NONE
-        if self.group and not self.sep:
+        if self.group and not self.sep and self.next_kind() != K["and"]:
             self.group = []
         self.ne = False
 
@@ -676,6 +684,11 @@ class SentenceReader:
         self.ne = self.negated = False
         self.enlarging = None
 
+    def presence(self, event: tuple) -> None:
+        """Présence de: a new statement, unless it stands right under a denial or hedge."""
+        if not (self.scope and self.fresh and not self.sep):
+            self.contrast(event)
+
     def negation_follows(self) -> bool:
         return self.next_kind() in (K["deny"], K["not"], K["no_more"])
 
@@ -747,7 +760,7 @@ _BY_KIND = {
     "limit": "limit", "deny": "deny", "nor": "nor", "not": "not_", "no_more": "no_more", "ne": "ne_", "deny_after": "deny_after",
     "none_after": "none_after", "resolved": "resolved", "resolved_after": "resolved_after", "lessened": "lessened", "change": "change",
     "state": "state", "hedge_near": "hedge_near", "hedge_before": "hedge_before", "hedge_verb": "hedge_verb", "hedge_after": "hedge_after",
-    "seem": "seem", "or": "or_", "exclude_word": "exclude_word", "contrast": "contrast", "avec": "avec", "no_label": "no_label",
+    "seem": "seem", "or": "or_", "exclude_word": "exclude_word", "contrast": "contrast", "presence": "presence", "avec": "avec", "no_label": "no_label",
     "other_exam": "other_exam", "link": "linked", "advice": "advice", "advice_verb": "suggests", "imperative": "imperative", "de": "de", "article": "article", "and": "and_",
     "verb": "verb_", "modifier": "modifier", "comma": "comma", "open": "comma", "close": "comma", "colon": "colon",
     "semicolon": "hard_stop", "dash": "hard_stop",

@@ -21,7 +21,7 @@ _MODIFIER = KIND["modifier"]
 
 
 class Sentence(NamedTuple):
-    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: begins after a line end; ``asked``: ends in "?"."""
+    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: begins after a line end; ``asked``: ends in "?"; ``bits``: flags."""
 
     section: str
     first: int
@@ -30,6 +30,7 @@ class Sentence(NamedTuple):
     end: int
     broken: int
     asked: bool
+    bits: int
 
 
 def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> tuple[int, str] | None:
