@@ -1,6 +1,7 @@
 """Geometry and rasters that every drawing uses: the frame, smooth outlines, soft masks, noise fields.
 
-Canonical coordinates: x and y in units of the image's longest side, (0.5, 0.5) at the middle of the thorax, y downwards,
+Canonical coordinates: x and y in units of the image's longest side, (0.5, 0.5) at the middle of the thorax,
+y downwards,
 the patient's right at small x. Rasters are float32 (height_px, width_px). No anatomy and no pathology belongs here.
 """
 
@@ -129,7 +130,7 @@ class Frame:
     def box(
         self, mask: np.ndarray, level: float = 0.5, margin: float = 0.0
     ) -> tuple[float, float, float, float] | None:
-        """Return x, y, width, height in pixels of what reaches ``level``, widened by ``margin``; None where nothing does."""
+        """Return x, y, width, height in px of what reaches ``level``, widened by ``margin``; None if nothing does."""
         reached = mask >= level
         rows, columns = np.flatnonzero(reached.any(axis=1)), np.flatnonzero(reached.any(axis=0))
         if not len(rows):

@@ -1,4 +1,4 @@
-"""One radiograph as a de-identified DICOM file: attributes, grey scale, transfer syntax. Which files exist is in ``layouts``."""
+"""One radiograph as a de-identified DICOM file: attributes, grey scale, transfer syntax."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def draw_encoding(rng: np.random.Generator) -> Encoding:
 
 
 def stored_values(grey: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """Return the integers to store for display grey 0..1; MONOCHROME1 stores what is bright as small (PS3.3 C.7.6.3.1.2)."""
+    """Return the integers to store for grey 0..1; MONOCHROME1 stores what is bright as small (PS3.3 C.7.6.3.1.2)."""
     top = (1 << encoding.bits) - 1
     values = np.round(grey * np.float32(top)).astype(np.uint16 if encoding.bits > 8 else np.uint8)
     return top - values if encoding.is_inverted else values

@@ -9,8 +9,9 @@ import numpy as np
 from radia_pipeline.phantom.canvas import Frame, generator
 from radia_pipeline.phantom.exposure import develop, draw_exposure
 from radia_pipeline.phantom.frontal import Anatomy, draw_anatomy, draw_chest
+from radia_pipeline.phantom.frontal_signs import Box, paint
 from radia_pipeline.phantom.lateral import draw_lateral_chest, paint_lateral
-from radia_pipeline.phantom.signs import Box, Sign, bend, paint
+from radia_pipeline.phantom.signs import Sign, bend
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A whole report: which findings it states, denies, doubts or leaves out, its sections, and how it was typed.
 
-``labels_said`` follows the labeling guide (before closure, No Finding by its rule 4, nulls left out). Sentences are made in
+``labels_said`` follows the labeling guide (before closure, No Finding by its rule 4,
+nulls left out). Sentences are made in
 ``sentences``; typing habits in ``typing_habits``.
 """
 
@@ -37,7 +38,8 @@ FALSE_ALARM = 0.04
 """Share of studies in which something is suspected that is not there."""
 UNREADABLE_SHARE = 0.012
 DENIED = {
-    "Pleural Effusion": 0.62, "Pneumothorax": 0.55, "Cardiomegaly": 0.5, "Consolidation": 0.32, "Pneumonia": 0.22, "Edema": 0.28,
+    "Pleural Effusion": 0.62, "Pneumothorax": 0.55, "Cardiomegaly": 0.5, "Consolidation": 0.32, "Pneumonia": 0.22,
+    "Edema": 0.28,
     "Infiltration": 0.12, "Nodule": 0.10, "Mass": 0.13, "Atelectasis": 0.09, "Fracture": 0.13, "Lung Lesion": 0.05,
     "Lung Opacity": 0.06, "Emphysema": 0.03, "Pleural Other": 0.05, "Hernia": 0.03, "Enlarged Cardiomediastinum": 0.2,
 }  # fmt: skip
@@ -71,9 +73,9 @@ def write_report(findings: Mapping[str, Place], rng: np.random.Generator) -> Rep
         return Report(pick(rng, wording.UNREADABLE), {})
     sentences, statuses = _findings(findings, rng)
     sentences += _denials(statuses, rng)
-    is_blocked = not statuses and rng.random() < 0.03
-    sentences += _remarks(statuses, is_blocked, rng)
-    if not statuses and not is_blocked and rng.random() < 0.12:
+    remarks, is_blocked = _remarks(statuses, rng)
+    sentences += remarks
+    if not sentences or (not statuses and not is_blocked and rng.random() < 0.12):
         sentences = [Sentence(pick(rng, wording.NORMAL_EXAM), {}, "lung")]
     closing = _conclusion(findings, statuses, is_blocked, rng)
     said = combined(*(sentence.said for sentence in [*sentences, *closing]))
@@ -160,25 +162,26 @@ def _denials(statuses: Mapping[str, int], rng: np.random.Generator) -> list[Sent
     return sentences
 
 
-def _remarks(statuses: Mapping[str, int], is_blocked: bool, rng: np.random.Generator) -> list[Sentence]:
-    """Return true remarks that label nothing: neutral anatomy, devices, lookalikes, history."""
-    remarks = []
+def _remarks(statuses: Mapping[str, int], rng: np.random.Generator) -> tuple[list[Sentence], bool]:
+    """Return true remarks that label nothing, and whether one of them is an abnormality that blocks No Finding."""
+    remarks, is_blocked = [], False
     for organ, options in wording.NEUTRAL.items():
         if organ == "lung" and statuses:
             options = ("Hiles sans particularité", "Les hiles sont normaux", "Bonne inspiration")
-        if rng.random() < {"lung": 0.45, "heart": 0.2, "pleura": 0.08, "bone": 0.35, "device": 0.14}[organ]:
+        if rng.random() < {"lung": 0.45, "pleura": 0.08, "bone": 0.3, "device": 0.14}[organ]:
             remarks.append(Sentence(pick(rng, options), {}, organ))
-    if is_blocked:
-        remarks.append(Sentence(pick(rng, wording.BLOCKING), {}, "lung"))
+    for organ, options in wording.BLOCKING.items():
+        if rng.random() < {"lung": 0.02, "heart": 0.08, "bone": 0.06}[organ]:
+            remarks.append(Sentence(pick(rng, options), {}, organ))
+            is_blocked = True
     if 1 in statuses.values() and rng.random() < 0.06:
-        remarks.append(
-            Sentence(pick(rng, wording.LOOKALIKES).replace("{side}", pick(rng, ["droit", "gauche"])), {}, "lung")
-        )
+        lookalike = pick(rng, wording.LOOKALIKES).replace("{side}", pick(rng, ["droit", "gauche"]))
+        remarks.append(Sentence(lookalike, {}, "lung"))
     if rng.random() < 0.03:
         past = phrase_of(pick(rng, ["Pneumonia", "Emphysema", "Hernia", "Fracture"]), rng, singular=True)
-        text = pick(rng, [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"])
-        remarks.append(Sentence(text, {}, "lung"))
-    return remarks
+        options = [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"]
+        remarks.append(Sentence(pick(rng, options), {}, "lung"))
+    return remarks, is_blocked
 
 
 def _conclusion(
@@ -201,10 +204,11 @@ def _conclusion(
 
 def _preamble(rng: np.random.Generator) -> str:
     """Return an indication, which makes no label whatever it names, ended by the next title."""
-    name = pick(rng, [c for c in vocabulary().pathologies])
+    name = pick(rng, vocabulary().pathologies)
     phrase = phrase_of(name, rng, singular=True)
     symptom = pick(rng, wording.SYMPTOMS)
-    question = pick(rng, [f"Éliminer {phrase.text}", f"R/O {phrase.text}", f"{phrase.text.capitalize()}?", f"Suivi {phrase.of_a()}",
+    question = pick(rng, [f"Éliminer {phrase.text}", f"R/O {phrase.text}", f"{phrase.text.capitalize()}?",
+    f"Suivi {phrase.of_a()}",
                           f"ATCD: {phrase.text}", "", ""])  # fmt: skip
     return f"{pick(rng, wording.INDICATION_TITLES)} {symptom}. {question + '.' if question else ''}".strip().replace(
         "?.", "?"
@@ -216,13 +220,14 @@ def _recommendation(rng: np.random.Generator) -> str:
     return pick(rng, [
         f"Un contrôle est suggéré pour exclure {phrase.a()}.",
         f"TDM thoracique recommandée afin d'éliminer {phrase.a()}.",
-        f"Contrôle suggéré dans 6 semaines pour exclure {phrase.a()} sous-jacente.".replace("sous-jacente", "sous-jacent" + ("e" if phrase.gender == "f" else "")),
+        f"Contrôle suggéré dans 6 semaines pour exclure {phrase.a()} sous-jacente.".replace("sous-jacente",
+        "sous-jacent" + ("e" if phrase.gender == "f" else "")),
         "Contrôle radiologique suggéré au besoin.",
     ])  # fmt: skip
 
 
 def _end(sentence: Sentence) -> str:
-    return sentence.text if sentence.text.endswith("?") else sentence.text + "."
+    return sentence.text if sentence.text.endswith(("?", ".")) else sentence.text + "."
 
 
 def _assemble(sentences: list[Sentence], closing: list[Sentence], rng: np.random.Generator) -> str:

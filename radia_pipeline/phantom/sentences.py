@@ -1,4 +1,4 @@
-"""Sentences about findings, each with the label that the labeling guide gives it: (text without full stop, {class: status}).
+"""Sentences about findings, each with the labels that the labeling guide gives it.
 
 A sentence is written here only if the guide decides its label; whatever it leaves open does not belong in a corpus with
 known truth.
@@ -24,6 +24,10 @@ from radia_pipeline.phantom.wording import (
 Place = tuple[int, str]
 """Side (−1 right, +1 left) and zone (upper, middle, lower) of a finding."""
 
+LESS_OR_MORE = ("Diminution", "Régression partielle", "Légère amélioration", "Augmentation", "Progression")
+GONE = ("Résolution", "Disparition", "Résorption", "Résolution complète", "Régression complète")
+LASTING = ("Fracture", "Hernia", "Cardiomegaly", "Pleural Other", "Emphysema", "Enlarged Cardiomediastinum")
+"""Classes that do not resolve from one film to the next."""
 UNCHANGED = ("Pas de changement", "Pas de changement significatif", "Pas de progression", "Pas d'augmentation")
 NO_TRACE = ("d'évidence", "de signe", "d'image")
 
@@ -46,7 +50,7 @@ def pick(rng: np.random.Generator, options: Sequence, weights: Sequence[float] |
 
 
 def phrase_of(name: str, rng: np.random.Generator, *, singular: bool = False) -> Phrase:
-    """Return a noun phrase that names the class; ``singular``: one that names nothing else, as denial and doubt need."""
+    """Return a noun phrase for the class; ``singular``: one that names nothing else, as denial and doubt need."""
     phrases = [p for p in PHRASES[name] if not (singular and (p.is_plural or p.also))]
     return pick(rng, phrases, [p.weight for p in phrases])
 
@@ -106,7 +110,7 @@ def positive(name: str, place: Place, rng: np.random.Generator) -> Sentence:
         return stated
     p = phrase_of(name, rng)
     q = qualified(p, place, rng)
-    where = located(p, place, rng)
+    where, was_not = located(p, place, rng), "n'étaient pas" if p.is_plural else "n'était pas"
     text = pick(rng, [
         lambda: _cap(q),
         lambda: _cap(q),
@@ -118,9 +122,9 @@ def positive(name: str, place: Place, rng: np.random.Generator) -> Sentence:
         lambda: f"{_cap(p.text)}{where} {p.agree(pick(rng, ['inchangé', 'stable', 'connu']))}",
         lambda: f"{_cap(p.text)}{where} {p.agree('inchangé')} par rapport à l'examen antérieur",
         lambda: f"{pick(rng, UNCHANGED)} {p.of_the()}",
-        lambda: f"{pick(rng, ['Diminution', 'Régression partielle', 'Légère amélioration', 'Augmentation', 'Progression'])} {p.of_the()}{where}",
+        lambda: f"{pick(rng, LESS_OR_MORE)} {p.of_the()}{where}",
         lambda: f"{_cap(p.text)} {p.agree('résiduel')}{where}",
-        lambda: f"{_cap(q)} qui n'{'étaient' if p.is_plural else 'était'} pas {p.agree('présent')} à l'examen antérieur",
+        lambda: f"{_cap(q)} qui {was_not} {p.agree('présent')} à l'examen antérieur",
         lambda: f"Aspect compatible avec {p.a(q)}",
         lambda: f"Image en faveur {p.of_a(q)}",
         lambda: f"Aucune anomalie {pick(rng, ['à part', 'hormis'])} {p.a(q)}",
@@ -132,7 +136,8 @@ def opacity_because(name: str, place: Place, status: int, rng: np.random.Generat
     """Return an opacity that is seen, and its cause, certain or hedged: the opacity keeps its own status."""
     p = phrase_of(name, rng, singular=True)
     opacity = pick(rng, PHRASES["Lung Opacity"])
-    head = f"{pick(rng, ['Opacité', 'Il y a une opacité', 'On note une opacité mal définie'])}{located(opacity, place, rng)}"
+    seen = pick(rng, ["Opacité", "Il y a une opacité", "On note une opacité mal définie"])
+    head = seen + located(opacity, place, rng)
     links = {
         1: ["en rapport avec", "compatible avec", "témoignant de", "traduisant"],
         -1: [
@@ -239,10 +244,11 @@ def _one_negative(name: str, p: Phrase, said: dict[str, int], organ: str, rng: n
         lambda: f"Pas {pick(rng, NO_TRACE)} {p.bare()}",
         lambda: f"{_cap(p.text)}: {p.agree('aucun')}",
         lambda: f"{_cap(p.the())} n'est plus visible",
-        lambda: f"{pick(rng, ['Résolution', 'Disparition', 'Résorption', 'Résolution complète', 'Régression complète'])} {p.of_the()}",
+        lambda: f"{pick(rng, GONE)} {p.of_the()}",
         lambda: f"{_cap(p.the())} a disparu",
         lambda: f"Plages pulmonaires exemptes {p.bare()}",
-    ], [6, 4, 1.5, 1.5, 1.5, 0.7, 3, 1.2, 0.6, 0.6, 0.8, 0.4, 0.4])()  # fmt: skip
+    ], [6, 4, 1.5, 1.5, 1.5, 0.7, 3, 1.2, 0.6, *([0, 0, 0] if name in LASTING else [0.8, 1.0, 0.5]),
+        0.5 if organ == "lung" else 0])()  # fmt: skip
     return Sentence(text, said, organ)
 
 

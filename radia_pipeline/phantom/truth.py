@@ -70,7 +70,8 @@ def label_rows(
 def write_truth(folder: Path, boxes: list[dict], labels: list[dict]) -> None:
     """Write both tables, sorted."""
     folder.mkdir(parents=True, exist_ok=True)
-    by = {"boxes": [("source", "ascending"), ("native_image_id", "ascending"), ("class", "ascending"), ("x_px", "ascending")],
+    by = {"boxes": [("source", "ascending"), ("native_image_id", "ascending"), ("class", "ascending"), ("x_px",
+          "ascending")],
           "labels": [("source", "ascending"), ("native_study_id", "ascending")]}  # fmt: skip
     for name, rows, schema in (("boxes", boxes, BOX_SCHEMA), ("labels", labels, LABEL_SCHEMA)):
         table = pa.Table.from_pylist(rows, schema=schema).sort_by(by[name])

@@ -1,4 +1,4 @@
-"""What happens to a dictated text on its way: spelling of œ, accents, capitals, typing errors, spoken punctuation, line ends.
+"""What happens to a dictated text on its way: œ, accents, capitals, typing errors, spoken punctuation, line ends.
 
 None of it changes what the text says.
 """
@@ -23,7 +23,7 @@ def retype(text: str, rng: np.random.Generator) -> str:
         text = _with_error(text, rng)
     if rng.random() < 0.03:
         text = re.sub(r", ", " virgule ", text)
-        text = re.sub(r"\.(?=\s+[A-ZÉÀŒ])", " point", text)
+        text = re.sub(r"(?<!s\.p)\.(?=\s+[A-ZÉÀŒ])", " point", text)
     if rng.random() < 0.12:
         text = text.replace("'", "’")
     elif rng.random() < 0.05:

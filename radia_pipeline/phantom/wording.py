@@ -46,7 +46,7 @@ AFTER = ("modéré", "sévère", "minime", "discret")
 
 @dataclass(frozen=True)
 class Phrase:
-    """A noun phrase without article. ``also``: further classes that it names; ``h_is_mute``: elides before a written h."""
+    """A noun phrase without article. ``also``: further classes that it names; ``place``: which places fit it."""
 
     text: str
     gender: str = "m"
@@ -126,7 +126,8 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
         _p("surcharge", "f", weight=1.5, place="none"), _p("surcharge pulmonaire", "f", place="none"),
         _p("surcharge vasculaire", "f", place="none"), _p("congestion pulmonaire", "f", place="none"),
         _p("redistribution vasculaire", "f", place="none"), _p("OAP", weight=0.6, place="none"),
-        _p("insuffisance cardiaque", "f", weight=0.6, place="none"), _p("décompensation cardiaque", "f", weight=0.4, place="none"),
+        _p("insuffisance cardiaque", "f", weight=0.6, place="none"), _p("décompensation cardiaque", "f",
+        weight=0.4, place="none"),
         _p("lignes de Kerley", "f", plural=True, weight=0.5, place="none"),
     ),
     "Atelectasis": (
@@ -139,7 +140,8 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
         _p("comblement alvéolaire", weight=0.8), _p("consolidation alvéolaire", "f", weight=0.5),
     ),
     "Pneumonia": (
-        _p("pneumonie", "f", weight=4), _p("foyer infectieux", weight=1.5), _p("processus infectieux"), _p("bronchopneumonie", "f"),
+        _p("pneumonie", "f", weight=4), _p("foyer infectieux", weight=1.5), _p("processus infectieux"),
+        _p("bronchopneumonie", "f"),
         _p("pneumopathie", "f", weight=0.6), _p("foyer de pneumonie"), _p("surinfection", "f", weight=0.4),
         _p("infiltrat infectieux", also=("Infiltration",), weight=0.25),
     ),
@@ -148,7 +150,8 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
         _p("infiltrat réticulaire"), _p("infiltrats réticulaires", plural=True),
     ),
     "Nodule": (
-        _p("nodule", weight=2), _p("nodule pulmonaire", weight=2), _p("nodules pulmonaires", plural=True), _p("micronodule", weight=0.5),
+        _p("nodule", weight=2), _p("nodule pulmonaire", weight=2), _p("nodules pulmonaires", plural=True),
+        _p("micronodule", weight=0.5),
         _p("image nodulaire", "f", weight=0.7), _p("opacité nodulaire", "f", also=("Lung Opacity",)),
     ),
     "Mass": (_p("masse", "f", weight=2), _p("masse pulmonaire", "f", weight=2), _p("masse parenchymateuse", "f")),
@@ -158,11 +161,14 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
         _p("pachypleurite", "f", place="side"), _p("calcifications pleurales", "f", plural=True, place="none"),
     ),
     "Fracture": (
-        _p("fracture costale", "f", weight=2, place="side"), _p("fractures costales", "f", plural=True, weight=2, place="side"),
+        _p("fracture costale", "f", weight=2, place="side"), _p("fractures costales", "f", plural=True, weight=2,
+        place="side"),
         _p("fracture de côte", "f", place="side"), _p("fracture de la clavicule", "f", weight=0.6, place="side"),
-        _p("fracture déplacée de la sixième côte", "f", place="side"), _p("tassement vertébral", weight=0.4, place="none"),
+        _p("fracture déplacée de la sixième côte", "f", place="side"), _p("tassement vertébral", weight=0.4,
+        place="none"),
     ),
-    "Hernia": (_p("hernie hiatale", "f", weight=4, place="none"), _p("hernie diaphragmatique", "f", weight=0.5, place="none")),
+    "Hernia": (_p("hernie hiatale", "f", weight=4, place="none"), _p("hernie diaphragmatique", "f", weight=0.5,
+               place="none")),
     "Lung Opacity": (_p("opacité", "f", weight=2), _p("opacité parenchymateuse", "f"), _p("opacité pulmonaire", "f")),
     "Lung Lesion": (_p("lésion pulmonaire", "f"), _p("lésion parenchymateuse", "f"), _p("néoplasie", "f", weight=0.5)),
     "Enlarged Cardiomediastinum": (_p("élargissement du médiastin", place="none"),),
@@ -176,31 +182,39 @@ ORGAN = {
 
 STATED: dict[tuple[str, int], tuple[str, ...]] = {
     ("Cardiomegaly", 1): (
-        "La silhouette cardiaque est augmentée de volume", "Silhouette cardiaque augmentée", "Volume cardiaque augmenté",
-        "Le volume cardiaque est augmenté", "Index cardiothoracique augmenté", "L'index cardiothoracique est augmenté à 0,58",
+        "La silhouette cardiaque est augmentée de volume", "Silhouette cardiaque augmentée",
+        "Volume cardiaque augmenté",
+        "Le volume cardiaque est augmenté", "Index cardiothoracique augmenté",
+        "L'index cardiothoracique est augmenté à 0,58",
     ),
     ("Cardiomegaly", 0): (
-        "Cœur de taille normale", "Le cœur est de taille normale", "Silhouette cardiaque normale", "Volume cardiaque normal",
-        "Silhouette cardiaque dans les limites de la normale", "Silhouette cardiaque sans particularité", "Silhouette cardiaque non élargie",
-        "Index cardiothoracique dans les limites de la normale", "L'index cardiothoracique est normal", "Le cœur est normal", "Cœur s.p.",
+        "Cœur de taille normale", "Le cœur est de taille normale", "Silhouette cardiaque normale",
+        "Volume cardiaque normal",
+        "Silhouette cardiaque dans les limites de la normale", "Silhouette cardiaque sans particularité",
+        "Silhouette cardiaque non élargie",
+        "Index cardiothoracique dans les limites de la normale", "L'index cardiothoracique est normal",
+        "Le cœur est normal", "Cœur s.p.",
     ),
     ("Cardiomegaly", -1): (
         "Cœur à la limite supérieure de la normale", "Silhouette cardiaque à la limite supérieure de la normale",
         "Le cœur paraît augmenté de volume", "La silhouette cardiaque semble augmentée de volume",
     ),
     ("Enlarged Cardiomediastinum", 0): (
-        "Médiastin sans particularité", "Médiastin normal", "Le médiastin est sans particularité", "Médiastin non élargi", "Médiastin s.p.",
+        "Médiastin sans particularité", "Médiastin normal", "Le médiastin est sans particularité",
+        "Médiastin non élargi", "Médiastin s.p.",
         "Le médiastin est dans les limites de la normale",
     ),
     ("Pleural Effusion", 1): (
-        "Émoussement du cul-de-sac costophrénique {side} par un épanchement", "Comblement du cul-de-sac {side} par un épanchement",
+        "Émoussement du cul-de-sac costophrénique {side} par un épanchement",
+        "Comblement du cul-de-sac {side} par un épanchement",
     ),
     ("Pleural Effusion", 0): (
         "Culs-de-sac costophréniques libres", "Les culs-de-sac sont libres", "Angles costophréniques libres",
         "Les angles costophréniques sont libres", "Culs-de-sac pleuraux libres", "Culs-de-sac costophréniques normaux",
     ),
     ("Pleural Effusion", -1): (
-        "Émoussement du cul-de-sac costophrénique {side}", "Discret émoussement du cul-de-sac {side}", "Comblement du cul-de-sac {side}",
+        "Émoussement du cul-de-sac costophrénique {side}", "Discret émoussement du cul-de-sac {side}",
+        "Comblement du cul-de-sac {side}",
         "Le cul-de-sac costophrénique {side} est émoussé",
     ),
     ("Pneumothorax", 0): ("Poumons à la paroi", "Les poumons sont à la paroi", "Les deux poumons sont à la paroi"),
@@ -209,31 +223,32 @@ STATED: dict[tuple[str, int], tuple[str, ...]] = {
 """Whole sentences that say a class without its noun phrase, by (class, status)."""
 
 HEART_AND_MEDIASTINUM = (
-    "Silhouette cardiomédiastinale normale", "Silhouette cardiomédiastinale sans particularité", "Cœur et médiastin normaux",
+    "Silhouette cardiomédiastinale normale", "Silhouette cardiomédiastinale sans particularité",
+    "Cœur et médiastin normaux",
     "La silhouette cardio-médiastinale est dans les limites de la normale", "Cœur et médiastin: s.p.",
     "La silhouette cardiomédiastinale est normale",
 )  # fmt: skip
 NEUTRAL = {
     "lung": (
-        "Plages pulmonaires claires", "Les poumons sont clairs", "Poumons clairs", "Parenchyme pulmonaire sans particularité",
-        "Hiles sans particularité", "Les hiles sont normaux", "Bonne inspiration", "Pas de foyer",
+        "Plages pulmonaires claires", "Les poumons sont clairs", "Poumons clairs", "Hiles sans particularité",
+        "Parenchyme pulmonaire sans particularité", "Les hiles sont normaux", "Bonne inspiration", "Pas de foyer",
     ),
-    "heart": ("Aorte déroulée", "Aorte déroulée et calcifiée", "Calcifications de la crosse aortique", "Calcifications aortiques"),
     "pleura": ("Plèvre sans particularité",),
-    "bone": ("Structures osseuses sans particularité", "Légère scoliose dorsale", "Os sans particularité", "Scoliose dorsale",
-             "Pas de lésion osseuse suspecte"),
+    "bone": ("Structures osseuses sans particularité", "Os sans particularité", "Pas de lésion osseuse suspecte"),
     "device": (
         "Pacemaker en place", "Tube endotrachéal en bonne position", "Sonde nasogastrique en place",
         "Cathéter central jugulaire droit dont l'extrémité se projette à la veine cave supérieure",
         "Fils de sternotomie en place", "PICC-line par voie brachiale gauche",
     ),
 }  # fmt: skip
-"""True sentences that label nothing and do not block No Finding."""
-BLOCKING = (
-    "Accentuation de la trame interstitielle",
-    "Syndrome interstitiel bilatéral",
-    "Adénopathies hilaires bilatérales",
-)
+"""True sentences that label nothing and do not block No Finding: normal anatomy and devices."""
+BLOCKING = {
+    "lung": ("Accentuation de la trame interstitielle", "Syndrome interstitiel bilatéral",
+             "Adénopathies hilaires bilatérales", "Cicatrices apicales"),
+    "heart": ("Aorte déroulée", "Aorte déroulée et calcifiée", "Calcifications de la crosse aortique",
+              "Calcifications aortiques"),
+    "bone": ("Légère scoliose dorsale", "Scoliose dorsale"),
+}  # fmt: skip
 """Other abnormalities: no class, yet not a normal chest."""
 LOOKALIKES = (
     "Emphysème sous-cutané {side}", "Petit épanchement péricardique", "Pneumomédiastin", "Hernie discale opérée",
@@ -241,7 +256,8 @@ LOOKALIKES = (
 )  # fmt: skip
 """Abnormalities whose words resemble a class; written only where some class is positive anyway."""
 NORMAL_EXAM = (
-    "Examen normal", "Radiographie pulmonaire normale", "Radiographie du thorax sans anomalie", "Pas d'anomalie pulmonaire",
+    "Examen normal", "Radiographie pulmonaire normale", "Radiographie du thorax sans anomalie",
+    "Pas d'anomalie pulmonaire",
     "Examen dans les limites de la normale", "RAS", "Radiographie pulmonaire sans particularité",
 )  # fmt: skip
 UNREADABLE = (
@@ -272,7 +288,8 @@ SYMPTOMS = (
     "Perte de poids",
 )
 TECHNIQUES = (
-    "Radiographie pulmonaire PA et latérale", "Radiographie pulmonaire de face", "Examen réalisé en AP au lit", "Légère rotation vers la droite",
+    "Radiographie pulmonaire PA et latérale", "Radiographie pulmonaire de face", "Examen réalisé en AP au lit",
+    "Légère rotation vers la droite",
     "Inspiration sous-optimale", "Examen de qualité limitée", "Comparaison faite avec l'examen antérieur",
 )  # fmt: skip
 FINDINGS_TITLES = ("Rapport:", "Description:", "Résultat:", "RAPPORT:", "DESCRIPTION:")

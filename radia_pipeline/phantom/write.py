@@ -43,7 +43,8 @@ def write_phantom(
 
     ``patients``: how many of each source (default 900 of the hospital, 600 of NIH). ``size_px``: longest side.
     ``on_progress``: called with patients done and patients in all. The files depend on ``seed``, ``patients`` and
-    ``size_px`` only, not on ``workers``. Raises UnknownName for a source that has no layout here, BadInput for sizes that
+    ``size_px`` only, not on ``workers``. Raises UnknownName for a source that has no layout here,
+    BadInput for sizes that
     cannot be drawn.
     """
     order = Order(Path(root), seed, _checked(dict(DEFAULT_PATIENTS if patients is None else patients)), size_px)

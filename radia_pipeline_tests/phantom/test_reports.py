@@ -10,7 +10,14 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom import wording
 from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.reports import combined, sample_reports, write_report
-from radia_pipeline.phantom.sentences import alternatives, negative, negative_then_positive, opacity_because, positive, uncertain
+from radia_pipeline.phantom.sentences import (
+    alternatives,
+    negative,
+    negative_then_positive,
+    opacity_because,
+    positive,
+    uncertain,
+)
 from radia_pipeline.phantom.typing_habits import retype, without_accents
 from radia_pipeline.phantom.wording import PHRASES, Phrase
 
@@ -55,8 +62,27 @@ def test_every_class_is_said_with_every_status(samples):
 
 def test_the_reports_hold_the_traps_that_the_guide_names(samples):
     texts = [text for text, _ in samples]
-    for trap in (r"R/O ", "Renseignement", "CONCORDANCE IMPOSSIBLE", r"pour exclure", r" virgule ", r" point ", "’", r"-\n", "œ", "oe",
-                 r"d' ", "à part", "ne peut être", r"\?", "Status post", "peu probable", "n'est plus visible", "versus|vs", "s\\.p\\."):
+    for trap in (
+        r"R/O ",
+        "Renseignement",
+        "CONCORDANCE IMPOSSIBLE",
+        r"pour exclure",
+        r" virgule ",
+        r" point ",
+        "’",
+        r"-\n",
+        "œ",
+        "oe",
+        r"d' ",
+        "à part",
+        "ne peut être",
+        r"\?",
+        "Status post",
+        "peu probable",
+        "n'est plus visible",
+        "versus|vs",
+        "s\\.p\\.",
+    ):
         assert any(re.search(trap, text) for text in texts), trap
 
 
@@ -100,7 +126,11 @@ def test_the_indication_makes_no_label():
     """A class that stands before the findings' title only is not in the labels."""
     hits = 0
     for text, said in sample_reports(1500, seed=2):
-        head = re.match(r"(?:R\.C\.|Indication|Motif):(.*?)(?:Rapport|Description|Résultat|RAPPORT|DESCRIPTION|POUMONS):", text, re.S)
+        head = re.match(
+            r"(?:R\.C\.|Indication|Motif):(.*?)(?:Rapport|Description|Résultat|RAPPORT|DESCRIPTION|POUMONS):",
+            text,
+            re.S,
+        )
         if head and "hernie" in head.group(1) and "herni" not in text[head.end() :].lower():
             hits += 1
             assert "Hernia" not in said

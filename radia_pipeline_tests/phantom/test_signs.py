@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom.canvas import generator
+from radia_pipeline.phantom.frontal_signs import PAINTERS
 from radia_pipeline.phantom.lateral import PAINTERS as LATERAL
 from radia_pipeline.phantom.radiograph import Film, take
-from radia_pipeline.phantom.signs import ORDER, PAINTERS, draw_signs
+from radia_pipeline.phantom.signs import ORDER, draw_signs
 
 DARKER = ("Emphysema",)
 """Air where tissue was; every other sign is denser than what it replaces."""
@@ -83,7 +84,7 @@ def test_boxes_lie_inside_the_image_and_name_what_was_asked_for(names, seed, vie
     radiograph = take(film_of(names, seed, view, size_px=96))
     height, width = radiograph.grey.shape
     assert {name for name, _ in radiograph.boxes} <= names
-    assert 0 <= radiograph.grey.min() and radiograph.grey.max() <= 1
+    assert radiograph.grey.min() >= 0 and radiograph.grey.max() <= 1
     for _, (x, y, w, h) in radiograph.boxes:
         assert x >= 0 and y >= 0 and x + w <= width and y + h <= height and w >= 2 and h >= 2
 
@@ -97,7 +98,9 @@ def test_every_sign_has_a_box_on_the_frontal_film(name):
 def test_an_enlarged_heart_is_wider_than_half_the_chest_and_a_normal_one_is_not():
     def heart_width(names):
         radiographs = [take(film_of(names | {"Cardiomegaly"}, seed, size_px=320)) for seed in range(5)]
-        return np.mean([box[2] / r.grey.shape[1] for r in radiographs for name, box in r.boxes if name == "Cardiomegaly"])
+        return np.mean(
+            [box[2] / r.grey.shape[1] for r in radiographs for name, box in r.boxes if name == "Cardiomegaly"]
+        )
 
     chest = 0.72
     assert heart_width(set()) / chest > 0.52

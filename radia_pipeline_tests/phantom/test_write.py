@@ -1,4 +1,4 @@
-"""Deliveries: layouts as published, faults as planned, truth that fits the files, and the same files from any number of workers."""
+"""Deliveries: published layouts, planned faults, truth that fits the files, whatever the number of workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from radia_pipeline.phantom.write import write_phantom
 
 
 def digests(root: Path) -> dict[str, str]:
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 def sound_files(root: Path) -> dict[Path, pydicom.Dataset]:
@@ -85,7 +89,7 @@ def test_published_boxes_lie_in_the_1024_frame_and_name_eight_classes(phantom):
     accepted = {"Atelectasis", "Cardiomegaly", "Effusion", "Infiltrate", "Mass", "Nodule", "Pneumonia", "Pneumothorax"}
     for row in rows:
         x, y, width, height = map(float, row[2:6])
-        assert row[1] in accepted and 0 <= x and x + width <= 1024.01 and 0 <= y and y + height <= 1024.01
+        assert row[1] in accepted and x >= 0 and x + width <= 1024.01 and y >= 0 and y + height <= 1024.01
 
 
 def test_truth_boxes_lie_inside_their_images(phantom):
@@ -93,8 +97,8 @@ def test_truth_boxes_lie_inside_their_images(phantom):
     assert {row["source"] for row in rows} == {"ccsmtl", "nih_cxr14"}
     for row in rows:
         assert row["class"] in vocabulary().pathologies
-        assert 0 <= row["x_px"] and row["x_px"] + row["width_px"] <= row["image_width_px"]
-        assert 0 <= row["y_px"] and row["y_px"] + row["height_px"] <= row["image_height_px"]
+        assert row["x_px"] >= 0 and row["x_px"] + row["width_px"] <= row["image_width_px"]
+        assert row["y_px"] >= 0 and row["y_px"] + row["height_px"] <= row["image_height_px"]
 
 
 def test_truth_names_images_and_studies_that_were_delivered(phantom):
@@ -129,7 +133,9 @@ def test_drawn_boxes_and_drawn_labels_agree(phantom):
         study = sound.get(row["native_image_id"], row["native_image_id"].removesuffix(".png"))
         boxed.add((study, row["class"]))
     labels = pq.read_table(phantom.root / "truth" / "labels.parquet").to_pylist()
-    drawn = {(r["native_study_id"], r["class"]) for r in labels if r["drawn"] == 1 and r["class"] in vocabulary().pathologies}
+    drawn = {
+        (r["native_study_id"], r["class"]) for r in labels if r["drawn"] == 1 and r["class"] in vocabulary().pathologies
+    }
     assert boxed == drawn
 
 
@@ -191,7 +197,7 @@ def test_pathologies_are_correlated():
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):
-    with pytest.raises(UnknownName, match="accepted|Accepted"):
+    with pytest.raises(UnknownName, match="Accepted"):
         write_phantom(tmp_path, patients={"nowhere": 1})
     with pytest.raises(BadInput):
         write_phantom(tmp_path, patients={"ccsmtl": 1}, size_px=16)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Order:
-    """What to write: the phantom's root, its seed, how many patients of each source it has, the longest side in pixels."""
+    """What to write: the phantom's root, its seed, patients by source, and the longest side in pixels."""
 
     root: Path
     seed: int

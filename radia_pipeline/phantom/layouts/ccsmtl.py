@@ -33,14 +33,16 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 
 SOURCE = "ccsmtl"
 PATIENTS_PER_LOT = 100
-LABELLED = ("Cardiomegaly", "Emphysema", "Pneumothorax", "Pleural Effusion", "Edema", "Atelectasis", "Consolidation", "Pneumonia",
+LABELLED = ("Cardiomegaly", "Emphysema", "Pneumothorax", "Pleural Effusion", "Edema", "Atelectasis",
+            "Consolidation", "Pneumonia",
             "Infiltration", "Nodule", "Mass", "Pleural Other", "Fracture", "Hernia", "Enlarged Cardiomediastinum",
             "Lung Opacity", "Lung Lesion", "No Finding")  # fmt: skip
 """What the report rules can say directly."""
 WITHOUT_VIEW = 0.05
 WITHOUT_REPORT = 0.01
 ADDENDUM = 0.006
-FAULTS = {"byte_copy": 4, "same_pixels": 4, "second_identity": 4, "also_in_nih": 6, "truncated": 2, "empty": 1, "web_page": 1,
+FAULTS = {"byte_copy": 4, "same_pixels": 4, "second_identity": 4, "also_in_nih": 6, "truncated": 2, "empty": 1,
+          "web_page": 1,
           "identity_in_header": 2}  # fmt: skip
 """How many of each fault 900 patients bring; a smaller delivery has at least one of each as far as patients reach."""
 INVENTED_IDENTITY = {
@@ -95,7 +97,8 @@ class Delivery:
         unseen = generator(film.exposure_seed, "view").random() < WITHOUT_VIEW
         day = np.datetime64("2021-01-04") + int(rng.integers(0, 700)) + study.days
         return Header(
-            self.patient_id, self.uid(study.number), self.uid(study.number, "series"), self.uid(study.number, image.number, again),
+            self.patient_id, self.uid(study.number), self.uid(study.number, "series"), self.uid(study.number,
+            image.number, again),
             "F" if self.patient.is_female else "M", self.patient.age_years, str(day).replace("-", ""),
             None if unseen else film.view, DEVICES[int(rng.integers(len(DEVICES)))],
             float(rng.choice([0.143, 0.160, 0.168, 0.200])) * 2048 / self.order.size_px, image.number + 1,

@@ -1,6 +1,7 @@
 """NIH ChestX-ray14: ``Data_Entry_2017_v2020.csv``, ``BBox_List_2017.csv`` and 8-bit ``images/*.png``.
 
-As published, boxes are in the frame of the 1024 × 1024 image, whatever the size of the copy at hand, cover eight classes
+As published, boxes are in the frame of the 1024 × 1024 image, whatever the size of the copy at hand,
+cover eight classes
 and a share of the images; the table's sizes are those of the film.
 """
 
@@ -20,16 +21,19 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 
 SOURCE = "nih_cxr14"
 PUBLISHED_SIDE_PX = 1024
-ENTRY_HEADER = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender", "View Position",
+ENTRY_HEADER = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender",
+                "View Position",
                 "OriginalImage[Width", "Height]", "OriginalImagePixelSpacing[x", "y]"]  # fmt: skip
 BOX_HEADER = ["Image Index", "Finding Label", "Bbox [x", "y", "w", "h]", "", "", ""]
 TOKENS = {
     "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Consolidation": "Consolidation", "Edema": "Edema",
-    "Pleural Effusion": "Effusion", "Emphysema": "Emphysema", "Hernia": "Hernia", "Infiltration": "Infiltration", "Mass": "Mass",
+    "Pleural Effusion": "Effusion", "Emphysema": "Emphysema", "Hernia": "Hernia", "Infiltration": "Infiltration",
+    "Mass": "Mass",
     "Nodule": "Nodule", "Pleural Other": "Pleural_Thickening", "Pneumonia": "Pneumonia", "Pneumothorax": "Pneumothorax",
 }  # fmt: skip
 BOXED = {
-    "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Pleural Effusion": "Effusion", "Infiltration": "Infiltrate",
+    "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Pleural Effusion": "Effusion",
+    "Infiltration": "Infiltrate",
     "Mass": "Mass", "Nodule": "Nodule", "Pneumonia": "Pneumonia", "Pneumothorax": "Pneumothorax",
 }  # fmt: skip
 BOXED_SHARE = 0.3
@@ -58,7 +62,8 @@ def write_patient(order: Order, number: int) -> Batch:
         (folder / name).write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         tokens = "|".join(sorted(TOKENS[c] for c in study.pathologies if c in TOKENS)) or "No Finding"
         width, height, spacing = FILMS[int(rng.integers(len(FILMS)))]
-        batch.add("entries", [name, tokens, study.number, number, patient.age_years, "F" if patient.is_female else "M", film.view,
+        batch.add("entries", [name, tokens, study.number, number, patient.age_years,
+        "F" if patient.is_female else "M", film.view,
                               width, height, spacing, spacing])  # fmt: skip
         if rng.random() < BOXED_SHARE:
             _add_published_boxes(batch, name, radiograph)
