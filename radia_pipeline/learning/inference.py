@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.learning import distributed, model_store, packed
@@ -69,7 +69,8 @@ def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = ("validation
     """Score whole pools with the recipe's newest model and write ``predictions/<recipe>``; returns the WriteResult.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
-    compares with (blank is 0 in classes that the source labels, null in others). Raises NotTrained, EmptyPool.
+    compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
+    Raises NotTrained, EmptyPool.
     """
     folder = latest_model(lake, recipe_name)
     recipe = parse_recipe(model_store.read_card(folder)["recipe"])
@@ -134,6 +135,6 @@ def _prediction_table(recipe_name: str, pool: str, studies: Studies, model: Clas
         "class": list(model.class_names) * count,
         "logit": odds.reshape(-1),
         "probability": np.exp(log_probability).reshape(-1),
-        "label": pa.array(flat, mask=flat == MISSING),
+        "label": pa.array(flat, mask=(flat == MISSING) | (flat == UNCERTAIN)),
         "image_count": np.repeat(studies.image_counts, classes),
     })  # fmt: skip

@@ -32,16 +32,26 @@ def draw_image(random: np.random.Generator, found: list[str]) -> np.ndarray:
     return (np.clip(image, 0, 1) * 65535).astype(np.uint16)
 
 
-def write_lake(root: Path, patients: int = 60, *, sources: tuple[str, ...] = ("ccsmtl",), seed: int = 0) -> Lake:
-    """Write PNGs and a manifest; every third study has a lateral view, every fifth an uncertain Edema."""
+def write_lake(
+    root: Path,
+    patients: int = 60,
+    *,
+    sources: tuple[str, ...] = ("ccsmtl",),
+    seed: int = 0,
+    third_view: bool = False,
+) -> Lake:
+    """Write PNGs and a manifest; every third study has a lateral view, every fifth an uncertain Edema.
+
+    ``third_view``: every sixth study has an AP view too.
+    """
     lake = Lake.open(root)
     for source in sources:
-        rows = [row for number in range(patients) for row in _study_rows(lake, source, number, seed)]
+        rows = [row for number in range(patients) for row in _study_rows(lake, source, number, seed, third_view)]
         lake.write("manifest", rows, partition=source)
     return lake
 
 
-def _study_rows(lake: Lake, source: str, number: int, seed: int) -> list[dict]:
+def _study_rows(lake: Lake, source: str, number: int, seed: int, third_view: bool) -> list[dict]:
     words = vocabulary()
     random = np.random.default_rng([seed, number, len(source)])
     found = [name for name in SIGNS if random.random() < 0.4]
@@ -54,7 +64,7 @@ def _study_rows(lake: Lake, source: str, number: int, seed: int) -> list[dict]:
     labels = {name: None if value == MISSING else int(value) for name, value in zip(words.classes, values)}
     pool = ("train", "train", "train", "validation", "test")[number % 5]
     rows = []
-    for view in ("PA", "LATERAL")[: 2 if number % 3 == 0 else 1]:
+    for view in ("PA", "LATERAL", "AP")[: _view_count(number, third_view)]:
         image_id = key(source, number, view)
         path = Path("pixels") / source / image_id[:2] / f"{image_id}.png"
         (lake.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +76,12 @@ def _study_rows(lake: Lake, source: str, number: int, seed: int) -> list[dict]:
             "pool": pool, "fold": number % 4 if pool == "train" else None, "weight": 1.0, "excluded": None, "boxes": [],
         })  # fmt: skip
     return rows
+
+
+def _view_count(number: int, third_view: bool) -> int:
+    if number % 3:
+        return 1
+    return 3 if third_view and number % 6 == 0 else 2
 
 
 def tiny_recipe(**sections: dict) -> object:

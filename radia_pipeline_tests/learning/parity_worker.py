@@ -1,0 +1,133 @@
+"""One of two gloo processes: trains cases that its caller lists, with a mistake planted where a case asks for one.
+
+``python parity_worker.py LAKE OUT CASE…`` under the environment of torchrun. Results are written by process 0.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning import distributed, loader, packed, sampler, state, trainer
+from radia_pipeline.learning.checkpoints import load_tensors, select
+from radia_pipeline.learning.recipe_schema import Recipe
+from radia_pipeline.learning.studies import pool_studies, read_manifest
+from radia_pipeline_tests.learning.synthetic import tiny_recipe
+
+LONG, SHORT = (10, 2), (3, 2)
+"""Steps per epoch and epochs: 20 steps to prove parity, 6 to show a mistake."""
+
+
+def parity_recipe(name: str, *, length: tuple[int, int] = SHORT, frozen: bool = True, **more: dict) -> Recipe:
+    """Plain SGD in float64: weighted draws, masked cells, pos_weight, one to three views."""
+    sections: dict = {
+        "name": name,
+        "model": {"freeze_batch_norm": frozen, "kwargs": {"block_config": [1, 1], "growth_rate": 4}},
+        "views": {"use": "all", "combine": "mean", "max_views": 3},
+        "task": {"kind": "conditional", "pos_weight": "auto", "pos_weight_cap": 5.0},
+        "labels": {"blank": "ignore"},
+        "augmentation": {"affine": {"p": 1.0}, "flip": {"p": 0.5}},
+        "data": {"sampler": "weighted", "no_finding_weight": 0.3, "samples_per_epoch": 8 * length[0]},
+        "optimizer": {"name": "sgd", "lr": 0.05, "clip_norm": 1.0},
+        "schedule": {"name": "onecycle"},
+        "training": {"max_epochs": length[1], "batch_size": 8, "precision": "fp64", "ema": 0.9},
+    }
+    return tiny_recipe(**{**sections, **more})
+
+
+def final_weights(lake: Lake, recipe: Recipe) -> np.ndarray:
+    """Return all trained tensors of the last checkpoint in one vector."""
+    folder = next((lake.models_dir / recipe.name).glob("*/checkpoints"))
+    tensors = select(load_tensors(folder / "last.safetensors")[0], "objective")
+    return np.concatenate([tensors[name].double().flatten().numpy() for name in sorted(tensors)])
+
+
+def train_case(lake: Lake, name: str, **options) -> np.ndarray | None:
+    """Train; process 0 returns the final weights."""
+    recipe = parity_recipe(name, **options)
+    trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1))
+    distributed.barrier()
+    return final_weights(lake, recipe) if distributed.rank() == 0 else None
+
+
+def own_order(studies, data, seed, epoch):
+    """The planted mistake: each process draws its own order."""
+    return sampler.epoch_order(studies, data, seed + 1000 * distributed.rank(), epoch)
+
+
+def first_order(studies, data, seed, _epoch):
+    """The planted mistake: set_epoch is never called."""
+    return sampler.epoch_order(studies, data, seed, 0)
+
+
+MISTAKES = {
+    "sampler_is_not_distributed": lambda: mock.patch.object(loader, "epoch_order", own_order),
+    "set_epoch_is_never_called": lambda: mock.patch.object(loader, "epoch_order", first_order),
+    "denominator_is_local": lambda: mock.patch.object(trainer.distributed, "total", lambda value: value),
+    "forward_goes_around_ddp": lambda: mock.patch.object(state.TrainingState, "_wrap", lambda self: self.objective),
+    "every_process_takes_the_whole_batch": lambda: mock.patch.object(
+        loader, "batch_slots", lambda step, size, _rank, _world: sampler.batch_slots(step, size, 0, 1)[: size // 2]
+    ),
+}
+
+
+def decisions(lake: Lake) -> list[int]:
+    """Epochs trained by each process when their own figures would disagree about stopping."""
+    figures = trainer.validation_figures
+
+    def biased(log_probability, labels, section):
+        found = figures(log_probability, labels, section)
+        worse = float(len(calls)) if distributed.rank() else -float(len(calls))
+        calls.append(1)
+        return type(found)(worse, found.f1, found.loss, found.auc_by_class, found.counted)
+
+    calls: list[int] = []
+    recipe = parity_recipe("stopping", length=(1, 6), stopping={"min_positives": 1, "patience": 2})
+    with mock.patch.object(trainer, "validation_figures", biased):
+        result = trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1))
+    gathered: list = [None] * distributed.world()
+    torch.distributed.all_gather_object(gathered, result.epochs)
+    return gathered
+
+
+def gathered_scores(lake: Lake) -> dict[str, list]:
+    """An odd number of studies: each process's share is padded, the gathered rows are not."""
+    recipe = parity_recipe("gather")
+    manifest, _ = read_manifest(lake, None)
+    images = packed.open_packed(lake, ["ccsmtl"], recipe.input.size_px)
+    studies = pool_studies(manifest, recipe, "validation", images.row_of_image)
+    batches = list(loader.BatchLoader(studies, images, recipe).evaluation(rank=distributed.rank(), world=2))
+    index = np.concatenate([batch.index.numpy() for batch in batches])
+    rows = distributed.gather_rows(index, index[:, None] * 10.0, len(studies))
+    return {"studies": len(studies), "mine": index.tolist(), "gathered": rows[:, 0].tolist(), "batches": len(batches)}
+
+
+def main() -> None:
+    """Run the cases that the command line names."""
+    lake, out = Lake.open(Path(sys.argv[1])), Path(sys.argv[2])
+    torch.set_num_threads(1)
+    with distributed.process_group():
+        for case in sys.argv[3:]:
+            if case in MISTAKES:
+                with MISTAKES[case]():
+                    found = train_case(lake, case)
+            elif case == "moving_batch_norm":
+                found = train_case(lake, case, frozen=False)
+            elif case in ("decisions", "gathered_scores"):
+                answer = {"decisions": decisions, "gathered_scores": gathered_scores}[case](lake)
+                (out / f"{case}.{distributed.rank()}.json").write_text(json.dumps(answer))
+                continue
+            else:
+                found = train_case(lake, case, length=LONG)
+            if distributed.rank() == 0:
+                np.save(out / f"{case}.npy", found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""One process with batch 2B against two gloo processes with batch B: equal weights, or a test that names the mistake.
+
+The two processes are started once; each mistake of FACTS ("DDP trains but does not converge") is planted in a case.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radia_pipeline.learning import trainer
+from radia_pipeline_tests.learning.parity_worker import LONG, MISTAKES, SHORT, final_weights, parity_recipe
+from radia_pipeline_tests.learning.synthetic import write_lake
+
+CASES = ("clean", *MISTAKES, "moving_batch_norm", "decisions", "gathered_scores")
+
+
+def start(lake_root: Path, out: Path, cases: tuple[str, ...], world: int = 2) -> list[subprocess.Popen]:
+    """Start the worker processes as torchrun would."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    repository = Path(__file__).resolve().parents[2]
+    shared = {
+        **os.environ, "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo",
+    }  # fmt: skip
+    script = [sys.executable, str(Path(__file__).with_name("parity_worker.py")), str(lake_root), str(out), *cases]
+    return [
+        subprocess.Popen(script, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(world)
+    ]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    return write_lake(tmp_path_factory.mktemp("lake"), patients=65, third_view=True)
+
+
+@pytest.fixture(scope="module")
+def two_processes(lake, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    processes = start(lake.root, out, CASES)
+    codes = [process.wait(timeout=240) for process in processes]
+    assert codes == [0, 0]
+    return out
+
+
+@pytest.fixture(scope="module")
+def one_process(lake):
+    """Return a function that trains alone for so many steps and epochs and gives the final weights."""
+
+    def weights(length):
+        recipe = parity_recipe(f"single_{length[0]}", length=length)
+        trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1))
+        return final_weights(lake, recipe)
+
+    return functools.cache(weights)
+
+
+def largest_difference(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.abs(first - second).max())
+
+
+def test_two_processes_equal_one(two_processes, one_process):
+    assert largest_difference(np.load(two_processes / "clean.npy"), one_process(LONG)) < 1e-6
+
+
+@pytest.mark.parametrize("mistake", [*MISTAKES, "moving_batch_norm"])
+def test_parity_fails_when_the_mistake_is_planted(mistake, two_processes, one_process):
+    assert largest_difference(np.load(two_processes / f"{mistake}.npy"), one_process(SHORT)) > 1e-4
+
+
+def test_process_0_decides_when_to_stop_for_all(two_processes):
+    epochs = [json.loads((two_processes / f"decisions.{rank}.json").read_text()) for rank in (0, 1)]
+    assert epochs == [[3, 3], [3, 3]], "process 0 sees no gain after its first epoch, process 1 would go on"
+
+
+def test_gathered_scores_drop_padding_and_keep_order(two_processes):
+    parts = [json.loads((two_processes / f"gathered_scores.{rank}.json").read_text()) for rank in (0, 1)]
+    count = parts[0]["studies"]
+    assert count % 2 == 1
+    assert parts[0]["batches"] == parts[1]["batches"], "unequal numbers of batches would hang collective calls"
+    assert len(parts[0]["mine"]) + len(parts[1]["mine"]) == count + 1
+    for part in parts:
+        assert part["gathered"] == [10.0 * number for number in range(count)]
