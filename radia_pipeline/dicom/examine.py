@@ -131,7 +131,7 @@ def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: 
         return False
     from radia_pipeline.dicom.ocr import find_text
 
-    rule = find_text(picture.shown, policy.ocr_allowed)
+    rule = find_text(picture.shown, policy.ocr_allowed, whole=must)
     if rule is not None:
         raise Refusal(reasons.IDENTITY_IN_PIXELS, rule)
     return True
