@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.errors import NotTrained
+from radia_pipeline.errors import MissingTable, NotTrained
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.ensemble import enough, load_ensemble
 from radia_pipeline.evaluation.panel import predicted_recipes, read_panel
@@ -32,9 +32,12 @@ def choose_start(lake: Lake, config: DetectorConfig) -> Start:
     """The config's recipe, else the member with the highest mean validation AUC; raises NotTrained."""
     if config.recipe:
         return Start(config.recipe, latest_model(lake, config.recipe), "named by the detector's file")
-    members = load_ensemble(lake).members if lake.exists("ensemble") else predicted_recipes(lake)
-    if not members:
-        raise NotTrained("No classifier has been trained to start from", do="materialize classifiers and predictions")
+    try:
+        members = load_ensemble(lake).members if lake.exists("ensemble") else predicted_recipes(lake)
+    except MissingTable:
+        raise NotTrained(
+            "No classifier has been trained to start from", do="materialize classifiers and predictions"
+        ) from None
     scores = {name: validation_auc(lake, name) for name in members}
     best = max(sorted(scores), key=lambda name: scores[name])
     return Start(best, latest_model(lake, best), "best mean AUC on validation")

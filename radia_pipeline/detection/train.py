@@ -94,7 +94,7 @@ def train_detector(
     DamagedFile.
     """
     config = load_config(config) if isinstance(config, str) else config
-    stop = stop or lifecycle.StopRequest()
+    stop = lifecycle.StopRequest() if stop is None else stop  # an unset request is false
     sources = data.training_sources(lake, config)
     start = choose_start(lake, config)
     versions = {

@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+import torch
 
 from radia_pipeline.detection.train import DetectorResult, train_detector
 from radia_pipeline_tests.detection.worlds import World, make_world, small_config
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small tensors gain nothing from threads, and waiting threads cost a busy machine dearly."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def outputs(seed: int = 0, images: int = 1) -> tuple[torch.Tensor, ...]:
     return made[0].requires_grad_(), made[1].relu().requires_grad_(), made[2].requires_grad_()
 
 
-@pytest.mark.parametrize(("side", "strides"), [(12, {8}), (40, {8}), (80, {16}), (100, {16}), (200, {32})])
+@pytest.mark.parametrize(("side", "strides"), [(12, {8}), (40, {8}), (60, {16}), (80, {16}), (200, {32})])
 def test_boxes_go_to_the_level_of_their_size(side, strides):
     matcher = Matcher(256, STRIDES, 1.0, 4.0)
     low = (256 - side) / 2
@@ -67,8 +67,7 @@ def test_class_that_is_not_known_teaches_nothing_outside_its_boxes():
 
 
 def test_image_without_boxes_moves_no_box():
-    raw = outputs()
-    losses = detection_loss(raw, [target()], MATCHER)
+    losses = detection_loss(tuple(output.detach() for output in outputs()), [target()], MATCHER)
     assert float(losses["boxes"]) == float(losses["centreness"]) == 0.0
     assert float(losses["classes"]) > 0
 

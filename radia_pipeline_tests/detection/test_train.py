@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 
 import numpy as np
 import pytest
@@ -78,24 +77,9 @@ def test_damaged_checkpoint_is_refused(trained, tmp_path):
         train_detector(trained.world.lake, small_config(), run_dir=tmp_path)
 
 
-def hold_lock(root, ready, done):
-    from radia_pipeline.lake.lake import Lake
-
-    with Lake(root).lock("training.detector.small"):
-        ready.set()
-        done.wait(60)
-
-
 def test_second_training_of_the_same_detector_is_refused_at_once(trained):
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    child = context.Process(target=hold_lock, args=(trained.world.lake.root, ready, done))
-    child.start()
-    assert ready.wait(60)
-    with pytest.raises(AlreadyRunning):
+    with trained.world.lake.lock("training.detector.small"), pytest.raises(AlreadyRunning):
         train_detector(trained.world.lake, small_config())
-    done.set()
-    child.join()
 
 
 def test_detected_boxes_lie_on_their_images(trained):
