@@ -21,7 +21,7 @@ from radia_pipeline.reports.scopes import UNREAD, SentenceReader
 from radia_pipeline.reports.scopes import Mention as ReadMention
 from radia_pipeline.reports.sections import LABELLED, Sentence, bare_title, close_open_section, title_before
 from radia_pipeline.reports.words import (
-    CLOSE, COLON, COMMA, DASH, FIRST_WORD, NEWLINE, OPEN, PARAGRAPH, QUESTION, SEMICOLON, SPACE, STOP, TOKEN,
+    CLOSE, COLON, COMMA, DASH, FIRST_WORD, LAST_QUESTION, NEWLINE, OPEN, PARAGRAPH, QUESTION, SEMICOLON, SPACE, STOP, TOKEN,
 )  # fmt: skip
 
 _SPLIT = TOKEN.split
@@ -36,6 +36,9 @@ _LONGEST_SKIP = 3
 
 _PUNCTUATION, _REMARK = KIND["punctuation"], KIND["remark"]
 _NAMED = frozenset(KIND[k] for k in ("finding", "fixed_finding"))
+_ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
+_ASKS = frozenset((QUESTION, LAST_QUESTION))
+_ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
 _NO_CLASS = (None,)
 _new = tuple.__new__
 _FUNCTION_WORDS = frozenset(KIND[k] for k in ("de", "article", "and", "or", "nor", "avec", "deny", "not", "ne", "link", "hedge_before", "hedge_near", "modifier", "verb", "hedge_verb", "seem"))
@@ -118,15 +121,16 @@ class Labeler:
 
     # ------------------------------------------------------------------ text to events
     def _join_cut_words(self, text: str) -> tuple[str, list[tuple[int, int]]]:
-        """Join words cut at a line end when the joined word is known; return where how many characters went."""
-        pieces, shifts, at = [], [], 0
+        """Join words cut at a line end when the joined word is known; return (position, characters gone so far)."""
+        pieces, shifts, at, gone = [], [], 0, 0
         for match in _CUT.finditer(text):
             left = 1 if match.group(1) else 3
             if not self.book.table.knows(match.group(left) + match.group(left + 1)):
                 continue
-            pieces += [text[at : match.end(left)]]
+            pieces.append(text[at : match.end(left)])
             at = match.start(left + 1)
-            shifts.append((sum(map(len, pieces)), at - match.end(left)))
+            gone += at - match.end(left)
+            shifts.append((at - gone, gone))
         return "".join(pieces) + text[at:], shifts
 
     def _settle_lines(self, parts: list[str], symbols: list[int]) -> None:
@@ -155,10 +159,9 @@ class Labeler:
         remarks: set[str] = set()
         section, first, start, broken, bits = "findings", 0, 1, 2, 0
         i, n, add, bare_first = 1, len(symbols), events.append, book.bare_first
-        bare = bare_title(symbols, 1, book, section) if n > 1 and symbols[1] in bare_first else None
-        if bare:
-            i = start = bare[0]
-            section = bare[1]
+        if n > 1 and symbols[1] in bare_first:
+            i, section = self._after_titles(symbols, 1, section)
+            start = i
         while i < n:
             symbol = symbols[i]
             end = i
@@ -177,7 +180,7 @@ class Labeler:
                     if kind == _PUNCTUATION:
                         if leaf.value == "stop":
                             if self._is_spoken_stop(symbols, i, end):
-                                symbols[end + 1] = symbols[end + 1] if symbols[end + 1] in (PARAGRAPH, STOP) else STOP
+                                symbols[end + 1] = symbols[end + 1] if symbols[end + 1] in _ENDS_SENTENCE else STOP
                         elif leaf.value == "colon":
                             symbols[end + 1] = COLON
                         else:
@@ -208,22 +211,22 @@ class Labeler:
                     if not (new_section == "findings" and cut < len(events) and events[cut][0] == KIND["anatomy"]):
                         del events[cut:]
                         start, bits = i, 0
+                        if i < n and symbols[i] in bare_first:
+                            i, section = self._after_titles(symbols, i, section)
+                            start = i
                         continue
                 add((_MARK[COLON].kind, end + 1, end + 1, _MARK[COLON]))
                 continue
             if mark == STOP and symbol in book.abbreviations:
                 continue
-            if mark in (STOP, QUESTION, PARAGRAPH):
-                sentences.append(Sentence(section, first, len(events), start, end, broken, mark == QUESTION, bits))
+            if mark in _ENDS_SENTENCE:
+                sentences.append(Sentence(section, first, len(events), start, end, broken, mark in _ASKS, bits))
                 first, start, bits = len(events), i, 0
-                broken = 2 if mark == PARAGRAPH else 0
+                broken = 2 if mark in _ENDS_PARAGRAPH else 0
                 if i < n and symbols[i] in bare_first:
-                    bare = bare_title(symbols, i, book, section)
-                    if bare:
-                        i = start = bare[0]
-                        section = bare[1]
-                        if bare[0] - 1 < n and symbols[bare[0] - 1] in (STOP, PARAGRAPH):
-                            broken = 0
+                    i, section = self._after_titles(symbols, i, section)
+                    broken = 0 if i > start else broken
+                    start = i
                 continue
             leaf = _MARK.get(mark)
             if leaf is not None:
@@ -233,6 +236,15 @@ class Labeler:
         if section not in LABELLED:
             sentences = close_open_section(sentences, events, symbols, book)
         return events, sentences, remarks
+
+    def _after_titles(self, symbols: list[int], i: int, section: str) -> tuple[int, str]:
+        """Step over titles that stand at token ``i`` without a colon; return the next token and its section."""
+        while i < len(symbols) and symbols[i] in self.book.bare_first:
+            bare = bare_title(symbols, i, self.book, section)
+            if bare is None:
+                break
+            i, section = bare
+        return i, section
 
     def _longest(self, symbols: list[int], i: int, n: int, node: dict) -> tuple[Leaf | None, int]:
         """Return the longest phrase from token ``i`` and its last token; modifiers may stand inside a phrase."""
@@ -306,7 +318,7 @@ class _Places:
         if not ends:
             ends = self._ends = list(accumulate(map(len, self._parts)))
             if shifts:
-                ends[:] = [_shift(e, shifts) for e in ends]
+                ends = self._ends = _shifted(ends, shifts)
         sentence = text[ends[s.start - 1] : ends[s.end]]
         for m in found:
             leaf, cue = m.leaf, m.cue
@@ -343,9 +355,15 @@ def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) 
     return Reading(tuple(rows), attributes, labels)
 
 
-def _shift(position: int, shifts: list[tuple[int, int]]) -> int:
-    """Return where a character of the joined text stands in the original."""
-    return position + sum(gone for at, gone in shifts if at <= position)
+def _shifted(positions: list[int], shifts: list[tuple[int, int]]) -> list[int]:
+    """Return where ascending positions of the joined text stand in the original. ``shifts``: (from here on, add this)."""
+    moved, k, add = [], 0, 0
+    for position in positions:
+        while k < len(shifts) and shifts[k][0] < position:
+            add = shifts[k][1]
+            k += 1
+        moved.append(position + add)
+    return moved
 
 
 def __getattr__(name: str) -> str:

@@ -18,6 +18,8 @@ STATUS = {DENIED: 0, HEDGED: -1, SILENT: None}
 
 AFFIRMED = "affirmed"
 """Rule id of a finding that is named and neither denied nor hedged."""
+REACH = 60
+"""Events or findings that a cue looks over, so that time stays linear in texts that never end a sentence."""
 UNREAD = "unread"
 """Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
 
@@ -69,6 +71,14 @@ class SentenceReader:
         if asked:
             self.back(-1, None, "question_mark", whole=True)
 
+    def ahead(self) -> list[tuple]:
+        """The events after this one, as far as a cue can reach."""
+        return self.events[self.i + 1 : self.i + 1 + REACH]
+
+    def behind(self) -> list[Mention]:
+        """The findings of this clause, last first, as far as a cue can reach."""
+        return self.mentions[max(self.clause, len(self.mentions) - REACH) :][::-1]
+
     # ------------------------------------------------------------------ scopes
     def open(self, scope: int, cue: tuple, *, full: bool = False) -> None:
         """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""
@@ -102,7 +112,7 @@ class SentenceReader:
 
     def list_ahead(self) -> bool:
         """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
-        for event in self.events[self.i + 1 :]:
+        for event in self.ahead():
             if event[0] == K["or"]:
                 return True
             if event[0] not in _LIGHT and event[0] not in _NAMES and event[0] != K["comma"]:
@@ -119,7 +129,7 @@ class SentenceReader:
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
         items, described, after = 0, False, ""
-        for event in self.events[self.i :]:
+        for event in self.events[self.i : self.i + REACH]:
             kind = event[0]
             if kind in _NAMES:
                 items += 1
@@ -186,21 +196,15 @@ class SentenceReader:
         cue = self.events[self.sep_event] if self.sep_event >= 0 else None
         if mention.status == 1:
             mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
-        following = mention
-        for previous in reversed(self.mentions[self.clause :]):
+        later = mention
+        for previous in self.behind():
+            if later.link == "comma" and later.first - previous.last > 2:
+                break  # "opacité basale, atélectasie ou pneumonie": the opacity is no alternative
             if previous.status == 1:
                 previous.status, previous.cue, previous.rule = -1, cue, "hedge_or"
-            if previous.link not in ("comma", "adj") or (previous.link == "comma" and self.gap(previous)):
-                if not (previous.link == "or"):
-                    break
-            following = previous
-        del following
-
-    def gap(self, mention: Mention) -> bool:
-        """Say whether the finding before ``mention`` is described further (then a comma is no list)."""
-        index = self.mentions.index(mention)
-        before = self.mentions[index - 1] if index else None
-        return before is None or mention.first - before.last > 2
+            if previous.link not in ("comma", "adj", "or"):
+                break
+            later = previous
 
     def settle(self) -> None:
         """After a noun: separators and articles before it are used up."""
@@ -212,7 +216,7 @@ class SentenceReader:
     def quality(self, event: tuple) -> None:
         """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
         leaf = event[3]
-        for parent in reversed(self.mentions[self.clause :]):
+        for parent in self.behind():
             if parent.leaf.rule.split(".")[0] in leaf.after:
                 break
         else:
@@ -354,7 +358,7 @@ class SentenceReader:
         for anatomy in self.group:
             if anatomy[3].rule != "costophrenic":
                 self.label(anatomy, -1, event)
-        if not self.group and self.mentions[self.clause :] and self.mentions[-1].leaf.rule == "cardiomegaly":
+        if not self.group and len(self.mentions) > self.clause and self.mentions[-1].leaf.rule == "cardiomegaly":
             self.back(-1, event, event[3].rule, whole=False)
         self.close_predicate(event)
 
@@ -380,7 +384,7 @@ class SentenceReader:
 
     def anatomy_ahead(self) -> bool:
         """Say whether a noun of which the enlargement may be said follows before the clause ends."""
-        for event in self.events[self.i + 1 :]:
+        for event in self.ahead():
             if event[0] == K["anatomy"] or event[0] in _NAMES:
                 return True
             if event[0] not in _LIGHT:
@@ -416,7 +420,7 @@ class SentenceReader:
         if self.search_was_negative(event):
             return
         last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in _BOUNDARY
-        if last_token and self.mentions[self.clause :] and event[1] - self.mentions[-1].last <= 2:
+        if last_token and len(self.mentions) > self.clause and event[1] - self.mentions[-1].last <= 2:
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
 
@@ -424,7 +428,7 @@ class SentenceReader:
         """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
         if self.scope != SILENT or self.cue[3].rule != "history" or self.symbols[event[2]] != self.book.words["negatif"]:
             return False
-        for mention in self.mentions[self.clause :]:
+        for mention in self.behind():
             mention.status, mention.cue, mention.rule = 0, event, event[3].rule
         return True
 
@@ -436,7 +440,7 @@ class SentenceReader:
         if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
             return
         if self.ne:
-            for mention in self.mentions[max(self.segment, self.clause) :]:
+            for mention in self.mentions[max(self.segment, self.clause, len(self.mentions) - REACH) :]:
                 if mention.status == 1 and mention.rule == AFFIRMED:
                     mention.status, mention.cue, mention.rule = None, event, UNREAD
         self.open(DENIED, event)
@@ -464,7 +468,7 @@ class SentenceReader:
         words = self.symbols[event[1] : event[2] + 1 : 2]
         now = self.book.words.get("plu") in words or (self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words))
         if not now or self.book.words.get("etait") in words or self.book.words.get("etaient") in words:
-            for later in self.events[self.i + 1 :]:
+            for later in self.ahead():
                 if later[0] in _NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
                     break
                 if later[0] == K["prior"]:
@@ -476,7 +480,7 @@ class SentenceReader:
         self.back(0, event, event[3].rule, whole=True)
 
     def undo_unread(self) -> None:
-        for mention in self.mentions[self.clause :]:
+        for mention in self.behind():
             if mention.rule == UNREAD:
                 mention.status, mention.cue, mention.rule = 1, None, AFFIRMED
 
@@ -572,7 +576,7 @@ class SentenceReader:
     # ------------------------------------------------------------------ hedges
     def target_ahead(self) -> bool:
         """Say whether a noun follows before the clause ends."""
-        for event in self.events[self.i + 1 :]:
+        for event in self.ahead():
             kind = event[0]
             if kind in _TARGETS or kind == K["enlarged"]:
                 return True
@@ -589,7 +593,7 @@ class SentenceReader:
         if self.in_denial() or self.previous_kind() == K["advice_subject"] or self.is_suspicious_look(event):
             return
         position = event[2]
-        for later in self.events[self.i + 1 :]:
+        for later in self.ahead():
             kind = later[0]
             if later[1] - position > 4 or kind not in _LIGHT and kind not in _TARGETS:
                 break
@@ -640,7 +644,7 @@ class SentenceReader:
         """
         changed: list[Mention] = []
         listed = False
-        for mention in reversed(self.mentions[self.clause :]):
+        for mention in self.behind():
             if mention.rule == UNREAD or mention.status == 1 or strong or (mention.status == -1 and status == 0):
                 if mention.rule not in ("advice",) and mention.leaf.kind != K["fixed"]:
                     mention.status, mention.cue, mention.rule = status, cue, rule

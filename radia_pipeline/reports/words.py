@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-SPACE, UNKNOWN, COMMA, COLON, STOP, QUESTION, NEWLINE, PARAGRAPH, OPEN, CLOSE, SEMICOLON, DASH, NUMBER = range(13)
+SPACE, UNKNOWN, COMMA, COLON, STOP, QUESTION, NEWLINE, PARAGRAPH, OPEN, CLOSE, SEMICOLON, DASH, NUMBER, LAST_QUESTION = range(14)
 FIRST_WORD = 16
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 
@@ -29,6 +29,7 @@ LONG_WORD = 9
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d"))
 _ORDER = (  # first match wins: the strongest punctuation inside one separator
+    (re.compile(r"\?.*\n[^\S\n]*\n", re.S), LAST_QUESTION),  # a question that ends its paragraph
     (re.compile(r"\n[^\S\n]*\n"), PARAGRAPH),
     (re.compile(r"\?"), QUESTION),
     (re.compile(r"[.!…]"), STOP),

@@ -1,0 +1,56 @@
+"""Every text of the development set is read as the guide says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from radia_pipeline.reports.engine import Labeler
+from radia_pipeline_tests.reports.texts import decode, dev_set
+
+NO_FINDING = "No Finding"
+
+
+def differences(text: str, want: dict[str, int | None]) -> dict[str, tuple]:
+    got = Labeler.default().read(text).labels
+    classes = (set(got) | set(want)) - ({NO_FINDING} if NO_FINDING not in want else set())
+    return {c: (want.get(c), got.get(c)) for c in classes if want.get(c) != got.get(c)}
+
+
+@pytest.mark.parametrize("phenomenon", sorted({p for p, _, _ in dev_set()}))
+def test_phenomenon_is_read_as_the_guide_says(phenomenon):
+    wrong = {text: d for p, text, want in dev_set() if p == phenomenon and (d := differences(text, want))}
+    assert not wrong
+
+
+def test_development_set_is_large_and_names_every_class():
+    named = {c for _, _, want in dev_set() for c in want}
+    assert len(dev_set()) >= 400
+    assert len(named) == 18
+
+
+def test_genuine_sentences_read_as_a_person_read_them(real_root):
+    """At least 95 % of the sentences that name a finding are right in all labels; no denied finding is called positive."""
+    import csv
+    from pathlib import Path
+
+    table = Path(__file__).resolve().parents[2] / "benchmarks" / "french_reading.csv"
+    path = real_root / "french" / "chest_radiograph_sentences.jsonl"
+    texts = {r["id"]: r["text"] for r in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+    read = Labeler.default().read
+    rows = [(decode(r["labels"]), read(texts[r["id"]]).labels) for r in csv.DictReader(table.open(encoding="utf-8"))]
+    right = sum(want == got for want, got in rows)
+    fallen_open = [1 for want, got in rows for c, v in want.items() if v == 0 and got.get(c) == 1 and c != NO_FINDING]
+    assert right / len(rows) >= 0.95
+    assert not fallen_open
+
+
+def test_four_real_reports(real_root):
+    import csv
+
+    path = real_root / "ccsmtl" / "reports.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        reports = [row["report"] for row in csv.DictReader(handle)][:4]
+    wanted = ("PE=-1 ED=0 PN=0 NF=0", "PE=0 EC=0 LO=1 PN=-1 NF=0", "CM=0 EC=0 NF=1", "LO=1 IN=1 PN=1 ED=-1 PE=0 CM=1 NF=0")
+    assert [Labeler.default().read(r).labels for r in reports] == [decode(w) for w in wanted]

@@ -1,0 +1,127 @@
+"""What must hold for any report: invariances, aggregation, denial, and no text that breaks the reader."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radia_pipeline.reports.engine import Labeler
+from radia_pipeline_tests.reports.texts import dev_set
+
+RANK = {0: 0, -1: 1, 1: 2}
+TEXTS = [text for _, text, _ in dev_set() if text]
+ONE_LINE = [t for t in TEXTS if "\n" not in t]
+UNTITLED = [t for t in ONE_LINE if ":" not in t]
+FINDINGS = [
+    ("épanchement pleural", "Pleural Effusion"), ("pneumothorax", "Pneumothorax"), ("consolidation", "Consolidation"),
+    ("atélectasie", "Atelectasis"), ("cardiomégalie", "Cardiomegaly"), ("nodule", "Nodule"), ("masse pulmonaire", "Mass"),
+    ("oedème pulmonaire", "Edema"), ("infiltrat", "Infiltration"), ("fracture", "Fracture"), ("hernie hiatale", "Hernia"),
+    ("emphysème", "Emphysema"), ("épaississement pleural", "Pleural Other"), ("pneumonie", "Pneumonia"),
+    ("opacité alvéolaire", "Lung Opacity"), ("lésion pulmonaire", "Lung Lesion"),
+]  # fmt: skip
+DENIALS = [
+    "Pas de {}.", "Pas d'évidence de {}.", "Il n'y a pas de {}.", "Aucun {}.", "Aucune {}.", "Absence de {}.", "Sans {}.",
+    "Sans évidence de {}.", "Je ne vois pas de {}.", "On ne note pas de {}.", "Ni {} ni autre anomalie.", "Poumons exempts de {}.",
+    "Plages pulmonaires libres de {}.", "Il n'y a plus de {}.", "{} : aucun.", "{} : absent.", "{} : non.", "{} non visible.",
+    "Disparition de {}.", "Résolution complète de {}.", "La radiographie ne montre pas de {}.", "Aucun signe de {}.",
+    "Pas de {} franc.", "Pas de {} significatif.", "{} absent.", "Pas d'argument en faveur de {}.", "Aucun argument pour {}.",
+]  # fmt: skip
+
+
+def labels(text: str) -> dict[str, int]:
+    return Labeler.default().read(text).labels
+
+
+def bare(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+@pytest.mark.parametrize("denial", DENIALS)
+def test_denied_finding_is_negative(denial):
+    said = {name: labels(denial.format(finding)).get(name) for finding, name in FINDINGS}
+    assert said == {name: 0 for _, name in FINDINGS}
+
+
+@pytest.mark.parametrize("finding,name", FINDINGS)
+def test_named_finding_is_positive(finding, name):
+    assert labels(f"Présence d'un {finding}.")[name] == 1
+    assert labels(f"{finding.capitalize()}.")[name] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, str.lower, bare, lambda t: bare(t).upper(), lambda t: t.replace("'", "’"), lambda t: t.replace("'", "' "),
+     lambda t: t.replace(" ", "  "), lambda t: t.replace("oe", "œ").replace("Oe", "Œ"), lambda t: t.replace("œ", "oe").replace("Œ", "Oe"),
+     lambda t: unicodedata.normalize("NFD", t), lambda t: f"  {t}  ", lambda t: t.replace(" ", "\u00a0")],
+    ids=["upper", "lower", "no accents", "typewriter", "curly", "spaced apostrophe", "double space", "oe to œ", "œ to oe", "decomposed",
+         "padding", "hard space"],
+)  # fmt: skip
+def test_writing_does_not_change_the_labels(change):
+    changed = {t: (labels(t), labels(change(t))) for t in ONE_LINE}
+    assert {t: pair for t, pair in changed.items() if pair[0] != pair[1]} == {}
+
+
+@pytest.mark.parametrize(
+    "indication",
+    ["Renseignements cliniques : Toux. Éliminer pneumonie. Épanchement? RAPPORT : {}",
+     "INDICATION: dyspnée, MPOC, cardiomégalie connue. RÉSULTAT: {}", "R.C.: R/O pneumothorax, fracture de côtes. Description : {}",
+     "Motif: nodule à l'examen antérieur. ATCD: néoplasie. Rapport: {}"],
+)  # fmt: skip
+def test_an_indication_changes_nothing(indication):
+    changed = {t: (labels(t), labels(indication.format(t))) for t in TEXTS}
+    assert {t: pair for t, pair in changed.items() if pair[0] != pair[1]} == {}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(UNTITLED), st.sampled_from(UNTITLED))
+def test_two_reports_joined_say_what_both_say(one, other):
+    joined = labels(f"RAPPORT: {one}\nRAPPORT: {other}")
+    both = {}
+    for said in (labels(one), labels(other)):
+        for name, value in said.items():
+            if name not in both or RANK[value] > RANK[both[name]]:
+                both[name] = value
+    joined.pop("No Finding", None)
+    both.pop("No Finding", None)
+    assert joined == both
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=400))
+def test_any_text_is_read_and_spans_lie_inside(text):
+    reading = Labeler.default().read(text)
+    for m in reading.mentions:
+        assert 0 <= m.start < m.end <= len(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(sorted({w for t in TEXTS for w in t.split()} | {"\n", "- ", ":", "?", ";", "(", ")"})), max_size=60))
+def test_shuffled_words_are_read_and_evidence_is_the_text_itself(words):
+    text = " ".join(words)
+    for m in Labeler.default().read(text).mentions:
+        assert text[m.start : m.end].strip()
+        assert m.cue is None or m.cue in text
+
+
+@pytest.mark.parametrize("text", TEXTS[:200])
+def test_evidence_span_names_the_finding_in_the_original(text):
+    for m in Labeler.default().read(text).mentions:
+        assert text[m.start : m.end].strip(" .,;:") and m.sentence in text
+
+
+@pytest.mark.parametrize("unit", ["Pas d'épanchement. ", "épanchement, ", "pas de ", "a", "é\u0301", "consolida-\n", ". ", "?", "\n", "RAPPORT: ", "ou pneumonie "])
+def test_time_grows_linearly_with_length(unit):
+    def seconds(times: int) -> float:
+        text = unit * times
+        begin = time.process_time()
+        Labeler.default().read(text)
+        return time.process_time() - begin
+
+    size = 20_000 // len(unit)
+    seconds(size)
+    short = min(seconds(size) for _ in range(3))
+    assert min(seconds(size * 8) for _ in range(2)) < 8 * 4 * short + 0.05

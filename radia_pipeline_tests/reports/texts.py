@@ -1,0 +1,28 @@
+"""The development set and what tests do with it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+CODES = {
+    "CM": "Cardiomegaly", "EC": "Enlarged Cardiomediastinum", "PE": "Pleural Effusion", "PT": "Pneumothorax", "ED": "Edema",
+    "AT": "Atelectasis", "CO": "Consolidation", "PN": "Pneumonia", "IN": "Infiltration", "LO": "Lung Opacity",
+    "LL": "Lung Lesion", "NO": "Nodule", "MA": "Mass", "EM": "Emphysema", "PO": "Pleural Other", "FX": "Fracture",
+    "HE": "Hernia", "NF": "No Finding",
+}  # fmt: skip
+
+
+def decode(labels: str) -> dict[str, int | None]:
+    """Return {class: value} for "CM=1 NF=." (a dot: blank)."""
+    pairs = (item.split("=") for item in labels.split())
+    return {CODES[code]: None if value == "." else int(value) for code, value in pairs}
+
+
+@lru_cache
+def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
+    """Return (phenomenon, text, labels) of every text written for development."""
+    content = yaml.safe_load((Path(__file__).parent / "dev_set.yaml").read_text(encoding="utf-8"))
+    return tuple((phenomenon, text, decode(labels)) for phenomenon, rows in content.items() for text, labels in rows)
