@@ -20,7 +20,9 @@ class Boxes:
 
     def boxes(self, root) -> Delivered:
         rows = [(image, image, name, *numbers, "R1") for image, name, *numbers in self.rows]
-        return Delivered(pa.table([pa.array(column) for column in zip(*rows)], schema=BOX_SCHEMA), {"unknown_label_tokens": 2})
+        return Delivered(
+            pa.table([pa.array(column) for column in zip(*rows)], schema=BOX_SCHEMA), {"unknown_label_tokens": 2}
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,169 @@
+"""Evaluation sets, manifests, the profile and exports of a small cohort of two sources."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from radia_pipeline.cohort.evaluation_sets import QUOTAS, build_evaluation_sets, draw
+from radia_pipeline.cohort.export import FORMATS, export_manifest
+from radia_pipeline.cohort.manifest import QUALITY_LIMITED_WEIGHT, build_manifest
+from radia_pipeline.cohort.profile import benjamini_hochberg, build_data_profile, two_proportions
+from radia_pipeline.cohort.profile_page import write_profile_page
+from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import MissingTable, UnknownName
+from radia_pipeline_tests.cohort.lakes import KEYS, new_lake
+from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    lake = cohort(tmp_path_factory.mktemp("cohort"))
+    for source in SOURCES:
+        build_manifest(source, lake)
+    return lake
+
+
+def test_sets_stay_inside_their_pool_and_take_one_image_per_link(lake):
+    result = build_evaluation_sets(lake)
+    splits = {row["patient_key"]: row for row in lake.read("splits").to_pylist()}
+    rows = lake.read("evaluation_sets").to_pylist()
+    assert rows
+    assert all(splits[row["patient_key"]]["pool"] == row["set_name"] for row in rows)
+    twins = set(lake.read("image_links").column("image_id_b").to_pylist())
+    assert not twins & {row["image_id"] for row in rows}
+    assert result.linked_left_out > 0
+    flagged = KEYS.image_id("chexpert", "chexpert-7-0")
+    assert flagged not in {row["image_id"] for row in rows}
+
+
+def test_test_sets_keep_their_quota_and_report_shortfalls(lake):
+    result = build_evaluation_sets(lake)
+    pool = pd.concat(lake.read("manifest", source).to_pandas() for source in SOURCES)
+    held = Counter(
+        (row["source"], row["class"]) for row in lake.read("evaluation_sets").to_pylist() if row["set_name"] == "test"
+    )
+    for source in SOURCES:
+        part = pool[(pool.source == source) & (pool.pool == "test")]
+        for name in set(vocabulary().pathologies[:6]) & set(source_sheet(source).labels):
+            count = held[source, name]
+            missing = result.shortfalls.get(f"test/{source}/{name}", 0)
+            assert count + missing >= QUOTAS["test"]
+            assert count <= (part[name] == 1).sum()
+
+
+def test_drawing_begins_with_the_rarest_class_and_counts_patients():
+    values = np.zeros((6, 21), dtype=np.int8)
+    mass, edema = vocabulary().index("Mass"), vocabulary().index("Edema")
+    values[:, edema] = 1
+    values[4:, mass] = 1
+    patients = np.array(["a", "a", "b", "c", "d", "d"], dtype=object)
+    chosen = draw(values, patients, ["Edema", "Mass"], 2, by_patient=True)
+    assert list(chosen) == ["Mass", "Edema"]
+    assert chosen["Mass"].tolist() == [4]
+    assert chosen["Edema"].tolist() == [0, 4]
+    assert draw(values, patients, ["Edema", "Mass"], 3, by_patient=False)["Edema"].tolist() == [0, 4, 5]
+
+
+def test_manifest_leaves_out_what_cannot_be_used_and_counts_it(lake):
+    result = build_manifest("chexpert", lake)
+    table = lake.read("manifest", "chexpert").to_pandas()
+    assert result.left_out == {"not_a_chest": 1, "unlabelled_study": 1}
+    assert result.images + sum(result.left_out.values()) == lake.read("images", "chexpert").num_rows
+    assert (table.fold.notna() == (table.pool == "train")).all()
+    assert (table.weight == 1).all()
+
+
+def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
+    lake = cohort(tmp_path, link=False)
+    splits = lake.read("splits").to_pandas()
+    one = splits[(splits.source == "chexpert") & (splits.pool == "train")].iloc[0]
+    other = splits[(splits.source == "nih_cxr14") & (splits.pool == "test")].iloc[0]
+    images = {source: lake.read("images", source).to_pandas().set_index("patient_key").image_id for source in SOURCES}
+    link = {
+        "source_a": "chexpert", "image_id_a": images["chexpert"].loc[[one.patient_key]].iloc[0], "patient_key_a": one.patient_key,
+        "source_b": "nih_cxr14", "image_id_b": images["nih_cxr14"].loc[[other.patient_key]].iloc[0],
+        "patient_key_b": other.patient_key, "kind": "near_duplicate", "distance": 0.05,
+    }  # fmt: skip
+    lake.write("image_links", [link])
+    from radia_pipeline.cohort.splits import build_splits
+
+    build_splits(lake)
+    study = lake.read("images", "chexpert").to_pylist()[0]["study_id"]
+    attributes = {
+        "source": "chexpert", "study_id": study, "has_findings_text": True, "is_unlabelled": False, "is_signed_unread": True,
+        "is_concordance_impossible": False, "is_quality_limited": False, "is_reference_only": False, "has_open_question": False,
+        "has_other_abnormality": False, "mention_count": 1, "uncertain_share": 0.0, "unread_count": 0, "engine_version": "1",
+    }  # fmt: skip
+    lake.write("report_attributes", [attributes], "chexpert")
+    result = build_manifest("chexpert", lake)
+    table = lake.read("manifest", "chexpert").to_pandas()
+    assert result.excluded == (table.patient_key == one.patient_key).sum() > 0
+    assert set(table.excluded.dropna()) == {"late_link"}
+    assert set(table[table.study_id == study].weight) <= {QUALITY_LIMITED_WEIGHT}
+    assert table.weight.max() == 1
+
+
+def test_profile_counts_agree_with_the_manifest_and_shifts_are_found(lake, tmp_path):
+    result = build_data_profile(lake)
+    profile = lake.read("data_profile").to_pandas()
+    manifest = lake.read("manifest", "nih_cxr14").to_pandas()
+    name = vocabulary().pathologies[4]
+    row = profile[
+        (profile.measure == "positives")
+        & (profile.source == "nih_cxr14")
+        & (profile["class"] == name)
+        & profile.other.isna()
+    ]
+    assert row["count"].item() == (manifest[name] == 1).sum()
+    per_image = profile[(profile.measure == "labels_per_image") & (profile.source == "nih_cxr14")]
+    assert per_image["count"].sum() == len(manifest)
+    assert any(shift.startswith("age chexpert nih_cxr14") for shift in result.shifts)
+    assert not any(shift.startswith("female") for shift in result.shifts)
+    assert build_data_profile(lake).version == result.version
+    page = write_profile_page(lake, tmp_path / "profile.html").read_text(encoding="utf-8")
+    assert "chexpert" in page
+    assert "Cardiomegaly" in page
+    assert "http" not in page
+    assert "<script" not in page
+
+
+def test_equal_sources_show_no_shift():
+    assert two_proportions(50, 100, 50, 100) == (0.0, 1.0)
+    effect, p = two_proportions(80, 100, 20, 100)
+    assert effect > 1
+    assert p < 1e-10
+    assert benjamini_hochberg([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert benjamini_hochberg([]) == []
+
+
+@pytest.mark.parametrize("to", sorted(FORMATS))
+def test_every_export_holds_every_usable_image_and_its_hash(lake, tmp_path, to):
+    result = export_manifest(lake, to, tmp_path)
+    usable = sum(lake.read("manifest", source).column("excluded").null_count for source in SOURCES)
+    assert result.images == usable
+    content = result.path.read_bytes()
+    rows = {
+        "csv": lambda: list(csv.DictReader(content.decode().splitlines())),
+        "torchxrayvision": lambda: list(csv.DictReader(content.decode().splitlines())),
+        "parquet": lambda: pd.read_parquet(result.path).to_dict("records"),
+        "coco": lambda: json.loads(content)["images"],
+    }[to]()
+    assert len(rows) == usable
+    croissant = json.loads(result.croissant.read_text(encoding="utf-8"))
+    assert croissant["distribution"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "delivered_path" not in content.decode("utf-8", errors="ignore")
+
+
+def test_unknown_formats_and_absent_manifests_are_clear_errors(lake, tmp_path):
+    with pytest.raises(UnknownName, match="coco"):
+        export_manifest(lake, "yolo", tmp_path)
+    with pytest.raises(MissingTable, match="manifest"):
+        export_manifest(new_lake(tmp_path), "csv", tmp_path)
