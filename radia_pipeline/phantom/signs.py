@@ -138,5 +138,3 @@ BENDS: dict[str, Callable[[Anatomy, Sign], Anatomy]] = {
     "Atelectasis": _bend_atelectasis,
     "Fracture": _bend_fracture,
 }
-
-

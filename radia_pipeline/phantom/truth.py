@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, close_up, labelled_with_unions, resolve
+from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 
 BOX_SCHEMA = pa.schema(
@@ -46,15 +47,13 @@ def box_rows(
     return rows
 
 
-def label_rows(
-    source: str, study_id: str, said: Mapping[str, int], drawn: Iterable[str], labelled: Iterable[str]
-) -> list[dict]:
-    """Return the 21 rows of a study; ``labelled``: the classes that the source says directly."""
+def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Iterable[str]) -> list[dict]:
+    """Return the 21 rows of a study: what its source says of it, resolved by the source's sheet, and what is drawn."""
     words = vocabulary()
     values = np.full((1, len(words.classes)), MISSING, dtype=np.int8)
     for name, status in said.items():
         values[0, words.index(name)] = status
-    values = resolve(values, labelled_with_unions(labelled))[0]
+    values = resolve(values, labelled_with_unions(source_sheet(source).labels))[0]
     shown = np.full((1, len(words.classes)), NEGATIVE, dtype=np.int8)
     for name in drawn:
         shown[0, words.index(name)] = POSITIVE

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from radia_pipeline.errors import BadInput, UnknownName
-from radia_pipeline.phantom.layouts import ccsmtl, nih_cxr14
+from radia_pipeline.phantom.layouts import ccsmtl, chexpert, mimic_cxr, nih_cxr14, padchest, vindr_cxr
 from radia_pipeline.phantom.layouts.batch import Batch, Order
 from radia_pipeline.phantom.truth import write_truth
 
-LAYOUTS = {layout.SOURCE: layout for layout in (ccsmtl, nih_cxr14)}
+LAYOUTS = {layout.SOURCE: layout for layout in (ccsmtl, chexpert, mimic_cxr, nih_cxr14, padchest, vindr_cxr)}
 DEFAULT_PATIENTS = {"ccsmtl": 900, "nih_cxr14": 600}
 SMALLEST_PX = 64
 CHUNK = 8

@@ -6,7 +6,6 @@ image under two patients, images that also stand in NIH's dataset, files that ca
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +25,7 @@ from radia_pipeline.phantom.dicom_files import (
 )
 from radia_pipeline.phantom.layouts import nih_cxr14
 from radia_pipeline.phantom.layouts.batch import Batch, Order
+from radia_pipeline.phantom.layouts.files import eight_bit, write_csv
 from radia_pipeline.phantom.people import Image, Patient, Study, draw_patient
 from radia_pipeline.phantom.radiograph import take
 from radia_pipeline.phantom.reports import Report, combined, write_report
@@ -33,11 +33,6 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 
 SOURCE = "ccsmtl"
 PATIENTS_PER_LOT = 100
-LABELLED = ("Cardiomegaly", "Emphysema", "Pneumothorax", "Pleural Effusion", "Edema", "Atelectasis",
-            "Consolidation", "Pneumonia",
-            "Infiltration", "Nodule", "Mass", "Pleural Other", "Fracture", "Hernia", "Enlarged Cardiomediastinum",
-            "Lung Opacity", "Lung Lesion", "No Finding")  # fmt: skip
-"""What the report rules can say directly."""
 WITHOUT_VIEW = 0.05
 WITHOUT_REPORT = 0.01
 ADDENDUM = 0.006
@@ -136,7 +131,7 @@ def _encoding(delivery: Delivery, study: Study, image: Image) -> Encoding:
 
 def _write_image(delivery: Delivery, study: Study, image: Image, batch: Batch) -> None:
     radiograph, header, encoding = take(image.film), delivery.header(study, image), _encoding(delivery, study, image)
-    values = nih_cxr14.eight_bit(radiograph) if encoding.bits == 8 else stored_values(radiograph.grey, encoding)
+    values = eight_bit(radiograph.grey) if encoding.bits == 8 else stored_values(radiograph.grey, encoding)
     _save(delivery, delivery.path(study, f"{image.number + 1:04d}.dcm"), dicom_bytes(values, header, encoding), batch)
     batch.boxes += box_rows(SOURCE, header.image_uid, radiograph.boxes, values.shape, image.film.view)
     batch.count("images")
@@ -163,7 +158,7 @@ def _write_report(delivery: Delivery, study: Study, batch: Batch) -> None:
     for report in reports:
         batch.add("reports", [study_uid, delivery.patient_id, report.text])
         batch.count("report_rows")
-    batch.labels += label_rows(SOURCE, study_uid, said, study.pathologies, LABELLED)
+    batch.labels += label_rows(SOURCE, study_uid, said, study.pathologies)
 
 
 def _first(delivery: Delivery) -> tuple[Study, Image]:
@@ -248,7 +243,5 @@ def finish(order: Order, batch: Batch) -> None:
     """Write ``reports.csv``."""
     batch.count("files")
     batch.count("refused")
-    with (order.root / SOURCE / "reports.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["study_instance_uid", "patient_id", "report"])
-        writer.writerows(batch.tables.get("reports", []))
+    header = ["study_instance_uid", "patient_id", "report"]
+    write_csv(order.root / SOURCE / "reports.csv", header, batch.tables.get("reports", []))

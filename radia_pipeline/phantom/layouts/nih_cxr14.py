@@ -7,14 +7,9 @@ and a share of the images; the table's sizes are those of the film.
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
-import cv2
-import numpy as np
-
 from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.layouts.batch import Batch, Order
+from radia_pipeline.phantom.layouts.files import eight_bit, png_bytes, write_csv
 from radia_pipeline.phantom.people import Patient, Study, draw_patient
 from radia_pipeline.phantom.radiograph import Radiograph, take
 from radia_pipeline.phantom.truth import box_rows, label_rows
@@ -45,11 +40,6 @@ def image_name(patient: Patient, study: Study) -> str:
     return f"{patient.number:08d}_{study.number:03d}.png"
 
 
-def eight_bit(radiograph: Radiograph) -> np.ndarray:
-    """Return the stored values of the published PNG."""
-    return np.round(radiograph.grey * np.float32(255)).astype(np.uint8)
-
-
 def write_patient(order: Order, number: int) -> Batch:
     """Write one patient's images and return its rows."""
     patient, batch = draw_patient(order.seed, SOURCE, number, order.size_px), Batch()
@@ -58,8 +48,8 @@ def write_patient(order: Order, number: int) -> Batch:
         name, film = image_name(patient, study), study.images[0].film
         rng = generator(order.seed, SOURCE, number, "table", study.number)
         radiograph = take(film)
-        pixels = eight_bit(radiograph)
-        (folder / name).write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+        pixels = eight_bit(radiograph.grey)
+        (folder / name).write_bytes(png_bytes(pixels))
         tokens = "|".join(sorted(TOKENS[c] for c in study.pathologies if c in TOKENS)) or "No Finding"
         width, height, spacing = FILMS[int(rng.integers(len(FILMS)))]
         batch.add("entries", [name, tokens, study.number, number, patient.age_years,
@@ -68,7 +58,7 @@ def write_patient(order: Order, number: int) -> Batch:
         if rng.random() < BOXED_SHARE:
             _add_published_boxes(batch, name, radiograph)
         batch.boxes += box_rows(SOURCE, name, radiograph.boxes, pixels.shape, film.view)
-        batch.labels += label_rows(SOURCE, name[:-4], said_by_table(study), study.pathologies, [*TOKENS, "No Finding"])
+        batch.labels += label_rows(SOURCE, name[:-4], said_by_table(study), study.pathologies)
         batch.count("images")
         batch.count("studies")
     return batch
@@ -94,12 +84,5 @@ def begin(order: Order) -> None:
 
 def finish(order: Order, batch: Batch) -> None:
     """Write the two tables."""
-    _write_csv(order.root / SOURCE / "Data_Entry_2017_v2020.csv", ENTRY_HEADER, batch.tables.get("entries", []))
-    _write_csv(order.root / SOURCE / "BBox_List_2017.csv", BOX_HEADER, batch.tables.get("boxes", []))
-
-
-def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_csv(order.root / SOURCE / "Data_Entry_2017_v2020.csv", ENTRY_HEADER, batch.tables.get("entries", []))
+    write_csv(order.root / SOURCE / "BBox_List_2017.csv", BOX_HEADER, batch.tables.get("boxes", []))
