@@ -1,0 +1,148 @@
+"""The report labeler against EDS-NLP and medspaCy: quality on the development set, speed on reports that never repeat.
+
+    .venv/bin/python benchmarks/labeler.py [--edsnlp-python PY] [--medspacy-python PY]
+
+Each other library runs in an environment of its own (``pip install edsnlp`` / ``pip install "medspacy>=1.3" "numpy<2"``),
+on the same texts, with our terms; only its context rules are compared. F1 per class, blanks apart: mention (named or not),
+negation (said 0), uncertainty (said -1), macro over classes that occur. The development set is where the rules were made,
+so our figures on it are not held-out ones. Results go to benchmarks/results/labeler.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from radia_pipeline.reports.aggregate import aggregate  # noqa: E402
+from radia_pipeline.reports.engine import Labeler  # noqa: E402
+from radia_pipeline.reports.rules import expand, load_rules  # noqa: E402
+from radia_pipeline_tests.reports.texts import dev_set  # noqa: E402
+
+REPORT_CHARACTERS = 300
+FINDINGS = ["épanchement pleural", "pneumothorax", "consolidation", "cardiomégalie", "atélectasie", "infiltrat interstitiel",
+            "opacité alvéolaire", "nodule", "masse hilaire", "œdème pulmonaire", "fracture costale", "hernie hiatale"]  # fmt: skip
+PLACES = ["à la base droite", "à la base gauche", "au lobe moyen", "en péri-hilaire", "au sommet droit", "de la lingula"]
+SENTENCES = [
+    "Pas de signe de {f}, de {g} ni de {h} le {n}.", "Possible petit {f} {p} mesurant {n} mm.",
+    "On note un discret {f} {p} inchangé depuis le cliché {n}.", "La silhouette cardiaque est de taille normale, index {n}.",
+    "Absence de {f} significatif {p} comparativement au {n}.", "{f} {p} pouvant correspondre à une {g} de {n} mm.",
+    "Le médiastin est sans particularité à l'examen {n}.",
+]  # fmt: skip
+
+
+def unrepeated_reports(count: int, seed: int = 7) -> list[str]:
+    """Return reports of 300 characters in which no sentence occurs twice (each carries a number of its own)."""
+    rng, reports, number = random.Random(seed), [], 1000
+    for _ in range(count):
+        text = ""
+        while len(text) < REPORT_CHARACTERS:
+            number += 1
+            f, g, h = rng.sample(FINDINGS, 3)
+            text += rng.choice(SENTENCES).format(f=f, g=g, h=h, p=rng.choice(PLACES), n=number) + " "
+        reports.append(text[:REPORT_CHARACTERS])
+    return reports
+
+
+def terms() -> dict[str, list[str]]:
+    """Return our surface forms per class, so that all three look for the same words."""
+    found: dict[str, set[str]] = {}
+    for rule in load_rules().rules.values():
+        if rule.kind in ("finding", "fixed_finding"):
+            for name in rule.classes:
+                found.setdefault(name, set()).update(" ".join(w) for f in rule.forms for w in expand(f))
+    accented = {f: c for c, f in (("Pleural Effusion", "épanchement"), ("Cardiomegaly", "cardiomégalie"), ("Atelectasis", "atélectasie"),
+                                  ("Edema", "oedème"), ("Lung Opacity", "opacité"), ("Emphysema", "emphysème"))}  # fmt: skip
+    for form, name in accented.items():
+        found[name].add(form)
+    return {name: sorted(forms) for name, forms in sorted(found.items())}
+
+
+def f1(pairs: list[tuple[bool, bool]]) -> float | None:
+    """F1 of (wanted, got); None where nothing is wanted."""
+    hits = sum(w and g for w, g in pairs)
+    wanted, got = sum(w for w, _ in pairs), sum(g for _, g in pairs)
+    return 2 * hits / (wanted + got) if wanted else None
+
+
+def quality(wanted: list[dict], got: list[dict]) -> dict:
+    """Per class and macro F1 of mention, negation and uncertainty."""
+    tests = {"mention": lambda v: v is not None, "negation": lambda v: v == 0, "uncertainty": lambda v: v == -1}
+    classes = sorted({c for w in wanted for c in w} - {"No Finding"})
+    per = {k: {c: f1([(t(w.get(c)), t(g.get(c))) for w, g in zip(wanted, got, strict=True)]) for c in classes} for k, t in tests.items()}
+    macro = {k: sum(v for v in d.values() if v is not None) / sum(v is not None for v in d.values()) for k, d in per.items()}
+    return {"macro": macro, "per_class": per}
+
+
+def by_phenomenon(rows: list[tuple], got: list[dict]) -> dict[str, str]:
+    """Texts right in all classes, by phenomenon (No Finding apart)."""
+    counts: dict[str, list[int]] = {}
+    for (phenomenon, _, want), said in zip(rows, got, strict=True):
+        pair = counts.setdefault(phenomenon, [0, 0])
+        drop = {"No Finding"}
+        pair[0] += {c: v for c, v in want.items() if c not in drop} == {c: v for c, v in said.items() if c not in drop}
+        pair[1] += 1
+    return {p: f"{a}/{b}" for p, (a, b) in counts.items()}
+
+
+def ours(texts: list[str], timed: list[str]) -> dict:
+    read = Labeler.default().read
+    said = [read(t).labels for t in texts]
+    for text in timed[:50]:
+        read(text)
+    begin = time.process_time()
+    for text in timed:
+        read(text)
+    return {"version": Labeler.default().version, "labels": said, "reports_per_second": len(timed) / (time.process_time() - begin)}
+
+
+def other(name: str, python: str, texts: list[str], timed: list[str]) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        task, out = Path(folder) / "task.json", Path(folder) / "out.json"
+        task.write_text(json.dumps({"terms": terms(), "texts": texts, "timed": timed}), encoding="utf-8")
+        subprocess.run([python, str(HERE / "labeler_others.py"), name, str(task), str(out)], check=True)
+        result = json.loads(out.read_text(encoding="utf-8"))
+    return {**result, "labels": [aggregate(map(tuple, s)) for s in result["said"]]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--edsnlp-python")
+    parser.add_argument("--medspacy-python")
+    parser.add_argument("--reports", type=int, default=3000)
+    options = parser.parse_args()
+    rows = dev_set()
+    texts, timed = [t for _, t, _ in rows], unrepeated_reports(options.reports)
+    results = {"radia": ours(texts, timed)}
+    for name, python in (("edsnlp", options.edsnlp_python), ("medspacy", options.medspacy_python)):
+        if python:
+            results[name] = other(name, python, texts, timed[: max(200, options.reports // 10)])
+    again = ours(texts, timed)["reports_per_second"]
+    results["radia"]["reports_per_second"] = max(again, results["radia"]["reports_per_second"])
+    wanted = [w for _, _, w in rows]
+    kept = {}
+    for name, result in results.items():
+        speed = result["reports_per_second"]
+        kept[name] = {
+            "version": result["version"], "reports_per_second": round(speed),
+            "ours_is_times_as_fast": round(results["radia"]["reports_per_second"] / speed, 2),
+            "quality": quality(wanted, result["labels"]), "right_by_phenomenon": by_phenomenon(rows, result["labels"]),
+        }  # fmt: skip
+        macro = ", ".join(f"{k} F1 {v:.3f}" for k, v in kept[name]["quality"]["macro"].items())
+        print(f"{name} {result['version']}: {speed:,.0f} reports/s; radia is {kept[name]['ours_is_times_as_fast']} × as fast; {macro}")
+        print("   right by phenomenon:", kept[name]["right_by_phenomenon"])
+    path = HERE / "results" / "labeler.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

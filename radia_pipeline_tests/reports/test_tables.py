@@ -1,0 +1,118 @@
+"""Reports in the lake: ingest, extraction, labels from tables, attributes, and what a new lexicon moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.reports.changes import moved, summary
+from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.evidence import as_record, colour
+from radia_pipeline.reports.extract import extract_mentions, unread_sentences
+from radia_pipeline.reports.ingest import ingest_reports
+from radia_pipeline.reports.labels import SAID_SCHEMA, said_from_mentions
+from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
+from radia_pipeline_tests.reports.texts import dev_set
+
+
+@dataclass(frozen=True)
+class WithReports:
+    rows: list | None
+    name: str = "ccsmtl"
+
+    def reports(self, root: Path) -> Delivered | None:
+        if self.rows is None:
+            return None
+        return Delivered(pa.Table.from_pylist([dict(zip(REPORT_SCHEMA.names, r, strict=True)) for r in self.rows], REPORT_SCHEMA))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake.open(tmp_path / "lake")
+
+
+@pytest.fixture
+def keys(lake):
+    return Pseudonymizer(b"k" * 32)
+
+
+def test_texts_of_one_study_are_joined_and_mismatched_patients_counted(lake, keys, tmp_path):
+    rows = [("s1", "p1", "Pas d'épanchement."), ("s1", "p1", "Cardiomégalie."), ("s1", "p2", "Cardiomégalie."), ("s2", "p2", "")]
+    result = ingest_reports(WithReports(rows), tmp_path, lake, keys)
+    assert (result.found, result.studies, result.joined, result.repeated, result.empty, result.patient_mismatches) == (4, 2, 1, 1, 1, 1)
+    texts = {r["study_id"]: r for r in lake.read("reports", "ccsmtl").to_pylist()}
+    assert texts[keys.study_id("ccsmtl", "s1")]["report_text"] == "Pas d'épanchement.\n\nCardiomégalie."
+    assert texts[keys.study_id("ccsmtl", "s1")]["patient_key"] == keys.patient_key("ccsmtl", "p1")
+
+
+def test_a_source_without_reports_publishes_empty_tables(lake, keys, tmp_path):
+    assert ingest_reports(WithReports(None), tmp_path, lake, keys).studies == 0
+    assert extract_mentions("ccsmtl", lake).reports == 0
+    assert len(lake.read("report_mentions", "ccsmtl")) == len(lake.read("report_attributes", "ccsmtl")) == 0
+
+
+def test_labels_from_tables_are_the_labels_of_the_reader(lake, keys, tmp_path):
+    texts = {f"s{i}": text for i, (_, text, _) in enumerate(dev_set())}
+    ingest_reports(WithReports([(s, "p", t) for s, t in texts.items()]), tmp_path, lake, keys)
+    result = extract_mentions("ccsmtl", lake)
+    said = said_from_mentions(lake.read("report_mentions", "ccsmtl"), lake.read("report_attributes", "ccsmtl"))
+    got: dict[str, dict] = {}
+    for row in said.to_pylist():
+        got.setdefault(row["study_id"], {})[row["class"]] = row["said"]
+    for study, text in texts.items():
+        assert got.get(keys.study_id("ccsmtl", study), {}) == Labeler.default().read(text).labels
+    assert result.reports == len(texts) and sum(result.by_rule.values()) == result.mentions
+    assert not extract_mentions("ccsmtl", lake).changed
+
+
+def test_a_change_of_labels_is_reported(lake, keys, tmp_path):
+    ingest_reports(WithReports([("s1", "p", "Cardiomégalie.")]), tmp_path, lake, keys)
+    extract_mentions("ccsmtl", lake)
+    ingest_reports(WithReports([("s1", "p", "Pas de cardiomégalie.")]), tmp_path, lake, keys)
+    assert extract_mentions("ccsmtl", lake).moved == {("Cardiomegaly", 1, 0): 1, ("No Finding", 0, 1): 1}
+
+
+def test_moves_count_appearing_and_vanishing_values():
+    old = pa.Table.from_pylist([{"study_id": "a", "class": "Mass", "said": 1}], SAID_SCHEMA)
+    new = pa.Table.from_pylist([{"study_id": "b", "class": "Mass", "said": 0}], SAID_SCHEMA)
+    assert summary(moved(old, new)) == [
+        {"class": "Mass", "from": 1, "to": None, "count": 1}, {"class": "Mass", "from": None, "to": 0, "count": 1}
+    ]  # fmt: skip
+
+
+def test_a_denial_that_no_rule_reads_makes_no_label_and_is_listed(lake, keys, tmp_path):
+    ingest_reports(WithReports([("s1", "p", "L'épanchement ne répond pas au critère.")]), tmp_path, lake, keys)
+    assert extract_mentions("ccsmtl", lake).unread == 1
+    assert unread_sentences("ccsmtl", lake).column("concept").to_pylist() == ["effusion"]
+    assert Labeler.default().read("L'épanchement ne répond pas au critère.").labels == {}
+
+
+@pytest.mark.parametrize(
+    "text,attribute",
+    [("Pas d'épanchement. Signé sans relecture du radiologue.", "is_signed_unread"), ("Cardiomégalie. CONCORDANCE IMPOSSIBLE", "is_concordance_impossible"),
+     ("Les bases ne sont pas entièrement couvertes. Pas d'épanchement.", "is_quality_limited"), ("Voir TDM.", "is_reference_only"),
+     ("Indication: pneumonie? Rapport: Cardiomégalie.", "has_open_question"), ("Scoliose.", "has_other_abnormality"), ("", "is_unlabelled")],
+)  # fmt: skip
+def test_attributes(text, attribute):
+    assert getattr(Labeler.default().read(text).attributes, attribute)
+    assert not getattr(Labeler.default().read("Indication: pneumonie? Rapport: Pas de pneumonie.").attributes, attribute)
+
+
+def test_evidence_colours_findings_and_names_the_rule():
+    text = "Pas d'épanchement. Possible atélectasie."
+    shown = colour(text, Labeler.default().read(text))
+    assert "\x1b[1;32mépanchement\x1b[0m" in shown and "\x1b[1;33matélectasie\x1b[0m" in shown
+    assert "no_pas_de" in shown and "hedge_adjective" in shown
+    assert as_record(Labeler.default().read(text))["labels"] == {"Pleural Effusion": 0, "Atelectasis": -1, "No Finding": 0}
+
+
+def test_the_engine_version_is_the_versions_of_both_files_and_a_digest():
+    from radia_pipeline.reports import engine
+
+    assert engine.ENGINE_VERSION == Labeler.default().version
+    assert engine.ENGINE_VERSION.split("+")[0] == "1.0.0"
