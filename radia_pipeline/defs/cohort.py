@@ -41,7 +41,7 @@ def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
     return build(context.partition_key, radia.lake())
 
 
-@table_assets("data_profile", deps=("manifest", "labels"), kinds=("matplotlib",), plots=profile_plots)
+@table_assets("data_profile", deps=("manifest", "labels", "images"), kinds=("matplotlib",), plots=profile_plots)
 def build_data_profile(context: dg.AssetExecutionContext, radia: Radia):
     """Counts, correlations and shifts of the labels, sources side by side."""
     from radia_pipeline.cohort.profile import build_data_profile as build

@@ -19,7 +19,9 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     return extract(context.partition_key, radia.lake())
 
 
-@table_assets("labels", deps=("images", "report_mentions", "report_attributes", "label_reviews"), plots=labels_plot)
+@table_assets(
+    "labels", deps=("images", "reports", "report_mentions", "report_attributes", "label_reviews"), plots=labels_plot
+)
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
     from radia_pipeline.cohort.labels import build_labels as build

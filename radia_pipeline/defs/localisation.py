@@ -12,10 +12,11 @@ from radia_pipeline.defs.tables import table_assets
 def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     """Return what is made of the recipes' saliency maps."""
     classifiers = tuple(dg.AssetKey(["classifiers", recipe]) for recipe in recipes)
+    predictions = tuple(dg.AssetKey(["predictions", recipe]) for recipe in recipes)
 
     @table_assets(
         "saliency_benchmark",
-        deps=("manifest", "box_annotations", *classifiers),
+        deps=("manifest", "box_annotations", *classifiers, *predictions),
         kinds=("pytorch",),
         plots=saliency_plot,
     )
@@ -25,7 +26,11 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
         return build(radia.lake(), list(recipes))
 
-    @table_assets("pseudo_boxes", deps=("manifest", "ensemble", "saliency_benchmark", *classifiers), kinds=("pytorch",))
+    @table_assets(
+        "pseudo_boxes",
+        deps=("manifest", "ensemble", "saliency_benchmark", *classifiers, *predictions),
+        kinds=("pytorch",),
+    )
     def build_pseudo_boxes(context: dg.AssetExecutionContext, radia: Radia):
         """Boxes made of the ensemble's saliency maps."""
         from radia_pipeline.localisation.pseudo import build_pseudo_boxes as build

@@ -1,4 +1,4 @@
-"""Hands evaluation figures to the MLflow runs of the models that they belong to. The figures come from ``scorecard``."""
+"""Hands evaluation figures to the MLflow runs of the models that they belong to; ``scorecard`` holds them."""
 
 from __future__ import annotations
 

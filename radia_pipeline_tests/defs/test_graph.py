@@ -11,6 +11,7 @@ from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.definitions import build_defs
 from radia_pipeline.defs.instance import SETTINGS
 from radia_pipeline.defs.jobs import GROUP_JOBS
+from radia_pipeline.defs.picture import draw
 from radia_pipeline.defs.pipeline import as_error, make_plan
 from radia_pipeline.errors import BadTable, RunFailed, UnknownName
 from radia_pipeline.learning.recipes import recipe_names
@@ -104,3 +105,9 @@ def test_a_step_failure_keeps_its_kind():
 def test_the_root_settings_are_those_of_every_lake():
     root = Path(__file__).resolve().parents[2] / "dagster.yaml"
     assert root.read_text(encoding="utf-8") == SETTINGS.format(base=".radia/lake.history/dagster")
+
+
+def test_the_picture_in_the_readme_is_drawn_from_the_graph(definitions):
+    """After a change of the graph: ``python -m radia_pipeline.defs.picture docs/graph.svg``, and look at it."""
+    drawn = Path(__file__).resolve().parents[2] / "docs" / "graph.svg"
+    assert draw(definitions) == drawn.read_text(encoding="utf-8")

@@ -1,0 +1,185 @@
+"""The small phantom through the whole graph, in an ephemeral Dagster instance, with real trainings in processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pyarrow.compute as pc
+import pytest
+
+from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.pipeline import execute, make_plan
+from radia_pipeline.errors import NoLayout
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import change_settings
+from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.summary import as_text, collect
+from radia_pipeline.tracking.client import Tracker
+
+RECIPES = ("smoke_linear", "smoke_pcam")
+SOURCES = ["ccsmtl", "nih_cxr14"]
+CANARY = "ZQX-CANARI-1950"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Return (lake, definitions, instance, deliveries) after one run of everything; reports carry a canary identity."""
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("RADIA_PSEUDONYM_KEY", "a key that only this test uses")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    root = tmp_path_factory.mktemp("world")
+    deliveries = root / "deliveries"
+    write_phantom(deliveries, seed=3, patients={"ccsmtl": 70, "nih_cxr14": 40}, size_px=192, workers=2)
+    plant_canary(deliveries / "ccsmtl" / "reports.csv")
+    lake = Lake.open(root / "lake")
+    change_settings(lake.root, sources_root=str(deliveries), recipes=RECIPES, detector="smoke", ocr="off")
+    definitions = build_defs(lake_root=lake.root)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_all(definitions, lake, instance)
+        yield lake, definitions, instance, deliveries
+    monkeypatch.undo()
+
+
+def plant_canary(reports: Path) -> None:
+    """Write an identity into one report's text: it may reach the restricted table of reports and nothing else."""
+    head, first, *rest = reports.read_text(encoding="utf-8").split("\n", 2)
+    assert '"' not in first.split(",")[0]
+    study, patient, text = first.split(",", 2)
+    text = text.rstrip("\r").strip('"')
+    reports.write_text("\n".join([head, f'{study},{patient},"{text} {CANARY}."', *rest]), encoding="utf-8")
+
+
+def run_all(definitions, lake, instance) -> list:
+    errors = []
+    reports = execute(
+        definitions,
+        lake,
+        make_plan(definitions, SOURCES),
+        on_start=lambda *_: None,
+        on_end=lambda report: errors.append(report.error) if report.error else None,
+        instance=instance,
+    )
+    assert not errors
+    return reports
+
+
+def versions(lake: Lake) -> dict[str, dict[str, str]]:
+    tables = ("images", "labels", "splits", "manifest", "evaluation_sets", "data_profile", "predictions", "scorecard")
+    return {table: lake.versions(table) for table in tables}
+
+
+def test_every_asset_is_materialized_in_both_partitions(world):
+    _, definitions, instance, _ = world
+    graph = definitions.resolve_asset_graph()
+    for key in graph.materializable_asset_keys:
+        assert instance.get_latest_materialization_event(key), key
+        if graph.get(key).partitions_def:
+            assert set(SOURCES) <= instance.get_materialized_partitions(key), key
+
+
+def test_no_check_failed_and_nothing_was_lost(world):
+    lake, definitions, instance, _ = world
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    statuses = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    assert {key.name for key in checks} >= {"contract", "nothing_lost"}
+    assert {record.status.value for record in statuses.values()} == {"SUCCEEDED"}
+    for counts in collect(lake)["sources"]:
+        assert counts["found"] == counts["ingested"] + counts["quarantined"] + counts["duplicates"] > 0
+
+
+def test_no_patient_group_or_exposure_stands_in_two_pools(world):
+    lake = world[0]
+    manifest = lake.read("manifest")
+    manifest = manifest.filter(pc.is_null(manifest["excluded"]))
+    hashes = lake.read("images", columns=["image_id", "pixel_sha256"])
+    joined = manifest.join(hashes, "image_id").to_pylist()
+    for name in ("patient_key", "group_id", "pixel_sha256"):
+        pools = {}
+        for row in joined:
+            pools.setdefault(row[name], set()).add(row["pool"])
+        assert all(len(found) == 1 for found in pools.values()), name
+
+
+def test_labels_of_reports_are_mostly_what_the_phantom_meant(world):
+    import pyarrow.parquet as pq
+
+    lake, _, _, deliveries = world
+    keys = Pseudonymizer.from_environment(lake)
+    truth = {
+        (keys.study_id(row["source"], row["native_study_id"]), row["class"]): row["value"]
+        for row in pq.read_table(deliveries / "truth" / "labels.parquet").to_pylist()
+        if row["source"] == "ccsmtl" and row["value"] is not None
+    }
+    labels = {(row["study_id"], row["class"]): row["value"] for row in lake.read("labels", "ccsmtl").to_pylist()}
+    compared = [(truth[cell], labels[cell]) for cell in truth if cell in labels]
+    assert len(compared) > 300
+    assert sum(a == b for a, b in compared) / len(compared) > 0.97
+
+
+def test_each_classifier_has_one_finished_run_with_its_test_figures(world):
+    lake = world[0]
+    runs = Tracker(lake).runs()
+    names = [run.tags["radia.recipe"] for run in runs]
+    assert sorted(names) == sorted([*RECIPES, "detector"])
+    assert all(run.is_finished for run in runs)
+    assert all("test/studies" in run.metrics for run in runs if run.tags["radia.recipe"] in RECIPES)
+
+
+def test_boxes_lie_inside_their_images(world):
+    lake = world[0]
+    sizes = {
+        row["image_id"]: row for row in lake.read("images", columns=["image_id", "width_px", "height_px"]).to_pylist()
+    }
+    boxes = lake.read("pseudo_boxes").to_pylist()
+    assert boxes
+    for box in boxes:
+        size = sizes[box["image_id"]]
+        assert box["x_px"] >= -0.5
+        assert box["x_px"] + box["width_px"] <= size["width_px"] + 0.5
+        assert box["y_px"] + box["height_px"] <= size["height_px"] + 0.5
+
+
+def test_the_summary_reads_as_tables(world):
+    text = as_text(collect(world[0]))
+    for words in ("Delivered files", "Patients per pool", "smoke_linear", "ensemble", "identity_in_header"):
+        assert words in text
+
+
+def test_unchanged_input_gives_the_same_data_versions_and_no_second_training(world):
+    lake, definitions, instance, _ = world
+    before = versions(lake)
+    models = sorted(lake.models_dir.glob("*/*/model.safetensors"))
+    stamps = [path.stat().st_mtime_ns for path in models]
+    run_all(definitions, lake, instance)
+    assert versions(lake) == before
+    assert [path.stat().st_mtime_ns for path in models] == stamps
+    assert len(Tracker(lake).runs()) == len(RECIPES) + 1
+
+
+def test_an_absent_source_fails_its_partition_only_and_says_so(world):
+    lake, definitions, instance, _ = world
+    before = versions(lake)
+    plan = make_plan(definitions, ["chexpert"], "images")
+    with pytest.raises(NoLayout, match="Source chexpert is absent"):
+        execute(definitions, lake, plan, on_start=lambda *_: None, on_end=lambda _: None, instance=instance)
+    assert versions(lake) == before
+
+
+def test_no_identity_reaches_dagster_mlflow_or_a_page(world):
+    lake, _, instance, deliveries = world
+    native = {line.split(",")[1] for line in (deliveries / "ccsmtl" / "reports.csv").read_text().splitlines()[1:]}
+    native = {name for name in native if name.startswith("CC")} | {CANARY}
+    assert len(native) > 20
+    events = "".join(
+        dg.serialize_value(entry) for run in instance.get_runs() for entry in instance.all_logs(run.run_id)
+    )
+    assert events
+    assert not [name for name in native if name in events]
+    for folder in (lake.history_dir, lake.root / "predictions", lake.root / "manifest", lake.models_dir):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                assert CANARY.encode() not in content, path
+                assert not [name for name in native if f'"{name}"'.encode() in content], path
