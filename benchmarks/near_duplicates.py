@@ -106,9 +106,12 @@ def false_links(paths: list[Path], images: list[np.ndarray], patients: np.ndarra
 
 
 def search_time(images: list[np.ndarray], count: int) -> dict[str, float]:
-    """Return seconds of the search over invented thumbnails: normal draws with the mean and covariance of the real ones."""
+    """Return seconds of the search over invented thumbnails: normal draws with the mean and covariance of the real
+    ones.
+    """
     rng = np.random.default_rng(1)
-    real = np.stack([near.thumbnail(image.astype(np.float32)) for image in images]).reshape(len(images), -1).astype(np.float32)
+    real = np.stack([near.thumbnail(image.astype(np.float32)) for image in images])
+    real = real.reshape(len(images), -1).astype(np.float32)
     mean = real.mean(axis=0)
     _, spread, parts = np.linalg.svd(real - mean, full_matrices=False)
     scaled = parts * (spread / np.sqrt(len(real)))[:, None]

@@ -1,8 +1,8 @@
 """Pools beside other ways of splitting: time, prevalence gap, patients on both sides, patients moved after 11 % growth.
 
-Run: ``.venv/bin/python benchmarks/splits.py [--table Data_Entry.csv.gz] [--rows 1000000] [--chain]``. Reads NIH's full label
-table (default ../shared/real/tables); without it, invented labels of the same size. ``--chain`` also times groups, pools,
-evaluation sets and manifest in a lake of that table. Everything is measured in one run on one core.
+Run: ``.venv/bin/python benchmarks/splits.py [--table Data_Entry.csv.gz] [--rows 1000000] [--chain]``. Reads NIH's full
+label table (default ../shared/real/tables); without it, invented labels of the same size. ``--chain`` also times
+groups, pools, evaluation sets and manifest in a lake of that table. Everything is measured in one run on one core.
 """
 
 from __future__ import annotations
@@ -207,9 +207,11 @@ def image_rows(source: NihCxr14, root: Path, keys: Pseudonymizer) -> pa.Table:
     }  # fmt: skip
     return pa.table(
         {
-            "source": [source.name] * count, "image_id": ids, "study_id": [keys.study_id(source.name, s) for s in studies],
+            "source": [source.name] * count, "image_id": ids, "study_id": [keys.study_id(source.name,
+            s) for s in studies],
             "patient_key": [patient_of[name] for name in patients], "path": [f"pixels/{i[:2]}/{i}.png" for i in ids],
-            "pixel_sha256": digests, "file_sha256": digests, "delivered_path": studies, "phash": [d[:16] for d in digests],
+            "pixel_sha256": digests, "file_sha256": digests, "delivered_path": studies,
+            "phash": [d[:16] for d in digests],
             "view": ["PA"] * count, "view_origin": ["table"] * count,
             **{name: pa.array([value] * count, kind) for name, (value, kind) in constant.items()},
             "flags": pa.array([[]] * count, pa.list_(pa.string())),

@@ -1,6 +1,7 @@
 """Evaluation sets: the original's quota views inside the validation and test pools. Pools themselves are ``splits``'.
 
-Per source and set, classes are filled rarest first: 300 patients per class for validation, 20 images per class for test,
+Per source and set, classes are filled rarest first: 300 patients per class for validation, 20 images per class for
+test,
 15 classes (14 pathologies and No Finding). What the pool does not hold is reported as a shortfall, never padded.
 """
 
@@ -54,8 +55,8 @@ class _Candidates:
 def build_evaluation_sets(lake: Lake) -> EvaluationSetsResult:
     """Write ``evaluation_sets``. Needs ``splits``, and ``labels`` and ``images`` of each source that has both.
 
-    Studies with an uncertain value in one of the 15 classes are left out, as the original did; of images that are linked
-    only the first is drawn; excluded patients and images that show no chest never are.
+    Studies with an uncertain value in one of the 15 classes are left out, as the original did; of images that are
+    linked only the first is drawn; excluded patients and images that show no chest never are.
     """
     sources = tuple(name for name in lake.partitions("images") if lake.exists("labels", name))
     splits = lake.read("splits")

@@ -27,7 +27,8 @@ from radia_pipeline.lake.lake import Lake
 XRV_NAMES = {
     "Pleural Effusion": "Effusion", "Pleural Other": "Pleural_Thickening", "Atelectasis": "Atelectasis",
     "Consolidation": "Consolidation", "Infiltration": "Infiltration", "Pneumothorax": "Pneumothorax", "Edema": "Edema",
-    "Emphysema": "Emphysema", "Pneumonia": "Pneumonia", "Cardiomegaly": "Cardiomegaly", "Nodule": "Nodule", "Mass": "Mass",
+    "Emphysema": "Emphysema", "Pneumonia": "Pneumonia", "Cardiomegaly": "Cardiomegaly", "Nodule": "Nodule",
+    "Mass": "Mass",
     "Hernia": "Hernia", "Lung Lesion": "Lung Lesion", "Fracture": "Fracture", "Lung Opacity": "Lung Opacity",
     "Enlarged Cardiomediastinum": "Enlarged Cardiomediastinum",
 }  # fmt: skip
@@ -50,10 +51,10 @@ class ExportResult:
 def export_manifest(
     lake: Lake, to: str, folder: Path, *, sources: Iterable[str] | None = None, with_excluded: bool = False
 ) -> ExportResult:
-    """Write the manifests of some sources (default: all) to ``folder`` in the format ``to`` and Croissant metadata beside it.
+    """Write the manifests of some sources (default: all) to ``folder`` as ``to``, with Croissant metadata beside them.
 
-    Rows excluded by a late link are left out unless asked for. Raises UnknownName for another format, MissingTable where
-    there is no manifest.
+    Rows excluded by a late link are left out unless asked for. Raises UnknownName for another format, MissingTable
+    where there is no manifest.
     """
     if to not in FORMATS:
         raise UnknownName(f"Unknown export format {to!r}", accepted=", ".join(FORMATS))
@@ -92,7 +93,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 def _coco(table: pa.Table) -> bytes:
-    """Return COCO detection JSON: categories in vocabulary order from 1, boxes as x, y, width, height in stored pixels."""
+    """Return COCO JSON: categories in vocabulary order from 1, boxes (x, y, width, height) in stored pixels."""
     classes = vocabulary().classes
     images, annotations = [], []
     for number, row in enumerate(table.to_pylist(), start=1):
@@ -113,7 +114,7 @@ def _coco(table: pa.Table) -> bytes:
 
 
 def _torchxrayvision(table: pa.Table) -> bytes:
-    """Return a CSV in TorchXRayVision's terms: its class names, 1, 0 or empty (uncertain and unknown are both masked there)."""
+    """Return a CSV in TorchXRayVision's terms: its class names, 1, 0 or empty (uncertain and unknown: masked)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["imgpath", "source", "patientid", "studyid", "view", "pool", "fold", *XRV_NAMES.values()])
@@ -151,7 +152,8 @@ def _croissant(to: str, path: Path, content: bytes, sources: tuple[str, ...], la
             )
             extract = {"fileObject": {"@id": path.name}, "extract": {"column": column.name}}
             fields.append(
-                {"@type": "cr:Field", "@id": f"images/{column.name}", "name": column.name, "description": column.description,
+                {"@type": "cr:Field", "@id": f"images/{column.name}", "name": column.name,
+                 "description": column.description,
                  "dataType": kind, "source": extract}
             )  # fmt: skip
     records = [{"@type": "cr:RecordSet", "@id": "images", "name": "images", "field": fields}] if fields else []
@@ -163,7 +165,8 @@ def _croissant(to: str, path: Path, content: bytes, sources: tuple[str, ...], la
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "RadIA manifest",
-        "description": "De-identified chest radiographs with study labels, pools and boxes: " + ", ".join(s.title for s in sheets),
+        "description": "De-identified chest radiographs with study labels, pools and boxes: "
+        + ", ".join(sheet.title for sheet in sheets),
         "license": [sheet.licence for sheet in sheets],
         "citeAs": " ".join(" ".join(sheet.citation.split()) for sheet in sheets),
         "version": " ".join(f"{name}:{lake.version('manifest', name)}" for name in sources),

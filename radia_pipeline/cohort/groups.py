@@ -8,7 +8,8 @@ import numpy as np
 
 
 def group_of(patient_keys: Sequence[str], links: Iterable[tuple[str, str]]) -> np.ndarray:
-    """Return each patient's group as the smallest patient_key in it: object array (n,), whatever the order of rows and links.
+    """Return each patient's group as the smallest patient_key in it: object array (n,), whatever the order of rows and
+    links.
 
     ``links``: pairs of patient keys; a key that is not among ``patient_keys`` still joins the others.
     """

@@ -27,7 +27,7 @@ from radia_pipeline.sources.registry import source as registered_source
 
 @dataclass(frozen=True)
 class LabelsResult:
-    """What was written: studies, those with any label, and every problem by a short name. ``cells``: counts by origin."""
+    """Written: studies, those with any label, every problem by a short name; ``cells``: counts by origin."""
 
     source: str
     studies: int
@@ -55,8 +55,8 @@ class _Said:
 def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer) -> LabelsResult:
     """Write the ``labels`` partition of a source.
 
-    Needs ``images`` of the source and, where it has reports, ``reports``, ``report_mentions`` and ``report_attributes``.
-    Every study that has an image or is named by the source's table or reports gets 21 rows.
+    Needs ``images`` of the source and, where it has reports, ``reports``, ``report_mentions`` and
+    ``report_attributes``. Every study that has an image or is named by the source's table or reports gets 21 rows.
     """
     adapter = registered_source(source) if isinstance(source, str) else source
     sheet = source_sheet(adapter.name)
@@ -81,7 +81,8 @@ def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseu
     return LabelsResult(
         source=adapter.name, studies=len(said.study_ids), labelled=labelled, unlabelled=len(said.study_ids) - labelled,
         reviewed_cells=reviewed, studies_without_image=without_image, images_without_label=without_label,
-        patient_mismatches=mismatches, cells=_count_origins(origin), problems=dict(+said.problems), version=written.version,
+        patient_mismatches=mismatches, cells=_count_origins(origin), problems=dict(+said.problems),
+        version=written.version,
     )  # fmt: skip
 
 
@@ -92,8 +93,8 @@ def _count_origins(origin: np.ndarray) -> dict[str, int]:
 def origins(said: np.ndarray, value: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Return where each value comes from: codes into ORIGINS, int8 (n, 21).
 
-    A value that was said keeps ``base``; one that differs from what was said was raised by closure; a null that became 0
-    did so by No Finding, or in a union because all its children are 0.
+    A value that was said keeps ``base``; one that differs from what was said was raised by closure; a null that became
+    0 did so by No Finding, or in a union because all its children are 0.
     """
     words = vocabulary()
     origin = np.where(said == value, base, ORIGIN_CODE["closure"]).astype(np.int8)
@@ -152,8 +153,8 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
 def combine(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, studies: int, problems: Counter) -> np.ndarray:
     """Return int8 (studies, 21) from cells that may repeat (several images or readers of a study).
 
-    The strongest value wins (1 over −1 over 0 over null), except for No Finding: one image that denies it is enough, and a
-    study with a stated positive or uncertain class is never normal (counted as ``normal_with_findings``).
+    The strongest value wins (1 over −1 over 0 over null), except for No Finding: one image that denies it is enough,
+    and a study with a stated positive or uncertain class is never normal (counted as ``normal_with_findings``).
     """
     words = vocabulary()
     normal = words.index(words.no_finding)
@@ -199,7 +200,9 @@ def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
 
 
 def _apply_reviews(said: _Said, base: np.ndarray, reviews: Mapping[tuple[str, str], int]) -> int:
-    """Put reviews over what was said; a review that finds something ends an unreviewed No Finding. Return the cells set."""
+    """Put reviews over what was said; a review that finds something ends an unreviewed No Finding. Return the cells
+    set.
+    """
     if not reviews:
         return 0
     words = vocabulary()

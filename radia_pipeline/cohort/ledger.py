@@ -1,7 +1,8 @@
 """The append-only ledger of pools: where each patient was placed, once and for ever. Placing itself is in ``splits``.
 
-A JSON-lines file. The first line holds the policy; each further line one placement. Every line carries a checksum chained to
-the line before, so that an edited, lost or moved line is named. Only appended to, and fsynced before ``splits`` appears.
+A JSON-lines file. The first line holds the policy; each further line one placement. Every line carries a checksum
+chained to the line before, so that an edited, lost or moved line is named. Only appended to, and fsynced before
+``splits`` appears.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Placement:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the ledger holds. ``tail``: the last line's checksum; ``policy``: as fixed at the first placement, None if new."""
+    """What the ledger holds. ``tail``: the last line's checksum; ``policy``: as fixed at the first placement, None if
+    new.
+    """
 
     placements: Mapping[str, Placement]
     policy: Mapping[str, object] | None

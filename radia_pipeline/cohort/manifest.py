@@ -1,4 +1,6 @@
-"""The manifest: one row per usable image, with everything that training reads. Derived; decides nothing about pools or labels."""
+"""The manifest: one row per usable image, with everything that training reads. Derived; decides nothing about pools or
+labels.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,9 @@ class ManifestResult:
 def build_manifest(source: str, lake: Lake) -> ManifestResult:
     """Write the ``manifest`` partition of a source.
 
-    Needs ``images``, ``labels`` and ``splits``; ``report_attributes`` and ``box_annotations`` are used where they exist. Left
-    out and counted: images that show no chest or nothing, of studies without any label, or of patients without a pool.
+    Needs ``images``, ``labels`` and ``splits``; ``report_attributes`` and ``box_annotations`` are used where they
+    exist. Left out and counted: images that show no chest or nothing, of studies without any label, or of patients
+    without a pool.
     """
     images = lake.read(
         "images",
@@ -142,7 +145,8 @@ def _boxes(lake: Lake, source: str, image_ids: pa.ChunkedArray) -> pa.Array:
 def _result(source: str, table: pa.Table, left_out: dict[str, int], version: str) -> ManifestResult:
     return ManifestResult(
         source=source, images=len(table), studies=len(pc.unique(table.column("study_id"))), left_out=left_out,
-        pools=dict(Counter(table.column("pool").to_pylist())), excluded=len(table) - table.column("excluded").null_count,
+        pools=dict(Counter(table.column("pool").to_pylist())),
+        excluded=len(table) - table.column("excluded").null_count,
         with_boxes=int((pc.list_value_length(table.column("boxes")).to_numpy() > 0).sum()),
         views=dict(Counter(table.column("view").to_pylist())), version=version,
     )  # fmt: skip

@@ -3,11 +3,13 @@
 Four steps, each stricter and dearer than the one before:
 1. a perceptual hash (168 low frequencies of the rank-equalised 64 × 64 thumbnail; ranks make it blind to windowing),
    all pairs by one matrix product in blocks;
-2. for the pairs left, how much of one hash lies in the span of the other and its first derivatives under shift and scale:
+2. for the pairs left, how much of one hash lies in the span of the other and its first derivatives under shift and
+scale:
    cropping by a few per cent moves a hash inside that span, another patient's thorax does not lie in it;
 3. the thumbnails, registered by that shift and scale, compared in their finest detail;
 4. the stored pixels: affine registration, then correlation of the locally normalised detail.
-Measured by ``benchmarks/near_duplicates.py``; each threshold stands inside the gap found there between copies and strangers.
+Measured by ``benchmarks/near_duplicates.py``; each threshold stands inside the gap found there between copies and
+strangers.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ PIXEL_SIMILARITY = 0.88
 _BLOCK_ROWS = 2048
 _COARSE_PX, _FINE_PX = 128, 192
 _COARSE_WIDTH_PX, _FINE_WIDTH_PX = 8.0, 4.0
-"""Structure wider than this is taken away before comparing: coarse enough to register by, then fine enough to tell apart
-two thoraxes whose ribs happen to match."""
+"""Structure wider than this is taken away before comparing: coarse enough to register by, then fine enough to tell
+apart two thoraxes whose ribs happen to match."""
 _EDGE_SHARE = 1 / 24
 _THUMBNAIL_EDGE_PX = 5
 
@@ -100,7 +102,9 @@ def hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def candidates(vectors: np.ndarray, least: float = CANDIDATE_SIMILARITY) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield blocks of pairs (first < second) whose hashes agree: every pair is compared, in one pass of matrix products."""
+    """Yield blocks of pairs (first < second) whose hashes agree: every pair is compared, in one pass of matrix
+    products.
+    """
     for start in range(0, len(vectors), _BLOCK_ROWS):
         block = vectors[start : start + _BLOCK_ROWS]
         similarity = block @ vectors[start:].T
@@ -110,7 +114,9 @@ def candidates(vectors: np.ndarray, least: float = CANDIDATE_SIMILARITY) -> Iter
 
 
 def _family(pictures: np.ndarray) -> np.ndarray:
-    """Return hashes, not normalised, of pictures (n, 64, 64) and of their derivatives under shift and scale: (n, 5, HASH)."""
+    """Return hashes, not normalised, of pictures (n, 64, 64) and of their derivatives under shift and scale: (n, 5,
+    HASH).
+    """
     along_y, along_x = np.gradient(pictures, axis=(1, 2))
     return _frequencies(np.stack([pictures, along_x, along_y, along_x * _AXIS, along_y * _AXIS[:, None]], axis=1))
 
@@ -168,7 +174,7 @@ def _finest(picture: np.ndarray) -> np.ndarray:
 
 
 def _detail(image: np.ndarray, side: int, width: float) -> np.ndarray:
-    """Return the locally normalised structure of a picture at ``side`` × ``side`` that is finer than ``width`` pixels."""
+    """Return the locally normalised structure of a ``side`` × ``side`` picture that is finer than ``width`` pixels."""
     import cv2
 
     small = equalised(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
@@ -185,7 +191,7 @@ def _registered(fixed: np.ndarray, moving: np.ndarray, warp: np.ndarray, steps: 
 
 
 def pixel_similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation of two images' fine detail after affine registration, −1 where they cannot be registered."""
+    """Return the correlation of two images' fine detail after affine registration, −1 where there is none."""
     import cv2
 
     try:

@@ -1,7 +1,9 @@
-"""The data profile: the original's figures 4 to 7 and table 2 as rows of ``data_profile``. Figures only; drawing is elsewhere.
+"""The data profile: the original's figures 4 to 7 and table 2 as rows of ``data_profile``. Figures only; drawing is
+elsewhere.
 
-Counts are of images in the manifest, excluded ones aside. ``positives`` … are label values (after closure); ``said_*`` are the
-source's own values, on which the uncertain-to-positive ratio rests. In correlations an uncertain value counts as positive.
+Counts are of images in the manifest, excluded ones aside. ``positives`` … are label values (after closure); ``said_*``
+are the source's own values, on which the uncertain-to-positive ratio rests. In correlations an uncertain value counts
+as positive.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ VALUE_MEASURES = {"positives": POSITIVE, "uncertain": UNCERTAIN, "negatives": NE
 MOST_IMAGES_BIN = 9
 """Patients with at least this many images share the last bin."""
 SMALL_EFFECT = 0.2
-"""Cohen's convention for a small effect (h, and here also the KS distance): below it a shift is called none, however sure."""
+"""Cohen's convention for a small effect (h, and here also the KS distance): below it a shift is called none, however
+sure.
+"""
 SURE_P = 0.05
 _LEAST_FOR_A_TEST = 20
 
@@ -164,7 +168,7 @@ def _images_per_patient(part: _Part) -> Iterator[dict]:
 
 
 def _correlations(part: _Part) -> Iterator[dict]:
-    """Phi coefficient of each pair of classes over images, uncertain counted as positive; constant classes have none."""
+    """Phi coefficient of each pair of classes over images, uncertain as positive; constant classes have none."""
     found = np.isin(part.values, (POSITIVE, UNCERTAIN)).astype(np.float64)
     varies = np.flatnonzero(found.std(axis=0) > 0) if len(found) else np.zeros(0, dtype=int)
     if len(varies) < 2:

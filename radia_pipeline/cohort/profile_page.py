@@ -1,4 +1,4 @@
-"""The data profile as one self-contained HTML page: sources side by side, drawn from ``data_profile`` and nothing else."""
+"""The data profile as one self-contained HTML page: sources side by side, drawn from ``data_profile`` alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _COLOURS = {"positives": "#b3452c", "uncertain": "#e0a63a", "negatives": "#5b8fb
 _SOURCE_COLOURS = ("#31688e", "#b3452c", "#5a9e6f", "#e0a63a", "#7b5ea7", "#777777")
 _STYLE = (
     "body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:.6em 0}td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #ddd}"
+    "table{border-collapse:collapse;margin:.6em 0}"
+    "td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #ddd}"
     "td:first-child,th:first-child{text-align:left}svg text{font:11px system-ui,sans-serif;fill:#222}.row{display:flex;"
     "flex-wrap:wrap;gap:1.5em}.shift{font-weight:bold;color:#b3452c}"
 )
@@ -41,7 +42,9 @@ class _Figures:
 
 
 def write_profile_page(lake: Lake, path: Path) -> Path:
-    """Write the page (no scripts, no outside resources) and return its path; raises MissingTable without ``data_profile``."""
+    """Write the page (no scripts, no outside resources) and return its path; raises MissingTable without
+    ``data_profile``.
+    """
     figures = _Figures(lake.read("data_profile").to_pylist())
     parts = [
         "<h1>Data profile</h1>",
@@ -100,7 +103,7 @@ def _overview(figures: _Figures) -> str:
 
 
 def _value_bars(figures: _Figures, source: str) -> str:
-    """Return stacked bars of the shares of positive, uncertain and negative images; what is missing to 1 is not stated."""
+    """Return stacked bars of the shares of positive, uncertain and negative images; the rest is not stated."""
     classes, height, width, left = vocabulary().classes, 16, 260, 170
     bars = []
     for line, name in enumerate(classes):
@@ -111,7 +114,8 @@ def _value_bars(figures: _Figures, source: str) -> str:
             count = figures.get(measure, source, name, None, "count") or 0
             title = f"<title>{escape(name)}: {count:,} {measure} ({_percent(share)})</title>"
             bars.append(
-                f"<rect x='{x:.1f}' y='{y}' width='{share * width:.1f}' height='{height - 3}' fill='{colour}'>{title}</rect>"
+                f"<rect x='{x:.1f}' y='{y}' width='{share * width:.1f}' height='{height - 3}' fill='{colour}'>"
+                f"{title}</rect>"
             )
             x += share * width
         positives = figures.get("positives", source, name, None, "count") or 0
@@ -140,10 +144,12 @@ def _histogram(figures: _Figures, measure: str) -> str:
                 f"<rect x='{x}' y='{top:.1f}' width='12' height='{height - top:.1f}' fill='{colour}'>{title}</rect>"
             )
         bars.append(
-            f"<text x='{40 + place * step + 7 * len(sources)}' y='{height + 14}' text-anchor='middle'>{int(other)}</text>"
+            f"<text x='{40 + place * step + 7 * len(sources)}' y='{height + 14}' text-anchor='middle'>"
+            f"{int(other)}</text>"
         )
     legend = "".join(
-        f"<text x='{60 + len(bins) * step}' y='{20 + 15 * column}' fill='{_SOURCE_COLOURS[column % 6]}'>&#9632; {escape(source)}</text>"
+        f"<text x='{60 + len(bins) * step}' y='{20 + 15 * column}' "
+        f"fill='{_SOURCE_COLOURS[column % len(_SOURCE_COLOURS)]}'>&#9632; {escape(source)}</text>"
         for column, source in enumerate(sources)
     )
     return f"<svg width='{240 + len(bins) * step}' height='{height + 24}'>{''.join(bars)}{legend}</svg>"
@@ -207,5 +213,8 @@ def _shift_table(figures: _Figures) -> str:
         )
     if not rows:
         return "<p>One source only: nothing to compare.</p>"
-    note = f"<p>One image per patient; p adjusted (Benjamini–Hochberg); marked where p &lt; {SURE_P} and effect ≥ {SMALL_EFFECT}.</p>"
+    note = (
+        "<p>One image per patient; p adjusted (Benjamini–Hochberg); "
+        f"marked where p &lt; {SURE_P} and effect ≥ {SMALL_EFFECT}.</p>"
+    )
     return note + _table(["measure", "sources", "effect", "p", ""], rows)

@@ -1,7 +1,7 @@
 """Pools and folds: patients → groups → train, validation or test, once and for ever.
 
-DESIGN's law: a group takes the pool of its members already placed, else the salted hash of its smallest patient_key decides.
-Nothing here looks at labels, so that pools keep natural prevalence.
+DESIGN's law: a group takes the pool of its members already placed, else the salted hash of its smallest patient_key
+decides. Nothing here looks at labels, so that pools keep natural prevalence.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def build_splits(
 ) -> SplitsResult:
     """Write ``splits`` over all sources present in ``images``, placing only patients that the ledger does not know.
 
-    Needs ``images``; ``duplicates`` and ``image_links`` are used where they exist. ``official``: patient_key → pool, read only
-    under ``official_split: respect``. Raises EmptyPool without patients, BadInput where the policy differs from the ledger's,
-    LedgerDamaged, ContractViolation where an assertion fails; nothing is published then.
+    Needs ``images``; ``duplicates`` and ``image_links`` are used where they exist. ``official``: patient_key → pool,
+    read only under ``official_split: respect``. Raises EmptyPool without patients, BadInput where the policy differs
+    from the ledger's, LedgerDamaged, ContractViolation where an assertion fails; nothing is published then.
     """
     policy = policy or SplitPolicy()
     keys, sources, present = _patients(lake)
@@ -182,7 +182,9 @@ def splits_table(
 
 
 def _group_folds(keys: Sequence[str], groups: np.ndarray, placements: Sequence[Placement]) -> list[int | None]:
-    """Return each train patient's fold: that of the smallest key in its group, so that a link between folds leaks nothing."""
+    """Return each train patient's fold: that of the smallest key in its group, so that a link between folds leaks
+    nothing.
+    """
     leader: dict[int, tuple[str, int]] = {}
     for key, group, placement in zip(keys, groups.tolist(), placements):
         if placement.fold is not None and (group not in leader or key < leader[group][0]):
@@ -194,7 +196,8 @@ def _group_folds(keys: Sequence[str], groups: np.ndarray, placements: Sequence[P
 
 
 def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
-    """Refuse pools that leak: a patient twice, a group in two pools, the same pixels in two pools (excluded rows aside).
+    """Refuse pools that leak: a patient twice, a group in two pools, the same pixels in two pools (excluded rows
+    aside).
 
     Raises ContractViolation with keyed ids only.
     """
@@ -263,7 +266,8 @@ def _require_published_are_known(lake: Lake, ledger: Ledger) -> None:
         known = ledger.placements.get(key)
         if known is None or known.pool != pool:
             raise LedgerDamaged(
-                f"The pool ledger ends at line {len(ledger.placements) + 1} and lacks or contradicts published placements",
+                f"The pool ledger ends at line {len(ledger.placements) + 1} and "
+                "lacks or contradicts published placements",
                 do=f"restore it from a backup, or rebuild it from splits version {lake.version('splits')} with "
                 "radia_pipeline.cohort.ledger.restore(lake)",
             )
@@ -279,6 +283,7 @@ def _result(table: pa.Table, placed: int, present: tuple[str, ...], version: str
     return SplitsResult(
         patients=len(pools), groups=len(sizes), placed=placed,
         excluded=len(pools) - table.column("excluded").null_count, sources=present, pools=dict(Counter(pools)),
-        reasons=dict(Counter(table.column("reason").to_pylist())), linked_groups=sum(size > 1 for size in sizes.values()),
+        reasons=dict(Counter(table.column("reason").to_pylist())),
+        linked_groups=sum(size > 1 for size in sizes.values()),
         version=version, pools_of_source={name: dict(counts) for name, counts in of_source.items()},
     )  # fmt: skip

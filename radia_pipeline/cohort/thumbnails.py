@@ -1,4 +1,4 @@
-"""Thumbnails of stored images for the near-duplicate search: derived, kept under ``packed/``, made again when erased."""
+"""Thumbnails of stored images for the near-duplicate search: derived, kept in ``packed/``, made again when erased."""
 
 from __future__ import annotations
 

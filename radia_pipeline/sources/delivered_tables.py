@@ -1,7 +1,7 @@
 """Reading the CSV files of a delivery as they come: gz, BOM, comma, semicolon or tab, UTF-8 or cp1252, ragged rows.
 
-Knows nothing of any dataset. Values stay text; what a column means is the adapter's business. Messages name a table by its
-published file name and a line number, never by a value.
+Knows nothing of any dataset. Values stay text; what a column means is the adapter's business. Messages name a table by
+its published file name and a line number, never by a value.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class TextTable:
         position = self.position(*accepted)
         if position is None:
             raise BadTable(
-                f"{self.name} has no column {accepted[0]!r}; it has {', '.join(repr(name) for name in self.header[:40])}",
+                f"{self.name} has no column {accepted[0]!r}; "
+                f"it has {', '.join(repr(name) for name in self.header[:40])}",
                 accepted=" or ".join(repr(name) for name in accepted),
                 do="restore the published header, or export the table again",
             )
@@ -143,7 +144,9 @@ def read_table(path: Path, *, width: int | None = None) -> TextTable:
 
 
 def header_of(path: Path) -> list[str]:
-    """Return the column names of a delivered CSV in lower case, without reading its rows; nothing where it is unreadable."""
+    """Return the column names of a delivered CSV in lower case, without reading its rows; nothing where it is
+    unreadable.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as handle:
@@ -162,7 +165,9 @@ def as_float(value: str) -> float | None:
 
 
 def age_in_years(value: str, problems: Counter, *, oldest: float = 120.0) -> float | None:
-    """Return an age in years from ``58``, ``058Y``, ``006M``, ``003W`` or ``012D``; impossible ages are None and counted."""
+    """Return an age in years from ``58``, ``058Y``, ``006M``, ``003W`` or ``012D``; impossible ages are None and
+    counted.
+    """
     text = value.strip().upper()
     if not text:
         return None

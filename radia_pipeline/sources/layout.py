@@ -12,7 +12,7 @@ from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile
 
 
 def locate(sources_root: Path, folder_names: Iterable[str], has_layout: Callable[[Path], bool]) -> Path | None:
-    """Return the first folder with the layout: a sub-folder of one of these names (case aside), else the root itself."""
+    """Return the first folder with the layout: a sub-folder of these names (case aside), else the root itself."""
     root = Path(sources_root)
     if not root.is_dir():
         return None

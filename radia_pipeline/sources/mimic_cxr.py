@@ -50,7 +50,8 @@ class MimicCxr:
             split_table = read_table(split_path)
             splits = dict(zip(split_table.column("dicom_id"), split_table.column("split")))
         columns = zip(
-            table.column("dicom_id"), table.column("subject_id"), table.column("study_id"), table.optional("ViewPosition"),
+            table.column("dicom_id"), table.column("subject_id"), table.column("study_id"),
+            table.optional("ViewPosition"),
             table.optional("StudyDate"), table.optional("Columns"), table.optional("Rows"),
         )  # fmt: skip
         facts = {}
@@ -58,14 +59,15 @@ class MimicCxr:
             if image in paths:
                 facts[paths[image]] = ImageFacts(
                     native_image_id=image, native_study_id=f"s{study}", native_patient_id=f"p{patient}",
-                    view=_VIEWS.get(view.upper(), "UNKNOWN"), study_date=date if len(date) == 8 and date.isdigit() else None,
+                    view=_VIEWS.get(view.upper(), "UNKNOWN"),
+                    study_date=date if len(date) == 8 and date.isdigit() else None,
                     original_width_px=_size(width), original_height_px=_size(height),
                     official_split=_SPLITS.get(splits.get(image, "")),
                 )  # fmt: skip
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
-        """Return the study labels; a study of the metadata table without a label row is kept, unlabelled and counted."""
+        """Return the study labels; a study of the metadata table without a label row is kept and counted."""
         sheet = source_sheet(self.name)
         path = _versioned(root, "chexpert") or _versioned(root, "negbio")
         if path is None:

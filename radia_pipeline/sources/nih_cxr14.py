@@ -54,7 +54,8 @@ class NihCxr14:
         return layout.files_below(root, folders)
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
-        """Return facts of the files that the label table names; a file without a row gets none (and is counted at ingest).
+        """Return facts of the files that the label table names; a file without a row gets none (and is counted at
+        ingest).
 
         Sizes are left to the file: the table's are those of the film before the publisher's rescaling, so its pixel
         spacing is scaled to the published 1024-pixel frame only where the film's size is given.
@@ -72,7 +73,8 @@ class NihCxr14:
         for name, study, patient, view, age, sex in columns:
             for path in paths.get(name, ()):
                 facts[path] = ImageFacts(
-                    native_image_id=name, native_study_id=study, native_patient_id=patient, view=_VIEWS.get(view.upper()),
+                    native_image_id=name, native_study_id=study, native_patient_id=patient,
+                    view=_VIEWS.get(view.upper()),
                     age_years=age_in_years(age, ignored), sex=sex_of(sex), official_split=splits.get(name),
                 )  # fmt: skip
         return facts
@@ -95,7 +97,9 @@ class NihCxr14:
         return said_table(studies, patients, said, tokens.classes, problems)
 
     def boxes(self, root: Path) -> Delivered:
-        """Return the radiologists' boxes in pixels of the published 1024 × 1024 image; rows that are no box are counted."""
+        """Return the radiologists' boxes in pixels of the published 1024 × 1024 image; rows that are no box are
+        counted.
+        """
         path = find_table(root, BOXES)
         if path is None:
             return layout.no_boxes()

@@ -74,7 +74,9 @@ class PadChest:
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
-        """Return every labelled class of each row; absent means 0. Rows without a usable list are unlabelled and counted."""
+        """Return every labelled class of each row; absent means 0. Rows without a usable list are unlabelled and
+        counted.
+        """
         sheet = source_sheet(self.name)
         table = self._table(root)
         tokens = TokenMap(sheet)
@@ -114,7 +116,9 @@ def _tokens(text: str) -> list[str]:
 
 
 def _is_silent(tokens: list[str], unlabelled: list[str]) -> bool:
-    """Tell whether a row says nothing of the image: no token, only "unchanged" and the like, or excluded by its readers."""
+    """Tell whether a row says nothing of the image: no token, only "unchanged" and the like, or excluded by its
+    readers.
+    """
     return "exclude" in tokens or all(token in unlabelled for token in tokens)
 
 

@@ -38,7 +38,8 @@ def locate(name: str, sources_root: Path) -> Path:
     if found is None:
         raise NoLayout(
             f"No {name} delivery under {sources_root}",
-            accepted=f"the layout that data_contracts/sources/{name}.yaml describes, in a sub-folder named {name} or in the folder itself",
+            accepted=f"the layout that data_contracts/sources/{name}.yaml describes, "
+            f"in a sub-folder named {name} or in the folder itself",
             do="check the folder that was given, or leave this source out",
         )
     return found

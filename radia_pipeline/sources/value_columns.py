@@ -18,7 +18,8 @@ _VALUES = {
 
 
 def said_by_columns(table: TextTable, sheet: SourceSheet) -> tuple[np.ndarray, Counter]:
-    """Return int8 (rows, labels) of the columns that the sheet maps, and counts of values that are none of 1, 0, −1, blank.
+    """Return int8 (rows, labels) of the columns that the sheet maps, and counts of values that are none of 1, 0, −1,
+    blank.
 
     Raises BadTable where a mapped column is missing. An unreadable value makes no label.
     """

@@ -40,7 +40,9 @@ class VinDrCxr:
         return layout.files_below(root, list(POOLS))
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
-        """Return identifiers by file name: the headers hold none. Views stay the header's; all are published as frontal."""
+        """Return identifiers by file name: the headers hold none. Views stay the header's; all are published as
+        frontal.
+        """
         facts = {}
         for file in self.files(root):
             image = _stem(file.relative_path)

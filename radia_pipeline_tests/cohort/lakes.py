@@ -24,14 +24,15 @@ def new_lake(folder: Path) -> Lake:
 
 
 def image_row(source: str, name: str, patient: str, study: str | None = None, **changes) -> dict:
-    """Return an ``images`` row of an invented image; its pixels are those of its name unless ``pixels`` says otherwise."""
+    """Return an ``images`` row of an invented image; its pixels are its name unless ``pixels`` is given."""
     pixels = hashlib.sha256(str(changes.pop("pixels", f"{source}/{name}")).encode()).hexdigest()
     image_id = KEYS.image_id(source, name)
     row = {
         "source": source, "image_id": image_id, "study_id": KEYS.study_id(source, study or name),
         "patient_key": KEYS.patient_key(source, patient), "path": f"pixels/{source}/{image_id[:2]}/{image_id}.png",
         "pixel_sha256": pixels, "file_sha256": pixels, "delivered_path": name, "phash": pixels[:16], "view": "PA",
-        "view_origin": "table", "width_px": 512, "height_px": 512, "original_width_px": 1024, "original_height_px": 1024,
+        "view_origin": "table", "width_px": 512, "height_px": 512, "original_width_px": 1024,
+        "original_height_px": 1024,
         "bits_stored": 8, "flags": [],
     }  # fmt: skip
     return {**row, **changes}

@@ -58,7 +58,8 @@ def test_same_pixels_and_dropped_duplicates_are_linked_without_looking_at_files(
     )
     duplicate = {
         "source": "ccsmtl", "file_id": "b" * 32, "file_sha256": "a" * 64, "delivered_path": "x", "kind": "same_pixels",
-        "kept_image_id": KEYS.image_id("ccsmtl", "b"), "patient_key": KEYS.patient_key("ccsmtl", "p19"), "study_id": None,
+        "kept_image_id": KEYS.image_id("ccsmtl", "b"), "patient_key": KEYS.patient_key("ccsmtl", "p19"),
+        "study_id": None,
         "pixel_sha256": "a" * 64,
     }  # fmt: skip
     own = {**duplicate, "file_id": "c" * 32, "patient_key": KEYS.patient_key("ccsmtl", "p2")}

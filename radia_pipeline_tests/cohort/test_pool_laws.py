@@ -38,7 +38,7 @@ def test_order_of_rows_and_links_does_not_matter(keys, pairs, rng):
 
 
 @given(st.lists(st.tuples(patients, links), min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_history_of_growth_merging_and_deletion_moves_a_patient(history):
     placed: dict[str, Placement] = {}
     for keys, pairs in history:
@@ -49,7 +49,7 @@ def test_no_history_of_growth_merging_and_deletion_moves_a_patient(history):
 
 
 @given(st.lists(st.tuples(patients, links), min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_usable_members_of_a_group_share_one_pool_and_one_fold(history):
     placed: dict[str, Placement] = {}
     for keys, pairs in history:

@@ -88,7 +88,8 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
     other = splits[(splits.source == "nih_cxr14") & (splits.pool == "test")].iloc[0]
     images = {source: lake.read("images", source).to_pandas().set_index("patient_key").image_id for source in SOURCES}
     link = {
-        "source_a": "chexpert", "image_id_a": images["chexpert"].loc[[one.patient_key]].iloc[0], "patient_key_a": one.patient_key,
+        "source_a": "chexpert", "image_id_a": images["chexpert"].loc[[one.patient_key]].iloc[0],
+        "patient_key_a": one.patient_key,
         "source_b": "nih_cxr14", "image_id_b": images["nih_cxr14"].loc[[other.patient_key]].iloc[0],
         "patient_key_b": other.patient_key, "kind": "near_duplicate", "distance": 0.05,
     }  # fmt: skip
@@ -98,9 +99,12 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
     build_splits(lake)
     study = lake.read("images", "chexpert").to_pylist()[0]["study_id"]
     attributes = {
-        "source": "chexpert", "study_id": study, "has_findings_text": True, "is_unlabelled": False, "is_signed_unread": True,
-        "is_concordance_impossible": False, "is_quality_limited": False, "is_reference_only": False, "has_open_question": False,
-        "has_other_abnormality": False, "mention_count": 1, "uncertain_share": 0.0, "unread_count": 0, "engine_version": "1",
+        "source": "chexpert", "study_id": study, "has_findings_text": True, "is_unlabelled": False,
+        "is_signed_unread": True,
+        "is_concordance_impossible": False, "is_quality_limited": False, "is_reference_only": False,
+        "has_open_question": False,
+        "has_other_abnormality": False, "mention_count": 1, "uncertain_share": 0.0, "unread_count": 0,
+        "engine_version": "1",
     }  # fmt: skip
     lake.write("report_attributes", [attributes], "chexpert")
     result = build_manifest("chexpert", lake)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from radia_pipeline_tests.cohort.lakes import (
-    KEYS, image_row, new_lake, one_image_per_patient, pools_of, put_images, put_links,
-)  # fmt: skip
 
 from radia_pipeline.cohort.ledger import read_ledger, restore
 from radia_pipeline.cohort.splits import SplitPolicy, build_splits
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged, MissingTable
+from radia_pipeline_tests.cohort.lakes import (
+    KEYS,
+    image_row,
+    new_lake,
+    one_image_per_patient,
+    pools_of,
+    put_images,
+    put_links,
+)  # fmt: skip
 
 MANY = [f"p{number}" for number in range(60)]
 
@@ -101,7 +107,7 @@ def test_official_splits_are_respected_at_first_placement_only(tmp_path):
     result = build_splits(lake, policy, official=official)
     assert result.reasons["official"] == 20
     assert all(pools_of(lake)[key] == "test" for key in official)
-    moved = {key: "train" for key in official}
+    moved = dict.fromkeys(official, "train")
     build_splits(lake, policy, official=moved)
     assert all(pools_of(lake)[key] == "test" for key in official)
     with pytest.raises(BadInput, match="policy"):

@@ -1,4 +1,4 @@
-"""A small cohort of two sources with labels, links and pools, from which sets, manifest, profile and exports are made."""
+"""A small cohort of two sources with labels, links and pools, for sets, manifest, profile and exports."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Public datasets in their published layouts, whole and in the forms in which people keep them."""
 
+# ruff: noqa: E501  (delivered rows stay whole)
 from __future__ import annotations
 
 import gzip
@@ -16,10 +17,10 @@ FINDINGS = (
     "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
 )  # fmt: skip
 CHEXPERT = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FINDINGS))
-MIMIC_META = "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime"
-PADCHEST = (
-    ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,Projection,SpatialResolution_DICOM,Labels"
+MIMIC_META = (
+    "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime"
 )
+PADCHEST = ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,Projection,SpatialResolution_DICOM,Labels"
 VINDR = ("Aortic enlargement", "Cardiomegaly", "Nodule/Mass", "Pleural effusion", "COPD", "Pneumonia", "No finding")
 
 
@@ -37,7 +38,11 @@ def values(**stated: str) -> str:
 
 @pytest.mark.parametrize(
     ("prefix", "folder"),
-    [("CheXpert-v1.0", "train"), ("CheXpert-v1.0-small", "train"), ("CheXpert-v1.0", "CheXpert-v1.0 batch 2 (train 1)")],
+    [
+        ("CheXpert-v1.0", "train"),
+        ("CheXpert-v1.0-small", "train"),
+        ("CheXpert-v1.0", "CheXpert-v1.0 batch 2 (train 1)"),
+    ],
 )
 def test_chexpert_in_each_form_of_its_download(tmp_path, prefix, folder):
     (tmp_path / "train.csv").write_text(
@@ -47,7 +52,10 @@ def test_chexpert_in_each_form_of_its_download(tmp_path, prefix, folder):
         f"{prefix}/train/patient00001/study2/view2_lateral.jpg,Unknown,68,Lateral,,{values(Edema='-1.0', Fracture='0.0')}\n",
         encoding="utf-8",
     )
-    put(tmp_path, *(f"{folder}/patient00001/{name}" for name in ("study1/view1_frontal.jpg", "study2/view1_frontal.jpg")))
+    put(
+        tmp_path,
+        *(f"{folder}/patient00001/{name}" for name in ("study1/view1_frontal.jpg", "study2/view1_frontal.jpg")),
+    )
     source = registry.source("chexpert")
     assert source.locate(tmp_path) == tmp_path
     delivered = source.labels(tmp_path)
@@ -87,7 +95,9 @@ def mimic(tmp_path, compress: bool) -> Path:
     for kind, text in tables.items():
         path = tmp_path / f"mimic-cxr-2.0.0-{kind}.csv{'.gz' if compress else ''}"
         path.write_bytes(gzip.compress(text.encode()) if compress else text.encode())
-    put(tmp_path, "files/p10/p10000032/s50414267/aa-1.jpg", "files/p10/p10000032/s50414267/bb-2.jpg", "files/index.html")
+    put(
+        tmp_path, "files/p10/p10000032/s50414267/aa-1.jpg", "files/p10/p10000032/s50414267/bb-2.jpg", "files/index.html"
+    )
     return tmp_path
 
 
@@ -199,7 +209,9 @@ def test_layouts_are_told_apart_when_all_lie_under_one_root(tmp_path):
     (tmp_path / "CheXpert-v1.0-small").mkdir()
     (tmp_path / "CheXpert-v1.0-small/train.csv").write_text(f"{CHEXPERT}\n", encoding="utf-8")
     (tmp_path / "vindr-cxr").mkdir()
-    (tmp_path / "vindr-cxr/train.csv").write_text("image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n", encoding="utf-8")
+    (tmp_path / "vindr-cxr/train.csv").write_text(
+        "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n", encoding="utf-8"
+    )
     mimic_root = tmp_path / "mimic-cxr-jpg"
     mimic_root.mkdir()
     mimic(mimic_root, True)
