@@ -76,7 +76,7 @@ class Frame:
         """Return the filled outline as 0..1, its edge softened over ``soft`` canonical units."""
         raster = np.zeros(self.shape, dtype=np.uint8)
         cv2.fillPoly(raster, [self._subpixel(points)], 255, cv2.LINE_AA, SUBPIXEL_BITS)
-        return self.soften(raster.astype(np.float32) * np.float32(1 / 255), soft)
+        return self.soften(raster, soft).astype(np.float32) * np.float32(1 / 255)
 
     def soften(self, raster: np.ndarray, soft: float) -> np.ndarray:
         """Blur by a standard deviation of ``soft`` canonical units (three box passes where it is wide: same shape)."""
@@ -102,7 +102,7 @@ class Frame:
             bundle = self._subpixel(points if points.ndim == 3 else points[None])
             shade, thickness = int(255 * level * min(1.0, width_px)), max(1, round(width_px))
             cv2.polylines(raster, list(bundle), False, shade, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
-        return self.soften(raster.astype(np.float32) * np.float32(1 / 255), soft)
+        return self.soften(raster, soft).astype(np.float32) * np.float32(1 / 255)
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
         """Return the pixel window that holds a disc of canonical radius ``reach``."""

@@ -173,6 +173,8 @@ class Chest:
     extra: np.ndarray | None = None
     body: np.ndarray | None = None
     rib_lines: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    visibility: float = 1.0
+    """How much of its full contrast the sign that is being painted has."""
 
     @property
     def both_lungs(self) -> np.ndarray:
@@ -181,11 +183,11 @@ class Chest:
 
     def opacify(self, mask: np.ndarray, amount: float) -> None:
         """Replace ``amount`` (0..1) of the air under ``mask`` by something as dense as soft tissue."""
-        self.air *= 1 - np.float32(amount) * mask
+        self.air *= 1 - np.float32(amount * self.visibility) * mask
 
     def add(self, mask: np.ndarray, thickness: float) -> None:
         """Add thickness under ``mask``."""
-        self.extra += np.float32(thickness) * mask
+        self.extra += np.float32(thickness * self.visibility) * mask
 
     def thickness(self) -> np.ndarray:
         """Add everything up."""
@@ -258,7 +260,7 @@ def draw_bones(a: Anatomy, frame: Frame) -> tuple[np.ndarray, dict[tuple[int, in
     collar = frame.strokes(
         [(part, *shell) for side in SIDES for part in broken(clavicle(a, side), a, side, CLAVICLE)
          for shell in [(0.028, 0.9), (0.017, 0.7)]], soft=0.002)  # fmt: skip
-    spine_x = np.exp(-(((frame.xs - 0.5) / 0.034) ** 4))
+    spine_x = np.exp(-np.square(np.square((frame.xs - 0.5) * np.float32(1 / 0.034))))
     vertebrae = 0.65 + 0.35 * np.cos(2 * np.pi * (frame.ys - a.apex) / a.rib_gap) ** 2
     return 0.25 * raster + 0.19 * collar + 0.12 * spine_x * vertebrae, ribs
 
@@ -266,7 +268,7 @@ def draw_bones(a: Anatomy, frame: Frame) -> tuple[np.ndarray, dict[tuple[int, in
 def _body_thickness(a: Anatomy, frame: Frame) -> np.ndarray:
     body = frame.fill(body_outline(a), 0.004)
     profile = 0.80 + 0.6 * a.fat - 0.55 * (frame.xs - 0.5) ** 2
-    below = 1 / (1 + np.exp(-(frame.ys - a.base) / 0.03))
+    below = np.clip((frame.ys - a.base) * 6 + 0.5, 0, 1)
     thickness = body * (profile + 0.12 * below)
     if a.breast:
         for side in SIDES:
@@ -302,8 +304,9 @@ def draw_chest(a: Anatomy, frame: Frame) -> Chest:
     chest.heart = frame.fill(heart_outline(a), 0.003)
     middle, airways = _mediastinum(a, frame)
     hidden = np.maximum(chest.heart, middle)
-    depth = np.maximum(lung_depth(chest.lungs[RIGHT], frame), lung_depth(chest.lungs[LEFT], frame))
-    chest.air = np.float32(AIR_DEPTH * a.air_gain) * depth * (1 - np.float32(0.93) * hidden)
+    chest.air = (
+        np.float32(AIR_DEPTH * a.air_gain) * lung_depth(chest.both_lungs, frame) * (1 - np.float32(0.93) * hidden)
+    )
     chest.vessels = draw_vessels(a, frame) * np.float32(0.42 * a.vessel_gain)
     chest.bones, chest.rib_lines = draw_bones(a, frame)
     chest.extra += 0.10 * chest.heart + 0.08 * middle - 0.16 * airways

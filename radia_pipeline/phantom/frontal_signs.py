@@ -29,6 +29,7 @@ Box = tuple[float, float, float, float]
 
 def paint(chest: Chest, sign: Sign) -> list[Box]:
     """Paint the sign and return its boxes inside the image."""
+    chest.visibility = sign.visibility
     boxes = PAINTERS[sign.name](chest, sign)
     return [box for box in boxes if box is not None and box[2] >= 2 and box[3] >= 2]
 
@@ -213,7 +214,7 @@ def _effusion(chest: Chest, sign: Sign) -> list[Box]:
         depth = sign.between(0.075, 0.26) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
         rise = rng.uniform(0.07, 0.10)
         outward = np.clip((frame.xs - 0.5) * np.float32(side / a.wall), 0, 1.1)
-        surface = a.base_of(side) - depth - rise * (outward**3 - 0.4)
+        surface = a.base_of(side) - depth - rise * (outward * outward * outward - 0.4)
         fluid = np.clip((frame.ys - surface) / 0.014, 0, 1) * chest.lungs[side]
         chest.opacify(fluid, 0.97)
         chest.add(fluid, 0.05)

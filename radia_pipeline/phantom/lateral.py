@@ -50,7 +50,7 @@ def draw_lateral_chest(a: Anatomy, frame: Frame) -> Chest:
     trunk = [(0.36, -0.1), (0.37, 0.08), (0.27, 0.20), (0.205, 0.36), (0.185, 0.55), (0.20, 0.75), (0.17, 1.1),
              (0.86, 1.1),
              (0.86, 0.75), (0.875, 0.5), (0.85, 0.30), (0.76, 0.16), (0.60, 0.07), (0.60, -0.1)]  # fmt: skip
-    below = 1 / (1 + np.exp(-(frame.ys - a.base + 0.03) / 0.03))
+    below = np.clip((frame.ys - a.base + 0.03) * 6 + 0.5, 0, 1)
     chest.body = frame.fill(smooth_outline(trunk, steps=5), 0.004) * (0.90 + 0.4 * a.fat + 0.12 * below)
     arm = smooth_outline([(0.30, -0.05), (0.42, 0.16), (0.55, 0.22), (0.66, 0.10), (0.70, -0.05)], steps=5)
     chest.body += 0.10 * frame.fill(arm, 0.01)
@@ -98,7 +98,9 @@ def _bones(a: Anatomy, frame: Frame) -> np.ndarray:
             lines.append((smooth_outline(points, closed=False, steps=5), 0.016, 0.35))
     ribs = frame.strokes(lines, soft=0.002)
     bow = SPINE_X + 0.10 * (frame.ys - 0.5) ** 2
-    column = np.exp(-(((frame.xs - bow) / 0.036) ** 4)) * np.clip((frame.ys - 0.10) / 0.05, 0, 1)
+    column = np.exp(-np.square(np.square((frame.xs - bow) * np.float32(1 / 0.036)))) * np.clip(
+        (frame.ys - 0.10) / 0.05, 0, 1
+    )
     vertebrae = 0.55 + 0.45 * np.cos(2 * np.pi * (frame.ys - a.apex) / (1.05 * a.rib_gap)) ** 2
     sternum = frame.strokes(
         [(smooth_outline([(0.315, 0.22), (0.25, 0.36), (0.215, 0.52)], closed=False), 0.022, 1.0)], soft=0.002
@@ -205,5 +207,6 @@ PAINTERS: dict[str, Callable[[Chest, Sign], list[Box]]] = {
 def paint_lateral(chest: Chest, sign: Sign) -> list[Box]:
     """Paint the sign as it shows from the side; no boxes where it does not show."""
     painter = PAINTERS.get(sign.name)
+    chest.visibility = sign.visibility
     boxes = painter(chest, sign) if painter else []
     return [box for box in boxes if box is not None and box[2] >= 2 and box[3] >= 2]

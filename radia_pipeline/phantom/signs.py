@@ -26,7 +26,7 @@ ZONE_CENTRES = {"upper": (0.20, 0.30), "middle": (0.235, 0.45), "lower": (0.25, 
 
 @dataclass(frozen=True)
 class Sign:
-    """One pathology's parameters in a study; ``strength`` 0..1 runs from subtle to gross."""
+    """One pathology's parameters in a study; ``strength`` 0..1 runs from small to gross, ``visibility`` is contrast."""
 
     name: str
     side: int
@@ -34,6 +34,7 @@ class Sign:
     strength: float
     seed: int
     is_bilateral: bool = False
+    visibility: float = 1.0
 
     def generator(self, part: str) -> np.random.Generator:
         """Return this sign's own random stream for a part of its drawing."""
@@ -69,7 +70,8 @@ def draw_signs(names: set[str], rng: np.random.Generator, kept: Sequence[Sign] =
         )
         strength = float(np.clip(rng.beta(2.2, 1.6), 0.08, 1.0))
         is_bilateral = bool(rng.random() < BILATERAL.get(name, 0.0))
-        signs.append(Sign(name, side, zone, strength, int(rng.integers(1 << 31)), is_bilateral))
+        visibility = float(rng.uniform(*FAINT)) if rng.random() < FAINT_SHARE else 1.0
+        signs.append(Sign(name, side, zone, strength, int(rng.integers(1 << 31)), is_bilateral, visibility))
         free = _without(free, signs[-1])
     return sorted(signs, key=lambda sign: ORDER.index(sign.name))
 
@@ -81,6 +83,8 @@ def _without(free: list[tuple[int, str]], sign: Sign) -> list[tuple[int, str]]:
     return [(s, z) for s, z in free if not (s == sign.side and (z == sign.zone or sign.name == "Pneumothorax"))]
 
 
+FAINT_SHARE, FAINT = 0.15, (0.4, 0.75)
+"""Share of signs that are hard to see, and how much of their contrast is left."""
 BILATERAL = {"Pleural Effusion": 0.3, "Infiltration": 0.5, "Pleural Other": 0.4}
 WHOLE_CHEST = ("Cardiomegaly", "Emphysema", "Edema", "Hernia", "Fracture")
 PLACING = ("Pneumothorax", "Pleural Effusion", "Pleural Other", "Consolidation", "Mass", "Atelectasis", "Pneumonia",
