@@ -12,6 +12,7 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
 from torchvision.ops import FeaturePyramidNetwork
 
@@ -34,6 +35,7 @@ class Detector(nn.Module):
         model = ModelSection(**{**spec.backbone, "pretrained": False})
         self.net = Backbone(model, section.channel_count, section.size_px).net
         self.indices, channels = feature_levels(self.net, section, spec.strides)
+        self.pooled = len(spec.strides) - len(self.indices)
         self.fpn = FeaturePyramidNetwork(channels, spec.fpn_channels)
         self.classify = FCOSClassificationHead(spec.fpn_channels, 1, len(spec.classes), spec.head_convs)
         self.regress = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs)
@@ -44,7 +46,10 @@ class Detector(nn.Module):
         maps = self.net.forward_intermediates(
             images, indices=self.indices, intermediates_only=True, output_fmt="NCHW", norm=False
         )
-        return list(self.fpn(OrderedDict((str(level), found) for level, found in enumerate(maps))).values())
+        levels = list(self.fpn(OrderedDict((str(level), found) for level, found in enumerate(maps))).values())
+        for _ in range(self.pooled):
+            levels.append(functional.max_pool2d(levels[-1], kernel_size=1, stride=2))
+        return levels
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(N, C, S, S) -> class logits (N, L, K), distances in strides (N, L, 4), centre-ness logits (N, L, 1)."""
@@ -62,7 +67,11 @@ class Detector(nn.Module):
 
 
 def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Which of the backbone's maps have the wanted strides, and their channels; raises BadRecipe if one is missing."""
+    """Which of the backbone's maps have the wanted strides, and their channels.
+
+    Strides beyond the backbone's last are left to the pyramid, which halves its last level for each (Lin et al. 2017).
+    Raises BadRecipe where another one is missing.
+    """
     was_training = net.training
     net.eval()
     with torch.no_grad():
@@ -70,13 +79,16 @@ def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ..
         maps = net.forward_intermediates(blank, intermediates_only=True, output_fmt="NCHW", norm=False)
     net.train(was_training)
     found = {round(section.size_px / one.shape[-1]): (index, one.shape[1]) for index, one in enumerate(maps)}
-    if missing := [stride for stride in strides if stride not in found]:
+    own = [stride for stride in strides if stride in found]
+    beyond = [stride for stride in strides if own and stride > max(found)]
+    doubling = [own[-1] * 2 ** (step + 1) for step in range(len(beyond))] if own else []
+    if missing := [stride for stride in strides if stride not in (*own, *(beyond if beyond == doubling else ()))]:
         raise BadRecipe(
             f"the backbone has no feature map of stride {', '.join(map(str, missing))}",
             accepted=", ".join(map(str, sorted(found))),
             do="change the detector's strides or its classifier",
         )
-    return [found[stride][0] for stride in strides], [found[stride][1] for stride in strides]
+    return [found[stride][0] for stride in own], [found[stride][1] for stride in own]
 
 
 def start_from_classifier(detector: Detector, classifier: Classifier) -> None:
