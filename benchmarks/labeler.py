@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/labeler.py [--edsnlp-python PY] [--medspacy-python PY]
 
-Each other library runs in an environment of its own (``pip install edsnlp`` / ``pip install "medspacy>=1.3" "numpy<2"``),
-on the same texts, with our terms; only its context rules are compared. F1 per class, blanks apart: mention (named or not),
-negation (said 0), uncertainty (said -1), macro over classes that occur. The development set is where the rules were made,
+Each other library runs in its own environment (``pip install edsnlp`` / ``pip install "medspacy>=1.3" "numpy<2"``),
+on the same texts, with our terms; only its context rules are compared. F1 per class, blanks apart: mention (named),
+negation (said 0), uncertainty (said -1), macro over classes that occur. The rules were made on the development set,
 so our figures on it are not held-out ones. Results go to benchmarks/results/labeler.json.
 """
 
@@ -28,15 +28,37 @@ from radia_pipeline.reports.rules import expand, load_rules  # noqa: E402
 from radia_pipeline_tests.reports.texts import dev_set  # noqa: E402
 
 REPORT_CHARACTERS = 300
-FINDINGS = ["épanchement pleural", "pneumothorax", "consolidation", "cardiomégalie", "atélectasie", "infiltrat interstitiel",
-            "opacité alvéolaire", "nodule", "masse hilaire", "œdème pulmonaire", "fracture costale", "hernie hiatale"]  # fmt: skip
-PLACES = ["à la base droite", "à la base gauche", "au lobe moyen", "en péri-hilaire", "au sommet droit", "de la lingula"]
+FINDINGS = [
+    "épanchement pleural",
+    "pneumothorax",
+    "consolidation",
+    "cardiomégalie",
+    "atélectasie",
+    "infiltrat interstitiel",
+    "opacité alvéolaire",
+    "nodule",
+    "masse hilaire",
+    "œdème pulmonaire",
+    "fracture costale",
+    "hernie hiatale",
+]
+PLACES = [
+    "à la base droite",
+    "à la base gauche",
+    "au lobe moyen",
+    "en péri-hilaire",
+    "au sommet droit",
+    "de la lingula",
+]
 SENTENCES = [
-    "Pas de signe de {f}, de {g} ni de {h} le {n}.", "Possible petit {f} {p} mesurant {n} mm.",
-    "On note un discret {f} {p} inchangé depuis le cliché {n}.", "La silhouette cardiaque est de taille normale, index {n}.",
-    "Absence de {f} significatif {p} comparativement au {n}.", "{f} {p} pouvant correspondre à une {g} de {n} mm.",
+    "Pas de signe de {f}, de {g} ni de {h} le {n}.",
+    "Possible petit {f} {p} mesurant {n} mm.",
+    "On note un discret {f} {p} inchangé depuis le cliché {n}.",
+    "La silhouette cardiaque est de taille normale, index {n}.",
+    "Absence de {f} significatif {p} comparativement au {n}.",
+    "{f} {p} pouvant correspondre à une {g} de {n} mm.",
     "Le médiastin est sans particularité à l'examen {n}.",
-]  # fmt: skip
+]
 
 
 def unrepeated_reports(count: int, seed: int = 7) -> list[str]:
@@ -59,8 +81,17 @@ def terms() -> dict[str, list[str]]:
         if rule.kind in ("finding", "fixed_finding"):
             for name in rule.classes:
                 found.setdefault(name, set()).update(" ".join(w) for f in rule.forms for w in expand(f))
-    accented = {f: c for c, f in (("Pleural Effusion", "épanchement"), ("Cardiomegaly", "cardiomégalie"), ("Atelectasis", "atélectasie"),
-                                  ("Edema", "oedème"), ("Lung Opacity", "opacité"), ("Emphysema", "emphysème"))}  # fmt: skip
+    accented = {
+        f: c
+        for c, f in (
+            ("Pleural Effusion", "épanchement"),
+            ("Cardiomegaly", "cardiomégalie"),
+            ("Atelectasis", "atélectasie"),
+            ("Edema", "oedème"),
+            ("Lung Opacity", "opacité"),
+            ("Emphysema", "emphysème"),
+        )
+    }
     for form, name in accented.items():
         found[name].add(form)
     return {name: sorted(forms) for name, forms in sorted(found.items())}
@@ -77,8 +108,13 @@ def quality(wanted: list[dict], got: list[dict]) -> dict:
     """Per class and macro F1 of mention, negation and uncertainty."""
     tests = {"mention": lambda v: v is not None, "negation": lambda v: v == 0, "uncertainty": lambda v: v == -1}
     classes = sorted({c for w in wanted for c in w} - {"No Finding"})
-    per = {k: {c: f1([(t(w.get(c)), t(g.get(c))) for w, g in zip(wanted, got, strict=True)]) for c in classes} for k, t in tests.items()}
-    macro = {k: sum(v for v in d.values() if v is not None) / sum(v is not None for v in d.values()) for k, d in per.items()}
+    per = {
+        k: {c: f1([(t(w.get(c)), t(g.get(c))) for w, g in zip(wanted, got, strict=True)]) for c in classes}
+        for k, t in tests.items()
+    }
+    macro = {
+        k: sum(v for v in d.values() if v is not None) / sum(v is not None for v in d.values()) for k, d in per.items()
+    }
     return {"macro": macro, "per_class": per}
 
 
@@ -101,7 +137,11 @@ def ours(texts: list[str], timed: list[str]) -> dict:
     begin = time.process_time()
     for text in timed:
         read(text)
-    return {"version": Labeler.default().version, "labels": said, "reports_per_second": len(timed) / (time.process_time() - begin)}
+    return {
+        "version": Labeler.default().version,
+        "labels": said,
+        "reports_per_second": len(timed) / (time.process_time() - begin),
+    }
 
 
 def other(name: str, python: str, texts: list[str], timed: list[str]) -> dict:
@@ -132,12 +172,16 @@ def main() -> None:
     for name, result in results.items():
         speed = result["reports_per_second"]
         kept[name] = {
-            "version": result["version"], "reports_per_second": round(speed),
+            "version": result["version"],
+            "reports_per_second": round(speed),
             "ours_is_times_as_fast": round(results["radia"]["reports_per_second"] / speed, 2),
-            "quality": quality(wanted, result["labels"]), "right_by_phenomenon": by_phenomenon(rows, result["labels"]),
-        }  # fmt: skip
+            "quality": quality(wanted, result["labels"]),
+            "right_by_phenomenon": by_phenomenon(rows, result["labels"]),
+        }
         macro = ", ".join(f"{k} F1 {v:.3f}" for k, v in kept[name]["quality"]["macro"].items())
-        print(f"{name} {result['version']}: {speed:,.0f} reports/s; radia is {kept[name]['ours_is_times_as_fast']} × as fast; {macro}")
+        print(
+            f"{name} {result['version']}: {speed:,.0f} reports/s; radia {kept[name]['ours_is_times_as_fast']} × as fast; {macro}"
+        )
         print("   right by phenomenon:", kept[name]["right_by_phenomenon"])
     path = HERE / "results" / "labeler.json"
     path.parent.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """Runs EDS-NLP or medspaCy on the texts of benchmarks/labeler.py, inside that library's own environment.
 
-Usage (by labeler.py): PYTHON labeler_others.py edsnlp|medspacy TASK.json OUT.json. TASK: terms (class -> surface forms),
+Usage (by labeler.py): PYTHON labeler_others.py edsnlp|medspacy TASK.json OUT.json. TASK: terms (class -> forms),
 texts (for labels), timed (for speed). OUT: version, labels per text, reports per second of processor time.
 """
 
@@ -11,9 +11,31 @@ import sys
 import time
 from pathlib import Path
 
-FORWARD_NEGATION = ["pas de", "pas d'", "absence de", "absence d'", "aucun", "aucune", "sans", "ni", "exempt de", "libre de", "ne", "n'"]
+FORWARD_NEGATION = [
+    "pas de",
+    "pas d'",
+    "absence de",
+    "absence d'",
+    "aucun",
+    "aucune",
+    "sans",
+    "ni",
+    "exempt de",
+    "libre de",
+    "ne",
+    "n'",
+]
 BACKWARD_NEGATION = ["absent", "absente", "non visible", "n'est plus visible", "a disparu"]
-FORWARD_HEDGES = ["possible", "probable", "suspicion de", "évoquant", "pouvant correspondre", "pourrait", "éventuel", "vraisemblable"]
+FORWARD_HEDGES = [
+    "possible",
+    "probable",
+    "suspicion de",
+    "évoquant",
+    "pouvant correspondre",
+    "pourrait",
+    "éventuel",
+    "vraisemblable",
+]
 BACKWARD_HEDGES = ["possible", "probable", "ne peut être exclu", "ne peut être exclue", "à éliminer", "à exclure", "?"]
 
 
@@ -23,9 +45,12 @@ def edsnlp_reader(terms: dict[str, list[str]]):
 
     nlp = edsnlp.blank("eds")
     for name, config in (
-        ("eds.normalizer", {}), ("eds.sentences", {}), ("eds.matcher", {"terms": terms, "attr": "NORM"}), ("eds.negation", {}),
+        ("eds.normalizer", {}),
+        ("eds.sentences", {}),
+        ("eds.matcher", {"terms": terms, "attr": "NORM"}),
+        ("eds.negation", {}),
         ("eds.hypothesis", {}),
-    ):  # fmt: skip
+    ):
         nlp.add_pipe(name, config=config)
 
     def read(text: str) -> list[tuple[str, int]]:
@@ -68,7 +93,9 @@ def main() -> None:
     for text in task["timed"]:
         read(text)
     speed = len(task["timed"]) / (time.process_time() - begin)
-    Path(out_path).write_text(json.dumps({"version": version, "said": said, "reports_per_second": speed}), encoding="utf-8")
+    Path(out_path).write_text(
+        json.dumps({"version": version, "said": said, "reports_per_second": speed}), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """French report -> mentions, attributes, labels. The one entrance: ``Labeler.default().read(text)``.
 
-Belongs here: tokens to events, sentences, and putting a reading together. Does not belong here: words (``words``), rules
+Belongs here: tokens to events, sentences, putting a reading together. Does not belong here: words (``words``), rules
 (YAML), sections (``sections``), what a sentence says (``scopes``), tables (``extract``).
 
 Nothing is learned and nothing is remembered between reports except single words, so a reading depends on its text only.
@@ -15,21 +15,47 @@ from typing import NamedTuple
 
 from radia_pipeline.reports.aggregate import no_finding
 from radia_pipeline.reports.rules import (
-    BITS, HAS_ADVICE, HAS_DEVICE, KIND, KINDS, LEAF, READS, SAYS_NORMAL, Leaf, Rulebook, load_rules,
-)  # fmt: skip
+    BITS,
+    HAS_ADVICE,
+    HAS_DEVICE,
+    KIND,
+    LEAF,
+    READS,
+    SAYS_NORMAL,
+    Leaf,
+    Rulebook,
+    load_rules,
+)
 from radia_pipeline.reports.scopes import UNREAD, SentenceReader
 from radia_pipeline.reports.scopes import Mention as ReadMention
 from radia_pipeline.reports.sections import LABELLED, Sentence, bare_title, close_open_section, title_before
 from radia_pipeline.reports.words import (
-    CLOSE, COLON, COMMA, DASH, FIRST_WORD, LAST_QUESTION, NEWLINE, OPEN, PARAGRAPH, QUESTION, SEMICOLON, SPACE, STOP, TOKEN,
-)  # fmt: skip
+    CLOSE,
+    COLON,
+    COMMA,
+    DASH,
+    FIRST_WORD,
+    LAST_QUESTION,
+    NEWLINE,
+    OPEN,
+    PARAGRAPH,
+    QUESTION,
+    SEMICOLON,
+    SPACE,
+    STOP,
+    TOKEN,
+)
 
 _SPLIT = TOKEN.split
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})- ([^\W\d_]{3,})")
 _MARK = {
-    COMMA: Leaf(KIND["comma"], "punctuation"), COLON: Leaf(KIND["colon"], "punctuation"), OPEN: Leaf(KIND["open"], "punctuation"),
-    CLOSE: Leaf(KIND["close"], "punctuation"), SEMICOLON: Leaf(KIND["semicolon"], "punctuation"), DASH: Leaf(KIND["dash"], "punctuation"),
-}  # fmt: skip
+    COMMA: Leaf(KIND["comma"], "punctuation"),
+    COLON: Leaf(KIND["colon"], "punctuation"),
+    OPEN: Leaf(KIND["open"], "punctuation"),
+    CLOSE: Leaf(KIND["close"], "punctuation"),
+    SEMICOLON: Leaf(KIND["semicolon"], "punctuation"),
+    DASH: Leaf(KIND["dash"], "punctuation"),
+}
 _SPOKEN = {"comma": _MARK[COMMA], "colon": _MARK[COLON]}
 _LONGEST_SKIP = 3
 """Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
@@ -41,8 +67,30 @@ _ASKS = frozenset((QUESTION, LAST_QUESTION))
 _ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
 _NO_CLASS = (None,)
 _new = tuple.__new__
-_FUNCTION_WORDS = frozenset(KIND[k] for k in ("de", "article", "and", "or", "nor", "avec", "deny", "not", "ne", "link", "hedge_before", "hedge_near", "modifier", "verb", "hedge_verb", "seem"))
-_CONTINUATION = frozenset(KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after"))
+_FUNCTION_WORDS = frozenset(
+    KIND[k]
+    for k in (
+        "de",
+        "article",
+        "and",
+        "or",
+        "nor",
+        "avec",
+        "deny",
+        "not",
+        "ne",
+        "link",
+        "hedge_before",
+        "hedge_near",
+        "modifier",
+        "verb",
+        "hedge_verb",
+        "seem",
+    )
+)
+_CONTINUATION = frozenset(
+    KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after")
+)
 
 
 class Mention(NamedTuple):
@@ -286,7 +334,7 @@ class Labeler:
             span = events[s.first : s.last]
             if labelled:
                 reader = SentenceReader(span, symbols, book)
-                reader.read(s.asked, s.bits & HAS_ADVICE)
+                reader.read(s.asked, s.bits & HAS_ADVICE, s.end)
                 seen |= s.bits & HAS_DEVICE
                 if reader.says_normal:
                     seen |= SAYS_NORMAL
@@ -348,15 +396,23 @@ def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) 
     if value is not None:
         labels["No Finding"] = value
     attributes = Attributes(
-        has_text, not labels, "is_signed_unread" in remarks, "is_concordance_impossible" in remarks,
-        "is_quality_limited" in remarks, "is_reference" in remarks and not has_text, any(c not in labels for c in asked),
-        other, len(rows), uncertain / read if read else 0.0, unread,
-    )  # fmt: skip
+        has_text,
+        not labels,
+        "is_signed_unread" in remarks,
+        "is_concordance_impossible" in remarks,
+        "is_quality_limited" in remarks,
+        "is_reference" in remarks and not has_text,
+        any(c not in labels for c in asked),
+        other,
+        len(rows),
+        uncertain / read if read else 0.0,
+        unread,
+    )
     return Reading(tuple(rows), attributes, labels)
 
 
 def _shifted(positions: list[int], shifts: list[tuple[int, int]]) -> list[int]:
-    """Return where ascending positions of the joined text stand in the original. ``shifts``: (from here on, add this)."""
+    """Return where ascending positions of the joined text lie in the original. ``shifts``: (from here on, add this)."""
     moved, k, add = [], 0, 0
     for position in positions:
         while k < len(shifts) and shifts[k][0] < position:
@@ -367,7 +423,7 @@ def _shifted(positions: list[int], shifts: list[tuple[int, int]]) -> list[int]:
 
 
 def __getattr__(name: str) -> str:
-    """``ENGINE_VERSION``: versions of lexicon and cues with a digest of both and of the code; read when first asked for."""
+    """``ENGINE_VERSION``: versions of lexicon and cues with a digest of both and of the code, when first asked for."""
     if name == "ENGINE_VERSION":
         return load_rules().version
     raise AttributeError(name)

@@ -32,7 +32,7 @@ _MENTION_COLUMNS = ("concept", "class", "status", "section", "sentence", "span_s
 
 @dataclass(frozen=True)
 class MentionsResult:
-    """Counts for metadata. ``by_rule``: mentions by deciding rule; ``moved``: class × from × to against what stood before."""
+    """Counts for metadata. ``by_rule``: mentions by deciding rule; ``moved``: class × from × to, against before."""
 
     reports: int
     mentions: int
@@ -51,7 +51,10 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
     tables = [_tables(source_name, *chunk) for chunk in _read_all(reports, workers)]
     mentions = _concat("report_mentions", [m for m, _ in tables])
     attributes = _concat("report_attributes", [a for _, a in tables])
-    written = [lake.write("report_mentions", mentions, source_name), lake.write("report_attributes", attributes, source_name)]
+    written = [
+        lake.write("report_mentions", mentions, source_name),
+        lake.write("report_attributes", attributes, source_name),
+    ]
     after = said_from_mentions(mentions, attributes)
     rules = Counter(mentions.column("rule_id").to_pylist())
     return MentionsResult(
@@ -101,11 +104,19 @@ def _read_chunk(job: tuple[list[str], list[str]]) -> tuple[list[str], list[tuple
     return job[0], mentions, attributes
 
 
-def _tables(source: str, studies: list[str], mentions: list[tuple], attributes: list[tuple]) -> tuple[pa.Table, pa.Table]:
+def _tables(
+    source: str, studies: list[str], mentions: list[tuple], attributes: list[tuple]
+) -> tuple[pa.Table, pa.Table]:
     names = ("study_id", "mention_index", *_MENTION_COLUMNS)
-    columns = dict(zip(names, map(list, zip(*mentions, strict=True)), strict=True)) if mentions else {n: [] for n in names}
+    columns = (
+        dict(zip(names, map(list, zip(*mentions, strict=True)), strict=True)) if mentions else {n: [] for n in names}
+    )
     columns["source"] = [source] * len(mentions)
-    about = dict(zip(_ATTRIBUTES, map(list, zip(*attributes, strict=True)), strict=True)) if attributes else {n: [] for n in _ATTRIBUTES}
+    about = (
+        dict(zip(_ATTRIBUTES, map(list, zip(*attributes, strict=True)), strict=True))
+        if attributes
+        else {n: [] for n in _ATTRIBUTES}
+    )
     about |= {"source": [source] * len(studies), "study_id": studies}
     about["engine_version"] = [Labeler.default().version] * len(studies)
     return conform("report_mentions", pa.table(_typed(columns))), conform("report_attributes", pa.table(_typed(about)))
@@ -113,10 +124,11 @@ def _tables(source: str, studies: list[str], mentions: list[tuple], attributes: 
 
 def _typed(columns: dict[str, list]) -> dict[str, pa.Array]:
     """Give empty or all-null columns a type that the contract can cast."""
-    return {name: pa.array(values, pa.string() if not any(v is not None for v in values) else None) for name, values in columns.items()}
+    return {
+        name: pa.array(values, pa.string() if not any(v is not None for v in values) else None)
+        for name, values in columns.items()
+    }
 
 
 def _concat(table: str, parts: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts) if parts else empty(table)
-
-

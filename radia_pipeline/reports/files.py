@@ -25,8 +25,8 @@ _FIELD_LIMIT = 10_000_000
 def read_report_file(path: Path | str, *, encoding: str | None = None) -> list[tuple[str, str]]:
     """Return (id, text) for every report of a file, "-" for standard input; empty texts are kept.
 
-    UTF-8 with or without a byte order mark, or UTF-16 with one; ``encoding`` names another. Raises BadTable for bytes that
-    cannot be read, a missing id or text column, a row without an id and a repeated id, each with its line.
+    UTF-8 with or without a byte order mark, or UTF-16 with one; ``encoding`` names another. Raises BadTable for bytes
+    that cannot be read, a missing id or text column, a row without an id and a repeated id, each with its line.
     """
     text = _decode(_bytes(path), encoding)
     rows = _json_lines(text) if text.lstrip()[:1] in ("{", "[") else _csv(text)
@@ -52,7 +52,9 @@ def _bytes(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise BadTable(f"The report file {path} cannot be read ({error.strerror})", accepted="a readable file, or -") from None
+        raise BadTable(
+            f"The report file {path} cannot be read ({error.strerror})", accepted="a readable file, or -"
+        ) from None
 
 
 def _decode(data: bytes, encoding: str | None) -> str:
@@ -62,7 +64,9 @@ def _decode(data: bytes, encoding: str | None) -> str:
         text = data.decode(encoding or "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise BadTable(f"Line {line} holds bytes that are not {encoding or 'UTF-8'}", accepted="UTF-8", do=_REMEDY) from None
+        raise BadTable(
+            f"Line {line} holds bytes that are not {encoding or 'UTF-8'}", accepted="UTF-8", do=_REMEDY
+        ) from None
     except LookupError:
         raise BadTable(f"The encoding {encoding} is unknown", accepted="a name such as utf-8 or cp1252") from None
     if "\x00" in text:

@@ -16,13 +16,13 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.base import Source
 
 JOINT = "\n\n"
-"""Texts of one study are joined by a blank line: a new paragraph, so no sentence or section runs from one to the other."""
+"""Texts of one study are joined by a blank line: a new paragraph, so no sentence runs from one to the other."""
 
 
 @dataclass(frozen=True)
 class ReportsResult:
-    """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``: studies
-    whose texts name different patients (the first stands); ``repeated``: same text delivered again; ``empty``: no text."""
+    """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``:
+    studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: no text."""
 
     found: int
     studies: int
@@ -60,9 +60,16 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
     written = lake.write("reports", rows or empty("reports"), source.name)
     joined = sum(len(parts) > 1 for parts in texts.values())
     return ReportsResult(
-        len(delivered.table), len(rows), joined, repeated, blank, len(mismatched), written.version, written.changed,
+        len(delivered.table),
+        len(rows),
+        joined,
+        repeated,
+        blank,
+        len(mismatched),
+        written.version,
+        written.changed,
         dict(delivered.problems),
-    )  # fmt: skip
+    )
 
 
 def _row(source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer) -> dict:

@@ -27,7 +27,8 @@ def said_from_mentions(mentions: pa.Table, attributes: pa.Table) -> pa.Table:
     best = labelling.append_column("rank", rank).group_by(["study_id", "class"]).aggregate([("rank", "max")])
     ranks = best.column("rank_max").to_numpy()
     said = pa.table(
-        [best.column("study_id"), best.column("class"), pa.array(_SAID_OF_RANK[ranks.astype(np.int64)])], schema=SAID_SCHEMA
+        [best.column("study_id"), best.column("class"), pa.array(_SAID_OF_RANK[ranks.astype(np.int64)])],
+        schema=SAID_SCHEMA,
     )
     table = pa.concat_tables([said, _no_findings(said, attributes)])
     return table.sort_by([("study_id", "ascending"), ("class", "ascending")])

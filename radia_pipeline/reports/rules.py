@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import yaml
 
@@ -23,19 +23,81 @@ LEAF = -1
 """Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
 
 KINDS = (
-    "finding", "fixed_finding", "fixed", "quality", "other", "anatomy", "device", "excluded", "normal", "clear", "free",
-    "enlarged", "enlargement", "blunted", "limit", "deny", "nor", "not", "no_more", "ne", "deny_after", "none_after",
-    "prior", "resolved", "resolved_after", "lessened", "partial", "complete", "change", "state", "hedge_near",
-    "hedge_before", "hedge_verb", "hedge_after", "seem", "or", "exclude_word", "contrast", "link", "explain", "avec",
-    "no_label", "other_exam", "advice", "imperative", "advice_subject", "advice_verb", "de", "article", "and", "verb",
-    "punctuation", "filler", "modifier", "comma", "colon", "open", "close", "semicolon", "dash", "remark", "stop", "presence",
-)  # fmt: skip
+    "finding",
+    "fixed_finding",
+    "fixed",
+    "quality",
+    "other",
+    "anatomy",
+    "device",
+    "excluded",
+    "normal",
+    "clear",
+    "free",
+    "enlarged",
+    "enlargement",
+    "blunted",
+    "limit",
+    "deny",
+    "nor",
+    "not",
+    "no_more",
+    "ne",
+    "deny_after",
+    "none_after",
+    "prior",
+    "resolved",
+    "resolved_after",
+    "lessened",
+    "partial",
+    "complete",
+    "change",
+    "state",
+    "hedge_near",
+    "hedge_before",
+    "hedge_verb",
+    "hedge_after",
+    "seem",
+    "or",
+    "exclude_word",
+    "contrast",
+    "link",
+    "explain",
+    "avec",
+    "no_label",
+    "other_exam",
+    "advice",
+    "imperative",
+    "advice_subject",
+    "advice_verb",
+    "de",
+    "article",
+    "and",
+    "verb",
+    "punctuation",
+    "filler",
+    "modifier",
+    "comma",
+    "colon",
+    "open",
+    "close",
+    "semicolon",
+    "dash",
+    "remark",
+    "stop",
+    "presence",
+    "mimic",
+)
 KIND = {name: number for number, name in enumerate(KINDS)}
 READABLE = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "quality", "other", "anatomy"))
 
 
 READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE = 1, 2, 4, 8
-_BITS = {**{KIND[k]: SAYS_NORMAL for k in ("normal", "clear")}, KIND["device"]: HAS_DEVICE, KIND["advice_verb"]: HAS_ADVICE}
+_BITS = {
+    **{KIND[k]: SAYS_NORMAL for k in ("normal", "clear")},
+    KIND["device"]: HAS_DEVICE,
+    KIND["advice_verb"]: HAS_ADVICE,
+}
 BITS = tuple(READS if n in READABLE else _BITS.get(n, 0) for n in range(len(KINDS)))
 """What the presence of a kind means for its sentence, as flags."""
 
@@ -91,7 +153,7 @@ def expand(form: str) -> list[list[str]]:
         optional = part.endswith("?")
         part = DE if part == "DE" else part.rstrip("?")
         choices = [[w for piece in c.split("_") for w in _words(piece, part)] for c in _expand_de(part)]
-        slots.append(choices + [[]] if optional else choices)
+        slots.append([*choices, []] if optional else choices)
     return [[w for piece in combination for w in piece] for combination in product(*slots)]
 
 
@@ -118,7 +180,9 @@ def load_rules() -> Rulebook:
 
 def _code_bytes() -> bytes:
     """The modules that decide labels; a change in them is a new engine version too."""
-    return b"\0".join((HERE / n).read_bytes() for n in ("words.py", "rules.py", "scopes.py", "engine.py", "sections.py"))
+    return b"\0".join(
+        (HERE / f"{n}.py").read_bytes() for n in ("words", "rules", "scopes", "engine", "sections", "aggregate")
+    )
 
 
 def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
@@ -139,15 +203,29 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
     tree = {s: node for s, node in book.tree.items() if s not in solo}
     typos = Typos(book.targets, list(cues["real_words"]) + [w for w in book.seen if w not in book.targets])
     table = WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
-    return Rulebook(version, book.rules, table, tree, solo, frozenset(modifiers), abbreviations,
-                    frozenset(book.none_words), titles, bare, ends, frozenset(t[0] for t in bare | ends), indication, book.symbols)  # fmt: skip
+    return Rulebook(
+        version,
+        book.rules,
+        table,
+        tree,
+        solo,
+        frozenset(modifiers),
+        abbreviations,
+        frozenset(book.none_words),
+        titles,
+        bare,
+        ends,
+        frozenset(t[0] for t in bare | ends),
+        indication,
+        book.symbols,
+    )
 
 
 class _Builder:
     """Collects words and phrases; the first rule that claims a form keeps it."""
 
     HEDGES = ("hedge_near", "hedge_before")
-    SHORTEST = {"hedge_near": 8, "hedge_before": 8}
+    SHORTEST: ClassVar = {"hedge_near": 8, "hedge_before": 8}
     """Hedges have real neighbours that findings have not ("embauche", "ébauche"): only long ones are corrected."""
     CORRECTED = ("finding", "fixed_finding", "anatomy")
     UNCORRECTED_RULES = ("exam_anatomy", "bone_anatomy", "lung_anatomy")
@@ -168,8 +246,16 @@ class _Builder:
 
     def add_rule(self, entry: dict) -> None:
         """Add one YAML line."""
-        rule = Rule(entry["id"], entry["kind"], tuple(entry["forms"]), entry["reason"], tuple(entry["fires"]),
-                    tuple(entry["spares"]), tuple(entry.get("classes", ())), entry.get("value"))  # fmt: skip
+        rule = Rule(
+            entry["id"],
+            entry["kind"],
+            tuple(entry["forms"]),
+            entry["reason"],
+            tuple(entry["fires"]),
+            tuple(entry["spares"]),
+            tuple(entry.get("classes", ())),
+            entry.get("value"),
+        )
         if rule.id in self.rules:
             raise ValueError(f"rule {rule.id} is defined twice")
         self.rules[rule.id] = rule

@@ -1,7 +1,7 @@
 """What one sentence says of each finding in it: affirmed, denied, uncertain, or nothing.
 
-Belongs here: scopes, lists, clauses, the order in which cues win (not-excluded, then denial, then hedge). Does not belong
-here: which words are cues (``cues.yaml``) and which sentences are read (``sections``).
+Belongs here: scopes, lists, clauses, the order in which cues win (not-excluded, denial, hedge). Does not belong here:
+ which words are cues (``cues.yaml``) and which sentences are read (``sections``).
 
 A sentence is walked once, left to right; each event goes to the handler of its kind. State is a scope opened by a cue
 before its findings, and the findings of the clause so far, for cues that stand after them.
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from radia_pipeline.reports.rules import KIND, KINDS, LEAF, Leaf, Rulebook  # noqa: F401  (LEAF documents the tree)
 
-NONE, DENIED, HEDGED, SILENT = range(4)
-"""Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label)."""
+NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
+"""Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label), present
+(what does not change is there)."""
 
-STATUS = {DENIED: 0, HEDGED: -1, SILENT: None}
+STATUS = {DENIED: 0, HEDGED: -1, SILENT: None, PRESENT: 1}
 
 AFFIRMED = "affirmed"
 """Rule id of a finding that is named and neither denied nor hedged."""
@@ -24,10 +25,35 @@ UNREAD = "unread"
 """Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
 
 K = KIND
-_LIGHT = frozenset(K[k] for k in ("de", "article", "modifier", "hedge_near", "filler", "seem", "hedge_verb", "link", "hedge_before", "state", "presence"))
+_LIGHT = frozenset(
+    K[k]
+    for k in (
+        "de",
+        "article",
+        "modifier",
+        "hedge_near",
+        "filler",
+        "seem",
+        "hedge_verb",
+        "link",
+        "hedge_before",
+        "state",
+        "presence",
+    )
+)
 _NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
-_TARGETS = _NAMES | {K["anatomy"], K["enlargement"], K["quality"], K["limit"], K["resolved"], K["lessened"], K["change"]}
-_BOUNDARY = frozenset(K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor"))
+_TARGETS = _NAMES | {
+    K["anatomy"],
+    K["enlargement"],
+    K["quality"],
+    K["limit"],
+    K["resolved"],
+    K["lessened"],
+    K["change"],
+}
+_BOUNDARY = frozenset(
+    K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor")
+)
 _ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
 _AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near"))
 
@@ -37,7 +63,9 @@ class Mention:
 
     __slots__ = ("cue", "first", "last", "leaf", "link", "rule", "status")
 
-    def __init__(self, leaf: Leaf, first: int, last: int, status: int | None, cue: tuple | None, rule: str, link: str) -> None:
+    def __init__(
+        self, leaf: Leaf, first: int, last: int, status: int | None, cue: tuple | None, rule: str, link: str
+    ) -> None:
         self.leaf, self.first, self.last = leaf, first, last
         self.status, self.cue, self.rule, self.link = status, cue, rule, link
 
@@ -51,15 +79,17 @@ class SentenceReader:
     clause = segment = i = 0
     ne = negated = verb = says_normal = False
     enlarging = normal_before = None
-    advice_from = -1
+    advice_from = end = -1
+    in_list = False
 
     def __init__(self, events: list[tuple], symbols: list[int], book: Rulebook) -> None:
         self.events, self.symbols, self.book = events, symbols, book
         self.mentions: list[Mention] = []
         self.group: list[tuple] = []
 
-    def read(self, asked: bool, has_advice: bool) -> None:
-        """Fill ``mentions``. ``asked``: the sentence ends in a question mark."""
+    def read(self, asked: bool, has_advice: int, end: int) -> None:
+        """Fill ``mentions``. ``asked``: the sentence ends in a question mark, at token ``end``."""
+        self.end = end
         if has_advice:
             self.advice_from = _advice_start(self.events)
         handlers = HANDLERS
@@ -83,6 +113,7 @@ class SentenceReader:
     def open(self, scope: int, cue: tuple, *, full: bool = False) -> None:
         """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""
         self.scope, self.cue, self.full, self.fresh = scope, cue, full, True
+        self.in_list = False
         self.sep, self.sep_event, self.intro, self.adjective = "", self.i, "", False
 
     def holds(self) -> bool:
@@ -105,7 +136,7 @@ class SentenceReader:
         return self.denied_list_goes_on(sep)
 
     def hedge_goes_on(self, sep: str) -> bool:
-        """A hedge covers alternatives; an adverb or verb also covers what "et" joins; a comma only before a final "ou"."""
+        """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
         if sep == "and":
             return not self.adjective and not (self.cue[0] == K["hedge_near"] and self.intro == "article")
         return sep == "comma" and self.direct() and (self.chain()[0] or self.list_ahead())
@@ -120,11 +151,12 @@ class SentenceReader:
         return False
 
     def denied_list_goes_on(self, sep: str) -> bool:
-        """A bare noun after a comma or "et" goes on only in a list: "pas d'épanchement, pneumothorax ou consolidation"."""
+        """A bare noun after a comma or "et" goes on only in a list: "pas d'infiltrat, nodule ou masse"."""
         closes, items, described = self.chain()
         if sep == "and":
             return not described
-        return closes or (items > 1 and not described)
+        self.in_list = closes or ((items > 1 or self.in_list) and not described)
+        return self.in_list
 
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
@@ -192,7 +224,7 @@ class SentenceReader:
         return sep if sep in ("and", "comma") and not self.verb and self.direct() else "far"
 
     def alternatives(self, mention: Mention) -> None:
-        """"X ou Y": each is uncertain; so are the earlier members of a bare list."""
+        """ "X ou Y": each is uncertain; so are the earlier members of a bare list."""
         cue = self.events[self.sep_event] if self.sep_event >= 0 else None
         if mention.status == 1:
             mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
@@ -248,7 +280,13 @@ class SentenceReader:
             self.label(event, 0, self.normal_before)
             return
         last = self.mentions[-1] if self.mentions else None
-        if last is not None and last.status == 0 and last.leaf.rule == "anomaly" and self.sep in ("", "and", "or") and not self.verb:
+        if (
+            last is not None
+            and last.status == 0
+            and last.leaf.rule == "anomaly"
+            and self.sep in ("", "and", "or")
+            and not self.verb
+        ):
             self.label(event, 0, last.cue)
             self.mentions[-1], self.mentions[-2] = self.mentions[-2], self.mentions[-1]
             return
@@ -272,7 +310,7 @@ class SentenceReader:
 
     def enlarged_anatomy(self, event: tuple) -> None:
         cue, scope = self.enlarging
-        status = {NONE: 1, DENIED: 0, HEDGED: -1, SILENT: None}[scope]
+        status = STATUS.get(scope, 1)
         if event[3].rule == "costophrenic":
             return
         if event[3].classes:
@@ -300,16 +338,21 @@ class SentenceReader:
         """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
         scope = self.predicate_scope()
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
-        if scope == DENIED or scope == SILENT:
+        if scope in (DENIED, SILENT):
             self.group = []
             self.search_was_negative(event)
             return
-        hedged = scope == HEDGED and self.cue[0] != K["seem"]
+        hedged = scope == HEDGED and self.cue[0] != K["seem"] and not self.says_look()
         for anatomy in self.group:
             self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
         if not self.group:
             self.normal_before = event
         self.close_predicate(event)
+
+    def says_look(self) -> bool:
+        """ "D'allure normale" is normal."""
+        words = self.book.words
+        return self.symbols[self.cue[1]] in (words["allur"], words["apparenc"])
 
     def close_predicate(self, event: tuple) -> None:
         self.group = []
@@ -349,7 +392,7 @@ class SentenceReader:
                 continue
             if anatomy[3].classes:
                 self.label(anatomy, status, self.cue if scope else event)
-            elif status != 0 and len(self.group) == 1:
+            elif status != 0:
                 self.block(event, status)
         self.close_predicate(event)
 
@@ -405,11 +448,19 @@ class SentenceReader:
         self.open(DENIED, event)
 
     def after_colon(self, event: tuple) -> bool:
-        """"Épanchement : aucun." denies the finding before the colon."""
+        """ "Épanchement : aucun." denies the finding before the colon."""
         i, events = self.i, self.events
-        if not i or events[i - 1][0] not in (K["colon"], K["dash"]) or self.symbols[event[1]] not in self.book.none_words:
+        if (
+            not i
+            or events[i - 1][0] not in (K["colon"], K["dash"])
+            or self.symbols[event[1]] not in self.book.none_words
+        ):
             return False
-        if event[2] != event[1] or (i + 1 < len(events) and events[i + 1][0] not in _BOUNDARY) or len(self.mentions) == self.clause:
+        if (
+            event[2] != event[1]
+            or (i + 1 < len(events) and events[i + 1][0] not in _BOUNDARY)
+            or len(self.mentions) == self.clause
+        ):
             return False
         return bool(self.back(0, event, "none_after_colon", whole=True))
 
@@ -426,7 +477,11 @@ class SentenceReader:
 
     def search_was_negative(self, event: tuple) -> bool:
         """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
-        if self.scope != SILENT or self.cue[3].rule != "history" or self.symbols[event[2]] != self.book.words["negatif"]:
+        if (
+            self.scope != SILENT
+            or self.cue[3].rule != "history"
+            or self.symbols[event[2]] != self.book.words["negatif"]
+        ):
             return False
         for mention in self.behind():
             mention.status, mention.cue, mention.rule = 0, event, event[3].rule
@@ -446,7 +501,7 @@ class SentenceReader:
         self.open(DENIED, event)
 
     def no_more(self, event: tuple) -> None:
-        """"plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
+        """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
         if event[2] == event[1]:
             if self.ne:
                 self.not_(event)
@@ -466,7 +521,9 @@ class SentenceReader:
         if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
             self.scope = NONE
         words = self.symbols[event[1] : event[2] + 1 : 2]
-        now = self.book.words.get("plu") in words or (self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words))
+        now = self.book.words.get("plu") in words or (
+            self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words)
+        )
         if not now or self.book.words.get("etait") in words or self.book.words.get("etaient") in words:
             for later in self.ahead():
                 if later[0] in _NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
@@ -544,13 +601,17 @@ class SentenceReader:
             return
         denied = self.scope == DENIED and self.fresh and not self.sep
         self.present()
-        if not denied and self.next_kind() == K["complete"]:
-            if self.target_ahead() or not self.back(0, event, event[3].rule, whole=False):
-                self.open(DENIED, event, full=True)
+        gone = not denied and self.next_kind() == K["complete"]
+        if gone and (self.target_ahead() or not self.back(0, event, event[3].rule, whole=False)):
+            self.open(DENIED, event, full=True)
 
     def resolved_after(self, event: tuple) -> None:
         """A disparu: gone, unless nearly or not."""
-        if self.previous_kind() == K["partial"] or self.negated or (self.previous_kind() == K["complete"] and self.before_previous_partial()):
+        if (
+            self.previous_kind() == K["partial"]
+            or self.negated
+            or (self.previous_kind() == K["complete"] and self.before_previous_partial())
+        ):
             self.undo_unread()
             self.present()
             return
@@ -561,8 +622,11 @@ class SentenceReader:
         return self.i > 1 and self.events[self.i - 2][0] == K["partial"]
 
     def change(self, event: tuple) -> None:
-        """Pas de changement de X: X is there."""
-        self.present()
+        """Pas de changement de X ou de Y: both are there."""
+        if self.scope == DENIED and self.fresh and not self.sep:
+            self.open(PRESENT, event)
+        else:
+            self.present()
 
     def state(self, event: tuple) -> None:
         """Inchangé, connu: said of what is there."""
@@ -595,7 +659,7 @@ class SentenceReader:
         position = event[2]
         for later in self.ahead():
             kind = later[0]
-            if later[1] - position > 4 or kind not in _LIGHT and kind not in _TARGETS:
+            if later[1] - position > 4 or (kind not in _LIGHT and kind not in _TARGETS):
                 break
             if kind in _TARGETS:
                 self.open(HEDGED, event)
@@ -605,7 +669,12 @@ class SentenceReader:
 
     def is_suspicious_look(self, event: tuple) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
-        if event[2] != event[1] or self.symbols[event[1]] != self.book.words["suspect"] or self.verb or not self.mentions:
+        if (
+            event[2] != event[1]
+            or self.symbols[event[1]] != self.book.words["suspect"]
+            or self.verb
+            or not self.mentions
+        ):
             return False
         return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
 
@@ -616,7 +685,9 @@ class SentenceReader:
                 self.open(HEDGED, event)
             return
         if not self.target_ahead():
-            at_end = self.i + 1 >= len(self.events) or (self.next_kind() in _BOUNDARY and self.events[self.i + 1][1] - event[2] <= 1)
+            following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+            stop = following[1] - 1 if following is not None and following[0] in _BOUNDARY else self.end
+            at_end = event[2] >= stop - (following is not None)
             if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
                 self.back(-1, event, event[3].rule, whole=False)
         self.open(HEDGED, event)
@@ -645,10 +716,10 @@ class SentenceReader:
         changed: list[Mention] = []
         listed = False
         for mention in self.behind():
-            if mention.rule == UNREAD or mention.status == 1 or strong or (mention.status == -1 and status == 0):
-                if mention.rule not in ("advice",) and mention.leaf.kind != K["fixed"]:
-                    mention.status, mention.cue, mention.rule = status, cue, rule
-                    changed.append(mention)
+            open_to_change = mention.rule == UNREAD or mention.status == 1 or (mention.status == -1 and status == 0)
+            if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:
+                mention.status, mention.cue, mention.rule = status, cue, rule
+                changed.append(mention)
             link = mention.link
             if link in ("adj", "or"):
                 listed = listed or link == "or"
@@ -673,6 +744,11 @@ class SentenceReader:
 
     def or_(self, event: tuple) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
+
+    def mimic(self, event: tuple) -> None:
+        """ "Infiltrat ou superposition": the finding is uncertain."""
+        if self.sep == "or" and self.scope != DENIED and self.direct():
+            self.back(-1, self.events[self.sep_event], "hedge_or", whole=False)
 
     def avec(self, event: tuple) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "avec", self.i, "", False
@@ -703,7 +779,11 @@ class SentenceReader:
 
     def colon(self, event: tuple) -> None:
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        if self.scope and not self.fresh and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"])):
+        if (
+            self.scope
+            and not self.fresh
+            and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"]))
+        ):
             self.scope = NONE
 
     def de(self, event: tuple) -> None:
@@ -729,16 +809,22 @@ class SentenceReader:
             self.open(SILENT, event)
 
     def linked(self, event: tuple) -> None:
-        """"Clarté sans trame en faveur d'un pneumothorax": the denial ended with the sign that is missing."""
+        """ "Clarté sans trame en faveur d'un pneumothorax": the denial ended with the sign that is missing."""
         last = self.mentions[-1] if self.mentions else None
-        if self.scope == DENIED and not self.fresh and not self.sep and self.cue[3].rule == "no_sans" and last.leaf.rule == "interstitial":
+        if (
+            self.scope == DENIED
+            and not self.fresh
+            and not self.sep
+            and self.cue[3].rule == "no_sans"
+            and last.leaf.rule == "interstitial"
+        ):
             self.scope = NONE
 
     def advice(self, event: tuple) -> None:
         self.open(SILENT, event)
 
     def suggests(self, event: tuple) -> None:
-        """"Suggère" without an examination to be done is a hedge."""
+        """ "Suggère" without an examination to be done is a hedge."""
         if self.advice_from < 0 and self.symbols[event[1]] == self.book.words["sugger"]:
             self.hedge_before(event)
 
@@ -759,14 +845,58 @@ def _advice_start(events: list[tuple]) -> int:
 
 
 _BY_KIND = {
-    "finding": "name", "fixed_finding": "name", "other": "name", "fixed": "fixed", "quality": "quality", "anatomy": "anatomy",
-    "normal": "normal", "clear": "clear", "free": "clear", "enlarged": "enlarged", "enlargement": "enlargement", "blunted": "blunted",
-    "limit": "limit", "deny": "deny", "nor": "nor", "not": "not_", "no_more": "no_more", "ne": "ne_", "deny_after": "deny_after",
-    "none_after": "none_after", "resolved": "resolved", "resolved_after": "resolved_after", "lessened": "lessened", "change": "change",
-    "state": "state", "hedge_near": "hedge_near", "hedge_before": "hedge_before", "hedge_verb": "hedge_verb", "hedge_after": "hedge_after",
-    "seem": "seem", "or": "or_", "exclude_word": "exclude_word", "contrast": "contrast", "presence": "presence", "avec": "avec", "no_label": "no_label",
-    "other_exam": "other_exam", "link": "linked", "advice": "advice", "advice_verb": "suggests", "imperative": "imperative", "de": "de", "article": "article", "and": "and_",
-    "verb": "verb_", "modifier": "modifier", "comma": "comma", "open": "comma", "close": "comma", "colon": "colon",
-    "semicolon": "hard_stop", "dash": "hard_stop",
-}  # fmt: skip
+    "finding": "name",
+    "fixed_finding": "name",
+    "other": "name",
+    "fixed": "fixed",
+    "quality": "quality",
+    "anatomy": "anatomy",
+    "normal": "normal",
+    "clear": "clear",
+    "free": "clear",
+    "enlarged": "enlarged",
+    "enlargement": "enlargement",
+    "blunted": "blunted",
+    "limit": "limit",
+    "deny": "deny",
+    "nor": "nor",
+    "not": "not_",
+    "no_more": "no_more",
+    "ne": "ne_",
+    "deny_after": "deny_after",
+    "none_after": "none_after",
+    "resolved": "resolved",
+    "resolved_after": "resolved_after",
+    "lessened": "lessened",
+    "change": "change",
+    "state": "state",
+    "hedge_near": "hedge_near",
+    "hedge_before": "hedge_before",
+    "hedge_verb": "hedge_verb",
+    "hedge_after": "hedge_after",
+    "seem": "seem",
+    "or": "or_",
+    "exclude_word": "exclude_word",
+    "contrast": "contrast",
+    "presence": "presence",
+    "mimic": "mimic",
+    "avec": "avec",
+    "no_label": "no_label",
+    "other_exam": "other_exam",
+    "link": "linked",
+    "advice": "advice",
+    "advice_verb": "suggests",
+    "imperative": "imperative",
+    "de": "de",
+    "article": "article",
+    "and": "and_",
+    "verb": "verb_",
+    "modifier": "modifier",
+    "comma": "comma",
+    "open": "comma",
+    "close": "comma",
+    "colon": "colon",
+    "semicolon": "hard_stop",
+    "dash": "hard_stop",
+}
 HANDLERS = [getattr(SentenceReader, _BY_KIND[name]) if name in _BY_KIND else None for name in KINDS]

@@ -14,14 +14,16 @@ LABELLED = frozenset(("findings", "conclusion"))
 
 LONGEST_TITLE = 6
 
-_STATEMENT = frozenset(KIND[k] for k in ("deny", "nor", "contrast", "normal", "clear", "free", "enlarged", "limit", "state", "device"))
+_STATEMENT = frozenset(
+    KIND[k] for k in ("deny", "nor", "contrast", "normal", "clear", "free", "enlarged", "limit", "state", "device")
+)
 _INDICATION = frozenset(KIND[k] for k in ("advice", "no_label"))
 _DESCRIBED = frozenset(KIND[k] for k in ("finding", "fixed_finding", "other"))
 _MODIFIER = KIND["modifier"]
 
 
 class Sentence(NamedTuple):
-    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: begins after a line end; ``asked``: ends in "?"; ``bits``: flags."""
+    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: 2 after a blank line; ``asked``: "?"; ``bits``: flags."""
 
     section: str
     first: int
@@ -54,12 +56,16 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
         if words and symbols[k - 1]:
             break
         words += (symbols[k],)
-        if words in book.bare_titles or (words in book.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)):
+        if words in book.bare_titles or (
+            words in book.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
+        ):
             found = k + 2, book.titles[words]
     return found
 
 
-def close_open_section(sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook) -> list[Sentence]:
+def close_open_section(
+    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
+) -> list[Sentence]:
     """Let findings begin where an indication without a following title visibly ends.
 
     Policy: an indication ends at the next title. Where no title follows, a new paragraph (or line) ends it; inside one

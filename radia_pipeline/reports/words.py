@@ -11,7 +11,22 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-SPACE, UNKNOWN, COMMA, COLON, STOP, QUESTION, NEWLINE, PARAGRAPH, OPEN, CLOSE, SEMICOLON, DASH, NUMBER, LAST_QUESTION = range(14)
+(
+    SPACE,
+    UNKNOWN,
+    COMMA,
+    COLON,
+    STOP,
+    QUESTION,
+    NEWLINE,
+    PARAGRAPH,
+    OPEN,
+    CLOSE,
+    SEMICOLON,
+    DASH,
+    NUMBER,
+    LAST_QUESTION,
+) = range(14)
 FIRST_WORD = 16
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 

@@ -12,11 +12,15 @@ ROWS = [("a1", "Pas d'épanchement."), ("a2", "")]
 
 @pytest.mark.parametrize(
     "content",
-    ["id,text\na1,Pas d'épanchement.\na2,\n", "study_id;report\na1;Pas d'épanchement.\na2;\n",
-     'study_instance_uid,patient_id,report\na1,p,"Pas d\'épanchement."\na2,p,""\n', '{"id": "a1", "text": "Pas d\'épanchement."}\n\n{"id": "a2", "text": null}\n',
-     "\ufeffID;Rapport\r\na1;Pas d'épanchement.\r\na2;\r\n"],
+    [
+        "id,text\na1,Pas d'épanchement.\na2,\n",
+        "study_id;report\na1;Pas d'épanchement.\na2;\n",
+        'study_instance_uid,patient_id,report\na1,p,"Pas d\'épanchement."\na2,p,""\n',
+        '{"id": "a1", "text": "Pas d\'épanchement."}\n\n{"id": "a2", "text": null}\n',
+        "\ufeffID;Rapport\r\na1;Pas d'épanchement.\r\na2;\r\n",
+    ],
     ids=["comma", "semicolon", "delivery", "json lines", "windows with mark"],
-)  # fmt: skip
+)
 def test_accepted_layouts(tmp_path, content):
     path = tmp_path / "reports"
     path.write_bytes(content.encode("utf-8"))
@@ -31,11 +35,18 @@ def test_a_text_may_hold_lines_and_delimiters(tmp_path):
 
 @pytest.mark.parametrize(
     "content,words",
-    [(b"name,text\nx,y\n", "no id column"), (b"id,name\nx,y\n", "no text column"), (b"id,text\nx,a\ny,b\nx,c\n", "Line 4 repeats the id of line 2"),
-     ("id,text\nx,a\ny,épanchement\n".encode("cp1252"), "Line 3 holds bytes that are not UTF-8"), (b'{"id": 1, "text": "a"}\n{oops\n', "Line 2 is not JSON"),
-     (b"id,text\nx,a,b\n", "Line 2 has more fields"), (b"id,text\n,a\n", "Line 2 has no id"), (b"", "no id column")],
+    [
+        (b"name,text\nx,y\n", "no id column"),
+        (b"id,name\nx,y\n", "no text column"),
+        (b"id,text\nx,a\ny,b\nx,c\n", "Line 4 repeats the id of line 2"),
+        ("id,text\nx,a\ny,épanchement\n".encode("cp1252"), "Line 3 holds bytes that are not UTF-8"),
+        (b'{"id": 1, "text": "a"}\n{oops\n', "Line 2 is not JSON"),
+        (b"id,text\nx,a,b\n", "Line 2 has more fields"),
+        (b"id,text\n,a\n", "Line 2 has no id"),
+        (b"", "no id column"),
+    ],
     ids=["no id", "no text", "repeated", "cp1252", "json", "fields", "empty id", "empty file"],
-)  # fmt: skip
+)
 def test_errors_name_the_line_and_say_what_to_do(tmp_path, content, words):
     path = tmp_path / "reports"
     path.write_bytes(content)

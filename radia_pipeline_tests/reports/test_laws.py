@@ -17,19 +17,52 @@ TEXTS = [text for _, text, _ in dev_set() if text]
 ONE_LINE = [t for t in TEXTS if "\n" not in t]
 UNTITLED = [t for t in ONE_LINE if ":" not in t]
 FINDINGS = [
-    ("épanchement pleural", "Pleural Effusion"), ("pneumothorax", "Pneumothorax"), ("consolidation", "Consolidation"),
-    ("atélectasie", "Atelectasis"), ("cardiomégalie", "Cardiomegaly"), ("nodule", "Nodule"), ("masse pulmonaire", "Mass"),
-    ("oedème pulmonaire", "Edema"), ("infiltrat", "Infiltration"), ("fracture", "Fracture"), ("hernie hiatale", "Hernia"),
-    ("emphysème", "Emphysema"), ("épaississement pleural", "Pleural Other"), ("pneumonie", "Pneumonia"),
-    ("opacité alvéolaire", "Lung Opacity"), ("lésion pulmonaire", "Lung Lesion"),
-]  # fmt: skip
+    ("épanchement pleural", "Pleural Effusion"),
+    ("pneumothorax", "Pneumothorax"),
+    ("consolidation", "Consolidation"),
+    ("atélectasie", "Atelectasis"),
+    ("cardiomégalie", "Cardiomegaly"),
+    ("nodule", "Nodule"),
+    ("masse pulmonaire", "Mass"),
+    ("oedème pulmonaire", "Edema"),
+    ("infiltrat", "Infiltration"),
+    ("fracture", "Fracture"),
+    ("hernie hiatale", "Hernia"),
+    ("emphysème", "Emphysema"),
+    ("épaississement pleural", "Pleural Other"),
+    ("pneumonie", "Pneumonia"),
+    ("opacité alvéolaire", "Lung Opacity"),
+    ("lésion pulmonaire", "Lung Lesion"),
+]
 DENIALS = [
-    "Pas de {}.", "Pas d'évidence de {}.", "Il n'y a pas de {}.", "Aucun {}.", "Aucune {}.", "Absence de {}.", "Sans {}.",
-    "Sans évidence de {}.", "Je ne vois pas de {}.", "On ne note pas de {}.", "Ni {} ni autre anomalie.", "Poumons exempts de {}.",
-    "Plages pulmonaires libres de {}.", "Il n'y a plus de {}.", "{} : aucun.", "{} : absent.", "{} : non.", "{} non visible.",
-    "Disparition de {}.", "Résolution complète de {}.", "La radiographie ne montre pas de {}.", "Aucun signe de {}.",
-    "Pas de {} franc.", "Pas de {} significatif.", "{} absent.", "Pas d'argument en faveur de {}.", "Aucun argument pour {}.",
-]  # fmt: skip
+    "Pas de {}.",
+    "Pas d'évidence de {}.",
+    "Il n'y a pas de {}.",
+    "Aucun {}.",
+    "Aucune {}.",
+    "Absence de {}.",
+    "Sans {}.",
+    "Sans évidence de {}.",
+    "Je ne vois pas de {}.",
+    "On ne note pas de {}.",
+    "Ni {} ni autre anomalie.",
+    "Poumons exempts de {}.",
+    "Plages pulmonaires libres de {}.",
+    "Il n'y a plus de {}.",
+    "{} : aucun.",
+    "{} : absent.",
+    "{} : non.",
+    "{} non visible.",
+    "Disparition de {}.",
+    "Résolution complète de {}.",
+    "La radiographie ne montre pas de {}.",
+    "Aucun signe de {}.",
+    "Pas de {} franc.",
+    "Pas de {} significatif.",
+    "{} absent.",
+    "Pas d'argument en faveur de {}.",
+    "Aucun argument pour {}.",
+]
 
 
 def labels(text: str) -> dict[str, int]:
@@ -54,12 +87,35 @@ def test_named_finding_is_positive(finding, name):
 
 @pytest.mark.parametrize(
     "change",
-    [str.upper, str.lower, bare, lambda t: bare(t).upper(), lambda t: t.replace("'", "’"), lambda t: t.replace("'", "' "),
-     lambda t: t.replace(" ", "  "), lambda t: t.replace("oe", "œ").replace("Oe", "Œ"), lambda t: t.replace("œ", "oe").replace("Œ", "Oe"),
-     lambda t: unicodedata.normalize("NFD", t), lambda t: f"  {t}  ", lambda t: t.replace(" ", "\u00a0")],
-    ids=["upper", "lower", "no accents", "typewriter", "curly", "spaced apostrophe", "double space", "oe to œ", "œ to oe", "decomposed",
-         "padding", "hard space"],
-)  # fmt: skip
+    [
+        str.upper,
+        str.lower,
+        bare,
+        lambda t: bare(t).upper(),
+        lambda t: t.replace("'", "’"),
+        lambda t: t.replace("'", "' "),
+        lambda t: t.replace(" ", "  "),
+        lambda t: t.replace("oe", "œ").replace("Oe", "Œ"),
+        lambda t: t.replace("œ", "oe").replace("Œ", "Oe"),
+        lambda t: unicodedata.normalize("NFD", t),
+        lambda t: f"  {t}  ",
+        lambda t: t.replace(" ", "\u00a0"),
+    ],
+    ids=[
+        "upper",
+        "lower",
+        "no accents",
+        "typewriter",
+        "curly",
+        "spaced apostrophe",
+        "double space",
+        "oe to œ",
+        "œ to oe",
+        "decomposed",
+        "padding",
+        "hard space",
+    ],
+)
 def test_writing_does_not_change_the_labels(change):
     changed = {t: (labels(t), labels(change(t))) for t in ONE_LINE}
     assert {t: pair for t, pair in changed.items() if pair[0] != pair[1]} == {}
@@ -67,10 +123,13 @@ def test_writing_does_not_change_the_labels(change):
 
 @pytest.mark.parametrize(
     "indication",
-    ["Renseignements cliniques : Toux. Éliminer pneumonie. Épanchement? RAPPORT : {}",
-     "INDICATION: dyspnée, MPOC, cardiomégalie connue. RÉSULTAT: {}", "R.C.: R/O pneumothorax, fracture de côtes. Description : {}",
-     "Motif: nodule à l'examen antérieur. ATCD: néoplasie. Rapport: {}"],
-)  # fmt: skip
+    [
+        "Renseignements cliniques : Toux. Éliminer pneumonie. Épanchement? RAPPORT : {}",
+        "INDICATION: dyspnée, MPOC, cardiomégalie connue. RÉSULTAT: {}",
+        "R.C.: R/O pneumothorax, fracture de côtes. Description : {}",
+        "Motif: nodule à l'examen antérieur. ATCD: néoplasie. Rapport: {}",
+    ],
+)
 def test_an_indication_changes_nothing(indication):
     changed = {t: (labels(t), labels(indication.format(t))) for t in TEXTS}
     assert {t: pair for t, pair in changed.items() if pair[0] != pair[1]} == {}
@@ -99,7 +158,12 @@ def test_any_text_is_read_and_spans_lie_inside(text):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(sorted({w for t in TEXTS for w in t.split()} | {"\n", "- ", ":", "?", ";", "(", ")"})), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from(sorted({w for t in TEXTS for w in t.split()} | {"\n", "- ", ":", "?", ";", "(", ")"})),
+        max_size=60,
+    )
+)
 def test_shuffled_words_are_read_and_evidence_is_the_text_itself(words):
     text = " ".join(words)
     for m in Labeler.default().read(text).mentions:
@@ -113,7 +177,22 @@ def test_evidence_span_names_the_finding_in_the_original(text):
         assert text[m.start : m.end].strip(" .,;:") and m.sentence in text
 
 
-@pytest.mark.parametrize("unit", ["Pas d'épanchement. ", "épanchement, ", "pas de ", "a", "é\u0301", "consolida-\n", ". ", "?", "\n", "RAPPORT: ", "ou pneumonie "])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "Pas d'épanchement. ",
+        "épanchement, ",
+        "pas de ",
+        "a",
+        "é\u0301",
+        "consolida-\n",
+        ". ",
+        "?",
+        "\n",
+        "RAPPORT: ",
+        "ou pneumonie ",
+    ],
+)
 def test_time_grows_linearly_with_length(unit):
     def seconds(times: int) -> float:
         text = unit * times

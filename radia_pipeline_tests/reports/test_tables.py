@@ -28,7 +28,9 @@ class WithReports:
     def reports(self, root: Path) -> Delivered | None:
         if self.rows is None:
             return None
-        return Delivered(pa.Table.from_pylist([dict(zip(REPORT_SCHEMA.names, r, strict=True)) for r in self.rows], REPORT_SCHEMA))
+        return Delivered(
+            pa.Table.from_pylist([dict(zip(REPORT_SCHEMA.names, r, strict=True)) for r in self.rows], REPORT_SCHEMA)
+        )
 
 
 @pytest.fixture
@@ -42,9 +44,21 @@ def keys(lake):
 
 
 def test_texts_of_one_study_are_joined_and_mismatched_patients_counted(lake, keys, tmp_path):
-    rows = [("s1", "p1", "Pas d'épanchement."), ("s1", "p1", "Cardiomégalie."), ("s1", "p2", "Cardiomégalie."), ("s2", "p2", "")]
+    rows = [
+        ("s1", "p1", "Pas d'épanchement."),
+        ("s1", "p1", "Cardiomégalie."),
+        ("s1", "p2", "Cardiomégalie."),
+        ("s2", "p2", ""),
+    ]
     result = ingest_reports(WithReports(rows), tmp_path, lake, keys)
-    assert (result.found, result.studies, result.joined, result.repeated, result.empty, result.patient_mismatches) == (4, 2, 1, 1, 1, 1)
+    assert (result.found, result.studies, result.joined, result.repeated, result.empty, result.patient_mismatches) == (
+        4,
+        2,
+        1,
+        1,
+        1,
+        1,
+    )
     texts = {r["study_id"]: r for r in lake.read("reports", "ccsmtl").to_pylist()}
     assert texts[keys.study_id("ccsmtl", "s1")]["report_text"] == "Pas d'épanchement.\n\nCardiomégalie."
     assert texts[keys.study_id("ccsmtl", "s1")]["patient_key"] == keys.patient_key("ccsmtl", "p1")
@@ -81,8 +95,9 @@ def test_moves_count_appearing_and_vanishing_values():
     old = pa.Table.from_pylist([{"study_id": "a", "class": "Mass", "said": 1}], SAID_SCHEMA)
     new = pa.Table.from_pylist([{"study_id": "b", "class": "Mass", "said": 0}], SAID_SCHEMA)
     assert summary(moved(old, new)) == [
-        {"class": "Mass", "from": 1, "to": None, "count": 1}, {"class": "Mass", "from": None, "to": 0, "count": 1}
-    ]  # fmt: skip
+        {"class": "Mass", "from": 1, "to": None, "count": 1},
+        {"class": "Mass", "from": None, "to": 0, "count": 1},
+    ]
 
 
 def test_a_denial_that_no_rule_reads_makes_no_label_and_is_listed(lake, keys, tmp_path):
@@ -94,13 +109,21 @@ def test_a_denial_that_no_rule_reads_makes_no_label_and_is_listed(lake, keys, tm
 
 @pytest.mark.parametrize(
     "text,attribute",
-    [("Pas d'épanchement. Signé sans relecture du radiologue.", "is_signed_unread"), ("Cardiomégalie. CONCORDANCE IMPOSSIBLE", "is_concordance_impossible"),
-     ("Les bases ne sont pas entièrement couvertes. Pas d'épanchement.", "is_quality_limited"), ("Voir TDM.", "is_reference_only"),
-     ("Indication: pneumonie? Rapport: Cardiomégalie.", "has_open_question"), ("Scoliose.", "has_other_abnormality"), ("", "is_unlabelled")],
-)  # fmt: skip
+    [
+        ("Pas d'épanchement. Signé sans relecture du radiologue.", "is_signed_unread"),
+        ("Cardiomégalie. CONCORDANCE IMPOSSIBLE", "is_concordance_impossible"),
+        ("Les bases ne sont pas entièrement couvertes. Pas d'épanchement.", "is_quality_limited"),
+        ("Voir TDM.", "is_reference_only"),
+        ("Indication: pneumonie? Rapport: Cardiomégalie.", "has_open_question"),
+        ("Scoliose.", "has_other_abnormality"),
+        ("", "is_unlabelled"),
+    ],
+)
 def test_attributes(text, attribute):
     assert getattr(Labeler.default().read(text).attributes, attribute)
-    assert not getattr(Labeler.default().read("Indication: pneumonie? Rapport: Pas de pneumonie.").attributes, attribute)
+    assert not getattr(
+        Labeler.default().read("Indication: pneumonie? Rapport: Pas de pneumonie.").attributes, attribute
+    )
 
 
 def test_evidence_colours_findings_and_names_the_rule():
@@ -108,11 +131,15 @@ def test_evidence_colours_findings_and_names_the_rule():
     shown = colour(text, Labeler.default().read(text))
     assert "\x1b[1;32mépanchement\x1b[0m" in shown and "\x1b[1;33matélectasie\x1b[0m" in shown
     assert "no_pas_de" in shown and "hedge_adjective" in shown
-    assert as_record(Labeler.default().read(text))["labels"] == {"Pleural Effusion": 0, "Atelectasis": -1, "No Finding": 0}
+    assert as_record(Labeler.default().read(text))["labels"] == {
+        "Pleural Effusion": 0,
+        "Atelectasis": -1,
+        "No Finding": 0,
+    }
 
 
 def test_the_engine_version_is_the_versions_of_both_files_and_a_digest():
     from radia_pipeline.reports import engine
 
-    assert engine.ENGINE_VERSION == Labeler.default().version
+    assert Labeler.default().version == engine.ENGINE_VERSION
     assert engine.ENGINE_VERSION.split("+")[0] == "1.0.0"

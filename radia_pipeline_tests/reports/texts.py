@@ -8,11 +8,25 @@ from pathlib import Path
 import yaml
 
 CODES = {
-    "CM": "Cardiomegaly", "EC": "Enlarged Cardiomediastinum", "PE": "Pleural Effusion", "PT": "Pneumothorax", "ED": "Edema",
-    "AT": "Atelectasis", "CO": "Consolidation", "PN": "Pneumonia", "IN": "Infiltration", "LO": "Lung Opacity",
-    "LL": "Lung Lesion", "NO": "Nodule", "MA": "Mass", "EM": "Emphysema", "PO": "Pleural Other", "FX": "Fracture",
-    "HE": "Hernia", "NF": "No Finding",
-}  # fmt: skip
+    "CM": "Cardiomegaly",
+    "EC": "Enlarged Cardiomediastinum",
+    "PE": "Pleural Effusion",
+    "PT": "Pneumothorax",
+    "ED": "Edema",
+    "AT": "Atelectasis",
+    "CO": "Consolidation",
+    "PN": "Pneumonia",
+    "IN": "Infiltration",
+    "LO": "Lung Opacity",
+    "LL": "Lung Lesion",
+    "NO": "Nodule",
+    "MA": "Mass",
+    "EM": "Emphysema",
+    "PO": "Pleural Other",
+    "FX": "Fracture",
+    "HE": "Hernia",
+    "NF": "No Finding",
+}
 
 
 def decode(labels: str) -> dict[str, int | None]:
