@@ -22,7 +22,7 @@ JOINT = "\n\n"
 @dataclass(frozen=True)
 class ReportsResult:
     """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``:
-    studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: no text."""
+    studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: blank."""
 
     found: int
     studies: int

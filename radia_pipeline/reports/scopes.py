@@ -1,7 +1,7 @@
 """What one sentence says of each finding in it: affirmed, denied, uncertain, or nothing.
 
 Belongs here: scopes, lists, clauses, the order in which cues win (not-excluded, denial, hedge). Does not belong here:
- which words are cues (``cues.yaml``) and which sentences are read (``sections``).
+which words are cues (``cues.yaml``) and which sentences are read (``sections``).
 
 A sentence is walked once, left to right; each event goes to the handler of its kind. State is a scope opened by a cue
 before its findings, and the findings of the clause so far, for cues that stand after them.
@@ -9,7 +9,7 @@ before its findings, and the findings of the clause so far, for cues that stand 
 
 from __future__ import annotations
 
-from radia_pipeline.reports.rules import KIND, KINDS, LEAF, Leaf, Rulebook  # noqa: F401  (LEAF documents the tree)
+from radia_pipeline.reports.rules import KIND, KINDS, Leaf, Rulebook
 
 NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
 """Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label), present

@@ -23,7 +23,7 @@ _MODIFIER = KIND["modifier"]
 
 
 class Sentence(NamedTuple):
-    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: 2 after a blank line; ``asked``: "?"; ``bits``: flags."""
+    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: 2 after a blank line."""
 
     section: str
     first: int
