@@ -95,7 +95,7 @@ def _against_truth(lake: Lake, deliveries: Path, keys: Pseudonymizer) -> list[di
     from radia_pipeline.localisation.truth import PSEUDO, score_against_truth
 
     manifest = lake.read("manifest", columns=["source", "image_id", "study_id", "path", "pool"])
-    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], "test")), name="detector")
+    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], "test")))
     boxes = {PSEUDO: lake.read("pseudo_boxes"), "detector": seen}
     return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys, boxes=boxes)
 
