@@ -90,10 +90,9 @@ def to_channels(grey: np.ndarray, section: InputSection) -> np.ndarray:
         )
     planes = [grey]
     if section.channels == "clahe":
-        stored = np.rint(np.clip(grey, 0, 1) * GREY_MAX).astype(np.uint16)
-        planes += [
-            cv2.createCLAHE(clip, CLAHE_TILES).apply(stored).astype(np.float32) / GREY_MAX for clip in CLAHE_CLIPS
-        ]
+        # With 16 bits a tile has fewer pixels than the histogram has bins, and every clip limit rounds to the same 1.
+        stored = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+        planes += [cv2.createCLAHE(clip, CLAHE_TILES).apply(stored).astype(np.float32) / 255 for clip in CLAHE_CLIPS]
     mean, deviation = normalisation(section)
     tensor = np.stack(planes)
     return (tensor - mean[:, None, None]) / deviation[:, None, None]

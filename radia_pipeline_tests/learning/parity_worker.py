@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.learning import distributed, loader, packed, sampler, state, trainer
 from radia_pipeline.learning.checkpoints import load_tensors, select
@@ -96,6 +97,21 @@ def decisions(lake: Lake) -> list[int]:
     return gathered
 
 
+def stopped_half_way(lake: Lake) -> int:
+    """Train together until step 7, within the first epoch; the checkpoint is for another number of processes."""
+    runtime = trainer.Runtime(workers=1, log_every_s=0.0)
+
+    def listen(event: dict) -> None:
+        if event["event"] == "step" and event["step"] == 7:
+            runtime.stop.set("test")
+
+    try:
+        trainer.train(parity_recipe("resumed", length=LONG), lake, runtime=runtime, on_event=listen)
+    except RunFailed:
+        return 7
+    return -1
+
+
 def gathered_scores(lake: Lake) -> dict[str, list]:
     """An odd number of studies: each process's share is padded, the gathered rows are not."""
     recipe = parity_recipe("gather")
@@ -106,6 +122,9 @@ def gathered_scores(lake: Lake) -> dict[str, list]:
     index = np.concatenate([batch.index.numpy() for batch in batches])
     rows = distributed.gather_rows(index, index[:, None] * 10.0, len(studies))
     return {"studies": len(studies), "mine": index.tolist(), "gathered": rows[:, 0].tolist(), "batches": len(batches)}
+
+
+ANSWERS = {"decisions": decisions, "gathered_scores": gathered_scores, "stopped_half_way": stopped_half_way}
 
 
 def main() -> None:
@@ -119,8 +138,8 @@ def main() -> None:
                     found = train_case(lake, case)
             elif case == "moving_batch_norm":
                 found = train_case(lake, case, frozen=False)
-            elif case in ("decisions", "gathered_scores"):
-                answer = {"decisions": decisions, "gathered_scores": gathered_scores}[case](lake)
+            elif case in ANSWERS:
+                answer = ANSWERS[case](lake)
                 (out / f"{case}.{distributed.rank()}.json").write_text(json.dumps(answer))
                 continue
             else:

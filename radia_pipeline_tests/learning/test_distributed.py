@@ -20,7 +20,7 @@ from radia_pipeline.learning import trainer
 from radia_pipeline_tests.learning.parity_worker import LONG, MISTAKES, SHORT, final_weights, parity_recipe
 from radia_pipeline_tests.learning.synthetic import write_lake
 
-CASES = ("clean", *MISTAKES, "moving_batch_norm", "decisions", "gathered_scores")
+CASES = ("clean", *MISTAKES, "moving_batch_norm", "decisions", "gathered_scores", "stopped_half_way")
 
 
 def start(lake_root: Path, out: Path, cases: tuple[str, ...], world: int = 2) -> list[subprocess.Popen]:
@@ -76,6 +76,15 @@ def test_two_processes_equal_one(two_processes, one_process):
 @pytest.mark.parametrize("mistake", [*MISTAKES, "moving_batch_norm"])
 def test_parity_fails_when_the_mistake_is_planted(mistake, two_processes, one_process):
     assert largest_difference(np.load(two_processes / f"{mistake}.npy"), one_process(SHORT)) > 1e-4
+
+
+def test_two_processes_stopped_and_one_resumed_equal_one_uninterrupted(two_processes, one_process, lake):
+    assert json.loads((two_processes / "stopped_half_way.0.json").read_text()) == 7
+    events = []
+    recipe = parity_recipe("resumed", length=LONG)
+    trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1), on_event=events.append)
+    assert next(event for event in events if event["event"] == "start")["resumed_at_step"] == 7
+    assert largest_difference(final_weights(lake, recipe), one_process(LONG)) < 1e-6
 
 
 def test_process_0_decides_when_to_stop_for_all(two_processes):
