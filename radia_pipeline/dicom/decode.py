@@ -151,7 +151,13 @@ def _rle(stream: bytes, facts: PixelFacts) -> np.ndarray:
 
     if len(stream) < 64 or int.from_bytes(stream[:4], "little") != facts.bits_allocated // 8:
         raise Refusal(reasons.LYING_HEADER, "RLE segments differ from (0028,0100)")
-    plain = decode_frame(stream, facts.rows * facts.columns, facts.bits_allocated, "<")
+    try:
+        plain = decode_frame(stream, facts.rows * facts.columns, facts.bits_allocated, "<")
+    except (KeyboardInterrupt, SystemExit, Exception):
+        raise
+    except BaseException as panic:
+        # The decoder is Rust: its panics (an index out of range) reach Python beside Exception.
+        raise Refusal(reasons.DECODE_FAILED, f"pylibjpeg-rle: {type(panic).__name__}") from None
     flat = np.frombuffer(bytes(plain), f"<u{facts.bits_allocated // 8}")
     if flat.size != facts.rows * facts.columns:
         raise Refusal(reasons.DECODE_FAILED, "RLE yields another number of pixels")

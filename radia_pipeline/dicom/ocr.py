@@ -23,8 +23,8 @@ _REGION_PX = 120
 _SURROUND_PX = 43
 _MARGIN_PX = 16
 _MIN_CONFIDENCE = 40.0
-_SURE_SHORT, _SURE_LONG = 85.0, 60.0
-"""Ribs and wires are read as short words of low confidence; measured on clean radiographs."""
+_SURE, _SURE_SHORT = 60.0, 85.0
+"""Ribs and wires are read as words of low confidence, and now and then as one short word; two of them are text."""
 _SECONDS = 60.0
 _COMMAND = ("tesseract", "-", "-", "--psm", "11", "-l", "eng", "--dpi", "150", "tsv")
 
@@ -116,7 +116,8 @@ def _read(sheet: np.ndarray) -> list[tuple[str, float]]:
 
 
 def judge(words: list[tuple[str, float]], allowed: frozenset[str]) -> str | None:
-    """Return the rule that these words break: letters outside the allowed list, a date, a number that could identify."""
+    """Return the rule that these (word, confidence) break: a date, an identifying number, words outside the list."""
+    short = 0
     for word, confidence in words:
         if confidence < _MIN_CONFIDENCE:
             continue
@@ -125,8 +126,10 @@ def judge(words: list[tuple[str, float]], allowed: frozenset[str]) -> str | None
         if re.search(r"\d{5,}", word) or re.search(r"(\d[.() -]?){7,}", word):
             return "burned-in number"
         for letters in re.findall(r"[^\W\d_]{3,}", word):
-            sure = _SURE_SHORT if len(letters) == 3 else _SURE_LONG
-            if confidence >= sure and not _is_allowed(letters.upper(), allowed):
+            if confidence < _SURE or _is_allowed(letters.upper(), allowed):
+                continue
+            short += confidence >= _SURE_SHORT
+            if len(letters) > 3 or short > 1:
                 return "burned-in text"
     return None
 

@@ -1,0 +1,88 @@
+"""Grey scale in DICOM's order: padding, modality, window, one inversion. Formulas of PS3.3 C.11.2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+
+from radia_pipeline.dicom.container import parse
+from radia_pipeline.dicom.facts import pixel_facts
+from radia_pipeline.dicom.greyscale import window
+from radia_pipeline.dicom.render import picture_of_dicom, stored_image
+from radia_pipeline.dicom.resample import area_average, fitted_size
+from radia_pipeline_tests.dicom import files
+
+
+def shown(pixels: np.ndarray, **tags: object) -> np.ndarray:
+    container = parse(files.to_bytes(files.dataset(pixels, **tags)))
+    return picture_of_dicom(container, pixel_facts(container)).shown
+
+
+@pytest.mark.parametrize("lut_shape", [None, "INVERSE", "IDENTITY"])
+def test_monochrome1_is_inverted_once_whatever_the_presentation_lut_says(lut_shape: str | None) -> None:
+    pixels = files.picture(1)
+    tags = {} if lut_shape is None else {"PresentationLUTShape": lut_shape}
+    inverse = shown(4095 - pixels, PhotometricInterpretation="MONOCHROME1", **tags)
+    np.testing.assert_allclose(inverse, shown(pixels), atol=1.0)
+
+
+def test_window_after_rescale() -> None:
+    pixels = files.picture(1)
+    plain = shown(pixels, WindowCenter="2048", WindowWidth="1000")
+    rescaled = shown(pixels, WindowCenter="3096", WindowWidth="2000", RescaleSlope="2", RescaleIntercept="-1000.5")
+    np.testing.assert_allclose(plain, rescaled, atol=0.002 * 65535)
+
+
+def test_padding_is_black_and_does_not_stretch_the_range() -> None:
+    pixels = files.picture(1) // 2
+    padded = pixels.copy()
+    padded[:10] = 4095
+    out = shown(padded, PixelPaddingValue=4095)
+    assert (out[:10] == 0).all()
+    assert out[10:].max() == pytest.approx(65535, rel=0.02)
+    assert (shown(padded, PixelPaddingValue=4095, PhotometricInterpretation="MONOCHROME1")[:10] == 0).all()
+
+
+def test_voi_lut_first_item_is_applied() -> None:
+    pixels = files.picture(1)
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4096, 0, 16], [int(65535 * (i / 4095) ** 2) for i in range(4096)]
+    out = shown(pixels, VOILUTSequence=[item])
+    np.testing.assert_allclose(out / 65535, (pixels / 4095) ** 2, atol=1e-3)
+
+
+def test_multiple_windows_use_the_first() -> None:
+    pixels = files.picture(1)
+    one = shown(pixels, WindowCenter="2000", WindowWidth="800")
+    assert (shown(pixels, WindowCenter=["2000", "100"], WindowWidth=["800", "9"]) == one).all()
+
+
+@given(st.floats(-5000, 5000), st.floats(1.5, 9000))
+def test_linear_window_meets_the_standards_bounds(center: float, width: float) -> None:
+    low, high = center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2
+    at = window(np.array([low - 1, low, center - 0.5, high, high + 1]), center, width)
+    np.testing.assert_allclose(at, [0, 0, 0.5, 1, 1], atol=1e-9)
+
+
+def test_exact_and_sigmoid_windows() -> None:
+    x = np.array([-10.0, 0.0, 10.0])
+    np.testing.assert_allclose(window(x, 0, 20, "LINEAR_EXACT"), [0, 0.5, 1])
+    np.testing.assert_allclose(window(x, 0, 20, "SIGMOID"), 1 / (1 + np.exp(-4 * x / 20)))
+    assert window(x, 0, 0) is None
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 64))
+def test_area_average_keeps_mean_aspect_and_never_enlarges(height: int, width: int, side: int) -> None:
+    image = np.random.default_rng(height * 91 + width).random((height, width)).astype(np.float32)
+    rows, columns = fitted_size(height, width, side)
+    small = area_average(image, rows, columns)
+    assert small.shape == (rows, columns) and rows <= height and columns <= width and max(rows, columns) <= max(side, 1)
+    assert small.mean() == pytest.approx(image.mean(), abs=1e-4)
+
+
+def test_stored_image_is_sixteen_bit_and_fits() -> None:
+    image = stored_image(np.full((300, 200), 65535, np.float32), 128)
+    assert image.dtype == np.uint16 and image.shape == (128, 85) and (image == 65535).all()

@@ -1,0 +1,284 @@
+"""Every delivered file ends in exactly one place, whatever the order, the workers, the history or the damage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radia_pipeline.dicom import png16, pool, reasons
+from radia_pipeline.dicom.ingest import IngestResult, ingest_images
+from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
+from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline_tests.dicom import files
+
+TABLES = ("images", "quarantine", "duplicates")
+
+
+@pytest.fixture
+def keys() -> Pseudonymizer:
+    return Pseudonymizer(b"0123456789abcdef0123456789abcdef")
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> files.Delivery:
+    here = files.Delivery(tmp_path / "delivery")
+    for number, syntax in enumerate(files.EXACT, 1):
+        here.put(f"a/{number:04d}.dcm", files.clean_file(number, syntax=syntax))
+    here.put("a/0001 (copie).dcm", files.clean_file(1))
+    here.put("b/again.dcm", files.to_bytes(files.dataset(files.picture(2), number=90, patient="CC0099")))
+    here.put("b/conflict.dcm", files.to_bytes(files.dataset(files.picture(55), number=3)))
+    here.put("empty.dcm", b"")
+    here.put("page.dcm", b"<html>404</html>")
+    here.put("cut.dcm", files.clean_file(4)[:-500])
+    here.put("named.dcm", files.clean_file(70, PatientBirthDate="19540312"))
+    return here
+
+
+def run(delivery: files.Delivery, lake: Lake, keys: Pseudonymizer, **options) -> IngestResult:
+    return ingest_images(delivery, delivery.root, lake, keys, **({"ocr": "off", "workers": 2} | options))
+
+
+def versions(lake: Lake) -> list[str]:
+    return [lake.version(table, "ccsmtl") for table in TABLES]
+
+
+def places(lake: Lake) -> dict[str, str]:
+    found = {}
+    for table in TABLES:
+        for row in lake.read(table, "ccsmtl").to_pylist():
+            found[row["delivered_path"].removeprefix("dicom/")] = row.get("reason") or row.get("kind") or "ingested"
+    return found
+
+
+def test_each_file_ends_where_it_belongs(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    result = run(delivery, lake, keys)
+    where = places(lake)
+    assert {name: where[name] for name in where if where[name] != "ingested"} == {
+        "a/0001 (copie).dcm": "same_bytes", "b/again.dcm": "same_pixels", "b/conflict.dcm": "uid_conflict",
+        "empty.dcm": "empty_file", "page.dcm": "not_an_image", "cut.dcm": "truncated", "named.dcm": "identity_in_header",
+    }  # fmt: skip
+    assert result.found == result.ingested + result.quarantined + result.duplicates == len(where)
+    twin = lake.read("duplicates", "ccsmtl").to_pylist()
+    assert {row["patient_key"] for row in twin} == {keys.patient_key("ccsmtl", p) for p in ("CC0001", "CC0099")}
+
+
+def test_stored_pictures_hold_the_rendered_pixels(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    run(delivery, lake, keys, max_side_px=48)
+    for row in lake.read("images", "ccsmtl").to_pylist():
+        image = png16.decode((lake.root / row["path"]).read_bytes())
+        assert image.dtype == np.uint16 and image.shape == (row["height_px"], row["width_px"]) == (48, 40)
+    names = {path.name for path in lake.pixels_dir.rglob("*.png")}
+    assert names == {f"{row['image_id']}.png" for row in lake.read("images", "ccsmtl").to_pylist()}
+
+
+def test_tables_do_not_depend_on_workers_or_history(delivery, tmp_path, keys) -> None:
+    whole, steps = Lake.open(tmp_path / "whole"), Lake.open(tmp_path / "steps")
+    run(delivery, whole, keys, workers=3)
+    later = {path: path.read_bytes() for path in sorted(delivery.root.rglob("000[5-9]*.dcm"))}
+    for path in later:
+        path.unlink()
+    run(delivery, steps, keys, workers=1)
+    for path, content in later.items():
+        path.write_bytes(content)
+    assert run(delivery, steps, keys).examined == len(later)
+    assert versions(whole) == versions(steps)
+
+
+def test_second_run_looks_at_nothing_and_changes_nothing(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    first = run(delivery, lake, keys)
+    before = versions(lake)
+    second = run(delivery, lake, keys)
+    assert (second.examined, second.found, second.reasons) == (0, first.found, first.reasons)
+    assert versions(lake) == before
+
+
+def test_changed_mended_and_vanished_files_are_followed(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    first = run(delivery, lake, keys)
+    delivery.put("cut.dcm", files.clean_file(44))
+    (delivery.root / "dicom/a/0002.dcm").unlink()
+    second = run(delivery, lake, keys)
+    assert (second.examined, second.gone, second.found) == (1, 1, first.found - 1)
+    assert places(lake)["cut.dcm"] == "ingested" and places(lake)["b/again.dcm"] == "ingested"
+
+
+def test_the_file_already_ingested_stays_when_an_equal_one_comes_before_it(tmp_path, keys) -> None:
+    delivery, lake = files.Delivery(tmp_path / "d"), Lake.open(tmp_path / "lake")
+    delivery.put("m.dcm", files.clean_file(1))
+    run(delivery, lake, keys)
+    delivery.put("a.dcm", files.clean_file(1))
+    run(delivery, lake, keys)
+    assert places(lake) == {"m.dcm": "ingested", "a.dcm": "same_bytes"}
+
+
+def test_lost_picture_is_made_again(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    run(delivery, lake, keys)
+    victim = lake.root / lake.read("images", "ccsmtl").to_pylist()[0]["path"]
+    victim.unlink()
+    assert run(delivery, lake, keys).examined == 1 and victim.exists()
+
+
+def test_a_killed_run_continues_to_the_same_tables(delivery, tmp_path, keys) -> None:
+    whole, killed = Lake.open(tmp_path / "whole"), tmp_path / "killed"
+    run(delivery, whole, keys)
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from radia_pipeline.dicom import ingest
+        from radia_pipeline.lake.keys import Pseudonymizer
+        from radia_pipeline.lake.lake import Lake
+        from radia_pipeline_tests.dicom import files
+        import os, signal
+        ingest._COMMIT_FILES = 2
+        def stop(progress):
+            if progress.done == int(sys.argv[3]):
+                os.kill(os.getpid(), signal.SIGKILL)
+        delivery = files.Delivery(Path(sys.argv[1]))
+        ingest.ingest_images(delivery, delivery.root, Lake.open(sys.argv[2]),
+                             Pseudonymizer(b"0123456789abcdef0123456789abcdef"), ocr="off", workers=1, on_progress=stop)
+        """
+    )
+    for done in (1, 5):
+        ended = subprocess.run([sys.executable, "-c", script, str(delivery.root), str(killed), str(done)], check=False)
+        assert ended.returncode == -signal.SIGKILL
+    lake = Lake.open(killed)
+    assert run(delivery, lake, keys).examined < len(places(whole))
+    assert versions(lake) == versions(whole)
+
+
+def test_crash_hang_and_memory_cost_one_task_each() -> None:
+    tasks = ["sound"] * 3
+    answers = dict(pool.map_tasks(tasks, workers=2, seconds=30, memory_bytes=4 << 30))
+    assert set(answers) == {0, 1, 2}
+    assert all(isinstance(answer, Exception) or answer == pool.CRASHED for answer in answers.values())
+
+
+def test_unreadable_vanished_or_full_is_said_clearly(tmp_path, keys, monkeypatch) -> None:
+    delivery, lake = files.Delivery(tmp_path / "d"), Lake.open(tmp_path / "lake")
+    path = delivery.put("a.dcm", files.clean_file(1))
+    run(delivery, lake, keys)
+    path.unlink()
+    with pytest.raises(RunFailed, match="mounted"):
+        run(delivery, lake, keys)
+    with pytest.raises(NoLayout, match="readable folder"):
+        ingest_images(delivery, tmp_path / "nowhere", lake, keys, ocr="off")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunFailed, match="Tesseract"):
+        ingest_images(delivery, delivery.root, lake, keys)
+
+
+def test_full_disk_keeps_the_old_tables(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    run(delivery, lake, keys)
+    before = versions(lake)
+    delivery.put("new.dcm", files.to_bytes(files.dataset(files.picture(9, (700, 700)), number=99)))
+    script = textwrap.dedent(
+        """
+        import resource, signal, sys
+        from pathlib import Path
+        from radia_pipeline.dicom.ingest import ingest_images
+        from radia_pipeline.errors import LakeUnwritable
+        from radia_pipeline.lake.keys import Pseudonymizer
+        from radia_pipeline.lake.lake import Lake
+        from radia_pipeline_tests.dicom import files
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        delivery = files.Delivery(Path(sys.argv[1]))
+        try:
+            ingest_images(delivery, delivery.root, Lake.open(sys.argv[2]),
+                          Pseudonymizer(b"0123456789abcdef0123456789abcdef"), ocr="off", workers=1)
+        except LakeUnwritable as error:
+            assert "intact" in str(error)
+            sys.exit(42)
+        """
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(delivery.root), str(lake.root)], check=False)
+    assert ended.returncode == 42
+    assert versions(lake) == before
+    assert run(delivery, lake, keys).examined == 1
+
+
+def test_workers_end_with_their_parent(tmp_path) -> None:
+    script = "from radia_pipeline.dicom import pool; import time; w = pool._start(4 << 30); print(w.process.pid, flush=True); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    time.sleep(0.5)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _is_alive(child):
+        time.sleep(0.1)
+    assert not _is_alive(child)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_real_delivery_ends_as_its_contents_say(real_root, tmp_path, keys) -> None:
+    from radia_pipeline.dicom.ocr import is_available
+    from radia_pipeline.sources.registry import source
+
+    if not is_available():
+        pytest.skip("Tesseract is not installed")
+    ccsmtl, lake = source("ccsmtl"), Lake.open(tmp_path / "lake")
+    result = ingest_images(ccsmtl, real_root / "ccsmtl", lake, keys)
+    assert (result.found, result.ingested, result.quarantined, result.duplicates) == (28, 18, 6, 4)
+    where = places(lake)
+    assert {name for name in where if where[name] not in ("ingested", "same_bytes", "same_pixels")} == {
+        "0008.dcm", "0010.dcm", "0024.dcm", "0025.dcm", "0026.dcm", "DICOMDIR.txt",
+    }  # fmt: skip
+    assert {name for name in where if where[name].startswith("same")} == {"0002.dcm", "0003 (copie).dcm", "0004.dcm", "0009.dcm"}
+    flags = {row["delivered_path"][-8:]: row["flags"] for row in lake.read("images", "ccsmtl").to_pylist()}
+    assert [name for name in flags if "not_a_chest" in flags[name]] == ["0011.dcm"]
+
+
+candidates = st.lists(
+    st.tuples(st.sampled_from("uvw"), st.sampled_from("pqrs"), st.sampled_from("xy")), min_size=1, max_size=12
+).map(lambda rows: [Candidate(f"{i:02d}.dcm", uid, pixels, content) for i, (uid, pixels, content) in enumerate(rows)])
+
+
+@given(candidates, st.randoms())
+def test_resolution_is_total_unique_and_free_of_order(rows: list[Candidate], random) -> None:
+    decided = resolve(rows)
+    assert sorted([*decided.kept, *decided.duplicates, *decided.conflicts]) == [row.path for row in rows]
+    kept = [row for row in rows if row.path in decided.kept]
+    assert len({row.pixel_sha256 for row in kept}) == len({row.image_id for row in kept}) == len(kept)
+    shuffled = rows[:]
+    random.shuffle(shuffled)
+    assert resolve(shuffled) == decided
+    assert resolve(rows, decided.kept) == decided
+
+
+def test_copies_come_after_the_original() -> None:
+    assert sorted(["0003 (copie).dcm", "0003.dcm"], key=path_order) == ["0003.dcm", "0003 (copie).dcm"]
+
+
+def test_details_hold_no_value(delivery, tmp_path, keys) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    delivery.put("canary.dcm", files.clean_file(71, PatientName="CANARI^IDENTITE", PatientComments="CANARI"))
+    run(delivery, lake, keys)
+    assert places(lake)["canary.dcm"] == reasons.IDENTITY_IN_HEADER
+    for path in lake.root.rglob("*"):
+        assert not path.is_file() or b"CANARI" not in path.read_bytes()
+    assert LakeUnwritable.exit_code == 1 and os.sep
