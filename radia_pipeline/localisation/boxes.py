@@ -18,22 +18,29 @@ import pyarrow as pa
 
 from radia_pipeline.learning.inputs import Placement, placement
 
-DEFAULT_THRESHOLD_SHARE = 0.5
+DEFAULT_THRESHOLD_SHARE = 0.6  # where no drawn box can choose it; maps of few positions spread beyond the finding
 TIGHTENING = 1.12  # factor between two tries when a component is larger than its class can be
 CELLS_PER_POSITION = 8  # maps are interpolated to this many cells per position before they are cut
 MAX_BOXES = 3  # of one class on one image
 PADDING_EPSILON = 1e-9
 
-# Smallest and largest share of the image that one box of a class covers. From the definitions (a nodule is at most
-# 3 cm, of about 35 cm of film; a mass is larger) and thoracic anatomy; deliberately wide.
+# Smallest and largest share of the film that one box of a class covers. One lung's box is about 0.3 of the width by 0.6
+# of the height (0.18); a nodule is at most 3 cm on about 35 cm of film, a mass more. Deliberately wide; never fitted.
 SIZE_LIMITS: Mapping[str, tuple[float, float]] = {
     "Nodule": (0.0005, 0.02),
     "Mass": (0.003, 0.12),
     "Lung Lesion": (0.0005, 0.12),
-    "Fracture": (0.0005, 0.06),
-    "Hernia": (0.005, 0.15),
+    "Fracture": (0.0005, 0.04),
+    "Hernia": (0.005, 0.12),
     "Cardiomegaly": (0.04, 0.35),
     "Enlarged Cardiomediastinum": (0.03, 0.40),
+    "Pneumothorax": (0.005, 0.20),
+    "Pleural Effusion": (0.003, 0.18),
+    "Pleural Other": (0.002, 0.12),
+    "Atelectasis": (0.002, 0.14),
+    "Consolidation": (0.003, 0.14),
+    "Pneumonia": (0.003, 0.14),
+    "Infiltration": (0.003, 0.18),
 }
 DEFAULT_SIZE_LIMITS = (0.002, 0.60)
 
