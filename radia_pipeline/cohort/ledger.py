@@ -123,7 +123,7 @@ def append(lake: Lake, ledger: Ledger, placements: Iterable[Placement], policy: 
         lines.append(line)
     count = 0
     for placement in placements:
-        line, tail = _line(tail, _body(asdict(placement)))
+        line, tail = _line(tail, _body(vars(placement)))
         lines.append(line)
         count += 1
     if not lines:
