@@ -1,9 +1,9 @@
 """Pools beside other ways of splitting: time, prevalence gap, patients on both sides, patients moved after 11 % growth.
 
-Run: ``.venv/bin/python benchmarks/splits.py [--table Data_Entry.csv.gz] [--rows 1000000] [--chain]``. Reads NIH's
-full label table (default ../shared/real/tables); without it, invented labels of the same size. ``--chain`` also times
-groups, pools, evaluation sets and manifest in a lake of that table. Everything is measured in one run on one core, in seconds of
-CPU, so that other work on the machine does not count. Iterative stratification is written out here (Sechidis 2011).
+Run: ``.venv/bin/python benchmarks/splits.py [--table Data_Entry.csv.gz] [--rows 1000000] [--chain]``.
+Reads NIH's full label table (default ../shared/real/tables); without it, invented labels of the same size. ``--chain``
+also times groups, pools, evaluation sets and manifest in a lake of that table. Everything is measured in one run on one
+core, in seconds of CPU, so that other work on the machine does not count. Iterative stratification is written out here.
 """
 
 from __future__ import annotations

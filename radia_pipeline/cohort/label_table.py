@@ -19,10 +19,9 @@ ORIGIN_CODE = {name: code for code, name in enumerate(ORIGINS)}
 
 @dataclass(frozen=True)
 class StudyLabels:
-    """``values``: int8 (studies, 21), MISSING where null; ``study_ids`` and ``patient_keys`` have one entry per row."""
+    """``values``: int8 (studies, 21), MISSING where null; ``study_ids`` has one entry per row."""
 
     study_ids: pa.Array
-    patient_keys: pa.Array
     values: np.ndarray
 
     def rows_of(self, study_ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -52,16 +51,16 @@ def codes_of(column: pa.ChunkedArray | pa.Array, names: Sequence[str]) -> np.nda
 
 def read_labels(lake: Lake, source: str, column: str = "value") -> StudyLabels:
     """Read one source's ``labels`` as a dense matrix of ``value`` (or ``said``); raises MissingTable."""
-    table = lake.read("labels", source, columns=["study_id", "patient_key", "class", column])
+    table = lake.read("labels", source, columns=["study_id", "class", column])
     return dense(table, column)
 
 
 def dense(table: pa.Table, column: str) -> StudyLabels:
-    """Return rows study_id, patient_key, class, ``column`` as a matrix; classes outside the vocabulary are left out."""
+    """Return rows study_id, class, ``column`` as a matrix; classes outside the vocabulary are left out."""
     classes = vocabulary().classes
     if len(table) == 0:
         nothing = pa.array([], pa.string())
-        return StudyLabels(nothing, nothing, np.zeros((0, len(classes)), dtype=np.int8))
+        return StudyLabels(nothing, np.zeros((0, len(classes)), dtype=np.int8))
     encoded = table.column("study_id").combine_chunks().dictionary_encode()
     rows = encoded.indices.to_numpy(zero_copy_only=False)
     columns = codes_of(table.column("class"), classes)
@@ -69,10 +68,7 @@ def dense(table: pa.Table, column: str) -> StudyLabels:
     matrix = np.full((len(encoded.dictionary), len(classes)), MISSING, dtype=np.int8)
     known = columns >= 0
     matrix[rows[known], columns[known]] = values[known]
-    first = np.full(len(encoded.dictionary), -1, dtype=np.int64)
-    first[rows[::-1]] = np.arange(len(rows))[::-1]
-    patients = table.column("patient_key").combine_chunks().take(pa.array(first))
-    return StudyLabels(encoded.dictionary, patients, matrix)
+    return StudyLabels(encoded.dictionary, matrix)
 
 
 def long_table(
