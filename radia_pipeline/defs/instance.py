@@ -11,6 +11,8 @@ SETTINGS = """\
 # Dagster's settings for one lake. SQLite and local folders suit one machine; for production see deploy/ (Postgres).
 telemetry:
   enabled: false
+nux:
+  enabled: false
 storage:
   sqlite:
     base_dir: {base}/storage

@@ -41,6 +41,7 @@ def environment(lake: Lake) -> dict[str, str]:
         "DAGSTER_HOME": os.fspath(dagster_home(lake)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "1",
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "PYTHONWARNINGS": "ignore",

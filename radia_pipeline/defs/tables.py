@@ -36,7 +36,7 @@ def column_schema(terms: Contract) -> dg.TableSchema:
             type=str(column.type),
             description=column.description,
             constraints=dg.TableColumnConstraints(nullable=not column.is_required, unique=terms.key == (column.name,)),
-            tags={"classification": column.classification},
+            tags={"classification": "restricted"} if column.classification == "restricted" else {},
         )
         for column in terms.columns.values()
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import RadiaError
+from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
 
 LOG_EVERY_S = 10.0
@@ -58,6 +58,8 @@ def train_tracked(
             on_event(event)
 
         result = start(both)
+        if getattr(result, "stopped", False):
+            raise RunFailed(f"Training of {title} was stopped", do="start it again: it continues from its checkpoint")
         log_model(recorder.run, result.model_dir, title, kind=kind)
     return {**_figures(result), "mlflow_run_id": recorder.run.run_id}
 
