@@ -160,9 +160,9 @@ def _follow_tile_parts(stream: bytes, at: int) -> None:
 def check_lossless_bits(stream: bytes, header: StreamHeader, pixels: np.ndarray) -> None:
     """Refuse a lossless JPEG whose entropy-coded bits are not exactly those that ``pixels`` need (ITU-T T.81 H).
 
-    ``pixels``: (rows, columns) unsigned, as decoded. A damaged stream leaves the decoder out of step, so that it invents
-    values at the end or leaves bits over; both change the count. Flips inside the extra bits of one difference are valid
-    streams and cannot be seen by any decoder.
+    ``pixels``: (rows, columns) unsigned, as decoded. A damaged stream leaves the decoder out of step, so that it
+    invents values at the end or leaves bits over; both change the count. Flips inside the extra bits of one
+    difference are valid streams and cannot be seen by any decoder.
     """
     lengths = header.code_lengths.get(header.table_id)
     if lengths is None:

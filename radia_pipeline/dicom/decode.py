@@ -70,7 +70,10 @@ def _native(container: Container, facts: PixelFacts) -> np.ndarray:
 
 
 def _keep_stored_bits(pixels: np.ndarray, facts: PixelFacts, *, is_compressed: bool) -> np.ndarray:
-    """Cut BitsStored bits out at HighBit. In compressed frames nothing may stand outside them: it would be a lying tag."""
+    """Cut BitsStored bits out at HighBit. In compressed frames nothing may stand outside them.
+
+    It would be a lying tag.
+    """
     if is_compressed and pixels.dtype.kind == "i":
         low, high = -(1 << (facts.bits_stored - 1)), (1 << (facts.bits_stored - 1)) - 1
         if pixels.size and (pixels.min() < low or pixels.max() > high or not facts.is_signed):

@@ -46,7 +46,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one file. ``reason`` None means ingestible; ``native_ids`` are SOP, study and patient identifiers."""
+    """What came of one file. ``reason`` None means ingestible.
+
+    ``native_ids`` are SOP, study and patient identifiers.
+    """
 
     file_sha256: str
     size_bytes: int

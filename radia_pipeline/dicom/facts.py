@@ -1,7 +1,7 @@
 """What the header says of the picture: sizes, bits, grey-scale parameters, identifiers, all typed and checked.
 
-Caps and the policy "one grey frame of a projection radiograph" are applied here, before anything is decoded. Whether the
-header identifies a person is ``audit``'s question.
+Caps and the policy "one grey frame of a projection radiograph" are applied here, before anything is decoded. Whether
+the header identifies a person is ``audit``'s question.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ def _check(facts: PixelFacts, limits: Limits) -> None:
         raise Refusal(reasons.UNSUPPORTED_SYNTAX, "(0028,0100) neither 8, 16 nor 32")
     if facts.bits_allocated == 32 and facts.bits_stored > 16:
         raise Refusal(reasons.UNSUPPORTED_SYNTAX, "(0028,0101) above 16")
-    if not (1 <= facts.bits_stored <= facts.bits_allocated and facts.bits_stored - 1 <= facts.high_bit < facts.bits_allocated):
+    if not (
+        1 <= facts.bits_stored <= facts.bits_allocated
+        and facts.bits_stored - 1 <= facts.high_bit < facts.bits_allocated
+    ):
         raise Refusal(reasons.LYING_HEADER, "(0028,0101) and (0028,0102) do not fit (0028,0100)")
 
 

@@ -1,4 +1,6 @@
-"""Stored values -> display values in DICOM's order (PS3.3 C.11, PS3.4 N.2): padding aside, modality, window, invert once.
+"""Stored values -> display values in DICOM's order (PS3.3 C.11, PS3.4 N.2): padding, modality, window.
+
+MONOCHROME1 is inverted once, at the end.
 
 Every step works on one value at a time, so the whole chain is a table with one entry per possible stored value, and an
 image costs one look-up. Geometry is ``resample``'s business.
@@ -53,7 +55,10 @@ def grey_scale(dataset: Dataset, facts: PixelFacts, stored: np.ndarray) -> GreyS
 
 
 def _padding(dataset: Dataset, facts: PixelFacts, lowest: int, count: int) -> tuple[int, int] | None:
-    """Return the closed range of padding values (PS3.3 C.7.5.1.1.2), None where the header names none that can occur."""
+    """Return the closed range of padding values (PS3.3 C.7.5.1.1.2).
+
+    It is None where the header names none that can occur.
+    """
     first = _stored(number(dataset, "PixelPaddingValue"), facts)
     if first is None:
         return None
@@ -80,7 +85,7 @@ def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
     if looked_up is not None:
         return looked_up[0]
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
-    return values * (1.0 if not slope else slope) + (intercept or 0.0)
+    return values * (slope if slope else 1.0) + (intercept or 0.0)
 
 
 def _value_of_interest(dataset: Dataset, x: np.ndarray) -> tuple[np.ndarray | None, float | None, float | None]:
@@ -153,5 +158,4 @@ def _lut_data(item: Dataset, bits: int) -> np.ndarray | None:
     if isinstance(raw, bytes):
         count = int(item["LUTDescriptor"].value[0]) or 1 << 16
         return np.frombuffer(raw, np.uint8 if len(raw) < 2 * count else "<u2")
-    values = np.atleast_1d(np.asarray(raw, dtype=np.int64)) & 0xFFFF
-    return values
+    return np.atleast_1d(np.asarray(raw, dtype=np.int64)) & 0xFFFF

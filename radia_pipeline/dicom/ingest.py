@@ -1,7 +1,7 @@
 """A delivery -> ``images``, ``quarantine``, ``duplicates``: looks at what is new or changed, then publishes the whole.
 
-found = ingested + quarantined + duplicates, always, and about the delivery as it is, not about this run. Decoding happens
-in worker processes (``pool``, ``examine``); this module orders the work and writes tables. Nothing here decodes.
+found = ingested + quarantined + duplicates, always, and about the delivery as it is, not about this run. Decoding
+happens in worker processes (``pool``, ``examine``); this module orders the work and writes tables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +35,10 @@ _COMMIT_FILES, _COMMIT_S = 256, 5.0
 
 @dataclass(frozen=True)
 class IngestResult:
-    """Counts of the delivery as it is. ``gone``: files that an earlier run saw. ``examined``: files this run looked at."""
+    """Counts of the delivery as it is.
+
+    ``gone``: files that an earlier run saw. ``examined``: files that this run looked at.
+    """
 
     found: int
     ingested: int
@@ -231,7 +234,7 @@ def _entry(plan: _Plan, path: str, answer: object) -> Entry:
         )
     if not isinstance(answer, Verdict):
         reason = reasons.DECODER_TIMEOUT if answer == pool.TIMED_OUT else reasons.DECODER_CRASHED
-        return next(_lost(plan, path, rules, reason))
+        return _lost(plan, path, rules, reason, type(answer).__name__ if isinstance(answer, Exception) else None)
     stamp = (name, answer.size_bytes, answer.mtime_ns, rules, answer.file_sha256)
     if answer.reason is not None:
         return Entry(*stamp, reason=answer.reason, detail=answer.detail)
@@ -249,9 +252,9 @@ def _entry(plan: _Plan, path: str, answer: object) -> Entry:
     )  # fmt: skip
 
 
-def _lost(plan: _Plan, path: str, rules: str, reason: str) -> Iterator[Entry]:
-    for entry in _unknown_entries(plan, [path]):
-        yield Entry(entry.path, entry.size_bytes, entry.mtime_ns, rules, entry.file_sha256, reason=reason)
+def _lost(plan: _Plan, path: str, rules: str, reason: str, detail: str | None) -> Entry:
+    (entry,) = _unknown_entries(plan, [path])
+    return replace(entry, rules=rules, reason=reason, detail=detail)
 
 
 def _told_by_table(said: ImageFacts) -> dict:

@@ -1,4 +1,6 @@
-"""What is known of every delivered file, one line each, in SQLite beside the tables: this is what makes a run resumable.
+"""What is known of every delivered file, one line each, in SQLite beside the tables.
+
+This is what makes a run resumable.
 
 Holds keyed identifiers only; delivered paths are restricted, as in the tables. Which file is kept and which dropped is
 decided in ``resolve``, from these lines alone.
@@ -51,7 +53,10 @@ _COLUMNS = tuple(Entry.__dataclass_fields__)
 
 
 class Journal:
-    """The open journal of one source. Raises LakeUnwritable on a full or read-only disk, DamagedFile on a broken file."""
+    """The open journal of one source.
+
+    Raises LakeUnwritable on a full or read-only disk, DamagedFile where its own file is broken.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

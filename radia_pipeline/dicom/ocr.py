@@ -1,7 +1,9 @@
-"""Text that is burned into the pixels, read by Tesseract through its command line. The header's text is ``audit``'s question.
+"""Text that is burned into the pixels, read by Tesseract through its command line.
 
-Only regions that ``text_regions`` proposes are read, all of one picture in one call. Marks of the trade (L, R, PORTABLE, …)
-are allowed by list; what was read never leaves this module.
+The header's text is ``audit``'s question.
+
+Only regions that ``text_regions`` proposes are read, all of one picture in one call. Marks of the trade (L, R,
+PORTABLE, …) are allowed by list; what was read never leaves this module.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from radia_pipeline.dicom.text_regions import BORDER_SHARE, Region, has_letters,
 from radia_pipeline.errors import RunFailed
 
 _REGION_PX = 120
-"""Regions smaller than this are enlarged, so that a line of small print reaches the height that Tesseract reads best."""
+"""Smaller regions are enlarged, so that small print reaches the height that Tesseract reads best."""
 _SURROUND_PX = 43
 _MARGIN_PX = 16
 _MIN_CONFIDENCE = 40.0
@@ -40,15 +42,15 @@ def require_tesseract() -> None:
         raise RunFailed(
             "This source's policy demands that burned-in text is looked for, and Tesseract is not installed",
             accepted="the command `tesseract` on the PATH",
-            do="install it (Debian: apt-get install tesseract-ocr), or ingest with OCR off if the pixels are known to be clean",
+            do="install it (Debian: apt-get install tesseract-ocr), or switch OCR off if the pixels are known clean",
         )
 
 
 def find_text(shown: np.ndarray, allowed: frozenset[str], *, whole: bool = False) -> str | None:
     """Return the rule that burned-in text breaks, None where there is none beyond the allowed marks.
 
-    ``shown``: (H, W) in [0, 65535] at native size. ``whole``: look at the whole picture, not only at its borders. Raises
-    Refusal (unaudited_pixels) where Tesseract fails.
+    ``shown``: (H, W) in [0, 65535] at native size. ``whole``: look at the whole picture, not only at its borders.
+    Raises Refusal (unaudited_pixels) where Tesseract fails.
     """
     lines = [
         _as_print(strokes)
@@ -78,7 +80,10 @@ def _letters(shown: np.ndarray, region: Region) -> list[np.ndarray]:
 
 
 def _as_print(strokes: np.ndarray) -> np.ndarray:
-    """Draw strokes as dark letters on white, uint8, small ones enlarged; what is wider than a stroke is gone already."""
+    """Draw strokes as dark letters on white, uint8, small ones enlarged.
+
+    What is wider than a stroke is gone already.
+    """
     from scipy import ndimage
 
     drawn = np.clip(strokes / max(float(np.percentile(strokes, 99)), 1.0), 0.0, 1.0)

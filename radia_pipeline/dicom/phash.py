@@ -1,4 +1,7 @@
-"""64-bit perceptual hash of a rendered image: a near-duplicate's hash differs in few bits. Comparing is cohort's work."""
+"""64-bit perceptual hash of a rendered image: a near-duplicate's hash differs in few bits.
+
+Comparing is cohort's work.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Remarks on the rendered picture: flags with scores in [0, 1], never silent drops. Labels and views' names are elsewhere.
+"""Remarks on the rendered picture: flags with scores in [0, 1], never silent drops.
 
-Every check works on a small thumbnail, so that all of them together cost less than a millisecond. Rules and thresholds are
-hand-made from anatomy; ``benchmarks/ingest_flags.py`` measures them.
+Labels and views' names are elsewhere.
+
+Every check works on a small thumbnail, so that all of them together cost less than a millisecond. Rules and
+thresholds are hand-made from anatomy; ``benchmarks/ingest_flags.py`` measures them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ class Remarks:
 
 
 def remarks(image: np.ndarray, *, body_part: str = "", description: str = "", is_lateral: bool = False) -> Remarks:
-    """Judge a rendered image (H, W) uint16, bright means dense. ``body_part`` and ``description`` come from the header."""
+    """Judge a rendered image (H, W) uint16, bright means dense.
+
+    ``body_part`` and ``description`` come from the header.
+    """
     small = thumbnail(image, _SIDE) / 65535.0
     scores = {
         "not_a_chest": not_a_chest_score(small, image.shape, body_part, description),
@@ -75,7 +80,10 @@ def _contrast(region: np.ndarray, other: np.ndarray) -> float:
 
 
 def lung_contrast(small: np.ndarray) -> float:
-    """Return how much brighter the mediastinum is than the lungs beside it: positive in a frontal chest as displayed."""
+    """Return how much brighter the mediastinum is than the lungs beside it.
+
+    Positive in a frontal chest as displayed.
+    """
     middle = small[8:20, 13:19]
     lungs = np.concatenate([small[8:20, 5:11], small[8:20, 21:27]], axis=1)
     spread = float(small.std()) or 1.0

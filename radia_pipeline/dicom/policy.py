@@ -22,7 +22,15 @@ from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable
 
 _TABLE = Path(__file__).with_name("ps315_table_e1_1.csv")
-_OPTIONS = ("uids", "device", "institution", "patient_characteristics", "full_dates", "modified_dates", "clean_descriptions")
+_OPTIONS = (
+    "uids",
+    "device",
+    "institution",
+    "patient_characteristics",
+    "full_dates",
+    "modified_dates",
+    "clean_descriptions",
+)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,25 @@
 """Worker processes with a memory limit and a deadline per file. A crash or a hang costs one file and not the run.
 
-Knows nothing of files or verdicts: ``map_tasks`` hands tasks out and yields answers as they come. Ray could stand behind
-the same function.
+Knows nothing of files or verdicts: ``map_tasks`` hands tasks out and yields answers as they come. Ray could stand
+behind the same function.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import send_handle
+from pathlib import Path
 from typing import Any
 
 from radia_pipeline.errors import RunFailed
@@ -24,17 +29,15 @@ _AHEAD = 2
 """Tasks that wait at a worker, so that it never waits for the next."""
 _ATTEMPTS = 2
 """A crash may be the machine's fault (the kernel kills the largest process); the second one is the file's."""
-_START_S = 120.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
 
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen
+    pid: int
     connection: Connection
     waiting: deque[int] = field(default_factory=deque)
     since: float = 0.0
-    is_ready: bool = False
 
 
 def default_workers() -> int:
@@ -42,9 +45,7 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def map_tasks(
-    tasks: Iterable[Any], *, workers: int, seconds: float, memory_bytes: int
-) -> Iterator[tuple[int, Any]]:
+def map_tasks(tasks: Iterable[Any], *, workers: int, seconds: float, memory_bytes: int) -> Iterator[tuple[int, Any]]:
     """Yield (number of the task, answer) in the order of completion; CRASHED or TIMED_OUT stand for a lost answer.
 
     Tasks are drawn lazily, so that memory does not grow with their number. A task that took its worker down is tried a
@@ -69,7 +70,7 @@ class _Pool:
 
     def grow(self, count: int) -> None:
         for _ in range(count):
-            self._workers.append(_start(self._memory_bytes))
+            self._workers.append(_nursery().start(self._memory_bytes))
 
     def answers(self) -> Iterator[tuple[int, Any]]:
         while True:
@@ -87,8 +88,7 @@ class _Pool:
     def close(self) -> None:
         for worker in self._workers:
             worker.connection.close()
-            worker.process.kill()
-            worker.process.wait()
+            _nursery().end(worker.pid)
         self._workers = []
 
     def _next(self, worker: _Worker) -> int | None:
@@ -104,7 +104,7 @@ class _Pool:
         return None
 
     def _feed(self, worker: _Worker) -> None:
-        while worker.is_ready and len(worker.waiting) < _AHEAD:
+        while len(worker.waiting) < _AHEAD:
             number = self._next(worker)
             if number is None:
                 return
@@ -129,9 +129,6 @@ class _Pool:
         except (EOFError, ConnectionResetError):
             yield from self._lose(worker, CRASHED)
             return
-        if not worker.is_ready:
-            worker.is_ready = True
-            return
         worker.waiting.remove(number)
         worker.since = time.monotonic()
         self._failures.pop(number, None)
@@ -141,15 +138,9 @@ class _Pool:
     def _lose(self, worker: _Worker, how: str) -> Iterator[tuple[int, Any]]:
         """Replace a worker; its first task is the culprit, the others are handed out again."""
         worker.connection.close()
-        worker.process.kill()
-        worker.process.wait()
+        _nursery().end(worker.pid)
         self._workers.remove(worker)
-        if not worker.is_ready:
-            raise RunFailed(
-                f"A worker process of the ingest ended while starting (status {worker.process.returncode})",
-                do="check that the memory limit leaves room for the codecs, and that the package is installed whole",
-            )
-        self._workers.append(_start(self._memory_bytes))
+        self._workers.append(_nursery().start(self._memory_bytes))
         if not worker.waiting:
             return
         culprit = worker.waiting.popleft()
@@ -162,14 +153,65 @@ class _Pool:
         yield culprit, how
 
 
-def _start(memory_bytes: int) -> _Worker:
-    ours, theirs = socket.socketpair()
-    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, "1")
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    with theirs:
-        descriptor = theirs.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "radia_pipeline.dicom.worker", str(descriptor), str(memory_bytes)],
-            pass_fds=(descriptor,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment,
-        )  # fmt: skip
-    return _Worker(process, Connection(ours.detach()))
+class _Nursery:
+    """The process that forks workers; one per process of ours, started when the first worker is needed."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, "1")
+        environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "radia_pipeline.dicom.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment,
+            )  # fmt: skip
+        self.owner = os.getpid()
+        self._connection = Connection(ours.detach())
+        self._is_ready = False
+        self._lock = threading.Lock()
+
+    def start(self, memory_bytes: int) -> _Worker:
+        """Return a fresh worker."""
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock, self._watched():
+            if not self._is_ready:
+                self._is_ready = self._connection.recv() == "ready"
+            self._connection.send(("start", memory_bytes))
+            send_handle(self._connection, theirs.fileno(), self.process.pid)
+            pid = self._connection.recv()
+        return _Worker(pid, Connection(ours.detach()))
+
+    def end(self, pid: int) -> None:
+        """End a worker at once, whatever it does."""
+        with self._lock, self._watched():
+            self._connection.send(("end", pid))
+            self._connection.recv()
+
+    def stop(self) -> None:
+        """End the nursery, and with it every worker."""
+        self._connection.close()
+        self.process.kill()
+        self.process.wait()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            self.process.kill()
+            status = self.process.wait()
+            raise RunFailed(
+                f"The process that starts the ingest's workers ended (status {status})",
+                do="check that the package is installed whole and that memory is left, then run again",
+            ) from None
+
+
+_the_nursery: _Nursery | None = None
+
+
+def _nursery() -> _Nursery:
+    global _the_nursery
+    if _the_nursery is None or _the_nursery.owner != os.getpid() or _the_nursery.process.poll() is not None:
+        _the_nursery = _Nursery()
+        atexit.register(_the_nursery.stop)
+    return _the_nursery

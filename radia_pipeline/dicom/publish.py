@@ -1,4 +1,7 @@
-"""Journal lines -> final pictures and the three tables of a source. Decisions come from ``resolve``; no file is read here."""
+"""Journal lines -> final pictures and the three tables of a source. Decisions come from ``resolve``.
+
+No file is read here.
+"""
 
 from __future__ import annotations
 
@@ -102,9 +105,13 @@ def _write(
         for entry in journal.entries(decided.conflicts)
     )
     quarantine = [_quarantine_row(source, keys, entry) for entry in (*journal.entries(refused), *conflicts)]
-    image_ids = {entry.path: entry.image_id for entry in journal.entries({kept for kept, _ in decided.duplicates.values()})}
+    image_ids = {
+        entry.path: entry.image_id for entry in journal.entries({kept for kept, _ in decided.duplicates.values()})
+    }
     duplicates = [
-        _duplicate_row(source, keys, entry, image_ids[decided.duplicates[entry.path][0]], decided.duplicates[entry.path][1])
+        _duplicate_row(
+            source, keys, entry, image_ids[decided.duplicates[entry.path][0]], decided.duplicates[entry.path][1]
+        )
         for entry in journal.entries(decided.duplicates)
     ]
     names = tuple(contract("images").columns)

@@ -86,7 +86,9 @@ def render_native(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> np.ndarr
     try:
         data = Path(path).read_bytes()
     except OSError:
-        raise DamagedFile("The delivered file cannot be read", do="check that the delivery's folder is mounted") from None
+        raise DamagedFile(
+            "The delivered file cannot be read", do="check that the delivery's folder is mounted"
+        ) from None
     try:
         kind = dicom_container.sniff(data)
         if kind == "dicom":
@@ -97,5 +99,7 @@ def render_native(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> np.ndarr
         else:
             raise Refusal(reasons.NOT_AN_IMAGE)
     except Refusal as refusal:
-        raise DamagedFile(f"The delivered file cannot be rendered ({refusal})", accepted="a DICOM, PNG or JPEG image") from None
+        raise DamagedFile(
+            f"The delivered file cannot be rendered ({refusal})", accepted="a DICOM, PNG or JPEG image"
+        ) from None
     return np.rint(picture.shown).astype(np.uint16)

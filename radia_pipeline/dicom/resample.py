@@ -1,4 +1,7 @@
-"""Area averaging: every stored pixel is the mean of the delivered pixels under it, fractions included. Geometry only."""
+"""Area averaging: every stored pixel is the mean of the delivered pixels under it, fractions included.
+
+Geometry only.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def _weights(size: int, target: int):
 
 
 def area_average(image: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
-    """Return ``image`` (H, W) reduced to (height_px, width_px), float32; sizes above the image's own are not accepted."""
+    """Return ``image`` (H, W) reduced to (height_px, width_px), float32.
+
+    Sizes above the image's own are not accepted.
+    """
     if height_px > image.shape[0] or width_px > image.shape[1]:
         raise ValueError("area averaging only reduces")
     image = image.astype(np.float32, copy=False)

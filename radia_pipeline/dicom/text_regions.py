@@ -1,4 +1,6 @@
-"""Where letters could stand in a picture: steep edges near its borders that fall into rows of like shapes. Reads nothing.
+"""Where letters could stand in a picture: steep edges near its borders that fall into rows of like shapes.
+
+Reads nothing.
 
 Anatomy has soft edges: this costs a few milliseconds, so that Tesseract is started only for the minority of pictures
 that carry marks of any kind.
@@ -127,5 +129,7 @@ def _longest_row(places: list, axis: int) -> int:
     middle = (box[:, 0] + box[:, 1]) / 2
     smaller, larger = np.minimum(tall[:, None], tall), np.maximum(tall[:, None], tall)
     gap = np.maximum(box[:, 2][:, None], box[:, 2]) - np.minimum(box[:, 3][:, None], box[:, 3])
-    beside = (np.abs(middle[:, None] - middle) < _ALIGNED * smaller) & (larger < _LIKE * smaller) & (gap < _GAP * larger)
+    beside = (
+        (np.abs(middle[:, None] - middle) < _ALIGNED * smaller) & (larger < _LIKE * smaller) & (gap < _GAP * larger)
+    )
     return int(beside.sum(axis=1).max())

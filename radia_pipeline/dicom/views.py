@@ -13,30 +13,60 @@ from radia_pipeline.dicom.facts import text
 
 PA, AP, LATERAL, UNKNOWN = "PA", "AP", "LATERAL", "UNKNOWN"
 
-_SPELLINGS = {
-    PA: ("PA", "POSTEROANTERIOR", "POSTERO ANTERIOR", "POSTERIOR ANTERIOR", "P A", "PA ERECT", "ERECT PA", "PA CHEST", "CHEST PA",
-         "PA UPRIGHT", "PA THORAX", "THORAX PA", "FRONTAL PA", "PA VIEW", "FACE PA"),
-    AP: ("AP", "ANTEROPOSTERIOR", "ANTERO POSTERIOR", "ANTERIOR POSTERIOR", "A P", "AP SUPINE", "SUPINE AP", "AP PORTABLE",
-         "PORTABLE AP", "AP ERECT", "ERECT AP", "AP HORIZONTAL", "AP CHEST", "CHEST AP", "AP SITTING", "AP UPRIGHT", "AP BEDSIDE",
-         "AP VIEW", "AP COUCHE"),
-    LATERAL: ("LATERAL", "LL", "RL", "LAT", "LLAT", "RLAT", "LEFT LATERAL", "RIGHT LATERAL", "L LATERAL", "R LATERAL", "LATERAL L",
-              "LATERAL R", "LAT L", "LAT R", "L LAT", "R LAT", "LAT LEFT", "LAT RIGHT", "LATERAL LEFT", "LATERAL RIGHT", "LT LATERAL", "RT LATERAL",
-              "LLDEC", "PROFIL", "PROFIL G", "PROFIL D", "PROFIL GAUCHE", "PROFIL DROIT", "CHEST LATERAL", "LATERAL CHEST", "CHEST LAT", "THORAX LATERAL",
-              "LATEROLATERAL", "LATERO LATERAL", "LAT CHEST"),
-}  # fmt: skip
-_VIEWS = {spelling: view for view, spellings in _SPELLINGS.items() for spelling in spellings} | {"LLDEC": UNKNOWN}
+_BESIDE = frozenset(
+    [
+        "CHEST",
+        "THORAX",
+        "VIEW",
+        "FRONTAL",
+        "FACE",
+        "ERECT",
+        "UPRIGHT",
+        "STANDING",
+        "SITTING",
+        "SEMI",
+        "SUPINE",
+        "PORTABLE",
+        "PORT",
+        "BEDSIDE",
+        "MOBILE",
+        "DEBOUT",
+        "ASSIS",
+        "COUCHE",
+        "HORIZONTAL",
+        "LEFT",
+        "RIGHT",
+        "LT",
+        "RT",
+        "L",
+        "R",
+        "G",
+        "D",
+        "GAUCHE",
+        "DROIT",
+        "DROITE",
+    ]
+)
+"""Words that stand beside a projection and do not change it."""
+_CORES = {
+    PA: ("PA", "P A", "POSTEROANTERIOR", "POSTERO ANTERIOR", "POSTERIOR ANTERIOR"),
+    AP: ("AP", "A P", "ANTEROPOSTERIOR", "ANTERO POSTERIOR", "ANTERIOR POSTERIOR"),
+    LATERAL: ("LATERAL", "LAT", "LL", "RL", "LLAT", "RLAT", "PROFIL", "LATEROLATERAL", "LATERO LATERAL"),
+}
+_VIEWS = {core: view for view, cores in _CORES.items() for core in cores}
 
 # PS3.16 CID 4010: SNOMED CT and SNOMED RT codes of ViewCodeSequence.
 _CODES = {
-    "399348003": AP, "R-10206": AP, "272479007": PA, "399173006": AP, "R-10214": PA, "399067008": LATERAL, "R-10232": LATERAL, "R-10236": LATERAL,
-    "399198007": LATERAL,
+    "399348003": AP, "R-10206": AP, "399173006": AP, "272479007": PA, "R-10214": PA,
+    "399067008": LATERAL, "R-10232": LATERAL, "R-10236": LATERAL, "399198007": LATERAL,
 }  # fmt: skip
 
 
 def normalise(spelling: str) -> str:
     """Return PA, AP, LATERAL or UNKNOWN for one spelling of a view."""
-    words = " ".join(re.sub(r"[^A-Z]+", " ", spelling.upper()).split())
-    return _VIEWS.get(words, UNKNOWN)
+    words = re.sub(r"[^A-Z]+", " ", spelling.upper()).split()
+    core = " ".join(word for word in words if word not in _BESIDE)
+    return _VIEWS.get(core, UNKNOWN)
 
 
 def view_of_header(dataset: Dataset) -> tuple[str, str]:

@@ -1,6 +1,7 @@
-"""A worker process: limits its own memory, examines files until told to stop. It never outlives the run.
+"""Worker processes: each limits its own memory and examines files until told to stop. None outlives the run.
 
-Started by ``pool`` as ``python -m radia_pipeline.dicom.worker <descriptor>``; speaks over an inherited socket.
+``pool`` starts one nursery per process (``python -m radia_pipeline.dicom.worker <descriptor>``), which imports the
+codecs once and forks workers on request; a fresh worker after a crash then costs milliseconds.
 """
 
 from __future__ import annotations
@@ -12,34 +13,66 @@ import resource
 import signal
 import sys
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 
 from radia_pipeline.dicom.examine import Task, examine
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor: int, memory_bytes: int) -> None:
-    """Answer each received (number, task) with (number, verdict or exception) until the other side closes."""
-    _die_with_parent()
+def nursery(descriptor: int) -> None:
+    """Answer ("start", bytes) + a socket with the worker's pid, ("end", pid) with its status, until the pool closes.
+
+    When the pool's process ends, even by SIGKILL, its socket closes: the nursery ends, and its workers with it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    connection = Connection(descriptor)
     _silence()
     _warm_up()
+    connection = Connection(descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        connection.send((-1, None))
+        connection.send("ready")
+        while True:
+            order, number = connection.recv()
+            if order == "end":
+                connection.send(_end(number))
+                continue
+            theirs = recv_handle(connection)
+            child = os.fork()
+            if child == 0:
+                connection.close()
+                _work(theirs, number)
+                os._exit(0)
+            os.close(theirs)
+            connection.send(child)
+
+
+def _end(child: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def _work(descriptor: int, memory_bytes: int) -> None:
+    """Answer each received (number, task) with (number, verdict or error) until the other side closes."""
+    _die_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    connection = Connection(descriptor)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             number, task = connection.recv()
             connection.send((number, _answer(task)))
 
 
 def _answer(task: Task) -> object:
-    """Return the verdict, or the failure of the machine (a full disk), which is no verdict on the file."""
+    """Return the verdict; a failure of the machine (a full disk) or of ourselves is no verdict on the file."""
     try:
         return examine(task)
     except OSError as error:
         return OSError(error.errno, "a picture could not be staged")
+    except Exception as error:
+        # Whatever it is, it concerns this one file; its text could quote the file, so that only the kind goes on.
+        return type(error)() if type(error).__module__ == "builtins" else RuntimeError(type(error).__name__)
 
 
 def _die_with_parent() -> None:
@@ -70,4 +103,4 @@ def _warm_up() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    nursery(int(sys.argv[1]))

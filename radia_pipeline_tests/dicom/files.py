@@ -51,7 +51,13 @@ def stream(pixels: np.ndarray, syntax: str, bits: int) -> bytes:
 
 
 def dataset(
-    pixels: np.ndarray, *, number: int = 1, syntax: str = EXPLICIT, bits: int = 12, patient: str = "CC0001", **tags: object
+    pixels: np.ndarray,
+    *,
+    number: int = 1,
+    syntax: str = EXPLICIT,
+    bits: int = 12,
+    patient: str = "CC0001",
+    **tags: object,
 ) -> FileDataset:
     """Return a clean data set; ``tags`` are set last, by keyword (None deletes)."""
     meta = FileMetaDataset()

@@ -64,7 +64,9 @@ def test_signed_twelve_bit_values_are_sign_extended() -> None:
 
 
 @pytest.mark.parametrize("syntax", files.EXACT)
-@pytest.mark.parametrize("lie", [{"Rows": 95}, {"Columns": 81}, {"Rows": 192}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}])
+@pytest.mark.parametrize(
+    "lie", [{"Rows": 95}, {"Columns": 81}, {"Rows": 192}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}]
+)
 def test_lying_headers_are_refused(syntax: str, lie: dict) -> None:
     ds = files.dataset(files.picture(1), syntax=syntax)
     assert refusal(files.to_bytes(_with(ds, lie))) in (reasons.LYING_HEADER, reasons.DECODE_FAILED, reasons.TRUNCATED)
