@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.canvas import generator
-from radia_pipeline.phantom.layouts.ccsmtl import LABELLED
-from radia_pipeline.phantom.layouts.nih_cxr14 import TOKENS, said_by_table
+from radia_pipeline.phantom.layouts.nih_cxr14 import said_by_table
 from radia_pipeline.phantom.people import draw_patient
 from radia_pipeline.phantom.radiograph import take
 from radia_pipeline.phantom.reports import write_report
@@ -62,9 +62,10 @@ def patient_rows(root: Path, seed: int, task: tuple[str, int]) -> list[dict]:
 def _labels(source: str, study) -> dict[str, int | None]:
     if source == "ccsmtl":
         places = {sign.name: (sign.side, sign.zone) for sign in study.images[0].film.signs}
-        said, labelled = write_report(places, generator(study.text_seed, "report")).said, LABELLED
+        said = write_report(places, generator(study.text_seed, "report")).said
     else:
-        said, labelled = said_by_table(study), [*TOKENS, "No Finding"]
+        said = said_by_table(study)
+    labelled = source_sheet(source).labels
     return {row["class"]: row["value"] for row in label_rows(source, "", said, study.pathologies, labelled)}
 
 

@@ -1,0 +1,205 @@
+"""Training on a CPU, measured in one run: loader against a torch DataLoader over PNG files, step against a bare timm
+loop, PCAM's one-step form against the published two steps.
+
+The loader comparison uses the same augmentation functions, sizes and number of workers on both sides; only where the
+pixels come from differs (packed, memory-mapped rows and threads; PNG decoding and letterbox in worker processes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning import augmentation
+from radia_pipeline.learning.heads import PcamHead
+from radia_pipeline.learning.inputs import GREY_MAX, letterbox, to_channels
+from radia_pipeline.learning.models import Classifier
+from radia_pipeline.learning.outcome import Runtime
+from radia_pipeline.learning.preparation import Pools, prepare_pools
+from radia_pipeline.learning.recipes import parse_recipe
+from radia_pipeline.learning.sampler import generator
+from radia_pipeline.learning.studies import read_manifest
+from radia_pipeline.learning.trainer import _Run
+
+RESULT = Path(__file__).parent / "results" / "training_cpu.json"
+SIDE_PX, WORKERS, BATCH = 224, 2, 32
+AUGMENTATION = {
+    "affine": {"p": 0.8},
+    "jitter": {"p": 0.8},
+    "flip": {"p": 0.5},
+    "grid": {"p": 0.1},
+    "elastic": {"p": 0.1},
+}
+
+
+def make_lake(root: Path, images: int, stored_px: int) -> Lake:
+    """A lake of noise that is as large as the stored images (longest side 1024)."""
+    lake, random = Lake.open(root), np.random.default_rng(0)
+    field = cv2.GaussianBlur(random.normal(size=(stored_px, stored_px)).astype(np.float32), (0, 0), 6)
+    rows = []
+    for number in range(images):
+        noise = random.normal(scale=0.02, size=field.shape).astype(np.float32)
+        grey = cv2.normalize(np.roll(field, number * 37, axis=1) + noise, None, 0, 65535, cv2.NORM_MINMAX)
+        name = f"{number:032x}"
+        path = Path("pixels") / "nih_cxr14" / f"{name}.png"
+        (lake.root / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(lake.root / path), grey.astype(np.uint16))
+        rows.append({
+            "source": "nih_cxr14", "image_id": name, "study_id": name, "patient_key": name, "group_id": name,
+            "path": path.as_posix(), "view": "PA", "width_px": stored_px, "height_px": stored_px,
+            **dict.fromkeys(vocabulary().classes, number % 2), "pool": "validation" if number < 8 else "train",
+            "fold": 0 if number >= 8 else None, "weight": 1.0, "excluded": None, "boxes": [],
+        })  # fmt: skip
+    lake.write("manifest", rows, partition="nih_cxr14")
+    return lake
+
+
+def recipe(**sections):
+    """The measured recipe: DenseNet-121-type, one channel."""
+    content = {
+        "name": "measured", "input": {"size_px": SIDE_PX}, "views": {"use": "frontal"}, "augmentation": AUGMENTATION,
+        "model": {"backbone": "densenet121"}, "training": {"batch_size": BATCH, "max_epochs": 1},
+        "optimizer": {"clip_norm": 1.0},
+    }  # fmt: skip
+    return parse_recipe({**content, **sections})
+
+
+class PngFiles(Dataset):
+    """What most projects do: decode, resize, augment in the worker."""
+
+    def __init__(self, paths: list[Path], chosen) -> None:
+        self.paths, self.recipe = paths, chosen
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        cv2.setNumThreads(0)
+        section = self.recipe.augmentation
+        grey = (
+            letterbox(cv2.imread(str(self.paths[index]), cv2.IMREAD_UNCHANGED), SIDE_PX).astype(np.float32) / GREY_MAX
+        )
+        drawn = augmentation.draw(generator(0, "sample", 0, index), section, SIDE_PX)
+        return torch.from_numpy(to_channels(augmentation.apply(grey, drawn, section), self.recipe.input))
+
+
+def images_per_second(batches: Callable, count: int) -> float:
+    """Exhaust one epoch of batches."""
+    begun = time.perf_counter()
+    seen = sum(len(batch) for batch in batches())
+    assert seen >= count
+    return seen / (time.perf_counter() - begun)
+
+
+def loader_speed(lake: Lake, chosen, pools: Pools) -> dict[str, float]:
+    """Alternate both loaders three times; the median of each."""
+    paths = [lake.root / path for path in lake.read("manifest").column("path").to_pylist()]
+    theirs = DataLoader(PngFiles(paths, chosen), batch_size=BATCH, num_workers=WORKERS, shuffle=True, drop_last=True)
+    count = len(pools.training.studies) // BATCH * BATCH
+    ours, png = [], []
+    for _ in range(3):
+        ours.append(images_per_second(lambda: (batch.images for batch in pools.training.training(0)), count))
+        png.append(images_per_second(lambda: theirs, count))
+    ours_median, png_median = statistics.median(ours), statistics.median(png)
+    return {"packed_images_per_s": ours_median, "png_images_per_s": png_median, "ratio": ours_median / png_median}
+
+
+def step_overhead(lake: Lake, manifest, chosen, steps: int) -> dict[str, float]:
+    """Our whole step (guard, schedule, seeds, picture apart) against forward, loss, backward, clip, step of timm."""
+    run = _Run(chosen, lake, lake.root / "run", "x" * 16, Runtime(workers=1), lambda _event: None)
+    run.prepare(manifest, resume=False)
+    run.has_picture = True
+    run.state.train_mode()
+    batch = next(run.pools.training.training(0))
+    bare = _bare_step(batch.images[:, 0], batch.targets)
+    ours, theirs = [], []
+    run._step(batch), bare()
+    for _ in range(steps):
+        for measured, step in ((ours, lambda: run._step(batch)), (theirs, bare)):
+            begun = time.perf_counter()
+            step()
+            measured.append(time.perf_counter() - begun)
+    ours_s, theirs_s = min(ours), min(theirs)
+    return {"our_step_s": ours_s, "bare_step_s": theirs_s, "overhead": ours_s / theirs_s - 1}
+
+
+def _bare_step(images: torch.Tensor, targets: torch.Tensor) -> Callable[[], None]:
+    import timm
+
+    net = timm.create_model("densenet121", in_chans=1, num_classes=targets.shape[1])
+    net = net.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-5)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    def step() -> None:
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        float(loss.detach())
+
+    return step
+
+
+def pcam_speed(repeats: int) -> dict[str, float]:
+    """One-step PCAM against the published two steps, forward and backward, 21 classes of 1024 features at 12 × 12."""
+    head, features = PcamHead(1024, 21, 0.0), torch.randn(16, 1024, 12, 12, requires_grad=True)
+
+    def published() -> torch.Tensor:
+        weight = torch.sigmoid(head.maps(features))
+        weight = weight / weight.sum(dim=(2, 3), keepdim=True)
+        pooled = torch.einsum("nchw,nfhw->ncf", weight, features)
+        return (pooled * head.layer.weight.flatten(1)).sum(dim=2) + head.layer.bias
+
+    times: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(repeats):
+        for name, form in (("one", lambda: head(features)), ("two", published)):
+            begun = time.perf_counter()
+            form().sum().backward()
+            times[name].append(time.perf_counter() - begun)
+    one, two = min(times["one"]), min(times["two"])
+    return {"one_step_ms": one * 1e3, "two_steps_ms": two * 1e3, "ratio": two / one}
+
+
+def main() -> None:
+    """Measure and keep the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--stored-px", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        lake = make_lake(Path(folder), options.images, options.stored_px)
+        manifest, _ = read_manifest(lake, None)
+        chosen = recipe()
+        pools = prepare_pools(chosen, lake, manifest, Runtime(workers=WORKERS), lambda _event: None)
+        result = {
+            "threads": torch.get_num_threads(),
+            "loader": loader_speed(lake, chosen, pools),
+            "step": step_overhead(lake, manifest, recipe(training={"batch_size": 8, "max_epochs": 1}), options.steps),
+            "pcam": pcam_speed(20),
+            "parameters": sum(p.numel() for p in Classifier(chosen).parameters()),
+        }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+    print(f"loader: {result['loader']['ratio']:.1f} x a DataLoader over PNG files")
+    print(f"step: {result['step']['overhead']:+.1%} against a bare timm loop")
+    print(f"PCAM: {result['pcam']['ratio']:.1f} x its two-step form")
+
+
+if __name__ == "__main__":
+    main()
