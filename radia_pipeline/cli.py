@@ -14,18 +14,10 @@ from typing import Any
 
 import click
 
-from radia_pipeline import __version__
-from radia_pipeline.console import Progress, print_json, say, table
+from radia_pipeline import __version__, cli_tables
+from radia_pipeline.cli_options import json_option, lake_option
+from radia_pipeline.console import Progress, print_json, say
 from radia_pipeline.errors import RadiaError
-
-lake_option = click.option(
-    "--lake",
-    "lake_root",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of the lake (default: $RADIA_LAKE, else .radia/lake).",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object last on standard output.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -182,89 +174,28 @@ def ui(port: int, lake_root: Path) -> None:
     serve(lake_root, port=port)
 
 
-@cli.group()
-def tables() -> None:
-    """Look at the lake's tables and their versions."""
-
-
-@tables.command("show")
-@click.argument("name", required=False)
-@click.option("--partition", help="Source, recipe, or all (default: every partition).")
-@click.option("--rows", default=5, show_default=True, help="How many rows to print; restricted columns are left out.")
-@lake_option
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--source", default="ccsmtl", show_default=True, help="Whose de-identification policy applies.")
 @json_option
-def tables_show(name: str | None, partition: str | None, rows: int, lake_root, as_json: bool) -> None:
-    """List the published tables, or show one table's columns and first rows."""
-    from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.lake.show import listing, sample
+def audit(files: tuple[Path, ...], source: str, as_json: bool) -> None:
+    """Are these DICOM files de-identified? A line for each finding (tag and rule, never a value); exit 1 if not."""
+    from radia_pipeline.dicom.audit import audit_file
 
-    lake = Lake.open(lake_root, create=False)
-    header, found = listing(lake) if name is None else sample(lake, name, partition, rows)
+    found = {str(file): [str(finding) for finding in audit_file(file, source)] for file in files}
     if as_json:
-        print_json({"rows": [dict(zip(header, row, strict=True)) for row in found]})
+        print_json({"files": found})
     else:
-        click.echo(table(header, found))
-
-
-@tables.command("history")
-@click.argument("name")
-@click.option("--partition", default="all", show_default=True)
-@lake_option
-@json_option
-def tables_history(name: str, partition: str, lake_root, as_json: bool) -> None:
-    """Show which versions of a table were published, oldest first."""
-    from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.lake.show import history
-
-    header, found = history(Lake.open(lake_root, create=False), name, partition)
-    if as_json:
-        print_json({"versions": [dict(zip(header, row, strict=True)) for row in found]})
-    else:
-        click.echo(table(header, found))
-
-
-@tables.command("collect")
-@click.option("--keep-days", default=90.0, show_default=True, help="Younger versions stay.")
-@click.option("--dry-run", is_flag=True, help="Only count.")
-@lake_option
-@json_option
-def tables_collect(keep_days: float, dry_run: bool, lake_root, as_json: bool) -> None:
-    """Delete old versions that are neither published nor needed to repeat a training."""
-    from dataclasses import asdict
-
-    from radia_pipeline.lake.collect import collect
-    from radia_pipeline.lake.lake import Lake
-
-    result = collect(Lake.open(lake_root, create=False), keep_days=keep_days, dry_run=dry_run)
-    if as_json:
-        print_json(asdict(result))
-    else:
-        verb = "would go" if dry_run else "deleted"
-        click.echo(f"{result.versions} versions kept, {result.deleted} {verb}, {result.freed_bytes / 1e6:.1f} MB")
-
-
-@cli.group()
-def contracts() -> None:
-    """Work with the data contracts."""
-
-
-@contracts.command("check")
-@click.argument("directory", type=click.Path(path_type=Path))
-@json_option
-def contracts_check(directory: Path, as_json: bool) -> None:
-    """Check every table of a lake against its contract; exit code 1 when one breaks it."""
-    from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.lake.show import violations
-
-    found = violations(Lake.open(directory, create=False))
-    broken = {name: problems for name, problems in found.items() if problems}
-    if as_json:
-        print_json({"checked": len(found), "broken": broken})
-    else:
-        for name, problems in found.items():
-            click.echo(f"{'✗' if problems else '✓'} {name}" + "".join(f"\n    {problem}" for problem in problems))
-    if broken:
+        for file, findings in found.items():
+            click.echo(f"{file}: " + (f"{len(findings)} findings" if findings else "de-identified by its header"))
+            for finding in findings:
+                click.echo(f"  {finding}")
+    if any(found.values()):
         raise click.exceptions.Exit(1)
+
+
+for _group in (cli_tables.tables, cli_tables.contracts, cli_tables.manifest, cli_tables.ledger):
+    cli.add_command(_group)
 
 
 def _error_code(error: BaseException) -> tuple[int, dict[str, Any]]:
@@ -288,9 +219,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _show_warning
     try:
-        cli.main(arguments, prog_name="radia", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        code = cli.main(arguments, prog_name="radia", standalone_mode=False)
+        return code if isinstance(code, int) else 0  # click hands back what Exit asked for
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -307,7 +237,6 @@ def main(arguments: list[str] | None = None) -> int:
             if isinstance(error, click.UsageError) and error.ctx is not None:
                 say(f"Try: {error.ctx.command_path} --help")
         return code
-    return 0
 
 
 if __name__ == "__main__":

@@ -95,6 +95,11 @@ def test_errors_keep_their_words_and_code(capsys, monkeypatch, error, code, word
     assert words in err
 
 
+def test_a_command_that_answers_no_exits_with_1(capsys, monkeypatch):
+    monkeypatch.setitem(module.cli.commands, "planted", plant(click.exceptions.Exit(1)))
+    assert call(capsys, "planted")[0] == 1
+
+
 def test_an_unexpected_error_shows_its_place_and_never_its_value(capsys, monkeypatch):
     monkeypatch.setitem(module.cli.commands, "planted", plant(ValueError("Jeanne Tremblay, 1950")))
     code, out, err = call(capsys, "planted")

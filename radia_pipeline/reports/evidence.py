@@ -14,9 +14,16 @@ _SIGN = {1: "+", -1: "?", 0: "-", None: "·"}
 
 
 def as_record(reading: Reading) -> dict:
-    """Return what ``radia label`` prints: labels as said (nulls omitted) and whether there are any."""
+    """Return what ``radia label`` prints: labels as said (nulls omitted), and the mentions that they come from."""
     return {
         "labels": dict(reading.labels),
+        "mentions": [
+            {
+                "class": mention.class_, "concept": mention.concept, "status": mention.status, "start": mention.start,
+                "end": mention.end, "section": mention.section, "cue": mention.cue, "rule": mention.rule_id,
+            }  # fmt: skip
+            for mention in reading.mentions
+        ],
         "is_unlabelled": reading.attributes.is_unlabelled,
         "unread_count": reading.attributes.unread_count,
     }

@@ -1,7 +1,7 @@
 """What a source adapter is: the interface and the records that it hands on.
 
-Adapters know published layouts and nothing else. Identifiers stay native here; they become keyed hashes where tables are
-written, so a record of this module must never reach a log.
+Adapters know published layouts and nothing else. Identifiers stay native here; they become keyed hashes where tables
+are written, so a record of this module must never reach a log.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Source(Protocol):
     name: str
 
     def locate(self, sources_root: Path) -> Path | None:
-        """Return the folder with this source's layout under ``sources_root`` (or that folder itself), None if absent."""
+        """Return the folder with this source's layout under ``sources_root`` (or that folder itself), or None."""
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file under the image folders, sorted by relative path."""
