@@ -110,13 +110,17 @@ class Journal:
         with self._translated(), self._connection:
             self._connection.executemany("insert or replace into placed values (?, ?, ?, ?)", rows)
 
-    def forget(self, *, paths: Iterable[str] = (), image_ids: Iterable[str] = ()) -> None:
-        """Remove lines for good and rewrite the file, so that nothing of them stays in free pages."""
+    def forget_patients(self, patient_keys: Iterable[str]) -> int:
+        """Remove the patients' lines for good; the file is rewritten, so that nothing of them stays in free pages."""
+        removed = 0
         with self._translated():
             with self._connection:
-                self._connection.executemany("delete from files where path = ?", [(path,) for path in paths])
-                self._connection.executemany("delete from placed where image_id = ?", [(name,) for name in image_ids])
+                for key in sorted(patient_keys):
+                    images = "select image_id from files where patient_key = ?"
+                    self._connection.execute(f"delete from placed where image_id in ({images})", (key,))
+                    removed += self._connection.execute("delete from files where patient_key = ?", (key,)).rowcount
             self._connection.execute("vacuum")
+        return removed
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
