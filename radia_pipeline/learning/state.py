@@ -37,7 +37,7 @@ class TrainingState:
         torch.manual_seed(recipe.training.seed)
         self.classifier = _build_classifier(recipe, studies, lake).to(device, self.dtype)
         if recipe.training.channels_last:
-            self.classifier.to(memory_format=torch.channels_last)
+            self.classifier.backbones.to(memory_format=torch.channels_last)
         task = build_task(recipe, studies).to(device, self.dtype)
         self.objective = Objective(self.classifier, task)
         self.optimizer = build_optimizer(recipe, self.objective)

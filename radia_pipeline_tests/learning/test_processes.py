@@ -46,6 +46,19 @@ def test_a_child_trains_and_its_events_arrive(lake, tmp_path, monkeypatch):
         train_in_processes(bad, lake, processes=1)
 
 
+@pytest.mark.slow
+def test_torchrun_trains_in_two_processes_as_in_one(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    events = []
+    path = recipe_file(tmp_path, training={"max_epochs": 1}, model={"freeze_batch_norm": True})
+    two = train_in_processes(path, lake, processes=2, on_event=events.append, threads=1)
+    assert next(event for event in events if event["event"] == "start")["processes"] == 2
+    one = train_in_processes(path, lake, processes=1, force=True, threads=1)
+    assert one.fingerprint == two.fingerprint
+    assert one.metrics["loss"] == pytest.approx(two.metrics["loss"], abs=1e-4)
+
+
 def start_endless(lake, tmp_path, **environment) -> subprocess.Popen:
     path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
     command = [sys.executable, "-m", "radia_pipeline.learning.run", "--recipe", str(path), "--lake", str(lake.root)]
