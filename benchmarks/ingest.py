@@ -1,0 +1,207 @@
+"""Ingest: files per second and core by transfer syntax, decode share, baselines, scaling, memory, OCR's share.
+
+Ratios hold, absolute values belong to the machine. Per-file figures are processor seconds (children included), the best
+of several, so that other work on the machine does not count; scaling is wall-clock and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from radia_pipeline.dicom import container, decode, facts, ocr
+from radia_pipeline.dicom.examine import Task, examine
+from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.dicom.policy import policy_of
+from radia_pipeline.dicom.render import render_native
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline_tests.dicom import files
+
+RESULT = Path(__file__).parent / "results" / "ingest.json"
+SYNTAXES = {
+    "explicit": files.EXPLICIT, "deflated": files.NATIVE[3], "RLE": files.RLE, "JPEG lossless": files.LOSSLESS[1],
+    "JPEG-LS": files.JPEG_LS, "JPEG 2000": files.JPEG_2000, "HTJ2K": files.HTJ2K,
+}  # fmt: skip
+WINDOW = {"WindowCenter": "2048", "WindowWidth": "4096"}
+
+
+def detector_image(height: int = 2128, width: int = 2000, seed: int = 0) -> np.ndarray:
+    """Return a 12-bit image with the smoothness and quantum noise of a detector, not its anatomy."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    wave = np.sin(x / 190 + seed) * np.cos(y / 260) + 0.3 * np.sin(x / 21) * np.sin(y / 37)
+    wave = (wave - wave.min()) / np.ptp(wave)
+    return np.clip(wave * 3700 + 180 + rng.normal(0, 6, wave.shape), 0, 4095).astype(np.uint16)
+
+
+def processor_s(work: Callable[[], object], repeats: int) -> float:
+    """Return the least processor time of a call, its child processes included."""
+    best = float("inf")
+    for _ in range(repeats):
+        before = _used()
+        work()
+        best = min(best, _used() - before)
+    return best
+
+
+def _used() -> float:
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
+
+
+def plain_pydicom(path: Path, out: Path) -> None:
+    """Baseline (a): pydicom's own pixels and window, Pillow's resize and PNG."""
+    import pydicom
+    from PIL import Image
+    from pydicom.pixels import apply_voi_lut
+
+    ds = pydicom.dcmread(path)
+    shown = apply_voi_lut(ds.pixel_array, ds).astype(np.float32)
+    shown = (shown - shown.min()) / max(float(np.ptp(shown)), 1.0) * 65535
+    scale = 1024 / max(shown.shape)
+    size = (round(shown.shape[1] * scale), round(shown.shape[0] * scale))
+    small = Image.fromarray(shown).resize(size, Image.Resampling.BOX)
+    Image.fromarray(np.asarray(small).astype(np.uint16)).save(out)
+
+
+def dcmtk(path: Path, out: Path) -> None:
+    """Baseline (b): DCMTK's dcmj2pnm with the first window, scaled, 16-bit PNG."""
+    command = ["dcmj2pnm", "+Wi", "1", "+Syv", "1024", "+i", "1", "+on2", str(path), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def by_syntax(folder: Path, repeats: int) -> dict:
+    """Measure one large file per syntax: decode alone, the whole without OCR, both baselines."""
+    pixels, table = detector_image(), {}
+    for name, syntax in SYNTAXES.items():
+        path = folder / f"{name}.dcm"
+        path.write_bytes(files.to_bytes(files.dataset(pixels, syntax=syntax, **WINDOW)))
+        parsed = container.parse(path.read_bytes())
+        known = facts.pixel_facts(parsed)
+        task = Task(str(path), str(folder / "staged.png"), "ccsmtl", 1024, reads_text=False)
+        raw = decode.DECODERS.get(syntax)
+        stream = bytes(parsed.pixels)
+        row = {
+            "decode_ms": 1e3 * processor_s(lambda: raw.decode(stream, known) if raw else None, repeats),
+            "total_ms": 1e3 * processor_s(lambda: examine(task), repeats),
+            "pydicom_pillow_ms": 1e3 * processor_s(lambda: plain_pydicom(path, folder / "a.png"), repeats),
+        }
+        if name not in ("JPEG-LS", "JPEG 2000", "HTJ2K"):  # dcmj2pnm reads none of these
+            row["dcmtk_ms"] = 1e3 * processor_s(lambda: dcmtk(path, folder / "b.png"), repeats)
+        row["files_per_s_core"] = 1e3 / row["total_ms"]
+        row["total_over_decode"] = row["total_ms"] / row["decode_ms"] if raw else None
+        row["times_faster_than_pydicom_pillow"] = row["pydicom_pillow_ms"] / row["total_ms"]
+        row["times_faster_than_dcmtk"] = row["dcmtk_ms"] / row["total_ms"] if "dcmtk_ms" in row else None
+        table[name] = row
+    return table
+
+
+def deliver(root: Path, count: int, size: tuple[int, int]) -> files.Delivery:
+    """Write a delivery of distinct small files, syntaxes in turn."""
+    delivery, syntaxes = files.Delivery(root), list(SYNTAXES.values())
+    for number in range(count):
+        syntax = syntaxes[number % len(syntaxes)]
+        pixels = detector_image(*size, seed=number)
+        content = files.to_bytes(files.dataset(pixels, number=number + 1, syntax=syntax, **WINDOW))
+        delivery.put(f"{number // 1000:03d}/{number:06d}.dcm", content)
+    return delivery
+
+
+def run(delivery: files.Delivery, lake: Path, workers: int) -> dict:
+    """Ingest a delivery into a fresh lake; wall-clock and the peak memory of this process and of its workers."""
+    import psutil
+
+    keys = Pseudonymizer(b"0123456789abcdef0123456789abcdef")
+    peak, stop = {"parent": 0, "workers": 0}, threading.Event()
+
+    def watch() -> None:
+        me = psutil.Process()
+        while not stop.wait(0.05):
+            try:
+                peak["parent"] = max(peak["parent"], me.memory_info().rss)
+                children = [child.memory_info().rss for child in me.children(recursive=True)]
+                peak["workers"] = max(peak["workers"], max(children, default=0))
+            except psutil.NoSuchProcess:
+                continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.perf_counter()
+    result = ingest_images(delivery, delivery.root, Lake.open(lake), keys, workers=workers, ocr="off")
+    seconds = time.perf_counter() - started
+    stop.set()
+    watcher.join()
+    assert result.ingested == result.found
+    mib = {name: value / 2**20 for name, value in peak.items()}
+    return {"files": result.found, "workers": workers, "files_per_s": result.found / seconds, "peak_mib": mib}
+
+
+def text_share(folder: Path, count: int) -> dict:
+    """Measure how many phantom-like pictures reach Tesseract and what that adds (processor time, this process)."""
+    from radia_pipeline.phantom.write import write_phantom
+
+    write_phantom(folder / "phantom", seed=5, patients={"ccsmtl": count}, size_px=1024)
+    allowed, read, spent, plain = policy_of("ccsmtl").ocr_allowed, 0, 0.0, 0.0
+    original = ocr._read
+
+    def counted(sheet: np.ndarray) -> list:
+        nonlocal read
+        read += 1
+        return original(sheet)
+
+    ocr._read = counted
+    paths = sorted(path for path in (folder / "phantom" / "ccsmtl" / "dicom").rglob("*.dcm"))[:60]
+    pictures = 0
+    for path in paths:
+        try:
+            shown = render_native(path).astype(np.float32)
+        except Exception:
+            # The phantom plants damaged files on purpose; they never reach OCR.
+            continue
+        pictures += 1
+        spent += processor_s(lambda shown=shown: ocr.find_text(shown, allowed), 1)
+        task = Task(str(path), str(folder / "staged.png"), "ccsmtl", 1024, reads_text=False)
+        plain += processor_s(lambda task=task: examine(task), 1)
+    ocr._read = original
+    return {"pictures": pictures, "tesseract_calls": read, "share_of_total_time": spent / (spent + plain)}
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--files", type=int, nargs=2, default=[200, 2000])
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    found = {"load_at_start": os.getloadavg()[0], "processors": os.cpu_count()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found["by_syntax"] = by_syntax(folder, arguments.repeats)
+        few = deliver(folder / "few", arguments.files[0], (320, 300))
+        found["one_worker"] = run(few, folder / "lake1", 1)
+        found["two_workers"] = run(few, folder / "lake2", 2)
+        found["scaling_1_to_2"] = found["two_workers"]["files_per_s"] / found["one_worker"]["files_per_s"]
+        many = deliver(folder / "many", arguments.files[1], (320, 300))
+        found["memory_many"] = run(many, folder / "lake3", 2)
+        if ocr.is_available():
+            found["ocr"] = text_share(folder, 25)
+    found["load_at_end"] = os.getloadavg()[0]
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1, default=float))
+
+
+if __name__ == "__main__":
+    main()
