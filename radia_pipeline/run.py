@@ -70,9 +70,9 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> d
         bar.close()
         if report.error:
             failed[report.partition or report.name] = report.error
-            say(f"  failed after {report.duration_s:.0f} s: {report.error}")
+            say(f"  {report.name} failed after {report.duration_s:.0f} s: {report.error}")
         else:
-            say(f"  done in {report.duration_s:.0f} s")
+            say(f"  {report.name} done in {report.duration_s:.0f} s")
 
     stop = listen(bar)
     try:

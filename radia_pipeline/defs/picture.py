@@ -1,4 +1,4 @@
-"""The picture of the graph in the README, drawn from the graph itself: ``python -m radia_pipeline.defs.picture FILE``."""
+"""The README's picture of the graph, drawn from the graph: ``python -m radia_pipeline.defs.picture FILE``."""
 
 import sys
 from html import escape
@@ -104,12 +104,14 @@ def _edge(start: tuple[int, int], end: tuple[int, int]) -> str:
         )
     a, b = x1 + WIDTH_PX, x2 - 2
     bend = max(24, (b - a) / 2)
-    return f'<path marker-end="url(#tip)" d="M{a} {y1 + 15}C{a + bend:.0f} {y1 + 15} {b - bend:.0f} {y2 + 15} {b} {y2 + 15}"/>'
+    curve = f"M{a} {y1 + 15}C{a + bend:.0f} {y1 + 15} {b - bend:.0f} {y2 + 15} {b} {y2 + 15}"
+    return f'<path marker-end="url(#tip)" d="{curve}"/>'
 
 
 def _swatch(x: int, y: int, is_split: bool, text: str) -> str:
     kind = "split" if is_split else "whole"
-    return f'<rect class="{kind}" x="{x}" y="{y - 11}" width="22" height="14" rx="3"/><text x="{x + 30}" y="{y}">{text}</text>'
+    box = f'<rect class="{kind}" x="{x}" y="{y - 11}" width="22" height="14" rx="3"/>'
+    return box + f'<text x="{x + 30}" y="{y}">{text}</text>'
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ One run per source partition, then the cohort, then the models. Nothing is compu
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -18,7 +21,7 @@ from radia_pipeline.defs.instance import dagster_home
 from radia_pipeline.errors import RadiaError, RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 
-GLOBAL_JOB = "__ASSET_JOB"
+SPLIT, WHOLE, TRAINING = "split", "whole", "training"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -33,11 +36,24 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Runs in order: asset keys and, where they are split by source, the partition."""
+class Run:
+    """One Dagster run: the assets that it makes and, where they are split by source, the partition."""
 
-    runs: tuple[tuple[str, tuple[str, ...], str | None], ...]
-    skipped: tuple[str, ...] = field(default=())
+    title: str
+    names: tuple[str, ...]
+    partition: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Batches of runs, in order. The runs of a batch do not need each other; several trainings go at the same time."""
+
+    batches: tuple[tuple[Run, ...], ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs in order."""
+        return tuple(run for batch in self.batches for run in batch)
 
 
 @contextlib.contextmanager
@@ -69,56 +85,57 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
             names = sorted(key.to_user_string() for key in keys)
             raise UnknownName(f"Unknown asset {until!r}", accepted=", ".join(names))
         keys = {key for key in keys if key == wanted or key in _upstream(graph, wanted)}
-    runs: list[tuple[str, tuple[str, ...], str | None]] = []
-    for level in _stages(graph, keys):
-        names = tuple(sorted(key.to_user_string() for key in level))
-        split = bool(graph.get(level[0]).partitions_def)
-        runs += (
-            [(_title(graph, level), names, source) for source in sources]
-            if split
-            else [(_title(graph, level), names, None)]
-        )
-    return Plan(tuple(runs))
+    return Plan(tuple(_batch(graph, kind, stage, sources) for kind, stage in _stages(graph, keys)))
+
+
+def _batch(graph, kind: str, stage: list[dg.AssetKey], sources: Iterable[str]) -> tuple[Run, ...]:
+    names = tuple(sorted(key.to_user_string() for key in stage))
+    if kind == TRAINING:
+        return tuple(Run(name, (name,)) for name in names)
+    title = " + ".join(dict.fromkeys(graph.get(key).group_name for key in stage))
+    return tuple(Run(title, names, source) for source in sources) if kind == SPLIT else (Run(title, names),)
+
+
+def _kind(graph, key: dg.AssetKey) -> str:
+    if graph.get(key).partitions_def:
+        return SPLIT
+    return TRAINING if key.path[0] == "classifiers" else WHOLE
 
 
 def _upstream(graph, key: dg.AssetKey) -> set[dg.AssetKey]:
+    """Return everything that an asset is made from, with the siblings that the same step makes."""
     found: set[dg.AssetKey] = set()
     queue = [key]
     while queue:
         node = graph.get(queue.pop())
-        together = {sibling.asset for sibling in ()} | set(node.execution_set_asset_keys)
-        for parent in {*node.parent_keys, *(together - found - {node.key})}:
-            if parent not in found:
-                found.add(parent)
-                queue.append(parent)
+        new = (set(node.parent_keys) | set(node.execution_set_asset_keys)) - found
+        found |= new
+        queue.extend(new)
     return found
 
 
-def _stages(graph, keys: set[dg.AssetKey]) -> list[list[dg.AssetKey]]:
-    """Cut the graph into the fewest alternations of partitioned and whole assets that respect its order."""
+def _stages(graph, keys: set[dg.AssetKey]) -> list[tuple[str, list[dg.AssetKey]]]:
+    """Cut the graph into few stages of one kind each (split by source, whole, training) that respect its order."""
     left = set(keys)
     done = {key for key in graph.get_all_asset_keys() if key not in keys}
-    stages: list[list[dg.AssetKey]] = []
-    is_split = True
+    stages: list[tuple[str, list[dg.AssetKey]]] = []
+    kinds = itertools.cycle((SPLIT, WHOLE, TRAINING))
     while left:
+        kind = next(kinds)
         stage: list[dg.AssetKey] = []
-        while ready := [
-            key
-            for key in sorted(left)
-            if bool(graph.get(key).partitions_def) == is_split and graph.get(key).parent_keys <= done
-        ]:
+        while ready := _ready(graph, left, done, kind):
             stage += ready
             done |= set(ready)
             left -= set(ready)
+            if kind == TRAINING:  # one that starts from another waits for the next round
+                break
         if stage:
-            stages.append(stage)
-        is_split = not is_split
+            stages.append((kind, stage))
     return stages
 
 
-def _title(graph, keys: list[dg.AssetKey]) -> str:
-    groups = dict.fromkeys(graph.get(key).group_name for key in keys)
-    return " + ".join(groups)
+def _ready(graph, left: set[dg.AssetKey], done: set[dg.AssetKey], kind: str) -> list[dg.AssetKey]:
+    return [key for key in sorted(left) if _kind(graph, key) == kind and graph.get(key).parent_keys <= done]
 
 
 def execute(
@@ -137,21 +154,55 @@ def execute(
     job = definitions.resolve_implicit_global_asset_job_def()
     reports: list[StepReport] = []
     failed_sources: set[str] = set()
+    all_sources = {run.partition for run in plan.runs if run.partition}
     with instance_of(lake) if instance is None else contextlib.nullcontext(instance) as instance:
-        for title, names, partition in plan.runs:
-            if partition in failed_sources:
-                continue
-            on_start(title, partition)
-            report = _run_one(job, instance, title, names, partition)
-            reports.append(report)
-            on_end(report)
-            if report.error and partition is None:
-                raise as_error(report.error)
-            if report.error:
-                failed_sources.add(partition)
-                if failed_sources >= {source for _, _, source in plan.runs if source}:
+        for batch in plan.batches:
+            wanted = [run for run in batch if run.partition not in failed_sources]
+            for report in _run_batch(job, instance, wanted, on_start):
+                reports.append(report)
+                on_end(report)
+                if report.error and report.partition is not None:
+                    failed_sources.add(report.partition)
+                if report.error and (report.partition is None or failed_sources >= all_sources):
                     raise as_error(report.error)
     return reports
+
+
+def trainers_at_once(count: int) -> int:
+    """Return how many trainings share this machine: one where there is a GPU, else one for each core."""
+    return 1 if shutil.which("nvidia-smi") else max(1, min(count, os.cpu_count() or 1))
+
+
+def _run_batch(job, instance, batch: list[Run], on_start: Callable[[str, str | None], None]) -> Iterator[StepReport]:
+    """Run a batch, trainings side by side with a share of the cores each; reports come as runs end."""
+    together = trainers_at_once(len(batch)) if len(batch) > 1 and batch[0].partition is None else 1
+    if together == 1:
+        for run in batch:
+            on_start(run.title, run.partition)
+            yield _run_one(job, instance, run)
+        return
+    with (
+        _environment(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // together))),
+        ThreadPoolExecutor(together) as pool,
+    ):
+        waiting = []
+        for run in batch:
+            on_start(run.title, run.partition)
+            waiting.append(pool.submit(_run_one, job, instance, run))
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables for child processes and put them back; what the user has set stays."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def as_error(text: str) -> RadiaError:
@@ -162,17 +213,18 @@ def as_error(text: str) -> RadiaError:
     return found(words) if is_ours else RunFailed(text)
 
 
-def _run_one(job, instance, title: str, names: tuple[str, ...], partition: str | None) -> StepReport:
+def _run_one(job, instance, run: Run) -> StepReport:
     started = time.monotonic()
     result = job.execute_in_process(
         instance=instance,
-        asset_selection=[dg.AssetKey.from_user_string(name) for name in names],
-        partition_key=partition,
+        asset_selection=[dg.AssetKey.from_user_string(name) for name in run.names],
+        partition_key=run.partition,
         run_config=QUIET,
         raise_on_error=False,
-        tags={"radia/step": title.replace(" + ", "_")},
+        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_")},
     )
-    return StepReport(title, partition, time.monotonic() - started, None if result.success else _why(result))
+    error = None if result.success else _why(result)
+    return StepReport(run.title, run.partition, time.monotonic() - started, error)
 
 
 def _why(result) -> str:

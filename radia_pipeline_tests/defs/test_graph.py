@@ -84,14 +84,20 @@ def test_a_lake_without_settings_has_one_classifier_for_each_recipe_file(tmp_pat
 
 def test_runs_go_source_by_source_and_follow_the_data(definitions):
     runs = make_plan(definitions, ["ccsmtl", "nih_cxr14"]).runs
-    order = {name: place for place, (_, names, _) in enumerate(runs) for name in names}
+    order = {name: place for place, run in enumerate(runs) for name in run.names}
     assert order["images"] < order["splits"] < order["manifest"] < order["scorecard"] <= order["pseudo_boxes"]
     assert order["pseudo_boxes"] < order["detector"]
-    assert [partition for _, names, partition in runs if "images" in names] == ["ccsmtl", "nih_cxr14"]
+    assert [run.partition for run in runs if "images" in run.names] == ["ccsmtl", "nih_cxr14"]
+
+
+def test_trainings_stand_in_one_batch_each_in_a_run_of_its_own(definitions):
+    batches = make_plan(definitions, ["ccsmtl"]).batches
+    together = [batch for batch in batches if any("classifiers" in name for run in batch for name in run.names)]
+    assert [[run.names for run in batch] for batch in together] == [[(f"classifiers/{name}",) for name in RECIPES]]
 
 
 def test_until_makes_an_asset_and_what_it_needs_and_nothing_else(definitions):
-    names = {name for _, names, _ in make_plan(definitions, ["ccsmtl"], "splits").runs for name in names}
+    names = {name for run in make_plan(definitions, ["ccsmtl"], "splits").runs for name in run.names}
     assert names == {"images", "quarantine", "duplicates", "image_links", "splits"}
     with pytest.raises(UnknownName, match="Unknown asset 'split'"):
         make_plan(definitions, ["ccsmtl"], "split")
