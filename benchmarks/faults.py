@@ -10,6 +10,7 @@ import json
 import random
 import struct
 import tempfile
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -97,7 +98,6 @@ def mutated(delivery: files.Delivery, count: int, seed: int) -> dict[str, str]:
     """Write mutated files over all syntaxes; returns {path: kind}."""
     rnd, kinds = random.Random(seed), {}
     bag = [name for name, (_, share) in MUTATIONS.items() for _ in range(share)]
-    clean = [files.clean_file(number + 1, syntax=syntax) for number, syntax in enumerate(files.EXACT)]
     bombs = 0
     for number in range(count):
         kind = rnd.choice(bag)
@@ -105,7 +105,9 @@ def mutated(delivery: files.Delivery, count: int, seed: int) -> dict[str, str]:
             bombs += 1
             kind = kind if bombs <= 12 else "bit flips"
         name = f"{number // 1000:02d}/{number:06d}.dcm"
-        delivery.put(name, MUTATIONS[kind][0](rnd.choice(clean), rnd))
+        pixels = files.picture(number, SIZE)
+        clean = files.to_bytes(files.dataset(pixels, number=number + 1, syntax=rnd.choice(files.EXACT)))
+        delivery.put(name, MUTATIONS[kind][0](clean, rnd))
         kinds[f"dicom/{name}"] = kind
     return kinds
 
@@ -116,6 +118,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         delivery, lake = files.Delivery(folder / "delivery"), Lake.open(folder / "lake")
@@ -128,7 +131,8 @@ def main() -> int:
             for row in lake.read(table, "ccsmtl").to_pylist():
                 ended[f"{kinds[row['delivered_path']]}: {row[column] if column else 'ingested'}"] += 1
     found = {
-        "files": result.found, "ingested": result.ingested, "quarantined": result.quarantined, "duplicates": result.duplicates,
+        "files": result.found, "ingested": result.ingested, "quarantined": result.quarantined,
+        "duplicates": result.duplicates,
         "reasons": result.reasons, "lost": result.found - result.ingested - result.quarantined - result.duplicates,
         "wrong_size": len(wrong_size), "seconds": result.seconds, "by_mutation": dict(sorted(ended.items())),
     }  # fmt: skip

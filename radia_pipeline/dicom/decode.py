@@ -50,8 +50,10 @@ def stored_values(container: Container, facts: PixelFacts) -> np.ndarray:
         raise
     except MemoryError:
         raise Refusal(reasons.TOO_LARGE, f"memory limit in {decoder.name}") from None
-    except Exception as error:
-        # Each codec has errors of its own; any of them means that the stream cannot be decoded whole.
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Each codec has errors of its own, Rust's panics stand beside Exception; all mean: it cannot be decoded whole.
         raise Refusal(reasons.DECODE_FAILED, f"{decoder.name}: {type(error).__name__}") from None
     if pixels.shape != (facts.rows, facts.columns):
         raise Refusal(reasons.LYING_HEADER, "decoded size differs from (0028,0010) × (0028,0011)")
@@ -135,36 +137,34 @@ def _jpeg_ls(stream: bytes, facts: PixelFacts) -> np.ndarray:
 
 
 def _jpeg_2000(stream: bytes, facts: PixelFacts) -> np.ndarray:
+    """OpenJPEG reads HTJ2K too. OpenJPH by imagecodecs is faster, but swallows its errors and returns what was there."""
     import openjpeg
 
     _match(codestream.j2k_header(stream), facts, "j2k")
     return np.asarray(openjpeg.decode(stream))
 
 
-def _htj2k(stream: bytes, facts: PixelFacts) -> np.ndarray:
-    import imagecodecs
-
-    _match(codestream.j2k_header(stream), facts, "j2k")
-    return np.asarray(imagecodecs.htj2k_decode(stream))
-
-
 def _rle(stream: bytes, facts: PixelFacts) -> np.ndarray:
-    """Decode RLE (PS3.5 G): its segments are byte planes, most significant first."""
-    from rle.rle import decode_frame
+    """Decode RLE (PS3.5 G): segments are byte planes, most significant first, each of exactly one byte per pixel.
 
-    if len(stream) < 64 or int.from_bytes(stream[:4], "little") != facts.bits_allocated // 8:
+    Segments are decoded one by one, since the decoder of whole frames cuts what is too long without a word.
+    """
+    from rle.rle import decode_segment
+
+    planes, count = facts.bits_allocated // 8, facts.rows * facts.columns
+    if len(stream) < 64 or int.from_bytes(stream[:4], "little") != planes:
         raise Refusal(reasons.LYING_HEADER, "RLE segments differ from (0028,0100)")
-    try:
-        plain = decode_frame(stream, facts.rows * facts.columns, facts.bits_allocated, "<")
-    except (KeyboardInterrupt, SystemExit, Exception):
-        raise
-    except BaseException as panic:
-        # The decoder is Rust: its panics (an index out of range) reach Python beside Exception.
-        raise Refusal(reasons.DECODE_FAILED, f"pylibjpeg-rle: {type(panic).__name__}") from None
-    flat = np.frombuffer(bytes(plain), f"<u{facts.bits_allocated // 8}")
-    if flat.size != facts.rows * facts.columns:
-        raise Refusal(reasons.DECODE_FAILED, "RLE yields another number of pixels")
-    return flat.reshape(facts.rows, facts.columns)
+    starts = [int.from_bytes(stream[4 + 4 * n : 8 + 4 * n], "little") for n in range(planes)]
+    if starts[0] != 64 or starts != sorted(starts) or starts[-1] >= len(stream):
+        raise Refusal(reasons.DECODE_FAILED, "RLE offsets lead nowhere")
+    pixels = np.zeros(count, f"<u{planes}")
+    for start, end in zip(starts, [*starts[1:], len(stream)]):
+        plane = np.frombuffer(decode_segment(stream[start:end]), np.uint8)
+        # A segment of odd length is padded with one zero, which some decoders read as one more pixel.
+        if plane.size != count and not (plane.size == count + 1 and plane[-1] == 0):
+            raise Refusal(reasons.LYING_HEADER, "RLE yields another number of pixels than (0028,0010) × (0028,0011)")
+        pixels = (pixels << 8 if planes > 1 else pixels) | plane[:count]
+    return pixels.reshape(facts.rows, facts.columns)
 
 
 DECODERS: dict[str, Decoder] = {
@@ -174,5 +174,5 @@ DECODERS: dict[str, Decoder] = {
     **dict.fromkeys(JPEG_LOSSLESS, Decoder("libjpeg-turbo + bit count", _jpeg_lossless)),
     **dict.fromkeys(JPEG_LS, Decoder("charls", _jpeg_ls)),
     **dict.fromkeys(JPEG_2000, Decoder("openjpeg", _jpeg_2000)),
-    **dict.fromkeys(HTJ2K, Decoder("openjph", _htj2k)),
+    **dict.fromkeys(HTJ2K, Decoder("openjpeg", _jpeg_2000)),
 }

@@ -85,6 +85,18 @@ def test_every_truncation_is_refused(syntax: str) -> None:
         assert refusal(data[:cut]) in reasons.REASONS
 
 
+def test_a_damaged_htj2k_stream_never_comes_out_half_decoded() -> None:
+    whole = files.picture(1, (128, 128))
+    data = bytearray(files.to_bytes(files.dataset(whole, syntax=files.HTJ2K)))
+    middle = len(data) - 6000
+    data[middle : middle + 3000] = b"\xff\x90" * 1500
+    try:
+        pixels = decoded(bytes(data))
+    except Refusal:
+        return
+    assert pixels.shape == whole.shape and np.ptp(pixels) > 0
+
+
 @pytest.mark.parametrize("predictor", range(1, 8))
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_bit_count_of_lossless_jpeg_is_exact(predictor: int, bits: int) -> None:

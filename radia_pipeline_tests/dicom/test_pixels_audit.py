@@ -72,8 +72,8 @@ def test_the_planted_text_of_the_real_delivery_is_found_in_its_pixels(real_root:
 @pytest.mark.parametrize(
     ("spelling", "view"),
     [("PA", "PA"), ("pa", "PA"), ("Postero-Anterior", "PA"), ("AP PORTABLE", "AP"), ("A.P.", "AP"), ("LL", "LATERAL"),
-     ("LLAT", "LATERAL"), ("Lateral, left", "LATERAL"), ("PROFIL GAUCHE", "LATERAL"), ("", "UNKNOWN"), ("LAO", "UNKNOWN"),
-     ("PAPA", "UNKNOWN"), ("LLD", "UNKNOWN")],
+     ("LLAT", "LATERAL"), ("Lateral, left", "LATERAL"), ("PROFIL GAUCHE", "LATERAL"), ("", "UNKNOWN"),
+     ("LAO", "UNKNOWN"), ("PAPA", "UNKNOWN"), ("LLD", "UNKNOWN")],
 )  # fmt: skip
 def test_views_in_their_spellings(spelling: str, view: str) -> None:
     assert normalise(spelling) == view
@@ -120,7 +120,8 @@ def test_perceptual_hash_stands_small_changes_and_tells_pictures_apart() -> None
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize(
     "tags",
-    [{"WindowCenter": "1800", "WindowWidth": "2500"}, {"WindowCenter": "700", "WindowWidth": "900", "VOILUTFunction": "SIGMOID"},
+    [{"WindowCenter": "1800", "WindowWidth": "2500"},
+     {"WindowCenter": "700", "WindowWidth": "900", "VOILUTFunction": "SIGMOID"},
      {"WindowCenter": "1000", "WindowWidth": "3000", "RescaleSlope": "1.5", "RescaleIntercept": "-600"}],
     ids=["linear", "sigmoid", "rescaled"],
 )  # fmt: skip
