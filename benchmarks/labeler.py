@@ -180,7 +180,8 @@ def main() -> None:
         }
         macro = ", ".join(f"{k} F1 {v:.3f}" for k, v in kept[name]["quality"]["macro"].items())
         print(
-            f"{name} {result['version']}: {speed:,.0f} reports/s; radia × {kept[name]['ours_is_times_as_fast']}; {macro}"
+            f"{name} {result['version']}: {speed:,.0f} reports/s; "
+            f"radia × {kept[name]['ours_is_times_as_fast']}; {macro}"
         )
         print("   right by phenomenon:", kept[name]["right_by_phenomenon"])
     path = HERE / "results" / "labeler.json"

@@ -110,7 +110,10 @@ def test_an_unexpected_error_shows_its_place_and_never_its_value(capsys, monkeyp
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
     heavy = ("torch", "dagster", "mlflow", "pandas")
-    code = f"import sys; from radia_pipeline.cli import main; main(['--help']); print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        "import sys; from radia_pipeline.cli import main; main(['--help']); "
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

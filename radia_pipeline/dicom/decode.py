@@ -137,7 +137,7 @@ def _jpeg_ls(stream: bytes, facts: PixelFacts) -> np.ndarray:
 
 
 def _jpeg_2000(stream: bytes, facts: PixelFacts) -> np.ndarray:
-    """OpenJPEG reads HTJ2K too. OpenJPH by imagecodecs is faster, but swallows its errors and returns what was there."""
+    """OpenJPEG reads HTJ2K too. OpenJPH by imagecodecs is faster, but swallows errors and returns what was there."""
     import openjpeg
 
     _match(codestream.j2k_header(stream), facts, "j2k")

@@ -19,9 +19,15 @@ def as_record(reading: Reading) -> dict:
         "labels": dict(reading.labels),
         "mentions": [
             {
-                "class": mention.class_, "concept": mention.concept, "status": mention.status, "start": mention.start,
-                "end": mention.end, "section": mention.section, "cue": mention.cue, "rule": mention.rule_id,
-            }  # fmt: skip
+                "class": mention.class_,
+                "concept": mention.concept,
+                "status": mention.status,
+                "start": mention.start,
+                "end": mention.end,
+                "section": mention.section,
+                "cue": mention.cue,
+                "rule": mention.rule_id,
+            }
             for mention in reading.mentions
         ],
         "is_unlabelled": reading.attributes.is_unlabelled,
