@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
@@ -155,10 +158,17 @@ def execute(
     reports: list[StepReport] = []
     failed_sources: set[str] = set()
     all_sources = {run.partition for run in plan.runs if run.partition}
-    with instance_of(lake) if instance is None else contextlib.nullcontext(instance) as instance:
+    alone = instance is not None
+    with contextlib.nullcontext(instance) if alone else instance_of(lake) as instance:
         for batch in plan.batches:
             wanted = [run for run in batch if run.partition not in failed_sources]
-            for report in _run_batch(job, instance, wanted, on_start):
+            together = 1 if alone else trainers_at_once(wanted)
+            ended = (
+                _side_by_side(lake, wanted, together, on_start)
+                if together > 1
+                else _in_turn(job, instance, wanted, on_start)
+            )
+            for report in ended:
                 reports.append(report)
                 on_end(report)
                 if report.error and report.partition is not None:
@@ -168,41 +178,40 @@ def execute(
     return reports
 
 
-def trainers_at_once(count: int) -> int:
-    """Return how many trainings share this machine: one where there is a GPU, else one for each core."""
-    return 1 if shutil.which("nvidia-smi") else max(1, min(count, os.cpu_count() or 1))
+def trainers_at_once(batch: Sequence[Run]) -> int:
+    """Return how many runs of a batch share this machine: trainings do, one a core, unless there is a GPU."""
+    if len(batch) < 2 or batch[0].partition is not None or shutil.which("nvidia-smi"):
+        return 1
+    return max(1, min(len(batch), os.cpu_count() or 1))
 
 
-def _run_batch(job, instance, batch: list[Run], on_start: Callable[[str, str | None], None]) -> Iterator[StepReport]:
-    """Run a batch, trainings side by side with a share of the cores each; reports come as runs end."""
-    together = trainers_at_once(len(batch)) if len(batch) > 1 and batch[0].partition is None else 1
-    if together == 1:
-        for run in batch:
-            on_start(run.title, run.partition)
-            yield _run_one(job, instance, run)
-        return
-    with (
-        _environment(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // together))),
-        ThreadPoolExecutor(together) as pool,
-    ):
+def _in_turn(job, instance, batch: Sequence[Run], on_start: Callable[[str, str | None], None]) -> Iterator[StepReport]:
+    for run in batch:
+        on_start(run.title, run.partition)
+        yield run_one(job, instance, run)
+
+
+def _side_by_side(
+    lake: Lake, batch: Sequence[Run], together: int, on_start: Callable[[str, str | None], None]
+) -> Iterator[StepReport]:
+    """Run a batch in processes of their own (two Dagster runs in one process block each other); reports as they end."""
+    env = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // together)), **os.environ}
+    with ThreadPoolExecutor(together) as pool:
         waiting = []
         for run in batch:
             on_start(run.title, run.partition)
-            waiting.append(pool.submit(_run_one, job, instance, run))
+            waiting.append(pool.submit(_in_a_process, lake, run, env))
         for done in as_completed(waiting):
             yield done.result()
 
 
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Set variables for child processes and put them back; what the user has set stays."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
+def _in_a_process(lake: Lake, run: Run, env: dict[str, str]) -> StepReport:
+    started = time.monotonic()
+    command = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.defs.one_run", os.fspath(lake.root), *run.names]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    answer = done.stdout.strip().splitlines()
+    error = json.loads(answer[-1])["error"] if done.returncode == 0 and answer else "the process of the run ended early"
+    return StepReport(run.title, run.partition, time.monotonic() - started, error)
 
 
 def as_error(text: str) -> RadiaError:
@@ -213,7 +222,8 @@ def as_error(text: str) -> RadiaError:
     return found(words) if is_ours else RunFailed(text)
 
 
-def _run_one(job, instance, run: Run) -> StepReport:
+def run_one(job, instance, run: Run) -> StepReport:
+    """Execute one run in this process and report on it."""
     started = time.monotonic()
     result = job.execute_in_process(
         instance=instance,
