@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import dagster as dg
 
 from radia_pipeline import errors
 from radia_pipeline.defs.instance import dagster_home
+from radia_pipeline.defs.training import POOL
 from radia_pipeline.errors import RadiaError, RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 
@@ -180,7 +180,7 @@ def execute(
 
 def trainers_at_once(batch: Sequence[Run]) -> int:
     """Return how many runs of a batch share this machine: trainings do, one a core, unless there is a GPU."""
-    if len(batch) < 2 or batch[0].partition is not None or shutil.which("nvidia-smi"):
+    if len(batch) < 2 or batch[0].partition is not None or POOL is not None:
         return 1
     return max(1, min(len(batch), os.cpu_count() or 1))
 

@@ -1,5 +1,6 @@
 """Assets of the groups ``training`` and ``detection`` that train: one process each, through Dagster Pipes."""
 
+import shutil
 import sys
 
 import dagster as dg
@@ -7,7 +8,8 @@ import dagster as dg
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS
 
-GPU_POOL = "gpu"
+POOL = "gpu" if shutil.which("nvidia-smi") else None
+"""Trainings wait for each other where there is a GPU; without one, each keeps a core busy and they may go together."""
 MAX_RUNTIME_S = 7 * 24 * 3600
 
 
@@ -34,7 +36,7 @@ def classifier_asset(recipe: str, *, initialised_from: str | None = None) -> dg.
         group_name="training",
         kinds={"pytorch", "mlflow"},
         owners=[OWNERS["training"]],
-        pool=GPU_POOL,
+        pool=POOL,
         op_tags={"dagster/max_runtime": MAX_RUNTIME_S},
         description=f"Classifier trained by the recipe {recipe}: one process, one MLflow run, one model.",
     )
@@ -49,7 +51,7 @@ def classifier_asset(recipe: str, *, initialised_from: str | None = None) -> dg.
     group_name="detection",
     kinds={"pytorch", "onnx", "mlflow"},
     owners=[OWNERS["detection"]],
-    pool=GPU_POOL,
+    pool=POOL,
     op_tags={"dagster/max_runtime": MAX_RUNTIME_S},
     description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; exported to ONNX.",
 )

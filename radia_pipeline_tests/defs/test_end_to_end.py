@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import dagster as dg
@@ -44,11 +45,13 @@ def world(tmp_path_factory):
 
 def plant_canary(reports: Path) -> None:
     """Write an identity into one report's text: it may reach the restricted table of reports and nothing else."""
-    head, first, *rest = reports.read_text(encoding="utf-8").split("\n", 2)
-    assert '"' not in first.split(",")[0]
-    study, patient, text = first.split(",", 2)
-    text = text.rstrip("\r").strip('"')
-    reports.write_text("\n".join([head, f'{study},{patient},"{text} {CANARY}."', *rest]), encoding="utf-8")
+    with reports.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    rows[0]["report"] += f" {CANARY}."
+    with reports.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def run_all(definitions, lake, instance) -> list:
@@ -169,7 +172,8 @@ def test_an_absent_source_fails_its_partition_only_and_says_so(world):
 
 def test_no_identity_reaches_dagster_mlflow_or_a_page(world):
     lake, _, instance, deliveries = world
-    native = {line.split(",")[1] for line in (deliveries / "ccsmtl" / "reports.csv").read_text().splitlines()[1:]}
+    with (deliveries / "ccsmtl" / "reports.csv").open(encoding="utf-8", newline="") as handle:
+        native = {row["patient_id"] for row in csv.DictReader(handle)}
     native = {name for name in native if name.startswith("CC")} | {CANARY}
     assert len(native) > 20
     events = "".join(
