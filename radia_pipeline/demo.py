@@ -31,7 +31,7 @@ class Size:
     seed: int = 7
 
 
-FULL = Size({"ccsmtl": 700, "nih_cxr14": 450}, 320, CPU_RECIPES, "small")
+FULL = Size({"ccsmtl": 720, "nih_cxr14": 480}, 320, CPU_RECIPES, "small")
 SMALL = Size({"ccsmtl": 60, "nih_cxr14": 40}, 256, ("smoke_linear", "smoke_pcam"), "smoke")
 
 

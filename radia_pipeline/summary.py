@@ -12,6 +12,13 @@ from radia_pipeline.console import interval, table
 from radia_pipeline.lake.lake import Lake
 
 POOLS = ("train", "validation", "test")
+ORDER = ("detector", "pseudo_boxes", "control: usual place", "control: random place")
+CONTROLS = {
+    "prior": "control: usual place",
+    "prior_blind": "control: usual place, no model",
+    "random": "control: random place",
+}
+"""What the controls of ``localisation`` are called where people read."""
 CANDIDATE_RULE = "rule:"
 """Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
 
@@ -103,19 +110,34 @@ def as_text(summary: dict[str, Any]) -> str:
             + table(["model", "AUC", "F1", "studies"], rows)
         )
     if summary.get("saliency_benchmark"):
-        rows = [[r["recipe"], r["method"], _shown(r), r["boxes"]] for r in summary["saliency_benchmark"]]
+        rows = [
+            [r["recipe"], CONTROLS.get(r["method"], r["method"]), _shown(r), r["boxes"]]
+            for r in summary["saliency_benchmark"]
+        ]
         parts.append(
             "Saliency against radiologists' boxes, mAP@.3\n" + table(["recipe", "method", "mAP@.3", "boxes"], rows)
         )
     if summary.get("detector_scorecard"):
-        rows = [[r["model"], r["against"], r["level"], _shown(r), r["boxes"]] for r in summary["detector_scorecard"]]
-        parts.append("Detector, mAP@.3\n" + table(["boxes of", "against", "level", "mAP@.3", "boxes"], rows))
+        parts.append(_detector_text(summary["detector_scorecard"]))
     if summary.get("truth"):
-        rows = [[r["boxes_of"], r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]]
+        rows = [
+            [CONTROLS.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]
+        ]
         parts.append(
             "Against the phantom's true boxes, mAP@.3\n" + table(["boxes of", "pool", "mAP@.3", "true boxes"], rows)
         )
     return "\n\n".join(parts)
+
+
+def _detector_text(rows: list[dict[str, Any]]) -> str:
+    """One line for each set of boxes and what it is judged against; "look here" ignores the class."""
+    found = {(row["against"], row["model"], row["level"]): row for row in rows}
+    levels = {"class": "by class", "group": "by group", "agnostic": "look here"}
+    lines = [
+        [model, against, *(_shown(found.get((against, model, level))) for level in levels)]
+        for against, model in sorted({key[:2] for key in found}, key=lambda key: (key[0], ORDER.index(key[1])))
+    ]
+    return "Detector on the test pool, mAP@.3\n" + table(["boxes of", "judged against", *levels.values()], lines)
 
 
 def _sources_text(counts: list[dict[str, Any]]) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -208,9 +209,16 @@ def _side_by_side(
 def _in_a_process(lake: Lake, run: Run, env: dict[str, str]) -> StepReport:
     started = time.monotonic()
     command = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.defs.one_run", os.fspath(lake.root), *run.names]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    answer = done.stdout.strip().splitlines()
-    error = json.loads(answer[-1])["error"] if done.returncode == 0 and answer else "the process of the run ended early"
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as stdout:
+        with subprocess.Popen(command, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                if line.startswith(f"  {run.names[0].rpartition('/')[2]}: "):
+                    sys.stderr.write(line)  # what the training says of itself; the rest is Dagster's
+                    sys.stderr.flush()
+        stdout.seek(0)
+        answer = stdout.read().strip().splitlines()
+    is_whole = process.returncode == 0 and answer
+    error = json.loads(answer[-1])["error"] if is_whole else "the process of the run ended early"
     return StepReport(run.title, run.partition, time.monotonic() - started, error)
 
 

@@ -135,11 +135,18 @@ def main(arguments: list[str] | None = None) -> int:
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
-        say = ProgressLines(pipes.log.info)
+
+        def both(line: str) -> None:
+            pipes.log.info(line)
+            _stderr(f"  {options.name}: {line}")  # the terminal that waits, and Dagster's compute log
 
         def work() -> None:
             figures = train_tracked(
-                options.kind, options.name, Lake.open(options.lake), on_event=say, dagster_run_id=pipes.run_id
+                options.kind,
+                options.name,
+                Lake.open(options.lake),
+                on_event=ProgressLines(both),
+                dagster_run_id=pipes.run_id,
             )
             pipes.report_asset_materialization(
                 metadata=figures, data_version=str(figures.get("fingerprint", "")) or None
