@@ -9,16 +9,11 @@ from collections import Counter
 from typing import Any
 
 from radia_pipeline.console import interval, table
+from radia_pipeline.evaluation.report_figures import CONTROL_NAMES
 from radia_pipeline.lake.lake import Lake
 
 POOLS = ("train", "validation", "test")
 ORDER = ("detector", "pseudo_boxes", "control: usual place", "control: random place")
-CONTROLS = {
-    "prior": "control: usual place",
-    "prior_blind": "control: usual place, no model",
-    "random": "control: random place",
-}
-"""What the controls of ``localisation`` are called where people read."""
 CANDIDATE_RULE = "rule:"
 """Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
 
@@ -111,7 +106,7 @@ def as_text(summary: dict[str, Any]) -> str:
         )
     if summary.get("saliency_benchmark"):
         rows = [
-            [r["recipe"], CONTROLS.get(r["method"], r["method"]), _shown(r), r["boxes"]]
+            [r["recipe"], CONTROL_NAMES.get(r["method"], r["method"]), _shown(r), r["boxes"]]
             for r in summary["saliency_benchmark"]
         ]
         parts.append(
@@ -121,7 +116,7 @@ def as_text(summary: dict[str, Any]) -> str:
         parts.append(_detector_text(summary["detector_scorecard"]))
     if summary.get("truth"):
         rows = [
-            [CONTROLS.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]
+            [CONTROL_NAMES.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]
         ]
         parts.append(
             "Against the phantom's true boxes, mAP@.3\n" + table(["boxes of", "pool", "mAP@.3", "true boxes"], rows)
