@@ -116,7 +116,8 @@ def as_text(summary: dict[str, Any]) -> str:
         parts.append(_detector_text(summary["detector_scorecard"]))
     if summary.get("truth"):
         rows = [
-            [CONTROL_NAMES.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]
+            [CONTROL_NAMES.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]]
+            for r in summary["truth"]
         ]
         parts.append(
             "Against the phantom's true boxes, mAP@.3\n" + table(["boxes of", "pool", "mAP@.3", "true boxes"], rows)
