@@ -57,14 +57,25 @@ def demo(small: bool, lake_root: Path, fresh: bool, as_json: bool) -> None:
 @click.option(
     "--ocr", type=click.Choice(["auto", "off", "require"]), help="Search pixels for burned-in text (default: auto)."
 )
+@click.option(
+    "--official-split",
+    type=click.Choice(["ignore", "respect"]),
+    help="Follow the publishers' own splits (fixed for a lake at its first placement; default: ignore).",
+)
 @lake_option
 @json_option
-def run(sources_root, sources, until, recipes, ocr, lake_root, as_json) -> None:
+def run(sources_root, sources, until, recipes, ocr, official_split, lake_root, as_json) -> None:
     """Run the pipeline: each source, then the cohort, then the models. Absent sources are named and skipped."""
     from radia_pipeline.run import run_pipeline
 
     summary, text = run_pipeline(
-        lake_root, sources_root=sources_root, sources=sources, until=until, recipes=recipes, ocr=ocr
+        lake_root,
+        sources_root=sources_root,
+        sources=sources,
+        until=until,
+        recipes=recipes,
+        ocr=ocr,
+        official_split=official_split,
     )
     print_json(summary) if as_json else click.echo(text)
     if summary["failed"]:
@@ -192,6 +203,22 @@ def audit(files: tuple[Path, ...], source: str, as_json: bool) -> None:
                 click.echo(f"  {finding}")
     if any(found.values()):
         raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("patient_keys", nargs=-1, required=True)
+@lake_option
+@json_option
+def forget(patient_keys: tuple[str, ...], lake_root, as_json: bool) -> None:
+    """Remove patients for good (Law 25): pixels, rows in all versions, packed data, predictions, review marks.
+
+    PATIENT_KEYS are keyed hashes, as in the tables' column patient_key. What cannot be reached is listed.
+    """
+    from radia_pipeline.forget import as_text, forget_patients
+    from radia_pipeline.lake.lake import Lake
+
+    result = forget_patients(patient_keys, Lake.open(lake_root, create=False))
+    print_json(vars(result)) if as_json else click.echo(as_text(result))
 
 
 for _group in (cli_tables.tables, cli_tables.contracts, cli_tables.manifest, cli_tables.ledger):

@@ -110,6 +110,13 @@ class Journal:
         with self._translated(), self._connection:
             self._connection.executemany("insert or replace into placed values (?, ?, ?, ?)", rows)
 
+    def ids_of(self, patient_keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        """Yield (image id, study id, patient key) of the patients' lines."""
+        query = "select image_id, study_id, patient_key from files where patient_key = ?"
+        with self._translated():
+            for key in sorted(patient_keys):
+                yield from self._connection.execute(query, (key,))
+
     def forget_patients(self, patient_keys: Iterable[str]) -> int:
         """Remove the patients' lines for good; the file is rewritten, so that nothing of them stays in free pages."""
         removed = 0

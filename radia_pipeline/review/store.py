@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +83,24 @@ def latest_reviews(lake: Lake) -> dict[tuple[str, str, str], Review]:
     """The verdict in force per (source, study_id, class): the last one given; a withdrawn cell is absent."""
     latest = {(r.source, r.study_id, r.class_name): r for r in _read_lines(lake.reviews_path)}
     return {cell: review for cell, review in latest.items() if review.value is not None}
+
+
+def forget_studies(lake: Lake, study_ids: Collection[str]) -> int:
+    """Remove every verdict on these studies and return how many there were; the lines that stay are numbered anew.
+
+    This is the one way in which the store loses a line: a patient who is forgotten by law.
+    """
+    path = lake.reviews_path
+    if not path.exists():
+        return 0
+    with lake.lock("reviews"):
+        reviews = _read_lines(path)
+        kept = [review for review in reviews if review.study_id not in study_ids]
+        if len(kept) < len(reviews):
+            lines = [_encode(_stamp(review, number)) for number, review in enumerate(kept, start=1)]
+            with atomic.writable(path.parent):
+                atomic.write_bytes(path, b"".join(lines))
+    return len(reviews) - len(kept)
 
 
 def _validate(review: Review) -> None:
