@@ -14,7 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.canvas import generator
@@ -65,8 +64,7 @@ def _labels(source: str, study) -> dict[str, int | None]:
         said = write_report(places, generator(study.text_seed, "report")).said
     else:
         said = said_by_table(study)
-    labelled = source_sheet(source).labels
-    return {row["class"]: row["value"] for row in label_rows(source, "", said, study.pathologies, labelled)}
+    return {row["class"]: row["value"] for row in label_rows(source, "", said, study.pathologies)}
 
 
 def write_training_lake(root: Path, patients: dict[str, int] | None = None, seed: int = 0, workers: int = 2) -> Lake:
