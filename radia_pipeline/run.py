@@ -26,11 +26,13 @@ def run_pipeline(
     until: str | None = None,
     recipes: Sequence[str] = (),
     ocr: str | None = None,
+    official_split: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``."""
     lake = Lake.open(lake_root)
     Pseudonymizer.from_environment(lake)
-    settings = _settings(lake, sources_root, recipes, ocr)
+    _require_official_split(lake, official_split)
+    settings = _settings(lake, sources_root, recipes, ocr, official_split)
     present, absent = locate_all(Path(settings.sources_root), sources or None)
     for name in absent:
         say(f"Source {name}: absent under {settings.sources_root}, skipped.")
@@ -39,7 +41,17 @@ def run_pipeline(
     return summary, as_text(summary)
 
 
-def _settings(lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr: str | None) -> Settings:
+def _require_official_split(lake: Lake, official_split: str | None) -> None:
+    """Refuse another choice than the lake's before any work is done; pools are for ever."""
+    if official_split is not None:
+        from radia_pipeline.cohort.official import policy_of
+
+        policy_of(lake, official_split)
+
+
+def _settings(
+    lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr: str | None, official_split: str | None
+) -> Settings:
     from radia_pipeline.learning.recipes import load_recipe
 
     known = read_settings(lake.root)
@@ -49,7 +61,13 @@ def _settings(lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr
     chosen = tuple(recipes) or known.recipes or CPU_RECIPES
     for name in chosen:
         load_recipe(name)
-    return change_settings(lake.root, sources_root=root, recipes=chosen, ocr=ocr or known.ocr)
+    return change_settings(
+        lake.root,
+        sources_root=root,
+        recipes=chosen,
+        ocr=ocr or known.ocr,
+        official_split=official_split or known.official_split,
+    )
 
 
 def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> dict[str, str]:

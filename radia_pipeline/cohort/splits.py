@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -27,6 +27,8 @@ LATE_LINK = "late_link"
 _POOL_SALT = b"radia pools 1\0"
 _FOLD_SALT = b"radia folds 1\0"
 _LEVEL = {pool: level for level, pool in enumerate(POOLS)}
+_OFFICIAL_LEVEL = {"train_or_validation": -1, **_LEVEL}
+"""NIH publishes one list for train and validation; it decides only where no other list does."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class SplitPolicy:
 
 @dataclass(frozen=True)
 class SplitsResult:
-    """Counts of patients; ``sources``: which were present; ``excluded``: patients on the lower side of a late link."""
+    """Counts of patients; ``sources``: which were present; ``excluded``: patients on the lower side of a late link.
+
+    ``in_several_lists``: patients whose images stand in several of a publisher's lists (the highest pool decided).
+    """
 
     patients: int
     groups: int
@@ -58,6 +63,8 @@ class SplitsResult:
     pools: Mapping[str, int]
     reasons: Mapping[str, int]
     linked_groups: int = 0
+    official_split: str = "ignore"
+    in_several_lists: int = 0
     version: str = ""
     pools_of_source: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -75,6 +82,19 @@ def pool_by_hash(group: str, policy: SplitPolicy) -> str:
     return "validation" if position < policy.train_share + policy.validation_share else "test"
 
 
+def pool_by_list(group: str, listed: str, policy: SplitPolicy) -> str:
+    """Return the pool of a group in a publisher's list; a list of train and validation leaves those two to the hash."""
+    if listed != "train_or_validation":
+        return listed
+    share = policy.train_share / (policy.train_share + policy.validation_share)
+    return "train" if unit_interval(_POOL_SALT, group) < share else "validation"
+
+
+def highest_official(lists: Iterable[str]) -> str:
+    """Return the list that decides where images of one patient or group stand in several."""
+    return max(lists, key=_OFFICIAL_LEVEL.__getitem__)
+
+
 def fold_by_hash(group: str) -> int:
     """Return the fold (0 to 4) of a train group."""
     return int(unit_interval(_FOLD_SALT, group) * FOLDS)
@@ -85,9 +105,10 @@ def build_splits(
 ) -> SplitsResult:
     """Write ``splits`` over all sources present in ``images``, placing only patients that the ledger does not know.
 
-    Needs ``images``; ``duplicates`` and ``image_links`` are used where they exist. ``official``: patient_key → pool,
-    read only under ``official_split: respect``. Raises EmptyPool without patients, BadInput where the policy differs
-    from the ledger's, LedgerDamaged, ContractViolation where an assertion fails; nothing is published then.
+    Needs ``images``; ``duplicates`` and ``image_links`` are used where they exist. ``official``: patient_key → pool (or
+    ``train_or_validation``), read only under ``official_split: respect``. Raises EmptyPool without patients, BadInput
+    where the policy differs from the ledger's, LedgerDamaged, ContractViolation where an assertion fails; nothing is
+    published then.
     """
     policy = policy or SplitPolicy()
     keys, sources, present = _patients(lake)
@@ -98,7 +119,7 @@ def build_splits(
     links = _patient_links(lake)
     with lake.lock("ledger"):
         ledger = read_ledger(lake)
-        _require_policy(ledger, policy)
+        require_policy(ledger, policy)
         _require_published_are_known(lake, ledger)
         groups = group_of(keys, links)
         placements = place(keys, sources, groups, ledger.placements, policy, official)
@@ -136,7 +157,7 @@ def place(
             mate = inherited[group]
             placements.append(Placement(source, key, mate.pool, mate.fold, "group"))
             continue
-        pool = given.get(group) or pool_by_hash(group, policy)
+        pool = pool_by_list(group, given[group], policy) if group in given else pool_by_hash(group, policy)
         fold = fold_by_hash(group) if pool == "train" else None
         placements.append(Placement(source, key, pool, fold, "official" if group in given else "hash"))
     return placements
@@ -148,12 +169,11 @@ def _outranks(one: Placement, other: Placement) -> bool:
 
 
 def _official_pools(keys: Sequence[str], groups: Sequence[str], official: Mapping[str, str]) -> dict[str, str]:
-    """Return the highest official pool among each group's members."""
+    """Return the list that decides for each group of which a member stands in one."""
     pools: dict[str, str] = {}
     for key, group in zip(keys, groups):
-        pool = official.get(key)
-        if pool is not None and (group not in pools or _LEVEL[pool] > _LEVEL[pools[group]]):
-            pools[group] = pool
+        if key in official:
+            pools[group] = highest_official([official[key], pools.get(group, official[key])])
     return pools
 
 
@@ -248,7 +268,8 @@ def _patient_links(lake: Lake) -> list[tuple[str, str]]:
     return list(zip(links.column(0).to_pylist(), links.column(1).to_pylist()))
 
 
-def _require_policy(ledger: Ledger, policy: SplitPolicy) -> None:
+def require_policy(ledger: Ledger, policy: SplitPolicy) -> None:
+    """Refuse another policy than the one with which the ledger's patients were placed; raises BadInput."""
     if ledger.policy is not None and dict(ledger.policy) != asdict(policy):
         raise BadInput(
             "The policy for pools differs from the one with which this lake's patients were placed",

@@ -20,9 +20,10 @@ def build_image_links(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets("splits", deps=("images", "duplicates", "image_links"), plots=pools_plot)
 def build_splits(context: dg.AssetExecutionContext, radia: Radia):
     """Group and pool of every patient, over all sources present. A patient never moves."""
-    from radia_pipeline.cohort.splits import build_splits as build
+    from radia_pipeline.cohort.official import place_patients
 
-    return build(radia.lake())
+    settings = radia.settings()
+    return place_patients(radia.lake(), radia.pseudonymizer(), settings.sources_root, settings.official_split)
 
 
 @table_assets("evaluation_sets", deps=("splits", "labels", "image_links", "images"))

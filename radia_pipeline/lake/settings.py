@@ -16,12 +16,16 @@ from radia_pipeline.lake import atomic
 
 @dataclass(frozen=True)
 class Settings:
-    """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require."""
+    """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require.
+
+    ``official_split`` is ignore or respect; None leaves it to the lake's ledger, which fixes it at the first placement.
+    """
 
     sources_root: str | None = None
     recipes: tuple[str, ...] = ()
     detector: str = "small"
     ocr: str = "auto"
+    official_split: str | None = None
 
 
 def read_settings(root: Path) -> Settings:

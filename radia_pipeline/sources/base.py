@@ -34,7 +34,8 @@ class DeliveredFile:
 class ImageFacts:
     """What a source's own table says of one image; for DICOM deliveries the header says it instead.
 
-    Lengths are in original pixels, spacing in millimetres, age in years, dates as YYYYMMDD.
+    Lengths are in original pixels, spacing in millimetres, age in years, dates as YYYYMMDD. ``official_split``: train,
+    validation, test, train_or_validation (one published list for both), or None.
     """
 
     native_image_id: str

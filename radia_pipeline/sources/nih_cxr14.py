@@ -136,7 +136,7 @@ class NihCxr14:
             if path is None:
                 continue
             for row in read_lines(path):
-                splits.setdefault(row, "train" if pool == "train_or_validation" else pool)
+                splits.setdefault(row, pool)
         return splits
 
 
