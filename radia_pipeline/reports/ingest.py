@@ -1,18 +1,21 @@
-"""Delivered reports -> the table ``reports``: one row per study, identifiers keyed.
+"""Delivered reports -> the table ``reports``: one row per study, identifiers keyed, nobody named.
 
-Belongs here: joining several texts of one study, counting what does not fit. Does not belong here: reading the text.
+Belongs here: joining several texts of one study, refusing texts that name a person, counting what does not fit. Does not
+belong here: reading the text, and the rules of the gate (``identity``).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.reports.identity import Breach, breaches, report_policy_of
 from radia_pipeline.sources.base import Source
 
 JOINT = "\n\n"
@@ -22,7 +25,8 @@ JOINT = "\n\n"
 @dataclass(frozen=True)
 class ReportsResult:
     """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``:
-    studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: blank."""
+    studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: blank;
+    ``refused``: studies whose text names a person and stays outside; ``refused_by_rule``: studies by the gate's rule."""
 
     found: int
     studies: int
@@ -33,6 +37,8 @@ class ReportsResult:
     version: str
     changed: bool
     problems: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0
+    refused_by_rule: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudonymizer) -> ReportsResult:
@@ -56,7 +62,10 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
             repeated += 1
         else:
             known.append(text)
-    rows = [_row(source.name, study, patients[study], parts, keys) for study, parts in texts.items()]
+    refusals = _refusals(source.name, texts)
+    rows = [
+        _row(source.name, study, patients[study], parts, keys, refusals.get(study)) for study, parts in texts.items()
+    ]
     written = lake.write("reports", rows or empty("reports"), source.name)
     joined = sum(len(parts) > 1 for parts in texts.values())
     return ReportsResult(
@@ -69,11 +78,28 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
         written.version,
         written.changed,
         dict(delivered.problems),
+        len(refusals),
+        dict(
+            sorted(Counter(rule for found in refusals.values() for rule in {breach.rule for breach in found}).items())
+        ),
     )
 
 
-def _row(source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer) -> dict:
-    text = JOINT.join(part for part in parts if part.strip()) if len(parts) > 1 else parts[0]
+def _joined(parts: list[str]) -> str:
+    return JOINT.join(part for part in parts if part.strip()) if len(parts) > 1 else parts[0]
+
+
+def _refusals(source: str, texts: Mapping[str, list[str]]) -> dict[str, list[Breach]]:
+    """Return {study: breaches} of the studies whose texts name a person; one such text refuses all of its study."""
+    policy = report_policy_of(source)
+    found = ((study, breaches(_joined(parts), policy)) for study, parts in texts.items())
+    return {study: broken for study, broken in found if broken}
+
+
+def _row(
+    source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer, refusal: Iterable[Breach] | None
+) -> dict:
+    text = _joined(parts) if refusal is None else ""
     return {
         "source": source,
         "study_id": keys.study_id(source, study),
@@ -81,4 +107,5 @@ def _row(source: str, study: str, patient: str, parts: list[str], keys: Pseudony
         "report_text": text,
         "text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         "text_count": len(parts),
+        "refusal": None if refusal is None else "; ".join(str(breach) for breach in refusal),
     }

@@ -7,6 +7,7 @@ words themselves (the YAML files, which a radiologist can review).
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -18,6 +19,8 @@ import yaml
 from radia_pipeline.reports.words import FIRST_WORD, TOKEN, Typos, WordTable, fold, stem
 
 HERE = Path(__file__).parent
+_SET = re.compile(r"\$(\w+)")
+"""A list of words that several forms share ("n est pas $seen"); the lists stand in cues.yaml."""
 DE = "de|d|du|des|de_la|de_l|d_un|d_une|de_cette|de_ce|aux"
 LEAF = -1
 """Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
@@ -87,6 +90,9 @@ KINDS = (
     "stop",
     "presence",
     "mimic",
+    "at_wall",
+    "same",
+    "place",
 )
 KIND = {name: number for number, name in enumerate(KINDS)}
 READABLE = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "quality", "other", "anatomy"))
@@ -143,6 +149,9 @@ class Rulebook:
     bare_ends: frozenset[tuple[int, ...]]
     bare_first: frozenset[int]
     indication_words: frozenset[int]
+    type_words: frozenset[int]
+    enlarged_words: frozenset[int]
+    lung_words: frozenset[int]
     words: dict[str, int] = field(default_factory=dict)
 
 
@@ -186,7 +195,7 @@ def _code_bytes() -> bytes:
 
 
 def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
-    book = _Builder()
+    book = _Builder(cues["sets"])
     for entry in lexicon["rules"] + cues["rules"]:
         book.add_rule(entry)
     for attribute, forms in cues["remarks"].items():
@@ -217,6 +226,7 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
         ends,
         frozenset(t[0] for t in bare | ends),
         indication,
+        *(frozenset(book.symbol(w) for w in cues[k]) for k in ("type_words", "enlarged_words", "lung_words")),
         book.symbols,
     )
 
@@ -224,13 +234,24 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
 class _Builder:
     """Collects words and phrases; the first rule that claims a form keeps it."""
 
-    HEDGES = ("hedge_near", "hedge_before")
-    SHORTEST: ClassVar = {"hedge_near": 8, "hedge_before": 8}
-    """Hedges have real neighbours that findings have not ("embauche", "ébauche"): only long ones are corrected."""
-    CORRECTED = ("finding", "fixed_finding", "anatomy")
+    SHORTEST: ClassVar = {
+        "finding": 6,
+        "fixed_finding": 6,
+        "anatomy": 6,
+        "hedge_near": 8,
+        "hedge_before": 8,
+        "normal": 8,
+        "enlarged": 8,
+        "enlargement": 8,
+        "deny": 7,
+        "resolved": 8,
+        "lessened": 8,
+    }
+    """Letters from which a word of this kind is corrected; cues have real neighbours that findings have not."""
     UNCORRECTED_RULES = ("exam_anatomy", "bone_anatomy", "lung_anatomy")
 
-    def __init__(self) -> None:
+    def __init__(self, sets: dict[str, list[str]]) -> None:
+        self.sets = {name: "|".join(w.replace(" ", "_") for w in words) for name, words in sets.items()}
         self.symbols: dict[str, int] = {}
         self.tree: dict[int, dict] = {}
         self.rules: dict[str, Rule] = {}
@@ -249,7 +270,7 @@ class _Builder:
         rule = Rule(
             entry["id"],
             entry["kind"],
-            tuple(entry["forms"]),
+            tuple(_SET.sub(lambda m: self.sets[m.group(1)], form) for form in entry["forms"]),
             entry["reason"],
             tuple(entry["fires"]),
             tuple(entry["spares"]),
@@ -266,12 +287,11 @@ class _Builder:
     def add_forms(self, forms: tuple[str, ...], leaf: Leaf) -> None:
         """Grow the phrase tree by every expansion of the forms."""
         kind = KINDS[leaf.kind]
-        correct = (kind in self.CORRECTED and leaf.rule not in self.UNCORRECTED_RULES) or kind in self.HEDGES
+        shortest = self.SHORTEST.get(kind, 99) if leaf.rule not in self.UNCORRECTED_RULES else 99
         for form in forms:
             for words in expand(form):
                 symbols = [self.symbol(w) for w in words]
-                if correct:
-                    self.targets.update(w for w in words if len(w) >= self.SHORTEST.get(kind, 6))
+                self.targets.update(w for w in words if len(w) >= shortest)
                 if kind == "none_after" and len(symbols) == 1:
                     self.none_words.add(symbols[0])
                 node = self.tree

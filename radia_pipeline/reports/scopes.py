@@ -10,6 +10,7 @@ before its findings, and the findings of the clause so far, for cues that stand 
 from __future__ import annotations
 
 from radia_pipeline.reports.rules import KIND, KINDS, Leaf, Rulebook
+from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
 
 NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
 """Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label), present
@@ -39,6 +40,7 @@ _LIGHT = frozenset(
         "hedge_before",
         "state",
         "presence",
+        "place",
     )
 )
 _NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
@@ -79,6 +81,7 @@ class SentenceReader:
     clause = segment = i = 0
     ne = negated = verb = says_normal = False
     enlarging = normal_before = None
+    described: tuple | list = ()
     advice_from = end = -1
     in_list = False
 
@@ -119,8 +122,10 @@ class SentenceReader:
     def holds(self) -> bool:
         """Say whether the open scope still covers the noun at the current event."""
         sep = self.sep
-        if not sep or self.scope == SILENT:
-            return self.scope != SILENT or sep not in ("avec",) or self.advice_from >= 0 or self.cue[0] == K["advice"]
+        if self.scope == SILENT:
+            return self.history_goes_on(sep)
+        if not sep:
+            return True
         if sep == "or":
             return True
         if self.scope == HEDGED:
@@ -134,6 +139,14 @@ class SentenceReader:
         if self.adjective or not self.direct():
             return False
         return self.denied_list_goes_on(sep)
+
+    def history_goes_on(self, sep: str) -> bool:
+        """History and advice cover what follows; history ends at "avec" and where a described finding follows a comma."""
+        if self.advice_from >= 0 or self.cue[0] == K["advice"]:
+            return True
+        if sep == "comma" and self.cue[0] == K["no_label"]:
+            return self.cue[3].rule != "history_fronted" and not (self.direct() and self.chain()[2])
+        return sep != "avec"
 
     def hedge_goes_on(self, sep: str) -> bool:
         """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
@@ -161,11 +174,11 @@ class SentenceReader:
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
         items, described, after = 0, False, ""
+        plain = self.book.type_words
         for event in self.events[self.i : self.i + REACH]:
             kind = event[0]
             if kind in _NAMES:
                 items += 1
-                described = False
                 if after == "or":
                     return True, items, described
             elif kind == K["comma"]:
@@ -177,7 +190,7 @@ class SentenceReader:
             elif kind == K["and"]:
                 after = "and"
             elif kind in _AFTERTHOUGHT:
-                described = True
+                described = described or self.symbols[event[1]] not in plain
             elif kind not in (K["de"], K["article"], K["filler"]):
                 break
         return False, items, described
@@ -200,6 +213,8 @@ class SentenceReader:
             self.scope, self.cue = SILENT, self.events[self.advice_from]
         elif self.scope and (self.sep or not self.fresh) and not self.holds():
             self.scope = NONE
+        elif self.scope == DENIED and self.other_than(event):
+            self.scope = NONE
         elif self.enlarging is not None and self.scope == DENIED and not self.sep:
             self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
         link = self.link()
@@ -213,6 +228,24 @@ class SentenceReader:
             self.alternatives(mention)
         self.mentions.append(mention)
         self.settle()
+
+    def other_than(self, event: tuple) -> bool:
+        """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
+        words = self.book.words
+        cue = self.cue
+        if words["autr"] not in self.symbols[cue[1] : cue[2] + 1]:
+            return False
+        since = self.mentions[-1].last if self.mentions else cue[2]
+        between = self.symbols[max(since + 2, event[1] - 12) : event[1] : 2]
+        return words["que"] in between or words["qu"] in between
+
+    def same(self, event: tuple) -> None:
+        """ "Pas d'autre nodule que celui du lobe moyen": that one is there."""
+        for mention in self.behind():
+            if mention.status != 0 or mention.cue is not self.cue:
+                break
+            mention.status, mention.cue, mention.rule = 1, event, event[3].rule
+        self.scope = NONE
 
     def link(self) -> str:
         """How this noun is joined to the finding before it in the clause; "" when it is not."""
@@ -244,6 +277,7 @@ class SentenceReader:
         self.fresh = False
         self.verb = False
         self.enlarging = self.normal_before = None
+        self.described = ()
 
     def quality(self, event: tuple) -> None:
         """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
@@ -253,7 +287,7 @@ class SentenceReader:
                 break
         else:
             return
-        own_scope = self.scope == HEDGED and self.cue[1] > parent.first
+        own_scope = self.scope == HEDGED and self.cue[1] > parent.first and leaf.kind != K["place"]
         status = -1 if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
@@ -295,6 +329,7 @@ class SentenceReader:
             if self.verb:
                 self.group = []
         self.group.append(event)
+        self.described = ()
         self.verb = False
         self.normal_before = None
 
@@ -336,6 +371,9 @@ class SentenceReader:
 
     def normal(self, event: tuple) -> None:
         """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
+        if not self.i and self.symbols[event[1]] == self.book.words["s"] and self.target_ahead():
+            self.open(SILENT, event)  # "S/P pneumothorax": status post
+            return
         scope = self.predicate_scope()
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
         if scope in (DENIED, SILENT):
@@ -343,11 +381,16 @@ class SentenceReader:
             self.search_was_negative(event)
             return
         hedged = scope == HEDGED and self.cue[0] != K["seem"] and not self.says_look()
-        for anatomy in self.group:
+        bare = not self.group
+        for anatomy in self.group or self.still_described():
             self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
-        if not self.group:
+        if bare:
             self.normal_before = event
         self.close_predicate(event)
+
+    def still_described(self) -> tuple | list:
+        """The anatomy of the last predicate, when another predicate follows: "médiastin centré, non élargi"."""
+        return self.described if self.described and self.sep in ("comma", "and") and self.direct() else ()
 
     def says_look(self) -> bool:
         """ "D'allure normale" is normal."""
@@ -355,6 +398,7 @@ class SentenceReader:
         return self.symbols[self.cue[1]] in (words["allur"], words["apparenc"])
 
     def close_predicate(self, event: tuple) -> None:
+        self.described = self.group or self.described
         self.group = []
         self.verb = False
         if self.scope != SILENT:
@@ -379,9 +423,22 @@ class SentenceReader:
             if anatomy[3].rule == "costophrenic":
                 self.label(anatomy, 0, event)
 
+    def at_wall(self, event: tuple) -> None:
+        """Said of a lung: no air around it."""
+        lung = self.group[-1] if self.group else None
+        if lung is None or self.symbols[lung[1]] not in self.book.lung_words or self.predicate_scope() != NONE:
+            return
+        if not self.mentions or self.mentions[-1].first < lung[1]:
+            leaf = Leaf(K["fixed"], "lungs_at_wall", ("Pneumothorax",), 0)
+            self.mentions.append(Mention(leaf, lung[1], event[2], 0, event, event[3].rule, "far"))
+            self.says_normal = True
+            self.close_predicate(event)
+
     def enlarged(self, event: tuple) -> None:
         """Augmented, of the anatomy before it; of a finding it only says that it is there."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if not self.group and event[1] == event[2] and self.symbols[event[1]] in self.book.enlarged_words:
+            self.group = list(self.still_described())
         if not self.group or (following is not None and following[0] in _NAMES and following[1] - event[2] <= 2):
             self.adjective = True
             return
@@ -398,7 +455,7 @@ class SentenceReader:
 
     def limit(self, event: tuple) -> None:
         """At the upper limit: uncertain."""
-        for anatomy in self.group:
+        for anatomy in self.group or self.still_described():
             if anatomy[3].rule != "costophrenic":
                 self.label(anatomy, -1, event)
         if not self.group and len(self.mentions) > self.clause and self.mentions[-1].leaf.rule == "cardiomegaly":
@@ -445,6 +502,9 @@ class SentenceReader:
         self.negated = True
 
     def nor(self, event: tuple) -> None:
+        if self.scope == PRESENT:  # "pas de changement de l'épanchement ni de l'opacité"
+            self.or_(event)
+            return
         self.open(DENIED, event)
 
     def after_colon(self, event: tuple) -> bool:
@@ -524,17 +584,31 @@ class SentenceReader:
         now = self.book.words.get("plu") in words or (
             self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words)
         )
-        if not now or self.book.words.get("etait") in words or self.book.words.get("etaient") in words:
-            for later in self.ahead():
-                if later[0] in _NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
-                    break
-                if later[0] == K["prior"]:
-                    self.undo_unread()
-                    return
+        if self.next_kind() == K["de"] and self.events[self.i + 1][1] - event[2] == 2 and self.target_ahead():
+            self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
+            return
+        past = {self.book.words["etait"], self.book.words["etaient"]} & set(words)
+        if past or (not now and self.then(event)):
+            self.undo_unread()
+            return
         if event[2] == event[1] and self.i == 0:
             self.open(DENIED, event)
             return
         self.back(0, event, event[3].rule, whole=True)
+
+    def then(self, event: tuple) -> bool:
+        """Say whether an earlier examination or a year is named before the clause ends."""
+        for later in self.ahead():
+            if later[0] in _NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
+                break
+            if later[0] == K["prior"]:
+                return True
+        symbols, token = self.symbols, event[2] + 2
+        while token < len(symbols) and token < event[2] + 16 and not symbols[token - 1]:
+            if symbols[token] == YEAR:
+                return True
+            token += 2
+        return False
 
     def undo_unread(self) -> None:
         for mention in self.behind():
@@ -650,7 +724,7 @@ class SentenceReader:
 
     def in_denial(self) -> bool:
         """Inside a denial that still runs, hedges decide nothing: "pas de foyer évoquant une pneumonie"."""
-        return self.scope == SILENT or (self.scope == DENIED and not self.sep)
+        return self.scope == SILENT or (self.scope in (DENIED, PRESENT) and not self.sep)
 
     def hedge_near(self, event: tuple) -> None:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
@@ -662,10 +736,24 @@ class SentenceReader:
             if later[1] - position > 4 or (kind not in _LIGHT and kind not in _TARGETS):
                 break
             if kind in _TARGETS:
+                if kind == K["anatomy"] and self.touches_finding(event):
+                    break  # "masse possible au hile gauche"
                 self.open(HEDGED, event)
                 return
             position = later[2]
-        self.back(-1, event, event[3].rule, whole=False)
+        if not self.other_noun_before(event):
+            self.back(-1, event, event[3].rule, whole=False)
+
+    def touches_finding(self, event: tuple) -> bool:
+        """Say whether a finding stands right before this word, but for modifiers."""
+        return len(self.mentions) > self.clause and not self.sep and event[1] - self.mentions[-1].last <= 6
+
+    def other_noun_before(self, event: tuple) -> bool:
+        """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
+        if self.sep != "comma" or self.direct():
+            return False
+        tokens = range(self.events[self.sep_event][2] + 1, event[1], 1)
+        return any(self.symbols[t] == UNKNOWN for t in tokens)
 
     def is_suspicious_look(self, event: tuple) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
@@ -684,6 +772,8 @@ class SentenceReader:
             if self.scope == DENIED and event[3].rule == "hard_to_exclude":
                 self.open(HEDGED, event)
             return
+        if self.symbols[event[2]] == self.book.words["de"] and self.number_follows(event):
+            return  # "lésion suspecte de 3 cm"
         if not self.target_ahead():
             following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
             stop = following[1] - 1 if following is not None and following[0] in _BOUNDARY else self.end
@@ -691,6 +781,10 @@ class SentenceReader:
             if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
                 self.back(-1, event, event[3].rule, whole=False)
         self.open(HEDGED, event)
+
+    def number_follows(self, event: tuple) -> bool:
+        following = event[2] + 2
+        return following < len(self.symbols) and self.symbols[following] in (NUMBER, YEAR)
 
     def hedge_verb(self, event: tuple) -> None:
         if not self.in_denial() and self.target_ahead():
@@ -770,10 +864,15 @@ class SentenceReader:
             self.contrast(event)
 
     def negation_follows(self) -> bool:
-        return self.next_kind() in (K["deny"], K["not"], K["no_more"])
+        return self.next_kind() in (K["deny"], K["not"], K["no_more"], K["exclude_word"], K["nor"])
 
     def hard_stop(self, event: tuple) -> None:
-        """Semicolon, dash: like a full stop, but in the same sentence."""
+        """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if following is not None and event[0] == K["dash"] and self.symbols[following[1]] in self.book.none_words:
+            last = self.i + 2 >= len(self.events) or self.events[self.i + 2][0] in _BOUNDARY
+            if last and following[2] + 1 >= self.end:
+                return
         self.contrast(event)
         self.group = []
 
@@ -790,6 +889,8 @@ class SentenceReader:
         self.intro = "de"
 
     def article(self, event: tuple) -> None:
+        if self.intro == "de" and self.previous_kind() == K["de"]:
+            return  # "absence d'épanchement, d'un pneumothorax"
         self.intro = "article"
 
     def modifier(self, event: tuple) -> None:
@@ -819,6 +920,19 @@ class SentenceReader:
             and last.leaf.rule == "interstitial"
         ):
             self.scope = NONE
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if (
+            self.scope == DENIED
+            and not self.fresh
+            and following is not None
+            and following[0] == K["article"]
+            and self.symbols[following[1]] in self.definite()
+        ):
+            self.scope = NONE  # "pas d'épanchement associé à la consolidation": the consolidation is there
+
+    def definite(self) -> tuple[int, ...]:
+        words = self.book.words
+        return tuple(words[w] for w in ("le", "la", "l", "cet", "ce"))
 
     def advice(self, event: tuple) -> None:
         self.open(SILENT, event)
@@ -880,6 +994,9 @@ _BY_KIND = {
     "contrast": "contrast",
     "presence": "presence",
     "mimic": "mimic",
+    "at_wall": "at_wall",
+    "same": "same",
+    "place": "quality",
     "avec": "avec",
     "no_label": "no_label",
     "other_exam": "other_exam",

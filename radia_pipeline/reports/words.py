@@ -26,7 +26,8 @@ from collections.abc import Iterable
     DASH,
     NUMBER,
     LAST_QUESTION,
-) = range(14)
+    YEAR,
+) = range(15)
 FIRST_WORD = 16
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 
@@ -41,6 +42,10 @@ SHORTEST_TYPO = 6
 """Words below six letters have too many real neighbours ("masse", "passe") to be corrected."""
 LONG_WORD = 9
 """From nine letters on, two edits are allowed; below, one."""
+
+_YEAR = re.compile(r"(?:19|20)\d\d\Z")
+STEMS = {"mais": "mais", "pointe": "pointe", "pointes": "pointe", "toux": "toux"}
+"""Words whose stem would be another word: mai, point, tous."""
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d"))
 _ORDER = (  # first match wins: the strongest punctuation inside one separator
@@ -70,8 +75,8 @@ def fold(token: str) -> str:
 
 def stem(word: str) -> str:
     """Return the folded ``word`` without plural and gender: "pleuraux" and "pleurale" -> "pleural"."""
-    if len(word) < 4:
-        return word
+    if len(word) < 4 or word in STEMS:
+        return STEMS.get(word, word)
     if word.endswith("eaux"):
         word = word[:-1]
     elif word.endswith("aux") and len(word) > 4:
@@ -180,7 +185,7 @@ class WordTable(dict):
         if not token or not TOKEN.match(token):
             return separator_symbol(token)
         if token[0].isdigit():
-            return NUMBER
+            return YEAR if _YEAR.match(token) else NUMBER
         word = fold(token)
         symbol = self._symbols.get(stem(word))
         if symbol is not None:

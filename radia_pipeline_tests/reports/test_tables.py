@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,4 +143,4 @@ def test_the_engine_version_is_the_versions_of_both_files_and_a_digest():
     from radia_pipeline.reports import engine
 
     assert Labeler.default().version == engine.ENGINE_VERSION
-    assert engine.ENGINE_VERSION.split("+")[0] == "1.0.0"
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+\d+\.\d+\.\d+\.[0-9a-f]{12}", engine.ENGINE_VERSION)
