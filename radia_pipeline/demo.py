@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from radia_pipeline.console import Progress, say
-from radia_pipeline.errors import BadInput, MissingTable
+from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
-from radia_pipeline.run import CPU_RECIPES, execute_graph
+from radia_pipeline.run import CPU_RECIPES, execute_graph, write_report
 from radia_pipeline.summary import as_text, collect
 
 SOURCES = ("ccsmtl", "nih_cxr14")
@@ -48,10 +48,13 @@ def run_demo(lake_root: Path, *, is_small: bool = False, is_fresh: bool = False)
     change_settings(
         lake.root, sources_root=str(deliveries.absolute()), recipes=size.recipes, detector=size.detector, ocr="off"
     )
-    failed = execute_graph(lake, list(SOURCES))
-    summary = {**collect(lake), "failed": failed, "truth": _against_truth(lake, deliveries, keys)}
+    outcome = execute_graph(lake, list(SOURCES))
+    summary = {
+        **collect(lake), "failed": outcome.failed, "notes": outcome.notes,
+        "truth": _against_truth(lake, deliveries, keys),
+    }  # fmt: skip
     summary["duration_s"] = round(time.monotonic() - started, 1)
-    summary["report"] = os.fspath(_report(lake, summary))
+    summary["report"] = os.fspath(write_report(lake, summary))
     closing = (
         f"Report: {summary['report']}\nIt took {summary['duration_s'] / 60:.1f} minutes. "
         f"Look around: make ui LAKE={lake_root}"
@@ -98,15 +101,3 @@ def _against_truth(lake: Lake, deliveries: Path, keys: Pseudonymizer) -> list[di
     seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], "test")))
     boxes = {PSEUDO: lake.read("pseudo_boxes"), "detector": seen}
     return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys, boxes=boxes)
-
-
-def _report(lake: Lake, summary: dict[str, Any]) -> Path:
-    """Write the HTML report into the lake and return its path."""
-    from radia_pipeline.evaluation.report import write_html_report
-
-    path = lake.root / "report.html"
-    try:
-        write_html_report(lake, path, summary)
-    except MissingTable as error:
-        say(f"Note: the report could not be written: {error}")
-    return path.absolute()

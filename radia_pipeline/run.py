@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,20 @@ def run_pipeline(
     present, absent = locate_all(Path(settings.sources_root), sources or None)
     for name in absent:
         say(f"Source {name}: absent under {settings.sources_root}, skipped.")
-    failed = execute_graph(lake, list(present), until)
-    summary = {**collect(lake), "absent": list(absent), "failed": failed}
-    return summary, as_text(summary)
+    outcome = execute_graph(lake, list(present), until)
+    summary = {**collect(lake), "absent": list(absent), "failed": outcome.failed, "notes": outcome.notes}
+    text = as_text(summary)
+    if "models" in summary:
+        summary["report"] = os.fspath(write_report(lake, summary))
+        text += f"\n\nReport: {summary['report']}\nLook around: make ui LAKE={lake.root}"
+    return summary, text
+
+
+def write_report(lake: Lake, summary: dict[str, Any]) -> Path:
+    """Write the HTML report into the lake and return its path."""
+    from radia_pipeline.evaluation.report import write_html_report
+
+    return write_html_report(lake, (lake.root / "report.html").absolute(), summary)
 
 
 def _require_official_split(lake: Lake, official_split: str | None) -> None:
@@ -70,8 +83,16 @@ def _settings(
     )
 
 
-def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> dict[str, str]:
-    """Run the graph for these sources with progress on standard error; returns failed sources and why."""
+@dataclass(frozen=True)
+class Outcome:
+    """``failed``: source or step -> why. ``notes``: what did not fit in the input, by source (or ``all``), in words."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> Outcome:
+    """Run the graph for these sources with progress on standard error."""
     from radia_pipeline.definitions import build_defs
     from radia_pipeline.defs.pipeline import StepReport, execute, make_plan
     from radia_pipeline.defs.resources import listen
@@ -79,7 +100,7 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> d
     definitions = build_defs(lake_root=lake.root)
     plan = make_plan(definitions, sources, until)
     bar = Progress()
-    failed: dict[str, str] = {}
+    outcome = Outcome()
 
     def started(title: str, partition: str | None) -> None:
         say(f"▸ {title}" + (f" [{partition}]" if partition else ""))
@@ -87,10 +108,13 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> d
     def ended(report: StepReport) -> None:
         bar.close()
         if report.error:
-            failed[report.partition or report.name] = report.error
+            outcome.failed[report.partition or report.name] = report.error
             say(f"  {report.name} failed after {report.duration_s:.0f} s: {report.error}")
         else:
             say(f"  {report.name} done in {report.duration_s:.0f} s")
+        for note in report.notes:
+            outcome.notes.setdefault(report.partition or "all", []).append(note)
+            say(f"  Note: {note}")
 
     stop = listen(bar)
     try:
@@ -98,4 +122,4 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> d
     finally:
         stop()
         bar.close()
-    return failed
+    return outcome

@@ -112,6 +112,8 @@ def as_text(summary: dict[str, Any]) -> str:
         parts.append(
             "Saliency against radiologists' boxes, mAP@.3\n" + table(["recipe", "method", "mAP@.3", "boxes"], rows)
         )
+    elif "saliency_benchmark" in summary:
+        parts.append("Saliency against radiologists' boxes: no class has enough drawn boxes to be judged")
     if summary.get("detector_scorecard"):
         parts.append(_detector_text(summary["detector_scorecard"]))
     if summary.get("truth"):

@@ -26,17 +26,23 @@ from radia_pipeline.errors import RadiaError, RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 
 SPLIT, WHOLE, TRAINING = "split", "whole", "training"
+NOTED = (
+    "joined", "patient_mismatches", "boxes_without_image", "studies_without_image", "images_without_label", "gone",
+    "unreadable", "in_several_lists", "left_out", "excluded", "problems",
+)  # fmt: skip
+"""Counts of an asset's metadata that tell a person what did not fit; a terminal shows those that are not 0."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One run: what it materialized, for which partition, how long it took and, if so, why it failed."""
+    """One run: what it materialized, for which partition, how long it took, what did not fit, why it failed if so."""
 
     name: str
     partition: str | None
     duration_s: float
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,7 +248,23 @@ def run_one(job, instance, run: Run) -> StepReport:
         tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_")},
     )
     error = None if result.success else _why(result)
-    return StepReport(run.title, run.partition, time.monotonic() - started, error)
+    return StepReport(run.title, run.partition, time.monotonic() - started, error, tuple(_notes(result)))
+
+
+def _notes(result) -> Iterator[str]:
+    """Say what did not fit in the input, from the counts that assets published: ``labels: patient mismatches 1``."""
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        counts: dict[str, int] = {}
+        for name in NOTED:
+            value = metadata[name].value if name in metadata else None
+            parts = value if isinstance(value, dict) else {name: value}
+            counts |= {part: count for part, count in parts.items() if isinstance(count, int) and count}
+        key = event.asset_key.to_user_string()
+        if counts:
+            yield f"{key}: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+        warnings = metadata["warnings"].value if "warnings" in metadata else []
+        yield from (f"{key}: {warning}" for warning in warnings)
 
 
 def _why(result) -> str:

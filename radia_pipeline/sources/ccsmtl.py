@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from radia_pipeline.errors import NoLayout
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered, DeliveredFile, ImageFacts
 from radia_pipeline.sources.delivered_tables import count_duplicates, find_table, read_table
@@ -46,14 +47,19 @@ class Ccsmtl:
         return layout.no_boxes()
 
     def reports(self, root: Path) -> Delivered | None:
-        """Return the reports row by row as delivered; a delivery without ``reports.csv`` has none, which is counted.
+        """Return the reports row by row as delivered.
 
         Rows without a study or without text are counted and left out; a study that comes twice keeps both rows.
-        Raises BadTable where a column is missing.
+        Raises NoLayout where there is no ``reports.csv``, BadTable where a column is missing.
         """
         path = find_table(root, REPORTS)
         if path is None:
-            return Delivered(REPORT_SCHEMA.empty_table(), {"reports_csv_absent": 1})
+            raise NoLayout(
+                "The delivery of ccsmtl has no reports.csv",
+                accepted="reports.csv beside dicom/, with the columns study_instance_uid, patient_id and report",
+                do="deliver it (its header line alone says that there are no reports), or stop at the images: "
+                "radia run --until images",
+            )
         table = read_table(path)
         studies = table.column("study_instance_uid")
         patients = table.column("patient_id")
