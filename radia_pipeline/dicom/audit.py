@@ -209,7 +209,7 @@ def _public(tag: int, vr: str, name: str, value: object, text: str, policy: Poli
             yield Finding(name, "not a declared pseudonym")
         return
     if vr == "UI":
-        yield from _uid(name, text, policy)
+        yield from _uid(tag, name, text, policy)
         return
     if row is not None and tag not in policy.retained_text and not _is_retained(row.options, policy):
         yield Finding(name, f"Table E.1-1 {row.basic}: must be empty")
@@ -229,7 +229,10 @@ def _public(tag: int, vr: str, name: str, value: object, text: str, policy: Poli
         yield from _scan(name, text)
 
 
-def _uid(name: str, text: str, policy: Policy) -> Iterator[Finding]:
+def _uid(tag: int, name: str, text: str, policy: Policy) -> Iterator[Finding]:
+    """Judge a UID by its root, or by the pattern that the site declares for an element that holds none (VinDr's)."""
+    if any(_fits(pattern, text, policy) for pattern in policy.retained_text.get(tag, ())):
+        return
     for part in text.split("\\"):
         uid = part.strip("\0 ")
         if not uid or uid.startswith(_STANDARD_UIDS) or uid in policy.uids or name in _META_UIDS:

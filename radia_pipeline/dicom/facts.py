@@ -137,17 +137,28 @@ def _check(facts: PixelFacts, limits: Limits) -> None:
         raise Refusal(reasons.LYING_HEADER, "(0028,0101) and (0028,0102) do not fit (0028,0100)")
 
 
-def check_radiograph(container: Container) -> bool:
+def is_secondary_capture(container: Container) -> bool:
+    """Tell whether the file calls itself a secondary capture, where text may stand anywhere in the picture."""
+    return text(container.dataset, "SOPClassUID") == SECONDARY_CAPTURE
+
+
+def check_radiograph(container: Container, *, is_listed: bool = False) -> bool:
     """Refuse what is no projection radiograph; return True where the file is a secondary capture, so OCR is a must.
+
+    ``is_listed``: the dataset's own table names the file. Publishers strip the data set (VinDr keeps neither storage
+    class nor modality); what the file's meta information then says of the class is enough.
 
     A secondary capture that names its conversion (digitised film, screen shot) is refused; an acquisition that was only
     labelled so is let through to the pixel audit.
     """
     dataset = container.dataset
-    sop_class = text(dataset, "SOPClassUID")
-    if text(container.meta, "MediaStorageSOPClassUID") not in ("", sop_class):
+    sop_class, meta_class = text(dataset, "SOPClassUID"), text(container.meta, "MediaStorageSOPClassUID")
+    if is_listed and not sop_class:
+        sop_class = meta_class
+    if meta_class not in ("", sop_class):
         raise Refusal(reasons.LYING_HEADER, "(0002,0002) differs from (0008,0016)")
-    if text(dataset, "Modality").upper() not in RADIOGRAPH_MODALITIES:
+    modality = text(dataset, "Modality").upper()
+    if modality not in RADIOGRAPH_MODALITIES and not (is_listed and not modality):
         raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0060) not CR, DX or RG")
     if sop_class in RADIOGRAPH_CLASSES:
         return False

@@ -14,6 +14,7 @@ from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts
 from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
 from radia_pipeline.sources.label_map import said_table, targets_of
+from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
 
 POOLS = {"train": "train", "test": "test"}
 _KAGGLE = "train.csv"
@@ -65,18 +66,28 @@ class VinDrCxr:
         return said_table(images, images, said, sheet.labels, problems)
 
     def boxes(self, root: Path) -> Delivered:
-        """Return every reader's boxes in pixels of the delivered image; rows without a box or a class are counted."""
-        tables = [read_table(find_table(root, [_KAGGLE]))] if _is_kaggle(root) else [
+        """Return the boxes on which at least half of an image's readers agree, in pixels of the delivered image.
+
+        Rows without a box or a class, and boxes of a minority, are counted.
+        """
+        is_kaggle = _is_kaggle(root)
+        tables = [read_table(find_table(root, [_KAGGLE]))] if is_kaggle else [
             read_table(path) for _, path in _physionet(root, "annotations")
         ]  # fmt: skip
         label_map = source_sheet(self.name).label_map
-        columns: dict[str, list] = {name: [] for name in BOX_SCHEMA.names}
         problems: Counter = Counter()
+        drawn: list[ReaderBox] = []
         for table in tables:
             problems += Counter(table.problems)
-            for row in _boxes(table, label_map, problems):
-                for name, value in zip(BOX_SCHEMA.names, row):
-                    columns[name].append(value)
+            drawn += _boxes(table, label_map, problems)
+        readings = _kaggle_readings(root, Counter()) if is_kaggle else _physionet_readings(root, Counter())
+        agreed = agreed_boxes(drawn, {image: len(readers) for image, readers in readings.items()}, problems)
+        columns: dict[str, list] = {name: [] for name in BOX_SCHEMA.names}
+        for image, name, reader, (left, top, right, bottom) in agreed:
+            for key, value in zip(
+                BOX_SCHEMA.names, (image, image, name, left, top, right - left, bottom - top, reader)
+            ):
+                columns[key].append(value)
         return layout.box_table(columns, dict(+problems))
 
     def reports(self, root: Path) -> Delivered | None:
@@ -153,7 +164,7 @@ def _kaggle_readings(root: Path, problems: Counter) -> dict[str, dict[str, set[s
     return readings
 
 
-def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[tuple]:
+def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[ReaderBox]:
     corners = zip(*([as_float(text) for text in table.column(name)] for name in ("x_min", "y_min", "x_max", "y_max")))
     rows = zip(table.column("image_id"), table.column("class_name"), table.optional("rad_id"), corners)
     for image, token, reader, (left, top, right, bottom) in rows:
@@ -165,7 +176,7 @@ def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[
             problems["rows_that_are_no_box"] += 1
         else:
             for name, _ in targets_of(label_map[token]):
-                yield image, image, name, left, top, right - left, bottom - top, reader or _CONSENSUS
+                yield ReaderBox(image, name, reader or _CONSENSUS, (left, top, right, bottom))
 
 
 def _stem(path: str) -> str:

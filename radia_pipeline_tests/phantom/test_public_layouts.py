@@ -17,8 +17,13 @@ import pytest
 from PIL import Image
 
 from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.dicom.audit import audit_file
+from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.layouts import chexpert, mimic_cxr, padchest, vindr_cxr
 from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.sources import registry
 
 PUBLIC = ("chexpert", "mimic_cxr", "padchest", "vindr_cxr")
 
@@ -113,10 +118,25 @@ def test_vindr_boxes_lie_inside_and_near_the_truth(root):
         assert 0 <= corners[1] < corners[3] <= true[0]["image_height_px"]
 
 
-def test_vindr_headers_name_nobody(root):
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_vindr_headers_hold_what_the_publisher_keeps_and_pass_the_audit(root):
     for path in (root / "vindr_cxr" / "train").iterdir():
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        assert not str(dataset.PatientName) and not dataset.PatientID
+        assert {element.keyword for element in dataset} <= vindr_cxr.KEPT_ELEMENTS
+        assert dataset.file_meta.MediaStorageSOPInstanceUID == path.stem
+        assert audit_file(path, "vindr_cxr") == []
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_every_published_image_of_every_source_is_ingested(root, tmp_path):
+    lake = Lake.open(tmp_path / "lake")
+    for name in PUBLIC:
+        source = registry.source(name)
+        found = ingest_images(
+            source, source.locate(root), lake, Pseudonymizer(b"a key for tests"), workers=1, ocr="off"
+        )
+        assert found.quarantined == 0, (name, found.reasons)
+        assert found.ingested + found.duplicates == found.found > 0
 
 
 def test_truth_covers_every_public_source(root):

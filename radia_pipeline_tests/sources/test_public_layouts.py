@@ -172,6 +172,7 @@ def test_vindr_readers_agree_disagree_or_are_silent(tmp_path):
     )
     (tmp_path / "annotations/annotations_train.csv").write_text(
         "image_id,rad_id,class_name,x_min,y_min,x_max,y_max\ni1,R1,Cardiomegaly,10,20,110,80.5\n"
+        "i1,R2,Cardiomegaly,12,22,112,84.5\ni1,R3,Pleural effusion,1,2,30,40\n"
         "i1,R1,Nodule/Mass,10,20,5,80\ni2,R1,No finding,,,,\ni1,R1,Aortic enlargement,1,2,3,4\n",
         encoding="utf-8",
     )
@@ -183,10 +184,12 @@ def test_vindr_readers_agree_disagree_or_are_silent(tmp_path):
     assert "Fracture" not in found["i1"]
     assert delivered.problems == {"rows_without_file": 1}
     boxes = source.boxes(tmp_path)
-    assert boxes.problems == {"rows_that_are_no_box": 1}
+    assert boxes.problems == {
+        "rows_that_are_no_box": 1, "boxes_joined_into_one": 1, "boxes_of_a_minority_of_readers": 1
+    }  # fmt: skip
     assert boxes.table.to_pylist() == [
-        {"native_image_id": "i1", "native_study_id": "i1", "class": "Cardiomegaly", "x_px": 10.0, "y_px": 20.0,
-         "width_px": 100.0, "height_px": 60.5, "reader": "R1"}
+        {"native_image_id": "i1", "native_study_id": "i1", "class": "Cardiomegaly", "x_px": 11.0, "y_px": 21.0,
+         "width_px": 100.0, "height_px": 61.5, "reader": "R1+R2"}
     ]  # fmt: skip
     assert source.facts(tmp_path)["test/i3.dicom"].official_split == "test"
 
@@ -194,15 +197,20 @@ def test_vindr_readers_agree_disagree_or_are_silent(tmp_path):
 def test_kaggles_vindr_leaves_what_it_does_not_label_unknown(tmp_path):
     (tmp_path / "train.csv").write_text(
         "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\ni1,Cardiomegaly,3,R1,1,2,30,40\n"
-        "i1,Cardiomegaly,3,R1,2,2,30,40\ni1,No finding,14,R2,,,,\ni1,No finding,14,R3,,,,\n",
+        "i1,Cardiomegaly,3,R1,2,2,30,40\ni1,No finding,14,R2,,,,\ni1,No finding,14,R3,,,,\n"
+        "i2,Cardiomegaly,3,R1,0,0,10,10\ni2,Cardiomegaly,3,R2,2,2,12,12\ni2,No finding,14,R3,,,,\n",
         encoding="utf-8",
     )
-    put(tmp_path, "train/i1.dicom", "test/i9.dicom")
+    put(tmp_path, "train/i1.dicom", "train/i2.dicom", "test/i9.dicom")
     source = registry.source("vindr_cxr")
     delivered = source.labels(source.locate(tmp_path))
     assert said(delivered)["i1"] == {"Cardiomegaly": -1, "No Finding": 1}
     assert delivered.problems == {"files_without_row": 1}
-    assert source.boxes(tmp_path).table.num_rows == 2
+    boxes = source.boxes(tmp_path)
+    assert [(box["native_image_id"], box["x_px"], box["reader"]) for box in boxes.table.to_pylist()] == [
+        ("i2", 1.0, "R1+R2")
+    ]
+    assert boxes.problems["boxes_of_a_minority_of_readers"] == 2
 
 
 def test_layouts_are_told_apart_when_all_lie_under_one_root(tmp_path):

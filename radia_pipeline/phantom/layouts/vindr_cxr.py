@@ -8,8 +8,11 @@ names patients, so a person gives one image.
 from __future__ import annotations
 
 import hashlib
+import warnings
+from io import BytesIO
 
 import numpy as np
+from pydicom import dcmread
 
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.phantom.canvas import generator
@@ -53,6 +56,14 @@ OVERLOOKED = 0.08
 JITTER = 0.05
 """How far readers' corners lie apart, as a share of the box."""
 EVERY_NTH_IS_TEST = 6
+KEPT_ELEMENTS = frozenset({
+    "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "SamplesPerPixel", "PhotometricInterpretation",
+    "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "PixelAspectRatio", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation", "SmallestImagePixelValue", "LargestImagePixelValue", "WindowCenter", "WindowWidth",
+    "RescaleIntercept", "RescaleSlope", "LossyImageCompression", "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod", "PixelData",
+})  # fmt: skip
+"""The publisher's de-identification/tags.csv (see data_contracts/sources/vindr_cxr_deid.yaml)."""
 
 
 def write_patient(order: Order, number: int) -> Batch:
@@ -63,7 +74,8 @@ def write_patient(order: Order, number: int) -> Batch:
     image_id = hashlib.md5(f"{order.seed}|{number}".encode(), usedforsecurity=False).hexdigest()
     pool = "test" if number % EVERY_NTH_IS_TEST == 0 else "train"
     radiograph = take(image.film)
-    save(order.root / SOURCE / pool / f"{image_id}.dicom", _dicom(order, patient, radiograph, rng))
+    content = published(_dicom(order, patient, radiograph, rng), image_id)
+    save(order.root / SOURCE / pool / f"{image_id}.dicom", content)
     readers = [""] if pool == "test" else sorted(rng.choice(READERS, 3, replace=False))
     seen_by = {reader: _seen(study.pathologies, rng, is_consensus=not reader) for reader in readers}
     for reader, seen in seen_by.items():
@@ -86,6 +98,21 @@ def _dicom(order: Order, patient: Patient, radiograph: Radiograph, rng: np.rando
     ids = [phantom_uid(order.seed, SOURCE, patient.number, part) for part in ("study", "series", "image")]
     header = Header("", *ids, "F" if patient.is_female else "M", patient.age_years, "", None, DEVICES[0], 0.139)
     return dicom_bytes(stored_values(radiograph.grey, encoding), header, encoding)
+
+
+def published(content: bytes, image_id: str) -> bytes:
+    """Return a file as the publisher's script leaves it: 25 elements, and the image's name for its instance UID."""
+    dataset = dcmread(BytesIO(content))
+    dataset.PixelSpacing = dataset.ImagerPixelSpacing
+    for element in [element.tag for element in dataset if element.keyword not in KEPT_ELEMENTS]:
+        del dataset[element]
+    dataset.file_meta.ImplementationClassUID = "1.2.3.4"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the published value is no valid UID
+        dataset.file_meta.MediaStorageSOPInstanceUID = image_id
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=False)
+    return buffer.getvalue()
 
 
 def _seen(pathologies: frozenset[str], rng: np.random.Generator, *, is_consensus: bool) -> frozenset[str]:

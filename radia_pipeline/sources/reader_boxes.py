@@ -1,0 +1,76 @@
+"""One box for each finding from the boxes that several readers drew of it. Reading their table is the adapter's work.
+
+Three readers draw three boxes around one nodule. Kept apart, they would stand for three findings: no detector could
+find more than a third of them. Agreement is the rule of the labels too: at least half of the readers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+SAME_FINDING_IOU = 0.4
+"""Overlap from which VinDr's publishers count a box as found (mAP at IoU > 0.4 in their challenge)."""
+
+
+class ReaderBox(NamedTuple):
+    """One reader's box; ``corners``: left, top, right, bottom in pixels of the delivered image."""
+
+    image: str
+    class_name: str
+    reader: str
+    corners: tuple[float, float, float, float]
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    """Return intersection over union of two boxes given by corners."""
+    overlap = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    if (overlap <= 0).any():
+        return 0.0
+    shared = float(overlap.prod())
+    return shared / (float((one[2:] - one[:2]).prod()) + float((other[2:] - other[:2]).prod()) - shared)
+
+
+def agreed_boxes(boxes: Iterable[ReaderBox], readers: Mapping[str, int], problems: Counter) -> list[ReaderBox]:
+    """Return one box, the mean, for each finding that at least half of an image's readers drew.
+
+    ``readers``: image → how many looked at it, also those who drew nothing. The reader of an agreed box is all of
+    theirs, joined by "+". Boxes of a minority are counted. The result does not depend on the order of ``boxes``.
+    """
+    drawn: dict[tuple[str, str], list[ReaderBox]] = defaultdict(list)
+    for box in boxes:
+        drawn[box.image, box.class_name].append(box)
+    agreed = []
+    for (image, name), several in sorted(drawn.items()):
+        for finding in _findings(sorted(several, key=lambda box: (box.reader, box.corners))):
+            who = sorted({box.reader for box in finding})
+            if 2 * len(who) < readers.get(image, 1):
+                problems["boxes_of_a_minority_of_readers"] += len(finding)
+                continue
+            corners = tuple(float(value) for value in _mean(finding))
+            agreed.append(ReaderBox(image, name, "+".join(who), corners))
+            problems["boxes_joined_into_one"] += len(finding) - 1
+    return agreed
+
+
+def _mean(finding: list[ReaderBox]) -> np.ndarray:
+    return np.mean([box.corners for box in finding], axis=0)
+
+
+def _findings(boxes: list[ReaderBox]) -> list[list[ReaderBox]]:
+    """Group boxes of one image and class: the two groups whose means overlap most are joined, as long as they do."""
+    groups = [[box] for box in boxes]
+    while len(groups) > 1:
+        means = [_mean(group) for group in groups]
+        overlap, first, second = max(
+            ((iou(means[i], means[j]), i, j) for i, j in combinations(range(len(groups)), 2)),
+            key=lambda pair: (pair[0], -pair[1], -pair[2]),
+        )
+        if overlap < SAME_FINDING_IOU:
+            break
+        groups[first] += groups.pop(second)
+    return groups
