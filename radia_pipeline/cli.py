@@ -150,7 +150,8 @@ def label(file: Path, evidence: bool, as_json: bool) -> None:
 @json_option
 def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
     """Train a recipe on the lake's manifest, with its MLflow run; resumes what was interrupted."""
-    from radia_pipeline.defs.training_process import ProgressLines, train_tracked
+    from radia_pipeline.defs.training_lines import ProgressLines
+    from radia_pipeline.defs.training_process import train_tracked
     from radia_pipeline.lake.lake import Lake
 
     lake = Lake.open(lake_root, create=False)
@@ -188,19 +189,24 @@ def ui(port: int, lake_root: Path) -> None:
 @cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose de-identification policy applies.")
+@click.option("--ocr", type=click.Choice(["auto", "off"]), default="auto", help="off: look at headers only.")
 @json_option
-def audit(files: tuple[Path, ...], source: str, as_json: bool) -> None:
-    """Are these DICOM files de-identified? A line for each finding (tag and rule, never a value); exit 1 if not."""
-    from radia_pipeline.dicom.audit import audit_file
+def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> None:
+    """Are these DICOM files and report tables (CSV) de-identified? A line for each finding; exit 1 if not.
 
-    found = {str(file): [str(finding) for finding in audit_file(file, source)] for file in files}
-    if as_json:
-        print_json({"files": found})
-    else:
-        for file, findings in found.items():
-            click.echo(f"{file}: " + (f"{len(findings)} findings" if findings else "de-identified by its header"))
+    A finding names place and rule, never the value.
+    """
+    from radia_pipeline.audit import audit_files
+
+    found = {}
+    for file, findings in audit_files(files, source, ocr_mode=ocr):
+        found[str(file)] = findings
+        if not as_json:
+            click.echo(f"{file}: " + (f"{len(findings)} findings" if findings else "de-identified"))
             for finding in findings:
                 click.echo(f"  {finding}")
+    if as_json:
+        print_json({"files": found})
     if any(found.values()):
         raise click.exceptions.Exit(1)
 

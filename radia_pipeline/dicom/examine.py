@@ -23,8 +23,11 @@ from radia_pipeline.dicom.policy import Policy, policy_of
 from radia_pipeline.dicom.reasons import Refusal
 from radia_pipeline.lake.hashing import pixel_sha256
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
+
+UNREAD_CAPTURE = "unread_capture"
+"""Flag of a secondary capture that a person let in with OCR switched off: text may stand anywhere in it."""
 
 NO_HASH = "0" * 64
 """Stands for the hash of a file that could not be read."""
@@ -32,7 +35,10 @@ NO_HASH = "0" * 64
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs for one file. ``table_view``: the projection by the source's own table, if it has one."""
+    """What a worker needs for one file. ``table_view``: the projection by the source's own table, if it has one.
+
+    ``only_pixels``: an audit that has read the header already and wants no picture.
+    """
 
     path: str
     staged: str
@@ -41,6 +47,7 @@ class Task:
     reads_text: bool
     has_facts: bool = False
     table_view: str | None = None
+    only_pixels: bool = False
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -109,28 +116,31 @@ def _examined(data: bytes, task: Task) -> dict:
 def _examined_dicom(data: bytes, task: Task) -> dict:
     policy = policy_of(task.source)
     parsed = dicom_container.parse(data, task.limits)
+    if task.only_pixels:
+        picture = render.picture_of_dicom(parsed, header_facts.pixel_facts(parsed, task.limits))
+        return {"text_was_read": _check_pixels(picture, task, policy, must=header_facts.is_secondary_capture(parsed))}
     findings = audit(parsed, policy)
     if findings:
         more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
         raise Refusal(reasons.IDENTITY_IN_HEADER, "; ".join(str(finding) for finding in findings[:3]) + more)
-    is_secondary = header_facts.check_radiograph(parsed)
+    is_secondary = header_facts.check_radiograph(parsed, is_listed=task.has_facts)
     facts = header_facts.pixel_facts(parsed, task.limits)
     native = None if task.has_facts else header_facts.identifiers(parsed)
     picture = render.picture_of_dicom(parsed, facts)
     text_was_read = _check_pixels(picture, task, policy, must=is_secondary)
+    unread = (UNREAD_CAPTURE,) if is_secondary and policy.reads_burned_in_text and not text_was_read else ()
     view = views.view_of_header(parsed.dataset)
     if view[0] == views.UNKNOWN and task.table_view:
         view = (task.table_view, "table")
     row = _picture_row(picture, task, view=view, parsed=parsed)
+    row["flags"] += unread
     row.update(header_facts.describe(parsed))
     return {"row": row, "native_ids": native, "text_was_read": text_was_read}
 
 
 def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: bool) -> bool:
-    """Refuse burned-in text; return True where the borders were read. ``must``: nothing passes unread."""
+    """Refuse burned-in text; return True where it was looked for. ``must``: in the whole picture, not just the border."""
     if not task.reads_text:
-        if must and policy.reads_burned_in_text:
-            raise Refusal(reasons.UNAUDITED_PIXELS, "(0008,0016) secondary capture needs its pixels read")
         return False
     from radia_pipeline.dicom.ocr import find_text
 

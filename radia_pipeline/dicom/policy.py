@@ -21,6 +21,8 @@ from pydicom.datadict import tag_for_keyword
 from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable
 
+_ABOUT_REPORTS = ("reports", "version")
+"""What the gate of headers and pixels does not read: a change there makes no file looked at again."""
 _TABLE = Path(__file__).with_name("ps315_table_e1_1.csv")
 _OPTIONS = (
     "uids",
@@ -117,7 +119,7 @@ def policy_of(source: str) -> Policy:
         retained_text=_retained(raw.get("retained_text") or {}, path),
         words=frozenset(word for line in raw.get("words") or () for word in str(line).lower().split()),
         ocr_allowed=frozenset(str(word).upper() for line in raw.get("ocr_allowed") or () for word in str(line).split()),
-        fingerprint=_digest(raw),
+        fingerprint=_digest({name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}),
     )
 
 

@@ -1,7 +1,7 @@
 """Delivered reports -> the table ``reports``: one row per study, identifiers keyed, nobody named.
 
-Belongs here: joining several texts of one study, refusing texts that name a person, counting what does not fit. Does not
-belong here: reading the text, and the rules of the gate (``identity``).
+Belongs here: joining several texts of one study, refusing texts that name a person, counting what does not fit. Does
+not belong here: reading the text, and the rules of the gate (``identity``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ JOINT = "\n\n"
 class ReportsResult:
     """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``:
     studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: blank;
-    ``refused``: studies whose text names a person and stays outside; ``refused_by_rule``: studies by the gate's rule."""
+    ``refused``: studies whose text names a person and stays outside; ``refused_by_rule``: such studies by rule."""
 
     found: int
     studies: int

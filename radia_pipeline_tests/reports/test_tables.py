@@ -72,7 +72,7 @@ def test_a_source_without_reports_publishes_empty_tables(lake, keys, tmp_path):
 
 
 def test_labels_from_tables_are_the_labels_of_the_reader(lake, keys, tmp_path):
-    texts = {f"s{i}": text for i, (_, text, _) in enumerate(dev_set())}
+    texts = {f"s{i}": text for i, (_, text, _) in enumerate(dev_set()) if "Dr " not in text}  # the gate refuses names
     ingest_reports(WithReports([(s, "p", t) for s, t in texts.items()]), tmp_path, lake, keys)
     result = extract_mentions("ccsmtl", lake)
     said = said_from_mentions(lake.read("report_mentions", "ccsmtl"), lake.read("report_attributes", "ccsmtl"))
