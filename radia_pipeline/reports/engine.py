@@ -28,7 +28,15 @@ from radia_pipeline.reports.rules import (
 )
 from radia_pipeline.reports.scopes import UNREAD, SentenceReader
 from radia_pipeline.reports.scopes import Mention as ReadMention
-from radia_pipeline.reports.sections import LABELLED, Sentence, bare_title, close_open_section, title_before
+from radia_pipeline.reports.sections import (
+    BRIEF,
+    LABELLED,
+    Sentence,
+    bare_title,
+    close_brief_sections,
+    close_open_section,
+    title_before,
+)
 from radia_pipeline.reports.words import (
     CLOSE,
     COLON,
@@ -205,6 +213,7 @@ class Labeler:
         events: list[tuple] = []
         sentences: list[Sentence] = []
         remarks: set[str] = set()
+        brief = False
         section, first, start, broken, bits = "findings", 0, 1, 2, 0
         i, n, add, bare_first = 1, len(symbols), events.append, book.bare_first
         if n > 1 and symbols[1] in bare_first:
@@ -256,6 +265,7 @@ class Labeler:
                     for event in events[cut:]:
                         bits |= all_bits[event[0]]
                     section, first, start = new_section, cut, token
+                    brief = brief or new_section in BRIEF
                     if not (new_section == "findings" and cut < len(events) and events[cut][0] == KIND["anatomy"]):
                         del events[cut:]
                         start, bits = i, 0
@@ -281,7 +291,9 @@ class Labeler:
                 add((leaf.kind, end + 1, end + 1, leaf))
         if first < len(events) or start < n:
             sentences.append(Sentence(section, first, len(events), start, min(n - 2, i - 2), broken, False, bits))
-        if section not in LABELLED:
+        if brief:
+            sentences = close_brief_sections(sentences)
+        if sentences and sentences[-1].section not in LABELLED:
             sentences = close_open_section(sentences, events, symbols, book)
         return events, sentences, remarks
 

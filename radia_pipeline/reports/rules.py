@@ -152,6 +152,11 @@ class Rulebook:
     type_words: frozenset[int]
     enlarged_words: frozenset[int]
     lung_words: frozenset[int]
+    joiners: frozenset[int]
+    size_words: frozenset[int]
+    list_hedges: frozenset[int]
+    singular: frozenset[int]
+    plural: frozenset[int]
     words: dict[str, int] = field(default_factory=dict)
 
 
@@ -226,7 +231,19 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
         ends,
         frozenset(t[0] for t in bare | ends),
         indication,
-        *(frozenset(book.symbol(w) for w in cues[k]) for k in ("type_words", "enlarged_words", "lung_words")),
+        *(
+            frozenset(book.symbol(w) for w in cues[k])
+            for k in (
+                "type_words",
+                "enlarged_words",
+                "lung_words",
+                "joiners",
+                "size_words",
+                "list_hedges",
+                "singular",
+                "plural",
+            )
+        ),
         book.symbols,
     )
 

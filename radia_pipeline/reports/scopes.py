@@ -57,7 +57,12 @@ _BOUNDARY = frozenset(
     K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor")
 )
 _ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
-_AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near"))
+_AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near", "place"))
+
+
+_PREDICATES = frozenset(
+    K[k] for k in ("verb", "state", "deny_after", "resolved_after", "hedge_after", "hedge_verb", "seem", "ne", "limit")
+)
 
 
 class Mention:
@@ -81,6 +86,8 @@ class SentenceReader:
     clause = segment = i = 0
     ne = negated = verb = says_normal = False
     enlarging = normal_before = None
+    enlarging_at = 0
+    mimic_at = -2
     described: tuple | list = ()
     advice_from = end = -1
     in_list = False
@@ -133,7 +140,7 @@ class SentenceReader:
         if self.intro == "de":
             return True
         if self.intro == "article":
-            return self.full and sep == "and"
+            return self.full and sep == "and" and not self.predicate_ahead()
         if sep == "avec":
             return not self.adjective
         if self.adjective or not self.direct():
@@ -151,8 +158,19 @@ class SentenceReader:
     def hedge_goes_on(self, sep: str) -> bool:
         """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
         if sep == "and":
-            return not self.adjective and not (self.cue[0] == K["hedge_near"] and self.intro == "article")
-        return sep == "comma" and self.direct() and (self.chain()[0] or self.list_ahead())
+            if self.adjective or (self.cue[0] == K["hedge_near"] and self.intro == "article"):
+                return False
+            return not self.predicate_ahead() and not self.size_follows()
+        if sep != "comma" or not self.direct():
+            return False
+        if self.symbols[self.cue[1]] in self.book.list_hedges:
+            return True
+        return self.chain()[0] or self.list_ahead()
+
+    def size_follows(self) -> bool:
+        """ "Possible pneumonie et épanchement modéré": a size is seen, not supposed."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        return following is not None and self.symbols[following[1]] in self.book.size_words
 
     def list_ahead(self) -> bool:
         """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
@@ -171,13 +189,22 @@ class SentenceReader:
         self.in_list = closes or ((items > 1 or self.in_list) and not described)
         return self.in_list
 
+    def predicate_ahead(self) -> bool:
+        """Say whether something is said of this noun before the clause ends: "et l'opacité est stable"."""
+        for event in self.ahead():
+            if event[0] in _PREDICATES:
+                return True
+            if event[0] in _BOUNDARY:
+                return False
+        return False
+
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
         items, described, after = 0, False, ""
         plain = self.book.type_words
         for event in self.events[self.i : self.i + REACH]:
             kind = event[0]
-            if kind in _NAMES:
+            if kind in _NAMES or kind == K["enlargement"]:
                 items += 1
                 if after == "or":
                     return True, items, described
@@ -217,6 +244,8 @@ class SentenceReader:
             self.scope = NONE
         elif self.enlarging is not None and self.scope == DENIED and not self.sep:
             self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
+        if self.sep == "and" and self.intro == "article":
+            self.ne = self.negated = False
         link = self.link()
         if not self.scope:
             base = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
@@ -226,6 +255,8 @@ class SentenceReader:
             mention = Mention(leaf, event[1], event[2], status, self.cue, self.cue[3].rule, link)
         if link == "or" and self.scope in (NONE, HEDGED):
             self.alternatives(mention)
+        elif mention.status == 1 and self.sep == "or" and self.mimic_at == self.sep_event - 1:
+            mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
 
@@ -345,6 +376,8 @@ class SentenceReader:
 
     def enlarged_anatomy(self, event: tuple) -> None:
         cue, scope = self.enlarging
+        if event[3].rule == "exam_anatomy" or (self.anatomy_between() and self.sep not in ("and", "or")):
+            return
         status = STATUS.get(scope, 1)
         if event[3].rule == "costophrenic":
             return
@@ -475,10 +508,13 @@ class SentenceReader:
         """Élargissement de …: waits for the anatomy."""
         if self.scope and (self.sep or not self.fresh) and not self.holds():
             self.scope = NONE
+        elif self.scope == DENIED and self.other_than(event):
+            self.scope = NONE
         if self.group and not self.anatomy_ahead():
             self.enlarged(event)
             return
         self.enlarging = (self.cue if self.scope else event, self.scope)
+        self.enlarging_at = self.i
         self.group = []
         self.sep, self.sep_event = "", -1
 
@@ -502,7 +538,9 @@ class SentenceReader:
         self.negated = True
 
     def nor(self, event: tuple) -> None:
-        if self.scope == PRESENT:  # "pas de changement de l'épanchement ni de l'opacité"
+        if self.scope == PRESENT or (
+            self.scope == HEDGED and self.cue[0] == K["exclude_word"]
+        ):  # "pas de changement de l'épanchement ni de l'opacité"
             self.or_(event)
             return
         self.open(DENIED, event)
@@ -730,6 +768,9 @@ class SentenceReader:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
         if self.in_denial() or self.previous_kind() == K["advice_subject"] or self.is_suspicious_look(event):
             return
+        if self.enlarging is not None and not self.sep and not self.anatomy_between():
+            self.enlarging = (event, HEDGED)  # "élargissement possible du médiastin"
+            return
         position = event[2]
         for later in self.ahead():
             kind = later[0]
@@ -744,6 +785,9 @@ class SentenceReader:
         if not self.other_noun_before(event):
             self.back(-1, event, event[3].rule, whole=False)
 
+    def anatomy_between(self) -> bool:
+        return any(e[0] == K["anatomy"] for e in self.events[self.enlarging_at : self.i])
+
     def touches_finding(self, event: tuple) -> bool:
         """Say whether a finding stands right before this word, but for modifiers."""
         return len(self.mentions) > self.clause and not self.sep and event[1] - self.mentions[-1].last <= 6
@@ -757,13 +801,12 @@ class SentenceReader:
 
     def is_suspicious_look(self, event: tuple) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
-        if (
-            event[2] != event[1]
-            or self.symbols[event[1]] != self.book.words["suspect"]
-            or self.verb
-            or not self.mentions
-        ):
+        words = self.book.words
+        symbol = self.symbols[event[1]]
+        if symbol not in (words["suspect"], words["suspecte"]) or self.verb or not self.mentions:
             return False
+        if symbol == words["suspecte"] and self.mentions[-1].leaf.rule == "nodule":
+            return False  # "nodule suspecté"
         return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
 
     def hedge_before(self, event: tuple) -> None:
@@ -774,6 +817,10 @@ class SentenceReader:
             return
         if self.symbols[event[2]] == self.book.words["de"] and self.number_follows(event):
             return  # "lésion suspecte de 3 cm"
+        if event[1] != event[2] and self.touches_finding(event) and self.place_follows():
+            if not self.is_suspicious_look(event):
+                self.back(-1, event, event[3].rule, whole=False)  # "fracture suspectée du sternum"
+            return
         if not self.target_ahead():
             following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
             stop = following[1] - 1 if following is not None and following[0] in _BOUNDARY else self.end
@@ -781,6 +828,17 @@ class SentenceReader:
             if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
                 self.back(-1, event, event[3].rule, whole=False)
         self.open(HEDGED, event)
+
+    def place_follows(self) -> bool:
+        """Say whether what comes next in the clause is a place and not a finding."""
+        for event in self.ahead():
+            if event[0] in _NAMES or event[0] == K["quality"]:
+                return False
+            if event[0] == K["anatomy"] or event[0] in _BOUNDARY:
+                return True
+            if event[0] not in _LIGHT:
+                return False
+        return True
 
     def number_follows(self, event: tuple) -> bool:
         following = event[2] + 2
@@ -818,11 +876,32 @@ class SentenceReader:
             if link in ("adj", "or"):
                 listed = listed or link == "or"
                 continue
-            if whole and (link == "and" or (link == "comma" and listed)):
+            if whole and ((link == "and" and self.said_of_both(mention, cue)) or (link == "comma" and listed)):
                 listed = True
                 continue
             break
         return changed
+
+    def said_of_both(self, last: Mention, cue: tuple | None) -> bool:
+        """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""
+        if cue is None or len(self.mentions) < 2:
+            return True
+        symbols, book = self.symbols, self.book
+        between = set(symbols[last.last + 2 : cue[2] + 1 : 2])
+        if between & book.plural:
+            return True
+        if between & book.singular:
+            return False
+        first = self.mentions[self.mentions.index(last) - 1]
+        articled = self.is_article(first.first - 2), self.is_article(last.first - 2)
+        apart = last.first - first.last > 4 + 2 * articled[1]
+        return articled[0] == articled[1] and not apart
+
+    def is_article(self, token: int) -> bool:
+        words = self.book.words
+        return token > 0 and self.symbols[token] in tuple(
+            words[w] for w in ("un", "une", "le", "la", "l", "les", "des")
+        )
 
     # ------------------------------------------------------------------ structure
     def comma(self, event: tuple) -> None:
@@ -837,10 +916,39 @@ class SentenceReader:
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
 
     def or_(self, event: tuple) -> None:
+        if self.scope in (NONE, HEDGED) and self.mentions and self.unknown_alternative(event):
+            self.back(-1, event, event[3].rule, whole=False)
         self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
 
+    def unknown_alternative(self, event: tuple) -> bool:
+        """ "Pneumothorax vs ligne de drap", "nodule ou une verrue": an alternative that the lexicon does not know."""
+        words, symbols = self.book.words, self.symbols
+        versus = symbols[event[1]] in (words["versu"], words["vs"])
+        token = event[2] + 2
+        articles = (
+            words["un"],
+            words["une"],
+            words["de"],
+            words["d"],
+            words["du"],
+            words["l"],
+            words["la"],
+            words["le"],
+        )
+        articled = False
+        while (
+            token < len(symbols)
+            and not symbols[token - 1]
+            and (symbols[token] in articles or symbols[token] in self.book.modifiers)
+        ):
+            articled = articled or symbols[token] in articles
+            token += 2
+        unknown = token < len(symbols) and not symbols[token - 1] and symbols[token] == UNKNOWN
+        return unknown and (versus or articled) and event[1] - self.mentions[-1].last <= 12
+
     def mimic(self, event: tuple) -> None:
-        """ "Infiltrat ou superposition": the finding is uncertain."""
+        """ "Infiltrat ou superposition", "superposition ou infiltrat": the finding is uncertain."""
+        self.mimic_at = self.i
         if self.sep == "or" and self.scope != DENIED and self.direct():
             self.back(-1, self.events[self.sep_event], "hedge_or", whole=False)
 
@@ -869,7 +977,10 @@ class SentenceReader:
     def hard_stop(self, event: tuple) -> None:
         """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        if following is not None and event[0] == K["dash"] and self.symbols[following[1]] in self.book.none_words:
+        none = following is not None and (
+            following[0] == K["deny_after"] or self.symbols[following[1]] in self.book.none_words
+        )
+        if none and event[0] == K["dash"]:
             last = self.i + 2 >= len(self.events) or self.events[self.i + 2][0] in _BOUNDARY
             if last and following[2] + 1 >= self.end:
                 return
@@ -892,6 +1003,12 @@ class SentenceReader:
         if self.intro == "de" and self.previous_kind() == K["de"]:
             return  # "absence d'épanchement, d'un pneumothorax"
         self.intro = "article"
+        if (self.full or self.scope == PRESENT) and self.symbols[event[1]] in self.partitive():
+            self.intro = "de"  # "résolution de l'épanchement, du pneumothorax et des opacités"
+
+    def partitive(self) -> tuple[int, ...]:
+        words = self.book.words
+        return words["du"], words["des"], words["de"]
 
     def modifier(self, event: tuple) -> None:
         self.adjective = self.adjective or (self.intro == "" and bool(self.sep))

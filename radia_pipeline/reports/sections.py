@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from radia_pipeline.reports.rules import KIND, READABLE, Rulebook
+from radia_pipeline.reports.rules import KIND, READABLE, READS, Rulebook
 
 LABELLED = frozenset(("findings", "conclusion"))
 """Only what the radiologist saw makes labels (LABELING_GUIDE, "From report to label", 1)."""
@@ -42,7 +42,9 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
         if token < start or (words and symbols[token + 1]):
             break
         words = (symbols[token], *words)
-        if words in book.titles:
+        if words in book.titles and not (
+            token > start and not symbols[token - 1] and symbols[token - 2] in book.joiners
+        ):
             found = token, book.titles[words]
         token -= 2
     return found
@@ -61,6 +63,23 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
         ):
             found = k + 2, book.titles[words]
     return found
+
+
+BRIEF = frozenset(("comparison", "technique"))
+"""Sections of one sentence: what follows in the same paragraph and names something is what the radiologist saw."""
+
+
+def close_brief_sections(sentences: list[Sentence]) -> list[Sentence]:
+    """Let findings begin after the first sentence of a comparison or a technique."""
+    closed: list[Sentence] = []
+    running = ""
+    for k, s in enumerate(sentences):
+        if s.section not in BRIEF:
+            running = ""
+        elif k and sentences[k - 1].section == s.section and (s.bits & READS or running):
+            running = "findings"
+        closed.append(s._replace(section=running) if running else s)
+    return closed
 
 
 def close_open_section(

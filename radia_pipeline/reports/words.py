@@ -44,8 +44,10 @@ LONG_WORD = 9
 """From nine letters on, two edits are allowed; below, one."""
 
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
-STEMS = {"mais": "mais", "pointe": "pointe", "pointes": "pointe", "toux": "toux"}
-"""Words whose stem would be another word: mai, point, tous."""
+STEMS = {"mais": "mais", "pointe": "pointe", "pointes": "pointe", "toux": "toux"} | {
+    w + s: w for w in ("suspect", "suspecte", "suspectee") for s in ("", "s")
+}
+"""Words whose stem would be another word (mai, point, tous), and a participle that is not its adjective."""
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d"))
 _ORDER = (  # first match wins: the strongest punctuation inside one separator
