@@ -13,7 +13,7 @@ from radia_pipeline.defs.evaluation import evaluation_assets
 from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.training import classifier_asset, detector
+from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
 from radia_pipeline.lake.lake import default_root
 from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.learning.recipes import load_recipe, recipe_names
@@ -28,20 +28,23 @@ def build_defs(
     """Assemble the graph for a lake. ``recipes``: those of the lake's settings, else all that ship."""
     root = (lake_root or default_root()).absolute()
     chosen = recipes or read_settings(root).recipes or recipe_names()
-    starts = {name: load_recipe(name).init_from for name in chosen}
     return dg.Definitions(
         assets=[
             *ingest.ASSETS,
             *labels.ASSETS,
             *cohort.ASSETS,
-            *(classifier_asset(name, initialised_from=starts[name]) for name in chosen),
+            *(classifier_asset(load_recipe(name)) for name in chosen),
             *evaluation_assets(chosen),
             *localisation_assets(chosen),
             detector,
             build_detector_scorecard,
         ],
         jobs=group_jobs(),
-        resources={"radia": Radia(lake_root=os.fspath(root)), "pipes": dg.PipesSubprocessClient(), **(resources or {})},
+        resources={
+            "radia": Radia(lake_root=os.fspath(root)),
+            "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_S),
+            **(resources or {}),
+        },
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
+MAX_RUNTIME_S = 7 * 24 * 3600
 SETTINGS = """\
 # Dagster's settings for one lake. SQLite and local folders suit one machine; for production see deploy/ (Postgres).
 telemetry:
@@ -33,8 +34,10 @@ concurrency:
   pools:
     default_limit: 1
     granularity: op
+# A run whose machine died stays STARTED until this ends it; no run of a lake takes a week.
 run_monitoring:
   enabled: true
+  max_runtime_seconds: 604800
   free_slots_after_run_end_seconds: 60
 retention:
   schedule:

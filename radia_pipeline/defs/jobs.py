@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from radia_pipeline.defs.instance import MAX_RUNTIME_S
+
 GROUP_JOBS = {
     "ingest": "Read deliveries: images, quarantine, duplicates, reports.",
     "labels": "Reports and tables to labels and boxes.",
@@ -15,9 +17,13 @@ GROUP_JOBS = {
 }
 
 
+MAX_RUNTIME = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
+"""A tag of runs: on an op, Dagster's monitoring does not read it."""
+
+
 def group_jobs() -> list:
     """Return the job of each group."""
     return [
-        dg.define_asset_job(group, selection=dg.AssetSelection.groups(group), description=text)
+        dg.define_asset_job(group, selection=dg.AssetSelection.groups(group), description=text, tags=MAX_RUNTIME)
         for group, text in GROUP_JOBS.items()
     ]

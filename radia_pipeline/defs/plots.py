@@ -141,3 +141,29 @@ def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
         if row["class"] == "mean" and row["metric"] == wanted
     ]
     return {"map_by_method": _chart(_intervals(rows, unit=f"{wanted}, 95 % interval"), height=1 + 0.26 * len(rows))}
+
+
+def training_curves(history: list[dict], best_epoch: int) -> str:
+    """Training loss (left axis) and validation AUC and F1 (right axis) by epoch; the kept epoch is marked."""
+
+    def draw(axes) -> None:
+        epochs = [line["epoch"] for line in history]
+        axes.plot(epochs, [line["train_loss"] for line in history], color=MUTED, label="training loss", marker=".")
+        axes.plot(epochs, [line["loss"] for line in history], color=INK, label="validation loss", marker=".")
+        axes.set_xlabel("epoch", color=INK, fontsize=8)
+        axes.set_ylabel("loss", color=INK, fontsize=8)
+        right = axes.twinx()
+        for name, colour in zip(("auc", "f1"), COLOURS, strict=False):
+            label = f"validation mean {name.upper()}"
+            right.plot(epochs, [line[name] for line in history], color=colour, label=label, marker=".")
+        right.axvline(best_epoch, color=MUTED, linestyle=":", linewidth=1)
+        right.set_ylim(0, 1)
+        right.tick_params(colors=INK, labelsize=8)
+        right.spines["top"].set_visible(False)
+        handles = [axis.get_legend_handles_labels() for axis in (axes, right)]
+        axes.legend(
+            handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], frameon=False, fontsize=8, ncols=4,
+            loc="lower center", bbox_to_anchor=(0.5, 1.0),
+        )  # fmt: skip
+
+    return _chart(draw)

@@ -1,5 +1,6 @@
 """Assets of the groups ``training`` and ``detection`` that train: one process each, through Dagster Pipes."""
 
+import multiprocessing
 import shutil
 import sys
 
@@ -7,10 +8,14 @@ import dagster as dg
 
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS
+from radia_pipeline.learning.lifecycle import LAST_RESORT_S, PARENT_VARIABLE
+from radia_pipeline.learning.recipe_schema import Recipe
+from radia_pipeline.learning.recipe_words import key_settings
 
 POOL = "gpu" if shutil.which("nvidia-smi") else None
 """Trainings wait for each other where there is a GPU; without one, each keeps a core busy and they may go together."""
-MAX_RUNTIME_S = 7 * 24 * 3600
+TERMINATION_S = LAST_RESORT_S + 4
+"""Dagster waits so long for the process that it interrupted; by then the process has ended itself in any case."""
 
 
 def _train(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient, kind: str, name: str):
@@ -18,32 +23,45 @@ def _train(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubpr
     command = [
         sys.executable, "-m", "radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root,
     ]  # fmt: skip
-    done = pipes.run(command=command, context=context)
+    done = pipes.run(command=command, context=context, env=_run_worker())
     for message in done.get_custom_messages():
         raise dg.Failure(description=f"{message['kind']}: {message['error']}", allow_retries=False)
     return done.get_results()
 
 
-def classifier_asset(recipe: str, *, initialised_from: str | None = None) -> dg.AssetsDefinition:
+def _run_worker() -> dict[str, str]:
+    """Name the run worker to the trainer where the step has a process of its own: such a step outlives its worker."""
+    worker = multiprocessing.parent_process()
+    return {PARENT_VARIABLE: str(worker.pid)} if worker is not None else {}
+
+
+def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:
     """Return the asset ``classifiers/<recipe>``; a recipe that starts from another one depends on its asset."""
     deps = [dg.AssetKey("manifest")]
-    if initialised_from:
-        deps.append(dg.AssetKey(["classifiers", initialised_from]))
+    if recipe.init_from:
+        deps.append(dg.AssetKey(["classifiers", recipe.init_from]))
 
     @dg.asset(
-        key=["classifiers", recipe],
+        key=["classifiers", recipe.name],
         deps=deps,
         group_name="training",
         kinds={"pytorch", "mlflow"},
         owners=[OWNERS["training"]],
         pool=POOL,
-        op_tags={"dagster/max_runtime": MAX_RUNTIME_S},
-        description=f"Classifier trained by the recipe {recipe}: one process, one MLflow run, one model.",
+        code_version=recipe.hash[:12],
+        description=description(recipe),
+        metadata={"recipe": recipe.model_dump(mode="json"), "recipe_hash": recipe.hash},
     )
     def classifier(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):
-        return _train(context, radia, pipes, "classifier", recipe)
+        return _train(context, radia, pipes, "classifier", recipe.name)
 
     return classifier
+
+
+def description(recipe: Recipe) -> str:
+    """Return what an ML engineer wants to know of a recipe, as Markdown; the whole recipe is in the metadata."""
+    rows = "\n".join(f"| {name} | {text} |" for name, text in key_settings(recipe).items())
+    return f"{recipe.title}\n\n| setting | value |\n|---|---|\n{rows}\n\nOne process, one MLflow run, one model."
 
 
 @dg.asset(
@@ -52,7 +70,6 @@ def classifier_asset(recipe: str, *, initialised_from: str | None = None) -> dg.
     kinds={"pytorch", "onnx", "mlflow"},
     owners=[OWNERS["detection"]],
     pool=POOL,
-    op_tags={"dagster/max_runtime": MAX_RUNTIME_S},
     description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; exported to ONNX.",
 )
 def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):

@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.defs.training_lines import ProgressLines
 from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning.lifecycle import StopRequest, stop_on_signals, watch_parents
+from radia_pipeline.learning.recipe_schema import Recipe
 
-LOG_EVERY_S = 10.0
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -29,66 +31,108 @@ def manifest_version(lake: Lake) -> str:
     return " ".join(f"{source}={version[:12]}" for source, version in lake.versions("manifest").items())
 
 
+@dataclass(frozen=True)
+class Job:
+    """One training: what MLflow and people call it, what identifies it, and how it is started."""
+
+    kind: str
+    title: str
+    settings: dict[str, Any]
+    digest: str
+    start: Callable[[OnEvent], Any]
+
+    @property
+    def asset(self) -> str:
+        """Key of the asset that the training makes."""
+        return f"classifiers/{self.title}" if self.kind == "classifier" else "detector"
+
+
 def train_tracked(
-    kind: str, name: str, lake: Lake, *, on_event: OnEvent, dagster_run_id: str | None = None, force: bool = False
+    kind: str,
+    name: str,
+    lake: Lake,
+    *,
+    on_event: OnEvent,
+    dagster_run_id: str | None = None,
+    force: bool = False,
+    stop: StopRequest | None = None,
 ) -> dict[str, Any]:
     """Train a classifier recipe or a detector with its MLflow run; returns figures for people.
 
     ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration.
     """
+    result, run_id = run_tracked(
+        make_job(kind, name, lake, force, stop), lake, on_event=on_event, dagster_run_id=dagster_run_id, force=force
+    )
+    return {**_figures(result), "mlflow_run_id": run_id}
+
+
+def run_tracked(
+    job: Job,
+    lake: Lake,
+    *,
+    on_event: OnEvent,
+    dagster_run_id: str | None = None,
+    force: bool = False,
+    more_tags: Mapping[str, str] | None = None,
+    is_registered: bool = True,
+) -> tuple[Any, str]:
+    """Run a job within its MLflow run; returns the trainer's result and the run's id. A trial is not registered."""
     from radia_pipeline.tracking.client import Tracker
     from radia_pipeline.tracking.models import log_model
     from radia_pipeline.tracking.provenance import provenance_tags
     from radia_pipeline.tracking.recorder import record_training
 
-    settings, title, digest, start = _prepare(kind, name, lake, force)
     tags = provenance_tags(
-        recipe=title,
-        recipe_hash=digest,
+        recipe=job.title,
+        recipe_hash=job.digest,
         manifest_version=manifest_version(lake),
         vocabulary_version=vocabulary().version,
-        asset=f"classifiers/{title}" if kind == "classifier" else "detector",
+        asset=job.asset,
         dagster_run_id=dagster_run_id,
     )
-    tracker = Tracker(lake)
-    with record_training(tracker, title, settings, tags, force=force) as recorder:
+    with record_training(Tracker(lake), job.title, job.settings, {**tags, **(more_tags or {})}, force=force) as record:
+        on_event({"event": "tracked", "mlflow_run_id": record.run.run_id})
 
         def both(event: Mapping[str, Any]) -> None:
-            recorder(event)
+            record(event)
             on_event(event)
 
-        result = start(both)
+        result = job.start(both)
         if getattr(result, "stopped", False):
-            raise RunFailed(f"Training of {title} was stopped", do="start it again: it continues from its checkpoint")
-        log_model(recorder.run, result.model_dir, title, kind=kind)
-    return {**_figures(result), "mlflow_run_id": recorder.run.run_id}
+            raise RunFailed(
+                f"Training of {job.title} was stopped", do="start it again: it continues from its checkpoint"
+            )
+        if is_registered:
+            log_model(record.run, result.model_dir, job.title, kind=job.kind)
+    return result, record.run.run_id
 
 
-def _prepare(
-    kind: str, name: str, lake: Lake, force: bool
-) -> tuple[dict[str, Any], str, str, Callable[[OnEvent], Any]]:
-    """Return settings, title, hash and the way to start the training."""
+def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
+    """Return the job of a recipe or of a detector configuration."""
     if kind == "classifier":
         from radia_pipeline.learning.recipes import load_recipe
-        from radia_pipeline.learning.trainer import train
 
-        recipe = load_recipe(name)
-        return (
-            recipe.model_dump(mode="json"),
-            recipe.name,
-            recipe.hash,
-            lambda on_event: train(recipe, lake, on_event=on_event, force=force),
-        )
+        return classifier_job(load_recipe(name), lake, force, stop)
     from radia_pipeline.detection.config import load_config
     from radia_pipeline.detection.train import train_detector
 
     config = load_config(name)
-    return (
-        config.as_dict(),
-        "detector",
-        config.hash,
-        lambda on_event: train_detector(lake, config, on_event=on_event, force=force),
-    )
+
+    def start(on_event: OnEvent) -> Any:
+        return train_detector(lake, config, on_event=on_event, force=force, stop=stop)
+
+    return Job(kind, "detector", config.as_dict(), config.hash, start)
+
+
+def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
+    """Return the job of one recipe."""
+    from radia_pipeline.learning.launch import train_recipe
+
+    def start(on_event: OnEvent) -> Any:
+        return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop)
+
+    return Job("classifier", recipe.name, recipe.model_dump(mode="json"), recipe.hash, start)
 
 
 def _figures(result: Any) -> dict[str, Any]:
@@ -98,29 +142,6 @@ def _figures(result: Any) -> dict[str, Any]:
     return {**plain, "model_dir": Path(result.model_dir).name}
 
 
-class ProgressLines:
-    """Turns a trainer's events into lines for people: every epoch, and a step line every ten seconds."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._last_s = time.monotonic()
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Say the event if it is time for it."""
-        kind = event.get("event")
-        now = time.monotonic()
-        if kind == "step" and now - self._last_s < LOG_EVERY_S:
-            return
-        self._last_s = now
-        numbers = {
-            key: value for key, value in event.items() if key != "event" and isinstance(value, int | float | str)
-        }
-        shown = ", ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in numbers.items()
-        )
-        self._say(f"{kind}: {shown}")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Entry of the process; 0 done, 1 the training failed, 2 bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,10 +149,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name")
     parser.add_argument("--lake", required=True, type=Path)
     options = parser.parse_args(arguments)
-    if PIPES_VARIABLE not in os.environ:
+    stop = StopRequest()
+    watch_parents(stop)  # a killed run worker, step or terminal leaves no trainer behind
+    with stop_on_signals(stop):
+        if PIPES_VARIABLE in os.environ:
+            return _in_dagster(options, stop)
+        lines = ProgressLines(_stderr)
         return _guarded(
-            lambda: train_tracked(options.kind, options.name, Lake.open(options.lake), on_event=ProgressLines(_stderr))
+            lambda: train_tracked(options.kind, options.name, Lake.open(options.lake), on_event=lines, stop=stop)
         )
+
+
+def _in_dagster(options: argparse.Namespace, stop: StopRequest) -> int:
+    """Train for a Dagster step: progress into its log, the result as the asset's materialization."""
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
@@ -140,23 +170,24 @@ def main(arguments: list[str] | None = None) -> int:
             pipes.log.info(line)
             _stderr(f"  {options.name}: {line}")  # the terminal that waits, and Dagster's compute log
 
-        def work() -> None:
-            figures = train_tracked(
-                options.kind,
-                options.name,
-                Lake.open(options.lake),
-                on_event=ProgressLines(both),
-                dagster_run_id=pipes.run_id,
-            )
-            pipes.report_asset_materialization(
-                metadata=figures, data_version=str(figures.get("fingerprint", "")) or None
-            )
-
         try:
-            work()
+            lake = Lake.open(options.lake)
+            job = make_job(options.kind, options.name, lake, False, stop)
+            result, run_id = run_tracked(job, lake, on_event=ProgressLines(both), dagster_run_id=pipes.run_id)
+            pipes.report_asset_materialization(
+                metadata=_metadata(options.kind, result, lake, run_id), data_version=result.fingerprint
+            )
         except RadiaError as error:  # said as a message: of a failed process Dagster would only show the exit code
             pipes.report_custom_message({"kind": error.kind, "error": str(error)})
     return 0
+
+
+def _metadata(kind: str, result: Any, lake: Lake, run_id: str) -> dict[str, Any]:
+    if kind == "classifier":
+        from radia_pipeline.defs.training_report import classifier_metadata
+
+        return classifier_metadata(result, lake, run_id)
+    return {**_figures(result), "mlflow_run_id": run_id}
 
 
 def _stderr(line: str) -> None:

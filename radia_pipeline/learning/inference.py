@@ -58,11 +58,12 @@ def score_studies(
 
 
 @torch.no_grad()
-def empty_answer(model: Classifier, device: torch.device) -> dict[str, float]:
-    """Return the probabilities of an image that shows nothing: what the model says without evidence."""
-    image = torch.from_numpy(empty_image(model.input))[None, None].to(device, next(model.parameters()).dtype)
-    answer = model.probabilities(model(image, torch.ones(1, 1, dtype=torch.bool, device=device)))[0]
-    return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}
+def empty_answer(model: Classifier, device: torch.device) -> tuple[dict[str, float], np.ndarray]:
+    """Return what the model says without evidence: probabilities of an empty image, and the head's maps (21, h, w)."""
+    image = torch.from_numpy(empty_image(model.input))[None].to(device, next(model.parameters()).dtype)
+    answer = model.probabilities(model(image[None], torch.ones(1, 1, dtype=torch.bool, device=device)))[0]
+    maps = model.head_maps(model.feature_map(image))[0].float().cpu().numpy()
+    return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}, maps
 
 
 def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = ("validation", "test"), *, workers: int = 1) -> Any:

@@ -20,7 +20,9 @@ from radia_pipeline.learning.checkpoints import load_tensors, save_tensors, sele
 from radia_pipeline.learning.recipe_schema import Recipe
 
 FINGERPRINT_CHARACTERS = 16
-BYSTANDERS = ("pictures.py", "run.py", "sweeps.py", "inference.py", "lifecycle.py", "__init__.py")
+BYSTANDERS = (
+    "pictures.py", "run.py", "launch.py", "sweeps.py", "inference.py", "lifecycle.py", "recipe_words.py", "__init__.py",
+)  # fmt: skip
 """Modules of this package that cannot change trained weights."""
 
 

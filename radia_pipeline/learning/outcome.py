@@ -111,6 +111,6 @@ def done_event(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def picture_path(lake, recipe_name: str, fingerprint: str) -> Path:
-    """Where a training's batch picture lies."""
-    return lake.previews_dir / "batches" / f"{recipe_name}-{fingerprint}.png"
+def picture_path(lake, recipe_name: str, fingerprint: str, *, kind: str = "batches") -> Path:
+    """Where a training's picture of a batch, or of the answer to an empty image (``empty_images``), lies."""
+    return lake.previews_dir / kind / f"{recipe_name}-{fingerprint}.png"

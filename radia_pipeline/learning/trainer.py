@@ -32,7 +32,7 @@ from radia_pipeline.learning.outcome import (
     picture_path,
     read_result,
 )  # fmt: skip
-from radia_pipeline.learning.pictures import save_batch_picture
+from radia_pipeline.learning.pictures import save_batch_picture, save_empty_picture
 from radia_pipeline.learning.preparation import announce, choose_device, prepare_pools
 from radia_pipeline.learning.recipe_schema import Recipe
 from radia_pipeline.learning.state import TrainingState, seed_step
@@ -233,7 +233,7 @@ class _Run:
         path = picture_path(self.lake, self.recipe.name, self.identity)
         if not self.has_picture and distributed.rank() == 0:
             self.has_picture = True
-            save_batch_picture(batch, self.recipe, path)
+            save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
             self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
 
     def publish(self, versions: dict[str, str]) -> None:
@@ -242,10 +242,21 @@ class _Run:
             model = self.state.evaluated()
             model.load_state_dict(load_tensors(self.best)[0])
             seconds = time.monotonic() - self.started
-            answer = empty_answer(model, self.device)
+            answer = self._answer_nothing(model)
             card: dict[str, Any] = make_card(self.recipe, self.state.progress, self.identity, versions, answer, seconds)
             model_store.publish(self.folder, model.state_dict(), card)
         distributed.barrier()
+
+    def _answer_nothing(self, model: torch.nn.Module) -> dict[str, float]:
+        """Keep and speak what the model says without evidence: probabilities and maps of an empty image."""
+        answer, maps = empty_answer(model, self.device)
+        content = {name: {"probability": p, "map": m.round(4).tolist()} for (name, p), m in zip(answer.items(), maps)}
+        write_text(self.folder / "empty_image.json", json.dumps(content) + "\n")
+        path = picture_path(self.lake, self.recipe.name, self.identity, kind="empty_images")
+        save_empty_picture(answer, maps, self.recipe, path)
+        picture = str(path.relative_to(self.lake.root))
+        self.speak({"event": "empty_image", "probability": answer, "picture": picture})
+        return answer
 
     def stopped(self) -> RunFailed:
         """Return the error that tells the caller that there is a checkpoint but no model."""

@@ -22,6 +22,7 @@ TAG_VOCABULARY = "radia.vocabulary_version"
 TAG_GIT = "radia.git_revision"
 TAG_IDENTITY = "radia.identity"
 TAG_FINGERPRINT = "radia.fingerprint"
+TAG_PICTURE = "radia.preview"  # where in the lake a picture lies: …preview.picture (a batch), …preview.empty_image
 TAG_HOST, TAG_PID, TAG_PID_STARTED = "radia.host", "radia.pid", "radia.pid_started"
 TAG_REASON = "radia.end_reason"
 

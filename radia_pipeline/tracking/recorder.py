@@ -1,7 +1,8 @@
 """From a trainer's events to an MLflow run: the one seam that the Dagster asset and ``radia train`` share.
 
 A trainer knows no MLflow; it calls ``on_event({"event": "step" | "epoch" | "done" | …, numbers…})``. Only numbers are
-recorded: text and lists in an event are dropped, so nothing private can slip in. Not here: what a trainer computes.
+recorded: text and lists in an event are dropped, so nothing private can slip in; of a picture, its place in the lake's
+previews is noted, never the picture. Not here: what a trainer computes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from radia_pipeline.tracking.client import Tracker
-from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
+from radia_pipeline.tracking.provenance import TAG_FINGERPRINT, TAG_PICTURE
 from radia_pipeline.tracking.run import TrackedRun, flatten
 
 BOOKKEEPING = frozenset({"event", "step", "epoch", "steps", "epochs", "total_steps", "total_epochs", "seed"})
@@ -40,6 +41,8 @@ class EventRecorder:
         self.is_stopped |= kind == "stopped"
         if not self.is_open:
             return
+        if "picture" in (kind, *event):
+            self.run.log_tags({f"{TAG_PICTURE}.{kind}": str(event.get("picture", event.get("path")))})
         numbers = flatten({key: value for key, value in event.items() if key not in BOOKKEEPING}, "/")
         group = GROUPS.get(kind, kind)
         self.run.log_metrics({f"{group}/{name}": value for name, value in numbers.items()}, self._position(kind, event))
