@@ -538,9 +538,8 @@ class SentenceReader:
         self.negated = True
 
     def nor(self, event: tuple) -> None:
-        if self.scope == PRESENT or (
-            self.scope == HEDGED and self.cue[0] == K["exclude_word"]
-        ):  # "pas de changement de l'épanchement ni de l'opacité"
+        not_excluded = self.scope == HEDGED and self.cue[3].rule in ("not_excluded", "hard_to_exclude")
+        if self.scope == PRESENT or not_excluded:  # "pas de changement de l'épanchement ni de l'opacité"
             self.or_(event)
             return
         self.open(DENIED, event)
@@ -867,7 +866,8 @@ class SentenceReader:
         """
         changed: list[Mention] = []
         listed = False
-        for mention in self.behind():
+        behind = self.behind()
+        for k, mention in enumerate(behind):
             open_to_change = mention.rule == UNREAD or mention.status == 1 or (mention.status == -1 and status == 0)
             if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:
                 mention.status, mention.cue, mention.rule = status, cue, rule
@@ -876,10 +876,12 @@ class SentenceReader:
             if link in ("adj", "or"):
                 listed = listed or link == "or"
                 continue
-            if whole and ((link == "and" and self.said_of_both(mention, cue)) or (link == "comma" and listed)):
-                listed = True
-                continue
-            break
+            if not whole or k + 1 == len(behind):
+                break
+            near = mention.first - behind[k + 1].last <= 4
+            if not ((link == "and" and self.said_of_both(mention, cue)) or (link == "comma" and listed and near)):
+                break
+            listed = True
         return changed
 
     def said_of_both(self, last: Mention, cue: tuple | None) -> bool:

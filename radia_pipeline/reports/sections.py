@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from radia_pipeline.reports.rules import KIND, READABLE, READS, Rulebook
+from radia_pipeline.reports.rules import KIND, LEAF, READABLE, READS, Rulebook
+from radia_pipeline.reports.words import COMMA, SPACE
 
 LABELLED = frozenset(("findings", "conclusion"))
 """Only what the radiologist saw makes labels (LABELING_GUIDE, "From report to label", 1)."""
@@ -20,6 +21,7 @@ _STATEMENT = frozenset(
 _INDICATION = frozenset(KIND[k] for k in ("advice", "no_label"))
 _DESCRIBED = frozenset(KIND[k] for k in ("finding", "fixed_finding", "other"))
 _MODIFIER = KIND["modifier"]
+_ANATOMY = KIND["anatomy"]
 
 
 class Sentence(NamedTuple):
@@ -42,12 +44,18 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
         if token < start or (words and symbols[token + 1]):
             break
         words = (symbols[token], *words)
-        if words in book.titles and not (
-            token > start and not symbols[token - 1] and symbols[token - 2] in book.joiners
-        ):
+        if words in book.titles and not (token > start and _is_noun_of_a_phrase(symbols, token, book)):
             found = token, book.titles[words]
         token -= 2
     return found
+
+
+def _is_noun_of_a_phrase(symbols: list[int], token: int, book: Rulebook) -> bool:
+    """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux": no title begins at such a noun."""
+    if symbols[token - 1] == SPACE:
+        return symbols[token - 2] in book.joiners
+    leaf = book.solo.get(symbols[token]) or book.tree.get(symbols[token], {}).get(LEAF)
+    return symbols[token - 1] == COMMA and leaf is not None and leaf.kind == _ANATOMY
 
 
 def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> tuple[int, str] | None:
