@@ -18,11 +18,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from radia_pipeline import errors
 from radia_pipeline.defs.instance import dagster_home
 from radia_pipeline.defs.training import POOL
-from radia_pipeline.errors import RadiaError, RunFailed, UnknownName
+from radia_pipeline.errors import LakeUnwritable, RadiaError, RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 
 SPLIT, WHOLE, TRAINING = "split", "whole", "training"
@@ -75,6 +76,11 @@ def instance_of(lake: Lake) -> Iterator[dg.DagsterInstance]:
     try:
         with dg.DagsterInstance.from_config(os.fspath(home)) as instance:
             yield instance
+    except OperationalError as error:
+        raise LakeUnwritable(
+            f"Dagster's history beside the lake cannot be written ({error.orig}); tables of the lake are intact",
+            do="free space or rights there, end other programs that hold it, then start again: it continues",
+        ) from None
     finally:
         if before is None:
             os.environ.pop("DAGSTER_HOME", None)
