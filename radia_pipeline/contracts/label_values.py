@@ -6,7 +6,7 @@ Arrays are int8 of shape (n, classes) in vocabulary order, with MISSING where Pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -74,3 +74,20 @@ def resolve(said: np.ndarray, labelled: frozenset[str], words: Vocabulary | None
             absent = (children == NEGATIVE).all(axis=1) & (values[:, column] == MISSING)
             values[absent, column] = NEGATIVE
     return values
+
+
+def merged(parts: Sequence[np.ndarray], kept: np.ndarray | None) -> np.ndarray:
+    """Return one class's said values from those of the classes that are merged into it: int8 (n,).
+
+    ``kept``: what was said of the target itself where it existed. One part that is 1 is enough, then −1; the target's
+    own 0 stands; the parts' absence says 0 only of a new class, and only when each of them is 0.
+    """
+    ranks = [_ranks(part) for part in (*parts, *([] if kept is None else [kept]))]
+    strongest = np.maximum.reduce(ranks)
+    values = np.where(strongest >= _RANK_OF[UNCERTAIN], strongest, _RANK_OF[MISSING])
+    if kept is None:
+        is_absent = np.logical_and.reduce([rank == _RANK_OF[NEGATIVE] for rank in ranks])
+    else:
+        is_absent = (_ranks(kept) == _RANK_OF[NEGATIVE]) & (strongest < _RANK_OF[UNCERTAIN])
+    values[is_absent] = _RANK_OF[NEGATIVE]
+    return _VALUE_OF_RANK[values]

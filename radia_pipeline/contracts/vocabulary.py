@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
+from radia_pipeline.contracts.migrations import Migration, classes_by_version, parse_migrations, way
 from radia_pipeline.errors import BadTable, UnknownName, VocabularyMismatch
 
 KINDS = ("pathology", "finding_group", "union", "no_finding")
@@ -27,7 +28,7 @@ class Vocabulary:
 
     version: str
     entries: tuple[VocabularyClass, ...]
-    migrations: tuple[dict, ...] = ()
+    migrations: tuple[Migration, ...] = ()
 
     def __post_init__(self) -> None:
         names = {entry.name for entry in self.entries}
@@ -38,7 +39,7 @@ class Vocabulary:
                 raise BadTable(f"Class {entry.name} has the unknown kind {entry.kind}", accepted=", ".join(KINDS))
             if unknown := set(entry.parents) - names:
                 raise BadTable(f"Class {entry.name} names unknown parents: {', '.join(sorted(unknown))}")
-        _ = self.topological
+        _ = self.topological, self.classes_by_version
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -116,14 +117,35 @@ class Vocabulary:
             waiting = [entry for entry in waiting if entry not in ready]
         return tuple(ordered)
 
-    def require(self, version: str, holder: str) -> None:
-        """Refuse ``holder`` (a lake, recipe or model) when it speaks another version, naming the way across."""
+    @cached_property
+    def classes_by_version(self) -> dict[str, frozenset[str]]:
+        """The classes of this version and of every one that a migration leads from."""
+        return classes_by_version(self.version, self.classes, self.migrations)
+
+    def way_from(self, version: str) -> tuple[Migration, ...]:
+        """Return the migrations from an older version to this one; raises VocabularyMismatch where there is no way."""
+        found = way(self.migrations, version, self.version)
+        if found is None:
+            raise VocabularyMismatch(
+                f"No migration leads from vocabulary {version} to {self.version}",
+                accepted=", ".join(sorted(self.classes_by_version)),
+                do="use the release that speaks that version, or make it again with this one",
+            )
+        return found
+
+    def require(self, version: str, holder: str, *, do: str = "make it again with this version") -> None:
+        """Refuse ``holder`` (a lake, table, recipe or model) when it speaks another version, naming the way across.
+
+        ``do``: what applies the migration to this kind of holder.
+        """
         if version == self.version:
             return
-        steps = [step["name"] for step in self.migrations if step.get("from") == version]
-        way = f"apply the migration {steps[0]}" if steps else "make it again with this version"
+        path = way(self.migrations, version, self.version)
+        steps = " and ".join(f"{one.name} ({'; '.join(map(str, one.steps))})" for one in path or ())
         raise VocabularyMismatch(
-            f"{holder} speaks vocabulary {version}", accepted=f"version {self.version}, which is installed", do=way
+            f"{holder} speaks vocabulary {version}",
+            accepted=f"version {self.version}, which is installed",
+            do=f"{do}, by the migration {steps}" if path else "make it again with this version",
         )
 
 
@@ -134,7 +156,8 @@ def parse_vocabulary(content: dict) -> Vocabulary:
             VocabularyClass(entry["name"], entry["kind"], tuple(entry["parents"]), entry.get("french", entry["name"]))
             for entry in content["classes"]
         )
-        return Vocabulary(str(content["version"]), entries, tuple(content.get("migrations") or ()))
+        migrations = parse_migrations(content.get("migrations") or ())
+        return Vocabulary(str(content["version"]), entries, migrations)
     except (KeyError, TypeError) as error:
         raise BadTable(
             f"vocabulary.yaml lacks the field {error}", accepted="version, classes: name, kind, parents"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from radia_pipeline.contracts.vocabulary import parse_vocabulary, vocabulary
-from radia_pipeline.errors import BadTable, UnknownName, VocabularyMismatch
+from radia_pipeline.errors import BadTable, UnknownName
 
 
 def entry(name, parents=(), kind="pathology"):
@@ -49,12 +49,3 @@ def test_an_unknown_class_is_named_with_those_that_exist():
 def test_a_broken_vocabulary_is_refused(classes, words):
     with pytest.raises(BadTable, match=words):
         parse_vocabulary({"version": "1", "classes": classes})
-
-
-def test_another_version_is_refused_and_names_the_migration():
-    words = parse_vocabulary(
-        {"version": "2.0.0", "classes": [entry("A")], "migrations": [{"name": "merge-b-into-a", "from": "1.0.0"}]}
-    )
-    words.require("2.0.0", "The lake")
-    with pytest.raises(VocabularyMismatch, match="merge-b-into-a"):
-        words.require("1.0.0", "The lake")
