@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import yaml
 
-from radia_pipeline.reports.words import FIRST_WORD, TOKEN, Typos, WordTable, fold, stem
+from radia_pipeline.reports.words import FIRST_WORD, SHORTEST_TYPO, TOKEN, Typos, WordTable, fold, slips_of, stem
 
 HERE = Path(__file__).parent
 _SET = re.compile(r"\$(\w+)")
@@ -163,9 +164,9 @@ class Rulebook:
 def expand(form: str) -> list[list[str]]:
     """Return every sequence of folded words that ``form`` stands for (syntax: head of lexicon.yaml)."""
     slots = []
-    for part in form.replace("DE?", DE + "?").split():
-        optional = part.endswith("?")
-        part = DE if part == "DE" else part.rstrip("?")
+    for part in form.replace("DE~", DE + "~").split():
+        optional = part.endswith("~")
+        part = DE if part == "DE" else part.rstrip("~")
         choices = [[w for piece in c.split("_") for w in _words(piece, part)] for c in _expand_de(part)]
         slots.append([*choices, []] if optional else choices)
     return [[w for piece in combination for w in piece] for combination in product(*slots)]
@@ -209,13 +210,22 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
     for word in sorted(modifiers):
         book.tree.setdefault(word, {}).setdefault(LEAF, Leaf(KIND["modifier"], "modifier"))
     titles = {tuple(map(book.symbol, f.split())): name for name, fs in cues["titles"].items() for f in fs}
+    book.correct(cues["corrected"], 1)
     bare = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_titles"])
     ends = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_ends"])
     indication = frozenset(book.symbol(w) for f in cues["indication_words"] for w in f.split() if len(w) > 2)
     abbreviations = frozenset(book.symbol(w) for w in cues["abbreviations"])
     solo = {s: node[LEAF] for s, node in book.tree.items() if len(node) == 1 and LEAF in node}
     tree = {s: node for s, node in book.tree.items() if s not in solo}
-    typos = Typos(book.targets, list(cues["real_words"]) + [w for w in book.seen if w not in book.targets])
+    typos = Typos(
+        book.targets,
+        list(cues["real_words"]) + [w for w in book.seen if w not in book.targets],
+        {w: book.tree[s][LEAF].rule for w, s in book.symbols.items() if LEAF in book.tree.get(s, ())},
+    )
+    known = {*map(fold, cues["real_words"]), *book.seen}
+    slips = {e: w for w in cues["corrected_short"] for e in slips_of(w) if e not in known}
+    for error, word in {**slips, **cues["misspelt"]}.items():
+        book.symbols.setdefault(stem(error), book.symbols[stem(word)])
     table = WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
     return Rulebook(
         version,
@@ -251,20 +261,8 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
 class _Builder:
     """Collects words and phrases; the first rule that claims a form keeps it."""
 
-    SHORTEST: ClassVar = {
-        "finding": 6,
-        "fixed_finding": 6,
-        "anatomy": 6,
-        "hedge_near": 8,
-        "hedge_before": 8,
-        "normal": 8,
-        "enlarged": 8,
-        "enlargement": 8,
-        "deny": 7,
-        "resolved": 8,
-        "lessened": 8,
-    }
-    """Letters from which a word of this kind is corrected; cues have real neighbours that findings have not."""
+    FULLY: ClassVar = frozenset(("finding", "fixed_finding", "anatomy", "quality"))
+    """Kinds whose words are corrected from six letters, and by two edits where they are long."""
     UNCORRECTED_RULES = ("exam_anatomy", "bone_anatomy", "lung_anatomy")
 
     def __init__(self, sets: dict[str, list[str]]) -> None:
@@ -272,7 +270,7 @@ class _Builder:
         self.symbols: dict[str, int] = {}
         self.tree: dict[int, dict] = {}
         self.rules: dict[str, Rule] = {}
-        self.targets: set[str] = set()
+        self.targets: dict[str, int] = {}
         self.seen: set[str] = set()
         self.none_words: set[int] = set()
 
@@ -301,14 +299,21 @@ class _Builder:
         leaf = Leaf(KIND[kind], rule.id, rule.classes, rule.value, frozenset(entry.get("after", ())))
         self.add_forms(rule.forms, leaf)
 
+    def correct(self, words: Iterable[str], edits: int) -> None:
+        """Let long words be matched when they are misspelt, by so many edits at most."""
+        for word in map(fold, words):
+            if len(word) >= SHORTEST_TYPO:
+                self.targets[word] = max(edits, self.targets.get(word, 0))
+
     def add_forms(self, forms: tuple[str, ...], leaf: Leaf) -> None:
         """Grow the phrase tree by every expansion of the forms."""
         kind = KINDS[leaf.kind]
-        shortest = self.SHORTEST.get(kind, 99) if leaf.rule not in self.UNCORRECTED_RULES else 99
+        fully = kind in self.FULLY and leaf.rule not in self.UNCORRECTED_RULES
         for form in forms:
             for words in expand(form):
                 symbols = [self.symbol(w) for w in words]
-                self.targets.update(w for w in words if len(w) >= shortest)
+                if fully:
+                    self.correct(words, 2)
                 if kind == "none_after" and len(symbols) == 1:
                     self.none_words.add(symbols[0])
                 node = self.tree

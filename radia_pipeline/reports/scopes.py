@@ -804,7 +804,9 @@ class SentenceReader:
         symbol = self.symbols[event[1]]
         if symbol not in (words["suspect"], words["suspecte"]) or self.verb or not self.mentions:
             return False
-        if symbol == words["suspecte"] and self.mentions[-1].leaf.rule == "nodule":
+        last = self.mentions[-1]
+        masculine = last.leaf.rule == "nodule" or self.symbols[last.first] == words["voil"]
+        if symbol == words["suspecte"] and masculine:
             return False  # "nodule suspecté"
         return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 (
     SPACE,
@@ -131,19 +131,31 @@ def edit_distance(a: str, b: str) -> int:
     return last[-1]
 
 
+def slips_of(word: str) -> set[str]:
+    """Return ``word`` with two neighbours swapped or one letter doubled, the first letter kept: errors of a short word."""
+    swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1)}
+    return (swapped | {word[:i] + word[i - 1 :] for i in range(1, len(word) + 1)}) - {word}
+
+
 class Typos:
     """Nearest known word by bounded edit distance, found through shared deletions (no scan over the lexicon).
 
-    ``targets`` are folded words that may be misspelt; ``real`` are folded words that exist and are never corrected.
+    ``targets``: folded words that may be misspelt, with the edits allowed at most; their plurals too. ``real``: folded
+    words that exist and are never corrected. ``rules``: stem -> rule of a word that is a form by itself; two such words
+    of one rule are as good as one.
     """
 
-    def __init__(self, targets: Iterable[str], real: Iterable[str]) -> None:
+    def __init__(self, targets: Mapping[str, int], real: Iterable[str], rules: Mapping[str, str]) -> None:
+        self._rules = rules
         self._real = {stem(w) for w in real}
+        self._edits: dict[str, int] = {}
         self._index: dict[str, list[str]] = {}
-        for word in sorted(set(targets)):
-            if len(word) >= SHORTEST_TYPO:
-                for key in _deletions(word, _edits(word)):
-                    self._index.setdefault(key, []).append(word)
+        for word in sorted(targets):
+            for form in (word, *_plurals(word)):
+                if len(form) >= SHORTEST_TYPO and form not in self._edits:
+                    self._edits[form] = edits = min(_edits(form), targets[word])
+                    for key in _deletions(form, edits):
+                        self._index.setdefault(key, []).append(form)
 
     def nearest(self, word: str) -> str | None:
         """Return the one closest target within the bound, None when there is none or when two are equally close."""
@@ -151,10 +163,17 @@ class Typos:
             return None
         candidates = {w for key in _deletions(word, _edits(word)) for w in self._index.get(key, ())}
         best: list[tuple[int, str]] = sorted((edit_distance(word, w), w) for w in candidates)
-        best = [(d, w) for d, w in best if d <= min(_edits(w), _edits(word)) and _plausible(word, w, d)]
-        if not best or (len(best) > 1 and best[1][0] == best[0][0] and stem(best[1][1]) != stem(best[0][1])):
+        best = [(d, w) for d, w in best if d <= min(self._edits[w], _edits(word)) and _plausible(word, w, d)]
+        nearest = [w for d, w in best if d == best[0][0]]
+        if len({stem(w) for w in nearest}) > 1 and len({self._rules.get(stem(w), w) for w in nearest}) > 1:
             return None
-        return best[0][1]
+        return nearest[0] if nearest else None
+
+
+def _plurals(word: str) -> tuple[str, ...]:
+    if word[-1] in "sx":
+        return ()
+    return (word + "s", word[:-2] + "aux") if word.endswith("al") else (word + "s",)
 
 
 def _edits(word: str) -> int:
