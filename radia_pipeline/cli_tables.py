@@ -1,4 +1,4 @@
-"""The commands of ``radia`` that look at the lake: tables, contracts, manifest, ledger. Thin, as ``cli`` is."""
+"""The commands of ``radia`` about the lake: tables, contracts, manifest, ledger, vocabulary. Thin, as ``cli`` is."""
 
 from __future__ import annotations
 
@@ -132,3 +132,61 @@ def ledger_restore(lake_root) -> None:
     from radia_pipeline.lake.lake import Lake
 
     click.echo(f"{restore(Lake.open(lake_root, create=False))} placements stand in the restored ledger")
+
+
+@click.group()
+def vocabulary() -> None:
+    """The classes, their version, and migrations from one version to the next."""
+
+
+@vocabulary.command("show")
+@json_option
+def vocabulary_show(as_json: bool) -> None:
+    """List the classes with their parents, and the migrations that lead to this version."""
+    from radia_pipeline.contracts.vocabulary import vocabulary as installed
+
+    words = installed()
+    if as_json:
+        migrations = [asdict(migration) for migration in words.migrations]
+        print_json({"version": words.version, "classes": [vars(e) for e in words.entries], "migrations": migrations})
+        return
+    click.echo(f"Vocabulary {words.version}: {len(words.classes)} classes\n")
+    rows = [[e.name, e.kind.replace("_", " "), ", ".join(e.parents) or "–", e.french] for e in words.entries]
+    click.echo(table(["class", "kind", "parents", "in French"], rows))
+    for migration in words.migrations:
+        steps = "; ".join(map(str, migration.steps))
+        click.echo(f"{migration.before} → {migration.after}  {migration.name}: {steps}")
+
+
+@vocabulary.command("migrate")
+@lake_option
+@json_option
+def vocabulary_migrate(lake_root, as_json: bool) -> None:
+    """Bring a lake to the installed vocabulary; what cannot follow is withdrawn, for `radia run` to make again."""
+    from radia_pipeline.cohort.vocabulary_migration import migrate_lake
+    from radia_pipeline.lake.lake import Lake, default_root
+
+    result = migrate_lake(Lake(lake_root if lake_root is not None else default_root()))
+    if as_json:
+        print_json(asdict(result))
+        return
+    if not result.applied:
+        click.echo(f"The lake speaks vocabulary {result.after} already")
+        return
+    click.echo(f"{result.before} → {result.after}: {', '.join(result.applied)}")
+    click.echo(f"brought across: {', '.join(result.migrated) or 'nothing'}")
+    click.echo(f"rows of retired classes left behind: {result.rows_of_retired_classes}")
+    click.echo(f"to be made again by `radia run`: {', '.join(result.rebuild) or 'nothing'}")
+
+
+@vocabulary.command("contracts")
+@json_option
+def vocabulary_contracts(as_json: bool) -> None:
+    """Bring the class lists of data_contracts/ in line after vocabulary.yaml was changed by a migration."""
+    from radia_pipeline.contracts.class_lists import follow_vocabulary
+
+    changed = follow_vocabulary()
+    if as_json:
+        print_json({"changed": changed})
+    else:
+        click.echo(f"rewritten: {', '.join(changed) or 'none, all are in line'}")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 
 
 def reviewed_values(lake: Lake, source: str) -> dict[tuple[str, str], int]:
     """Return the verdict in force for each (study_id, class) of a source; withdrawn cells are absent.
 
-    Raises DamagedFile where the store cannot be trusted.
+    Verdicts on classes of an earlier vocabulary follow them to the installed one; names are never used twice, so that
+    a name tells its class. Raises DamagedFile where the store cannot be trusted.
     """
+    from radia_pipeline.cohort.vocabulary_migration import reviews_across
     from radia_pipeline.review.store import latest_reviews
 
-    latest = latest_reviews(lake)
-    return {(study, name): review.value for (where, study, name), review in latest.items() if where == source}
+    verdicts = {
+        (study, name): (review.review_id, review.value)
+        for (where, study, name), review in latest_reviews(lake).items()
+        if where == source
+    }
+    return reviews_across(verdicts, vocabulary().migrations)

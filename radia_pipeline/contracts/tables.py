@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, UnknownName
 
 _ARROW_TYPES = {
@@ -71,6 +72,11 @@ class Contract:
         """Columns whose values together name one row."""
         keyed = [column for column in self.columns.values() if column.key_position is not None]
         return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position))
+
+    @cached_property
+    def speaks_vocabulary(self) -> bool:
+        """Whether rows name classes of the vocabulary, so that they mean something else under another version."""
+        return not {"class", *vocabulary().classes}.isdisjoint(self.columns)
 
     @property
     def partitioned(self) -> bool:

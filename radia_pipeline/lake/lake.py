@@ -25,7 +25,9 @@ DEFAULT_ROOT = Path(".radia/lake")
 LAKE_VARIABLE = "RADIA_LAKE"
 WHOLE = "all"
 _VERSION_KEY = b"radia.version"
+_VOCABULARY_KEY = b"radia.vocabulary"
 _HASH_CHARACTERS = 32
+_MIGRATE = "run `radia vocabulary migrate` on this lake"
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,7 @@ class Lake:
         lake = cls(Path(root) if root is not None else default_root())
         marker = lake.root / "lake.json"
         if marker.exists():
-            try:
-                version = json.loads(marker.read_text(encoding="utf-8"))["vocabulary_version"]
-            except (ValueError, KeyError, TypeError):
-                raise DamagedFile("lake.json of the lake cannot be read", do="restore it from a backup") from None
-            vocabulary().require(version, "The lake")
+            vocabulary().require(lake.vocabulary_version, "The lake", do=_MIGRATE)
             return lake
         if not create:
             raise MissingTable(
@@ -82,6 +80,17 @@ class Lake:
                 raise LakeUnwritable(f"The lake {lake.root} cannot be made: a file stands in its path") from None
             atomic.write_text(marker, json.dumps({"vocabulary_version": vocabulary().version}) + "\n")
         return lake
+
+    @property
+    def vocabulary_version(self) -> str:
+        """The version of the vocabulary that the lake speaks; raises MissingTable where there is no lake."""
+        marker = self.root / "lake.json"
+        try:
+            return json.loads(marker.read_text(encoding="utf-8"))["vocabulary_version"]
+        except FileNotFoundError:
+            raise MissingTable(f"There is no lake at {self.root}", do="name another with --lake") from None
+        except (ValueError, KeyError, TypeError):
+            raise DamagedFile("lake.json of the lake cannot be read", do="restore it from a backup") from None
 
     # --- where things lie -------------------------------------------------------------------------------------------
     @property
@@ -145,10 +154,12 @@ class Lake:
         version = table_sha256(rows)[:_HASH_CHARACTERS]
         path = self.path(table, partition)
         with self.lock(f"{table}.{partition}"):
-            if path.exists() and self.version(table, partition) == version:
+            if path.exists() and self.version(table, partition) == version and not _is_of_other_words(path, table):
                 return WriteResult(version, rows.num_rows, False)
             kept = self.root / "_versions" / table / partition / f"{version}.parquet"
-            stamped = rows.replace_schema_metadata({_VERSION_KEY: version.encode()})
+            stamped = rows.replace_schema_metadata(
+                {_VERSION_KEY: version.encode(), _VOCABULARY_KEY: vocabulary().version.encode()}
+            )
             with atomic.replace_file(kept) as temporary:
                 pq.write_table(stamped, temporary, compression="zstd")
             with atomic.replace_file(path) as temporary:
@@ -172,6 +183,12 @@ class Lake:
         wanted = list(columns) if columns is not None else None
         parts = [_read_parquet(path, table, wanted, filters) for path in paths]
         return pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
+
+    def withdraw(self, table: str, partition: str = WHOLE) -> None:
+        """Take back a published partition; its version stays under ``_versions``, its history too."""
+        with self.lock(f"{table}.{partition}"), atomic.writable(self.root / table):
+            self.path(table, partition).unlink(missing_ok=True)
+            atomic.sync_folder(self.root / table)
 
     def exists(self, table: str, partition: str = WHOLE) -> bool:
         """Tell whether a partition has been published."""
@@ -230,9 +247,19 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.write_bytes(source.read_bytes())
 
 
+def _is_of_other_words(path: Path, table: str) -> bool:
+    """Tell whether a file names classes of another vocabulary than the installed one."""
+    stamp = (pq.read_schema(path).metadata or {}).get(_VOCABULARY_KEY)
+    return contract(table).speaks_vocabulary and stamp is not None and stamp.decode() != vocabulary().version
+
+
 def _read_parquet(path: Path, table: str, columns: list[str] | None, filters: object) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns, filters=filters, partitioning=None)
+        found = pq.read_table(path, columns=columns, filters=filters, partitioning=None)
+        stamp = (found.schema.metadata or {}).get(_VOCABULARY_KEY)
+        if stamp is not None and contract(table).speaks_vocabulary:
+            vocabulary().require(stamp.decode(), f"The table {table}", do=_MIGRATE)
+        return found
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
