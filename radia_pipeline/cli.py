@@ -227,7 +227,7 @@ def forget(patient_keys: tuple[str, ...], lake_root, as_json: bool) -> None:
     print_json(vars(result)) if as_json else click.echo(as_text(result))
 
 
-for _group in (cli_tables.tables, cli_tables.contracts, cli_tables.manifest, cli_tables.ledger):
+for _group in (cli_tables.tables, cli_tables.contracts, cli_tables.manifest, cli_tables.ledger, cli_tables.vocabulary):
     cli.add_command(_group)
 
 
