@@ -139,7 +139,7 @@ def _examined_dicom(data: bytes, task: Task) -> dict:
 
 
 def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: bool) -> bool:
-    """Refuse burned-in text; return True where it was looked for. ``must``: in the whole picture, not just the border."""
+    """Refuse burned-in text; return True where it was looked for. ``must``: in the whole picture."""
     if not task.reads_text:
         return False
     from radia_pipeline.dicom.ocr import find_text
