@@ -164,6 +164,27 @@ def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("recipe")
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Trials in all; done ones count.")
+@lake_option
+@json_option
+def sweep(recipe: str, trials: int, lake_root, as_json: bool) -> None:
+    """Search the ranges that a recipe declares (its sweep section); interrupted, the same command goes on."""
+    from radia_pipeline.defs.sweep_process import sweep_tracked
+    from radia_pipeline.defs.training_lines import ProgressLines
+    from radia_pipeline.lake.lake import Lake
+
+    lake = Lake.open(lake_root, create=False)
+    found = sweep_tracked(recipe, lake, trials=trials, on_event=ProgressLines(say))
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"best of {found['trials']} trials: {found['best_metric']:.4f}")
+    for option, value in found["best_options"].items():
+        click.echo(f"  {option}: {value}")
+
+
+@cli.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @lake_option
 @json_option

@@ -17,6 +17,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, DamagedFile, NotTrained
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.learning.checkpoints import load_tensors, save_tensors, select
+from radia_pipeline.learning.pretrained import weights_digest
 from radia_pipeline.learning.recipe_schema import Recipe
 
 FINGERPRINT_CHARACTERS = 16
@@ -42,8 +43,13 @@ def fingerprint(recipe: Recipe, manifest_versions: dict[str, str], parent: str |
 
 
 def parent_fingerprint(lake, recipe: Recipe) -> str | None:
-    """Return the fingerprint of the model that ``init_from`` names; raises NotTrained."""
-    return latest_model(lake, recipe.init_from).name if recipe.init_from else None
+    """Return what identifies the weights that a training starts from: ``init_from``'s, published ones, or none.
+
+    Raises NotTrained for ``init_from``, BadInput for published weights that are not at hand.
+    """
+    if recipe.init_from:
+        return latest_model(lake, recipe.init_from).name
+    return weights_digest(recipe.model) if recipe.model.pretrained else None
 
 
 def latest_model(lake, recipe_name: str) -> Path:

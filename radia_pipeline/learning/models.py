@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
+
 import timm
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
-from radia_pipeline.errors import BadInput, BadRecipe
+from radia_pipeline.errors import BadInput, BadRecipe, DamagedFile
 from radia_pipeline.learning.heads import HEADS
+from radia_pipeline.learning.pretrained import weights_file
 from radia_pipeline.learning.recipe_schema import ModelSection, Recipe, ViewsSection
 
 NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
@@ -159,14 +163,19 @@ def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
             accepted=f"any timm model, such as {close or NAMED_BACKBONES}",
             do="correct model.backbone",
         )
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     kwargs = dict(section.kwargs)
     if section.drop_path:
         kwargs["drop_path_rate"] = section.drop_path
     if any(part in section.backbone for part in ("vit", "deit", "swin", "beit")):
         kwargs.setdefault("img_size", size_px)
     options = {"pretrained": section.pretrained, "in_chans": channels, "num_classes": 0, "global_pool": ""}
+    if section.pretrained:
+        options["pretrained_cfg_overlay"] = {"file": str(weights_file(section))}
     try:
         return timm.create_model(section.backbone, **options, **kwargs)
+    except SafetensorError:
+        raise DamagedFile(
+            f"The published weights of {section.backbone} cannot be read", do="bring the file again"
+        ) from None
     except (TypeError, AssertionError) as error:
         raise BadRecipe(f"Backbone {section.backbone} does not take model.kwargs: {error}") from None

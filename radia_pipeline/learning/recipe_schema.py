@@ -63,7 +63,9 @@ class ModelSection(Section):
 
     backbone: str = Field("densenet121", description="Any timm model name.")
     kwargs: dict[str, Any] = Field(default_factory=dict, description="Passed to timm.create_model.")
-    pretrained: bool = Field(False, description="Use timm's published weights (needs them in its cache).")
+    pretrained: bool = Field(
+        False, description="Start from published weights; the file is looked for in RADIA_WEIGHTS."
+    )
     head: Literal["linear", "pcam"] = "linear"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

@@ -5,6 +5,7 @@ Light on purpose (yaml and pydantic only): the Dagster code location lists recip
 
 from __future__ import annotations
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,29 @@ def _merge(below: dict, above: dict) -> dict:
 def _describe(problem: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"{where} is not an option"
+        return f"{where} is not an option{_suggestion(problem['loc'])}"
     return f"{where} = {problem.get('input')!r}: {problem['msg']}"[:300]
+
+
+def _suggestion(place: tuple[str | int, ...]) -> str:
+    """Name the option that was meant: the closest one of its section, else the same word in another section."""
+    section, wrong = [option for found in _sections(place[:-1]) for option in found], str(place[-1])
+    near = difflib.get_close_matches(wrong, section, n=1, cutoff=0.6)
+    if near:
+        return f" (did you mean {near[0]}?)"
+    elsewhere = [f"{name}.{wrong}" for name in Recipe.model_fields for found in _sections((name,)) if wrong in found]
+    if elsewhere:
+        return f" (did you mean {elsewhere[0]}?)"
+    return f" ({', '.join(section)})" if section else ""
+
+
+def _sections(place: tuple[str | int, ...]) -> list[list[str]]:
+    """Return the options of the section at a place, in a list; an empty list where there is no section."""
+    model: Any = Recipe
+    for part in place:
+        model = getattr(model, "model_fields", {}).get(str(part))
+        model = model.annotation if model is not None else None
+    return [list(model.model_fields)] if hasattr(model, "model_fields") else []
 
 
 def _check_classes(recipe: Recipe) -> None:

@@ -102,3 +102,31 @@ def record_training(
         recorder.end(error)
         raise
     recorder.end()
+
+
+class ParentRun:
+    """A run under which others are nested: a sweep's."""
+
+    def __init__(self, run: TrackedRun) -> None:
+        self.run = run
+
+    def nested_tags(self) -> dict[str, str]:
+        """Tags by which MLflow shows a run beneath this one."""
+        return {"mlflow.parentRunId": self.run.run_id}
+
+
+@contextmanager
+def parent_run(
+    tracker: Tracker, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
+) -> Iterator[ParentRun]:
+    """The run of a search, for ``with``: taken up again by the same search, also when it had ended (more trials)."""
+    run = tracker.start_or_resume(name, tags)
+    if run.is_finished:
+        run.take_over(tags)
+    run.log_params({name: value for name, value in settings.items() if name not in run.params})
+    try:
+        yield ParentRun(run)
+    except BaseException as error:
+        run.fail(type(error).__name__, status="FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    run.finish()

@@ -61,7 +61,11 @@ def test_table_8_says_what_the_original_says():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"optimiser": {}}, "optimiser is not an option"),
+        ({"optimiser": {}}, r"optimiser is not an option \(did you mean optimizer\?\)"),
+        ({"optimizer": {"weight_deacy": 0}}, "did you mean weight_decay"),
+        ({"batch_size": 3}, "did you mean training.batch_size"),
+        ({"augmentation": {"affine": {"rotate": 3}}}, "did you mean rotate_deg"),
+        ({"model": {"zzz": 1}}, "model.zzz is not an option .backbone, kwargs"),
         ({"optimizer": {"lr": -1}}, "optimizer.lr = -1"),
         ({"model": {"head": "cam"}}, "model.head = 'cam'"),
         ({"views": {"weights": "separate", "use": "all"}}, "separate needs use"),
