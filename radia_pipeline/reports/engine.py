@@ -1,7 +1,7 @@
 """French report -> mentions, attributes, labels. The one entrance: ``Labeler.default().read(text)``.
 
 Belongs here: tokens to events, sentences, putting a reading together. Does not belong here: words (``words``), rules
-(YAML), sections (``sections``), what a sentence says (``scopes``), tables (``extract``).
+(YAML), sections (``sections``), what a sentence says (``sentence``), tables (``extract``).
 
 Nothing is learned and nothing is remembered between reports except single words, so a reading depends on its text only.
 """
@@ -26,8 +26,6 @@ from radia_pipeline.reports.rules import (
     Rulebook,
     load_rules,
 )
-from radia_pipeline.reports.scopes import UNREAD, SentenceReader
-from radia_pipeline.reports.scopes import Mention as ReadMention
 from radia_pipeline.reports.sections import (
     BRIEF,
     LABELLED,
@@ -37,6 +35,9 @@ from radia_pipeline.reports.sections import (
     close_open_section,
     title_before,
 )
+from radia_pipeline.reports.sentence.clause import UNREAD
+from radia_pipeline.reports.sentence.clause import Mention as ReadMention
+from radia_pipeline.reports.sentence.reader import SentenceReader
 from radia_pipeline.reports.words import (
     CLOSE,
     COLON,

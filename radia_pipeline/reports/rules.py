@@ -1,7 +1,7 @@
 """The rulebook: lexicon.yaml and cues.yaml compiled to a word table, a phrase tree and section titles.
 
-Belongs here: how a rule is written and found. Does not belong here: what a rule does to a sentence (``scopes``) and the
-words themselves (the YAML files, which a radiologist can review).
+Belongs here: how a rule is written and found. Does not belong here: what a rule does to a sentence (``sentence``)
+and the words themselves (the YAML files, which a radiologist can review).
 """
 
 from __future__ import annotations
@@ -150,14 +150,7 @@ class Rulebook:
     bare_ends: frozenset[tuple[int, ...]]
     bare_first: frozenset[int]
     indication_words: frozenset[int]
-    type_words: frozenset[int]
-    enlarged_words: frozenset[int]
-    lung_words: frozenset[int]
-    joiners: frozenset[int]
-    size_words: frozenset[int]
-    list_hedges: frozenset[int]
-    singular: frozenset[int]
-    plural: frozenset[int]
+    word_sets: dict[str, frozenset[int]]
     words: dict[str, int] = field(default_factory=dict)
 
 
@@ -193,11 +186,12 @@ def load_rules() -> Rulebook:
     return _compile(lexicon, cues, f"{lexicon['version']}+{cues['version']}.{digest}")
 
 
+_DECIDE = ("words.py", "rules.py", "engine.py", "sections.py", "aggregate.py")
+
+
 def _code_bytes() -> bytes:
     """The modules that decide labels; a change in them is a new engine version too."""
-    return b"\0".join(
-        (HERE / f"{n}.py").read_bytes() for n in ("words", "rules", "scopes", "engine", "sections", "aggregate")
-    )
+    return b"\0".join(path.read_bytes() for path in sorted([*map(HERE.joinpath, _DECIDE), *HERE.glob("sentence/*.py")]))
 
 
 def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
@@ -241,19 +235,7 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
         ends,
         frozenset(t[0] for t in bare | ends),
         indication,
-        *(
-            frozenset(book.symbol(w) for w in cues[k])
-            for k in (
-                "type_words",
-                "enlarged_words",
-                "lung_words",
-                "joiners",
-                "size_words",
-                "list_hedges",
-                "singular",
-                "plural",
-            )
-        ),
+        {name: frozenset(map(book.symbol, words)) for name, words in cues["word_sets"].items()},
         book.symbols,
     )
 

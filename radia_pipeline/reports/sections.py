@@ -53,7 +53,7 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
 def _is_noun_of_a_phrase(symbols: list[int], token: int, book: Rulebook) -> bool:
     """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux": no title begins at such a noun."""
     if symbols[token - 1] == SPACE:
-        return symbols[token - 2] in book.joiners
+        return symbols[token - 2] in book.word_sets["joiners"]
     leaf = book.solo.get(symbols[token]) or book.tree.get(symbols[token], {}).get(LEAF)
     return symbols[token - 1] == COMMA and leaf is not None and leaf.kind == _ANATOMY
 

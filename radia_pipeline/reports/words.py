@@ -1,7 +1,7 @@
 """One word of dictation to one symbol: case, accents, œ, plural, gender and typing errors are settled here.
 
 Belongs here: what a single token is, whatever stands around it. Does not belong here: phrases (``rules``), sentences
-(``engine``) or meaning (``scopes``). A word is looked up once and remembered, so the cost of normalising is paid per
+(``engine``) or meaning (``sentence``). A word is looked up once and remembered, so the cost of normalising is paid per
 distinct word, not per report; the memory is bounded.
 """
 
@@ -132,7 +132,7 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def slips_of(word: str) -> set[str]:
-    """Return ``word`` with two neighbours swapped or one letter doubled, the first letter kept: errors of a short word."""
+    """Return ``word`` with two neighbours swapped or one letter doubled, the first letter kept."""
     swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1)}
     return (swapped | {word[:i] + word[i - 1 :] for i in range(1, len(word) + 1)}) - {word}
 

@@ -1,0 +1,55 @@
+"""A cue that stands after its findings: which of them it speaks of.
+
+Belongs here: reach backward over lists, "et" and "ou". Does not belong here: which status the cue gives.
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.clause import UNREAD, Clause, K, Mention
+
+
+class After(Clause):
+    """A cue that stands after its findings: which of them it speaks of."""
+
+    def back(self, status: int, cue: tuple | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
+        """Give ``status`` to the finding before a cue and to those joined with it; return them.
+
+        ``whole``: also over "et" and the commas of its list; else only over "ou". ``strong`` overrides a denial.
+        """
+        changed: list[Mention] = []
+        listed = False
+        behind = self.behind()
+        for k, mention in enumerate(behind):
+            open_to_change = mention.rule == UNREAD or mention.status == 1 or (mention.status == -1 and status == 0)
+            if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:
+                mention.status, mention.cue, mention.rule = status, cue, rule
+                changed.append(mention)
+            link = mention.link
+            if link in ("adj", "or"):
+                listed = listed or link == "or"
+                continue
+            if not whole or k + 1 == len(behind):
+                break
+            near = mention.first - behind[k + 1].last <= 4
+            if not ((link == "and" and self.said_of_both(mention, cue)) or (link == "comma" and listed and near)):
+                break
+            listed = True
+        return changed
+
+    def said_of_both(self, last: Mention, cue: tuple | None) -> bool:
+        """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""
+        if cue is None or len(self.mentions) < 2:
+            return True
+        symbols, book = self.symbols, self.book
+        between = set(symbols[last.last + 2 : cue[2] + 1 : 2])
+        if between & book.word_sets["plural"]:
+            return True
+        if between & book.word_sets["singular"]:
+            return False
+        first = self.mentions[self.mentions.index(last) - 1]
+        articled = self.is_article(first.first - 2), self.is_article(last.first - 2)
+        apart = last.first - first.last > 4 + 2 * articled[1]
+        return articled[0] == articled[1] and not apart
+
+    def is_article(self, token: int) -> bool:
+        return token > 0 and self.symbols[token] in self.book.word_sets["articles"]

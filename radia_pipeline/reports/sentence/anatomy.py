@@ -1,0 +1,234 @@
+"""Neutral anatomy and what is said of it: normal, enlarged, blunted, free, at the limit, at the wall.
+
+Belongs here: "cœur normal", "élargissement du médiastin", "culs-de-sac libres". Not here: findings (``nouns``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.rules import Leaf
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import (
+    AFFIRMED,
+    DENIED,
+    HEDGED,
+    LIGHT,
+    NAMES,
+    NONE,
+    SILENT,
+    STATUS,
+    K,
+    Mention,
+)
+
+
+class Anatomy(After):
+    """Neutral anatomy and what is said of it: normal, enlarged, blunted, free, at the limit, at the wall."""
+
+    def anatomy(self, event: tuple) -> None:
+        """Neutral anatomy waits for what is said of it, or takes it from an enlargement named before."""
+        leaf = event[3]
+        if self.scope == SILENT and self.cue[0] == K["other_exam"] and leaf.rule == "exam_anatomy":
+            self.scope = NONE
+        if self.enlarging is not None:
+            self.enlarged_anatomy(event)
+            return
+        if self.normal_before is not None and not self.sep:
+            self.label(event, 0, self.normal_before)
+            return
+        last = self.mentions[-1] if self.mentions else None
+        if (
+            last is not None
+            and last.status == 0
+            and last.leaf.rule == "anomaly"
+            and self.sep in ("", "and", "or")
+            and not self.verb
+        ):
+            self.label(event, 0, last.cue)
+            self.mentions[-1], self.mentions[-2] = self.mentions[-2], self.mentions[-1]
+            return
+        if self.sep in ("comma", "and") and (self.verb or self.scope):
+            self.scope = NONE if self.intro != "de" else self.scope
+            if self.verb:
+                self.group = []
+        self.group.append(event)
+        self.described = ()
+        self.verb = False
+        self.normal_before = None
+
+    def label(self, event: tuple, status: int | None, cue: tuple | None) -> None:
+        """Turn an anatomy into a mention of its classes."""
+        leaf = event[3]
+        if not leaf.classes or 0 <= self.advice_from <= self.i:
+            return
+        if leaf.rule == "cardiomediastinum" and status != 0:
+            leaf = leaf._replace(classes=("Enlarged Cardiomediastinum",))
+        rule = cue[3].rule if cue is not None else AFFIRMED
+        self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "far"))
+
+    def enlarged_anatomy(self, event: tuple) -> None:
+        cue, scope = self.enlarging
+        if event[3].rule == "exam_anatomy" or (self.anatomy_between() and self.sep not in ("and", "or")):
+            return
+        status = STATUS.get(scope, 1)
+        if event[3].rule == "costophrenic":
+            return
+        if event[3].classes:
+            self.label(event, status, cue)
+        elif status != 0:
+            self.block(cue, status)
+        self.fresh = False
+
+    def block(self, cue: tuple, status: int | None) -> None:
+        """Something without a class is enlarged or abnormal: it only blocks No Finding."""
+        leaf = Leaf(K["other"], "other_anatomy")
+        self.mentions.append(Mention(leaf, cue[1], cue[2], status, cue, cue[3].rule, "far"))
+
+    def predicate_scope(self) -> int:
+        """The scope that covers a predicate: a denial only if it stands right before ("n'est pas élargi")."""
+        if self.scope == DENIED and (self.sep or not self.fresh):
+            return NONE
+        if self.scope == SILENT and self.cue[0] == K["other_exam"] and self.group:
+            return NONE
+        if self.scope == HEDGED and (self.sep == "comma" or not self.fresh):
+            return NONE
+        return self.scope
+
+    def normal(self, event: tuple) -> None:
+        """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
+        if not self.i and self.symbols[event[1]] == self.book.words["s"] and self.target_ahead():
+            self.open(SILENT, event)  # "S/P pneumothorax": status post
+            return
+        scope = self.predicate_scope()
+        self.says_normal = self.says_normal or scope in (NONE, HEDGED)
+        if scope in (DENIED, SILENT):
+            self.group = []
+            self.search_was_negative(event)
+            return
+        hedged = scope == HEDGED and self.cue[0] != K["seem"] and not self.says_look()
+        bare = not self.group
+        for anatomy in self.group or self.still_described():
+            self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
+        if bare:
+            self.normal_before = event
+        self.close_predicate(event)
+
+    def search_was_negative(self, event: tuple) -> bool:
+        """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
+        if (
+            self.scope != SILENT
+            or self.cue[3].rule != "history"
+            or self.symbols[event[2]] != self.book.words["negatif"]
+        ):
+            return False
+        for mention in self.behind():
+            mention.status, mention.cue, mention.rule = 0, event, event[3].rule
+        return True
+
+    def still_described(self) -> tuple | list:
+        """The anatomy of the last predicate, when another predicate follows: "médiastin centré, non élargi"."""
+        return self.described if self.described and self.sep in ("comma", "and") and self.direct() else ()
+
+    def says_look(self) -> bool:
+        """ "D'allure normale" is normal."""
+        words = self.book.words
+        return self.symbols[self.cue[1]] in (words["allur"], words["apparenc"])
+
+    def close_predicate(self, event: tuple) -> None:
+        self.described = self.group or self.described
+        self.group = []
+        self.verb = False
+        if self.scope != SILENT:
+            self.scope = NONE
+        self.sep, self.sep_event, self.intro = "", -1, ""
+
+    def clear(self, event: tuple) -> None:
+        """Praise that labels nothing, but frees a costophrenic angle."""
+        self.says_normal = True
+        if event[3].rule == "free" or self.symbols[event[1]] != self.book.words.get("plac"):
+            self.free_angles(event)
+        if self.group:
+            self.close_predicate(event)
+
+    def free_angles(self, event: tuple) -> None:
+        if self.predicate_scope() == DENIED:
+            for anatomy in self.group:
+                if anatomy[3].rule == "costophrenic":
+                    self.label(anatomy, -1, event)
+            return
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                self.label(anatomy, 0, event)
+
+    def at_wall(self, event: tuple) -> None:
+        """Said of a lung: no air around it."""
+        lung = self.group[-1] if self.group else None
+        if lung is None or self.symbols[lung[1]] not in self.book.word_sets["lung_words"]:
+            return
+        if self.predicate_scope() != NONE:
+            return
+        if not self.mentions or self.mentions[-1].first < lung[1]:
+            leaf = Leaf(K["fixed"], "lungs_at_wall", ("Pneumothorax",), 0)
+            self.mentions.append(Mention(leaf, lung[1], event[2], 0, event, event[3].rule, "far"))
+            self.says_normal = True
+            self.close_predicate(event)
+
+    def enlarged(self, event: tuple) -> None:
+        """Augmented, of the anatomy before it; of a finding it only says that it is there."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if not self.group and event[1] == event[2] and self.symbols[event[1]] in self.book.word_sets["enlarged_words"]:
+            self.group = list(self.still_described())
+        if not self.group or (following is not None and following[0] in NAMES and following[1] - event[2] <= 2):
+            self.adjective = True
+            return
+        scope = self.predicate_scope()
+        status = STATUS.get(scope, 1)
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                continue
+            if anatomy[3].classes:
+                self.label(anatomy, status, self.cue if scope else event)
+            elif status != 0:
+                self.block(event, status)
+        self.close_predicate(event)
+
+    def limit(self, event: tuple) -> None:
+        """At the upper limit: uncertain."""
+        for anatomy in self.group or self.still_described():
+            if anatomy[3].rule != "costophrenic":
+                self.label(anatomy, -1, event)
+        if not self.group and len(self.mentions) > self.clause and self.mentions[-1].leaf.rule == "cardiomegaly":
+            self.back(-1, event, event[3].rule, whole=False)
+        self.close_predicate(event)
+
+    def blunted(self, event: tuple) -> None:
+        """A blunted angle is uncertain; "non émoussé" is free."""
+        status = 0 if self.predicate_scope() == DENIED else -1
+        for anatomy in self.group:
+            if anatomy[3].rule == "costophrenic":
+                self.label(anatomy, status, event)
+        if self.group:
+            self.close_predicate(event)
+
+    def enlargement(self, event: tuple) -> None:
+        """Élargissement de …: waits for the anatomy."""
+        if self.is_over(event):
+            self.scope = NONE
+        if self.group and not self.anatomy_ahead():
+            self.enlarged(event)
+            return
+        self.enlarging = (self.cue if self.scope else event, self.scope)
+        self.enlarging_at = self.i
+        self.group = []
+        self.sep, self.sep_event = "", -1
+
+    def anatomy_ahead(self) -> bool:
+        """Say whether a noun of which the enlargement may be said follows before the clause ends."""
+        for event in self.ahead():
+            if event[0] == K["anatomy"] or event[0] in NAMES:
+                return True
+            if event[0] not in LIGHT:
+                return False
+        return False
+
+    def anatomy_between(self) -> bool:
+        return any(e[0] == K["anatomy"] for e in self.events[self.enlarging_at : self.i])

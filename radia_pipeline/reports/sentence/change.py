@@ -1,0 +1,67 @@
+"""What has changed: gone, lessened, partly gone, the same.
+
+Belongs here: résolution, régression, inchangé. Does not belong here: plain negation (``denial``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, K
+
+
+class Change(After):
+    """What has changed: gone, lessened, partly gone, the same."""
+
+    def resolved(self, event: tuple) -> None:
+        """Disparition de: denies, unless partial, under way or itself denied."""
+        if self.scope == SILENT:
+            return
+        denied = self.scope == DENIED and self.fresh and not self.sep
+        if denied or K["partial"] in (self.next_kind(), self.previous_kind()):
+            self.present()
+            return
+        if not self.target_ahead() and self.back(0, event, event[3].rule, whole=False):
+            return
+        self.open(DENIED, event, full=True)
+
+    def lessened(self, event: tuple) -> None:
+        """Régression: still there; complete: gone."""
+        if self.scope == SILENT:
+            return
+        denied = self.scope == DENIED and self.fresh and not self.sep
+        self.present()
+        gone = not denied and self.next_kind() == K["complete"]
+        if gone and (self.target_ahead() or not self.back(0, event, event[3].rule, whole=False)):
+            self.open(DENIED, event, full=True)
+
+    def resolved_after(self, event: tuple) -> None:
+        """A disparu: gone, unless nearly or not."""
+        if (
+            self.previous_kind() == K["partial"]
+            or self.negated
+            or (self.previous_kind() == K["complete"] and self.before_previous_partial())
+        ):
+            self.undo_unread()
+            self.present()
+            return
+        if len(self.mentions) > self.clause:
+            self.back(0, event, event[3].rule, whole=True)
+
+    def before_previous_partial(self) -> bool:
+        return self.i > 1 and self.events[self.i - 2][0] == K["partial"]
+
+    def change(self, event: tuple) -> None:
+        """Pas de changement de X ou de Y: both are there."""
+        if self.scope == DENIED and self.fresh and not self.sep:
+            self.open(PRESENT, event)
+        else:
+            self.present()
+
+    def state(self, event: tuple) -> None:
+        """Inchangé, connu: said of what is there."""
+        self.undo_unread()
+        if self.scope == HEDGED and self.cue[0] == K["seem"]:
+            self.scope = NONE
+        if self.group and not self.sep and self.next_kind() != K["and"]:
+            self.group = []
+        self.ne = False

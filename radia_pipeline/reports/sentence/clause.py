@@ -1,0 +1,264 @@
+"""What is known at one event of a sentence: the open scope, the clause, the list, and what stands before and after.
+
+Belongs here: state, and questions about it that change nothing but the scope. Does not belong here: what a cue does
+(the other modules of this folder).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.rules import KIND, Leaf, Rulebook
+
+NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
+"""Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label), present
+(what does not change is there)."""
+
+STATUS = {DENIED: 0, HEDGED: -1, SILENT: None, PRESENT: 1}
+
+AFFIRMED = "affirmed"
+"""Rule id of a finding that is named and neither denied nor hedged."""
+REACH = 60
+"""Events or findings that a cue looks over, so that time stays linear in texts that never end a sentence."""
+UNREAD = "unread"
+"""Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
+
+K = KIND
+LIGHT = frozenset(
+    K[k]
+    for k in (
+        "de",
+        "article",
+        "modifier",
+        "hedge_near",
+        "filler",
+        "seem",
+        "hedge_verb",
+        "link",
+        "hedge_before",
+        "state",
+        "presence",
+        "place",
+    )
+)
+NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
+TARGETS = NAMES | {
+    K["anatomy"],
+    K["enlargement"],
+    K["quality"],
+    K["limit"],
+    K["resolved"],
+    K["lessened"],
+    K["change"],
+}
+BOUNDARY = frozenset(
+    K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor")
+)
+ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
+AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near", "place"))
+
+
+PREDICATES = frozenset(
+    K[k] for k in ("verb", "state", "deny_after", "resolved_after", "hedge_after", "hedge_verb", "seem", "ne", "limit")
+)
+
+
+class Mention:
+    """One finding named in a sentence. ``status`` None: makes no label. Tokens, not characters; see ``engine``."""
+
+    __slots__ = ("cue", "first", "last", "leaf", "link", "rule", "status")
+
+    def __init__(
+        self, leaf: Leaf, first: int, last: int, status: int | None, cue: tuple | None, rule: str, link: str
+    ) -> None:
+        self.leaf, self.first, self.last = leaf, first, last
+        self.status, self.cue, self.rule, self.link = status, cue, rule, link
+
+
+class Clause:
+    """The state of one sentence while it is walked. One instance per sentence."""
+
+    # What a sentence begins with; kept on the class so that a new reader costs four assignments.
+    scope, cue, fresh, full = NONE, None, True, False
+    sep, sep_event, intro, adjective = "", -1, "", False
+    clause = segment = i = 0
+    ne = negated = verb = says_normal = False
+    enlarging = normal_before = None
+    enlarging_at = 0
+    mimic_at = -2
+    described: tuple | list = ()
+    advice_from = end = -1
+    in_list = False
+
+    def __init__(self, events: list[tuple], symbols: list[int], book: Rulebook) -> None:
+        self.events, self.symbols, self.book = events, symbols, book
+        self.mentions: list[Mention] = []
+        self.group: list[tuple] = []
+
+    def open(self, scope: int, cue: tuple, *, full: bool = False) -> None:
+        """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""
+        self.scope, self.cue, self.full, self.fresh = scope, cue, full, True
+        self.in_list = False
+        self.sep, self.sep_event, self.intro, self.adjective = "", self.i, "", False
+
+    def is_over(self, event: tuple) -> bool:
+        """Say whether the open scope has ended before the noun ``event``."""
+        if self.scope and (self.sep or not self.fresh) and not self.holds():
+            return True
+        return self.scope == DENIED and self.other_than(event)
+
+    def holds(self) -> bool:
+        """Say whether the open scope still covers the noun at the current event."""
+        sep = self.sep
+        if self.scope == SILENT:
+            return self.history_goes_on(sep)
+        if not sep:
+            return True
+        if sep == "or":
+            return True
+        if self.scope == HEDGED:
+            return self.hedge_goes_on(sep)
+        if self.intro == "de":
+            return True
+        if self.intro == "article":
+            return self.full and sep == "and" and not self.predicate_ahead()
+        if sep == "avec":
+            return not self.adjective
+        if self.adjective or not self.direct():
+            return False
+        return self.denied_list_goes_on(sep)
+
+    def ahead(self) -> list[tuple]:
+        """The events after this one, as far as a cue can reach."""
+        return self.events[self.i + 1 : self.i + 1 + REACH]
+
+    def behind(self) -> list[Mention]:
+        """The findings of this clause, last first, as far as a cue can reach."""
+        return self.mentions[max(self.clause, len(self.mentions) - REACH) :][::-1]
+
+    def next_kind(self) -> int:
+        return self.events[self.i + 1][0] if self.i + 1 < len(self.events) else -1
+
+    def previous_kind(self) -> int:
+        return self.events[self.i - 1][0] if self.i else -1
+
+    def chain(self) -> tuple[bool, int, bool]:
+        """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
+        items, described, after = 0, False, ""
+        plain = self.book.word_sets["type_words"]
+        for event in self.events[self.i : self.i + REACH]:
+            kind = event[0]
+            if kind in NAMES or kind == K["enlargement"]:
+                items += 1
+                if after == "or":
+                    return True, items, described
+            elif kind == K["comma"]:
+                after = "comma"
+            elif kind in (K["or"], K["nor"]):
+                if items:
+                    return True, items, described
+                after = "or"
+            elif kind == K["and"]:
+                after = "and"
+            elif kind in AFTERTHOUGHT:
+                described = described or self.symbols[event[1]] not in plain
+            elif kind not in (K["de"], K["article"], K["filler"]):
+                break
+        return False, items, described
+
+    def direct(self) -> bool:
+        """Say whether only small words and modifiers stand between the last separator and this noun."""
+        events, i, start = self.events, self.i, self.sep_event
+        position = events[i][1]
+        for k in range(i - 1, start, -1):
+            if events[k][0] not in LIGHT or position - events[k][2] > 2:
+                return False
+            position = events[k][1]
+        return start < 0 or position - events[start][2] <= 2
+
+    def list_ahead(self) -> bool:
+        """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
+        for event in self.ahead():
+            if event[0] == K["or"]:
+                return True
+            if event[0] not in LIGHT and event[0] not in NAMES and event[0] != K["comma"]:
+                return False
+        return False
+
+    def denied_list_goes_on(self, sep: str) -> bool:
+        """A bare noun after a comma or "et" goes on only in a list: "pas d'infiltrat, nodule ou masse"."""
+        closes, items, described = self.chain()
+        if sep == "and":
+            return not described
+        self.in_list = closes or ((items > 1 or self.in_list) and not described)
+        return self.in_list
+
+    def hedge_goes_on(self, sep: str) -> bool:
+        """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
+        if sep == "and":
+            if self.adjective or (self.cue[0] == K["hedge_near"] and self.intro == "article"):
+                return False
+            return not self.predicate_ahead() and not self.size_follows()
+        if sep != "comma" or not self.direct():
+            return False
+        if self.symbols[self.cue[1]] in self.book.word_sets["list_hedges"]:
+            return True
+        return self.chain()[0] or self.list_ahead()
+
+    def history_goes_on(self, sep: str) -> bool:
+        """History and advice cover what follows; history ends at "avec" and at a described finding."""
+        if self.advice_from >= 0 or self.cue[0] == K["advice"]:
+            return True
+        if sep == "comma" and self.cue[0] == K["no_label"]:
+            return self.cue[3].rule != "history_fronted" and not (self.direct() and self.chain()[2])
+        return sep != "avec"
+
+    def size_follows(self) -> bool:
+        """ "Possible pneumonie et épanchement modéré": a size is seen, not supposed."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        return following is not None and self.symbols[following[1]] in self.book.word_sets["size_words"]
+
+    def predicate_ahead(self) -> bool:
+        """Say whether something is said of this noun before the clause ends: "et l'opacité est stable"."""
+        for event in self.ahead():
+            if event[0] in PREDICATES:
+                return True
+            if event[0] in BOUNDARY:
+                return False
+        return False
+
+    def in_denial(self) -> bool:
+        """Inside a denial that still runs, hedges decide nothing: "pas de foyer évoquant une pneumonie"."""
+        return self.scope == SILENT or (self.scope in (DENIED, PRESENT) and not self.sep)
+
+    def present(self) -> None:
+        """A scope ends because something is said to be there."""
+        if self.scope in (DENIED, HEDGED):
+            self.scope = NONE
+
+    def target_ahead(self) -> bool:
+        """Say whether a noun follows before the clause ends."""
+        for event in self.ahead():
+            kind = event[0]
+            if kind in TARGETS or kind == K["enlarged"]:
+                return True
+            if kind in ENDS_CLAUSE or kind == K["comma"]:
+                return False
+        return False
+
+    def touches_finding(self, event: tuple) -> bool:
+        """Say whether a finding stands right before this word, but for modifiers."""
+        return len(self.mentions) > self.clause and not self.sep and event[1] - self.mentions[-1].last <= 6
+
+    def other_than(self, event: tuple) -> bool:
+        """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
+        words = self.book.words
+        cue = self.cue
+        if words["autr"] not in self.symbols[cue[1] : cue[2] + 1]:
+            return False
+        since = self.mentions[-1].last if self.mentions else cue[2]
+        between = self.symbols[max(since + 2, event[1] - 12) : event[1] : 2]
+        return words["que"] in between or words["qu"] in between
+
+    def undo_unread(self) -> None:
+        for mention in self.behind():
+            if mention.rule == UNREAD:
+                mention.status, mention.cue, mention.rule = 1, None, AFFIRMED

@@ -1,0 +1,164 @@
+"""Negation before and after a finding, and exclusion, which hedges when it is itself denied.
+
+Belongs here: pas, aucun, ni, sans, absent, exclu, n'est plus visible. Does not belong here: which words these are
+(``cues.yaml``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import (
+    AFFIRMED,
+    BOUNDARY,
+    DENIED,
+    HEDGED,
+    NAMES,
+    NONE,
+    PRESENT,
+    REACH,
+    SILENT,
+    UNREAD,
+    K,
+)
+from radia_pipeline.reports.words import YEAR
+
+
+class Denial(After):
+    """Negation before and after a finding, and exclusion, which hedges when it is itself denied."""
+
+    def deny(self, event: tuple) -> None:
+        """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
+        if self.after_colon(event):
+            return
+        if self.scope == SILENT and self.advice_from < 0 and self.cue[0] == K["advice"]:
+            return
+        self.open(DENIED, event, full=event[3].rule == "no_absence")
+        self.negated = True
+
+    def nor(self, event: tuple) -> None:
+        not_excluded = self.scope == HEDGED and self.cue[3].rule in ("not_excluded", "hard_to_exclude")
+        if self.scope == PRESENT or not_excluded:  # "pas de changement de l'épanchement ni de l'opacité"
+            self.or_(event)
+            return
+        self.open(DENIED, event)
+
+    def after_colon(self, event: tuple) -> bool:
+        """ "Épanchement : aucun." denies the finding before the colon."""
+        i, events = self.i, self.events
+        if (
+            not i
+            or events[i - 1][0] not in (K["colon"], K["dash"])
+            or self.symbols[event[1]] not in self.book.none_words
+        ):
+            return False
+        if (
+            event[2] != event[1]
+            or (i + 1 < len(events) and events[i + 1][0] not in BOUNDARY)
+            or len(self.mentions) == self.clause
+        ):
+            return False
+        return bool(self.back(0, event, "none_after_colon", whole=True))
+
+    def none_after(self, event: tuple) -> None:
+        """A bare "non" ends a statement: "Pneumothorax : non"."""
+        if self.after_colon(event):
+            return
+        if self.search_was_negative(event):
+            return
+        last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in BOUNDARY
+        if last_token and len(self.mentions) > self.clause and event[1] - self.mentions[-1].last <= 2:
+            self.back(0, event, "none_after_colon", whole=True)
+        self.negated = True
+
+    def not_(self, event: tuple) -> None:
+        """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
+        if self.after_colon(event):
+            return
+        self.negated = True
+        if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
+            return
+        if self.ne:
+            for mention in self.mentions[max(self.segment, self.clause, len(self.mentions) - REACH) :]:
+                if mention.status == 1 and mention.rule == AFFIRMED:
+                    mention.status, mention.cue, mention.rule = None, event, UNREAD
+        self.open(DENIED, event)
+
+    def no_more(self, event: tuple) -> None:
+        """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
+        if event[2] == event[1]:
+            if self.ne:
+                self.not_(event)
+            return
+        words = self.book.words
+        rest = self.symbols[event[2] + 2 : self.events[-1][2] + 8 : 2]
+        compared = words["que"] in rest or words["qu"] in rest
+        if self.ne or not (self.i or compared):
+            self.open(DENIED, event)
+            self.negated = True
+
+    def ne_(self, event: tuple) -> None:
+        self.ne = True
+
+    def deny_after(self, event: tuple) -> None:
+        """n'est plus visible, absent: the finding before is denied, unless that was at an earlier examination."""
+        if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
+            self.scope = NONE
+        words = self.symbols[event[1] : event[2] + 1 : 2]
+        now = self.book.words.get("plu") in words or (
+            self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words)
+        )
+        if self.next_kind() == K["de"] and self.events[self.i + 1][1] - event[2] == 2 and self.target_ahead():
+            self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
+            return
+        past = {self.book.words["etait"], self.book.words["etaient"]} & set(words)
+        if past or (not now and self.then(event)):
+            self.undo_unread()
+            return
+        if event[2] == event[1] and self.i == 0:
+            self.open(DENIED, event)
+            return
+        self.back(0, event, event[3].rule, whole=True)
+
+    def then(self, event: tuple) -> bool:
+        """Say whether an earlier examination or a year is named before the clause ends."""
+        for later in self.ahead():
+            if later[0] in NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
+                break
+            if later[0] == K["prior"]:
+                return True
+        symbols, token = self.symbols, event[2] + 2
+        while token < len(symbols) and token < event[2] + 16 and not symbols[token - 1]:
+            if symbols[token] == YEAR:
+                return True
+            token += 2
+        return False
+
+    def exclude_word(self, event: tuple) -> None:
+        """Excluding: an order at the start of a sentence asks; denied it hedges; otherwise it denies."""
+        words = self.book.words
+        symbol = self.symbols[event[1]]
+        infinitive = symbol in (words["exclur"], words["eliminer"], words["ecarter"], words["infirmer"])
+        if infinitive and (not self.i or self.events[self.i - 1][0] in (K["dash"],)) and not self.mentions:
+            self.open(SILENT, event)
+        elif self.ne or self.negated or (self.scope == DENIED and self.fresh):
+            self.not_excluded(event, infinitive)
+        elif infinitive or symbol in (words["exclut"], words["excluant"]):
+            self.open(SILENT if infinitive else DENIED, event)
+        elif not self.back(0, event, event[3].rule, whole=True):
+            self.open(DENIED, event)
+
+    def not_excluded(self, event: tuple, infinitive: bool) -> None:
+        ahead = self.target_ahead()
+        behind = len(self.mentions) > self.clause
+        active = infinitive or self.symbols[event[1]] in (self.book.words["exclut"], self.book.words["ignor"])
+        if behind and not (active and ahead):
+            previous = self.events[self.i - 1] if self.i else None
+            if ahead and previous is not None and previous[0] == K["ne"]:
+                behind = False  # "n'élimine pas une pneumonie"
+        if behind and not (active and ahead):
+            self.back(-1, event, event[3].rule, whole=True, strong=True)
+            self.scope = NONE
+        else:
+            self.undo_unread()
+            self.open(HEDGED, event)
+        self.ne = self.negated = False

@@ -1,0 +1,105 @@
+"""Doubt before and after a finding.
+
+Belongs here: possible, évoquant, pourrait, semble, à éliminer. Not here: alternatives with "ou" (``nouns``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, SILENT, TARGETS, K
+from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
+
+
+class Hedges(After):
+    """Doubt before and after a finding."""
+
+    def hedge_near(self, event: tuple) -> None:
+        """Possible, on either side of its noun: forward when only modifiers stand between."""
+        if self.in_denial() or self.previous_kind() == K["advice_subject"] or self.is_suspicious_look(event):
+            return
+        if self.enlarging is not None and not self.sep and not self.anatomy_between():
+            self.enlarging = (event, HEDGED)  # "élargissement possible du médiastin"
+            return
+        position = event[2]
+        for later in self.ahead():
+            kind = later[0]
+            if later[1] - position > 4 or (kind not in LIGHT and kind not in TARGETS):
+                break
+            if kind in TARGETS:
+                if kind == K["anatomy"] and self.touches_finding(event):
+                    break  # "masse possible au hile gauche"
+                self.open(HEDGED, event)
+                return
+            position = later[2]
+        if not self.other_noun_before(event):
+            self.back(-1, event, event[3].rule, whole=False)
+
+    def other_noun_before(self, event: tuple) -> bool:
+        """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
+        if self.sep != "comma" or self.direct():
+            return False
+        tokens = range(self.events[self.sep_event][2] + 1, event[1], 1)
+        return any(self.symbols[t] == UNKNOWN for t in tokens)
+
+    def is_suspicious_look(self, event: tuple) -> bool:
+        """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
+        words = self.book.words
+        symbol = self.symbols[event[1]]
+        if symbol not in (words["suspect"], words["suspecte"]) or self.verb or not self.mentions:
+            return False
+        last = self.mentions[-1]
+        masculine = last.leaf.rule == "nodule" or self.symbols[last.first] == words["voil"]
+        if symbol == words["suspecte"] and masculine:
+            return False  # "nodule suspecté"
+        return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
+
+    def hedge_before(self, event: tuple) -> None:
+        """Évoquant, possiblement: forward; at the very end of a clause, backward."""
+        if self.in_denial():
+            if self.scope == DENIED and event[3].rule == "hard_to_exclude":
+                self.open(HEDGED, event)
+            return
+        if self.symbols[event[2]] == self.book.words["de"] and self.number_follows(event):
+            return  # "lésion suspecte de 3 cm"
+        if event[1] != event[2] and self.touches_finding(event) and self.place_follows():
+            if not self.is_suspicious_look(event):
+                self.back(-1, event, event[3].rule, whole=False)  # "fracture suspectée du sternum"
+            return
+        if not self.target_ahead():
+            following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+            stop = following[1] - 1 if following is not None and following[0] in BOUNDARY else self.end
+            at_end = event[2] >= stop - (following is not None)
+            if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
+                self.back(-1, event, event[3].rule, whole=False)
+        self.open(HEDGED, event)
+
+    def place_follows(self) -> bool:
+        """Say whether what comes next in the clause is a place and not a finding."""
+        for event in self.ahead():
+            if event[0] in NAMES or event[0] == K["quality"]:
+                return False
+            if event[0] == K["anatomy"] or event[0] in BOUNDARY:
+                return True
+            if event[0] not in LIGHT:
+                return False
+        return True
+
+    def number_follows(self, event: tuple) -> bool:
+        following = event[2] + 2
+        return following < len(self.symbols) and self.symbols[following] in (NUMBER, YEAR)
+
+    def hedge_verb(self, event: tuple) -> None:
+        if not self.in_denial() and self.target_ahead():
+            self.open(HEDGED, event)
+
+    def seem(self, event: tuple) -> None:
+        if not self.in_denial():
+            self.open(HEDGED, event)
+
+    def hedge_after(self, event: tuple) -> None:
+        """À exclure, est possible: backward; forward when nothing stands before."""
+        if self.scope == SILENT:
+            return
+        if not self.back(-1, event, event[3].rule, whole=True, strong=event[3].rule == "to_exclude") and not self.group:
+            self.open(HEDGED, event)
+        self.ne = self.negated = False

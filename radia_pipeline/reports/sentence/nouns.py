@@ -1,0 +1,124 @@
+"""Findings as they are named: their status from the open scope, alternatives, adjectives that add a class.
+
+Belongs here: what happens at a noun. Does not belong here: neutral anatomy (``anatomy``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import AFFIRMED, DENIED, HEDGED, NONE, SILENT, STATUS, K, Mention
+from radia_pipeline.reports.words import UNKNOWN
+
+
+class Nouns(After):
+    """Findings as they are named: their status from the open scope, alternatives, adjectives that add a class."""
+
+    def name(self, event: tuple) -> None:
+        """A finding (or an abnormality without a class) is named."""
+        leaf = event[3]
+        if 0 <= self.advice_from <= self.i:
+            self.scope, self.cue = SILENT, self.events[self.advice_from]
+        elif self.scope and self.is_over(event):
+            self.scope = NONE
+        elif self.enlarging is not None and self.scope == DENIED and not self.sep:
+            self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
+        if self.sep == "and" and self.intro == "article":
+            self.ne = self.negated = False
+        link = self.link()
+        if not self.scope:
+            base = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
+            mention = Mention(leaf, event[1], event[2], base, None, AFFIRMED, link)
+        else:
+            status = STATUS[self.scope]
+            mention = Mention(leaf, event[1], event[2], status, self.cue, self.cue[3].rule, link)
+        if link == "or" and self.scope in (NONE, HEDGED):
+            self.alternatives(mention)
+        elif mention.status == 1 and self.sep == "or" and self.mimic_at == self.sep_event - 1:
+            mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
+        self.mentions.append(mention)
+        self.settle()
+
+    def link(self) -> str:
+        """How this noun is joined to the finding before it in the clause; "" when it is not."""
+        if len(self.mentions) == self.clause:
+            return ""
+        sep = self.sep
+        if sep == "or":
+            return "or" if self.direct() else "far"
+        return sep if sep in ("and", "comma") and not self.verb and self.direct() else "far"
+
+    def alternatives(self, mention: Mention) -> None:
+        """ "X ou Y": each is uncertain; so are the earlier members of a bare list."""
+        cue = self.events[self.sep_event] if self.sep_event >= 0 else None
+        if mention.status == 1:
+            mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
+        later = mention
+        for previous in self.behind():
+            if later.link == "comma" and later.first - previous.last > 2:
+                break  # "opacité basale, atélectasie ou pneumonie": the opacity is no alternative
+            if previous.status == 1:
+                previous.status, previous.cue, previous.rule = -1, cue, "hedge_or"
+            if previous.link not in ("comma", "adj", "or"):
+                break
+            later = previous
+
+    def settle(self) -> None:
+        """After a noun: separators and articles before it are used up."""
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        self.fresh = False
+        self.verb = False
+        self.enlarging = self.normal_before = None
+        self.described = ()
+
+    def quality(self, event: tuple) -> None:
+        """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
+        leaf = event[3]
+        for parent in self.behind():
+            if parent.leaf.rule.split(".")[0] in leaf.after:
+                break
+        else:
+            return
+        own_scope = self.scope == HEDGED and self.cue[1] > parent.first and leaf.kind != K["place"]
+        status = -1 if own_scope and parent.status == 1 else parent.status
+        cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
+        self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
+        self.settle()
+
+    def fixed(self, event: tuple) -> None:
+        """A whole statement with a value of its own ("poumons à la paroi")."""
+        status = None if self.scope == DENIED and self.fresh and not self.sep else event[3].value
+        if self.advice_from < 0:
+            self.mentions.append(Mention(event[3], event[1], event[2], status, event, event[3].rule, "far"))
+        self.says_normal = True
+        self.settle()
+
+    def same(self, event: tuple) -> None:
+        """ "Pas d'autre nodule que celui du lobe moyen": that one is there."""
+        for mention in self.behind():
+            if mention.status != 0 or mention.cue is not self.cue:
+                break
+            mention.status, mention.cue, mention.rule = 1, event, event[3].rule
+        self.scope = NONE
+
+    def mimic(self, event: tuple) -> None:
+        """ "Infiltrat ou superposition", "superposition ou infiltrat": the finding is uncertain."""
+        self.mimic_at = self.i
+        if self.sep == "or" and self.scope != DENIED and self.direct():
+            self.back(-1, self.events[self.sep_event], "hedge_or", whole=False)
+
+    def unknown_alternative(self, event: tuple) -> bool:
+        """ "Pneumothorax vs ligne de drap", "nodule ou une verrue": an alternative that the lexicon does not know."""
+        words, symbols = self.book.words, self.symbols
+        versus = symbols[event[1]] in (words["versu"], words["vs"])
+        token = event[2] + 2
+        articles = self.book.word_sets["small"]
+        articled = False
+        while (
+            token < len(symbols)
+            and not symbols[token - 1]
+            and (symbols[token] in articles or symbols[token] in self.book.modifiers)
+        ):
+            articled = articled or symbols[token] in articles
+            token += 2
+        unknown = token < len(symbols) and not symbols[token - 1] and symbols[token] == UNKNOWN
+        return unknown and (versus or articled) and event[1] - self.mentions[-1].last <= 12

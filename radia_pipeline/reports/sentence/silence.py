@@ -1,0 +1,32 @@
+"""What makes no label although it names a finding: history, other examinations, advice.
+
+Belongs here: scopes without a status. Does not belong here: whole sections (``sections``).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.clause import NAMES, SILENT, Clause, K
+
+
+class Silence(Clause):
+    """What makes no label although it names a finding: history, other examinations, advice."""
+
+    def no_label(self, event: tuple) -> None:
+        self.open(SILENT, event)
+
+    def other_exam(self, event: tuple) -> None:
+        """What another examination shows is not on this radiograph, unless both are named together."""
+        if not any(anatomy[3].rule == "exam_anatomy" for anatomy in self.group):
+            self.open(SILENT, event)
+
+    def advice(self, event: tuple) -> None:
+        self.open(SILENT, event)
+
+    def suggests(self, event: tuple) -> None:
+        """ "Suggère" without an examination to be done is a hedge."""
+        if self.advice_from < 0 and self.symbols[event[1]] == self.book.words["sugger"]:
+            self.hedge_before(event)
+
+    def imperative(self, event: tuple) -> None:
+        if not self.i and self.next_kind() in NAMES | {K["de"], K["article"], K["modifier"]}:
+            self.open(SILENT, event)

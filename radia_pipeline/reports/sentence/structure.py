@@ -1,0 +1,112 @@
+"""Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins.
+
+Belongs here: punctuation and small words. Does not belong here: words with a meaning of their own.
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.sentence.after import After
+from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, NONE, PRESENT, SILENT, K
+
+
+class Structure(After):
+    """Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins."""
+
+    def comma(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
+        self.segment = len(self.mentions)
+        self.ne = self.negated = False
+        self.enlarging = self.normal_before = None
+
+    def and_(self, event: tuple) -> None:
+        if self.sep != "comma" or self.sep_event != self.i - 1:
+            self.normal_before = None
+        self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
+
+    def or_(self, event: tuple) -> None:
+        if self.scope in (NONE, HEDGED) and self.mentions and self.unknown_alternative(event):
+            self.back(-1, event, event[3].rule, whole=False)
+        self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
+
+    def avec(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "avec", self.i, "", False
+
+    def contrast(self, event: tuple) -> None:
+        """mais, à part, il y a: a new statement."""
+        if self.advice_from >= 0 or not (self.scope == SILENT and self.cue[0] == K["advice"]):
+            self.scope = NONE
+        if self.ne and event[3].rule == "contrast" and self.negation_follows():
+            return
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        self.clause = self.segment = len(self.mentions)
+        self.ne = self.negated = False
+        self.enlarging = None
+
+    def presence(self, event: tuple) -> None:
+        """Présence de: a new statement, unless it stands right under a denial or hedge."""
+        if not (self.scope and self.fresh and not self.sep):
+            self.contrast(event)
+
+    def negation_follows(self) -> bool:
+        return self.next_kind() in (K["deny"], K["not"], K["no_more"], K["exclude_word"], K["nor"])
+
+    def hard_stop(self, event: tuple) -> None:
+        """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        none = following is not None and (
+            following[0] == K["deny_after"] or self.symbols[following[1]] in self.book.none_words
+        )
+        if none and event[0] == K["dash"]:
+            last = self.i + 2 >= len(self.events) or self.events[self.i + 2][0] in BOUNDARY
+            if last and following[2] + 1 >= self.end:
+                return
+        self.contrast(event)
+        self.group = []
+
+    def colon(self, event: tuple) -> None:
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if (
+            self.scope
+            and not self.fresh
+            and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"]))
+        ):
+            self.scope = NONE
+
+    def de(self, event: tuple) -> None:
+        self.intro = "de"
+
+    def article(self, event: tuple) -> None:
+        if self.intro == "de" and self.previous_kind() == K["de"]:
+            return  # "absence d'épanchement, d'un pneumothorax"
+        self.intro = "article"
+        if (self.full or self.scope == PRESENT) and self.symbols[event[1]] in self.book.word_sets["partitive"]:
+            self.intro = "de"  # "résolution de l'épanchement, du pneumothorax et des opacités"
+
+    def modifier(self, event: tuple) -> None:
+        self.adjective = self.adjective or (self.intro == "" and bool(self.sep))
+
+    def verb_(self, event: tuple) -> None:
+        self.verb = True
+        if self.sep in ("comma", "and") and self.scope in (DENIED, HEDGED):
+            self.scope = NONE
+
+    def linked(self, event: tuple) -> None:
+        """ "Clarté sans trame en faveur d'un pneumothorax": the denial ended with the sign that is missing."""
+        last = self.mentions[-1] if self.mentions else None
+        if (
+            self.scope == DENIED
+            and not self.fresh
+            and not self.sep
+            and self.cue[3].rule == "no_sans"
+            and last.leaf.rule == "interstitial"
+        ):
+            self.scope = NONE
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if (
+            self.scope == DENIED
+            and not self.fresh
+            and following is not None
+            and following[0] == K["article"]
+            and self.symbols[following[1]] in self.book.word_sets["definite"]
+        ):
+            self.scope = NONE  # "pas d'épanchement associé à la consolidation": the consolidation is there
