@@ -186,7 +186,7 @@ def load_rules() -> Rulebook:
     return _compile(lexicon, cues, f"{lexicon['version']}+{cues['version']}.{digest}")
 
 
-_DECIDE = ("words.py", "rules.py", "engine.py", "sections.py", "aggregate.py")
+_DECIDE = ("words.py", "rules.py", "scan.py", "engine.py", "sections.py", "aggregate.py")
 
 
 def _code_bytes() -> bytes:

@@ -21,7 +21,7 @@ _STATEMENT = frozenset(
 _INDICATION = frozenset(KIND[k] for k in ("advice", "no_label"))
 _DESCRIBED = frozenset(KIND[k] for k in ("finding", "fixed_finding", "other"))
 _MODIFIER = KIND["modifier"]
-_ANATOMY = KIND["anatomy"]
+_ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
 
 
 class Sentence(NamedTuple):
@@ -71,6 +71,34 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
         ):
             found = k + 2, book.titles[words]
     return found
+
+
+def settle_sections(
+    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
+) -> list[Sentence]:
+    """Correct sections where a title is missing: after a brief section, after an indication."""
+    sentences = close_brief_sections(sentences)
+    end = len(sentences)
+    while end and sentences[end - 1].section == "conclusion":
+        end -= 1
+    if end and sentences[end - 1].section not in LABELLED:
+        return close_open_section(sentences[:end], events, symbols, book) + sentences[end:]
+    return sentences
+
+
+def untitled_indication(
+    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
+) -> list[Sentence]:
+    """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""
+    if any(s.asked or _tells(s, events, symbols, book) for s in sentences):
+        return [s._replace(section="indication") for s in sentences]
+    return sentences
+
+
+def _tells(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:
+    first = events[sentence.first][0] if sentence.first < sentence.last else -1
+    words = range(sentence.start, sentence.end + 1, 2)
+    return first == _IMPERATIVE or any(symbols[t] in book.indication_words for t in words)
 
 
 BRIEF = frozenset(("comparison", "technique"))

@@ -1,0 +1,259 @@
+"""Text to symbols, symbols to events and sentences.
+
+Belongs here: words cut at line ends, line ends, phrases of the rulebook, punctuation, where a sentence ends. Does not
+belong here: which section a title opens (``sections``) and what a sentence says (``sentence``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from radia_pipeline.reports.rules import BITS, KIND, LEAF, Leaf, Rulebook
+from radia_pipeline.reports.sections import Sentence, bare_title, settle_sections, title_before, untitled_indication
+from radia_pipeline.reports.words import (
+    CLOSE,
+    COLON,
+    COMMA,
+    DASH,
+    FIRST_WORD,
+    LAST_QUESTION,
+    NEWLINE,
+    OPEN,
+    PARAGRAPH,
+    QUESTION,
+    SEMICOLON,
+    SPACE,
+    STOP,
+)
+
+_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})- ([^\W\d_]{3,})")
+_MARK = {
+    COMMA: Leaf(KIND["comma"], "punctuation"),
+    COLON: Leaf(KIND["colon"], "punctuation"),
+    OPEN: Leaf(KIND["open"], "punctuation"),
+    CLOSE: Leaf(KIND["close"], "punctuation"),
+    SEMICOLON: Leaf(KIND["semicolon"], "punctuation"),
+    DASH: Leaf(KIND["dash"], "punctuation"),
+}
+_LONGEST_SKIP = 3
+"""Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
+
+_PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
+_SPOKEN = (_PUNCTUATION, _REMARK)
+_ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
+_ASKS = frozenset((QUESTION, LAST_QUESTION))
+_ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
+_FUNCTION_WORDS = frozenset(
+    KIND[k]
+    for k in (
+        "de",
+        "article",
+        "and",
+        "or",
+        "nor",
+        "avec",
+        "deny",
+        "not",
+        "ne",
+        "link",
+        "hedge_before",
+        "hedge_near",
+        "modifier",
+        "verb",
+        "hedge_verb",
+        "seem",
+    )
+)
+_CONTINUATION = frozenset(
+    KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after")
+)
+
+
+def join_cut_words(text: str, book: Rulebook) -> tuple[str, list[tuple[int, int]]]:
+    """Join words cut at a line end when the joined word is known; return (position, characters gone so far)."""
+    pieces, shifts, at, gone = [], [], 0, 0
+    for match in _CUT.finditer(text):
+        left = 1 if match.group(1) else 3
+        if not book.table.knows(match.group(left) + match.group(left + 1)):
+            continue
+        pieces.append(text[at : match.end(left)])
+        at = match.start(left + 1)
+        gone += at - match.end(left)
+        shifts.append((at - gone, gone))
+    return "".join(pieces) + text[at:], shifts
+
+
+def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
+    """Decide for every line end whether it ends a statement or only wraps it."""
+    mixed = any(p.islower() for p in parts[1::2])
+    for k in range(2, len(symbols) - 1, 2):
+        if symbols[k] == NEWLINE:
+            before, after = _kind(symbols[k - 1], book), _kind(symbols[k + 1], book)
+            wraps = before in _FUNCTION_WORDS or after in _CONTINUATION or (mixed and parts[k + 1][0].islower())
+            symbols[k] = SPACE if wraps else STOP
+
+
+def _kind(symbol: int, book: Rulebook) -> int:
+    leaf = book.solo.get(symbol) or book.tree.get(symbol, {}).get(LEAF)
+    return leaf.kind if leaf else -1
+
+
+class Scan:
+    """One pass over the symbols of a report. Events: (kind, first token, last token, leaf)."""
+
+    def __init__(self, symbols: list[int], book: Rulebook) -> None:
+        self.symbols, self.book = symbols, book
+        self.events: list[tuple] = []
+        self.sentences: list[Sentence] = []
+        self.remarks: set[str] = set()
+        self.section, self.titled = "findings", False
+        self.first, self.start, self.broken, self.bits = 0, 1, 2, 0
+
+    def run(self) -> Scan:
+        """Fill ``events``, ``sentences`` and ``remarks``."""
+        symbols, book, bits_of = self.symbols, self.book, BITS
+        solo_get, tree_get, modifiers = book.solo.get, book.tree.get, book.modifiers
+        i, n, add = 1, len(symbols), self.events.append
+        if n > 1:
+            i = self.start = self.after_titles(1)
+        while i < n:
+            symbol = symbols[i]
+            end = i
+            if symbol >= FIRST_WORD:
+                leaf = solo_get(symbol)
+                if leaf is None:
+                    node = tree_get(symbol)
+                    if node is not None:
+                        following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else -2
+                        if following in node or following in modifiers:
+                            leaf, end = self.longest(i, node)
+                        else:
+                            leaf = node.get(LEAF)
+                if leaf is not None:
+                    kind = leaf.kind
+                    if kind in _SPOKEN:
+                        self.spoken(leaf, i, end)
+                    else:
+                        add((kind, i, end, leaf))
+                        self.bits |= bits_of[kind]
+            i = end + 2
+            if symbols[end + 1]:
+                i = self.mark(end, symbol)
+        return self.finish(i)
+
+    def spoken(self, leaf: Leaf, i: int, end: int) -> None:
+        """Dictated punctuation becomes a mark; a remark is remembered."""
+        symbols = self.symbols
+        if leaf.kind == _REMARK:
+            self.remarks.add(leaf.value)
+        elif leaf.value == "comma":
+            self.events.append((_MARK[COMMA].kind, i, end, _MARK[COMMA]))
+        elif leaf.value == "colon":
+            symbols[end + 1] = COLON
+        elif self.is_spoken_stop(i, end) and symbols[end + 1] not in _ENDS_SENTENCE:
+            symbols[end + 1] = STOP
+
+    def is_spoken_stop(self, i: int, end: int) -> bool:
+        """ "point" ends a sentence unless it is a noun: "au point de vue", "un point de"."""
+        following = self.symbols[end + 2] if end + 2 < len(self.symbols) else 0
+        words = self.book.words
+        return end > i or following not in (words["de"], words["d"])
+
+    def longest(self, i: int, node: dict) -> tuple[Leaf | None, int]:
+        """Return the longest phrase from token ``i`` and its last token; modifiers may stand inside a phrase."""
+        symbols, n, modifiers = self.symbols, len(self.symbols), self.book.modifiers
+        leaf, end, j, skipped = node.get(LEAF), i, i, 0
+        while j + 2 < n and not symbols[j + 1]:
+            symbol = symbols[j + 2]
+            child = node.get(symbol)
+            j += 2
+            if child is None:
+                if symbol in modifiers and skipped < _LONGEST_SKIP:
+                    skipped += 1
+                    continue
+                break
+            node = child
+            found = node.get(LEAF)
+            if found is not None:
+                leaf, end = found, j
+        return leaf, end
+
+    # ------------------------------------------------------------------ separators
+    def mark(self, end: int, symbol: int) -> int:
+        """Act on the separator after token ``end``; return the next token."""
+        mark = self.symbols[end + 1]
+        if mark == COLON:
+            return self.colon(end)
+        if mark in _ENDS_SENTENCE:
+            if mark == STOP and symbol in self.book.abbreviations:
+                return end + 2
+            self.close(len(self.events), end, mark in _ASKS)
+            self.broken = 2 if mark in _ENDS_PARAGRAPH else 0
+            i = self.after_titles(end + 2)
+            if i > end + 2:
+                self.broken = 0
+            self.start = i
+            return i
+        leaf = _MARK.get(mark)
+        if leaf is not None:
+            self.events.append((leaf.kind, end + 1, end + 1, leaf))
+        return end + 2
+
+    def close(self, last: int, end: int, asked: bool) -> None:
+        """End the sentence before event ``last``, at token ``end``; the next one begins."""
+        self.sentences.append(Sentence(self.section, self.first, last, self.start, end, self.broken, asked, self.bits))
+        self.first, self.bits = last, 0
+
+    def colon(self, end: int) -> int:
+        """A colon ends a title, or stands inside a sentence."""
+        title = title_before(self.symbols, end + 1, self.start, self.book)
+        if title is not None and self.open_section(*title):
+            self.start = self.after_titles(end + 2)
+            return self.start
+        self.events.append((_MARK[COLON].kind, end + 1, end + 1, _MARK[COLON]))
+        return end + 2
+
+    def open_section(self, token: int, section: str) -> bool:
+        """Begin a section at its title; return False where the title is an anatomy that what follows is said of."""
+        events = self.events
+        cut = len(events)
+        while cut > self.first and events[cut - 1][1] >= token:
+            cut -= 1
+        if token > self.start:
+            self.close(cut, token - 2, asked=False)
+        self.look_back(token)
+        self.section, self.first, self.start, self.broken, self.titled = section, cut, token, 0, True
+        self.bits = 0
+        for event in events[cut:]:
+            self.bits |= BITS[event[0]]
+        if section == "findings" and cut < len(events) and events[cut][0] == _ANATOMY:
+            return False
+        del events[cut:]
+        self.bits = 0
+        return True
+
+    def look_back(self, token: int) -> None:
+        """At the first title of the report itself: what stands before it may be an indication without a title."""
+        if not self.titled and self.symbols[token] in self.book.word_sets["report_titles"]:
+            self.sentences = untitled_indication(self.sentences, self.events, self.symbols, self.book)
+
+    def after_titles(self, i: int) -> int:
+        """Step over titles that stand at token ``i`` without a colon."""
+        symbols, first = self.symbols, self.book.bare_first
+        while i < len(symbols) and symbols[i] in first:
+            bare = bare_title(symbols, i, self.book, self.section)
+            if bare is None:
+                break
+            self.look_back(i)
+            i, self.section = bare
+            self.titled = True
+        return i
+
+    def finish(self, i: int) -> Scan:
+        """End the last sentence and settle the sections."""
+        n = len(self.symbols)
+        if self.first < len(self.events) or self.start < n:
+            self.close(len(self.events), min(n - 2, i - 2), asked=False)
+        if self.titled:
+            self.sentences = settle_sections(self.sentences, self.events, self.symbols, self.book)
+        return self
