@@ -100,9 +100,13 @@ def start_endless(lake, path: str, launcher: tuple[str, ...] = (), **environment
     """Start a training that does not end, and wait for its second epoch."""
     command = [sys.executable, "-m", "radia_pipeline.defs.training_process", "classifier", path, "--lake"]
     process = subprocess.Popen(
-        [*launcher, *command, str(lake.root)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*launcher, *command, str(lake.root)],
+        cwd=REPOSITORY,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     for line in process.stderr:
         if line.startswith("epoch 2 "):
             return process

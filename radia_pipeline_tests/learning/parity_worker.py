@@ -15,7 +15,7 @@ import torch
 
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import distributed, loader, packed, sampler, state, trainer
+from radia_pipeline.learning import checkpoints, distributed, loader, packed, sampler, state, trainer
 from radia_pipeline.learning.checkpoints import load_tensors, select
 from radia_pipeline.learning.recipe_schema import Recipe
 from radia_pipeline.learning.studies import pool_studies, read_manifest
@@ -71,6 +71,9 @@ MISTAKES = {
     "sampler_is_not_distributed": lambda: mock.patch.object(loader, "epoch_order", own_order),
     "set_epoch_is_never_called": lambda: mock.patch.object(loader, "epoch_order", first_order),
     "denominator_is_local": lambda: mock.patch.object(trainer.distributed, "total", lambda value: value),
+    "shares_are_averaged_not_summed": lambda: mock.patch.object(
+        torch.amp.GradScaler, "scale", lambda _self, loss: loss / distributed.world()
+    ),
     "forward_goes_around_ddp": lambda: mock.patch.object(state.TrainingState, "_wrap", lambda self: self.objective),
     "every_process_takes_the_whole_batch": lambda: mock.patch.object(
         loader, "batch_slots", lambda step, size, _rank, _world: sampler.batch_slots(step, size, 0, 1)[: size // 2]
@@ -92,9 +95,7 @@ def decisions(lake: Lake) -> list[int]:
     recipe = parity_recipe("stopping", length=(1, 6), stopping={"min_positives": 1, "patience": 2})
     with mock.patch.object(trainer, "validation_figures", biased):
         result = trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1))
-    gathered: list = [None] * distributed.world()
-    torch.distributed.all_gather_object(gathered, result.epochs)
-    return gathered
+    return gather(result.epochs)
 
 
 def stopped_half_way(lake: Lake) -> int:
@@ -124,7 +125,85 @@ def gathered_scores(lake: Lake) -> dict[str, list]:
     return {"studies": len(studies), "mine": index.tolist(), "gathered": rows[:, 0].tolist(), "batches": len(batches)}
 
 
-ANSWERS = {"decisions": decisions, "gathered_scores": gathered_scores, "stopped_half_way": stopped_half_way}
+def figures_of_one_epoch(lake: Lake, name: str) -> list[float]:
+    """The stopping metric of one epoch, as each process took it."""
+    recipe = parity_recipe(name, length=(1, 1), stopping={"min_positives": 1, "metric": "loss"})
+    compare, seen = checkpoints.Progress.compare, []
+
+    def listen(self, metric, epoch):
+        seen.append(float(metric))
+        return compare(self, metric, epoch)
+
+    with mock.patch.object(checkpoints.Progress, "compare", listen):
+        trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1))
+    return gather(seen)
+
+
+def each_judges_its_own_share(lake: Lake) -> list[float]:
+    """The planted mistake: scores are not gathered, and process 0 is not asked."""
+
+    def own_figures(run):
+        batches = run.pools.validation.evaluation(rank=distributed.rank(), world=distributed.world())
+        mine = np.concatenate([batch.index.numpy() for batch in batches])
+        logits = trainer.score_studies(run.state.evaluated(), run.pools.validation, run.device)[mine]
+        labels = trainer.evaluation_labels(run.pools.validation.studies)[mine]
+        probability = run.state.classifier.log_probabilities(torch.from_numpy(logits)).detach().numpy()
+        return trainer.validation_figures(probability, labels, run.recipe.stopping)
+
+    with mock.patch.object(trainer._Run, "_validate", own_figures):
+        return figures_of_one_epoch(lake, "own_share")
+
+
+def process_0_judges(lake: Lake) -> list[float]:
+    """The same question without the mistake."""
+    return figures_of_one_epoch(lake, "together")
+
+
+def steps_taken(lake: Lake, name: str) -> list[list[int]]:
+    """Steps that each process took when the loss of process 1 alone is not finite in step 1."""
+    is_sound, apply, taken = trainer._Run._is_sound, state.TrainingState.apply_gradient, []
+
+    def poisoned(run, loss, batch, logits):
+        is_poisoned = run.state.progress.step == 1 and distributed.rank() == 1
+        return is_sound(run, float("nan") if is_poisoned else loss, batch, logits)
+
+    def listen(self, batch, logits):
+        taken.append(self.progress.step)
+        return apply(self, batch, logits)
+
+    with (
+        mock.patch.object(trainer._Run, "_is_sound", poisoned),
+        mock.patch.object(state.TrainingState, "apply_gradient", listen),
+    ):
+        trainer.train(parity_recipe(name, length=(3, 1)), lake, runtime=trainer.Runtime(workers=1))
+    return gather(taken)
+
+
+def guard_is_all_reduced(lake: Lake) -> list[list[int]]:
+    """The finite guard as it is."""
+    return steps_taken(lake, "guarded")
+
+
+def guard_is_local(lake: Lake) -> list[list[int]]:
+    """The planted mistake: each process looks at its own loss."""
+    with mock.patch.object(distributed, "any_process", lambda flag, _device: bool(flag)):
+        return steps_taken(lake, "unguarded")
+
+
+def gather(value: object) -> list:
+    """Every process's value, in order."""
+    gathered: list = [None] * distributed.world()
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered
+
+
+ANSWERS = {
+    function.__name__: function
+    for function in (
+        decisions, gathered_scores, stopped_half_way, process_0_judges, each_judges_its_own_share, guard_is_all_reduced,
+        guard_is_local,
+    )
+}  # fmt: skip
 
 
 def main() -> None:

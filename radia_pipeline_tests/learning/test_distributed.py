@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from radia_pipeline.learning import trainer
-from radia_pipeline_tests.learning.parity_worker import LONG, MISTAKES, SHORT, final_weights, parity_recipe
+from radia_pipeline_tests.learning.parity_worker import ANSWERS, LONG, MISTAKES, SHORT, final_weights, parity_recipe
 from radia_pipeline_tests.learning.synthetic import write_lake
 
-CASES = ("clean", *MISTAKES, "moving_batch_norm", "decisions", "gathered_scores", "stopped_half_way")
+CASES = ("clean", *MISTAKES, "moving_batch_norm", *ANSWERS)
 
 
 def start(lake_root: Path, out: Path, cases: tuple[str, ...], world: int = 2) -> list[subprocess.Popen]:
@@ -79,7 +79,7 @@ def test_parity_fails_when_the_mistake_is_planted(mistake, two_processes, one_pr
 
 
 def test_two_processes_stopped_and_one_resumed_equal_one_uninterrupted(two_processes, one_process, lake):
-    assert json.loads((two_processes / "stopped_half_way.0.json").read_text()) == 7
+    assert answer(two_processes, "stopped_half_way") == 7
     events = []
     recipe = parity_recipe("resumed", length=LONG)
     trainer.train(recipe, lake, runtime=trainer.Runtime(workers=1), on_event=events.append)
@@ -87,16 +87,34 @@ def test_two_processes_stopped_and_one_resumed_equal_one_uninterrupted(two_proce
     assert largest_difference(final_weights(lake, recipe), one_process(LONG)) < 1e-6
 
 
+def answer(out: Path, name: str, rank: int = 0):
+    return json.loads((out / f"{name}.{rank}.json").read_text())
+
+
+def test_processes_judge_an_epoch_alike_and_would_not_by_their_own_share(two_processes):
+    first, second = answer(two_processes, "process_0_judges")
+    assert first == second
+    first, second = answer(two_processes, "each_judges_its_own_share")
+    assert first != second, "the planted mistake does not show: this test could not fail"
+
+
+def test_a_bad_step_is_skipped_by_all_and_would_not_by_a_local_guard(two_processes):
+    assert answer(two_processes, "guard_is_all_reduced") == [[0, 2], [0, 2]]
+    assert answer(two_processes, "guard_is_local") == [[0, 1, 2], [0, 2]], "the planted mistake tears the weights apart"
+
+
 def test_process_0_decides_when_to_stop_for_all(two_processes):
-    epochs = [json.loads((two_processes / f"decisions.{rank}.json").read_text()) for rank in (0, 1)]
+    epochs = [answer(two_processes, "decisions", rank) for rank in (0, 1)]
     assert epochs == [[3, 3], [3, 3]], "process 0 sees no gain after its first epoch, process 1 would go on"
 
 
 def test_gathered_scores_drop_padding_and_keep_order(two_processes):
-    parts = [json.loads((two_processes / f"gathered_scores.{rank}.json").read_text()) for rank in (0, 1)]
+    parts = [answer(two_processes, "gathered_scores", rank) for rank in (0, 1)]
     count = parts[0]["studies"]
     assert count % 2 == 1
     assert parts[0]["batches"] == parts[1]["batches"], "unequal numbers of batches would hang collective calls"
     assert len(parts[0]["mine"]) + len(parts[1]["mine"]) == count + 1
-    for part in parts:
-        assert part["gathered"] == [10.0 * number for number in range(count)]
+    expected = [10.0 * number for number in range(count)]
+    assert all(part["gathered"] == expected for part in parts)
+    kept = [10.0 * number for part in parts for number in part["mine"]]
+    assert kept != expected and sorted(kept) != expected, "padding that is kept, or order that is lost, would show"
