@@ -160,8 +160,9 @@ def _picture_row(
         image,
         body_part=header_facts.text(dataset, "BodyPartExamined") if dataset is not None else "",
         description=header_facts.text(dataset, "AcquisitionDeviceProcessingDescription") if dataset is not None else "",
-        is_lateral=view[0] == views.LATERAL,
     )
+    if view[0] == views.UNKNOWN and notes.is_lateral and not (dataset and views.is_frontal_orientation(dataset)):
+        view = (views.LATERAL, "pixels")
     _stage(Path(task.staged), png16.encode(image))
     return {
         "pixel_sha256": pixel_sha256(picture.stored),

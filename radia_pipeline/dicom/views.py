@@ -1,6 +1,6 @@
 """Projection of a radiograph: PA, AP or LATERAL from the header, else from where the patient's axes point.
 
-The rule on pixels stands in ``pixel_checks``; nothing here looks at the image.
+The rule on pixels stands in ``pixel_checks`` and is asked last; nothing here looks at the image.
 """
 
 from __future__ import annotations

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from radia_pipeline.dicom import ocr
+from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.phash import perceptual_hash
 from radia_pipeline.dicom.pixel_checks import remarks
 from radia_pipeline.dicom.policy import policy_of
 from radia_pipeline.dicom.render import render_native
 from radia_pipeline.dicom.views import normalise, view_of_header
+from radia_pipeline.phantom.radiograph import Film, take
 from radia_pipeline_tests.dicom import files
 
 needs_tesseract = pytest.mark.skipif(not ocr.is_available(), reason="Tesseract is not installed")
@@ -31,8 +34,6 @@ def chest_like(seed: int = 0, size: tuple[int, int] = (1000, 900)) -> np.ndarray
 
 
 def printed(text: str, *, height_px: int, at: tuple[int, int], bright: bool = True) -> np.ndarray:
-    from PIL import Image, ImageDraw, ImageFont
-
     image = chest_like(len(text))
     mask = Image.new("L", (image.shape[1], image.shape[0]), 0)
     ImageDraw.Draw(mask).text(at, text, fill=255, font=ImageFont.load_default(height_px))
@@ -87,22 +88,67 @@ def test_orientation_tells_lateral_but_not_pa_from_ap() -> None:
     assert view_of_header(ds) == ("UNKNOWN", "none")
 
 
-def frontal() -> np.ndarray:
-    y, x = np.mgrid[0:400, 0:400] / 400.0
-    lungs = sum(np.exp(-(((x - cx) / 0.13) ** 2 + ((y - 0.42) / 0.25) ** 2)) for cx in (0.28, 0.72))
-    return (65535 * np.clip(0.85 - 0.7 * lungs, 0, 1)).astype(np.uint16)
+def shot(view: str, seed: int = 1) -> np.ndarray:
+    film = Film(view, seed, 2 * seed + 1, is_female=bool(seed % 2), age_years=50, signs=(), size_px=400)
+    return (65535 * take(film).grey).astype(np.uint16)
 
 
 def test_flags_follow_what_was_done_to_the_picture() -> None:
-    sound = frontal()
-    assert remarks(sound).flags == ()
-    assert "inverted" in remarks(65535 - sound).flags
-    assert "rotated" in remarks(np.rot90(sound)).flags
+    for seed in range(6):
+        for view in ("PA", "AP", "LATERAL"):
+            sound = shot(view, seed)
+            assert remarks(sound).flags == ()
+            assert "inverted" in remarks(65535 - sound).flags
+            for turns in (1, 2, 3):
+                assert "rotated" in remarks(np.rot90(sound, turns)).flags
     assert "blank" in remarks(np.full((400, 400), 9000, np.uint16)).flags
     assert "cropped" in remarks(sound[:, :150]).flags
     assert "low_resolution" in remarks(sound[::4, ::4]).flags
     assert "not_a_chest" in remarks(sound, body_part="KNEE").flags
     assert "not_a_chest" in remarks(sound, body_part="CHEST", description="CANINE THORAX").flags
+
+
+def test_what_is_no_chest_is_flagged_by_its_pixels() -> None:
+    y, x = np.mgrid[0:400, 0:400] / 399
+    rng = np.random.default_rng(2)
+    stripes = (65535 * (0.5 + 0.5 * np.sin(60 * x))).astype(np.uint16)
+    noise = rng.integers(0, 65535, (400, 400)).astype(np.uint16)
+    discs = (65535 * (0.2 + 0.7 * (np.hypot(x - 0.5, y - 0.5) < 0.2))).astype(np.uint16)
+    for picture in (stripes, noise, discs):
+        assert remarks(picture).scores["not_a_chest"] >= 0.5
+
+
+def test_the_pixels_tell_lateral_from_frontal() -> None:
+    assert all(remarks(shot("LATERAL", seed)).is_lateral for seed in range(8))
+    assert not any(remarks(shot(view, seed)).is_lateral for view in ("PA", "AP") for seed in range(8))
+
+
+@pytest.mark.parametrize(
+    ("view", "tags", "expected"),
+    [("LATERAL", {"ViewPosition": None}, ("LATERAL", "pixels")), ("PA", {"ViewPosition": None}, ("UNKNOWN", "none")),
+     ("LATERAL", {"ViewPosition": None, "PatientOrientation": ["L", "F"]}, ("UNKNOWN", "none")),
+     ("LATERAL", {}, ("PA", "header"))],
+)  # fmt: skip
+def test_pixels_are_asked_last(view: str, tags: dict, expected: tuple, tmp_path: Path) -> None:
+    path = tmp_path / "one.dcm"
+    path.write_bytes(files.to_bytes(files.dataset(shot(view) >> 4, **tags)))
+    row = examine(Task(str(path), str(tmp_path / "staged.png"), "ccsmtl", 1024, reads_text=False)).row
+    assert (row["view"], row["view_origin"]) == expected
+
+
+def test_real_frontal_chests_get_no_false_flag(real_root: Path) -> None:
+    paths = sorted((real_root / "nih_cxr14" / "images").rglob("*.png"))[::9]
+    found = [remarks(render_native(path)) for path in paths]
+    assert len(found) > 70
+    assert not [
+        note for note in found if "not_a_chest" in note.flags or "blank" in note.flags or "inverted" in note.flags
+    ]
+    assert sum(note.is_lateral for note in found) <= 1 and sum("rotated" in note.flags for note in found) <= 1
+    assert sum("inverted" in remarks(65535 - render_native(path)).flags for path in paths[::3]) > 0.8 * len(paths[::3])
+
+
+def test_the_dog_is_no_chest_by_its_pixels_alone(real_root: Path) -> None:
+    assert remarks(render_native(real_root / "ccsmtl" / "dicom" / "0011.dcm")).scores["not_a_chest"] >= 0.5
 
 
 def test_perceptual_hash_stands_small_changes_and_tells_pictures_apart() -> None:
