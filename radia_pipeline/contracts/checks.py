@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from radia_pipeline.contracts.columnar import hex_length, is_fixed_hex, is_strictly_ordered
+from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
 from radia_pipeline.contracts.tables import Column, Contract, contract
 from radia_pipeline.errors import ContractViolation
 
@@ -70,9 +70,13 @@ def rules_of(terms: Contract) -> list[Rule]:
 
 def check(table: str, data: pa.Table) -> list[Violation]:
     """Return the broken rules of a table that conforms to its schema; an empty list means that it may be published."""
+    return check_terms(contract(table), data)
+
+
+def check_terms(terms: Contract, data: pa.Table) -> list[Violation]:
+    """Return the broken rules of a contract, as ``check`` does for one that lies in ``data_contracts/``."""
     import duckdb
 
-    terms = contract(table)
     if data.num_rows == 0:
         return []
     rules = [rule for rule in rules_of(terms) if not _holds_at_a_glance(rule, terms, data)]
@@ -81,7 +85,7 @@ def check(table: str, data: pa.Table) -> list[Violation]:
         connection.register("data", data)
         found = connection.execute(f"select {', '.join(counts)} from data").fetchone()
         violations = [
-            Violation(table, rule.column, rule.name, int(count), _keyed_rows(connection, terms, rule.violation))
+            Violation(terms.table, rule.column, rule.name, int(count), _keyed_rows(connection, terms, rule.violation))
             for rule, count in zip(rules, found)
             if count
         ]
@@ -90,11 +94,11 @@ def check(table: str, data: pa.Table) -> list[Violation]:
 
 
 def _holds_at_a_glance(rule: Rule, terms: Contract, data: pa.Table) -> bool:
-    """Tell whether a rule certainly holds without asking DuckDB: no nulls, or keys of fixed hexadecimal length."""
+    """Tell whether a rule certainly holds without asking DuckDB: no nulls, or values of a fixed shape."""
     if rule.name == "required":
         return data[rule.column].null_count == 0
-    length = hex_length(terms.columns[rule.column].pattern) if rule.name == "pattern" else None
-    return length is not None and is_fixed_hex(data[rule.column], length)
+    shape = fixed_shape(terms.columns[rule.column].pattern) if rule.name == "pattern" else None
+    return shape is not None and has_fixed_shape(data[rule.column], shape)
 
 
 def _key_text(terms: Contract) -> str:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radia_pipeline.contracts.checks import check, require, rules_of
-from radia_pipeline.contracts.columnar import hex_length, is_fixed_hex, is_strictly_ordered
+from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
 from radia_pipeline.contracts.tables import arrow_type, conform, contract, contract_names, empty, parse_contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, ContractViolation, UnknownName
+from radia_pipeline_tests.contracts.plantings import plantings, valid_table
 
 ID = "0123456789abcdef" * 2
 
@@ -129,14 +130,37 @@ def test_order_proves_uniqueness_and_nothing_else_does(pairs):
     assert is_strictly_ordered(data, ("a", "b")) == (pairs == sorted(set(pairs)))
 
 
-@given(st.lists(st.none() | st.text("0a9fgZé", max_size=5), max_size=5), st.integers(0, 2))
-def test_hexadecimal_keys_are_recognised_as_the_pattern_does(texts, start):
+@given(
+    st.lists(st.none() | st.text("0a9fg/:Z`é", max_size=5), max_size=5),
+    st.integers(0, 2),
+    st.sampled_from(["0-9a-f", "0-9"]),
+)
+def test_values_of_a_fixed_shape_are_recognised_as_the_pattern_does(texts, start, characters):
     values = pa.chunked_array([pa.array(texts, pa.string()).slice(min(start, len(texts)))])
-    expected = all(re.fullmatch("[0-9a-f]{4}", text) for text in texts[start:] if text is not None)
-    assert is_fixed_hex(values, 4) == expected
+    expected = all(re.fullmatch(f"[{characters}]{{4}}", text) for text in texts[start:] if text is not None)
+    assert has_fixed_shape(values, (characters, 4)) == expected
 
 
-def test_only_the_plain_hexadecimal_pattern_is_taken_for_one():
-    assert hex_length("^[0-9a-f]{32}$") == 32
-    assert hex_length("^[0-9]{8}$") is None
-    assert hex_length(None) is None
+@pytest.mark.parametrize("character", [chr(code) for code in range(128)])
+def test_every_character_is_judged_as_the_pattern_does(character):
+    values = pa.chunked_array([pa.array([character])])
+    for characters in ("0-9a-f", "0-9"):
+        assert has_fixed_shape(values, (characters, 1)) == bool(re.fullmatch(f"[{characters}]", character))
+
+
+def test_only_plain_patterns_are_taken_for_a_fixed_shape():
+    assert fixed_shape("^[0-9a-f]{32}$") == ("0-9a-f", 32)
+    assert fixed_shape("^[0-9]{8}$") == ("0-9", 8)
+    assert fixed_shape("^[0-9]{8}") is None
+    assert fixed_shape(None) is None
+
+
+@pytest.mark.parametrize("name", contract_names())
+def test_a_planted_violation_of_each_rule_of_each_contract_is_caught(name):
+    terms = contract(name)
+    data = valid_table(terms, 9)
+    assert check(name, data) == []
+    for column, rule, planted in plantings(terms, data):
+        found = {(violation.column, violation.rule): violation for violation in check(name, planted)}
+        assert (column, rule) in found, f"{column}.{rule} was missed"
+        assert found[column, rule].count == 1
