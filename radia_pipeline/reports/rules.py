@@ -94,6 +94,7 @@ KINDS = (
     "at_wall",
     "same",
     "place",
+    "showed",
 )
 KIND = {name: number for number, name in enumerate(KINDS)}
 READABLE = frozenset(KIND[k] for k in ("finding", "fixed_finding", "fixed", "quality", "other", "anatomy"))

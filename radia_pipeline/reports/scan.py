@@ -39,6 +39,7 @@ _LONGEST_SKIP = 3
 """Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
+_OTHER_EXAM = KIND["other_exam"]
 _SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION))
@@ -146,6 +147,8 @@ class Scan:
         symbols = self.symbols
         if leaf.kind == _REMARK:
             self.remarks.add(leaf.value)
+            if leaf.value == "is_reference":  # "voir TDM pour la masse"
+                self.events.append((_OTHER_EXAM, i, end, leaf))
         elif leaf.value == "comma":
             self.events.append((_MARK[COMMA].kind, i, end, _MARK[COMMA]))
         elif leaf.value == "colon":

@@ -207,6 +207,8 @@ class Clause:
         """History and advice cover what follows; history ends at "avec" and at a described finding."""
         if self.advice_from >= 0 or self.cue[0] == K["advice"]:
             return True
+        if sep == "comma" and self.symbols[self.cue[1]] in self.book.word_sets["follow_up"]:
+            return False
         if sep == "comma" and self.cue[0] == K["no_label"]:
             return self.cue[3].rule != "history_fronted" and not (self.direct() and self.chain()[2])
         return sep != "avec"

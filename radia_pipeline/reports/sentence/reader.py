@@ -13,7 +13,7 @@ from __future__ import annotations
 from radia_pipeline.reports.rules import KINDS
 from radia_pipeline.reports.sentence.anatomy import Anatomy
 from radia_pipeline.reports.sentence.change import Change
-from radia_pipeline.reports.sentence.clause import K
+from radia_pipeline.reports.sentence.clause import BOUNDARY, K
 from radia_pipeline.reports.sentence.denial import Denial
 from radia_pipeline.reports.sentence.hedges import Hedges
 from radia_pipeline.reports.sentence.nouns import Nouns
@@ -42,11 +42,15 @@ class SentenceReader(Nouns, Anatomy, Denial, Change, Hedges, Structure, Silence)
 def _advice_start(events: list[tuple]) -> int:
     """Return the index of the event at which advice begins (its subject, else its verb), or -1 when none is given."""
     verb = subject = -1
+    broken = False
     for i, event in enumerate(events):
-        if event[0] == K["advice_verb"] and verb < 0:
+        kind = event[0]
+        if kind == K["advice_verb"] and verb < 0:
             verb = i
-        elif event[0] in (K["advice_subject"], K["imperative"]) and (verb < 0 or subject < 0):
-            subject = i
+        elif kind in (K["advice_subject"], K["imperative"]) and (subject < 0 or (broken and verb < 0)):
+            subject, broken = i, False
+        elif kind in BOUNDARY:
+            broken = True
     return -1 if verb < 0 or subject < 0 else min(verb, subject)
 
 
@@ -92,6 +96,7 @@ _BY_KIND = {
     "avec": "avec",
     "no_label": "no_label",
     "other_exam": "other_exam",
+    "showed": "showed",
     "link": "linked",
     "advice": "advice",
     "advice_verb": "suggests",

@@ -5,7 +5,7 @@ Belongs here: scopes without a status. Does not belong here: whole sections (``s
 
 from __future__ import annotations
 
-from radia_pipeline.reports.sentence.clause import NAMES, SILENT, Clause, K
+from radia_pipeline.reports.sentence.clause import NAMES, REACH, SILENT, Clause, K
 
 
 class Silence(Clause):
@@ -16,7 +16,17 @@ class Silence(Clause):
 
     def other_exam(self, event: tuple) -> None:
         """What another examination shows is not on this radiograph, unless both are named together."""
+        if len(self.mentions) > self.clause:
+            return  # "nodule décrit à la TDM"
         if not any(anatomy[3].rule == "exam_anatomy" for anatomy in self.group):
+            self.open(SILENT, event)
+
+    def showed(self, event: tuple) -> None:
+        """ "La TDM démontrait …", "l'examen antérieur montrait …": not seen now."""
+        if self.mentions:
+            return  # a case told from a radiograph to a scan
+        others = self.book.word_sets["other_exams"]
+        if any(e[0] == K["prior"] or self.symbols[e[1]] in others for e in self.events[: self.i][-REACH:]):
             self.open(SILENT, event)
 
     def advice(self, event: tuple) -> None:
@@ -28,5 +38,7 @@ class Silence(Clause):
             self.hedge_before(event)
 
     def imperative(self, event: tuple) -> None:
-        if not self.i and self.next_kind() in NAMES | {K["de"], K["article"], K["modifier"]}:
+        """An order at the start of a sentence asks; "contrôle" and "suivi" do so up to a comma."""
+        follows_up = self.symbols[event[1]] in self.book.word_sets["follow_up"]
+        if not self.i and (follows_up or self.next_kind() in NAMES | {K["de"], K["article"], K["modifier"]}):
             self.open(SILENT, event)

@@ -33,7 +33,7 @@ class Structure(After):
 
     def contrast(self, event: tuple) -> None:
         """mais, à part, il y a: a new statement."""
-        if self.advice_from >= 0 or not (self.scope == SILENT and self.cue[0] == K["advice"]):
+        if not self.stays_silent(event):
             self.scope = NONE
         if self.ne and event[3].rule == "contrast" and self.negation_follows():
             return
@@ -41,6 +41,14 @@ class Structure(After):
         self.clause = self.segment = len(self.mentions)
         self.ne = self.negated = False
         self.enlarging = None
+
+    def stays_silent(self, event: tuple) -> bool:
+        """Advice goes on over a contrast; another examination over "on note", not over "mais"."""
+        if self.scope != SILENT or self.advice_from >= 0:
+            return False
+        if self.cue[0] == K["other_exam"]:
+            return self.symbols[event[1]] in self.book.word_sets["notices"]
+        return self.cue[0] == K["advice"]
 
     def presence(self, event: tuple) -> None:
         """Présence de: a new statement, unless it stands right under a denial or hedge."""
@@ -87,6 +95,10 @@ class Structure(After):
 
     def verb_(self, event: tuple) -> None:
         self.verb = True
+        if self.scope == SILENT and self.cue[0] == K["no_label"] and self.advice_from < 0:
+            if self.symbols[event[1]] in self.book.word_sets["shows"]:
+                self.scope = NONE
+            return
         if self.sep in ("comma", "and") and self.scope in (DENIED, HEDGED):
             self.scope = NONE
 
