@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
 import yaml
 
-from radia_pipeline.errors import BadRecipe, RunFailed
+from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
 from radia_pipeline.learning.launch import train_in_processes, visible_gpus
-from radia_pipeline.learning.lifecycle import PARENT_VARIABLE
-from radia_pipeline.learning.recipes import parse_recipe
+from radia_pipeline.learning.lifecycle import PARENT_VARIABLE, StopRequest
+from radia_pipeline.learning.recipes import load_recipe, parse_recipe
 from radia_pipeline.learning.sweeps import sweep
 from radia_pipeline_tests.learning.synthetic import tiny_recipe, write_lake
 
@@ -59,6 +62,52 @@ def test_torchrun_trains_in_two_processes_as_in_one(lake, tmp_path, monkeypatch)
     assert one.metrics["loss"] == pytest.approx(two.metrics["loss"], abs=1e-4)
 
 
+@pytest.mark.slow
+def test_torchrun_is_stopped_with_a_checkpoint_and_leaves_nothing(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    stop, children, begun = StopRequest(), [], []
+
+    def listen(event: dict) -> None:
+        if event["event"] == "epoch" and not begun:
+            children.extend(psutil.Process().children(recursive=True))
+            begun.append(time.monotonic())
+            stop.set("test")
+
+    path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
+    with pytest.raises(RunFailed, match="stopped"):
+        train_in_processes(path, lake, processes=2, on_event=listen, threads=1, stop=stop)
+    assert time.monotonic() - begun[0] < 30
+    assert len(children) >= 3, "torchrun and its two workers were seen"
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert list(lake.models_dir.glob("process/*/checkpoints/last.safetensors"))
+
+
+@pytest.mark.slow
+def test_torchrun_does_not_outlive_a_killed_caller(lake, tmp_path):
+    path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom radia_pipeline.lake.lake import Lake\n"
+        "from radia_pipeline.learning.launch import train_in_processes\n"
+        "train_in_processes(sys.argv[1], Lake.open(Path(sys.argv[2])), processes=2, threads=1,"
+        " on_event=lambda event: print(event['event'], flush=True))\n"
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", code, str(path), str(lake.root)],
+        cwd=REPOSITORY,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in caller.stdout if line.strip() == "epoch")
+    children = psutil.Process(caller.pid).children(recursive=True)
+    caller.kill()
+    caller.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert len(children) >= 3
+    assert not [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
 def start_endless(lake, tmp_path, **environment) -> subprocess.Popen:
     path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
     command = [sys.executable, "-m", "radia_pipeline.learning.run", "--recipe", str(path), "--lake", str(lake.root)]
@@ -85,6 +134,58 @@ def test_sigterm_leaves_a_checkpoint_within_30_seconds(lake, tmp_path):
     assert '"stopped"' in out
     assert "continues from its checkpoint" in out
     assert list(lake.models_dir.glob("process/*/checkpoints/last.safetensors"))
+
+
+KILLER = """
+import os, random, signal, sys, threading, time
+from pathlib import Path
+import torch
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning import checkpoints
+from radia_pipeline.learning.recipes import load_recipe
+from radia_pipeline.learning.trainer import Runtime, train
+
+recipe, lake, where = load_recipe(sys.argv[1]), Lake.open(Path(sys.argv[2])), sys.argv[3]
+wanted = random.Random(int(sys.argv[4])).randint(2, 5)
+save, saves = checkpoints.save_file, []
+
+def torn(tensors, path, metadata):
+    saves.append(path)
+    if where == "checkpoint" and len(saves) == wanted:
+        whole = Path(str(path) + ".whole")
+        save(tensors, whole, metadata)
+        Path(path).write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return save(tensors, path, metadata)
+
+def listen(event):
+    if where == "step" and event["event"] == "step" and event["step"] == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.save_file = torn
+torch.set_num_threads(int(sys.argv[5]))
+train(recipe, lake, on_event=listen, runtime=Runtime(workers=1, log_every_s=0.0, checkpoint_every_s=0.0))
+"""
+
+
+@pytest.mark.parametrize("where", ["step", "checkpoint"])
+def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path):
+    """SIGKILL, at a random step or with half a checkpoint on the disk."""
+    from radia_pipeline.learning.checkpoints import load_tensors
+    from radia_pipeline.learning.trainer import Runtime, train
+
+    sections = {"training": {"max_epochs": 2, "ema": 0.9}, "model": {"dropout": 0.2}}
+    path, seed = recipe_file(tmp_path, **sections), str(random.randrange(1000))
+    threads = str(torch.get_num_threads())  # another number of threads adds in another order
+    command = [sys.executable, "-c", KILLER, str(path), str(lake.root), where, seed, threads]
+    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    events = []
+    resumed = train(load_recipe(path), lake, on_event=events.append, runtime=Runtime(workers=1))
+    whole = train(tiny_recipe(name="whole", **sections), lake, runtime=Runtime(workers=1))
+    assert next(event for event in events if event["event"] == "start")["resumed_at_step"] > 0, f"seed {seed}"
+    tensors = [load_tensors(found.model_dir / "model.safetensors")[0] for found in (resumed, whole)]
+    assert all((tensors[0][name] == tensors[1][name]).all() for name in tensors[1]), f"seed {seed}"
 
 
 def test_a_child_does_not_outlive_the_process_it_was_started_for(lake, tmp_path):
@@ -128,3 +229,21 @@ def test_a_sweep_goes_on_where_it_stood(lake):
     assert all(1e-4 <= trial.options["optimizer.lr"] <= 1e-2 for trial in trials)
     with pytest.raises(BadRecipe, match="declares no ranges"):
         sweep(tiny_recipe(name="no_ranges"), lake, trials=1)
+
+
+def test_a_diverging_trial_counts_and_all_diverging_is_a_failed_run(lake):
+    content = tiny_recipe(name="wild").model_dump(mode="json")
+    content["sweep"] = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}
+    recipe, asked = parse_recipe(content), []
+
+    def diverges(chosen):
+        asked.append(chosen.optimizer.lr)
+        raise TrainingDiverged("not finite")
+
+    for _ in range(2):
+        with pytest.raises(RunFailed, match="All 2 trials of wild diverged"):
+            sweep(recipe, lake, trials=2, train_one=diverges)
+    assert len(asked) == 2, "a trial that diverged is not trained again"
+    content["sweep"] = {"training.batch_size": {"choices": [8, 0]}}
+    with pytest.raises(BadRecipe, match=r"training.batch_size = 0"):
+        sweep(parse_recipe(content), lake, trials=1)
