@@ -6,6 +6,7 @@ written. Identifiers leave this module natively and are keyed by the caller befo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -31,6 +32,14 @@ UNREAD_CAPTURE = "unread_capture"
 
 NO_HASH = "0" * 64
 """Stands for the hash of a file that could not be read."""
+
+
+class StagingFailed(Exception):
+    """A picture could not be written: a failure of the machine, which is no verdict on the file."""
+
+    def __init__(self, errno: int | None) -> None:
+        super().__init__(errno)
+        self.errno = errno
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,10 @@ class Verdict:
 
 
 def examine(task: Task) -> Verdict:
-    """Judge one delivered file and stage its picture at ``task.staged`` unless it is refused."""
+    """Judge one delivered file and stage its picture at ``task.staged`` unless it is refused.
+
+    Raises StagingFailed where the machine fails.
+    """
     try:
         data, before = _read(task)
     except Refusal as refusal:
@@ -185,13 +197,16 @@ def _picture_row(
 
 def _stage(path: Path, content: bytes) -> None:
     """Write durably under a temporary name, then rename: a killed worker leaves no half picture under a real name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise StagingFailed(error.errno) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -234,7 +234,7 @@ def _entry(plan: _Plan, path: str, answer: object) -> Entry:
         )
     if not isinstance(answer, Verdict):
         reason = reasons.DECODER_TIMEOUT if answer == pool.TIMED_OUT else reasons.DECODER_CRASHED
-        return _lost(plan, path, rules, reason, type(answer).__name__ if isinstance(answer, Exception) else None)
+        return _lost(plan, path, rules, reason, str(answer) if isinstance(answer, RuntimeError) else None)
     stamp = (name, answer.size_bytes, answer.mtime_ns, rules, answer.file_sha256)
     if answer.reason is not None:
         return Entry(*stamp, reason=answer.reason, detail=answer.detail)

@@ -15,7 +15,7 @@ import sys
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 
-from radia_pipeline.dicom.examine import Task, examine
+from radia_pipeline.dicom.examine import StagingFailed, Task, examine
 
 _PR_SET_PDEATHSIG = 1
 
@@ -65,14 +65,14 @@ def _work(descriptor: int, memory_bytes: int) -> None:
 
 
 def _answer(task: Task) -> object:
-    """Return the verdict; a failure of the machine (a full disk) or of ourselves is no verdict on the file."""
+    """Return the verdict; OSError where the machine fails (a full disk), another error where this one file does."""
     try:
         return examine(task)
-    except OSError as error:
+    except StagingFailed as error:
         return OSError(error.errno, "a picture could not be staged")
     except Exception as error:
         # Whatever it is, it concerns this one file; its text could quote the file, so that only the kind goes on.
-        return type(error)() if type(error).__module__ == "builtins" else RuntimeError(type(error).__name__)
+        return RuntimeError(type(error).__name__)
 
 
 def _die_with_parent() -> None:

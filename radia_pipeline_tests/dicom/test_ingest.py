@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radia_pipeline.dicom import png16, pool, reasons
+from radia_pipeline.dicom import png16, pool, reasons, render, worker
+from radia_pipeline.dicom.examine import Task
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
 from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
@@ -169,7 +171,23 @@ def test_a_crash_costs_one_task_and_a_hang_no_more_than_its_deadline() -> None:
     tasks = ["no task at all"] * 2 + [Bomb("crash"), Bomb("hang"), "another"]
     answers = dict(pool.map_tasks(tasks, workers=2, seconds=1.0, memory_bytes=4 << 30))
     assert answers[2] == pool.CRASHED and answers[3] == pool.TIMED_OUT
-    assert all(isinstance(answers[number], AttributeError) for number in (0, 1, 4))
+    assert all(str(answers[number]) == "AttributeError" for number in (0, 1, 4))
+
+
+def test_an_operating_system_error_of_a_codec_is_the_files_fault_and_one_of_the_disk_is_not(tmp_path) -> None:
+    path = tmp_path / "one.dcm"
+    path.write_bytes(files.clean_file(1))
+    (tmp_path / "no folder").write_bytes(b"")
+
+    def fails(*_: object) -> None:
+        raise OSError("as some codecs do on damaged bytes")
+
+    nowhere = Task(str(path), str(tmp_path / "no folder" / "a.png"), "ccsmtl", 1024, reads_text=False)
+    assert isinstance(worker._answer(nowhere), OSError)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "picture_of_dicom", fails)
+        answer = worker._answer(replace(nowhere, staged=str(tmp_path / "a.png")))
+    assert isinstance(answer, RuntimeError) and "codecs" not in str(answer)
 
 
 class Bomb:
