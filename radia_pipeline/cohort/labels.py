@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,8 @@ from radia_pipeline.sources.registry import source as registered_source
 
 @dataclass(frozen=True)
 class LabelsResult:
-    """Written: studies, those with any label, every problem by a short name; ``cells``: counts by origin."""
+    """Written: studies, those with any label, every problem by a short name; ``cells``: counts by origin; ``moved``:
+    what is said otherwise than before of studies that were known, as class, from, to, count."""
 
     source: str
     studies: int
@@ -40,6 +42,7 @@ class LabelsResult:
     cells: Mapping[str, int] = field(default_factory=dict)
     problems: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
+    moved: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass
@@ -76,14 +79,23 @@ def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseu
         value,
         origin,
     )
+    moves = _moved(lake, adapter.name, table)
     written = lake.write("labels", table, adapter.name)
     labelled = int((value != MISSING).any(axis=1).sum())
     return LabelsResult(
         source=adapter.name, studies=len(said.study_ids), labelled=labelled, unlabelled=len(said.study_ids) - labelled,
         reviewed_cells=reviewed, studies_without_image=without_image, images_without_label=without_label,
         patient_mismatches=mismatches, cells=_count_origins(origin), problems=dict(+said.problems),
-        version=written.version,
+        version=written.version, moved=moves,
     )  # fmt: skip
+
+
+def _moved(lake: Lake, source: str, table: pa.Table) -> tuple[Mapping[str, Any], ...]:
+    from radia_pipeline.reports.changes import moved, summary
+
+    if not lake.exists("labels", source):
+        return ()
+    return tuple(summary(moved(lake.read("labels", source, columns=["study_id", "class", "said"]), table)))
 
 
 def _count_origins(origin: np.ndarray) -> dict[str, int]:

@@ -37,13 +37,17 @@ _LEAST_FOR_A_TEST = 20
 
 @dataclass(frozen=True)
 class ProfileResult:
-    """Rows written; ``shifts``: "measure source other [class]" → effect size, where it is both sure and not small."""
+    """Rows written; ``shifts``: "measure source other [class]" → effect size, where it is both sure and not small.
+
+    ``page``: the HTML page in the lake's root that was drawn from them.
+    """
 
     rows: int
     sources: tuple[str, ...]
     images: Mapping[str, int]
     shifts: Mapping[str, float]
     version: str = ""
+    page: str = ""
 
 
 @dataclass(frozen=True)

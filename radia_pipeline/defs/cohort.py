@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from radia_pipeline.defs.plots import pools_plot, profile_plots
+from radia_pipeline.defs.plots import pools_plot
+from radia_pipeline.defs.profile_plots import profile_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
 
@@ -45,9 +46,9 @@ def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets("data_profile", deps=("manifest", "labels", "images"), kinds=("matplotlib",), plots=profile_plots)
 def build_data_profile(context: dg.AssetExecutionContext, radia: Radia):
     """Counts, correlations and shifts of the labels, sources side by side."""
-    from radia_pipeline.cohort.profile import build_data_profile as build
+    from radia_pipeline.cohort.profile_page import publish_data_profile
 
-    return build(radia.lake())
+    return publish_data_profile(radia.lake())
 
 
 ASSETS = [build_image_links, build_splits, build_evaluation_sets, build_manifest, build_data_profile]

@@ -17,7 +17,7 @@ INK, MUTED = "#1f2933", "#9aa5b1"
 COLOURS = ("#0b7285", "#e8590c", "#5f3dc4", "#2b8a3e", "#c2255c")
 
 
-def _chart(draw: Callable, *, width: float = 8.0, height: float = 4.0) -> str:
+def chart(draw: Callable, *, width: float = 8.0, height: float = 4.0) -> str:
     """Return a PNG data address of what ``draw(axes)`` paints."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def reasons_plot(lake: Lake, partition: str) -> dict[str, str]:
     reasons = Counter(lake.read("quarantine", partition, ["reason"])["reason"].to_pylist())
     counts |= {f"duplicate: {kind}": {"files": count} for kind, count in sorted(kinds.items())}
     counts |= {f"quarantine: {reason}": {"files": count} for reason, count in reasons.most_common()}
-    return {"where_files_ended": _chart(_stacked(counts, unit="files"), height=1.2 + 0.25 * len(counts))}
+    return {"where_files_ended": chart(_stacked(counts, unit="files"), height=1.2 + 0.25 * len(counts))}
 
 
 def labels_plot(lake: Lake, partition: str) -> dict[str, str]:
@@ -69,7 +69,7 @@ def labels_plot(lake: Lake, partition: str) -> dict[str, str]:
     for name, value in zip(table["class"].to_pylist(), table["value"].to_pylist(), strict=True):
         if value is not None:
             rows[name][names[value]] += 1
-    return {"labels_by_class": _chart(_stacked(rows, unit="studies"), height=5.2)}
+    return {"labels_by_class": chart(_stacked(rows, unit="studies"), height=5.2)}
 
 
 def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
@@ -79,22 +79,7 @@ def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
     for source, pool in zip(table["source"].to_pylist(), table["pool"].to_pylist(), strict=True):
         counts = rows.setdefault(source, {"train": 0, "validation": 0, "test": 0})
         counts[pool] += 1
-    return {"patients_by_pool": _chart(_stacked(rows, unit="patients"), height=1.2 + 0.5 * len(rows))}
-
-
-def profile_plots(lake: Lake, partition: str) -> dict[str, str]:
-    """Positives of each class, sources side by side."""
-    rows: dict[str, dict[str, int]] = {name: {} for name in vocabulary().classes}
-    for source in lake.partitions("labels"):
-        table = lake.read("labels", source, ["class", "value"])
-        positives = Counter(
-            name
-            for name, value in zip(table["class"].to_pylist(), table["value"].to_pylist(), strict=True)
-            if value == 1
-        )
-        for name in rows:
-            rows[name][source] = positives[name]
-    return {"positives_by_source": _chart(_stacked(rows, unit="positive studies"), height=5.2)}
+    return {"patients_by_pool": chart(_stacked(rows, unit="patients"), height=1.2 + 0.5 * len(rows))}
 
 
 def _intervals(rows: list[dict], *, unit: str) -> Callable:
@@ -125,7 +110,7 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
     if not rows:
         return {}
     painter = _intervals(rows, unit="AUC on the test pool, 95 % interval (positives in brackets)")
-    return {"test_auc": _chart(painter, height=1 + 0.24 * len(rows))}
+    return {"test_auc": chart(painter, height=1 + 0.24 * len(rows))}
 
 
 def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
@@ -140,7 +125,7 @@ def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
         for row in table
         if row["class"] == "mean" and row["metric"] == wanted
     ]
-    return {"map_by_method": _chart(_intervals(rows, unit=f"{wanted}, 95 % interval"), height=1 + 0.26 * len(rows))}
+    return {"map_by_method": chart(_intervals(rows, unit=f"{wanted}, 95 % interval"), height=1 + 0.26 * len(rows))}
 
 
 def training_curves(history: list[dict], best_epoch: int) -> str:
@@ -166,4 +151,4 @@ def training_curves(history: list[dict], best_epoch: int) -> str:
             loc="lower center", bbox_to_anchor=(0.5, 1.0),
         )  # fmt: skip
 
-    return _chart(draw)
+    return chart(draw)

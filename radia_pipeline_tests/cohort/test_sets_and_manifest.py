@@ -15,7 +15,7 @@ from radia_pipeline.cohort.evaluation_sets import QUOTAS, build_evaluation_sets,
 from radia_pipeline.cohort.export import FORMATS, export_manifest
 from radia_pipeline.cohort.manifest import QUALITY_LIMITED_WEIGHT, build_manifest
 from radia_pipeline.cohort.profile import benjamini_hochberg, build_data_profile, two_proportions
-from radia_pipeline.cohort.profile_page import write_profile_page
+from radia_pipeline.cohort.profile_page import publish_data_profile, write_profile_page
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable, UnknownName
@@ -115,7 +115,7 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
     assert table.weight.max() == 1
 
 
-def test_profile_counts_agree_with_the_manifest_and_shifts_are_found(lake, tmp_path):
+def test_profile_counts_agree_with_the_manifest_and_shifts_are_found(lake):
     result = build_data_profile(lake)
     profile = lake.read("data_profile").to_pandas()
     manifest = lake.read("manifest", "nih_cxr14").to_pandas()
@@ -132,11 +132,17 @@ def test_profile_counts_agree_with_the_manifest_and_shifts_are_found(lake, tmp_p
     assert any(shift.startswith("age chexpert nih_cxr14") for shift in result.shifts)
     assert not any(shift.startswith("female") for shift in result.shifts)
     assert build_data_profile(lake).version == result.version
-    page = write_profile_page(lake, tmp_path / "profile.html").read_text(encoding="utf-8")
-    assert "chexpert" in page
-    assert "Cardiomegaly" in page
+
+
+def test_the_profile_page_shows_every_source_class_and_shift_and_needs_nothing_from_outside(lake, tmp_path):
+    result = publish_data_profile(lake)
+    page = (lake.root / result.page).read_text(encoding="utf-8")
+    for part in ("chexpert", "nih_cxr14", *vocabulary().classes, "not labelled", "age"):
+        assert part in page
+    assert page.count(">shift<") == len(result.shifts) > 0
     assert "http" not in page
     assert "<script" not in page
+    assert write_profile_page(lake, tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
 def test_equal_sources_show_no_shift():
