@@ -27,7 +27,7 @@ _ARROW_TYPES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column as the contract describes it."""
+    """One column as the contract describes it. ``made_from``: columns of other tables, as (table, column)."""
 
     name: str
     type: pa.DataType
@@ -39,6 +39,7 @@ class Column:
     minimum: float | None
     maximum: float | None
     pattern: str | None
+    made_from: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _column(entry: Mapping[str, Any]) -> Column:
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
         pattern=options.get("pattern"),
+        made_from=tuple(tuple(source.split(".", 1)) for source in entry.get("transformSourceObjects") or ()),
     )
 
 
