@@ -8,6 +8,7 @@ import dagster as dg
 
 from radia_pipeline.contracts.checks import rules_of
 from radia_pipeline.contracts.tables import Contract, contract
+from radia_pipeline.defs.lineage import lineage_metadata
 from radia_pipeline.defs.partitions import SOURCES
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.errors import ContractViolation, RadiaError
@@ -100,8 +101,9 @@ def published(
     result: Any,
     laws: Mapping[str, Law],
     plots: Mapping[str, str],
+    deps: tuple,
 ) -> dg.MaterializeResult:
-    """Describe a published table: rows, version, the domain's counts, its plots and its checks."""
+    """Describe a published table: rows, version, the domain's counts, its plots, its columns' origin and its checks."""
     rows = lake.read(table, partition, columns=list(contract(table).key[:1])).num_rows
     version = lake.version(table, partition)
     checks = [
@@ -115,7 +117,13 @@ def published(
     figures = {name: dg.MetadataValue.md(f"![{name}]({image})") for name, image in plots.items()}
     return dg.MaterializeResult(
         asset_key=key,
-        metadata={"dagster/row_count": rows, "version": version, **as_metadata(result), **figures},
+        metadata={
+            "dagster/row_count": rows,
+            "version": version,
+            **as_metadata(result),
+            **figures,
+            **lineage_metadata(table, deps),
+        },
         data_version=dg.DataVersion(version),
         check_results=checks,
     )
@@ -181,6 +189,7 @@ def table_assets(
                     result=result if position == 0 else None,
                     laws=named_laws if position == 0 else {},
                     plots=plots(lake, where) if plots and position == 0 else {},
+                    deps=deps,
                 )
 
         return run
