@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from radia_pipeline.defs.plots import labels_plot
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets, table_spec
+from radia_pipeline.reports.rules import rules_version
 
 label_reviews = table_spec("label_reviews", kinds=("jsonl",))
 
 
-@table_assets("report_mentions", "report_attributes", deps=("reports",), kinds=("python",))
+def what_moved(result: Any) -> tuple[bool, Mapping[str, Any]]:
+    """Pass when no label of a known study says otherwise than before; else list class × from × to."""
+    rows = [
+        dg.TableRecord({"class": row["class"], "from": str(row["from"]), "to": str(row["to"]), "count": row["count"]})
+        for row in result.moved
+    ]
+    versions = {name: getattr(result, name) for name in ("engine_before", "engine_version") if hasattr(result, name)}
+    cells = sum(row["count"] for row in result.moved)
+    return not rows, {**versions, "cells": cells, **({"moved": dg.MetadataValue.table(rows)} if rows else {})}
+
+
+@table_assets(
+    "report_mentions",
+    "report_attributes",
+    "unread_sentences",
+    deps=("reports",),
+    kinds=("python",),
+    notes={"moved": what_moved},
+    code_version=rules_version(),
+)
 def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     """Read every report by the rules: which findings it names, with what status, and the evidence."""
     from radia_pipeline.reports.extract import extract_mentions as extract
@@ -20,7 +43,10 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets(
-    "labels", deps=("images", "reports", "report_mentions", "report_attributes", "label_reviews"), plots=labels_plot
+    "labels",
+    deps=("images", "reports", "report_mentions", "report_attributes", "label_reviews"),
+    notes={"moved": what_moved},
+    plots=labels_plot,
 )
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""

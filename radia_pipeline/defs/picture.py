@@ -9,7 +9,10 @@ import dagster as dg
 WIDTH_PX, BOX_PX, ROW_PX, COLUMN_PX, TOP_PX = 168, 30, 46, 214, 74
 COLUMNS = (
     ("Ingest", ("images", "quarantine", "duplicates", "reports")),
-    ("Labels", ("label_reviews", "report_mentions", "report_attributes", "labels", "box_annotations")),
+    (
+        "Labels",
+        ("label_reviews", "report_mentions", "report_attributes", "unread_sentences", "labels", "box_annotations"),
+    ),
     ("Cohort", ("image_links", "splits", "evaluation_sets", "manifest", "data_profile")),
     ("Training", ("classifiers/<recipe>",)),
     ("Evaluation", ("predictions/<recipe>", "ensemble", "scorecard")),

@@ -16,6 +16,8 @@ from radia_pipeline.lake.lake import WHOLE, Lake
 
 Step = Callable[[dg.AssetExecutionContext, Radia], Any]
 Law = Callable[[Any], bool]
+Note = Callable[[Any], tuple[bool, Mapping[str, Any]]]
+"""Says of a result whether a person should look, with metadata; a warning, never a block."""
 
 OWNERS = {
     "ingest": "team:data-stewards",
@@ -51,6 +53,7 @@ def table_spec(
     kinds: tuple[str, ...] = (),
     key: dg.AssetKey | None = None,
     group: str | None = None,
+    code_version: str | None = None,
 ) -> dg.AssetSpec:
     """Return the spec of a table's asset; key, description and columns come from its contract."""
     terms = contract(table)
@@ -63,7 +66,7 @@ def table_spec(
         kinds={"parquet", *kinds},
         owners=[OWNERS[group]],
         metadata={"dagster/column_schema": column_schema(terms), "contract_version": terms.version},
-        code_version=terms.version,
+        code_version=f"{terms.version}+{code_version}" if code_version else terms.version,
     )
 
 
@@ -100,6 +103,7 @@ def published(
     key: dg.AssetKey,
     result: Any,
     laws: Mapping[str, Law],
+    notes: Mapping[str, Note],
     plots: Mapping[str, str],
     deps: tuple,
 ) -> dg.MaterializeResult:
@@ -114,6 +118,17 @@ def published(
     checks += [
         dg.AssetCheckResult(passed=bool(law(result)), check_name=name, asset_key=key) for name, law in laws.items()
     ]
+    for name, note in notes.items():
+        passed, metadata = note(result)
+        checks.append(
+            dg.AssetCheckResult(
+                passed=passed,
+                check_name=name,
+                asset_key=key,
+                metadata=dict(metadata),
+                severity=dg.AssetCheckSeverity.WARN,
+            )
+        )
     figures = {name: dg.MetadataValue.md(f"![{name}]({image})") for name, image in plots.items()}
     return dg.MaterializeResult(
         asset_key=key,
@@ -134,6 +149,8 @@ def table_assets(
     deps: tuple = (),
     kinds: tuple[str, ...] = (),
     laws: Mapping[str, Law] | None = None,
+    notes: Mapping[str, Note] | None = None,
+    code_version: str | None = None,
     plots: Callable[[Lake, str], Mapping[str, str]] | None = None,
     partition: str | None = None,
     prefix: tuple[str, ...] = (),
@@ -142,10 +159,11 @@ def table_assets(
     """Make one step of the graph of a function that calls one domain function and returns its result.
 
     ``tables``: what the step publishes. ``laws``: named conditions on the result, shown as blocking checks of the first
-    table. ``plots``: figures of the first table. ``partition``: fixed partition of tables that are not split by source
-    (``predictions/<recipe>``), which then is the last part of the key.
+    table; ``notes``: conditions that only warn. ``code_version``: version of what decides the rows, beside the
+    contract's. ``plots``: figures of the first table. ``partition``: fixed partition of tables that are not split by
+    source (``predictions/<recipe>``), which then is the last part of the key.
     """
-    named_laws = dict(laws or {})
+    named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
     keys = {table: dg.AssetKey([table, partition] if partition else [*prefix, table]) for table in tables}
 
@@ -155,11 +173,15 @@ def table_assets(
             for table in tables
         ]
         checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]], blocking=True) for name in named_laws]
+        checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]]) for name in named_notes]
 
         @dg.multi_asset(
             name=step.__name__ if partition is None else f"{step.__name__}__{partition}",
             description=step.__doc__,
-            specs=[table_spec(table, deps=deps, kinds=kinds, key=keys[table]) for table in tables],
+            specs=[
+                table_spec(table, deps=deps, kinds=kinds, key=keys[table], code_version=code_version)
+                for table in tables
+            ],
             check_specs=checks,
             partitions_def=SOURCES if is_split else None,
             pool=pool,
@@ -188,6 +210,7 @@ def table_assets(
                     key=keys[table],
                     result=result if position == 0 else None,
                     laws=named_laws if position == 0 else {},
+                    notes=named_notes if position == 0 else {},
                     plots=plots(lake, where) if plots and position == 0 else {},
                     deps=deps,
                 )

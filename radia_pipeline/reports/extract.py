@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.reports.changes import Moves, moved
+from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Attributes, Labeler
 from radia_pipeline.reports.labels import said_from_mentions
+from radia_pipeline.reports.sentence.clause import UNREAD
 
 CHUNK = 4_000
 """Reports per task: about half a second of work, a few megabytes of rows."""
@@ -32,7 +35,8 @@ _MENTION_COLUMNS = ("concept", "class", "status", "section", "sentence", "span_s
 
 @dataclass(frozen=True)
 class MentionsResult:
-    """Counts for metadata. ``by_rule``: mentions by deciding rule; ``moved``: class × from × to, against before."""
+    """Counts for metadata. ``unread``: findings that no rule understood; ``by_rule``: mentions by deciding rule.
+    ``moved``: what the rules say otherwise than before, as class, from, to, count; ``engine_before``: "" at first."""
 
     reports: int
     mentions: int
@@ -41,21 +45,23 @@ class MentionsResult:
     engine_version: str
     changed: bool
     by_rule: Mapping[str, int] = field(default_factory=dict)
-    moved: Moves = field(default_factory=dict)
+    engine_before: str = ""
+    moved: tuple[Mapping[str, Any], ...] = ()
 
 
 def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -> MentionsResult:
-    """Read every report of a source and publish both tables. ``workers``: processes, all cores by default."""
+    """Read every report of a source and publish its three tables. ``workers``: processes, all cores by default."""
     reports = lake.read("reports", source_name, columns=["study_id", "report_text"])
-    before = _said_before(source_name, lake)
+    before, engine_before = _said_before(source_name, lake)
     tables = [_tables(source_name, *chunk) for chunk in _read_all(reports, workers)]
     mentions = _concat("report_mentions", [m for m, _ in tables])
     attributes = _concat("report_attributes", [a for _, a in tables])
     written = [
         lake.write("report_mentions", mentions, source_name),
         lake.write("report_attributes", attributes, source_name),
+        lake.write("unread_sentences", unread_sentences(mentions), source_name),
     ]
-    after = said_from_mentions(mentions, attributes)
+    moves = moved(before, said_from_mentions(mentions, attributes)) if before is not None else {}
     rules = Counter(mentions.column("rule_id").to_pylist())
     return MentionsResult(
         reports=len(reports),
@@ -65,20 +71,27 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
         engine_version=Labeler.default().version,
         changed=any(w.changed for w in written),
         by_rule=dict(sorted(rules.items())),
-        moved=moved(before, after) if before is not None else {},
+        engine_before=engine_before,
+        moved=tuple(summary(moves)),
     )
 
 
-def unread_sentences(source_name: str, lake: Lake) -> pa.Table:
-    """Return the mentions that no rule could read (restricted: holds sentences), for a person to review."""
-    return lake.read("report_mentions", source_name, filters=[("rule_id", "=", "unread")])
-
-
-def _said_before(source_name: str, lake: Lake) -> pa.Table | None:
+def _said_before(source_name: str, lake: Lake) -> tuple[pa.Table | None, str]:
+    """Return the labels that the published tables stand for, and the engine that made them."""
     if not (lake.exists("report_mentions", source_name) and lake.exists("report_attributes", source_name)):
-        return None
+        return None, ""
+    attributes = lake.read("report_attributes", source_name)
     mentions = lake.read("report_mentions", source_name, columns=["study_id", "class", "status"])
-    return said_from_mentions(mentions, lake.read("report_attributes", source_name))
+    versions = pc.unique(attributes.column("engine_version")).to_pylist()
+    return said_from_mentions(mentions, attributes), versions[0] if versions else ""
+
+
+def unread_sentences(mentions: pa.Table) -> pa.Table:
+    """Return the mentions that no rule could read (restricted: holds sentences), for a person to review."""
+    unread = mentions.filter(pc.equal(mentions.column("rule_id"), UNREAD))
+    versions = pa.array([Labeler.default().version] * len(unread), pa.string())
+    unread = unread.drop_columns(["status", "cue", "rule_id"]).append_column("engine_version", versions)
+    return conform("unread_sentences", unread)
 
 
 def _read_all(reports: pa.Table, workers: int | None) -> Iterator[tuple[list[str], list[tuple], list[tuple]]]:

@@ -20,6 +20,8 @@ import yaml
 from radia_pipeline.reports.words import FIRST_WORD, SHORTEST_TYPO, TOKEN, Typos, WordTable, fold, slips_of, stem
 
 HERE = Path(__file__).parent
+_DATA = ("lexicon.yaml", "cues.yaml")
+_VERSION = re.compile(rb'^version: "([^"]+)"', re.M)
 _SET = re.compile(r"\$(\w+)")
 """A list of words that several forms share ("n est pas $seen"); the lists stand in cues.yaml."""
 DE = "de|d|du|des|de_la|de_l|d_un|d_une|de_cette|de_ce|aux"
@@ -181,10 +183,16 @@ def _words(piece: str, part: str) -> list[str]:
 @lru_cache(maxsize=1)
 def load_rules() -> Rulebook:
     """Return the compiled rulebook of the installed package."""
-    texts = [(HERE / name).read_bytes() for name in ("lexicon.yaml", "cues.yaml")]
+    texts = [(HERE / name).read_bytes() for name in _DATA]
     lexicon, cues = (yaml.load(t, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) for t in texts)
-    digest = hashlib.sha256(b"\0".join(texts) + _code_bytes()).hexdigest()[:12]
-    return _compile(lexicon, cues, f"{lexicon['version']}+{cues['version']}.{digest}")
+    return _compile(lexicon, cues, rules_version())
+
+
+def rules_version() -> str:
+    """Return the versions of lexicon and cues with a digest of both and of the code, without compiling them."""
+    texts = [(HERE / name).read_bytes() for name in _DATA]
+    lexicon, cues = (_VERSION.search(text)[1].decode() for text in texts)
+    return f"{lexicon}+{cues}.{hashlib.sha256(bytes(0).join(texts) + _code_bytes()).hexdigest()[:12]}"
 
 
 _DECIDE = ("words.py", "rules.py", "scan.py", "engine.py", "sections.py", "aggregate.py")

@@ -14,7 +14,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.evidence import as_record, colour
-from radia_pipeline.reports.extract import extract_mentions, unread_sentences
+from radia_pipeline.reports.extract import extract_mentions
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.reports.labels import SAID_SCHEMA, said_from_mentions
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
@@ -87,24 +87,37 @@ def test_labels_from_tables_are_the_labels_of_the_reader(lake, keys, tmp_path):
 
 def test_a_change_of_labels_is_reported(lake, keys, tmp_path):
     ingest_reports(WithReports([("s1", "p", "Cardiomégalie.")]), tmp_path, lake, keys)
-    extract_mentions("ccsmtl", lake)
-    ingest_reports(WithReports([("s1", "p", "Pas de cardiomégalie.")]), tmp_path, lake, keys)
-    assert extract_mentions("ccsmtl", lake).moved == {("Cardiomegaly", 1, 0): 1, ("No Finding", 0, 1): 1}
+    first = extract_mentions("ccsmtl", lake)
+    assert (first.engine_before, first.moved) == ("", ())
+    ingest_reports(WithReports([("s1", "p", "Pas de cardiomégalie."), ("s2", "p", "Masse.")]), tmp_path, lake, keys)
+    again = extract_mentions("ccsmtl", lake)
+    assert again.engine_before == again.engine_version
+    assert again.moved == (
+        {"class": "Cardiomegaly", "from": 1, "to": 0, "count": 1},
+        {"class": "No Finding", "from": 0, "to": 1, "count": 1},
+    )
 
 
-def test_moves_count_appearing_and_vanishing_values():
-    old = pa.Table.from_pylist([{"study_id": "a", "class": "Mass", "said": 1}], SAID_SCHEMA)
-    new = pa.Table.from_pylist([{"study_id": "b", "class": "Mass", "said": 0}], SAID_SCHEMA)
+def test_moves_count_appearing_and_vanishing_values_of_known_studies():
+    def table(*rows):
+        return pa.Table.from_pylist([dict(zip(SAID_SCHEMA.names, r, strict=True)) for r in rows], SAID_SCHEMA)
+
+    old = table(("a", "Mass", 1), ("a", "Hernia", -1), ("b", "Hernia", -1), ("gone", "Mass", 1))
+    new = table(("a", "Nodule", 0), ("a", "Hernia", 0), ("b", "Hernia", 0), ("new", "Mass", 0))
     assert summary(moved(old, new)) == [
+        {"class": "Hernia", "from": -1, "to": 0, "count": 2},
         {"class": "Mass", "from": 1, "to": None, "count": 1},
-        {"class": "Mass", "from": None, "to": 0, "count": 1},
+        {"class": "Nodule", "from": None, "to": 0, "count": 1},
     ]
+    assert moved(old, old) == {}
 
 
 def test_a_denial_that_no_rule_reads_makes_no_label_and_is_listed(lake, keys, tmp_path):
     ingest_reports(WithReports([("s1", "p", "L'épanchement ne répond pas au critère.")]), tmp_path, lake, keys)
     assert extract_mentions("ccsmtl", lake).unread == 1
-    assert unread_sentences("ccsmtl", lake).column("concept").to_pylist() == ["effusion"]
+    unread = lake.read("unread_sentences", "ccsmtl")
+    assert unread.column("concept").to_pylist() == ["effusion"]
+    assert unread.column("sentence").to_pylist() == ["L'épanchement ne répond pas au critère"]
     assert Labeler.default().read("L'épanchement ne répond pas au critère.").labels == {}
 
 
