@@ -15,13 +15,16 @@ import torch
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.learning import augmentation
-from radia_pipeline.learning.inputs import GREY_MAX, to_channels
+from radia_pipeline.learning.inputs import GREY_MAX, normalisation, to_channels
 from radia_pipeline.learning.packed import PackedImages
 from radia_pipeline.learning.recipe_schema import Recipe
 from radia_pipeline.learning.sampler import batch_slots, epoch_order, generator, steps_per_epoch
 from radia_pipeline.learning.studies import Studies
 from radia_pipeline.learning.targets import targets_and_mask
 from radia_pipeline.learning.tasks import Batch
+
+CHANNEL_TOLERANCE = 0.01
+"""Mean difference, in grey levels of 0 to 1, that rounding on the way back may leave."""
 
 
 class BatchLoader:
@@ -121,6 +124,25 @@ def check_batch(batch: Batch, recipe: Recipe, study_ids: np.ndarray) -> None:
         raise BadInput(
             f"No image in studies {_named(study_ids, ~batch.present.any(dim=1).numpy())}", accepted="one or more"
         )
+
+
+def check_channels(batch: Batch, recipe: Recipe) -> None:
+    """Refuse a batch whose channels are not what ``to_channels`` makes of its first one; raises BadInput.
+
+    Looked at once per training, on one image: three planes in another order have the right shape and teach nonsense.
+    """
+    section = recipe.input
+    study, slot = (int(places[0]) for places in torch.nonzero(batch.present, as_tuple=True))
+    tensor = batch.images[study, slot].numpy()
+    mean, deviation = normalisation(section)
+    grey = np.clip(tensor[0] * deviation[0] + mean[0], 0, 1).astype(np.float32)
+    away = np.abs(to_channels(grey, section) - tensor).mean(axis=(1, 2)) * deviation
+    if away.max() > CHANNEL_TOLERANCE:
+        accepted = {"gray": "min-max", "clahe": "min-max, CLAHE clip 2, CLAHE clip 4, in this order"}[section.channels]
+        raise BadInput(
+            f"Channel {int(away.argmax())} of a batch is not what the recipe says", accepted=accepted,
+            do="look at the picture of the training batch",
+        )  # fmt: skip
 
 
 def _named(study_ids: np.ndarray, chosen: np.ndarray) -> str:

@@ -22,6 +22,7 @@ from radia_pipeline.learning import distributed, lifecycle, model_store
 from radia_pipeline.learning.checkpoints import load_tensors, save_tensors
 from radia_pipeline.learning.inference import empty_answer, score_studies
 from radia_pipeline.learning.lifecycle import Stopped
+from radia_pipeline.learning.loader import check_channels
 from radia_pipeline.learning.optimization import set_step
 from radia_pipeline.learning.outcome import (
     OnEvent,
@@ -233,6 +234,7 @@ class _Run:
         path = picture_path(self.lake, self.recipe.name, self.identity)
         if not self.has_picture and distributed.rank() == 0:
             self.has_picture = True
+            check_channels(batch, self.recipe)
             save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
             self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
 

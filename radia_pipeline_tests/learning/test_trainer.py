@@ -218,6 +218,18 @@ def test_a_planted_fault_in_a_batch_is_named(plant, message, lake):
         loader.check_batch(batch, recipe, ids)
 
 
+@pytest.mark.parametrize("channels", ["gray", "clahe"])
+def test_planted_channel_order_is_named(channels, lake):
+    """Three planes in another order, or colours the other way round, have the right shape and teach nonsense."""
+    recipe = tiny_recipe(name="planes", input={"channels": channels, "normalisation": "imagenet"})
+    batch = any_batch(lake, recipe)
+    loader.check_channels(batch, recipe)
+    if channels == "clahe":
+        batch.images = batch.images.flip(2)
+        with pytest.raises(BadInput, match="CLAHE clip 2, CLAHE clip 4, in this order"):
+            loader.check_channels(batch, recipe)
+
+
 def any_batch(lake, recipe):
     from radia_pipeline.learning.preparation import prepare_pools
     from radia_pipeline.learning.studies import read_manifest
