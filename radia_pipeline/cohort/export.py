@@ -6,7 +6,6 @@ Only de-identified columns leave; image files are named by path relative to the 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable
@@ -17,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from radia_pipeline.contracts.sheets import source_sheet
-from radia_pipeline.contracts.tables import contract
+from radia_pipeline.cohort.croissant import croissant as describe
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable, UnknownName
 from radia_pipeline.lake import atomic
@@ -33,7 +31,7 @@ XRV_NAMES = {
     "Enlarged Cardiomediastinum": "Enlarged Cardiomediastinum",
 }  # fmt: skip
 """TorchXRayVision's names of the classes that it shares with the vocabulary (its default_pathologies)."""
-_CROISSANT_TYPES = {"string": "sc:Text", "int": "sc:Integer", "float": "sc:Float", "double": "sc:Float"}
+_XRV_KEYS = ("imgpath", "source", "patientid", "studyid", "view", "pool", "fold")
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,22 @@ def export_manifest(
     content = write(table)
     atomic.write_bytes(path, content)
     croissant = Path(folder) / "croissant.json"
-    metadata = _croissant(to, path, content, names, lake)
+    metadata = describe(name, content, _columns(to, table), names, lake)
     atomic.write_text(croissant, json.dumps(metadata, indent=1, ensure_ascii=False) + "\n")
     boxes = int(pc.sum(pc.list_value_length(table.column("boxes"))).as_py() or 0)
     return ExportResult(to, path, croissant, len(table), boxes, names)
+
+
+def _columns(to: str, table: pa.Table) -> list[str]:
+    """Return the columns of the exported file that Croissant can describe: none of a file that is no table.
+
+    Its readers know no lists of structs, so that Parquet's boxes are left to Parquet's own schema.
+    """
+    nested = [
+        name for name in table.column_names if to == "parquet" and pa.types.is_list(table.schema.field(name).type)
+    ]
+    columns = [name for name in table.column_names if name not in nested]
+    return {"coco": [], "torchxrayvision": [*_XRV_KEYS, *XRV_NAMES.values()]}.get(to, columns)
 
 
 def _csv(table: pa.Table) -> bytes:
@@ -117,9 +127,9 @@ def _torchxrayvision(table: pa.Table) -> bytes:
     """Return a CSV in TorchXRayVision's terms: its class names, 1, 0 or empty (uncertain and unknown: masked)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["imgpath", "source", "patientid", "studyid", "view", "pool", "fold", *XRV_NAMES.values()])
+    writer.writerow([*_XRV_KEYS, *XRV_NAMES.values()])
     for row in table.to_pylist():
-        values = [row[name] if row[name] in (0, 1) else "" for name in XRV_NAMES]
+        values = [row.get(name) if row.get(name) in (0, 1) else "" for name in XRV_NAMES]
         fold = "" if row["fold"] is None else row["fold"]
         writer.writerow(
             [row["path"], row["source"], row["patient_key"], row["study_id"], row["view"], row["pool"], fold, *values]
@@ -133,43 +143,3 @@ FORMATS: dict[str, tuple[str, Callable[[pa.Table], bytes]]] = {
     "coco": ("annotations.json", _coco),
     "torchxrayvision": ("torchxrayvision.csv", _torchxrayvision),
 }
-_MEDIA_TYPES = {"csv": "text/csv", "parquet": "application/x-parquet", "json": "application/json"}
-
-
-def _croissant(to: str, path: Path, content: bytes, sources: tuple[str, ...], lake: Lake) -> dict:
-    """Return Croissant 1.0 JSON-LD (mlcommons.org/croissant): the file, its hash, and the fields of a tabular one."""
-    sheets = [source_sheet(name) for name in sources]
-    file = {
-        "@type": "cr:FileObject", "@id": path.name, "name": path.name, "contentUrl": path.name,
-        "encodingFormat": _MEDIA_TYPES[path.suffix[1:]], "sha256": hashlib.sha256(content).hexdigest(),
-        "contentSize": f"{len(content)} B",
-    }  # fmt: skip
-    fields = []
-    if to in ("csv", "parquet"):
-        for column in contract("manifest").columns.values():
-            kind = next(
-                (name for prefix, name in _CROISSANT_TYPES.items() if str(column.type).startswith(prefix)), "sc:Text"
-            )
-            extract = {"fileObject": {"@id": path.name}, "extract": {"column": column.name}}
-            fields.append(
-                {"@type": "cr:Field", "@id": f"images/{column.name}", "name": column.name,
-                 "description": column.description,
-                 "dataType": kind, "source": extract}
-            )  # fmt: skip
-    records = [{"@type": "cr:RecordSet", "@id": "images", "name": "images", "field": fields}] if fields else []
-    return {
-        "@context": {"@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
-                     "dct": "http://purl.org/dc/terms/", "conformsTo": "dct:conformsTo", "recordSet": "cr:recordSet",
-                     "field": "cr:field", "dataType": {"@id": "cr:dataType", "@type": "@vocab"}, "source": "cr:source",
-                     "extract": "cr:extract", "column": "cr:column", "fileObject": "cr:fileObject"},
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": "RadIA manifest",
-        "description": "De-identified chest radiographs with study labels, pools and boxes: "
-        + ", ".join(sheet.title for sheet in sheets),
-        "license": [sheet.licence for sheet in sheets],
-        "citeAs": " ".join(" ".join(sheet.citation.split()) for sheet in sheets),
-        "version": " ".join(f"{name}:{lake.version('manifest', name)}" for name in sources),
-        "distribution": [file],
-        "recordSet": records,
-    }  # fmt: skip

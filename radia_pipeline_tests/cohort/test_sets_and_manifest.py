@@ -154,6 +154,9 @@ def test_equal_sources_show_no_shift():
     assert benjamini_hochberg([]) == []
 
 
+SCHEMA_ORG = {"name", "description", "license", "version", "datePublished", "distribution"}
+
+
 @pytest.mark.parametrize("to", sorted(FORMATS))
 def test_every_export_holds_every_usable_image_and_its_hash(lake, tmp_path, to):
     result = export_manifest(lake, to, tmp_path)
@@ -170,6 +173,12 @@ def test_every_export_holds_every_usable_image_and_its_hash(lake, tmp_path, to):
     croissant = json.loads(result.croissant.read_text(encoding="utf-8"))
     assert croissant["distribution"][0]["sha256"] == hashlib.sha256(content).hexdigest()
     assert "delivered_path" not in content.decode("utf-8", errors="ignore")
+    fields = [field for records in croissant["recordSet"] for field in records["field"]]
+    if to != "coco":
+        header = [name for name in rows[0] if (to, name) != ("parquet", "boxes")]
+        assert [field["source"]["extract"]["column"] for field in fields] == header
+    assert not any(" " in field["@id"] for field in fields)
+    assert set(croissant) - set(croissant["@context"]) <= {"@context", "@type", *SCHEMA_ORG}
 
 
 def test_unknown_formats_and_absent_manifests_are_clear_errors(lake, tmp_path):
