@@ -20,6 +20,8 @@ class After(Clause):
         listed = False
         behind = self.behind()
         for k, mention in enumerate(behind):
+            if mention.link == "at":
+                continue
             open_to_change = mention.rule == UNREAD or mention.status == 1 or (mention.status == -1 and status == 0)
             if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:
                 mention.status, mention.cue, mention.rule = status, cue, rule

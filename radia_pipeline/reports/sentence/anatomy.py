@@ -27,14 +27,20 @@ class Anatomy(After):
     def anatomy(self, event: tuple) -> None:
         """Neutral anatomy waits for what is said of it, or takes it from an enlargement named before."""
         leaf = event[3]
+        if self.title_group:
+            self.group = self.group[self.title_group :]  # "COEUR ET MÉDIASTIN: Le coeur est gros": only the heart is
+            self.title_group = 0
         if self.scope == SILENT and self.cue[0] == K["other_exam"] and leaf.rule == "exam_anatomy":
             self.scope = NONE
         if self.enlarging is not None:
             self.enlarged_anatomy(event)
             return
-        if self.normal_before is not None and not self.sep:
-            self.label(event, 0, self.normal_before)
-            return
+        if self.normal_before is not None:
+            if not self.sep or (self.sep == "and" and self.symbols[event[1] - 2] in self.book.word_sets["partitive"]):
+                self.label(event, 0, self.normal_before)
+                self.sep = ""
+                return
+            self.normal_before = None
         last = self.mentions[-1] if self.mentions else None
         if (
             last is not None
@@ -175,7 +181,7 @@ class Anatomy(After):
     def enlarged(self, event: tuple) -> None:
         """Augmented, of the anatomy before it; of a finding it only says that it is there."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        if not self.group and event[1] == event[2] and self.symbols[event[1]] in self.book.word_sets["enlarged_words"]:
+        if not self.group and self.symbols[event[1]] in self.book.word_sets["enlarged_words"]:
             self.group = list(self.still_described())
         if not self.group or (following is not None and following[0] in NAMES and following[1] - event[2] <= 2):
             self.adjective = True
@@ -213,6 +219,8 @@ class Anatomy(After):
         """Élargissement de …: waits for the anatomy."""
         if self.is_over(event):
             self.scope = NONE
+        if not self.group and self.described and not self.anatomy_ahead():
+            self.group = list(self.described)  # "contours nets, sans élargissement"
         if self.group and not self.anatomy_ahead():
             self.enlarged(event)
             return

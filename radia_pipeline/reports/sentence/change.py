@@ -63,5 +63,5 @@ class Change(After):
         if self.scope == HEDGED and self.cue[0] == K["seem"]:
             self.scope = NONE
         if self.group and not self.sep and self.next_kind() != K["and"]:
-            self.group = []
+            self.described, self.group = self.group, []
         self.ne = False

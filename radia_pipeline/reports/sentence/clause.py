@@ -82,7 +82,7 @@ class Clause:
     clause = segment = i = 0
     ne = negated = verb = says_normal = False
     enlarging = normal_before = None
-    enlarging_at = 0
+    enlarging_at = title_group = 0
     mimic_at = -2
     described: tuple | list = ()
     advice_from = end = -1

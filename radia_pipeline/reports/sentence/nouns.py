@@ -25,6 +25,10 @@ class Nouns(After):
         if self.sep == "and" and self.intro == "article":
             self.ne = self.negated = False
         link = self.link()
+        if link and self.is_place(event):
+            link = "at"  # "nodule sous l'épanchement"
+            if self.scope in (DENIED, HEDGED) and not self.fresh:
+                self.scope = NONE
         if not self.scope:
             base = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
             mention = Mention(leaf, event[1], event[2], base, None, AFFIRMED, link)
@@ -33,10 +37,26 @@ class Nouns(After):
             mention = Mention(leaf, event[1], event[2], status, self.cue, self.cue[3].rule, link)
         if link == "or" and self.scope in (NONE, HEDGED):
             self.alternatives(mention)
-        elif mention.status == 1 and self.sep == "or" and self.mimic_at == self.sep_event - 1:
+        elif (
+            mention.status == 1
+            and self.sep == "or"
+            and (self.mimic_at == self.sep_event - 1 or self.unknown_before_or())
+        ):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
+
+    def unknown_before_or(self) -> bool:
+        """ "Rejet versus pneumonie": the alternative before is a word that the lexicon does not know."""
+        event = self.events[self.sep_event]
+        return not self.mentions and event[1] > 2 and self.symbols[event[1] - 2] == UNKNOWN and self.direct()
+
+    def is_place(self, event: tuple) -> bool:
+        """Say whether a finding is named only to say where another one lies."""
+        before = self.symbols[event[1] - 4] if event[1] > 4 else -1
+        return (
+            before in self.book.word_sets["locatives"] and self.symbols[event[1] - 2] in self.book.word_sets["definite"]
+        )
 
     def link(self) -> str:
         """How this noun is joined to the finding before it in the clause; "" when it is not."""

@@ -19,8 +19,6 @@ class Structure(After):
         self.enlarging = self.normal_before = None
 
     def and_(self, event: tuple) -> None:
-        if self.sep != "comma" or self.sep_event != self.i - 1:
-            self.normal_before = None
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
 
     def or_(self, event: tuple) -> None:
@@ -72,6 +70,7 @@ class Structure(After):
         self.group = []
 
     def colon(self, event: tuple) -> None:
+        self.title_group = len(self.group) if self.group and not self.mentions else 0
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
         if (
             self.scope
