@@ -132,16 +132,17 @@ def training_curves(history: list[dict], best_epoch: int) -> str:
     """Training loss (left axis) and validation AUC and F1 (right axis) by epoch; the kept epoch is marked."""
 
     def draw(axes) -> None:
-        epochs = [line["epoch"] for line in history]
+        epochs = [line["epoch"] + 1 for line in history]
         axes.plot(epochs, [line["train_loss"] for line in history], color=MUTED, label="training loss", marker=".")
         axes.plot(epochs, [line["loss"] for line in history], color=INK, label="validation loss", marker=".")
         axes.set_xlabel("epoch", color=INK, fontsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel("loss", color=INK, fontsize=8)
         right = axes.twinx()
         for name, colour in zip(("auc", "f1"), COLOURS, strict=False):
             label = f"validation mean {name.upper()}"
             right.plot(epochs, [line[name] for line in history], color=colour, label=label, marker=".")
-        right.axvline(best_epoch, color=MUTED, linestyle=":", linewidth=1)
+        right.axvline(best_epoch + 1, color=MUTED, linestyle=":", linewidth=1)
         right.set_ylim(0, 1)
         right.tick_params(colors=INK, labelsize=8)
         right.spines["top"].set_visible(False)

@@ -24,7 +24,7 @@ def classifier_metadata(result: TrainResult, lake: Lake, mlflow_run_id: str) -> 
     chosen = card["recipe"]["stopping"]["metric"]
     shown: dict[str, Any] = {
         f"best_validation_{chosen}": result.best_metric,
-        "best_epoch": result.best_epoch,
+        "best_epoch": result.best_epoch + 1,
         "epochs": result.epochs,
         "steps": result.steps,
         "classes_counted": len(result.metrics["counted"]),
@@ -44,7 +44,7 @@ def classifier_metadata(result: TrainResult, lake: Lake, mlflow_run_id: str) -> 
 
 
 def _curves(result: TrainResult, chosen: str) -> str:
-    note = f"Validation {chosen} chose epoch {result.best_epoch}; figures with intervals are in `scorecard`."
+    note = f"Validation {chosen} chose epoch {result.best_epoch + 1}; figures with intervals are in `scorecard`."
     return f"![curves]({training_curves(result.history, result.best_epoch)})\n\n{note}"
 
 
