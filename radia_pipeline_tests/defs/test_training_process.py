@@ -10,14 +10,19 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 
 from radia_pipeline import cli
+from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.instance import MAX_RUNTIME_S
+from radia_pipeline.defs.pipeline import instance_of
+from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.sweep_process import sweep_tracked
+from radia_pipeline.defs.training import classifier_asset
 from radia_pipeline.defs.training_lines import ProgressLines
-from radia_pipeline.defs.training_process import classifier_job, run_tracked, train_tracked
-from radia_pipeline.defs.training_report import classifier_metadata
+from radia_pipeline.defs.training_process import train_tracked
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.learning.lifecycle import LAST_RESORT_S, PARENT_VARIABLE, StopRequest, started_at
 from radia_pipeline.learning.recipes import load_recipe
@@ -60,16 +65,38 @@ def test_a_finished_training_is_reported_with_its_run_and_force_trains_again(lak
         assert (lake.root / run.tags[f"radia.preview.{kind}"]).is_file()
 
 
-def test_what_dagster_is_shown_of_a_training(lake, tmp_path):
-    recipe = load_recipe(recipe_file(tmp_path, "shown", training={"max_epochs": 2}))
-    result, run_id = run_tracked(classifier_job(recipe, lake, False, None), lake, on_event=lambda _event: None)
-    shown = classifier_metadata(result, lake, run_id)
-    assert shown["mlflow_run_id"] == run_id
-    assert shown["best_validation_auc"] == result.best_metric
-    assert "data:image/png" in shown["curves"]["raw_value"]
-    assert "data:image/png" in shown["empty_image"]["raw_value"]
-    assert Path(shown["training_batch"]["raw_value"]).is_file()
-    assert shown["recipe"]["raw_value"]["optimizer"]["lr"] == recipe.optimizer.lr
+def test_dagster_and_radia_train_do_the_same_and_dagster_shows_it(lake, capsys):
+    """A real Pipes process; then the command finds the training finished and names the same MLflow run."""
+    resources = {"radia": Radia(lake_root=str(lake.root)), "pipes": dg.PipesSubprocessClient()}
+    with dg.DagsterInstance.ephemeral() as instance:
+        asset = classifier_asset(load_recipe("smoke_linear"))
+        done = dg.materialize([asset], instance=instance, resources=resources)
+        log = [record.message for record in done.all_events]
+        lines = [entry.user_message for entry in instance.all_logs(done.run_id)]
+    (event,) = done.get_asset_materialization_events()
+    shown = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert any(line.startswith("training begins") for line in lines), log
+    assert any(line.startswith("epoch 2 of 2: training loss") for line in lines)
+    assert "data:image/png" in shown["curves"]
+    assert "data:image/png" in shown["empty_image"]
+    assert Path(shown["training_batch"]).is_file()
+    assert shown["recipe"]["optimizer"]["lr"] == load_recipe("smoke_linear").optimizer.lr
+    assert cli.main(["train", "smoke_linear", "--lake", str(lake.root), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer["reused"] is True
+    assert answer["mlflow_run_id"] == shown["mlflow_run_id"]
+    assert answer["best_metric"] == shown["best_validation_auc"]
+
+
+def test_run_monitoring_finds_the_longest_runtime(lake):
+    """Dagster reads it from a run's tags, else from the instance; a tag on an op is read by nobody."""
+    from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
+
+    definitions = build_defs(lake_root=lake.root, recipes=("smoke_linear",))
+    for job in ("training", "detection"):
+        assert float(definitions.resolve_job_def(job).tags[MAX_RUNTIME_SECONDS_TAG]) == MAX_RUNTIME_S
+    with instance_of(lake) as instance:
+        assert instance.run_monitoring_max_runtime_seconds == MAX_RUNTIME_S
 
 
 def test_lines_say_where_a_training_stands():
@@ -143,6 +170,7 @@ def test_a_killed_run_worker_leaves_no_trainer_and_the_training_goes_on(lake, tm
     assert [again.run_id for again in runs_of(lake, "left_alone")] == [run.run_id], "the same run goes on"
 
 
+@pytest.mark.slow
 def test_a_trainer_does_not_outlive_the_run_worker_behind_its_step(lake, tmp_path):
     """The step process between them lives on: only the worker's number tells the trainer."""
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
