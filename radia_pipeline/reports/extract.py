@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,16 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Attributes, Labeler
 from radia_pipeline.reports.labels import said_from_mentions
+from radia_pipeline.reports.rules import rules_version
 from radia_pipeline.reports.sentence.clause import UNREAD
 
 CHUNK = 4_000
 """Reports per task: about half a second of work, a few megabytes of rows."""
 WORTH_A_POOL = 3 * CHUNK
 """Below this, starting processes costs more than it saves."""
+
+CHUNKS_AHEAD = 4
+"""Chunks given out per process before the first is collected: enough to keep all busy, little to hold in memory."""
 
 _ATTRIBUTES = Attributes._fields
 _MENTION_COLUMNS = ("concept", "class", "status", "section", "sentence", "span_start", "span_end", "cue", "rule_id")
@@ -53,7 +57,7 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
     """Read every report of a source and publish its three tables. ``workers``: processes, all cores by default."""
     reports = lake.read("reports", source_name, columns=["study_id", "report_text"])
     before, engine_before = _said_before(source_name, lake)
-    tables = [_tables(source_name, *chunk) for chunk in _read_all(reports, workers)]
+    tables = list(_read_all(source_name, reports, workers))
     mentions = _concat("report_mentions", [m for m, _ in tables])
     attributes = _concat("report_attributes", [a for _, a in tables])
     written = [
@@ -62,15 +66,15 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
         lake.write("unread_sentences", unread_sentences(mentions), source_name),
     ]
     moves = moved(before, said_from_mentions(mentions, attributes)) if before is not None else {}
-    rules = Counter(mentions.column("rule_id").to_pylist())
+    rules = pc.value_counts(mentions.column("rule_id")).to_pylist()
     return MentionsResult(
         reports=len(reports),
         mentions=len(mentions),
-        unlabelled=sum(attributes.column("is_unlabelled").to_pylist()),
-        unread=sum(attributes.column("unread_count").to_pylist()),
-        engine_version=Labeler.default().version,
+        unlabelled=pc.sum(attributes.column("is_unlabelled")).as_py() or 0,
+        unread=pc.sum(attributes.column("unread_count")).as_py() or 0,
+        engine_version=rules_version(),
         changed=any(w.changed for w in written),
-        by_rule=dict(sorted(rules.items())),
+        by_rule=dict(sorted((row["values"], row["counts"]) for row in rules)),
         engine_before=engine_before,
         moved=tuple(summary(moves)),
     )
@@ -89,50 +93,54 @@ def _said_before(source_name: str, lake: Lake) -> tuple[pa.Table | None, str]:
 def unread_sentences(mentions: pa.Table) -> pa.Table:
     """Return the mentions that no rule could read (restricted: holds sentences), for a person to review."""
     unread = mentions.filter(pc.equal(mentions.column("rule_id"), UNREAD))
-    versions = pa.array([Labeler.default().version] * len(unread), pa.string())
+    versions = pa.array([rules_version()] * len(unread), pa.string())
     unread = unread.drop_columns(["status", "cue", "rule_id"]).append_column("engine_version", versions)
     return conform("unread_sentences", unread)
 
 
-def _read_all(reports: pa.Table, workers: int | None) -> Iterator[tuple[list[str], list[tuple], list[tuple]]]:
-    chunks = [reports.slice(at, CHUNK) for at in range(0, len(reports), CHUNK)]
-    jobs = [(c.column("study_id").to_pylist(), c.column("report_text").to_pylist()) for c in chunks]
+def _read_all(source: str, reports: pa.Table, workers: int | None) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield mentions and attributes of each chunk in order; only a few chunks are under way at a time."""
+    jobs = (_job(source, reports.slice(at, CHUNK)) for at in range(0, len(reports), CHUNK))
     workers = workers or os.cpu_count() or 1
     if workers == 1 or len(reports) < WORTH_A_POOL:
         yield from map(_read_chunk, jobs)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        yield from pool.map(_read_chunk, jobs)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        under_way: deque[Future] = deque()
+        for job in jobs:
+            under_way.append(pool.submit(_read_chunk, job))
+            if len(under_way) > workers * CHUNKS_AHEAD:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
-def _read_chunk(job: tuple[list[str], list[str]]) -> tuple[list[str], list[tuple], list[tuple]]:
-    """Read one chunk; return its study ids, mention rows (study, index, …) and attribute rows in the same order."""
-    read = Labeler.default().read
+def _job(source: str, reports: pa.Table) -> tuple[str, list[str], list[str]]:
+    return source, reports.column("study_id").to_pylist(), reports.column("report_text").to_pylist()
+
+
+def _read_chunk(job: tuple[str, list[str], list[str]]) -> tuple[pa.Table, pa.Table]:
+    """Read one chunk (source, study ids, texts); tables cross between processes as buffers, not as objects."""
+    source, studies, texts = job
+    labeler = Labeler.default()
     mentions, attributes = [], []
-    for study, text in zip(*job, strict=True):
-        reading = read(text)
+    for study, text in zip(studies, texts, strict=True):
+        reading = labeler.read(text)
         mentions += [(study, index, *mention) for index, mention in enumerate(reading.mentions)]
         attributes.append(tuple(reading.attributes))
-    return job[0], mentions, attributes
+    named = _columns(("study_id", "mention_index", *_MENTION_COLUMNS), mentions)
+    about = _columns(_ATTRIBUTES, attributes)
+    about |= {"study_id": studies, "engine_version": [labeler.version] * len(studies)}
+    return _table("report_mentions", source, named), _table("report_attributes", source, about)
 
 
-def _tables(
-    source: str, studies: list[str], mentions: list[tuple], attributes: list[tuple]
-) -> tuple[pa.Table, pa.Table]:
-    names = ("study_id", "mention_index", *_MENTION_COLUMNS)
-    columns = (
-        dict(zip(names, map(list, zip(*mentions, strict=True)), strict=True)) if mentions else {n: [] for n in names}
-    )
-    columns["source"] = [source] * len(mentions)
-    about = (
-        dict(zip(_ATTRIBUTES, map(list, zip(*attributes, strict=True)), strict=True))
-        if attributes
-        else {n: [] for n in _ATTRIBUTES}
-    )
-    about |= {"source": [source] * len(studies), "study_id": studies}
-    about["engine_version"] = [Labeler.default().version] * len(studies)
-    return conform("report_mentions", pa.table(_typed(columns))), conform("report_attributes", pa.table(_typed(about)))
+def _columns(names: tuple[str, ...], rows: list[tuple]) -> dict[str, list]:
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {n: [] for n in names}
+
+
+def _table(name: str, source: str, columns: dict[str, list]) -> pa.Table:
+    rows = len(columns["study_id"])
+    return conform(name, pa.table(_typed({**columns, "source": [source] * rows})))
 
 
 def _typed(columns: dict[str, list]) -> dict[str, pa.Array]:

@@ -50,9 +50,8 @@ STEMS = {"mais": "mais", "pointe": "pointe", "pointes": "pointe", "toux": "toux"
 """Words whose stem would be another word (mai, point, tous), and a participle that is not its adjective."""
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d"))
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _ORDER = (  # first match wins: the strongest punctuation inside one separator
-    (re.compile(r"\?.*\n[^\S\n]*\n", re.S), LAST_QUESTION),  # a question that ends its paragraph
-    (re.compile(r"\n[^\S\n]*\n"), PARAGRAPH),
     (re.compile(r"\?"), QUESTION),
     (re.compile(r"[.!…]"), STOP),
     (re.compile(r";"), SEMICOLON),
@@ -102,6 +101,9 @@ def stem(word: str) -> str:
 
 def separator_symbol(text: str) -> int:
     """Return the symbol of what stands between two tokens; apostrophes, hyphens inside words and slashes are SPACE."""
+    blank = _BLANK_LINE.search(text)
+    if blank:
+        return LAST_QUESTION if "?" in text[: blank.start()] else PARAGRAPH  # a question may end its paragraph
     for pattern, symbol in _ORDER:
         if pattern.search(text):
             return symbol

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from radia_pipeline.reports.engine import Labeler
-from radia_pipeline_tests.reports.texts import decode, dev_set
+from radia_pipeline_tests.reports.texts import blind_set, decode, dev_set
 
 NO_FINDING = "No Finding"
 
@@ -18,9 +18,12 @@ def differences(text: str, want: dict[str, int | None]) -> dict[str, tuple]:
     return {c: (want.get(c), got.get(c)) for c in classes if want.get(c) != got.get(c)}
 
 
-@pytest.mark.parametrize("phenomenon", sorted({p for p, _, _ in dev_set()}))
+ALL = (*dev_set(), *blind_set())
+
+
+@pytest.mark.parametrize("phenomenon", sorted({p for p, _, _ in ALL}))
 def test_phenomenon_is_read_as_the_guide_says(phenomenon):
-    wrong = {text: d for p, text, want in dev_set() if p == phenomenon and (d := differences(text, want))}
+    wrong = {text: d for p, text, want in ALL if p == phenomenon and (d := differences(text, want))}
     assert not wrong
 
 

@@ -36,7 +36,16 @@ def decode(labels: str) -> dict[str, int | None]:
 
 
 @lru_cache
-def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
-    """Return (phenomenon, text, labels) of every text written for development."""
-    content = yaml.safe_load((Path(__file__).parent / "dev_set.yaml").read_text(encoding="utf-8"))
+def _texts(name: str) -> tuple[tuple[str, str, dict[str, int | None]], ...]:
+    content = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
     return tuple((phenomenon, text, decode(labels)) for phenomenon, rows in content.items() for text, labels in rows)
+
+
+def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
+    """Return (phenomenon, text, labels) of every text written for development beside the rules."""
+    return _texts("dev_set.yaml") + _texts("dev_set_probes.yaml")
+
+
+def blind_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
+    """Return (batch, text, labels) of the reports that were written without looking at the rules."""
+    return _texts("dev_set_blind.yaml")
