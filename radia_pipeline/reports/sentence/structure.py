@@ -80,7 +80,8 @@ class Structure(After):
             self.scope = NONE
 
     def de(self, event: tuple) -> None:
-        self.intro = "de"
+        if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"
+            self.intro = "de"
 
     def article(self, event: tuple) -> None:
         if self.intro == "de" and self.previous_kind() == K["de"]:
