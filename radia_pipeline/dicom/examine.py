@@ -24,7 +24,7 @@ from radia_pipeline.dicom.policy import Policy, policy_of
 from radia_pipeline.dicom.reasons import Refusal
 from radia_pipeline.lake.hashing import pixel_sha256
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
 
 UNREAD_CAPTURE = "unread_capture"

@@ -23,6 +23,9 @@ _STROKE_PX = 21
 """Widest stroke of a letter that is kept."""
 _MIN_INK = 0.12
 """Contrast of print against its surroundings, as a share of the grey range."""
+_NOISE_MEANS = 3.5
+_NEAR_PX = 31
+"""A letter and a half: within it the ground under print is one ground."""
 _LETTERS = 3
 """Shapes in a row that could be a word: a lone side marker is not read. Measured: all planted lines have more."""
 _LETTER_PX = (6, 120)
@@ -103,14 +106,24 @@ def ink(shown: np.ndarray, region: Region, *, dark: bool) -> np.ndarray:
     return hat(np.asarray(crop, np.float32), size=(stroke, stroke))
 
 
+def evened(strokes: np.ndarray) -> np.ndarray:
+    """Return strokes (from ``ink``) as 0..1 of the strongest near by, so that print keeps its letters on any ground."""
+    from scipy import ndimage
+
+    near = int(np.clip(min(strokes.shape), 9, _NEAR_PX)) | 1
+    strongest = ndimage.maximum_filter(strokes, near)
+    # Noise is as strong everywhere, print is little ink on much ground: their means near by lie far apart.
+    floor = np.maximum(_MIN_INK * 65535 / 4, _NOISE_MEANS * ndimage.uniform_filter(strokes, 2 * near + 1))
+    return np.clip(strokes / np.maximum(0.9 * strongest, floor), 0.0, 1.0)
+
+
 def has_letters(strokes: np.ndarray) -> bool:
     """Tell whether strokes (from ``ink``) fall into at least three like shapes in a row, upright or turned."""
     from scipy import ndimage
 
-    peak = float(np.percentile(strokes, 99))
-    if peak < _MIN_INK * 65535:
+    if float(np.percentile(strokes, 99)) < _MIN_INK * 65535:
         return False
-    labels, count = ndimage.label(strokes > peak / 2, np.ones((3, 3)))
+    labels, count = ndimage.label(evened(strokes) > 0.5, np.ones((3, 3)))
     if count < _LETTERS:
         return False
     places = ndimage.find_objects(labels)

@@ -177,6 +177,19 @@ def test_rendering_agrees_with_dcmtk(tags: dict, photometric: str, tmp_path: Pat
     assert _mean_difference(path, tmp_path) < 0.5 / 255
 
 
+@needs_dcmtk
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("syntax", [*files.NATIVE, files.RLE, *files.LOSSLESS])
+def test_rendering_agrees_with_dcmtk_in_every_syntax_that_it_reads(
+    syntax: str, photometric: str, tmp_path: Path
+) -> None:
+    path, window = tmp_path / "one.dcm", {"WindowCenter": "1900", "WindowWidth": "3100"}
+    path.write_bytes(
+        files.to_bytes(files.dataset(files.picture(6), syntax=syntax, PhotometricInterpretation=photometric, **window))
+    )
+    assert _mean_difference(path, tmp_path) < 0.5 / 255
+
+
 def _mean_difference(path: Path, folder: Path) -> float:
     import imagecodecs
 
