@@ -56,6 +56,7 @@ ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
 AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near", "place"))
 
 
+_LOOSE = frozenset(K[k] for k in ("modifier", "article", "state", "hedge_near"))
 PREDICATES = frozenset(
     K[k] for k in ("verb", "state", "deny_after", "resolved_after", "hedge_after", "hedge_verb", "seem", "ne", "limit")
 )
@@ -103,7 +104,33 @@ class Clause:
         """Say whether the open scope has ended before the noun ``event``."""
         if self.scope and (self.sep or not self.fresh) and not self.holds():
             return True
-        return self.scope == DENIED and self.other_than(event)
+        if self.scope == DENIED and self.other_than(event):
+            return True
+        return self.scope in (DENIED, HEDGED) and self.runs_on(event)
+
+    def runs_on(self, event: tuple) -> bool:
+        """ "Pas de pneumothorax petit épanchement": punctuation was not typed; a described noun is a new statement."""
+        if self.fresh or self.sep or not self.stands_alone(event):
+            return False
+        before = self.events[self.i - 1]
+        if before[0] == K["article"] or self.symbols[before[1]] in self.book.word_sets["size_words"]:
+            return True
+        closes, _, described = self.chain()
+        return described and not closes
+
+    def stands_alone(self, event: tuple) -> bool:
+        """Say whether nothing joins this noun to the finding before it: no preposition, no adjective, no link."""
+        position = event[1]
+        for k in range(self.i - 1, max(self.i - REACH, -1), -1):
+            kind, first, last = self.events[k][:3]
+            if position - last > 2:
+                return False
+            if kind in NAMES:
+                return True
+            if kind not in _LOOSE:
+                return False
+            position = first
+        return False
 
     def holds(self) -> bool:
         """Say whether the open scope still covers the noun at the current event."""

@@ -15,24 +15,38 @@ class Hedges(After):
 
     def hedge_near(self, event: tuple) -> None:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
-        if self.in_denial() or self.previous_kind() == K["advice_subject"] or self.is_suspicious_look(event):
+        if (
+            (self.in_denial() and not self.begins_anew())
+            or self.previous_kind() == K["advice_subject"]
+            or self.is_suspicious_look(event)
+        ):
             return
         if self.enlarging is not None and not self.sep and not self.anatomy_between():
             self.enlarging = (event, HEDGED)  # "élargissement possible du médiastin"
             return
         position = event[2]
+        touches = self.touches_finding(event)
         for later in self.ahead():
             kind = later[0]
+            if touches and position == event[2] and kind == K["modifier"] and later[1] - position > 2:
+                break  # "pneumonie probable à gauche"
             if later[1] - position > 4 or (kind not in LIGHT and kind not in TARGETS):
                 break
             if kind in TARGETS:
-                if kind == K["anatomy"] and self.touches_finding(event):
+                if kind == K["anatomy"] and touches:
                     break  # "masse possible au hile gauche"
                 self.open(HEDGED, event)
                 return
             position = later[2]
         if not self.other_noun_before(event):
             self.back(-1, event, event[3].rule, whole=False)
+
+    def begins_anew(self) -> bool:
+        """ "Pas d'infiltrat possible pneumonie": a bare noun right after the hedge is another statement."""
+        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        if self.scope != DENIED or self.fresh or following is None or following[0] not in NAMES:
+            return False
+        return following[1] - self.events[self.i][2] == 2 and self.previous_kind() in NAMES
 
     def other_noun_before(self, event: tuple) -> bool:
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""

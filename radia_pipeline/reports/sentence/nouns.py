@@ -20,8 +20,12 @@ class Nouns(After):
             self.scope, self.cue = SILENT, self.events[self.advice_from]
         elif self.scope and self.is_over(event):
             self.scope = NONE
+            if not self.sep:
+                self.ne = self.negated = False
         elif self.enlarging is not None and self.scope == DENIED and not self.sep:
             self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
+        if self.title_group:
+            self.keep_named(event)
         if self.sep == "and" and self.intro == "article":
             self.ne = self.negated = False
         link = self.link()
@@ -45,6 +49,12 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
+
+    def keep_named(self, event: tuple) -> None:
+        """ "COEUR ET MÉDIASTIN: Déviation du médiastin, sans élargissement": what follows is said of the mediastinum."""
+        named = self.symbols[event[1] : event[2] + 1]
+        self.group = [anatomy for anatomy in self.group if self.symbols[anatomy[1]] in named]
+        self.title_group = 0
 
     def unknown_before_or(self) -> bool:
         """ "Rejet versus pneumonie": the alternative before is a word that the lexicon does not know."""
