@@ -51,7 +51,7 @@ class Nouns(After):
         self.settle()
 
     def keep_named(self, event: tuple) -> None:
-        """ "COEUR ET MÉDIASTIN: Déviation du médiastin, sans élargissement": what follows is said of the mediastinum."""
+        """ "COEUR ET MÉDIASTIN: Déviation du médiastin, sans élargissement": said of the mediastinum."""
         named = self.symbols[event[1] : event[2] + 1]
         self.group = [anatomy for anatomy in self.group if self.symbols[anatomy[1]] in named]
         self.title_group = 0
