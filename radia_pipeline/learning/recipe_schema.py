@@ -251,6 +251,7 @@ class Recipe(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")] = Field(description="The file's name.")
     title: str = Field("", description="One line for people.")
+    vocabulary: str = Field("1.0.0", description="Version of the vocabulary whose classes the recipe speaks of.")
     init_from: str | None = Field(None, description="Recipe whose trained weights this one starts from.")
     input: InputSection = InputSection()
     views: ViewsSection = ViewsSection()
@@ -279,8 +280,8 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """sha256 of everything that changes the result (title and sweep ranges do not), 64 hex digits."""
+        """sha256 of everything that changes the result (title, vocabulary and sweep ranges do not), 64 hex digits."""
         import hashlib
 
-        content = self.model_dump_json(exclude={"title", "sweep"})
+        content = self.model_dump_json(exclude={"title", "sweep", "vocabulary"})
         return hashlib.sha256(content.encode()).hexdigest()

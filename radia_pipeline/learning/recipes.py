@@ -52,6 +52,9 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
             accepted="the keys and values of learning/recipes/recipe.schema.json",
             do="correct the recipe file",
         ) from None
+    words = vocabulary()
+    way = f"change the classes that it names and set `vocabulary: {words.version}` in it"
+    words.require(recipe.vocabulary, f"Recipe {recipe.name}", do=way)
     _check_classes(recipe)
     _check_sweep(recipe)
     return recipe

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.errors import BadRecipe, UnknownName, VocabularyMismatch
 from radia_pipeline.learning.recipes import (
     RECIPES_DIR,
     SCHEMA_FILE,
@@ -137,3 +137,10 @@ def test_large_recipes_run_one_step_at_full_architecture(name):
     assert logits.shape == (2, 21)
     assert torch.isfinite(loss)
     assert not torch.equal(before, objective.classifier.heads[0].layer.weight)
+
+
+def test_a_recipe_of_another_vocabulary_is_refused_and_told_what_to_change():
+    content = {"name": "old", "vocabulary": "0.9.0"}
+    with pytest.raises(VocabularyMismatch, match=r"Recipe old speaks vocabulary 0\.9\.0"):
+        parse_recipe(content)
+    assert parse_recipe({"name": "old"}).hash == parse_recipe({"name": "old", "vocabulary": "1.0.0"}).hash
