@@ -112,48 +112,53 @@ class Budget:
         )
 
 
-def train_technique(lake, name: str, changes: dict, budget: Budget) -> tuple[Panel, float]:
-    """Train one technique, with its first stage if it has one; return its predictions and seconds of training."""
+def train_technique(lake, name: str, changes: dict, budget: Budget) -> tuple[Path, float]:
+    """Train one technique, with its first stage if it has one; return its model's folder and seconds of training."""
     options = {key: value for key, value in changes.items() if key != FIRST}
-    slug = "t_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:50]
     epochs, seconds = budget.epochs, 0.0
     if FIRST in changes:
         epochs = max(1, budget.epochs // 2)
-        seconds += _train(lake, f"{slug}_first", changes[FIRST], budget.size_px, epochs)
-        options["init_from"] = f"{slug}_first"
-    seconds += _train(lake, slug, options, budget.size_px, epochs)
-    predict_manifest(lake, slug)
-    return read_panel(lake, slug), seconds
+        first, seconds = _train(lake, f"{slug(name)}_first", changes[FIRST], budget.size_px, epochs)
+        options["init_from"] = first.parent.name
+    folder, more = _train(lake, slug(name), options, budget.size_px, epochs)
+    return folder, seconds + more
 
 
-def _train(lake, slug: str, options: dict, size_px: int, epochs: int) -> float:
+def slug(name: str) -> str:
+    """Return the recipe's name of a technique."""
+    return "t_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:50]
+
+
+def _train(lake, recipe: str, options: dict, size_px: int, epochs: int) -> tuple[Path, float]:
     """Train unless that was done before (a benchmark that was stopped goes on); return what the training took."""
     settings = {
         **BASELINE, "input.size_px": size_px, "training.max_epochs": epochs, "training.batch_size": 32,
-        "stopping.patience": epochs, "name": slug, **options,
+        "stopping.patience": epochs, "name": recipe, **options,
     }  # fmt: skip
     result = train(with_options(load_recipe("demo_linear"), settings), lake, runtime=Runtime(workers=1))
-    return float(read_card(result.model_dir)["duration_s"])
+    return result.model_dir, float(read_card(result.model_dir)["duration_s"])
 
 
-def compare(panels: dict[str, Panel]) -> list[dict]:
+def predicted(lake, name: str) -> Panel:
+    """Return a technique's predictions, made now."""
+    predict_manifest(lake, slug(name))
+    return read_panel(lake, slug(name))
+
+
+def compared(name: str, panel: Panel, base: Panel) -> dict:
     """Mean AUC over pathologies on validation + test patients, interval, paired difference from the baseline."""
-    columns = [vocabulary().index(name) for name in vocabulary().pathologies]
-    base = next(iter(panels.values()))
-    lines = []
-    for name, panel in panels.items():
-        mine = [panel.probability[:, columns], panel.label[:, columns], panel.group_id]
-        mean = mean_interval(bootstrap_classes(*mine, replicates=REPLICATES), "auc")
-        common = np.intersect1d(panel.study_id, base.study_id)
-        ours, theirs = panel.only(study_ids=common), base.only(study_ids=common)
-        moved = paired_difference(
-            ours.probability[:, columns], theirs.probability[:, columns], ours.label[:, columns], ours.group_id,
-            replicates=REPLICATES,
-        )  # fmt: skip
-        figures = {"auc": mean.value, "low": mean.low, "high": mean.high, "studies": len(panel)}
-        figures |= {"difference": moved.value, "difference_low": moved.low, "difference_high": moved.high}
-        lines.append({"technique": name, **figures})
-    return lines
+    columns = [vocabulary().index(pathology) for pathology in vocabulary().pathologies]
+    mine = [panel.probability[:, columns], panel.label[:, columns], panel.group_id]
+    mean = mean_interval(bootstrap_classes(*mine, replicates=REPLICATES), "auc")
+    common = np.intersect1d(panel.study_id, base.study_id)
+    ours, theirs = panel.only(study_ids=common), base.only(study_ids=common)
+    moved = paired_difference(
+        ours.probability[:, columns], theirs.probability[:, columns], ours.label[:, columns], ours.group_id,
+        replicates=REPLICATES,
+    )  # fmt: skip
+    figures = {"auc": mean.value, "low": mean.low, "high": mean.high, "studies": len(panel)}
+    figures |= {"difference": moved.value, "difference_low": moved.low, "difference_high": moved.high}
+    return {"technique": name, **figures}
 
 
 def as_markdown(lines: list[dict], budget: str) -> str:
@@ -173,33 +178,41 @@ def as_markdown(lines: list[dict], budget: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def write_result(lines: list[dict], budget: Budget) -> None:
+    """Keep what there is so far: a benchmark that is stopped loses nothing."""
+    RESULT.with_suffix(".json").write_text(json.dumps({"budget": str(budget), "lines": lines}, indent=1) + "\n")
+    RESULT.with_suffix(".md").write_text(as_markdown(lines, str(budget)))
+
+
+def known_lines(budget: Budget) -> dict[str, dict]:
+    """Lines of an earlier run with the same budget, by technique."""
+    try:
+        kept = json.loads(RESULT.with_suffix(".json").read_text())
+    except FileNotFoundError:
+        return {}
+    return {line["technique"]: line for line in kept["lines"]} if kept["budget"] == str(budget) else {}
+
+
 def main() -> None:
     """Train all, print and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", type=Path, default=Path(".radia/bench_techniques"))
     parser.add_argument("--size-px", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--only", nargs="*", help="words of the techniques to train, besides the baseline")
-    parser.add_argument("--list", action="store_true", help="print the techniques' names and end")
-    parser.add_argument("--no-result", action="store_true", help="print only")
     options = parser.parse_args()
-    if options.list:
-        print("\n".join(TECHNIQUES))
-        return
     torch.set_num_threads(1)
     lake = write_training_lake(options.lake)
     budget = Budget(options.size_px, options.epochs)
-    panels, seconds = {}, {}
-    for number, (name, changes) in enumerate(TECHNIQUES.items()):
-        if number and options.only and not any(word in name for word in options.only):
-            continue
-        panels[name], seconds[name] = train_technique(lake, name, changes, budget)
-        print(f"{name}: {seconds[name]:.0f} s", flush=True)
-    lines = compare(panels)
-    if not options.no_result:
-        content = {"budget": str(budget), "lines": lines, "seconds": {k: round(v, 1) for k, v in seconds.items()}}
-        RESULT.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
-        RESULT.with_suffix(".md").write_text(as_markdown(lines, str(budget)))
+    known, lines, base = known_lines(budget), [], None
+    for name, changes in TECHNIQUES.items():
+        folder, seconds = train_technique(lake, name, changes, budget)
+        line = known.get(name, {})
+        if line.get("model") != folder.name:
+            base = predicted(lake, next(iter(TECHNIQUES))) if base is None else base
+            line = compared(name, predicted(lake, name), base)
+        lines.append({**line, "model": folder.name, "training_s": round(seconds, 1)})
+        write_result(lines, budget)
+        print(f"{name}: {seconds:.0f} s, AUC {line['auc']:.3f}", flush=True)
     print(as_markdown(lines, str(budget)))
 
 
