@@ -213,27 +213,16 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
     for word in sorted(modifiers):
         book.tree.setdefault(word, {}).setdefault(LEAF, Leaf(KIND["modifier"], "modifier"))
     titles = {tuple(map(book.symbol, f.split())): name for name, fs in cues["titles"].items() for f in fs}
-    book.correct(cues["corrected"], 1)
     bare = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_titles"])
     ends = frozenset(tuple(map(book.symbol, f.split())) for f in cues["bare_ends"])
     indication = frozenset(book.symbol(w) for f in cues["indication_words"] for w in f.split() if len(w) > 2)
     abbreviations = frozenset(book.symbol(w) for w in cues["abbreviations"])
     solo = {s: node[LEAF] for s, node in book.tree.items() if len(node) == 1 and LEAF in node}
     tree = {s: node for s, node in book.tree.items() if s not in solo}
-    typos = Typos(
-        book.targets,
-        list(cues["real_words"]) + [w for w in book.seen if w not in book.targets],
-        {w: book.tree[s][LEAF].rule for w, s in book.symbols.items() if LEAF in book.tree.get(s, ())},
-    )
-    known = {*map(fold, cues["real_words"]), *book.seen}
-    slips = {e: w for w in cues["corrected_short"] for e in slips_of(w) if e not in known}
-    for error, word in {**slips, **cues["misspelt"]}.items():
-        book.symbols.setdefault(stem(error), book.symbols[stem(word)])
-    table = WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
     return Rulebook(
         version,
         book.rules,
-        table,
+        _word_table(book, cues),
         tree,
         solo,
         frozenset(modifiers),
@@ -247,6 +236,21 @@ def _compile(lexicon: dict, cues: dict, version: str) -> Rulebook:
         {name: frozenset(map(book.symbol, words)) for name, words in cues["word_sets"].items()},
         book.symbols,
     )
+
+
+def _word_table(book: _Builder, cues: dict) -> WordTable:
+    """Return the table of words with what is known of typing errors."""
+    book.correct(cues["corrected"], 1)
+    typos = Typos(
+        book.targets,
+        list(cues["real_words"]) + [w for w in book.seen if w not in book.targets],
+        {w: book.tree[s][LEAF].rule for w, s in book.symbols.items() if LEAF in book.tree.get(s, ())},
+    )
+    known = {*map(fold, cues["real_words"]), *book.seen}
+    slips = {e: w for w in cues["corrected_short"] for e in slips_of(w) if e not in known}
+    for error, word in {**slips, **cues["misspelt"]}.items():
+        book.symbols.setdefault(stem(error), book.symbols[stem(word)])
+    return WordTable(book.symbols, typos, frozenset(stem(w) for w in book.targets))
 
 
 class _Builder:
