@@ -70,7 +70,7 @@ def _damaged(lake: Lake, number: int, what: str) -> LedgerDamaged:
         f"The pool ledger is damaged at line {number}: {what}",
         accepted="the file as it was written, whole and in order",
         do=f"restore it from a backup, or rebuild it from the last good version ({good}{version}) with "
-        "radia_pipeline.cohort.ledger.restore(lake); patients must not be placed anew",
+        "`radia ledger restore`; patients must not be placed anew",
     )
 
 

@@ -290,7 +290,7 @@ def _require_published_are_known(lake: Lake, ledger: Ledger) -> None:
                 f"The pool ledger ends at line {len(ledger.placements) + 1} and "
                 "lacks or contradicts published placements",
                 do=f"restore it from a backup, or rebuild it from splits version {lake.version('splits')} with "
-                "radia_pipeline.cohort.ledger.restore(lake)",
+                "`radia ledger restore`",
             )
 
 
