@@ -1,6 +1,7 @@
 """Training on a GPU: throughput against timm's own loop for the same models and sizes, memory, loader, where time goes.
 
-Self-contained for a bare GPU machine (torch, timm, numpy, pyarrow, OpenCV, this repository). Without a GPU it says so
+Self-contained for a bare GPU machine: a checkout of this repository, torch, timm, numpy, pyarrow, OpenCV, pydantic,
+PyYAML, safetensors. Without a GPU it says so
 and runs the CPU part (``training_cpu.py``); nothing is then claimed about GPUs.
 """
 
@@ -18,14 +19,15 @@ from pathlib import Path
 import timm
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare GPU machine has a checkout, no installation
+sys.path.insert(0, str(Path(__file__).parent))
+from training_cpu import AUGMENTATION, make_lake
+
 from radia_pipeline.learning.outcome import Runtime
 from radia_pipeline.learning.preparation import prepare_pools
 from radia_pipeline.learning.recipes import parse_recipe
 from radia_pipeline.learning.studies import read_manifest
 from radia_pipeline.learning.trainer import _Run
-
-sys.path.insert(0, str(Path(__file__).parent))
-from training_cpu import AUGMENTATION, make_lake
 
 RESULT = Path(__file__).parent / "results" / "training_gpu.json"
 CASES = (
