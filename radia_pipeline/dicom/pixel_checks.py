@@ -47,9 +47,11 @@ def remarks(image: np.ndarray, *, body_part: str = "", description: str = "") ->
     ``body_part`` and ``description`` come from the header.
     """
     small = thumbnail(image, _SIDE) / 65535.0
-    pose = pose_of(small)
     scores = dict.fromkeys(FLAGS, 0.0)
     scores["blank"] = blank_score(small)
+    # Some publishers use a part of the grey range only: how a picture looks does not depend on it.
+    small = (small - small.min()) / max(float(np.ptp(small)), 1e-6)
+    pose = pose_of(small)
     is_blank = scores["blank"] >= _THRESHOLD
     by_pixels = 0.0 if is_blank else max(unlike_score(pose), drawn_score(small))
     scores["not_a_chest"] = max(not_a_chest_score(image.shape, body_part, description), by_pixels)

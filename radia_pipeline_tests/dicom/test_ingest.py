@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radia_pipeline.dicom import png16, pool, reasons, render, worker
-from radia_pipeline.dicom.examine import Task
+from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
 from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
@@ -212,6 +212,27 @@ def test_unreadable_vanished_or_full_is_said_clearly(tmp_path, keys, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RunFailed, match="Tesseract"):
         ingest_images(delivery, delivery.root, lake, keys)
+
+
+def test_a_delivery_that_changes_while_it_is_read_is_set_aside_and_read_again(tmp_path, keys, monkeypatch) -> None:
+    delivery, lake = files.Delivery(tmp_path / "d"), Lake.open(tmp_path / "lake")
+    path = delivery.put("growing.dcm", files.clean_file(1)[:-40])
+    original = os.fstat
+    rest = [files.clean_file(1)[-40:]]
+
+    def someone_still_copies(descriptor: int) -> os.stat_result:
+        status = original(descriptor)
+        if rest:
+            with path.open("ab") as handle:
+                handle.write(rest.pop())
+        return status
+
+    task = Task(str(path), str(tmp_path / "a.png"), "ccsmtl", 1024, reads_text=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", someone_still_copies)
+        assert examine(task).reason == reasons.CHANGED_WHILE_READ
+    assert examine(task).reason is None
+    assert run(delivery, lake, keys).ingested == 1
 
 
 def test_full_disk_keeps_the_old_tables(delivery, tmp_path, keys) -> None:
