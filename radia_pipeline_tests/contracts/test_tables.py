@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from radia_pipeline.contracts.checks import check, require, rules_of
 from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
+from radia_pipeline.contracts.location import read_yaml
 from radia_pipeline.contracts.tables import arrow_type, conform, contract, contract_names, empty, parse_contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, ContractViolation, UnknownName
@@ -164,3 +165,27 @@ def test_a_planted_violation_of_each_rule_of_each_contract_is_caught(name):
         found = {(violation.column, violation.rule): violation for violation in check(name, planted)}
         assert (column, rule) in found, f"{column}.{rule} was missed"
         assert found[column, rule].count == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id: x\nschema: [\n  - {name: a\n", r"broken\.yaml is not valid YAML, line \d"),
+        ("- a\n", "does not hold a mapping"),
+    ],
+)
+def test_a_file_that_does_not_parse_is_named_with_its_line(tmp_path, text, words):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadTable, match=words):
+        read_yaml(path)
+
+
+def test_a_contract_with_a_rule_that_nobody_knows_is_refused():
+    column = {"name": "a", "physicalType": "string", "description": "a", "classification": "public"}
+    content = {"id": "x", "version": "1.0.0", "domain": "d", "description": {"purpose": "p"}}
+    quality = [{"type": "library", "mustBe": 0}]
+    with pytest.raises(BadTable, match="Contract x lacks the field 'metric'"):
+        parse_contract({**content, "schema": [{"properties": [{**column, "quality": quality}]}]}, "x")
+    with pytest.raises(BadTable, match="Unknown physical type 'text'"):
+        parse_contract({**content, "schema": [{"properties": [{**column, "physicalType": "text"}]}]}, "x")
