@@ -14,6 +14,7 @@ from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
+from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
 from radia_pipeline.lake.lake import default_root
 from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.learning.recipes import load_recipe, recipe_names
@@ -39,7 +40,8 @@ def build_defs(
             detector,
             build_detector_scorecard,
         ],
-        jobs=group_jobs(),
+        jobs=[*group_jobs(), upkeep],
+        schedules=[upkeep_nightly],
         resources={
             "radia": Radia(lake_root=os.fspath(root)),
             "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_S),

@@ -99,6 +99,21 @@ def test_run_monitoring_finds_the_longest_runtime(lake):
         assert instance.run_monitoring_max_runtime_seconds == MAX_RUNTIME_S
 
 
+def test_the_nightly_upkeep_ends_runs_that_nobody_writes_to(lake):
+    tracker = Tracker(lake)
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    dead = tracker.start_or_resume("nobody", {TAG_RECIPE: "nobody"}, pid=child.pid)
+    child.kill()
+    child.wait()
+    mine = tracker.start_or_resume("somebody", {TAG_RECIPE: "somebody"})
+    definitions = build_defs(lake_root=lake.root, recipes=("smoke_linear",))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert definitions.resolve_job_def("upkeep").execute_in_process(instance=instance).success
+    assert (dead.status, mine.status) == ("KILLED", "RUNNING")
+    mine.finish()
+    assert definitions.resolve_schedule_def("upkeep_schedule").default_status == dg.DefaultScheduleStatus.RUNNING
+
+
 def test_lines_say_where_a_training_stands():
     lines, said = [], {"event": "start", "recipe": "r", "max_epochs": 7, "steps_per_epoch": 75, "resumed_at_step": 12}
     say = ProgressLines(lines.append)
