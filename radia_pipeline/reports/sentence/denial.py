@@ -86,7 +86,10 @@ class Denial(After):
     def no_more(self, event: tuple) -> None:
         """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
         if event[2] == event[1]:
-            if self.ne:
+            following = self.symbols[event[2] + 2] if event[2] + 2 < len(self.symbols) else -1
+            if following in (self.book.words["que"], self.book.words["qu"]):
+                self.ne = False  # "il ne reste plus qu'un petit épanchement"
+            elif self.ne:
                 self.not_(event)
             return
         words = self.book.words
