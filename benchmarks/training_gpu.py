@@ -1,8 +1,8 @@
 """Training on a GPU: throughput against timm's own loop for the same models and sizes, memory, loader, where time goes.
 
 Self-contained for a bare GPU machine: a checkout of this repository, torch, timm, numpy, pyarrow, OpenCV, pydantic,
-PyYAML, safetensors. Without a GPU it says so
-and runs the CPU part (``training_cpu.py``); nothing is then claimed about GPUs.
+PyYAML, safetensors. Without a GPU it says so and runs the CPU part (``training_cpu.py``); nothing is then claimed
+about GPUs.
 """
 
 from __future__ import annotations
