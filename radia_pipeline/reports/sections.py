@@ -132,14 +132,14 @@ def close_open_section(
     rest = sentences[run:]
     if len(rest) < 2:
         return sentences
-    for strength in (2, 1):
-        for k in range(1, len(rest)):
-            if rest[k].broken >= strength and any(_describes(s, events, symbols, book) for s in rest[k:]):
-                return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
-    for k in range(1, len(rest)):
-        if _describes(rest[k], events, symbols, book):
-            return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
-    return sentences
+    described = [_describes(s, events, symbols, book) for s in rest]
+    last = max((k for k, is_described in enumerate(described) if is_described), default=0)
+    begins = [k for strength in (2, 1) for k in range(1, last + 1) if rest[k].broken >= strength]
+    begins += [k for k in range(1, last + 1) if described[k]]
+    if not begins:
+        return sentences
+    k = begins[0]
+    return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
 
 
 def _describes(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:

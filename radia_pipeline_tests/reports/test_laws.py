@@ -162,6 +162,15 @@ def test_evidence_span_names_the_finding_in_the_original(text):
         "\n",
         "RAPPORT: ",
         "ou pneumonie ",
+        "TDM montrait ",
+        "plus d'épanchement ",
+        "épanchement, possible ",
+        "élargissement possible ",
+        "épanchement et nodule exclus ",
+        "n'est pas exclu ",
+        "ou petit ",
+        "Indication: a\n\n",
+        "a\n\n",
     ],
 )
 def test_time_grows_linearly_with_length(unit):

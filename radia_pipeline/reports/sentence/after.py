@@ -32,15 +32,16 @@ class After(Clause):
                 continue
             if not whole or k + 1 == len(behind):
                 break
-            near = mention.first - behind[k + 1].last <= 4
-            if not ((link == "and" and self.said_of_both(mention, cue)) or (link == "comma" and listed and near)):
+            earlier = behind[k + 1]
+            in_list = link == "comma" and listed and mention.first - earlier.last <= 4
+            if not in_list and not (link == "and" and self.said_of_both(earlier, mention, cue)):
                 break
             listed = True
         return changed
 
-    def said_of_both(self, last: Mention, cue: tuple | None) -> bool:
+    def said_of_both(self, first: Mention, last: Mention, cue: tuple | None) -> bool:
         """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""
-        if cue is None or len(self.mentions) < 2:
+        if cue is None:
             return True
         symbols, book = self.symbols, self.book
         between = set(symbols[last.last + 2 : cue[2] + 1 : 2])
@@ -48,7 +49,6 @@ class After(Clause):
             return True
         if between & book.word_sets["singular"]:
             return False
-        first = self.mentions[self.mentions.index(last) - 1]
         articled = self.is_article(first.first - 2), self.is_article(last.first - 2)
         apart = last.first - first.last > 4 + 2 * articled[1]
         return articled[0] == articled[1] and not apart

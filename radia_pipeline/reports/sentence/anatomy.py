@@ -14,6 +14,7 @@ from radia_pipeline.reports.sentence.clause import (
     LIGHT,
     NAMES,
     NONE,
+    REACH,
     SILENT,
     STATUS,
     K,
@@ -239,4 +240,4 @@ class Anatomy(After):
         return False
 
     def anatomy_between(self) -> bool:
-        return any(e[0] == K["anatomy"] for e in self.events[self.enlarging_at : self.i])
+        return any(e[0] == K["anatomy"] for e in self.events[max(self.enlarging_at, self.i - REACH) : self.i])

@@ -93,7 +93,7 @@ class Denial(After):
                 self.not_(event)
             return
         words = self.book.words
-        rest = self.symbols[event[2] + 2 : self.events[-1][2] + 8 : 2]
+        rest = self.symbols[event[2] + 2 : min(self.events[-1][2] + 8, event[2] + 2 * REACH) : 2]
         compared = words["que"] in rest or words["qu"] in rest
         if self.ne or not (self.i or compared):
             self.open(DENIED, event)

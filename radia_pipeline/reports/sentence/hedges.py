@@ -6,7 +6,7 @@ Belongs here: possible, évoquant, pourrait, semble, à éliminer. Not here: alt
 from __future__ import annotations
 
 from radia_pipeline.reports.sentence.after import After
-from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, SILENT, TARGETS, K
+from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
 from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
 
 
@@ -52,7 +52,7 @@ class Hedges(After):
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
         if self.sep != "comma" or self.direct():
             return False
-        tokens = range(self.events[self.sep_event][2] + 1, event[1], 1)
+        tokens = range(max(self.events[self.sep_event][2] + 1, event[1] - REACH), event[1])
         return any(self.symbols[t] == UNKNOWN for t in tokens)
 
     def is_suspicious_look(self, event: tuple) -> bool:

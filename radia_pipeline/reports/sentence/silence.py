@@ -26,7 +26,9 @@ class Silence(Clause):
         if self.mentions:
             return  # a case told from a radiograph to a scan
         others = self.book.word_sets["other_exams"]
-        if any(e[0] == K["prior"] or self.symbols[e[1]] in others for e in self.events[: self.i][-REACH:]):
+        if any(
+            e[0] == K["prior"] or self.symbols[e[1]] in others for e in self.events[max(0, self.i - REACH) : self.i]
+        ):
             self.open(SILENT, event)
 
     def advice(self, event: tuple) -> None:
