@@ -208,6 +208,8 @@ class WordTable(dict):
         if not token or not TOKEN.match(token):
             return separator_symbol(token)
         if token[0].isdigit():
+            if token == "0":
+                return self._symbols.get("zero", NUMBER)  # "épanchement : 0"
             return YEAR if _YEAR.match(token) else NUMBER
         word = fold(token)
         symbol = self._symbols.get(stem(word))

@@ -100,6 +100,10 @@ class Denial(After):
             self.negated = True
 
     def ne_(self, event: tuple) -> None:
+        """ "n'"; a lone "N" after an anatomy is "normal"."""
+        if self.group and event[2] >= self.end:
+            self.normal(event)
+            return
         self.ne = True
 
     def deny_after(self, event: tuple) -> None:
