@@ -90,7 +90,7 @@ class Labeler:
     def read(self, text: str) -> Reading:
         """Read one report. Any string is accepted; an empty one is unlabelled. Time and memory are linear in length."""
         shifts = None
-        if "- " in text or "-\n" in text or "-\r" in text:
+        if "- " in text or "-\n" in text or "-\r" in text or "-\u00a0" in text:
             text, shifts, original = *join_cut_words(text, self.book), text
         else:
             original = text

@@ -26,7 +26,7 @@ from radia_pipeline.reports.words import (
     STOP,
 )
 
-_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})- ([^\W\d_]{3,})")
+_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _MARK = {
     COMMA: Leaf(KIND["comma"], "punctuation"),
     COLON: Leaf(KIND["colon"], "punctuation"),
