@@ -123,56 +123,69 @@ def deliver(root: Path, count: int, size: tuple[int, int]) -> files.Delivery:
     return delivery
 
 
-def run(delivery: files.Delivery, lake: Path, workers: int) -> dict:
+def run(delivery: files.Delivery, lake: Path, workers: int, watch_s: float = 0.05) -> dict:
     """Ingest a delivery into a fresh lake; wall-clock and the peak memory of this process and of its workers."""
     import psutil
 
     keys = Pseudonymizer(b"0123456789abcdef0123456789abcdef")
-    peak, stop = {"parent": 0, "workers": 0}, threading.Event()
+    peak, stop, spent = {"parent": 0, "workers": 0}, threading.Event(), {}
 
     def watch() -> None:
         me = psutil.Process()
-        while not stop.wait(0.05):
+        while not stop.wait(watch_s):
             try:
                 peak["parent"] = max(peak["parent"], me.memory_info().rss)
-                children = [child.memory_info().rss for child in me.children(recursive=True)]
-                peak["workers"] = max(peak["workers"], max(children, default=0))
+                children = me.children(recursive=True)
+                peak["workers"] = max(peak["workers"], max((child.memory_info().rss for child in children), default=0))
+                spent.update({child.pid: sum(child.cpu_times()[:2]) for child in children})
             except psutil.NoSuchProcess:
                 continue
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    before, already = sum(os.times()[:2]), {c.pid: sum(c.cpu_times()[:2]) for c in psutil.Process().children(True)}
     started = time.perf_counter()
     result = ingest_images(delivery, delivery.root, Lake.open(lake), keys, workers=workers, ocr="off")
     seconds = time.perf_counter() - started
     stop.set()
     watcher.join()
     assert result.ingested == result.found
+    own = sum(os.times()[:2]) - before
+    theirs = sum(used - already.get(pid, 0.0) for pid, used in spent.items())
     mib = {name: value / 2**20 for name, value in peak.items()}
-    return {"files": result.found, "workers": workers, "files_per_s": result.found / seconds, "peak_mib": mib}
+    return {
+        "files": result.found, "workers": workers, "files_per_s": result.found / seconds, "peak_mib": mib,
+        "parent_share_of_processor_time": own / (own + theirs), "processor_s": own + theirs,
+    }  # fmt: skip
 
 
 def scaling(folder: Path, repeats: int) -> dict:
     """Ingest 56 images of 1064 × 1000 with one and with two workers in turn; the best of each, since others disturb.
 
-    ``control``: what two processes that share nothing gain on this machine at that time, by the same measure.
+    ``parent_share``: work of the one process that hands out and records, this watching included; it cannot be
+    shared (Amdahl). ``control``: what two processes that share nothing gain on this machine at that time. By processor
+    time: what two free processors would give, if two workers spend no more together than one does.
     """
     delivery = deliver(folder / "scaling", 56, (1064, 1000))
-    best, control = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
+    best, control, shares, spent = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}, [], {1: 1e9, 2: 1e9}
     for turn in range(repeats):
         for workers in best:
             wait_for_quiet()
-            measured = run(delivery, folder / f"lake_{turn}_{workers}", workers)
+            measured = run(delivery, folder / f"lake_{turn}_{workers}", workers, watch_s=0.5)
             best[workers] = max(best[workers], measured["files_per_s"])
+            shares.append(measured["parent_share_of_processor_time"])
+            spent[workers] = min(spent[workers], measured["processor_s"])
             wait_for_quiet()
             control[workers] = max(control[workers], spun_per_s(workers))
     return {
         "files_per_s_one": best[1], "files_per_s_two": best[2], "one_to_two": best[2] / best[1],
-        "control_one_to_two": control[2] / control[1],
+        "control_one_to_two": control[2] / control[1], "parent_share_of_processor_time": min(shares),
+        "processor_s_one": spent[1], "processor_s_two": spent[2],
+        "one_to_two_by_processor_time": 2 / (1 + min(shares)) * min(1.0, spent[1] / spent[2]),
     }  # fmt: skip
 
 
-def wait_for_quiet(patience_s: float = 20.0) -> None:
+def wait_for_quiet(patience_s: float = 5.0) -> None:
     """Wait until the processors were nine tenths idle for half a second, or patience is at its end."""
     import psutil
 
