@@ -291,14 +291,15 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def test_the_real_delivery_ends_as_its_contents_say(real_root, tmp_path, keys) -> None:
+@pytest.mark.parametrize("ocr", ["auto", "off"])
+def test_the_real_delivery_ends_as_its_contents_say(ocr, real_root, tmp_path, keys) -> None:
     from radia_pipeline.dicom.ocr import is_available
     from radia_pipeline.sources.registry import source
 
-    if not is_available():
+    if ocr == "auto" and not is_available():
         pytest.skip("Tesseract is not installed")
     ccsmtl, lake = source("ccsmtl"), Lake.open(tmp_path / "lake")
-    result = ingest_images(ccsmtl, real_root / "ccsmtl", lake, keys)
+    result = ingest_images(ccsmtl, real_root / "ccsmtl", lake, keys, ocr=ocr)
     assert (result.found, result.ingested, result.quarantined, result.duplicates) == (28, 18, 6, 4)
     where = places(lake)
     assert {name for name in where if where[name] not in ("ingested", "same_bytes", "same_pixels")} == {
@@ -312,6 +313,8 @@ def test_the_real_delivery_ends_as_its_contents_say(real_root, tmp_path, keys) -
     }
     flags = {row["delivered_path"][-8:]: row["flags"] for row in lake.read("images", "ccsmtl").to_pylist()}
     assert [name for name in flags if "not_a_chest" in flags[name]] == ["0011.dcm"]
+    unread = {name for name in flags if "unread_capture" in flags[name]}
+    assert unread == (set() if ocr == "auto" else {"0006.dcm", "0007.dcm"}) and bool(result.warnings) == (ocr == "off")
 
 
 candidates = st.lists(
