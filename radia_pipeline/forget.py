@@ -37,8 +37,8 @@ _KEY_IN_BYTES = re.compile(rb"[0-9a-f]{32}")
 _WITHOUT_KEYS = frozenset({".png", ".parquet", ".safetensors", ".onnx"})
 """Pictures and weights hold no keys; tables are searched by column."""
 LEDGER_POLICY = (
-    "the ledger of pools: its line (keyed hash, pool, fold; no pixels, no text) stays on purpose, so that a patient who "
-    "is delivered again cannot move from training to test"
+    "the ledger of pools: its line (keyed hash, pool, fold; no pixels, no text) stays on purpose, so that one who is "
+    "delivered again cannot move from training to test"
 )
 UNREACHED = (
     "the delivered files and reports.csv: remove them too, or the next ingest brings them back",
