@@ -68,6 +68,11 @@ _FUNCTION_WORDS = frozenset(
 _CONTINUATION = frozenset(
     KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after")
 )
+_PREDICATES = frozenset(
+    KIND[k]
+    for k in ("normal", "enlarged", "blunted", "clear", "free", "limit", "quality", "place", "complete", "partial")
+)
+"""At the start of a line in capitals these go on with the line before."""
 
 
 def join_cut_words(text: str, book: Rulebook) -> tuple[str, list[tuple[int, int]]]:
@@ -90,7 +95,9 @@ def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     for k in range(2, len(symbols) - 1, 2):
         if symbols[k] == NEWLINE:
             before, after = _kind(symbols[k - 1], book), _kind(symbols[k + 1], book)
-            wraps = before in _FUNCTION_WORDS or after in _CONTINUATION or (mixed and parts[k + 1][0].islower())
+            joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.word_sets["joiners"]
+            wraps = joined or after in _CONTINUATION
+            wraps = wraps or (parts[k + 1][0].islower() if mixed else after in _PREDICATES)
             symbols[k] = SPACE if wraps else STOP
 
 
@@ -165,7 +172,8 @@ class Scan:
     def longest(self, i: int, node: dict) -> tuple[Leaf | None, int]:
         """Return the longest phrase from token ``i`` and its last token; modifiers may stand inside a phrase."""
         symbols, n, modifiers = self.symbols, len(self.symbols), self.book.modifiers
-        leaf, end, j, skipped = node.get(LEAF), i, i, 0
+        leaf, end, j = node.get(LEAF), i, i
+        skipped = _LONGEST_SKIP if symbols[i] in self.book.word_sets["no_skip"] else 0
         while j + 2 < n and not symbols[j + 1]:
             symbol = symbols[j + 2]
             child = node.get(symbol)

@@ -37,6 +37,7 @@ LIGHT = frozenset(
         "state",
         "presence",
         "place",
+        "enlarged",
     )
 )
 NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))

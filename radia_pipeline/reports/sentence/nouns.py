@@ -84,7 +84,7 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
         later = mention
         for previous in self.behind():
-            if later.link == "comma" and later.first - previous.last > 2:
+            if later.link == "comma" and (later.first - previous.last > 2 or previous.leaf.rule == "opacity"):
                 break  # "opacité basale, atélectasie ou pneumonie": the opacity is no alternative
             if previous.status == 1:
                 previous.status, previous.cue, previous.rule = -1, cue, "hedge_or"
@@ -107,12 +107,21 @@ class Nouns(After):
             if parent.leaf.rule.split(".")[0] in leaf.after:
                 break
         else:
+            self.denied_image(event)
             return
         own_scope = self.scope == HEDGED and self.cue[1] > parent.first and leaf.kind != K["place"]
         status = -1 if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
         self.settle()
+
+    def denied_image(self, event: tuple) -> None:
+        """ "Aucune image nodulaire": the noun belongs to the cue."""
+        words = self.book.words
+        if self.scope in (DENIED, HEDGED) and self.fresh and self.symbols[self.cue[2]] == words["imag"]:
+            status, rule = STATUS[self.scope], self.cue[3].rule
+            self.mentions.append(Mention(event[3], event[1], event[2], status, self.cue, rule, self.link()))
+            self.settle()
 
     def fixed(self, event: tuple) -> None:
         """A whole statement with a value of its own ("poumons à la paroi")."""
