@@ -90,7 +90,7 @@ def test_reports_are_read_however_they_were_saved(tmp_path, encoding, separator,
 def test_absent_reports_are_refused_and_defective_rows_counted(tmp_path):
     (tmp_path / "dicom").mkdir()
     source = registry.source("ccsmtl")
-    with pytest.raises(NoLayout, match="has no reports.csv"):
+    with pytest.raises(NoLayout, match=r"has no reports\.csv"):
         source.reports(tmp_path)
     (tmp_path / "reports.csv").write_text(
         "study_instance_uid,patient_id,report\n1,A,un\n1,A,deux\n,A,trois\n2,B,\n3,C\n", encoding="utf-8"
