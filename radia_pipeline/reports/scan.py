@@ -97,7 +97,8 @@ def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
             before, after = _kind(symbols[k - 1], book), _kind(symbols[k + 1], book)
             joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.word_sets["joiners"]
             wraps = joined or after in _CONTINUATION
-            wraps = wraps or (parts[k + 1][0].islower() if mixed else after in _PREDICATES)
+            goes_on = after in _PREDICATES or symbols[k + 1] in book.word_sets["adjectives"]
+            wraps = wraps or (parts[k + 1][0].islower() if mixed else goes_on)
             symbols[k] = SPACE if wraps else STOP
 
 
