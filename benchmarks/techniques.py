@@ -37,7 +37,10 @@ ORIGINAL_AUGMENTATION = {
 BASELINE = {"model.head": "pcam"}
 FIRST = "first"
 """Key of a technique, besides options: those of the stage that it starts from."""
-SMALL_CONVNEXT = {"model.backbone": "convnext_atto", "model.kwargs": {"depths": [1, 1, 3], "dims": [24, 48, 96]}}
+SMALL_CONVNEXT = {
+    "model.backbone": "convnext_atto",
+    "model.kwargs": {"depths": [1, 1, 3, 1], "dims": [24, 48, 96, 192]},
+}
 SMALL_DEIT = {
     "model.backbone": "deit_tiny_patch16_224",
     "model.kwargs": {"depth": 4, "embed_dim": 96, "num_heads": 3, "patch_size": 8},
