@@ -2,7 +2,13 @@
 
 One folder a step, in the order in which the data goes: ``sources``, ``dicom`` and ``reports``, ``cohort``,
 ``learning``, ``evaluation``, ``localisation``, ``detection``. ``contracts`` and ``lake`` stand under all of them;
-``defs`` orchestrates and computes nothing. This module holds the version and nothing else.
+``defs`` orchestrates and computes nothing. This module holds the version and what must be set before any library loads.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+"""How long an OpenMP thread spins while it waits for another one. By default it spins for milliseconds, and two trainings
+on one machine take 19 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
