@@ -1,4 +1,4 @@
-"""What two trainings on one machine cost each other: with OpenMP's own spinning, and with the short one that RadIA sets.
+"""What two trainings on one machine cost each other: with OpenMP's own spinning, and with the short one that is set.
 
 Each figure is the mean step of a process of its own, alone and while a second process does the same.
 """

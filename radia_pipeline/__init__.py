@@ -10,5 +10,5 @@ import os
 __version__ = "0.1.0"
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-"""How long an OpenMP thread spins while it waits for another one. By default it spins for milliseconds, and two trainings
-on one machine take 19 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
+"""How long an OpenMP thread spins while it waits for another one. By default that is milliseconds, and two trainings on
+one machine take 19 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
