@@ -11,4 +11,4 @@ __version__ = "0.1.0"
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 """How long an OpenMP thread spins while it waits for another one. By default that is milliseconds, and two trainings on
-one machine take 19 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
+one machine take 20 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
