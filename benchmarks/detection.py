@@ -28,7 +28,7 @@ from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.onnx_model import OnnxDetector
 from radia_pipeline.detection.spec import DetectorSpec
-from radia_pipeline.learning.recipes import load_recipe
+from radia_pipeline.training.recipes import load_recipe
 
 REPEATS, BATCH = 12, 16
 

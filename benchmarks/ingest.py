@@ -21,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from radia_pipeline.dicom import container, decode, facts, ocr
+from radia_pipeline.dicom import decode, facts
 from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import ingest_images
-from radia_pipeline.dicom.policy import policy_of
 from radia_pipeline.dicom.render import render_native
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.privacy import container, prints
+from radia_pipeline.privacy.policy import policy_of
 from radia_pipeline_tests.dicom import files
 
 RESULT = Path(__file__).parent / "results" / "ingest.json"
@@ -209,14 +210,14 @@ def text_share(folder: Path, count: int) -> dict:
 
     write_phantom(folder / "phantom", seed=5, patients={"ccsmtl": count}, size_px=1024)
     allowed, read, spent, plain = policy_of("ccsmtl").ocr_allowed, 0, 0.0, 0.0
-    original = ocr._read
+    original = prints._read
 
     def counted(sheet: np.ndarray) -> list:
         nonlocal read
         read += 1
         return original(sheet)
 
-    ocr._read = counted
+    prints._read = counted
     paths = sorted(path for path in (folder / "phantom" / "ccsmtl" / "dicom").rglob("*.dcm"))[:60]
     pictures = 0
     for path in paths:
@@ -226,10 +227,10 @@ def text_share(folder: Path, count: int) -> dict:
             # The phantom plants damaged files on purpose; they never reach OCR.
             continue
         pictures += 1
-        spent += processor_s(lambda shown=shown: ocr.find_text(shown, allowed), 1)
+        spent += processor_s(lambda shown=shown: prints.find_text(shown, allowed), 1)
         task = Task(str(path), str(folder / "staged.png"), "ccsmtl", 1024, reads_text=False)
         plain += processor_s(lambda task=task: examine(task), 1)
-    ocr._read = original
+    prints._read = original
     return {"pictures": pictures, "tesseract_calls": read, "share_of_total_time": spent / (spent + plain)}
 
 
@@ -259,7 +260,7 @@ def main() -> None:
         found["memory_few"] = run(few, folder / "lake1", 2)
         many = deliver(folder / "many", arguments.files[1], (320, 300))
         found["memory_many"] = run(many, folder / "lake3", 2)
-        if ocr.is_available():
+        if prints.is_available():
             found["ocr"] = text_share(folder, 25)
     found["load_at_end"] = os.getloadavg()[0]
     RESULT.parent.mkdir(exist_ok=True)

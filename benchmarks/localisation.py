@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from radia_pipeline.learning.models import Classifier
-from radia_pipeline.learning.recipes import load_recipe
 from radia_pipeline.localisation.maps import GRADIENT_METHODS, explain
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.recipes import load_recipe
 
 IMAGES = 16
 RESULT = Path(__file__).parent / "results" / "localisation.json"

@@ -24,16 +24,16 @@ from torch.utils.data import DataLoader, Dataset
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a checkout, installed or not
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import augmentation
-from radia_pipeline.learning.heads import PcamHead
-from radia_pipeline.learning.inputs import GREY_MAX, letterbox, to_channels
-from radia_pipeline.learning.models import Classifier
-from radia_pipeline.learning.outcome import Runtime
-from radia_pipeline.learning.preparation import Pools, prepare_pools
-from radia_pipeline.learning.recipes import parse_recipe
-from radia_pipeline.learning.sampler import generator
-from radia_pipeline.learning.studies import read_manifest
-from radia_pipeline.learning.trainer import _Run
+from radia_pipeline.training import augmentation
+from radia_pipeline.training.heads import PcamHead
+from radia_pipeline.training.inputs import GREY_MAX, letterbox, to_channels
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.outcome import Runtime
+from radia_pipeline.training.preparation import Pools, prepare_pools
+from radia_pipeline.training.recipes import parse_recipe
+from radia_pipeline.training.sampler import generator
+from radia_pipeline.training.studies import read_manifest
+from radia_pipeline.training.trainer import _Run
 
 RESULT = Path(__file__).parent / "results" / "training_cpu.json"
 SIDE_PX, WORKERS, BATCH = 224, 2, 32

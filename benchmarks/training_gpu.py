@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare GPU machi
 sys.path.insert(0, str(Path(__file__).parent))
 from training_cpu import AUGMENTATION, make_lake
 
-from radia_pipeline.learning.outcome import Runtime
-from radia_pipeline.learning.preparation import prepare_pools
-from radia_pipeline.learning.recipes import parse_recipe
-from radia_pipeline.learning.studies import read_manifest
-from radia_pipeline.learning.trainer import _Run
+from radia_pipeline.training.outcome import Runtime
+from radia_pipeline.training.preparation import prepare_pools
+from radia_pipeline.training.recipes import parse_recipe
+from radia_pipeline.training.studies import read_manifest
+from radia_pipeline.training.trainer import _Run
 
 RESULT = Path(__file__).parent / "results" / "training_gpu.json"
 CASES = (

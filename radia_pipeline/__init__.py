@@ -1,7 +1,7 @@
 """RadIA: from a hospital's de-identified chest radiographs and French reports to a pathology detector.
 
 One folder a step, in the order in which the data goes: ``sources``, ``dicom`` and ``reports``, ``cohort``,
-``learning``, ``evaluation``, ``localisation``, ``detection``. ``contracts`` and ``lake`` stand under all of them;
+``training``, ``evaluation``, ``localisation``, ``detection``. ``contracts`` and ``lake`` stand under all of them;
 ``defs`` orchestrates and computes nothing. This module holds the version and what must be set before any library loads.
 """
 

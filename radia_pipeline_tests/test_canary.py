@@ -71,7 +71,7 @@ def ran(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     arguments += ["--until", "scorecard", "--ocr", "off"]
     environment = os.environ | {"RADIA_PSEUDONYM_KEY": "a key that only this test uses"}
     done = subprocess.run(
-        [sys.executable, "-m", "radia_pipeline.cli", *map(str, arguments)], capture_output=True, env=environment,
+        [sys.executable, "-m", "radia_pipeline.cli.main", *map(str, arguments)], capture_output=True, env=environment,
         timeout=900, check=False,
     )  # fmt: skip
     return written, done

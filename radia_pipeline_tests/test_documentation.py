@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from radia_pipeline.cli import cli
+from radia_pipeline.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from radia_pipeline.dicom.audit import audit_file
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.privacy.header import audit_file
 from radia_pipeline_tests.test_documentation import PAGES, commands
 
 KEY = "a key that only this test uses"
@@ -60,7 +60,7 @@ def filled_in(command: str, folder: Path) -> str:
 def run(command: str, folder: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "RADIA_PSEUDONYM_KEY": KEY, "OMP_NUM_THREADS": "1"}
     environment.pop("RADIA_LAKE", None)
-    words = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli", *shlex.split(command)[1:]]
+    words = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli.main", *shlex.split(command)[1:]]
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
 
 

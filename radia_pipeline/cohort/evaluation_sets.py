@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.cohort.label_table import positions, read_labels
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 QUOTAS = {"validation": 300, "test": 20}

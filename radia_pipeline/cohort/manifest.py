@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.cohort.label_table import positions, read_labels
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 LEFT_OUT_FLAGS = ("not_a_chest", "blank")

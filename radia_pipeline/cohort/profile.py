@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.cohort.label_table import positions, read_labels
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import conform
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 VALUE_MEASURES = {"positives": POSITIVE, "uncertain": UNCERTAIN, "negatives": NEGATIVE, "not_stated": MISSING}

@@ -46,7 +46,7 @@ def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets("data_profile", deps=("manifest", "labels", "images"), kinds=("matplotlib",), plots=profile_plots)
 def build_data_profile(context: dg.AssetExecutionContext, radia: Radia):
     """Counts, correlations and shifts of the labels, sources side by side."""
-    from radia_pipeline.cohort.profile_page import publish_data_profile
+    from radia_pipeline.pages.data_profile import publish_data_profile
 
     return publish_data_profile(radia.lake())
 

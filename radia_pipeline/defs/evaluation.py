@@ -18,7 +18,7 @@ def predictions_asset(recipe: str) -> dg.AssetsDefinition:
     )
     def predict(context: dg.AssetExecutionContext, radia: Radia):
         """Probabilities of every study of the validation and test pools."""
-        from radia_pipeline.learning.inference import predict_manifest
+        from radia_pipeline.training.inference import predict_manifest
 
         return predict_manifest(radia.lake(), recipe)
 

@@ -50,7 +50,7 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
 )
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
-    from radia_pipeline.cohort.labels import build_labels as build
+    from radia_pipeline.labels.build import build_labels as build
 
     adapter, root = radia.delivery(context.partition_key)
     return build(adapter, root, radia.lake(), radia.pseudonymizer())
@@ -59,7 +59,7 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets("box_annotations", deps=("images",))
 def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
     """Radiologists' boxes, brought to pixels of the stored images."""
-    from radia_pipeline.cohort.boxes import build_boxes as build
+    from radia_pipeline.labels.boxes import build_boxes as build
 
     adapter, root = radia.delivery(context.partition_key)
     return build(adapter, root, radia.lake(), radia.pseudonymizer())

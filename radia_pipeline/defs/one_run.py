@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.pipeline import Run, instance_of, run_one
 from radia_pipeline.lake.lake import Lake
 

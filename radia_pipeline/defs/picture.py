@@ -118,6 +118,6 @@ def _swatch(x: int, y: int, is_split: bool, text: str) -> str:
 
 
 if __name__ == "__main__":
-    from radia_pipeline.definitions import build_defs
+    from radia_pipeline.defs.build import build_defs
 
     Path(sys.argv[1]).write_text(draw(build_defs(recipes=("demo_linear", "demo_pcam"))), encoding="utf-8")

@@ -8,9 +8,9 @@ import dagster as dg
 
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS
-from radia_pipeline.learning.lifecycle import LAST_RESORT_S, PARENT_VARIABLE
-from radia_pipeline.learning.recipe_schema import Recipe
-from radia_pipeline.learning.recipe_words import key_settings
+from radia_pipeline.processes.lifecycle import LAST_RESORT_S, PARENT_VARIABLE
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.recipe_words import key_settings
 
 POOL = "gpu" if shutil.which("nvidia-smi") else None
 """Trainings wait for each other where there is a GPU; without one, each keeps a core busy and they may go together."""

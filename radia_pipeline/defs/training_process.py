@@ -18,8 +18,8 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.defs.training_lines import ProgressLines
 from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.lifecycle import StopRequest, stop_on_signals, watch_parents
-from radia_pipeline.learning.recipe_schema import Recipe
+from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals, watch_parents
+from radia_pipeline.training.recipe_schema import Recipe
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 
@@ -111,7 +111,7 @@ def run_tracked(
 def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
     """Return the job of a recipe or of a detector configuration."""
     if kind == "classifier":
-        from radia_pipeline.learning.recipes import load_recipe
+        from radia_pipeline.training.recipes import load_recipe
 
         return classifier_job(load_recipe(name), lake, force, stop)
     from radia_pipeline.detection.config import load_config
@@ -127,7 +127,7 @@ def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | 
 
 def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
     """Return the job of one recipe."""
-    from radia_pipeline.learning.launch import train_recipe
+    from radia_pipeline.training.launch import train_recipe
 
     def start(on_event: OnEvent) -> Any:
         return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop)

@@ -11,8 +11,8 @@ from typing import Any
 
 from radia_pipeline.defs.plots import training_curves
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.model_store import read_card
-from radia_pipeline.learning.outcome import TrainResult, picture_path
+from radia_pipeline.training.model_store import read_card
+from radia_pipeline.training.outcome import TrainResult, picture_path
 
 SUSPICIOUS = 0.5
 """An empty image that gets more than this is worth a look: the model answers without evidence."""

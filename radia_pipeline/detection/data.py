@@ -1,7 +1,7 @@
 """What the detector learns from: images of a pool, their pseudo boxes, and where background can be trusted.
 
 Here: choosing images, boxes in input pixels, replayable augmentation. Not here: pixels at training size (packed by
-``learning.packed``), the loss.
+``training.packed``), the loss.
 
 Legend: K classes, M boxes of an image, S side of the square input; boxes (left, top, right, bottom).
 """
@@ -22,11 +22,11 @@ from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.loss import ImageTarget
 from radia_pipeline.errors import EmptyPool
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.inputs import placement
-from radia_pipeline.learning.packed import PackedImages, Wanted, pack
-from radia_pipeline.learning.sampler import generator
-from radia_pipeline.learning.studies import LATERAL, label_matrix
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.training.inputs import placement
+from radia_pipeline.training.packed import PackedImages, Wanted, pack
+from radia_pipeline.training.sampler import generator
+from radia_pipeline.training.studies import LATERAL, label_matrix
 
 KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.detection.spec import DetectorSpec
-from radia_pipeline.learning.inputs import placement
 from radia_pipeline.localisation.boxes import Boxes, suppressed
+from radia_pipeline.training.inputs import placement
 
 CANDIDATES = 400
 """Best (position, class) pairs of an image that suppression looks at."""

@@ -21,8 +21,8 @@ from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.inputs import prepare
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.training.inputs import prepare
 
 BATCH = 16
 READERS = 2

@@ -18,8 +18,8 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
-from radia_pipeline.learning.models import Backbone, Classifier
-from radia_pipeline.learning.recipe_schema import InputSection, ModelSection
+from radia_pipeline.training.models import Backbone, Classifier
+from radia_pipeline.training.recipe_schema import InputSection, ModelSection
 
 INITIAL_DISTANCE = 2.0
 """First guess of a box's edges, in strides from its position: without it the head's ReLU starts at zero gradient."""

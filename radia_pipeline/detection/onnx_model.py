@@ -13,8 +13,8 @@ import numpy as np
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import NotTrained
-from radia_pipeline.learning.inputs import prepare
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.training.inputs import prepare
 
 ONNX_FILE = "model.onnx"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from radia_pipeline.learning.recipe_schema import InputSection
+from radia_pipeline.training.recipe_schema import InputSection
 
 
 @dataclass(frozen=True)

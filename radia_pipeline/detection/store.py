@@ -18,7 +18,7 @@ from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import DamagedFile, NotTrained
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import model_store
+from radia_pipeline.training import model_store
 
 FINGERPRINT_CHARACTERS = 16
 DECIDING = ("config.py", "data.py", "decode.py", "loss.py", "model.py", "train.py")

@@ -29,8 +29,11 @@ from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import lifecycle, model_store
-from radia_pipeline.learning.checkpoints import (
+from radia_pipeline.localisation.average_precision import Reference, score_boxes
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.processes import lifecycle
+from radia_pipeline.training import model_store
+from radia_pipeline.training.checkpoints import (
     Progress,
     load_checkpoint,
     load_tensors,
@@ -40,15 +43,13 @@ from radia_pipeline.learning.checkpoints import (
     save_checkpoint,
     save_tensors,
     select,
-)  # fmt: skip
-from radia_pipeline.learning.inference import load_classifier
-from radia_pipeline.learning.inputs import GREY_MAX, to_channels
-from radia_pipeline.learning.optimization import learning_rate
-from radia_pipeline.learning.packed import PackedImages
-from radia_pipeline.learning.recipe_schema import ScheduleSection
-from radia_pipeline.learning.sampler import generator
-from radia_pipeline.localisation.average_precision import Reference, score_boxes
-from radia_pipeline.localisation.boxes import Boxes
+)
+from radia_pipeline.training.inference import load_classifier
+from radia_pipeline.training.inputs import GREY_MAX, to_channels
+from radia_pipeline.training.optimization import learning_rate
+from radia_pipeline.training.packed import PackedImages
+from radia_pipeline.training.recipe_schema import ScheduleSection
+from radia_pipeline.training.sampler import generator
 
 OnEvent = Callable[[dict[str, Any]], None]
 STOPPING_IOU = 0.3

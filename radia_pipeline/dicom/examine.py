@@ -12,17 +12,18 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from radia_pipeline.dicom import container as dicom_container
 from radia_pipeline.dicom import facts as header_facts
-from radia_pipeline.dicom import png16, reasons, render, views
-from radia_pipeline.dicom.audit import audit
-from radia_pipeline.dicom.container import Container
-from radia_pipeline.dicom.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.dicom import png16, render, views
 from radia_pipeline.dicom.phash import perceptual_hash
 from radia_pipeline.dicom.pixel_checks import remarks
-from radia_pipeline.dicom.policy import Policy, policy_of
-from radia_pipeline.dicom.reasons import Refusal
 from radia_pipeline.lake.hashing import pixel_sha256
+from radia_pipeline.privacy import container as dicom_container
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.container import Container
+from radia_pipeline.privacy.header import audit
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.privacy.policy import Policy, policy_of
+from radia_pipeline.privacy.reasons import Refusal
 
 RULES_VERSION = "3"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
@@ -154,7 +155,7 @@ def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: 
     """Refuse burned-in text; return True where it was looked for. ``must``: in the whole picture."""
     if not task.reads_text:
         return False
-    from radia_pipeline.dicom.ocr import find_text
+    from radia_pipeline.privacy.prints import find_text
 
     rule = find_text(picture.shown, policy.ocr_allowed, whole=must)
     if rule is not None:

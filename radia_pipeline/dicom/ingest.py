@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Literal
 
 from radia_pipeline.dicom import examine as examination
-from radia_pipeline.dicom import ocr as text_reading
-from radia_pipeline.dicom import pool, publish, reasons
+from radia_pipeline.dicom import pool, publish
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
-from radia_pipeline.dicom.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.dicom.policy import policy_of
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.privacy import prints as text_reading
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.privacy.policy import policy_of
 from radia_pipeline.sources.base import ImageFacts, Source
 
 _COMMIT_FILES, _COMMIT_S = 256, 5.0

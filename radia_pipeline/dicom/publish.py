@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.contracts.tables import contract
-from radia_pipeline.dicom import reasons
 from radia_pipeline.dicom.journal import Entry, Journal
 from radia_pipeline.dicom.resolve import Candidate, Resolution, resolve
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake.atomic import sync_folder, writable
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.privacy import reasons
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.learning.inputs import Placement, placement
+from radia_pipeline.training.inputs import Placement, placement
 
 DEFAULT_THRESHOLD_SHARE = 0.6  # where no drawn box can choose it; maps of few positions spread beyond the finding
 TIGHTENING = 1.12  # factor between two tries when a component is larger than its class can be

@@ -19,12 +19,12 @@ from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning.inference import latest_model, load_classifier
-from radia_pipeline.learning.inputs import GREY_MAX, to_channels
-from radia_pipeline.learning.packed import PackedImages, Wanted, pack
-from radia_pipeline.learning.studies import LATERAL, label_matrix
 from radia_pipeline.localisation.boxes import Frame
 from radia_pipeline.localisation.maps import explain
+from radia_pipeline.training.inference import latest_model, load_classifier
+from radia_pipeline.training.inputs import GREY_MAX, to_channels
+from radia_pipeline.training.packed import PackedImages, Wanted, pack
+from radia_pipeline.training.studies import LATERAL, label_matrix
 
 BATCH = 32
 KEYS = ("source", "image_id", "study_id", "patient_key", "group_id", "path", "view", "width_px", "height_px", "pool")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from radia_pipeline.errors import UnknownName
-from radia_pipeline.learning.heads import PcamHead
+from radia_pipeline.training.heads import PcamHead
 
 GRADIENT_METHODS = ("gradcam", "hirescam", "gradcam++", "layercam")
 METHODS = (*GRADIENT_METHODS, "pcam")

@@ -1,7 +1,7 @@
 """Models in MLflow: a folder of safetensors weights and JSON/YAML settings, its registered name and its aliases.
 
 Nothing is pickled and no MLflow flavour is used: a model is rebuilt by our code from its settings. Not here: how a
-model is built or loaded (``learning``, ``detection``).
+model is built or loaded (``training``, ``detection``).
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ import gzip
 import cv2
 import pytest
 
-from radia_pipeline.cohort.labels import build_labels
 from radia_pipeline.cohort.manifest import build_manifest
 from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.defs.tables import as_metadata
 from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.labels.build import build_labels
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.sources.registry import source
 from radia_pipeline_tests.cohort.lakes import KEYS, new_lake

@@ -15,10 +15,10 @@ from radia_pipeline.cohort.evaluation_sets import QUOTAS, build_evaluation_sets,
 from radia_pipeline.cohort.export import FORMATS, export_manifest
 from radia_pipeline.cohort.manifest import QUALITY_LIMITED_WEIGHT, build_manifest
 from radia_pipeline.cohort.profile import benjamini_hochberg, build_data_profile, two_proportions
-from radia_pipeline.cohort.profile_page import publish_data_profile, write_profile_page
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable, UnknownName
+from radia_pipeline.pages.data_profile import publish_data_profile, write_profile_page
 from radia_pipeline_tests.cohort.lakes import KEYS, new_lake
 from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
 

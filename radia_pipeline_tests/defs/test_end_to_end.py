@@ -9,15 +9,15 @@ import dagster as dg
 import pyarrow.compute as pc
 import pytest
 
-from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.pipeline import execute, make_plan
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
-from radia_pipeline.summary import as_text, collect
 from radia_pipeline.tracking.client import Tracker
+from radia_pipeline.usecases.summary import as_text, collect
 
 RECIPES = ("smoke_linear", "smoke_pcam")
 SOURCES = ["ccsmtl", "nih_cxr14"]

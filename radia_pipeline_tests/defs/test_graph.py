@@ -8,14 +8,14 @@ import dagster as dg
 import pytest
 
 from radia_pipeline.contracts.tables import contract_names
-from radia_pipeline.definitions import build_defs
+from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import SETTINGS
 from radia_pipeline.defs.jobs import GROUP_JOBS
 from radia_pipeline.defs.picture import draw
 from radia_pipeline.defs.pipeline import as_error, make_plan
 from radia_pipeline.errors import BadTable, RunFailed, UnknownName
-from radia_pipeline.learning.recipes import recipe_names
 from radia_pipeline.sources.registry import registered
+from radia_pipeline.training.recipes import recipe_names
 
 SNAPSHOT = Path(__file__).with_name("graph.txt")
 RECIPES = ("demo_linear", "demo_pcam")

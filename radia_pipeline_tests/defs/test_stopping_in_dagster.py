@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
-from radia_pipeline.defs.servers import HOST, dagster_command, environment, free_port, running
+from radia_pipeline.defs.ui import HOST, dagster_command, environment, free_port, running
 from radia_pipeline.lake.settings import change_settings
-from radia_pipeline_tests.learning.synthetic import write_lake
+from radia_pipeline_tests.training.synthetic import write_lake
 
 RECIPE = "demo_linear"
 STOP_WITHIN_S = 30.0

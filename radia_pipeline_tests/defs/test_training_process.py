@@ -14,21 +14,21 @@ import dagster as dg
 import pytest
 import yaml
 
-from radia_pipeline import cli
-from radia_pipeline.definitions import build_defs
+from radia_pipeline.cli.main import main
+from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import MAX_RUNTIME_S
 from radia_pipeline.defs.pipeline import instance_of
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.sweep_process import sweep_tracked
+from radia_pipeline.defs.sweep import sweep_tracked
 from radia_pipeline.defs.training import classifier_asset
 from radia_pipeline.defs.training_lines import ProgressLines
 from radia_pipeline.defs.training_process import train_tracked
 from radia_pipeline.errors import RunFailed
-from radia_pipeline.learning.lifecycle import LAST_RESORT_S, PARENT_VARIABLE, StopRequest, started_at
-from radia_pipeline.learning.recipes import load_recipe
+from radia_pipeline.processes.lifecycle import LAST_RESORT_S, PARENT_VARIABLE, StopRequest, started_at
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.provenance import TAG_RECIPE
-from radia_pipeline_tests.learning.synthetic import tiny_recipe, write_lake
+from radia_pipeline.training.recipes import load_recipe
+from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ def test_dagster_and_radia_train_do_the_same_and_dagster_shows_it(lake, capsys):
     assert "data:image/png" in shown["empty_image"]
     assert Path(shown["training_batch"]).is_file()
     assert shown["recipe"]["optimizer"]["lr"] == load_recipe("smoke_linear").optimizer.lr
-    assert cli.main(["train", "smoke_linear", "--lake", str(lake.root), "--json"]) == 0
+    assert main(["train", "smoke_linear", "--lake", str(lake.root), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer["reused"] is True
     assert answer["mlflow_run_id"] == shown["mlflow_run_id"]
@@ -207,7 +207,7 @@ def test_an_interrupt_leaves_a_checkpoint_within_30_seconds(lake, tmp_path):
 
 def test_a_trainer_that_cannot_end_a_step_ends_by_force(tmp_path):
     code = (
-        "import time\nfrom radia_pipeline.learning import lifecycle\nlifecycle.LAST_RESORT_S = 1.0\n"
+        "import time\nfrom radia_pipeline.training import lifecycle\nlifecycle.LAST_RESORT_S = 1.0\n"
         "with lifecycle.stop_on_signals(lifecycle.StopRequest()):\n    print('on', flush=True)\n    time.sleep(60)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
@@ -259,10 +259,10 @@ def check_nesting(lake, parent: str, trials: int) -> None:
 
 def test_radia_sweep_answers_in_json(lake, tmp_path, capsys):
     path = recipe_file(tmp_path, "asked", sweep=RANGES, training={"max_epochs": 1})
-    assert cli.main(["sweep", path, "--trials", "1", "--lake", str(lake.root), "--json"]) == 0
+    assert main(["sweep", path, "--trials", "1", "--lake", str(lake.root), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer["trials"] == 1
     assert set(answer["best_options"]) == set(RANGES)
     plain = recipe_file(tmp_path, "plain")
-    assert cli.main(["sweep", plain, "--lake", str(lake.root)]) == 2
+    assert main(["sweep", plain, "--lake", str(lake.root)]) == 2
     assert "declares no ranges" in capsys.readouterr().err

@@ -11,9 +11,9 @@ from radia_pipeline.detection.decode import positions
 from radia_pipeline.detection.model import Detector, start_from_classifier
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
-from radia_pipeline.learning.models import Classifier
-from radia_pipeline.learning.recipe_schema import Recipe
-from radia_pipeline.learning.recipes import load_recipe, parse_recipe
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.recipes import load_recipe, parse_recipe
 from radia_pipeline_tests.detection.worlds import small_config, toy_recipe
 
 

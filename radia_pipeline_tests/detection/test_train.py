@@ -11,8 +11,8 @@ from radia_pipeline.detection import store
 from radia_pipeline.detection.inference import SCHEMA, detect
 from radia_pipeline.detection.train import train_detector
 from radia_pipeline.errors import AlreadyRunning, DamagedFile, EmptyPool, NotTrained
-from radia_pipeline.learning.lifecycle import StopRequest
-from radia_pipeline.learning.model_store import read_weights
+from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.training.model_store import read_weights
 from radia_pipeline_tests.detection.worlds import HEIGHT, SOURCE, WIDTH, make_world, small_config
 
 

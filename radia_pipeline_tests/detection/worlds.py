@@ -13,10 +13,10 @@ import torch
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import model_store
-from radia_pipeline.learning.models import Classifier
-from radia_pipeline.learning.recipe_schema import Recipe
-from radia_pipeline.learning.recipes import parse_recipe
+from radia_pipeline.training import model_store
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.recipes import parse_recipe
 
 SOURCE = "nih_cxr14"
 RECIPE = "toy"

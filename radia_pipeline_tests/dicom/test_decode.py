@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radia_pipeline.dicom import codestream, reasons
-from radia_pipeline.dicom.container import parse
+from radia_pipeline.dicom import codestream
 from radia_pipeline.dicom.decode import stored_values
 from radia_pipeline.dicom.facts import pixel_facts
-from radia_pipeline.dicom.limits import Limits
-from radia_pipeline.dicom.reasons import Refusal
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.container import parse
+from radia_pipeline.privacy.limits import Limits
+from radia_pipeline.privacy.reasons import Refusal
 from radia_pipeline_tests.dicom import files
 
 

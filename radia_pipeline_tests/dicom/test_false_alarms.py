@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmwrite
 from pydicom.encaps import encapsulate
 
-from radia_pipeline.dicom import ocr, reasons
 from radia_pipeline.dicom.examine import Task, Verdict, examine
 from radia_pipeline.phantom.radiograph import Film, take
+from radia_pipeline.privacy import prints, reasons
 from radia_pipeline_tests.dicom import files
 
 LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91")
 SYNTAXES = (*files.EXACT, *LOSSY)
-needs_tesseract = pytest.mark.skipif(not ocr.is_available(), reason="Tesseract is not installed")
+needs_tesseract = pytest.mark.skipif(not prints.is_available(), reason="Tesseract is not installed")
 
 
 def film(number: int, size_px: int = 700) -> np.ndarray:

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from radia_pipeline.dicom.container import parse
 from radia_pipeline.dicom.facts import pixel_facts
 from radia_pipeline.dicom.greyscale import window
 from radia_pipeline.dicom.render import picture_of_dicom, stored_image
 from radia_pipeline.dicom.resample import area_average, fitted_size
+from radia_pipeline.privacy.container import parse
 from radia_pipeline_tests.dicom import files
 
 

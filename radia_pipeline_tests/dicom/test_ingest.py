@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radia_pipeline.dicom import png16, pool, reasons, render, worker
+from radia_pipeline.dicom import png16, pool, render, worker
 from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
 from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.privacy import reasons
 from radia_pipeline_tests.dicom import files
 
 TABLES = ("images", "quarantine", "duplicates")
@@ -293,7 +294,7 @@ def _is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("ocr", ["auto", "off"])
 def test_the_real_delivery_ends_as_its_contents_say(ocr, real_root, tmp_path, keys) -> None:
-    from radia_pipeline.dicom.ocr import is_available
+    from radia_pipeline.privacy.prints import is_available
     from radia_pipeline.sources.registry import source
 
     if ocr == "auto" and not is_available():

@@ -10,9 +10,9 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.panel import Panel, rows_of
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import model_store
-from radia_pipeline.learning.models import Classifier
-from radia_pipeline.learning.recipes import parse_recipe
+from radia_pipeline.training import model_store
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline_tests.evaluation.worlds import key
 
 SOURCE, WIDTH, HEIGHT = "nih_cxr14", 96, 64

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from radia_pipeline.learning.heads import HEADS
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.training.heads import HEADS
 
 
 class TinyClassifier(nn.Module):

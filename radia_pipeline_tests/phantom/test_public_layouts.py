@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 
 from radia_pipeline.contracts.sheets import source_sheet
-from radia_pipeline.dicom.audit import audit_file
 from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.layouts import chexpert, mimic_cxr, padchest, vindr_cxr
 from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.privacy.header import audit_file
 from radia_pipeline.sources import registry
 
 PUBLIC = ("chexpert", "mimic_cxr", "padchest", "vindr_cxr")

@@ -1,0 +1,1 @@
+"""The command ``radia``: one file a command, thin. Nothing is computed here."""

@@ -1,0 +1,56 @@
+"""The assembly: assets, jobs, schedules and resources of one lake put together. Nothing is defined here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from radia_pipeline.defs import cohort, ingest, labels
+from radia_pipeline.defs.evaluation import evaluation_assets
+from radia_pipeline.defs.jobs import group_jobs
+from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
+from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
+from radia_pipeline.lake.lake import default_root
+from radia_pipeline.lake.settings import read_settings
+from radia_pipeline.training.recipes import load_recipe, recipe_names
+
+
+def build_defs(
+    *,
+    lake_root: Path | None = None,
+    recipes: tuple[str, ...] | None = None,
+    resources: Mapping[str, object] | None = None,
+) -> dg.Definitions:
+    """Assemble the graph for a lake. ``recipes``: those of the lake's settings, else all that ship."""
+    root = (lake_root or default_root()).absolute()
+    chosen = recipes or read_settings(root).recipes or recipe_names()
+    return dg.Definitions(
+        assets=[
+            *ingest.ASSETS,
+            *labels.ASSETS,
+            *cohort.ASSETS,
+            *(classifier_asset(load_recipe(name)) for name in chosen),
+            *evaluation_assets(chosen),
+            *localisation_assets(chosen),
+            detector,
+            build_detector_scorecard,
+        ],
+        jobs=[*group_jobs(), upkeep],
+        schedules=[upkeep_nightly],
+        resources={
+            "radia": Radia(lake_root=os.fspath(root)),
+            "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_S),
+            **(resources or {}),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the lake that RADIA_LAKE names."""
+    return build_defs()

@@ -1,0 +1,125 @@
+"""``radia run``: find the deliveries, remember them with the lake, run the graph, say what came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.errors import BadInput
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import Settings, change_settings, read_settings
+from radia_pipeline.processes.progress import Progress, say
+from radia_pipeline.sources.registry import locate_all
+from radia_pipeline.usecases.summary import as_text, collect
+
+CPU_RECIPES = ("demo_linear", "demo_pcam")
+"""What a lake trains until somebody chooses: small enough for a machine without a GPU."""
+
+
+def run_pipeline(
+    lake_root: Path | None,
+    *,
+    sources_root: Path | None,
+    sources: Sequence[str] = (),
+    until: str | None = None,
+    recipes: Sequence[str] = (),
+    ocr: str | None = None,
+    official_split: str | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``."""
+    lake = Lake.open(lake_root)
+    Pseudonymizer.from_environment(lake)
+    _require_official_split(lake, official_split)
+    settings = _settings(lake, sources_root, recipes, ocr, official_split)
+    present, absent = locate_all(Path(settings.sources_root), sources or None)
+    for name in absent:
+        say(f"Source {name}: absent under {settings.sources_root}, skipped.")
+    outcome = execute_graph(lake, list(present), until)
+    summary = {**collect(lake), "absent": list(absent), "failed": outcome.failed, "notes": outcome.notes}
+    text = as_text(summary)
+    if "models" in summary:
+        summary["report"] = os.fspath(write_report(lake, summary))
+        text += f"\n\nReport: {summary['report']}\nLook around: make ui LAKE={lake.root}"
+    return summary, text
+
+
+def write_report(lake: Lake, summary: dict[str, Any]) -> Path:
+    """Write the HTML report into the lake and return its path."""
+    from radia_pipeline.pages.run_report import write_html_report
+
+    return write_html_report(lake, (lake.root / "report.html").absolute(), summary)
+
+
+def _require_official_split(lake: Lake, official_split: str | None) -> None:
+    """Refuse another choice than the lake's before any work is done; pools are for ever."""
+    if official_split is not None:
+        from radia_pipeline.cohort.official import policy_of
+
+        policy_of(lake, official_split)
+
+
+def _settings(
+    lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr: str | None, official_split: str | None
+) -> Settings:
+    from radia_pipeline.training.recipes import load_recipe
+
+    known = read_settings(lake.root)
+    root = str(Path(sources_root).absolute()) if sources_root is not None else known.sources_root
+    if root is None:
+        raise BadInput("No deliveries were named", do="give --sources-root DIR, the folder that holds the datasets")
+    chosen = tuple(recipes) or known.recipes or CPU_RECIPES
+    for name in chosen:
+        load_recipe(name)
+    return change_settings(
+        lake.root,
+        sources_root=root,
+        recipes=chosen,
+        ocr=ocr or known.ocr,
+        official_split=official_split or known.official_split,
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``failed``: source or step -> why. ``notes``: what did not fit in the input, by source (or ``all``), in words."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> Outcome:
+    """Run the graph for these sources with progress on standard error."""
+    from radia_pipeline.defs.build import build_defs
+    from radia_pipeline.defs.pipeline import StepReport, execute, make_plan
+    from radia_pipeline.defs.resources import listen
+
+    definitions = build_defs(lake_root=lake.root)
+    plan = make_plan(definitions, sources, until)
+    bar = Progress()
+    outcome = Outcome()
+
+    def started(title: str, partition: str | None) -> None:
+        say(f"▸ {title}" + (f" [{partition}]" if partition else ""))
+
+    def ended(report: StepReport) -> None:
+        bar.close()
+        if report.error:
+            outcome.failed[report.partition or report.name] = report.error
+            say(f"  {report.name} failed after {report.duration_s:.0f} s: {report.error}")
+        else:
+            say(f"  {report.name} done in {report.duration_s:.0f} s")
+        for note in report.notes:
+            outcome.notes.setdefault(report.partition or "all", []).append(note)
+            say(f"  Note: {note}")
+
+    stop = listen(bar)
+    try:
+        execute(definitions, lake, plan, on_start=started, on_end=ended)
+    finally:
+        stop()
+        bar.close()
+    return outcome

@@ -1,0 +1,55 @@
+"""A sweep with its MLflow runs: one parent, one nested run a trial. ``radia sweep`` calls it; the search is a domain
+function (``training.sweeps``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.defs.training_process import OnEvent, classifier_job, manifest_version, run_tracked
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
+from radia_pipeline.training.recipe_schema import Recipe
+
+
+def sweep_tracked(name: str, lake: Lake, *, trials: int, on_event: OnEvent) -> dict[str, Any]:
+    """Search a recipe's ranges until ``trials`` have ended; returns the best options and the parent's run id.
+
+    Interrupted, it leaves a checkpoint, and the same call goes on with the same trial.
+    """
+    from radia_pipeline.tracking.client import Tracker
+    from radia_pipeline.tracking.provenance import provenance_tags
+    from radia_pipeline.tracking.recorder import parent_run
+    from radia_pipeline.training.recipes import load_recipe
+    from radia_pipeline.training.sweeps import Trial, identity, sweep
+
+    recipe, stop = load_recipe(name), StopRequest()
+    tags = provenance_tags(
+        recipe=recipe.name,
+        recipe_hash=f"sweep {identity(recipe, lake)}",
+        manifest_version=manifest_version(lake),
+        vocabulary_version=vocabulary().version,
+    )
+    title = f"sweep {recipe.name}"
+    with stop_on_signals(stop), parent_run(Tracker(lake), title, {"trials": trials}, tags) as parent:
+
+        def train_one(chosen: Recipe) -> Any:
+            job = classifier_job(chosen, lake, force=False, stop=stop)
+            more = parent.nested_tags()
+            return run_tracked(job, lake, on_event=on_event, more_tags=more, is_registered=False)[0]
+
+        def on_trial(trial: Trial) -> None:
+            if trial.metric is not None:
+                parent.run.log_metrics({"trial/metric": trial.metric}, step=trial.number)
+                parent.run.flush()
+
+        found = sweep(recipe, lake, trials=trials, train_one=train_one, on_event=on_event, on_trial=on_trial)
+        parent.run.log_metrics({"best/metric": found.best_metric}, step=found.trials)
+        parent.run.log_tags({f"radia.best.{option}": str(value) for option, value in found.best_options.items()})
+    return {
+        "recipe": found.recipe,
+        "trials": found.trials,
+        "best_metric": found.best_metric,
+        "best_options": found.best_options,
+        "mlflow_run_id": parent.run.run_id,
+    }

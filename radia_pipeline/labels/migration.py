@@ -1,0 +1,206 @@
+"""Brings a lake from the vocabulary that it speaks to the installed one: its labels across, the rest to be made again.
+
+What a migration is stands in ``contracts.migrations``. Pools never look at labels, so that no patient moves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from radia_pipeline.contracts.label_values import MISSING, merged, resolve
+from radia_pipeline.contracts.migrations import ADD, RETIRE, Migration, Step, renamed, steps_of
+from radia_pipeline.contracts.sheets import known_sources, source_sheet
+from radia_pipeline.contracts.tables import contract, contract_names
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import MissingTable
+from radia_pipeline.labels.build import origins
+from radia_pipeline.labels.table import ORIGIN_CODE, ORIGINS, codes_of, long_table
+from radia_pipeline.lake import atomic
+from radia_pipeline.lake.lake import Lake
+
+RENAMED = ("report_mentions", "box_annotations", "pseudo_boxes")
+"""Tables whose rows each name one class: they follow it, or go with it."""
+KEPT = ("label_reviews",)
+"""What people said stays in the words in which they said it."""
+
+
+@dataclass(frozen=True)
+class VocabularyMigration:
+    """``migrated``: tables brought across; ``rebuild``: withdrawn ones, to be made again by ``radia run``."""
+
+    before: str
+    after: str
+    applied: tuple[str, ...]
+    migrated: tuple[str, ...] = ()
+    rebuild: tuple[str, ...] = ()
+    rows_of_retired_classes: int = 0
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said of each class: ``said`` and ``origin`` by class name, int8 (studies,)."""
+
+    said: dict[str, np.ndarray]
+    origin: dict[str, np.ndarray]
+
+
+def migrate_lake(lake: Lake) -> VocabularyMigration:
+    """Bring a lake to the installed vocabulary; a lake that speaks it already is left as it is.
+
+    Labels, mentions and boxes are brought across. Labels of a source that labels an added class cannot be: what it says
+    of that class stands in its delivery, so they are withdrawn, as is everything made from labels; ``radia run`` makes
+    it again. Versions stay. Safe to repeat after a kill: the lake's own version changes last. Raises VocabularyMismatch
+    where no migration leads here.
+    """
+    words = vocabulary()
+    before = lake.vocabulary_version
+    path = words.way_from(before)
+    if not path:
+        return VocabularyMigration(before, before, ())
+    migrated, rebuild, lost = [], [], 0
+    with lake.lock("vocabulary"):
+        for table, partition in _speaking(lake):
+            data = _across(lake, table, partition, path)
+            if data is None:
+                lake.withdraw(table, partition)
+                rebuild.append(f"{table}/{partition}")
+                continue
+            lost += pq.read_metadata(lake.path(table, partition)).num_rows - len(data) if table in RENAMED else 0
+            lake.write(table, data, partition)
+            migrated.append(f"{table}/{partition}")
+        applied = tuple(migration.name for migration in path)
+        _mark(lake, words.version, applied)
+    return VocabularyMigration(before, words.version, applied, tuple(migrated), tuple(rebuild), lost)
+
+
+def _speaking(lake: Lake) -> Iterator[tuple[str, str]]:
+    for table in contract_names():
+        if contract(table).speaks_vocabulary:
+            yield from ((table, partition) for partition in lake.partitions(table))
+
+
+def _across(lake: Lake, table: str, partition: str, path: Sequence[Migration]) -> pa.Table | None:
+    """Return a table in the installed vocabulary, None where it has to be made again."""
+    data = pq.read_table(lake.path(table, partition), partitioning=None).replace_schema_metadata(None)
+    if table in KEPT:
+        return data
+    added = {name for step in steps_of(path) if step.kind == ADD for name in step.names}
+    is_new_to_source = partition in known_sources() and bool(added & source_sheet(partition).labelled)
+    if table == "labels":
+        return None if is_new_to_source else labels_across(data, partition, path)
+    if table not in RENAMED or is_new_to_source:
+        return None
+    names = [name and renamed(name, path) for name in data.column("class").to_pylist()]
+    kept = [new is not None or old is None for new, old in zip(names, data.column("class").to_pylist())]
+    column = data.schema.get_field_index("class")
+    return data.set_column(column, "class", pa.array(names, pa.string())).filter(pa.array(kept, pa.bool_()))
+
+
+def labels_across(data: pa.Table, source: str, path: Sequence[Migration]) -> pa.Table:
+    """Return a source's ``labels`` in the installed vocabulary: said values merged, values resolved anew."""
+    words, sheet = vocabulary(), source_sheet(source)
+    studies = data.column("study_id").combine_chunks().dictionary_encode()
+    rows = studies.indices.to_numpy(zero_copy_only=False)
+    patients = pa.array(_first(rows, len(studies.dictionary)))
+    old = _old_columns(data, rows, len(studies.dictionary))
+    new = said_across(old, path)
+    shape = (len(studies.dictionary), len(words.classes))
+    said = np.full(shape, MISSING, dtype=np.int8)
+    base = np.full(shape, ORIGIN_CODE[sheet.raw.get("label_origin", "table")], dtype=np.int8)
+    for column, name in enumerate(words.classes):
+        if name in new.said:
+            said[:, column] = new.said[name]
+            base[:, column] = np.where(new.said[name] == MISSING, base[:, column], new.origin[name])
+    value = resolve(said, sheet.labelled)
+    keys = data.column("patient_key").combine_chunks().take(patients)
+    return long_table(source, studies.dictionary, keys, said, value, origins(said, value, base))
+
+
+def _first(rows: np.ndarray, studies: int) -> np.ndarray:
+    first = np.zeros(studies, dtype=np.int64)
+    first[rows[::-1]] = np.arange(len(rows))[::-1]
+    return first
+
+
+def _old_columns(data: pa.Table, rows: np.ndarray, studies: int) -> _Said:
+    names = data.column("class").to_numpy(zero_copy_only=False)
+    said = data.column("said").fill_null(MISSING).to_numpy().astype(np.int8)
+    origin = codes_of(data.column("origin"), ORIGINS)
+    columns = _Said({}, {})
+    for name in sorted(set(names.tolist())):
+        mine = names == name
+        for target, values in ((columns.said, said), (columns.origin, origin)):
+            target[name] = np.full(studies, MISSING, dtype=np.int8)
+            target[name][rows[mine]] = values[mine]
+    return columns
+
+
+def said_across(old: _Said, path: Sequence[Migration]) -> _Said:
+    """Follow what was said of each class along a way; an added class has no entry at its end."""
+    said, origin = dict(old.said), dict(old.origin)
+    for step in steps_of(path):
+        parts = [name for name in step.names if name in said]
+        if step.kind == ADD or not parts:
+            continue
+        if step.kind != RETIRE:
+            own = said.get(step.into)
+            together = merged([said[name] for name in parts], own)
+            source = np.full(len(together), MISSING, dtype=np.int8)
+            for name in (*([step.into] if own is not None else []), *parts)[::-1]:
+                source = np.where(said[name] == together, origin[name], source)
+            said[step.into], origin[step.into] = together, source
+        for name in parts:
+            del said[name], origin[name]
+    return _Said(said, origin)
+
+
+def reviews_across(
+    verdicts: Mapping[tuple[str, str], tuple[str, int]], path: Sequence[Migration]
+) -> dict[tuple[str, str], int]:
+    """Follow reviewers' verdicts, given in the words of their day, to the end of a way.
+
+    ``verdicts``: (study, class) → (order, value). A verdict on the class into which others were merged replaces those
+    on the others that were given before it.
+    """
+    by_study: dict[str, dict[str, tuple[str, int]]] = {}
+    for (study, name), verdict in verdicts.items():
+        by_study.setdefault(study, {})[name] = verdict
+    added: set[str] = set()
+    for step in steps_of(path):
+        if step.kind == ADD:
+            added |= set(step.names)
+        else:
+            for said in by_study.values():
+                _review_across(said, step, is_new=step.into in added)
+    return {(study, name): value for study, said in by_study.items() for name, (_, value) in said.items()}
+
+
+def _review_across(said: dict[str, tuple[str, int]], step: Step, *, is_new: bool) -> None:
+    """Apply one merge or retirement to a study's verdicts, in place."""
+    parts = {name: said.pop(name) for name in step.names if name in said}
+    if not parts or step.kind == RETIRE:
+        return
+    last, own = max(order for order, _ in parts.values()), said.get(step.into)
+    if own is not None and own[0] > last:
+        return
+    values = [np.array([parts[name][1] if name in parts else MISSING], dtype=np.int8) for name in step.names]
+    kept = None if is_new and own is None else np.array([own[1] if own else MISSING], dtype=np.int8)
+    together = int(merged(values, kept)[0])
+    if together != MISSING:
+        said[str(step.into)] = (last, together)
+
+
+def _mark(lake: Lake, version: str, applied: Sequence[str]) -> None:
+    marker = lake.root / "lake.json"
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingTable(f"There is no lake at {lake.root}", do="name another with --lake") from None
+    content |= {"vocabulary_version": version, "migrations": [*content.get("migrations", []), *applied]}
+    atomic.write_text(marker, json.dumps(content) + "\n")

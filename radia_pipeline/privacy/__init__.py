@@ -1,0 +1,1 @@
+"""Who could be recognised: policy, header, every byte of a file, print in pixels, free text. It changes nothing."""

@@ -1,0 +1,141 @@
+"""Finished models at work: load, score studies, write the ``predictions`` table, answer for single images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import torch
+
+from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadInput, EmptyPool
+from radia_pipeline.training import distributed, model_store, packed
+from radia_pipeline.training.inputs import empty_image, prepare
+from radia_pipeline.training.loader import BatchLoader
+from radia_pipeline.training.model_store import latest_model
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.preparation import wanted_images
+from radia_pipeline.training.recipes import parse_recipe
+from radia_pipeline.training.studies import Studies, evaluation_labels, pool_studies, read_manifest
+
+__all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest", "score_studies"]
+
+
+def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Classifier:
+    """Rebuild a finished model, in evaluation mode.
+
+    Raises NotTrained, DamagedFile, or VocabularyMismatch when it speaks another vocabulary than the installed one.
+    """
+    card = model_store.read_card(Path(model_dir))
+    vocabulary().require(card["vocabulary_version"], f"The model {Path(model_dir).name}")
+    content = {**card["recipe"], "model": {**card["recipe"]["model"], "pretrained": False}}
+    classifier = Classifier(parse_recipe(content))
+    classifier.load_state_dict(model_store.read_weights(Path(model_dir)))
+    return classifier.to(device).eval()
+
+
+@torch.no_grad()
+def score_studies(
+    model: Classifier, loader: BatchLoader, device: torch.device, between: Callable[[], None] = lambda: None
+) -> np.ndarray:
+    """Return logits float64 (n, 21) of the loader's studies, in order, the same on every process."""
+    rows, index = [], []
+    dtype = next(model.parameters()).dtype
+    for batch in loader.evaluation(rank=distributed.rank(), world=distributed.world()):
+        batch = batch.to(device, dtype, channels_last=loader.recipe.training.channels_last)
+        rows.append(model(batch.images, batch.present).double().cpu().numpy())
+        index.append(batch.index.cpu().numpy())
+        between()
+    classes = len(model.class_names)
+    mine = np.concatenate(rows) if rows else np.empty((0, classes))
+    where = np.concatenate(index) if index else np.empty(0, dtype=np.int64)
+    return distributed.gather_rows(where, mine, len(loader.studies))
+
+
+@torch.no_grad()
+def empty_answer(model: Classifier, device: torch.device) -> tuple[dict[str, float], np.ndarray]:
+    """Return what the model says without evidence: probabilities of an empty image, and the head's maps (21, h, w)."""
+    image = torch.from_numpy(empty_image(model.input))[None].to(device, next(model.parameters()).dtype)
+    answer = model.probabilities(model(image[None], torch.ones(1, 1, dtype=torch.bool, device=device)))[0]
+    maps = model.head_maps(model.feature_map(image))[0].float().cpu().numpy()
+    return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}, maps
+
+
+def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = ("validation", "test"), *, workers: int = 1) -> Any:
+    """Score whole pools with the recipe's newest model and write ``predictions/<recipe>``; returns the WriteResult.
+
+    ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
+    compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
+    Raises NotTrained, EmptyPool.
+    """
+    folder = latest_model(lake, recipe_name)
+    recipe = parse_recipe(model_store.read_card(folder)["recipe"])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_classifier(folder, device).to(memory_format=torch.channels_last)
+    manifest, _ = read_manifest(lake, recipe.data.sources)
+    images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
+    tables = []
+    for pool in pools:
+        try:
+            studies = pool_studies(manifest, recipe, pool, images.row_of_image)
+        except EmptyPool:
+            continue
+        logits = score_studies(model, BatchLoader(studies, images, recipe, workers=workers), device)
+        tables.append(_prediction_table(recipe_name, pool, studies, model, logits))
+    if not tables:
+        raise EmptyPool(f"Pools {', '.join(pools)} hold no study", do="materialize splits and manifest")
+    return lake.write("predictions", pa.concat_tables(tables), partition=recipe_name)
+
+
+@torch.no_grad()
+def predict_images(
+    model_dir: Path, images: Sequence[Path | str | np.ndarray], *, batch_size: int = 16
+) -> list[dict[str, float]]:
+    """Return class probabilities for each image, read as a study of one view.
+
+    ``images``: paths of PNG files or arrays (H, W), uint8 or uint16, bright = dense. Raises BadInput.
+    """
+    model = load_classifier(model_dir)
+    answers: list[dict[str, float]] = []
+    for start in range(0, len(images), batch_size):
+        tensors = [prepare(_read(image), model.input) for image in images[start : start + batch_size]]
+        batch = torch.from_numpy(np.stack(tensors))[:, None]
+        found = model.probabilities(model(batch, torch.ones(batch.shape[:2], dtype=torch.bool))).numpy()
+        answers += [dict(zip(model.class_names, map(float, row))) for row in found]
+    return answers
+
+
+def _read(image: Path | str | np.ndarray) -> np.ndarray:
+    if isinstance(image, np.ndarray):
+        return image
+    found = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
+    if found is None:
+        raise BadInput(f"{image} is no image that can be decoded", accepted="PNG; DICOM through `radia predict`")
+    return cv2.cvtColor(found[..., :3], cv2.COLOR_BGR2GRAY) if found.ndim == 3 else found
+
+
+def _prediction_table(recipe_name: str, pool: str, studies: Studies, model: Classifier, logits: np.ndarray) -> pa.Table:
+    tensor = torch.from_numpy(logits).to(model.prior_shift.device)
+    log_probability = model.log_probabilities(tensor).cpu().numpy()
+    odds = log_probability - np.log(-np.expm1(np.minimum(log_probability, -1e-15)))
+    labels = evaluation_labels(studies)
+    classes, count = len(model.class_names), len(studies)
+    flat = labels.reshape(-1)
+    return pa.table({
+        "recipe": [recipe_name] * (count * classes),
+        "source": np.repeat(studies.source, classes).tolist(),
+        "study_id": np.repeat(studies.study_id, classes).tolist(),
+        "patient_key": np.repeat(studies.patient_key, classes).tolist(),
+        "group_id": np.repeat(studies.group_id, classes).tolist(),
+        "pool": [pool] * (count * classes),
+        "class": list(model.class_names) * count,
+        "logit": odds.reshape(-1),
+        "probability": np.exp(log_probability).reshape(-1),
+        "label": pa.array(flat, mask=(flat == MISSING) | (flat == UNCERTAIN)),
+        "image_count": np.repeat(studies.image_counts, classes),
+    })  # fmt: skip

@@ -1,0 +1,122 @@
+"""Stored grey images -> model tensors: letterbox, min-max, channels, normalisation; and the way back for boxes.
+
+One place for geometry, so that training, prediction and localisation see the same pixels. No tables, no randomness.
+Legend: H, W stored pixels; S side of the square input; C channels (1 or 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from radia_pipeline.errors import BadInput
+from radia_pipeline.training.recipe_schema import InputSection
+
+GREY_MAX = 65535
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLAHE_CLIPS = (2.0, 4.0)
+CLAHE_TILES = (8, 8)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a stored image lies in the square input: input = stored * scale + offset, in pixels."""
+
+    scale: float
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+    size_px: int
+
+    def to_input(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """Map a box (x, y, width, height) from stored-image pixels to input pixels."""
+        return x * self.scale + self.left_px, y * self.scale + self.top_px, width * self.scale, height * self.scale
+
+    def to_stored(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """Map a box (x, y, width, height) from input pixels to stored-image pixels; inverse of ``to_input``."""
+        return (x - self.left_px) / self.scale, (y - self.top_px) / self.scale, width / self.scale, height / self.scale
+
+
+def placement(height_px: int, width_px: int, size_px: int) -> Placement:
+    """Return the centred letterbox of a stored image: aspect kept, zero borders."""
+    scale = size_px / max(height_px, width_px)
+    width, height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    return Placement(scale, (size_px - width) // 2, (size_px - height) // 2, width, height, size_px)
+
+
+def check_stored(image: np.ndarray) -> None:
+    """Raise BadInput unless ``image`` is one grey image as it is stored: (H, W), uint8 or uint16, not empty."""
+    if (
+        not isinstance(image, np.ndarray)
+        or image.ndim != 2
+        or image.dtype not in (np.uint8, np.uint16)
+        or not image.size
+    ):
+        shape = getattr(image, "shape", None)
+        raise BadInput(
+            f"Image of shape {shape} and type {getattr(image, 'dtype', type(image).__name__)}",
+            accepted="(H, W) grey, uint8 or uint16; neither (C, H, W) nor (H, W, C)",
+            do="pass one plane",
+        )
+
+
+def letterbox(image: np.ndarray, size_px: int) -> np.ndarray:
+    """(H, W) uint8 or uint16 -> (S, S) uint16, min-max stretched to the full range; a flat image becomes zeros."""
+    check_stored(image)
+    where = placement(*image.shape, size_px)
+    smaller = where.scale < 1
+    grey = image.astype(np.float32)
+    if grey.shape != (where.height_px, where.width_px):
+        interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        grey = cv2.resize(grey, (where.width_px, where.height_px), interpolation=interpolation)
+    low, high = float(grey.min()), float(grey.max())
+    square = np.zeros((size_px, size_px), dtype=np.uint16)
+    if high > low:
+        stretched = np.rint((grey - low) * (GREY_MAX / (high - low))).astype(np.uint16)
+        square[where.top_px : where.top_px + where.height_px, where.left_px : where.left_px + where.width_px] = (
+            stretched
+        )
+    return square
+
+
+def to_channels(grey: np.ndarray, section: InputSection) -> np.ndarray:
+    """(S, S) float32 in 0..1 -> (C, S, S) float32, normalised. Raises BadInput for anything else."""
+    if grey.ndim != 2 or grey.dtype != np.float32:
+        raise BadInput(
+            f"Augmented image of shape {grey.shape} and type {grey.dtype}", accepted="(S, S) float32 in 0..1"
+        )
+    planes = [grey]
+    if section.channels == "clahe":
+        # With 16 bits a tile has fewer pixels than the histogram has bins, and every clip limit rounds to the same 1.
+        stored = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+        planes += [cv2.createCLAHE(clip, CLAHE_TILES).apply(stored).astype(np.float32) / 255 for clip in CLAHE_CLIPS]
+    mean, deviation = normalisation(section)
+    tensor = np.stack(planes)
+    return (tensor - mean[:, None, None]) / deviation[:, None, None]
+
+
+def normalisation(section: InputSection) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation per channel, float32 (C,); one grey channel takes the mean of ImageNet's three."""
+    count = section.channel_count
+    if section.normalisation == "imagenet":
+        mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
+        if count == 1:
+            mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
+    elif section.normalisation == "half":
+        mean, deviation = np.full(count, 0.5), np.full(count, 0.25)
+    else:
+        mean, deviation = np.zeros(count), np.ones(count)
+    return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def prepare(image: np.ndarray, section: InputSection) -> np.ndarray:
+    """(H, W) stored image -> (C, S, S) float32 as the model sees it outside training."""
+    return to_channels(letterbox(image, section.size_px).astype(np.float32) / GREY_MAX, section)
+
+
+def empty_image(section: InputSection) -> np.ndarray:
+    """Return (C, S, S): what the model sees when there is nothing to see (a flat image)."""
+    return to_channels(np.zeros((section.size_px, section.size_px), dtype=np.float32), section)

@@ -1,0 +1,181 @@
+"""The classifier: a timm backbone, a head, views combined into a study's logits, logits into probabilities.
+
+Legend: B studies, V view slots, N images, C channels, S side, F features, h × w positions, 21 classes.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
+
+import timm
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from torch.nn import functional
+
+from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
+from radia_pipeline.errors import BadInput, BadRecipe, DamagedFile
+from radia_pipeline.training.heads import HEADS
+from radia_pipeline.training.pretrained import weights_file
+from radia_pipeline.training.recipe_schema import ModelSection, Recipe, ViewsSection
+
+NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
+
+
+class Backbone(nn.Module):
+    """A timm network without its head; gives a feature map, for transformers too."""
+
+    def __init__(self, section: ModelSection, channels: int, size_px: int) -> None:
+        super().__init__()
+        self.net = _create(section, channels, size_px)
+        self.prefix_tokens = getattr(self.net, "num_prefix_tokens", 0)
+        with torch.no_grad():
+            was_training = self.net.training
+            shape = self._map(self.net.eval()(torch.zeros(1, channels, size_px, size_px))).shape
+            self.net.train(was_training)
+        self.features, self.grid = shape[1], (shape[2], shape[3])
+        # ConvNeXt normalises after pooling, in the head that was taken off: here each position is normalised instead.
+        needs_norm = "convnext" in section.backbone
+        self.norm = nn.LayerNorm(self.features, eps=1e-6) if needs_norm else nn.Identity()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, F, h, w)."""
+        features = self._map(self.net(images))
+        if isinstance(self.norm, nn.LayerNorm):
+            features = self.norm(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return features
+
+    def _map(self, features: torch.Tensor) -> torch.Tensor:
+        if features.ndim == 4:
+            is_channels_last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+            return features.permute(0, 3, 1, 2) if is_channels_last else features
+        tokens = features[:, self.prefix_tokens :]
+        height, width = self.net.patch_embed.grid_size
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+
+
+class Classifier(nn.Module):
+    """Study-level classifier; ``class_names`` is the vocabulary's order. Missing views change nothing."""
+
+    def __init__(self, recipe: Recipe, words: Vocabulary | None = None) -> None:
+        super().__init__()
+        words = words or vocabulary()
+        self.class_names, self.vocabulary_version = words.classes, words.version
+        self.views, self.inference, self.input = recipe.views, recipe.task.inference, recipe.input
+        count = 2 if recipe.views.weights == "separate" else 1
+        channels, size = recipe.input.channel_count, recipe.input.size_px
+        self.backbones = nn.ModuleList(Backbone(recipe.model, channels, size) for _ in range(count))
+        head = HEADS[recipe.model.head]
+        self.heads = nn.ModuleList(
+            head(self.backbones[0].features, len(words.classes), recipe.model.dropout) for _ in range(count)
+        )
+        self.register_buffer("prior_shift", torch.zeros(len(words.classes), dtype=torch.float64))
+        self.parent_columns = [
+            (words.index(name), [words.index(parent) for parent in words.parents(name)]) for name in words.topological
+        ]
+
+    def forward(self, images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """images (B, V, C, S, S), present bool (B, V) -> logits (B, 21); absent slots are never computed."""
+        self._check(images, present)
+        if len(self.backbones) == 1:
+            flat = self.view_logits(images[present])
+            logits = flat.new_zeros((*present.shape, flat.shape[1])).masked_scatter(present[..., None], flat)
+        else:
+            logits = torch.stack([self._slot_logits(images[:, v], present[:, v], v) for v in range(images.shape[1])], 1)
+        return combine_views(logits, present, self.views)
+
+    def _slot_logits(self, images: torch.Tensor, present: torch.Tensor, slot: int) -> torch.Tensor:
+        empty = torch.zeros(
+            len(images), len(self.class_names), device=images.device, dtype=self.heads[0].layer.weight.dtype
+        )
+        if not present.any():
+            return empty
+        return empty.masked_scatter(present[:, None], self.view_logits(images[present], slot))
+
+    def feature_map(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        """(N, C, S, S) -> (N, F, h, w); ``slot`` 1 is the lateral branch of separate weights."""
+        return self.backbones[min(slot, len(self.backbones) - 1)](images)
+
+    def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        """(N, F, h, w) -> logits (N, 21)."""
+        return self.heads[min(slot, len(self.heads) - 1)](features)
+
+    def head_maps(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        """(N, F, h, w) -> the head's logit maps (N, 21, h, w)."""
+        return self.heads[min(slot, len(self.heads) - 1)].maps(features)
+
+    def view_logits(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        """(N, C, S, S) -> logits (N, 21) of each image by itself."""
+        return self.head(self.feature_map(images, slot), slot)
+
+    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 21) -> log P, float64. Prior shift undone: z − ln w; hierarchy: plus the least parent's log P."""
+        own = functional.logsigmoid(logits.double() - self.prior_shift)
+        if self.inference == "plain":
+            return own
+        return chain_down(own, self.parent_columns)
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 21) -> probabilities (B, 21), float64."""
+        return self.log_probabilities(logits).exp()
+
+    def _check(self, images: torch.Tensor, present: torch.Tensor) -> None:
+        side, channels = self.input.size_px, self.input.channel_count
+        if images.ndim != 5 or images.shape[2:] != (channels, side, side) or present.shape != images.shape[:2]:
+            raise BadInput(
+                f"Model input of shape {tuple(images.shape)} with present {tuple(present.shape)}",
+                accepted=f"(B, V, {channels}, {side}, {side}) with (B, V): studies, views, channels, rows, columns",
+            )
+
+
+def combine_views(logits: torch.Tensor, present: torch.Tensor, views: ViewsSection) -> torch.Tensor:
+    """(B, V, classes) and bool (B, V) -> (B, classes), over present views only.
+
+    ``logsumexp`` is log-mean-exp, so that showing the same view twice changes nothing; ``sum`` counts the bias twice.
+    """
+    mask = present[..., None]
+    count = mask.sum(dim=1).clamp(min=1)
+    if views.combine in ("sum", "mean"):
+        total = (logits * mask).sum(dim=1)
+        return total if views.combine == "sum" else total / count
+    hidden = logits.masked_fill(~mask, float("-inf"))
+    if views.combine == "max":
+        return hidden.amax(dim=1)
+    return hidden.logsumexp(dim=1) - count.to(logits.dtype).log()
+
+
+def chain_down(own: torch.Tensor, parent_columns: list[tuple[int, list[int]]]) -> torch.Tensor:
+    """log P(class | parents) (B, classes) -> log P(class) = own + min over parents of log P(parent)."""
+    result: list[torch.Tensor] = list(own.unbind(dim=1))
+    for column, parents in parent_columns:
+        if parents:
+            result[column] = own[:, column] + torch.stack([result[parent] for parent in parents]).amin(dim=0)
+    return torch.stack(result, dim=1)
+
+
+def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
+    if not timm.is_model(section.backbone):
+        close = ", ".join(timm.list_models(f"*{section.backbone.split('_')[0][:8]}*")[:8])
+        raise BadRecipe(
+            f"Unknown backbone {section.backbone!r}",
+            accepted=f"any timm model, such as {close or NAMED_BACKBONES}",
+            do="correct model.backbone",
+        )
+    kwargs = dict(section.kwargs)
+    if section.drop_path:
+        kwargs["drop_path_rate"] = section.drop_path
+    if any(part in section.backbone for part in ("vit", "deit", "swin", "beit")):
+        kwargs.setdefault("img_size", size_px)
+    options = {"pretrained": section.pretrained, "in_chans": channels, "num_classes": 0, "global_pool": ""}
+    if section.pretrained:
+        options["pretrained_cfg_overlay"] = {"file": str(weights_file(section))}
+    try:
+        return timm.create_model(section.backbone, **options, **kwargs)
+    except SafetensorError:
+        raise DamagedFile(
+            f"The published weights of {section.backbone} cannot be read", do="bring the file again"
+        ) from None
+    except (TypeError, AssertionError) as error:
+        raise BadRecipe(f"Backbone {section.backbone} does not take model.kwargs: {error}") from None

@@ -1,0 +1,116 @@
+"""What a training is told besides its recipe (Runtime) and what it comes to (TrainResult, the model's card)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.training import model_store
+from radia_pipeline.training.checkpoints import Progress
+from radia_pipeline.training.recipe_schema import Recipe
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What does not change the result: device, threads, how often to speak and to save."""
+
+    device: str | None = None
+    workers: int | None = None
+    log_every_s: float = 5.0
+    checkpoint_every_s: float = 120.0
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training came to. ``reused``: a finished model of the same fingerprint was found."""
+
+    recipe: str
+    model_dir: Path
+    fingerprint: str
+    manifest_versions: dict[str, str]
+    epochs: int
+    steps: int
+    best_metric: float
+    best_epoch: int
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    reused: bool
+    duration_s: float
+    picture: Path | None
+
+
+def make_card(
+    recipe: Recipe,
+    progress: Progress,
+    fingerprint: str,
+    versions: dict[str, str],
+    answer: dict[str, float],
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the content of ``model.json``. ``answer``: probabilities of an empty image."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_hash": recipe.hash,
+        "fingerprint": fingerprint,
+        "classes": list(vocabulary().classes),
+        "vocabulary_version": vocabulary().version,
+        "manifest_versions": versions,
+        "code_version": model_store.code_version(),
+        "input": {"channels": recipe.input.channel_count, "size_px": recipe.input.size_px},
+        "epochs": progress.validated_epochs,
+        "steps": progress.step,
+        "best_epoch": progress.best_epoch,
+        "best_metric": progress.best_metric,
+        "metrics": progress.history[progress.best_epoch],
+        "empty_image_probabilities": answer,
+        "duration_s": round(seconds, 1),
+    }
+
+
+def read_result(lake, folder: Path, *, reused: bool) -> TrainResult:
+    """Return the result of a finished training from its folder."""
+    card = model_store.read_card(folder)
+    name = card["recipe"]["name"]
+    history = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    picture = picture_path(lake, name, card["fingerprint"])
+    return TrainResult(
+        recipe=name,
+        model_dir=folder,
+        fingerprint=card["fingerprint"],
+        manifest_versions=card["manifest_versions"],
+        epochs=card["epochs"],
+        steps=card["steps"],
+        best_metric=card["best_metric"],
+        best_epoch=card["best_epoch"],
+        metrics=card["metrics"],
+        history=history,
+        reused=reused,
+        duration_s=0.0 if reused else card["duration_s"],
+        picture=picture if picture.exists() else None,
+    )
+
+
+def done_event(result: TrainResult) -> dict[str, Any]:
+    """Return the last event of a training."""
+    return {
+        "event": "done",
+        "model_dir": str(result.model_dir),
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "best_metric": result.best_metric,
+        "reused": result.reused,
+        "duration_s": result.duration_s,
+    }
+
+
+def picture_path(lake, recipe_name: str, fingerprint: str, *, kind: str = "batches") -> Path:
+    """Where a training's picture of a batch, or of the answer to an empty image (``empty_images``), lies."""
+    return lake.previews_dir / kind / f"{recipe_name}-{fingerprint}.png"

@@ -1,0 +1,217 @@
+"""Images at training size in one memory-mapped file per source and size: derived, resumable, may be deleted.
+
+``packed/<source>/<size>px/images.u16`` holds rows of S × S uint16 (``inputs.letterbox``), ``rows.parquet`` says which
+image each row is, with its checksum and its file's size and time, so that only new or changed images are packed again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from radia_pipeline.errors import DamagedFile
+from radia_pipeline.lake.atomic import replace_file
+from radia_pipeline.training.inputs import letterbox
+
+CHUNK = 2048
+"""Images between two publications of the row table: what a killed packing loses at most."""
+_SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("patient_key", pa.string()),
+        ("row", pa.int64()),
+        ("crc32", pa.int64()),
+        ("size_bytes", pa.int64()),
+        ("modified_ns", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One image to be packed."""
+
+    image_id: str
+    patient_key: str
+    path: Path
+
+
+class PackedImages:
+    """Packed images of several sources under one numbering; each row's checksum is verified when first read."""
+
+    def __init__(self, stores: list[_Store]) -> None:
+        self._maps = [store.open_rows() for store in stores]
+        self._checksums = [store.checksums() for store in stores]
+        self._verified = [np.zeros(len(rows), dtype=bool) for rows in self._maps]
+        self._starts = np.cumsum([0, *(len(rows) for rows in self._maps)])
+        self.row_of_image: dict[str, int] = {}
+        for start, store in zip(self._starts, stores):
+            self.row_of_image.update({image_id: int(start + row) for image_id, row in store.rows().items()})
+
+    def read(self, row: int) -> np.ndarray:
+        """Return the (S, S) uint16 image of a row; raises DamagedFile when its checksum does not fit."""
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        inside = int(row - self._starts[part])
+        image = self._maps[part][inside]
+        if not self._verified[part][inside]:
+            if zlib.crc32(image) != self._checksums[part][inside]:
+                raise DamagedFile(
+                    f"Packed image in row {inside} does not match its checksum", do="delete the lake's packed folder"
+                )
+            self._verified[part][inside] = True
+        return image
+
+
+def pack(
+    lake, images: dict[str, list[Wanted]], size_px: int, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> PackedImages:
+    """Pack what is missing of ``images`` (source -> images) and open all of them.
+
+    Raises DamagedFile for a stored image that is absent or cannot be decoded (named by image_id).
+    """
+    stores = []
+    for source, wanted in images.items():
+        with lake.lock(f"packed.{source}.{size_px}", wait_s=7200.0):
+            store = _Store(lake.packed_dir / source / f"{size_px}px", size_px)
+            store.add(wanted, on_progress)
+            stores.append(store)
+    return PackedImages(stores)
+
+
+def open_packed(lake, sources: Iterable[str], size_px: int) -> PackedImages:
+    """Open packed images that ``pack`` has made, without packing (other processes of the same training)."""
+    return PackedImages([_Store(lake.packed_dir / source / f"{size_px}px", size_px) for source in sources])
+
+
+def remove_patients(lake, patient_keys: set[str]) -> int:
+    """Erase every packed image of these patients (pixels zeroed, rows forgotten); returns how many rows went."""
+    removed = 0
+    for folder in sorted(lake.packed_dir.glob("*/*px")):
+        with lake.lock(f"packed.{folder.parent.name}.{folder.name.removesuffix('px')}"):
+            removed += _Store(folder, int(folder.name.removesuffix("px"))).remove(patient_keys)
+    return removed
+
+
+def delete_packed(lake) -> None:
+    """Delete all packed arrays; the next training packs again."""
+    shutil.rmtree(lake.packed_dir, ignore_errors=True)
+
+
+class _Store:
+    """One source at one size."""
+
+    def __init__(self, folder: Path, size_px: int) -> None:
+        self.folder, self.size_px = folder, size_px
+        self.pixels, self.index = folder / "images.u16", folder / "rows.parquet"
+        self.table = pq.read_table(self.index) if self.index.exists() else _SCHEMA.empty_table()
+
+    @property
+    def _row_bytes(self) -> int:
+        return 2 * self.size_px * self.size_px
+
+    @property
+    def _capacity(self) -> int:
+        return (max(self.table.column("row").to_pylist(), default=-1)) + 1
+
+    def rows(self) -> dict[str, int]:
+        """image_id -> row."""
+        return dict(zip(self.table.column("image_id").to_pylist(), self.table.column("row").to_pylist()))
+
+    def checksums(self) -> np.ndarray:
+        """CRC-32 by row; −1 for rows that no image owns."""
+        found = np.full(self._capacity, -1, dtype=np.int64)
+        found[self.table.column("row").to_numpy()] = self.table.column("crc32").to_numpy()
+        return found
+
+    def open_rows(self) -> np.ndarray:
+        """Return the rows, memory-mapped for reading: uint16 (rows, S, S)."""
+        count = self._capacity
+        if count == 0:
+            return np.empty((0, self.size_px, self.size_px), dtype=np.uint16)
+        if self.pixels.stat().st_size < count * self._row_bytes:
+            raise DamagedFile("A packed array is shorter than its row table", do="delete the lake's packed folder")
+        return np.memmap(self.pixels, dtype=np.uint16, mode="r", shape=(count, self.size_px, self.size_px))
+
+    def add(self, wanted: list[Wanted], on_progress: Callable[[int, int], None]) -> None:
+        """Pack images that are new or whose file changed."""
+        known = {record["image_id"]: record for record in self.table.to_pylist()}
+        missing = []
+        for item in wanted:
+            stamp = _stamp(item)
+            record = known.get(item.image_id)
+            if record is None or (record["size_bytes"], record["modified_ns"]) != stamp:
+                missing.append((item, stamp))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for start in range(0, len(missing), CHUNK):
+                self._add_chunk(missing[start : start + CHUNK], known, pool)
+                on_progress(min(start + CHUNK, len(missing)), len(missing))
+
+    def _add_chunk(self, chunk: list, known: dict[str, dict], pool: ThreadPoolExecutor) -> None:
+        next_row = max((record["row"] for record in known.values()), default=-1) + 1
+        rows = []
+        for item, _ in chunk:
+            record = known.get(item.image_id)
+            rows.append(record["row"] if record else next_row)
+            next_row += record is None
+        with self.pixels.open("r+b" if self.pixels.exists() else "w+b") as handle:
+            handle.truncate(max(handle.seek(0, 2), next_row * self._row_bytes))
+            images = pool.map(lambda entry: letterbox(_decode(entry[0]), self.size_px), chunk)
+            for (item, stamp), row, image in zip(chunk, rows, images):
+                handle.seek(row * self._row_bytes)
+                handle.write(image.tobytes())
+                known[item.image_id] = {
+                    "image_id": item.image_id, "patient_key": item.patient_key, "row": row,
+                    "crc32": zlib.crc32(image), "size_bytes": stamp[0], "modified_ns": stamp[1],
+                }  # fmt: skip
+            handle.flush()
+            os.fsync(handle.fileno())
+        self._publish(list(known.values()))
+
+    def remove(self, patient_keys: set[str]) -> int:
+        """Zero and forget the rows of these patients."""
+        records = self.table.to_pylist()
+        gone = [record for record in records if record["patient_key"] in patient_keys]
+        if gone:
+            with self.pixels.open("r+b") as handle:
+                for record in gone:
+                    handle.seek(record["row"] * self._row_bytes)
+                    handle.write(bytes(self._row_bytes))
+                os.fsync(handle.fileno())
+            self._publish([record for record in records if record["patient_key"] not in patient_keys])
+        return len(gone)
+
+    def _publish(self, records: list[dict]) -> None:
+        self.table = pa.Table.from_pylist(records, schema=_SCHEMA)
+        with replace_file(self.index) as temporary:
+            pq.write_table(self.table, temporary)
+
+
+def _stamp(item: Wanted) -> tuple[int, int]:
+    try:
+        status = item.path.stat()
+    except FileNotFoundError:
+        raise DamagedFile(
+            f"The stored image {item.image_id} is absent", do="materialize images and manifest of its source again"
+        ) from None
+    return status.st_size, status.st_mtime_ns
+
+
+def _decode(item: Wanted) -> np.ndarray:
+    image = cv2.imread(str(item.path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 2:
+        raise DamagedFile(
+            f"The stored image {item.image_id} is no grey image that can be decoded",
+            do="materialize images of its source again",
+        )
+    return image

@@ -1,0 +1,36 @@
+"""A recipe in words for people: what Dagster shows of a classifier. Nothing here changes a training."""
+
+from __future__ import annotations
+
+from radia_pipeline.training.recipe_schema import Recipe
+
+
+def key_settings(recipe: Recipe) -> dict[str, str]:
+    """Return the settings that tell recipes apart, as words for people."""
+    model, task, data, training = recipe.model, recipe.task, recipe.data, recipe.training
+    channels = "1 channel" if recipe.input.channels == "gray" else "3 channels (min-max, CLAHE 2, CLAHE 4)"
+    weights = "ImageNet weights" if model.pretrained else "from scratch"
+    weight = task.pos_weight if isinstance(task.pos_weight, str) else "given"
+    low, high = recipe.labels.uncertain_range
+    uncertain = f"uniform in {low:g} to {high:g}" if recipe.labels.uncertain == "uniform" else recipe.labels.uncertain
+    changes = {
+        name: f"{name} {section['p']:g}"
+        for name, section in recipe.augmentation.model_dump().items()
+        if section["p"] > 0
+    }
+    amount = f"{data.samples_per_epoch} samples an epoch" if data.samples_per_epoch else "each study once an epoch"
+    return {
+        "starts": f"from {recipe.init_from}" if recipe.init_from else weights,
+        "network": f"{model.backbone}, {model.head} head, dropout {model.dropout:g}"
+        + (", the head alone is trained" if model.train_only == "head" else ""),
+        "input": f"{recipe.input.size_px} px, {channels}, {recipe.input.normalisation} normalisation",
+        "views": f"{recipe.views.use}, {recipe.views.weights} weights, {recipe.views.combine}",
+        "task": f"{task.kind}, inference {task.inference}, pos_weight {weight} (at most {task.pos_weight_cap:g})",
+        "labels": f"uncertain: {uncertain}; blank: {recipe.labels.blank}",
+        "augmentation": ", ".join(changes.values()) or "none",
+        "data": f"{', '.join(data.sources) if data.sources else 'every source'}; {data.sampler}, {amount}",
+        "optimizer": f"{recipe.optimizer.name}, learning rate {recipe.optimizer.lr:g}, decay "
+        f"{recipe.optimizer.weight_decay:g}, {recipe.schedule.name}",
+        "length": f"at most {training.max_epochs} epochs of batch {training.batch_size}, {training.precision}; "
+        f"ends after {recipe.stopping.patience} without better {recipe.stopping.metric}",
+    }

@@ -1,0 +1,181 @@
+"""Reads recipe files: ``training/recipes/*.yaml`` or any path. What a recipe may say is in ``recipe_schema``.
+
+Light on purpose (yaml and pydantic only): the Dagster code location lists recipes through this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.training.recipe_schema import Recipe
+
+RECIPES_DIR = Path(__file__).parent / "recipes"
+SCHEMA_FILE = RECIPES_DIR / "recipe.schema.json"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the shipped recipes' names, sorted."""
+    return tuple(sorted(path.stem for path in RECIPES_DIR.glob("*.yaml")))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Return a shipped recipe by name, or the recipe in a YAML file by path.
+
+    Raises UnknownName for a name that is not shipped and BadRecipe for a file that cannot be followed.
+    """
+    path = _locate(name_or_path)
+    content = _read(path, seen=())
+    content.setdefault("name", path.stem)
+    if content["name"] != path.stem:
+        raise BadRecipe(
+            f"Recipe {path.name} calls itself {content['name']!r}", accepted=f"the file's name, {path.stem}"
+        )
+    return parse_recipe(content)
+
+
+def parse_recipe(content: dict[str, Any]) -> Recipe:
+    """Validate a recipe's mapping; raises BadRecipe that names each key, what it held and what is accepted."""
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors()[:6])
+        raise BadRecipe(
+            f"Recipe {content.get('name', '?')}: {problems}",
+            accepted="the keys and values of training/recipes/recipe.schema.json",
+            do="correct the recipe file",
+        ) from None
+    words = vocabulary()
+    way = f"change the classes that it names and set `vocabulary: {words.version}` in it"
+    words.require(recipe.vocabulary, f"Recipe {recipe.name}", do=way)
+    _check_classes(recipe)
+    _check_sweep(recipe)
+    return recipe
+
+
+def with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+    """Return the recipe with some options replaced, given by dotted path (``{"optimizer.lr": 1e-3}``)."""
+    content = recipe.model_dump(mode="json")
+    for dotted, value in options.items():
+        *parents, last = dotted.split(".")
+        section = content
+        for part in parents:
+            if not isinstance(section.get(part), dict):
+                raise BadRecipe(f"Unknown option {dotted!r}", accepted="a dotted path such as optimizer.lr")
+            section = section[part]
+        section[last] = value
+    return parse_recipe(content)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema that editors use to check and complete recipe files."""
+    schema = Recipe.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "RadIA training recipe"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "Shipped recipe whose options are the defaults.",
+    }
+    schema["required"] = []
+    return schema
+
+
+def write_json_schema(path: Path = SCHEMA_FILE) -> Path:
+    """Write the schema beside the recipes (a test compares the file with ``json_schema``)."""
+    path.write_text(json.dumps(json_schema(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    shipped = RECIPES_DIR / f"{name_or_path}.yaml"
+    if shipped.is_file():
+        return shipped
+    raise UnknownName(
+        f"Unknown recipe {str(name_or_path)!r}", accepted=", ".join(recipe_names()) + "; or the path of a .yaml file"
+    )
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path in seen:
+        raise BadRecipe(f"Recipe {path.name} extends itself", do="remove one extends")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise BadRecipe(f"Recipe {path.name} is not YAML{line}", do="correct the file") from None
+    if not isinstance(content, dict):
+        raise BadRecipe(f"Recipe {path.name} holds no mapping", accepted="key: value lines")
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    beneath = _read(_locate(base), (*seen, path))
+    beneath.pop("name", None)
+    return _merge(beneath, content)
+
+
+def _merge(below: dict, above: dict) -> dict:
+    merged = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict) and key not in ("kwargs", "sweep")
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _describe(problem: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    if problem["type"] == "extra_forbidden":
+        return f"{where} is not an option{_suggestion(problem['loc'])}"
+    return f"{where} = {problem.get('input')!r}: {problem['msg']}"[:300]
+
+
+def _suggestion(place: tuple[str | int, ...]) -> str:
+    """Name the option that was meant: the closest one of its section, else the same word in another section."""
+    section, wrong = [option for found in _sections(place[:-1]) for option in found], str(place[-1])
+    near = difflib.get_close_matches(wrong, section, n=1, cutoff=0.6)
+    if near:
+        return f" (did you mean {near[0]}?)"
+    elsewhere = [f"{name}.{wrong}" for name in Recipe.model_fields for found in _sections((name,)) if wrong in found]
+    if elsewhere:
+        return f" (did you mean {elsewhere[0]}?)"
+    return f" ({', '.join(section)})" if section else ""
+
+
+def _sections(place: tuple[str | int, ...]) -> list[list[str]]:
+    """Return the options of the section at a place, in a list; an empty list where there is no section."""
+    model: Any = Recipe
+    for part in place:
+        model = getattr(model, "model_fields", {}).get(str(part))
+        model = model.annotation if model is not None else None
+    return [list(model.model_fields)] if hasattr(model, "model_fields") else []
+
+
+def _check_classes(recipe: Recipe) -> None:
+    named = set(recipe.task.class_weight)
+    if isinstance(recipe.task.pos_weight, dict):
+        named |= set(recipe.task.pos_weight)
+    if unknown := sorted(named - set(vocabulary().classes)):
+        raise BadRecipe(
+            f"Recipe {recipe.name} weighs unknown classes: {', '.join(unknown)}",
+            accepted=", ".join(vocabulary().classes),
+        )
+
+
+def _check_sweep(recipe: Recipe) -> None:
+    content = recipe.model_dump(mode="json")
+    for dotted in recipe.sweep:
+        section: Any = content
+        for part in dotted.split("."):
+            if not isinstance(section, dict) or part not in section:
+                raise BadRecipe(f"Recipe {recipe.name} sweeps over {dotted!r}, which is no option")
+            section = section[part]

@@ -1,0 +1,176 @@
+"""One training's mutable state: nets, optimizer, averages, progress; how it is made, saved and restored.
+
+The loop over it is in ``trainer``.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from radia_pipeline.training import checkpoints, distributed, model_store
+from radia_pipeline.training.checkpoints import Progress
+from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.optimization import AveragedWeights, build_optimizer
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.sampler import generator, study_weights
+from radia_pipeline.training.studies import Studies
+from radia_pipeline.training.targets import targets_and_mask
+from radia_pipeline.training.tasks import Batch, Objective, build_task, positive_weights
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
+
+
+class TrainingState:
+    """Everything that a checkpoint holds, and the modules built around it."""
+
+    def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake=None) -> None:
+        self.recipe, self.device = recipe, device
+        precision = recipe.training.precision
+        self.dtype = torch.float64 if precision == "fp64" else torch.float32
+        self.autocast_dtype = DTYPES[precision] if precision in ("bf16", "fp16") else None
+        torch.manual_seed(recipe.training.seed)
+        self.classifier = _build_classifier(recipe, studies, lake).to(device, self.dtype)
+        if recipe.training.channels_last:
+            self.classifier.backbones.to(memory_format=torch.channels_last)
+        task = build_task(recipe, studies).to(device, self.dtype)
+        self.objective = Objective(self.classifier, task)
+        self.optimizer = build_optimizer(recipe, self.objective)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.average = AveragedWeights(self.classifier, recipe.training.ema) if recipe.training.ema else None
+        self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
+        self.progress = Progress()
+        self.net = self._wrap()
+
+    def _wrap(self) -> nn.Module:
+        net: nn.Module = self.objective
+        if self.recipe.model.sync_batch_norm and self.device.type == "cuda" and distributed.world() > 1:
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.classifier)
+        if distributed.world() > 1:
+            # A process may meet no lateral view, or no positive of a class: some weights are then unused there.
+            net = DistributedDataParallel(net, find_unused_parameters=self.recipe.views.weights == "separate")
+        return torch.compile(net) if self.recipe.training.compile else net
+
+    def train_mode(self) -> None:
+        """Switch to training; frozen parts stay as they are at prediction."""
+        self.objective.train()
+        section = self.recipe.model
+        for module in self.classifier.backbones.modules():
+            is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+            if section.train_only == "head" or (section.freeze_batch_norm and is_norm):
+                module.eval()
+
+    def evaluated(self) -> nn.Module:
+        """Return the classifier as it would be published now: averaged weights if the recipe keeps them."""
+        if self.average is None:
+            return self.classifier.eval()
+        model = copy.deepcopy(self.classifier)
+        model.load_state_dict(self.average.state)
+        return model.eval()
+
+    def put_moving_labels(self, batch: Batch) -> None:
+        """Let a batch be compared with moving labels, if the recipe has them."""
+        if self.moving is not None:
+            self.moving.put_into(batch)
+
+    def apply_gradient(self, batch: Batch, logits: torch.Tensor) -> None:
+        """Move the weights, then everything that follows them."""
+        self.scaler.step(self.optimizer)
+        self.objective.task.after_step()
+        if self.average is not None:
+            self.average.update(self.classifier, self.progress.step)
+        if self.moving is not None:
+            self.moving.update(batch, logits, self.recipe.training.batch_size)
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the whole state (process 0 calls this)."""
+        tensors = checkpoints.prefixed("objective", self.objective.state_dict())
+        tensors |= checkpoints.optimizer_tensors(self.optimizer)
+        if self.average is not None:
+            tensors |= checkpoints.prefixed("average", self.average.state)
+        if self.moving is not None:
+            tensors["moving"] = self.moving.labels
+        if self.scaler.is_enabled():
+            entries = self.scaler.state_dict()
+            tensors |= {f"scaler.{k}": torch.tensor(float(v), dtype=torch.float64) for k, v in entries.items()}
+        checkpoints.save_checkpoint(path, tensors, self.progress, fingerprint)
+
+    def restore(self, path: Path, fingerprint: str) -> None:
+        """Take up the state of a checkpoint; raises DamagedFile for a foreign or broken one."""
+        tensors, self.progress = checkpoints.load_checkpoint(path, fingerprint)
+        self.objective.load_state_dict(checkpoints.select(tensors, "objective"))
+        checkpoints.restore_optimizer(self.optimizer, tensors)
+        if self.average is not None:
+            for name, tensor in checkpoints.select(tensors, "average").items():
+                self.average.state[name].copy_(tensor)
+        if self.moving is not None:
+            self.moving.labels = tensors["moving"].to(self.device)
+        if self.scaler.is_enabled():
+            entries = {k: float(v) for k, v in checkpoints.select(tensors, "scaler").items()}
+            self.scaler.load_state_dict({k: int(v) if k == "_growth_tracker" else v for k, v in entries.items()})
+
+
+class MovingLabels:
+    """The original's moving-average labels: L ← αL + (1 − α)P after each prediction; float32 (n, 21)."""
+
+    def __init__(self, studies: Studies, recipe: Recipe, device: torch.device) -> None:
+        draws = np.full(studies.values.shape, 0.5)
+        targets, _ = targets_and_mask(studies.values, studies.labelled, recipe.labels, draws)
+        self.alpha = recipe.labels.moving_average
+        self.labels = torch.from_numpy(targets).to(device)
+
+    def put_into(self, batch: Batch) -> None:
+        """Let the batch be compared with the moving labels."""
+        batch.targets = self.labels[batch.index].to(batch.targets.dtype)
+
+    @torch.no_grad()
+    def update(self, batch: Batch, logits: torch.Tensor, batch_size: int) -> None:
+        """Move the labels of the whole global batch, on every process alike."""
+        index = batch.index
+        moved = self.alpha * self.labels[index] + (1 - self.alpha) * logits.detach().sigmoid().to(self.labels.dtype)
+        if distributed.world() > 1:
+            index, moved = distributed.gather_equal(index, moved, batch_size)
+        self.labels[index] = moved
+
+
+def _build_classifier(recipe: Recipe, studies: Studies, lake) -> Classifier:
+    classifier = Classifier(recipe)
+    if recipe.init_from:
+        model_store.start_from(classifier, lake, recipe)
+    if recipe.model.train_only == "head":
+        classifier.backbones.requires_grad_(False)
+    if recipe.task.correct_prior:
+        classifier.prior_shift.copy_(torch.from_numpy(prior_shift(recipe, studies)))
+    return classifier
+
+
+def prior_shift(recipe: Recipe, studies: Studies) -> np.ndarray:
+    """Return ln of the factor by which pos_weight and weighted sampling multiply the odds, float64 (21,).
+
+    pos_weight w multiplies them by w. Sampling multiplies them by the odds in what is drawn over the odds in the pool.
+    """
+    shift = np.zeros(studies.values.shape[1])
+    if recipe.task.kind != "auc_margin":
+        shift += np.log(positive_weights(recipe.task, studies))
+    if recipe.data.sampler == "weighted":
+        shift += _log_odds(studies, study_weights(studies, recipe.data))
+        shift -= _log_odds(studies, np.full(len(studies), 1 / len(studies)))
+    return shift
+
+
+def _log_odds(studies: Studies, weights: np.ndarray) -> np.ndarray:
+    positive = ((studies.values == 1) & studies.labelled) * weights[:, None]
+    negative = ((studies.values != 1) & studies.labelled) * weights[:, None]
+    tops, bottoms = positive.sum(axis=0), negative.sum(axis=0)
+    defined = (tops > 0) & (bottoms > 0)
+    return np.log(np.where(defined, tops, 1.0)) - np.log(np.where(defined, bottoms, 1.0))
+
+
+def seed_step(recipe: Recipe, step: int) -> None:
+    """Give dropout and stochastic depth their randomness for one step of one process."""
+    torch.manual_seed(int(generator(recipe.training.seed, "step", step, distributed.rank()).integers(2**62)))

@@ -1,0 +1,186 @@
+"""Manifest -> studies: which images each study shows the model, its label values, what its source labels.
+
+Pure tables and arrays: no pixels, no torch. Legend: n studies, 21 classes in vocabulary order, V view slots.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadTable, EmptyPool
+from radia_pipeline.training.recipe_schema import Recipe, ViewsSection
+
+FRONTAL_ORDER = ("PA", "AP", "UNKNOWN")
+LATERAL = "LATERAL"
+KEYS = (
+    "source",
+    "image_id",
+    "study_id",
+    "patient_key",
+    "group_id",
+    "path",
+    "view",
+    "pool",
+    "fold",
+    "weight",
+    "excluded",
+)
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Studies of one pool. ``image_rows``: (n, V) rows of the packed arrays, −1 where a slot is empty."""
+
+    source: np.ndarray
+    study_id: np.ndarray
+    patient_key: np.ndarray
+    group_id: np.ndarray
+    image_rows: np.ndarray
+    values: np.ndarray
+    labelled: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.study_id)
+
+    @property
+    def image_counts(self) -> np.ndarray:
+        """Images shown of each study: int64 (n,)."""
+        return (self.image_rows >= 0).sum(axis=1)
+
+
+def read_manifest(lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict[str, str]]:
+    """Return the manifest's rows of the wanted sources (all present ones if None) and each one's data version."""
+    present = lake.partitions("manifest")
+    wanted = tuple(sources) if sources else tuple(sorted(present))
+    if absent := [source for source in wanted if source not in present]:
+        raise EmptyPool(
+            f"The manifest has no source {', '.join(absent)}",
+            accepted=", ".join(sorted(present)) or "none yet",
+            do="materialize manifest for it, or change the recipe's data.sources",
+        )
+    if not wanted:
+        lake.read("manifest")
+    columns = [*KEYS, *vocabulary().classes]
+    tables = [lake.read("manifest", partition=source, columns=columns) for source in wanted]
+    return pa.concat_tables(tables), {source: lake.version("manifest", source) for source in wanted}
+
+
+def pool_studies(manifest: pa.Table, recipe: Recipe, pool: str, row_of_image: dict[str, int]) -> Studies:
+    """Gather the studies of ``train``, ``validation`` or ``test`` as the recipe wants to see them.
+
+    Rows with ``excluded`` set are left out, and so are studies of which the chosen views show nothing. With
+    ``data.fold`` the training pool is divided: that fold validates. Raises EmptyPool.
+    """
+    table = manifest.filter(_pool_mask(manifest, recipe.data.fold, pool))
+    columns = {name: table.column(name).to_pylist() for name in ("source", "image_id", "study_id", "view")}
+    members: dict[tuple[str, str], list[int]] = {}
+    for row, key in enumerate(zip(columns["source"], columns["study_id"])):
+        members.setdefault(key, []).append(row)
+    slots = {}
+    for key, rows in sorted(members.items()):
+        chosen = choose_views([(columns["view"][row], columns["image_id"][row], row) for row in rows], recipe.views)
+        if any(row is not None for row in chosen):
+            slots[key] = chosen
+    if not slots:
+        raise EmptyPool(
+            f"Pool {pool} holds no study that recipe {recipe.name} can read",
+            do="check views, fold and sources of the recipe, and the manifest's pools",
+        )
+    return _assemble(table, slots, row_of_image)
+
+
+def choose_views(images: list[tuple[str, str, int]], views: ViewsSection) -> list[int | None]:
+    """Return the chosen rows, one per slot (None: empty); ``images`` are (view, image_id, row) of one study.
+
+    Frontal images are ordered PA, AP, UNKNOWN, then by image_id; laterals by image_id. Slot 0 is frontal and slot 1
+    lateral for ``frontal_lateral``.
+    """
+    frontal = sorted(
+        (image for image in images if image[0] in FRONTAL_ORDER),
+        key=lambda item: (FRONTAL_ORDER.index(item[0]), item[1]),
+    )
+    lateral = sorted((image for image in images if image[0] == LATERAL), key=lambda item: item[1])
+    first = [group[0][2] if group else None for group in (frontal, lateral)]
+    if views.use == "frontal":
+        return first[:1]
+    if views.use == "frontal_lateral":
+        return first
+    return [image[2] for image in (*frontal, *lateral)][: views.max_views] or [None]
+
+
+def label_counts(studies: Studies) -> dict[str, np.ndarray]:
+    """Return positives, negatives (blank in labelled classes included) and uncertain per class: int64 (21,)."""
+    known = studies.labelled
+    return {
+        "positives": ((studies.values == 1) & known).sum(axis=0),
+        "negatives": (((studies.values == 0) | (studies.values == MISSING)) & known).sum(axis=0),
+        "uncertain": ((studies.values == -1) & known).sum(axis=0),
+    }
+
+
+def evaluation_labels(studies: Studies) -> np.ndarray:
+    """Return int8 (n, 21): blank is 0 in classes that the source labels; elsewhere MISSING; −1 stays −1."""
+    values = np.where(studies.values == MISSING, np.int8(0), studies.values)
+    return np.where(studies.labelled, values, np.int8(MISSING)).astype(np.int8)
+
+
+def _pool_mask(manifest: pa.Table, fold: int | None, pool: str) -> np.ndarray:
+    pools = np.array(manifest.column("pool").to_pylist(), dtype=object)
+    kept = np.array([reason is None for reason in manifest.column("excluded").to_pylist()], dtype=bool)
+    if fold is None or pool == "test":
+        return pa.array((pools == pool) & kept)
+    folds = np.array([-1 if value is None else value for value in manifest.column("fold").to_pylist()])
+    in_fold = folds == fold
+    return pa.array((pools == "train") & kept & (in_fold if pool == "validation" else ~in_fold))
+
+
+def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Studies:
+    width = max(len(chosen) for chosen in slots.values())
+    image_id = table.column("image_id").to_pylist()
+    keys = {name: table.column(name).to_pylist() for name in ("patient_key", "group_id", "weight")}
+    image_rows = np.full((len(slots), width), -1, dtype=np.int64)
+    first_rows = np.empty(len(slots), dtype=np.int64)
+    for index, chosen in enumerate(slots.values()):
+        for slot, row in enumerate(chosen):
+            if row is not None:
+                image_rows[index, slot] = row_of_image[image_id[row]]
+        first_rows[index] = next(row for row in chosen if row is not None)
+    sources = np.array([source for source, _ in slots], dtype=object)
+    values = label_matrix(table)[first_rows]
+    weights = np.array([1.0 if keys["weight"][row] is None else keys["weight"][row] for row in first_rows])
+    return Studies(
+        source=sources,
+        study_id=np.array([study for _, study in slots], dtype=object),
+        patient_key=np.array([keys["patient_key"][row] for row in first_rows], dtype=object),
+        group_id=np.array([keys["group_id"][row] for row in first_rows], dtype=object),
+        image_rows=image_rows,
+        values=values,
+        labelled=_labelled(sources),
+        weight=weights,
+    )
+
+
+def label_matrix(table: pa.Table) -> np.ndarray:
+    """Return the class columns as int8 (rows, 21), MISSING for null; raises BadTable for any other value."""
+    columns = [
+        table.column(name).combine_chunks().fill_null(MISSING).to_numpy(zero_copy_only=False).astype(np.float64)
+        for name in vocabulary().classes
+    ]
+    matrix = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+    if strange := Counter(matrix[~np.isin(matrix, (1, 0, -1, MISSING))].tolist()):
+        raise BadTable(f"The manifest holds label values {sorted(strange)}", accepted="1, 0, -1 or null")
+    return matrix.astype(np.int8)
+
+
+def _labelled(sources: np.ndarray) -> np.ndarray:
+    classes = vocabulary().classes
+    rows = {name: np.array([cls in source_sheet(name).labelled for cls in classes]) for name in set(sources.tolist())}
+    return np.stack([rows[name] for name in sources])

@@ -1,0 +1,35 @@
+"""Label values -> what the loss compares with: targets in 0..1 and a mask. Policies for uncertain and blank only.
+
+Legend: n studies, 21 classes in vocabulary order. Draws come from the caller, so that they can be replayed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
+from radia_pipeline.training.recipe_schema import LabelsSection
+
+
+def targets_and_mask(
+    values: np.ndarray, labelled: np.ndarray, policy: LabelsSection, draws: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets float32 and mask bool, both of the shape of ``values``.
+
+    ``values``: int8 1, 0, −1 or MISSING. ``labelled``: bool, whether the study's source labels the class; elsewhere
+    the mask is False, whatever the value (a source with only positives by closure would teach "always 1").
+    ``draws``: uniform in 0..1, used for uncertain values only.
+    """
+    targets = (values == 1).astype(np.float32)
+    mask = labelled.copy()
+    uncertain, blank = values == UNCERTAIN, values == MISSING
+    if policy.uncertain == "uniform":
+        low, high = policy.uncertain_range
+        targets = np.where(uncertain, (low + (high - low) * draws).astype(np.float32), targets)
+    elif policy.uncertain == "ones":
+        targets[uncertain] = 1.0
+    elif policy.uncertain == "ignore":
+        mask &= ~uncertain
+    if policy.blank == "ignore":
+        mask &= ~blank
+    return targets, mask

@@ -1,0 +1,271 @@
+"""The training loop. What is learned (tasks), from what (loader) and what is kept (state) are other modules.
+
+``train`` works the same in one process and under ``torchrun``; process 0 writes files and speaks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from radia_pipeline.errors import RunFailed, TrainingDiverged
+from radia_pipeline.lake.atomic import write_text
+from radia_pipeline.processes import lifecycle
+from radia_pipeline.processes.lifecycle import Stopped
+from radia_pipeline.training import distributed, model_store
+from radia_pipeline.training.checkpoints import load_tensors, save_tensors
+from radia_pipeline.training.inference import empty_answer, score_studies
+from radia_pipeline.training.loader import check_channels
+from radia_pipeline.training.optimization import set_step
+from radia_pipeline.training.outcome import (
+    OnEvent,
+    Runtime,
+    TrainResult,
+    done_event,
+    make_card,
+    picture_path,
+    read_result,
+)
+from radia_pipeline.training.pictures import save_batch_picture, save_empty_picture
+from radia_pipeline.training.preparation import announce, choose_device, prepare_pools
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.state import TrainingState, seed_step
+from radia_pipeline.training.studies import evaluation_labels, read_manifest
+from radia_pipeline.training.tasks import Batch
+from radia_pipeline.training.validation import Figures, validation_figures
+
+__all__ = ["Runtime", "TrainResult", "train"]
+
+
+def train(
+    recipe: Recipe,
+    lake,
+    *,
+    run_dir: Path | None = None,
+    on_event: OnEvent = lambda _event: None,
+    resume: bool = True,
+    force: bool = False,
+    runtime: Runtime | None = None,
+) -> TrainResult:
+    """Train a recipe on the lake's manifest and publish the best model; a finished one is reported, not repeated.
+
+    Raises EmptyPool, BadRecipe, NotTrained (``init_from``), AlreadyRunning, TrainingDiverged, DamagedFile; RunFailed
+    when it was asked to stop (SIGINT, SIGTERM, ``runtime.stop``): training then continues from its checkpoint.
+    """
+    runtime = runtime or Runtime()
+    speak = on_event if distributed.rank() == 0 else lambda _event: None
+    manifest, versions = read_manifest(lake, recipe.data.sources)
+    identity = model_store.fingerprint(recipe, versions, model_store.parent_fingerprint(lake, recipe))
+    folder = Path(run_dir) if run_dir else lake.models_dir / recipe.name / identity
+    is_first = distributed.rank() == 0
+    with lifecycle.exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
+        reused = distributed.from_first(model_store.is_finished(folder)) and not force
+        if not reused:
+            run = _Run(recipe, lake, folder, identity, runtime, speak)
+            with lifecycle.stop_on_signals(runtime.stop):
+                try:
+                    run.prepare(manifest, resume=resume and not force)
+                    run.fit()
+                except Stopped:
+                    raise run.stopped() from None
+            run.publish(versions)
+        if run_dir is None and is_first:
+            model_store.point_latest(lake, recipe.name, folder)
+    result = read_result(lake, folder, reused=reused)
+    speak(done_event(result))
+    return result
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(self, recipe: Recipe, lake, folder: Path, identity: str, runtime: Runtime, speak: OnEvent) -> None:
+        self.recipe, self.lake, self.folder, self.identity = recipe, lake, folder, identity
+        self.runtime, self.speak = runtime, speak
+        self.last, self.best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
+        self.started = self.spoken = self.saved = time.monotonic()
+        self.images_since = self.steps_since = 0
+        self.has_picture = False
+        self.state: TrainingState | None = None
+
+    def prepare(self, manifest, *, resume: bool) -> None:
+        """Open the pools; build the state, or take it up from the checkpoint."""
+        self.device = choose_device(self.runtime)
+        self.pools = prepare_pools(self.recipe, self.lake, manifest, self.runtime, self.speak)
+        self.steps = self.pools.training.steps
+        state = TrainingState(self.recipe, self.pools.training.studies, self.device, self.lake)
+        if distributed.from_first(resume and self.last.exists()):
+            state.restore(self.last, self.identity)
+        elif distributed.rank() == 0:
+            shutil.rmtree(self.last.parent, ignore_errors=True)
+        distributed.barrier()
+        self.state = state
+        announce(self.recipe, self.pools, self.device, state.progress.step, self.identity, self.speak)
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+    def fit(self) -> None:
+        """Epoch after epoch until the last one, or until validation has not improved for ``patience`` epochs."""
+        progress = self.state.progress
+        for epoch in range(progress.validated_epochs, self.recipe.training.max_epochs):
+            if progress.epochs_without_gain >= self.recipe.stopping.patience:
+                break
+            self.state.train_mode()
+            done = progress.step - epoch * self.steps
+            for batch in self.pools.training.training(epoch, done, rank=distributed.rank(), world=distributed.world()):
+                self._step(batch)
+                self._housekeep(epoch)
+            self._note_epoch(epoch, self._validate())
+
+    def _step(self, batch: Batch) -> None:
+        state, recipe = self.state, self.recipe
+        set_step(state.optimizer, recipe, state.progress.step, self.steps)
+        seed_step(recipe, state.progress.step)
+        self._keep_picture(batch)
+        self.images_since, self.steps_since = self.images_since + int(batch.present.sum()), self.steps_since + 1
+        batch = batch.to(self.device, state.dtype, channels_last=recipe.training.channels_last)
+        state.put_moving_labels(batch)
+        denominator = distributed.total(state.objective.task.denominator(batch)).clamp(min=1e-12)
+        with torch.autocast(self.device.type, dtype=state.autocast_dtype, enabled=state.autocast_dtype is not None):
+            loss, logits = state.net(batch, denominator)
+        state.optimizer.zero_grad(set_to_none=True)
+        # DistributedDataParallel averages gradients over processes; the loss is a share of one global sum.
+        state.scaler.scale(loss * distributed.world()).backward()
+        state.scaler.unscale_(state.optimizer)
+        whole = float(distributed.total(loss.detach().double()))
+        if self._is_sound(whole, batch, logits):
+            state.apply_gradient(batch, logits)
+            state.progress.add_loss(whole)
+        state.scaler.update()
+        state.progress.step += 1
+
+    def _is_sound(self, loss: float, batch: Batch, logits: torch.Tensor) -> bool:
+        """Clip the gradient; tell whether loss and norm are finite everywhere; too many bad steps end the training."""
+        state, section = self.state, self.recipe
+        parameters = [parameter for parameter in state.objective.parameters() if parameter.grad is not None]
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, section.optimizer.clip_norm or float("inf")))
+        is_bad = distributed.any_process(not (np.isfinite(loss) and np.isfinite(norm)), self.device)
+        state.progress.bad_steps = state.progress.bad_steps + 1 if is_bad else 0
+        if is_bad:
+            studies = self._suspects(batch, logits)
+            self.speak({"event": "bad_step", "step": state.progress.step, "loss": str(loss), "studies": studies})
+            if state.progress.bad_steps >= section.training.max_bad_steps:
+                raise TrainingDiverged(
+                    f"Loss or gradient was not finite in {state.progress.bad_steps} steps running; last seen with "
+                    f"studies {', '.join(studies)}",
+                    do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
+                )
+        return not is_bad
+
+    def _suspects(self, batch: Batch, logits: torch.Tensor) -> list[str]:
+        broken = ~torch.isfinite(logits).all(dim=1)
+        rows = (batch.index[broken] if broken.any() else batch.index).cpu().numpy()
+        return self.pools.training.studies.study_id[rows][:5].tolist()
+
+    def _housekeep(self, epoch: int) -> None:
+        """Speak, save, and obey a request to stop; never within a step."""
+        now = time.monotonic()
+        if now - self.spoken >= self.runtime.log_every_s or self.state.progress.step == 1:
+            self._speak_step(epoch, now)
+        self._obey()
+        if now - self.saved >= self.runtime.checkpoint_every_s:
+            self._save()
+
+    def _obey(self) -> None:
+        if distributed.any_process(bool(self.runtime.stop), self.device):
+            self._save()
+            raise Stopped
+
+    def _validate(self) -> Figures:
+        """Score the validation pool over all processes; process 0 compares, so that all decide alike."""
+        model = self.state.evaluated()
+        logits = score_studies(model, self.pools.validation, self.device, between=self._obey)
+        log_probability = model.log_probabilities(torch.from_numpy(logits).to(self.device)).cpu().numpy()
+        labels = evaluation_labels(self.pools.validation.studies)
+        is_first = distributed.rank() == 0
+        return distributed.from_first(
+            validation_figures(log_probability, labels, self.recipe.stopping) if is_first else None
+        )
+
+    # --- around the loop --------------------------------------------------------------------------------------------
+    def _note_epoch(self, epoch: int, figures: Figures) -> None:
+        """Keep the best weights, write history and checkpoint, speak."""
+        progress = self.state.progress
+        is_best = progress.compare(figures.chosen(self.recipe.stopping), epoch)
+        line = {
+            "epoch": epoch, "step": progress.step, "train_loss": progress.loss_sum / max(progress.loss_count, 1),
+            "lr": float(self.state.optimizer.param_groups[0]["lr"]), "is_best": is_best, **asdict(figures),
+        }  # fmt: skip
+        progress.history.append(line)
+        progress.validated_epochs, progress.loss_sum, progress.loss_count = epoch + 1, 0.0, 0
+        if distributed.rank() == 0:
+            if is_best:
+                weights = self.state.evaluated().state_dict()
+                save_tensors(self.best, weights, {"kind": "best", "fingerprint": self.identity})
+            write_text(self.folder / "metrics.jsonl", "".join(json.dumps(past) + "\n" for past in progress.history))
+        self._save()
+        self.speak({"event": "epoch", **line, "elapsed_s": round(time.monotonic() - self.started, 1)})
+
+    def _speak_step(self, epoch: int, now: float) -> None:
+        progress, elapsed = self.state.progress, max(now - self.spoken, 1e-9)
+        left = self.recipe.training.max_epochs * self.steps - progress.step
+        self.speak({
+            "event": "step", "step": progress.step, "epoch": epoch,
+            "lr": float(self.state.optimizer.param_groups[0]["lr"]),
+            "loss": progress.loss_sum / max(progress.loss_count, 1),
+            "images_per_s": round(self.images_since * distributed.world() / elapsed, 1),
+            "left_s": round(left * elapsed / max(self.steps_since, 1), 1),
+        })  # fmt: skip
+        self.spoken, self.images_since, self.steps_since = now, 0, 0
+
+    def _save(self) -> None:
+        if distributed.rank() == 0:
+            self.state.save(self.last, self.identity)
+            self.speak({"event": "checkpoint", "step": self.state.progress.step})
+        self.saved = time.monotonic()
+
+    def _keep_picture(self, batch: Batch) -> None:
+        path = picture_path(self.lake, self.recipe.name, self.identity)
+        if not self.has_picture and distributed.rank() == 0:
+            self.has_picture = True
+            check_channels(batch, self.recipe)
+            save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
+            self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
+
+    def publish(self, versions: dict[str, str]) -> None:
+        """Write the best weights with their card."""
+        if distributed.rank() == 0:
+            model = self.state.evaluated()
+            model.load_state_dict(load_tensors(self.best)[0])
+            seconds = time.monotonic() - self.started
+            answer = self._answer_nothing(model)
+            card: dict[str, Any] = make_card(self.recipe, self.state.progress, self.identity, versions, answer, seconds)
+            model_store.publish(self.folder, model.state_dict(), card)
+        distributed.barrier()
+
+    def _answer_nothing(self, model: torch.nn.Module) -> dict[str, float]:
+        """Keep and speak what the model says without evidence: probabilities and maps of an empty image."""
+        answer, maps = empty_answer(model, self.device)
+        content = {name: {"probability": p, "map": m.round(4).tolist()} for (name, p), m in zip(answer.items(), maps)}
+        write_text(self.folder / "empty_image.json", json.dumps(content) + "\n")
+        path = picture_path(self.lake, self.recipe.name, self.identity, kind="empty_images")
+        save_empty_picture(answer, maps, self.recipe, path)
+        picture = str(path.relative_to(self.lake.root))
+        self.speak({"event": "empty_image", "probability": answer, "picture": picture})
+        return answer
+
+    def stopped(self) -> RunFailed:
+        """Return the error that tells the caller that there is a checkpoint but no model."""
+        step = self.state.progress.step if self.state else 0
+        self.speak({"event": "stopped", "reason": self.runtime.stop.reason, "step": step})
+        return RunFailed(
+            f"Training of {self.recipe.name} was stopped ({self.runtime.stop.reason}) after step {step}",
+            do="train it again: it continues from its checkpoint",
+        )

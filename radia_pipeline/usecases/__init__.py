@@ -1,0 +1,1 @@
+"""What needs several packages and no orchestrator: predict, audit, forget, summary."""

@@ -1,0 +1,92 @@
+"""Is a delivered file de-identified? Header, pixels and report tables, each by its own gate; this is ``radia audit``.
+
+It stands above ``dicom`` and ``reports``, which know nothing of each other. Nothing is changed and no value is shown.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.dicom import pool
+from radia_pipeline.dicom.examine import Task, Verdict
+from radia_pipeline.errors import BadInput
+from radia_pipeline.privacy import container, prints
+from radia_pipeline.privacy.header import audit_file
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS
+from radia_pipeline.privacy.policy import policy_of
+from radia_pipeline.privacy.text import breaches, report_policy_of
+from radia_pipeline.sources.delivered_tables import TextTable, read_table
+
+_TABLE_SUFFIXES = (".csv", ".csv.gz")
+_TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"
+
+
+def audit_files(
+    paths: Iterable[Path], source: str, *, ocr_mode: Literal["auto", "off"] = "auto"
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every file with its findings, none where it is de-identified; each finding names place and rule.
+
+    Raises BadInput where a file cannot be read, RunFailed where Tesseract is missing though the policy demands that
+    pixels are read (``ocr_mode`` off looks at headers only).
+    """
+    reads_text = ocr_mode != "off" and policy_of(source).reads_burned_in_text
+    for path in paths:
+        if path.name.lower().endswith(_TABLE_SUFFIXES):
+            yield path, list(audit_reports(path, source))
+            continue
+        findings = [str(finding) for finding in _of_header(path, source)]
+        if reads_text and not any(finding.startswith("file ") for finding in findings):
+            prints.require_tesseract()
+            findings += _of_pixels(path, source)
+        yield path, findings
+
+
+def _of_header(path: Path, source: str) -> list:
+    try:
+        with path.open("rb") as handle:
+            kind = container.sniff(handle.read(container.PREAMBLE_BYTES + 4))
+    except OSError:
+        raise BadInput(f"{path} cannot be read", accepted="a readable DICOM or CSV file") from None
+    return audit_file(path, source) if kind == "dicom" else ["file cannot be audited: neither DICOM nor a CSV table"]
+
+
+def _of_pixels(path: Path, source: str) -> list[str]:
+    """Decode in a process of its own, as the ingest does, and read what is printed into the picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        staged = str(Path(folder) / "none.png")
+        task = Task(str(path.absolute()), staged, source, 1024, reads_text=True, only_pixels=True)
+        limits = DEFAULT_LIMITS
+        ((_, answer),) = pool.map_tasks([task], workers=1, seconds=limits.seconds, memory_bytes=limits.memory_bytes)
+    if not isinstance(answer, Verdict):
+        return [f"(7FE0,0010) cannot be audited: decoder {answer}"]
+    if answer.reason is None:
+        return []
+    return [f"(7FE0,0010) {answer.reason}" + (f": {answer.detail}" if answer.detail else "")]
+
+
+def audit_reports(path: Path, source: str) -> Iterator[str]:
+    """Yield the findings of a report table: rows (from 1, the header aside) and the rules that their texts break."""
+    if not path.is_file():
+        raise BadInput(f"{path} cannot be read", accepted="a readable DICOM or CSV file")
+    table, policy = read_table(path), report_policy_of(source)
+    yield from _undeclared_columns(table, source)
+    for row, text in enumerate(table.column(_TEXT), 1):
+        for breach in breaches(text, policy):
+            yield f"row {row}, {_TEXT}: {breach}"
+    for row, patient in enumerate(table.optional(_PATIENT), 1):
+        if patient and policy.patient is not None and not policy.patient.fullmatch(patient):
+            yield f"row {row}, {_PATIENT}: not a declared pseudonym"
+    for row, study in enumerate(table.optional(_STUDY), 1):
+        if study.strip("0123456789."):
+            yield f"row {row}, {_STUDY}: not a UID"
+
+
+def _undeclared_columns(table: TextTable, source: str) -> Iterator[str]:
+    declared = {_TEXT, _PATIENT, _STUDY} | set((source_sheet(source).raw.get("columns") or {}).get("reports.csv", ()))
+    for number, name in enumerate(table.header, 1):
+        if name.strip().casefold() not in declared and any(table.column(name)):
+            yield f"column {number}: not declared in the source's sheet"

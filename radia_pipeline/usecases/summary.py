@@ -1,0 +1,154 @@
+"""What a run came to, read from the lake's tables: for the terminal, for ``--json`` and for the HTML report.
+
+Nothing is computed here that a table does not hold, except counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from radia_pipeline.drawing.text import interval, table
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.pages.run_report_figures import CONTROL_NAMES
+
+POOLS = ("train", "validation", "test")
+ORDER = ("detector", "pseudo_boxes", "control: usual place", "control: random place")
+CANDIDATE_RULE = "rule:"
+"""Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
+
+
+def source_counts(lake: Lake, source: str) -> dict[str, Any]:
+    """Return what became of one source's files and studies."""
+    ingested = lake.read("images", source, ["image_id"]).num_rows
+    reasons = Counter(lake.read("quarantine", source, ["reason"])["reason"].to_pylist())
+    duplicates = lake.read("duplicates", source, ["file_id"]).num_rows
+    counts: dict[str, Any] = {
+        "source": source,
+        "found": ingested + sum(reasons.values()) + duplicates,
+        "ingested": ingested,
+        "quarantined": sum(reasons.values()),
+        "duplicates": duplicates,
+        "reasons": dict(reasons),
+    }
+    if lake.exists("labels", source):
+        labels = lake.read("labels", source, ["study_id", "value"])
+        known = {
+            study
+            for study, value in zip(*(labels[name].to_pylist() for name in labels.column_names))
+            if value is not None
+        }
+        counts["studies_labelled"] = len(known)
+    if lake.exists("manifest", source):
+        counts["images_in_manifest"] = lake.read("manifest", source, ["image_id"]).num_rows
+    return counts
+
+
+def pool_counts(lake: Lake) -> dict[str, dict[str, int]]:
+    """Return patients of each source in each pool."""
+    rows = lake.read("splits", columns=["source", "pool"]).to_pylist()
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        counts.setdefault(row["source"], dict.fromkeys(POOLS, 0))[row["pool"]] += 1
+    return counts
+
+
+def model_figures(
+    lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: str = "test"
+) -> dict[str, dict[str, Any]]:
+    """Return mean figures with intervals of every model on whole pools, all sources together."""
+    figures: dict[str, dict[str, Any]] = {}
+    for row in lake.read("scorecard").to_pylist():
+        if row["model"].startswith(CANDIDATE_RULE):
+            continue
+        if (row["source"], row["pool"], row["view"], row["class"]) == ("all", pool, "pool", "mean") and row[
+            "metric"
+        ] in metrics:
+            kept = {name: row[name] for name in ("value", "low", "high", "positives", "studies")}
+            figures.setdefault(row["model"], {})[row["metric"]] = kept
+    return figures
+
+
+def localisation_figures(lake: Lake, name: str, metric: str = "map@0.3") -> list[dict[str, Any]]:
+    """Return the mean rows of ``saliency_benchmark`` or ``detector_scorecard`` for one metric."""
+    return [row for row in lake.read(name).to_pylist() if row["class"] == "mean" and row["metric"] == metric]
+
+
+def collect(lake: Lake) -> dict[str, Any]:
+    """Return everything that has been made so far, as plain data."""
+    summary: dict[str, Any] = {"sources": [source_counts(lake, source) for source in lake.partitions("images")]}
+    if lake.exists("splits"):
+        summary["pools"] = pool_counts(lake)
+    if lake.exists("scorecard"):
+        summary["models"] = model_figures(lake)
+    for name in ("saliency_benchmark", "detector_scorecard"):
+        if lake.exists(name):
+            summary[name] = localisation_figures(lake, name)
+    for source in lake.partitions("pseudo_boxes"):
+        summary.setdefault("pseudo_boxes", {})[source] = lake.read("pseudo_boxes", source, ["image_id"]).num_rows
+    return summary
+
+
+def as_text(summary: dict[str, Any]) -> str:
+    """Return the summary as tables for a terminal."""
+    parts = [_sources_text(summary["sources"])]
+    if "pools" in summary:
+        rows = [[source, *(counts[pool] for pool in POOLS)] for source, counts in sorted(summary["pools"].items())]
+        parts.append("Patients per pool\n" + table(["source", *POOLS], rows))
+    if summary.get("models"):
+        rows = [
+            [model, _shown(f.get("auc")), _shown(f.get("f1")), (f.get("auc") or {}).get("studies")]
+            for model, f in sorted(summary["models"].items())
+        ]
+        parts.append(
+            "Classifiers on the test pool, mean over classes (95 % interval)\n"
+            + table(["model", "AUC", "F1", "studies"], rows)
+        )
+    if summary.get("saliency_benchmark"):
+        rows = [
+            [r["recipe"], CONTROL_NAMES.get(r["method"], r["method"]), _shown(r), r["boxes"]]
+            for r in summary["saliency_benchmark"]
+        ]
+        parts.append(
+            "Saliency against radiologists' boxes, mAP@.3\n" + table(["recipe", "method", "mAP@.3", "boxes"], rows)
+        )
+    elif "saliency_benchmark" in summary:
+        parts.append("Saliency against radiologists' boxes: no class has enough drawn boxes to be judged")
+    if summary.get("detector_scorecard"):
+        parts.append(_detector_text(summary["detector_scorecard"]))
+    if summary.get("truth"):
+        rows = [
+            [CONTROL_NAMES.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]]
+            for r in summary["truth"]
+        ]
+        parts.append(
+            "Against the phantom's true boxes, mAP@.3\n" + table(["boxes of", "pool", "mAP@.3", "true boxes"], rows)
+        )
+    return "\n\n".join(parts)
+
+
+def _detector_text(rows: list[dict[str, Any]]) -> str:
+    """One line for each set of boxes and what it is judged against; "look here" ignores the class."""
+    found = {(row["against"], row["model"], row["level"]): row for row in rows}
+    levels = {"class": "by class", "group": "by group", "agnostic": "look here"}
+    lines = [
+        [model, against, *(_shown(found.get((against, model, level))) for level in levels)]
+        for against, model in sorted({key[:2] for key in found}, key=lambda key: (key[0], ORDER.index(key[1])))
+    ]
+    return "Detector on the test pool, mAP@.3\n" + table(["boxes of", "judged against", *levels.values()], lines)
+
+
+def _sources_text(counts: list[dict[str, Any]]) -> str:
+    fields = ("found", "ingested", "quarantined", "duplicates", "studies_labelled", "images_in_manifest")
+    rows = [[row["source"], *(row.get(field) for field in fields)] for row in counts]
+    text = "Delivered files\n" + table(["source", *(field.replace("_", " ") for field in fields)], rows)
+    reasons = [
+        f"  {row['source']}: " + ", ".join(f"{reason} {count}" for reason, count in sorted(row["reasons"].items()))
+        for row in counts
+        if row["reasons"]
+    ]
+    return text + ("\nQuarantined because of\n" + "\n".join(reasons) if reasons else "")
+
+
+def _shown(figure: dict[str, Any] | None) -> str:
+    return interval(figure["value"], figure["low"], figure["high"]) if figure else "–"

@@ -1,0 +1,136 @@
+"""The gate of reports: every planted identity is found, nothing else is, and no finding shows a value."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.phantom.reports import sample_reports
+from radia_pipeline.privacy.text import ReportPolicy, breaches, report_policy_of
+from radia_pipeline.reports.ingest import ingest_reports
+from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
+from radia_pipeline_tests.reports.texts import dev_set
+
+POLICY = report_policy_of("ccsmtl")
+PLANTED = {
+    "health_insurance_number": ["TREM 5403 1299", "TREM54031299", "trem 540312 99", "NAM: TREM-5403-1299",
+                                "ＴＲＥＭ 5403 1299", "TREM\u00a05403\u00a01299", "TR\u200bEM 5403 1299",
+                                "RAMQ TREM 54 03 12 99"],
+    "phone_number": ["514-555-0134", "(514) 555-0134", "514 555 0134", "+1 514.555.0134", "5145550134",
+                     "tél.: 555-0134", "téléphone 4 55 01", "514‑555‑0134"],
+    "social_insurance_number": ["123 456 789", "123-456-789"],
+    "mail_address": ["m.tremblay@exemple.qc.ca"],
+    "postal_code": ["H2X 1Y4", "h2x1y4", "G1R-2B3"],
+    "street_address": ["1250 rue Sherbrooke", "12, avenue des Pins", "8 boul. Saint-Laurent"],
+    "record_number": ["dossier 123456", "No de dossier : 88213", "MRN 0045123", "requête #553211", "A 1234567"],
+    "name_with_caret": ["TREMBLAY^MARIE", "Gagnon^Jean"],
+    "date_of_birth": ["née le 12 mars 1954", "né le 1954-03-12", "DDN: 12/03/1954", "Date de naissance 1954 03 12",
+                      "née en 1954"],
+    "date_without_examination": ["Reçu 12/03/2021", "2021-03-12 14h", "le 3 avril 2020", "20210312"],
+    "titled_name": ["Mme Xzyqowska", "M. Okonkwo-Diallo", "Monsieur Ramirez", "MADAME TREMBLAY", "mme tremblay"],
+    "patient_name": ["la patiente Okonkwo", "Patient: Okonkwo, Chidi", "PATIENTE : OKONKWO ADA"],
+    "labelled_name": ["Nom: okonkwo", "Prénom : Ada", "Nom du patient = X. Okonkwo", "une dame nommée Okonkwo"],
+    "physician_name": ["Dr Okonkwo", "Dre A. Okonkwo", "Docteur Tremblay", "DR TREMBLAY", "Okonkwo, M.D."],
+    "capitalised_words": ["vu avec Chidi Okonkwo hier"],
+    "listed_name": ["TREMBLAY MARIE", "Gagnon, Jean", "Marie-Ève Bouchard", "Pierre Roy", "vu par Lévesque",
+                    "TREMBLAY"],
+}  # fmt: skip
+CLEAN = [
+    "Comparaison avec l'examen du 12 mars 2021.", "Radiographie du 2021-03-12: pas de changement.",
+    "Lobectomie en mars 2021.", "Patiente de 68 ans, connue pour MPOC.",
+    "PATIENTE DE 68 ANS CONNUE POUR MPOC. PAS D'ÉPANCHEMENT.", "Patient: Connu MPOC.",
+    "Syndrome de Claude Bernard-Horner.", "Cathéter de Swan-Ganz en place.",
+    "Lignes B de Kerley. Hernie de Bochdalek.", "S1Q3T3 à l'ECG.", "Fractures des arcs costaux 10-11-12.",
+    "Nodule de 12 x 14 x 9 mm, 120 kV, 2,5 mAs.", "Côté droit: normal.", "D-dimères (3547,94 ng/ml).",
+    "Nouveau-né. Madame présente une dyspnée.", "Tassement de T8 à T12, L1-L2.", "Rose, claire.",
+    "Discuté avec le médecin traitant.", "Contrôle dans 6 à 8 semaines.", "Volume de 3 M. Pas d'épanchement.",
+]  # fmt: skip
+FRAME = ("Renseignements: toux. {}", "{}. Pas d'épanchement pleural.", "POUMONS: clairs.\n{}\nCONCLUSION: normal")
+
+
+@pytest.mark.parametrize(("rule", "planted"), [(rule, text) for rule, texts in PLANTED.items() for text in texts])
+def test_planted_identities_are_found_and_never_shown(rule: str, planted: str) -> None:
+    for frame in FRAME:
+        found = breaches(frame.format(planted), POLICY)
+        assert rule in {breach.rule for breach in found}
+        shown = " ".join(map(str, found))
+        assert not any(word in shown for word in planted.split() if len(word) > 4)
+
+
+def test_numbers_and_names_drawn_at_random_are_found_in_phantom_reports() -> None:
+    rnd = random.Random(4)
+    names = ["Tremblay", "Gagnon", "Côté", "Bouchard", "Lévesque", "Nguyen", "St-Pierre", "Okonkwo", "Hernandez"]
+    for text, _ in sample_reports(300, 7):
+        name, digits = rnd.choice(names), "".join(rnd.choices("0123456789", k=10))
+        planted = rnd.choice([
+            f"Mme {name} {digits[:2]} ans", f"{name[:2].upper()}XX {digits[:4]} {digits[4:8]}",
+            f"{digits[:3]}-{digits[3:6]}-{digits[6:]}", f"née le {int(digits[0]) + 1} mai 19{digits[1:3]}",
+            f"Patient: {name}, Ada",
+        ])  # fmt: skip
+        sentences = text.split(". ")
+        sentences.insert(rnd.randrange(len(sentences) + 1), planted)
+        assert breaches(". ".join(sentences), POLICY), planted.replace(name, "NAME")
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_ordinary_sentences_pass(text: str) -> None:
+    assert breaches(text, POLICY) == []
+
+
+def test_no_false_alarm_on_phantom_reports_and_the_development_set() -> None:
+    texts = [text for text, _ in sample_reports(500, 3)] + [text for _, text, _ in dev_set() if "Dr " not in text]
+    assert [breach for text in texts for breach in breaches(text, POLICY)] == []
+
+
+def test_no_false_alarm_on_real_reports_and_sentences(real_root: Path) -> None:
+    with (real_root / "ccsmtl" / "reports.csv").open(encoding="utf-8", newline="") as handle:
+        texts = [row["report"] for row in csv.DictReader(handle)]
+    lines = (real_root / "french" / "chest_radiograph_sentences.jsonl").read_text(encoding="utf-8").splitlines()
+    texts += [json.loads(line)["text"] for line in lines]
+    assert len(texts) == 254
+    assert [str(breach) for text in texts for breach in breaches(text, POLICY)] == []
+
+
+def test_a_site_declares_what_it_keeps() -> None:
+    kept = ReportPolicy(physicians="allow", exam_dates="refuse")
+    assert breaches("Discuté avec Dr Tremblay.", kept) == []
+    assert [b.rule for b in breaches("Examen du 12 mars 2021.", kept)] == ["date_without_examination"]
+    assert [b.rule for b in breaches("Mme Tremblay, vue par Dr Roy.", kept)] == ["titled_name", "listed_name"]
+
+
+class TwoStudies:
+    name = "ccsmtl"
+
+    def __init__(self, second: str) -> None:
+        self.second = second
+
+    def reports(self, root: Path) -> Delivered:
+        rows = [
+            ("s1", "CC0001", "Pas d'épanchement."),
+            ("s2", "CC0002", "Cardiomégalie."),
+            ("s2", "CC0002", self.second),
+        ]
+        return Delivered(pa.Table.from_pylist([dict(zip(REPORT_SCHEMA.names, row)) for row in rows], REPORT_SCHEMA))
+
+
+def test_a_refused_report_stays_outside_with_rule_and_place_and_comes_in_when_mended(tmp_path: Path) -> None:
+    lake, keys = Lake.open(tmp_path / "lake"), Pseudonymizer(b"k" * 32)
+    result = ingest_reports(TwoStudies("Mme Tremblay, 514-555-0134."), tmp_path, lake, keys)
+    assert (result.found, result.studies, result.refused) == (3, 2, 1)
+    assert result.refused_by_rule == {"listed_name": 1, "phone_number": 1, "titled_name": 1}
+    rows = {row["study_id"]: row for row in lake.read("reports", "ccsmtl").to_pylist()}
+    refused = rows[keys.study_id("ccsmtl", "s2")]
+    assert refused["report_text"] == "" and "phone_number at character" in refused["refusal"]
+    assert rows[keys.study_id("ccsmtl", "s1")]["refusal"] is None
+    assert not any(b"Tremblay" in path.read_bytes() for path in lake.root.rglob("*") if path.is_file())
+    assert ingest_reports(TwoStudies("Pas de masse."), tmp_path, lake, keys).refused == 0
+    assert "masse" in lake.read("reports", "ccsmtl").to_pylist()[0]["report_text"] + str(
+        lake.read("reports").to_pylist()
+    )

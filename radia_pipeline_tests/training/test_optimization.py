@@ -1,0 +1,85 @@
+"""Schedules are torch's own, as functions of the step; averaged weights; stopping figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score, roc_auc_score
+
+from radia_pipeline.training.optimization import AveragedWeights, build_optimizer, learning_rate, set_step
+from radia_pipeline.training.recipe_schema import ScheduleSection
+from radia_pipeline.training.validation import area_under_curve, best_f1
+from radia_pipeline_tests.training.synthetic import tiny_recipe
+
+EPOCHS, PER_EPOCH = 6, 7
+TOTAL = EPOCHS * PER_EPOCH
+
+
+def test_onecycle_is_torchs_rate_and_momentum():
+    parameter = torch.nn.Parameter(torch.zeros(2, 2))
+    theirs = torch.optim.AdamW([parameter], lr=0.01)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(theirs, max_lr=0.01, total_steps=TOTAL)
+    recipe = tiny_recipe(optimizer={"lr": 0.01}, schedule={"name": "onecycle"}, training={"max_epochs": EPOCHS})
+    ours = build_optimizer(recipe, torch.nn.Linear(2, 2))
+    for step in range(TOTAL):
+        set_step(ours, recipe, step, PER_EPOCH)
+        assert ours.param_groups[0]["lr"] == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
+        assert ours.param_groups[0]["betas"][0] == pytest.approx(theirs.param_groups[0]["betas"][0], rel=1e-9)
+        theirs.step()
+        if step < TOTAL - 1:
+            scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("section", "make"),
+    [
+        (ScheduleSection(name="cosine"), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, TOTAL)),
+        (
+            ScheduleSection(name="cosine_restarts", restart_epochs=1, restart_factor=2),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, PER_EPOCH, 2),
+        ),
+        (
+            ScheduleSection(name="step", step_epochs=2, step_gamma=0.3),
+            lambda o: torch.optim.lr_scheduler.StepLR(o, 2 * PER_EPOCH, 0.3),
+        ),
+    ],
+)
+def test_other_schedules_are_torchs(section, make):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = make(optimizer)
+    for step in range(TOTAL):
+        assert learning_rate(section, 0.1, step, PER_EPOCH, TOTAL) == pytest.approx(
+            scheduler.get_last_lr()[0], abs=1e-9
+        )
+        optimizer.step()
+        scheduler.step()
+
+
+def test_biases_and_norms_are_not_decayed():
+    recipe = tiny_recipe(optimizer={"weight_decay": 0.3})
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    groups = build_optimizer(recipe, net).param_groups
+    assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.3), (3, 0.0)]
+
+
+def test_averaged_weights_follow_slowly():
+    net = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(net.weight, 0.0)
+    average = AveragedWeights(net, 0.9)
+    torch.nn.init.constant_(net.weight, 1.0)
+    average.update(net, step=10**6)
+    assert average.state["weight"].item() == pytest.approx(0.1)
+
+
+def test_area_under_curve_equals_sklearn_with_ties():
+    random = np.random.default_rng(0)
+    score, truth = random.integers(0, 6, 200).astype(float), random.random(200) < 0.3
+    assert area_under_curve(score, truth) == pytest.approx(roc_auc_score(truth, score))
+    assert np.isnan(area_under_curve(score, np.zeros(200, dtype=bool)))
+
+
+def test_best_f1_is_the_best_over_all_thresholds():
+    random = np.random.default_rng(1)
+    score, truth = random.random(60), random.random(60) < 0.4
+    assert best_f1(score, truth) == pytest.approx(max(f1_score(truth, score >= cut) for cut in score))

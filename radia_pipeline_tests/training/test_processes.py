@@ -1,0 +1,250 @@
+"""Trainings in processes of their own: events, errors, stopping, orphans, sweeps that go on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+import yaml
+
+from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
+from radia_pipeline.processes.lifecycle import PARENT_VARIABLE, StopRequest
+from radia_pipeline.training.launch import train_in_processes, visible_gpus
+from radia_pipeline.training.recipes import load_recipe, parse_recipe
+from radia_pipeline.training.sweeps import sweep
+from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return write_lake(tmp_path / "lake", patients=40)
+
+
+def recipe_file(folder: Path, **sections) -> Path:
+    recipe = tiny_recipe(name="process", **sections)
+    path = folder / "process.yaml"
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    return path
+
+
+def test_a_child_trains_and_its_events_arrive(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    events = []
+    path = recipe_file(tmp_path, training={"max_epochs": 1})
+    result = train_in_processes(path, lake, processes=1, on_event=events.append, threads=1)
+    assert (result.model_dir / "model.safetensors").exists()
+    assert [event["event"] for event in events][-1] == "done"
+    bad = recipe_file(tmp_path, training={"batch_size": 9999})
+    with pytest.raises(BadRecipe, match="batch_size is 9999"):
+        train_in_processes(bad, lake, processes=1)
+
+
+@pytest.mark.slow
+def test_torchrun_trains_in_two_processes_as_in_one(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    events = []
+    path = recipe_file(tmp_path, training={"max_epochs": 1}, model={"freeze_batch_norm": True})
+    two = train_in_processes(path, lake, processes=2, on_event=events.append, threads=1)
+    assert next(event for event in events if event["event"] == "start")["processes"] == 2
+    one = train_in_processes(path, lake, processes=1, force=True, threads=1)
+    assert one.fingerprint == two.fingerprint
+    assert one.metrics["loss"] == pytest.approx(two.metrics["loss"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_torchrun_is_stopped_with_a_checkpoint_and_leaves_nothing(lake, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    stop, children, begun = StopRequest(), [], []
+    others = set(psutil.Process().children(recursive=True))  # decoders that earlier tests keep warm
+
+    def listen(event: dict) -> None:
+        if event["event"] == "epoch" and not begun:
+            children.extend(set(psutil.Process().children(recursive=True)) - others)
+            begun.append(time.monotonic())
+            stop.set("test")
+
+    path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
+    with pytest.raises(RunFailed, match="stopped"):
+        train_in_processes(path, lake, processes=2, on_event=listen, threads=1, stop=stop)
+    assert time.monotonic() - begun[0] < 30
+    assert len(children) >= 3, "torchrun and its two workers were seen"
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert list(lake.models_dir.glob("process/*/checkpoints/last.safetensors"))
+
+
+@pytest.mark.slow
+def test_torchrun_does_not_outlive_a_killed_caller(lake, tmp_path):
+    path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom radia_pipeline.lake.lake import Lake\n"
+        "from radia_pipeline.training.launch import train_in_processes\n"
+        "train_in_processes(sys.argv[1], Lake.open(Path(sys.argv[2])), processes=2, threads=1,"
+        " on_event=lambda event: print(event['event'], flush=True))\n"
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", code, str(path), str(lake.root)],
+        cwd=REPOSITORY,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in caller.stdout if line.strip() == "epoch")
+    children = psutil.Process(caller.pid).children(recursive=True)
+    caller.kill()
+    caller.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert len(children) >= 3
+    assert not [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def start_endless(lake, tmp_path, **environment) -> subprocess.Popen:
+    path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
+    command = [sys.executable, "-m", "radia_pipeline.training.run", "--recipe", str(path), "--lake", str(lake.root)]
+    child = subprocess.Popen(
+        [*command, "--threads", "1"],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in child.stdout:
+        if '"epoch"' in line:
+            return child
+    raise AssertionError("the child ended before its first epoch")
+
+
+def test_sigterm_leaves_a_checkpoint_within_30_seconds(lake, tmp_path):
+    child = start_endless(lake, tmp_path)
+    begun = time.monotonic()
+    child.send_signal(signal.SIGTERM)
+    out = child.communicate(timeout=30)[0]
+    assert time.monotonic() - begun < 30
+    assert child.returncode == 1
+    assert '"stopped"' in out
+    assert "continues from its checkpoint" in out
+    assert list(lake.models_dir.glob("process/*/checkpoints/last.safetensors"))
+
+
+KILLER = """
+import os, random, signal, sys, threading, time
+from pathlib import Path
+import torch
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.learning import checkpoints
+from radia_pipeline.learning.recipes import load_recipe
+from radia_pipeline.learning.trainer import Runtime, train
+
+recipe, lake, where = load_recipe(sys.argv[1]), Lake.open(Path(sys.argv[2])), sys.argv[3]
+wanted = random.Random(int(sys.argv[4])).randint(2, 5)
+save, saves = checkpoints.save_file, []
+
+def torn(tensors, path, metadata):
+    saves.append(path)
+    if where == "checkpoint" and len(saves) == wanted:
+        whole = Path(str(path) + ".whole")
+        save(tensors, whole, metadata)
+        Path(path).write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return save(tensors, path, metadata)
+
+def listen(event):
+    if where == "step" and event["event"] == "step" and event["step"] == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.save_file = torn
+torch.set_num_threads(int(sys.argv[5]))
+train(recipe, lake, on_event=listen, runtime=Runtime(workers=1, log_every_s=0.0, checkpoint_every_s=0.0))
+"""
+
+
+@pytest.mark.parametrize("where", ["step", "checkpoint"])
+def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path):
+    """SIGKILL, at a random step or with half a checkpoint on the disk."""
+    from radia_pipeline.training.checkpoints import load_tensors
+    from radia_pipeline.training.trainer import Runtime, train
+
+    sections = {"training": {"max_epochs": 2, "ema": 0.9}, "model": {"dropout": 0.2}}
+    path, seed = recipe_file(tmp_path, **sections), str(random.randrange(1000))
+    threads = str(torch.get_num_threads())  # another number of threads adds in another order
+    command = [sys.executable, "-c", KILLER, str(path), str(lake.root), where, seed, threads]
+    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    events = []
+    resumed = train(load_recipe(path), lake, on_event=events.append, runtime=Runtime(workers=1))
+    whole = train(tiny_recipe(name="whole", **sections), lake, runtime=Runtime(workers=1))
+    assert next(event for event in events if event["event"] == "start")["resumed_at_step"] > 0, f"seed {seed}"
+    tensors = [load_tensors(found.model_dir / "model.safetensors")[0] for found in (resumed, whole)]
+    assert all((tensors[0][name] == tensors[1][name]).all() for name in tensors[1]), f"seed {seed}"
+
+
+def test_a_child_does_not_outlive_the_process_it_was_started_for(lake, tmp_path):
+    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = start_endless(lake, tmp_path, **{PARENT_VARIABLE: str(starter.pid)})
+    starter.kill()
+    starter.wait()
+    out = child.communicate(timeout=30)[0]
+    assert child.returncode == 1
+    assert "parent died" in out
+
+
+def test_a_child_that_dies_without_a_word_is_a_failed_run(lake, monkeypatch):
+    from radia_pipeline.training import launch
+
+    monkeypatch.setattr(launch, "_launcher", lambda _count: [sys.executable, "-c", "import os; os._exit(9)"])
+    with pytest.raises(RunFailed, match="code 9"):
+        train_in_processes("demo_linear", lake, processes=1)
+
+
+def test_gpus_are_counted_without_torch(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert visible_gpus() == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == 0
+
+
+def test_a_sweep_goes_on_where_it_stood(lake):
+    content = tiny_recipe(name="swept", training={"max_epochs": 1}).model_dump(mode="json")
+    content["sweep"] = {
+        "optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True},
+        "model.head": {"choices": ["linear", "pcam"]},
+    }
+    recipe = parse_recipe(content)
+    trials = []
+    first = sweep(recipe, lake, trials=1, on_trial=trials.append)
+    second = sweep(recipe, lake, trials=3, on_trial=trials.append)
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    assert (first.trials, second.trials) == (1, 3)
+    assert second.best_metric == max(trial.metric for trial in trials)
+    assert all(1e-4 <= trial.options["optimizer.lr"] <= 1e-2 for trial in trials)
+    with pytest.raises(BadRecipe, match="declares no ranges"):
+        sweep(tiny_recipe(name="no_ranges"), lake, trials=1)
+
+
+def test_a_diverging_trial_counts_and_all_diverging_is_a_failed_run(lake):
+    content = tiny_recipe(name="wild").model_dump(mode="json")
+    content["sweep"] = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}
+    recipe, asked = parse_recipe(content), []
+
+    def diverges(chosen):
+        asked.append(chosen.optimizer.lr)
+        raise TrainingDiverged("not finite")
+
+    for _ in range(2):
+        with pytest.raises(RunFailed, match="All 2 trials of wild diverged"):
+            sweep(recipe, lake, trials=2, train_one=diverges)
+    assert len(asked) == 2, "a trial that diverged is not trained again"
+    content["sweep"] = {"training.batch_size": {"choices": [8, 0]}}
+    with pytest.raises(BadRecipe, match=r"training.batch_size = 0"):
+        sweep(parse_recipe(content), lake, trials=1)

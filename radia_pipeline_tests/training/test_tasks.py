@@ -1,0 +1,122 @@
+"""Objectives against arithmetic by hand, and the closure trap with numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from radia_pipeline.contracts.label_values import MISSING, close_up
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.training.recipe_schema import TaskSection
+from radia_pipeline.training.tasks import AucMarginTask, Batch, BinaryTask, ConditionalTask, positive_weights
+
+WORDS = vocabulary()
+CLASSES = len(WORDS.classes)
+
+
+def batch_of(values: np.ndarray, mask: np.ndarray | None = None) -> Batch:
+    count = len(values)
+    targets = torch.from_numpy((values == 1).astype(np.float64))
+    mask = torch.ones(count, CLASSES, dtype=torch.bool) if mask is None else torch.from_numpy(mask)
+    empty = torch.zeros(count, 1, 1, 1, 1)
+    present = torch.ones(count, 1, dtype=torch.bool)
+    return Batch(empty, present, targets, mask, torch.from_numpy(values), torch.arange(count))
+
+
+def row(**values: int) -> np.ndarray:
+    found = np.full((1, CLASSES), MISSING, dtype=np.int8)
+    for name, value in values.items():
+        found[0, WORDS.index(name.replace("_", " "))] = value
+    return found
+
+
+def test_binary_loss_by_hand_with_weights_and_mask():
+    section = TaskSection(class_weight={"Edema": 2.0})
+    pos_weight = np.ones(CLASSES)
+    edema, hernia = WORDS.index("Edema"), WORDS.index("Hernia")
+    pos_weight[edema] = 3.0
+    mask = np.zeros((1, CLASSES), dtype=bool)
+    mask[0, [edema, hernia]] = True
+    task, batch = BinaryTask(section, pos_weight), batch_of(row(Edema=1, Hernia=0), mask)
+    denominator = task.denominator(batch)
+    assert denominator.item() == 3.0
+    expected = (2 * 3 * np.log(2) + np.log(2)) / 3
+    assert task(torch.zeros(1, CLASSES), batch, denominator).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_label_smoothing_moves_targets_towards_a_half():
+    task = BinaryTask(TaskSection(label_smoothing=0.2), np.ones(CLASSES))
+    batch = batch_of(row(Edema=1))
+    logits = torch.full((1, CLASSES), 4.0, requires_grad=True)
+    task(logits, batch, task.denominator(batch)).backward()
+    expected = torch.sigmoid(torch.tensor(4.0)) - 0.9
+    assert logits.grad[0, WORDS.index("Edema")].item() * CLASSES == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_masked_nan_cells_cannot_reach_the_gradient():
+    mask = np.ones((1, CLASSES), dtype=bool)
+    mask[0, 0] = False
+    batch, task = batch_of(row(Edema=1), mask), BinaryTask(TaskSection(), np.ones(CLASSES))
+    logits = torch.zeros(1, CLASSES)
+    logits[0, 0] = float("inf")
+    assert torch.isfinite(task(logits, batch, task.denominator(batch)))
+
+
+def test_closure_trap_with_numbers():
+    """Of 100 positive Cardiomegalies 7 have Enlarged Cardiomediastinum said: without closure 93 are not learned."""
+    said = np.repeat(row(Cardiomegaly=1), 100, axis=0)
+    said[:7, WORDS.index("Enlarged Cardiomediastinum")] = 1
+    task, column = ConditionalTask(TaskSection(kind="conditional"), np.ones(CLASSES)), WORDS.index("Cardiomegaly")
+    assert task.cells(batch_of(said))[:, column].sum().item() == 7
+    assert task.cells(batch_of(close_up(said)))[:, column].sum().item() == 100
+
+
+def test_conditional_stage_learns_edema_only_where_both_parents_are_positive():
+    values = np.concatenate(
+        [row(Liquid=1, Lung_Opacity=0), row(Liquid=1, Lung_Opacity=1), row(Liquid=1, Lung_Opacity=-1)]
+    )
+    task = ConditionalTask(TaskSection(kind="conditional"), np.ones(CLASSES))
+    assert task.cells(batch_of(values))[:, WORDS.index("Edema")].tolist() == [0, 1, 0]
+    assert task.cells(batch_of(values))[:, WORDS.index("Hernia")].tolist() == [1, 1, 1]
+
+
+def test_pos_weight_is_capped_and_1_without_positives():
+    class Pool:
+        values = np.concatenate([row(Edema=1), *[row(Edema=0)] * 95])
+        labelled = np.ones((96, CLASSES), dtype=bool)
+
+    found = positive_weights(TaskSection(pos_weight="auto", pos_weight_cap=10), Pool)
+    assert found[WORDS.index("Edema")] == 10
+    assert found[WORDS.index("Hernia")] == 1
+
+
+def test_auc_margin_at_its_saddle_is_within_class_variance_plus_squared_hinge():
+    """Yuan et al. 2021: with a, b, alpha optimal the loss is p(1-p) x (var+ + var- + (m - (mean+ - mean-))^2)."""
+    share, scores = 0.5, torch.tensor([0.8, 0.6, 0.3, 0.1], dtype=torch.float64)
+    values = np.repeat(row(), 4, axis=0)
+    values[:2, 0] = 1
+    values[2:, 0] = 0
+    mask = np.zeros((4, CLASSES), dtype=bool)
+    mask[:, 0] = True
+    task = AucMarginTask(TaskSection(kind="auc_margin"), np.full(CLASSES, share)).double()
+    with torch.no_grad():
+        task.a[0], task.b[0] = 0.7, 0.2
+        task.alpha[0] = 1 - (0.7 - 0.2)
+    logits = torch.zeros(4, CLASSES, dtype=torch.float64)
+    logits[:, 0] = torch.logit(scores)
+    batch = batch_of(values, mask)
+    found = task(logits, batch, task.denominator(batch)).item()
+    assert found == pytest.approx(share * (1 - share) * (0.01 + 0.01 + 0.25), rel=1e-6)
+
+
+def test_auc_margin_alpha_climbs_and_stays_positive():
+    task = AucMarginTask(TaskSection(kind="auc_margin"), np.full(CLASSES, 0.5))
+    values = np.concatenate([row(Edema=1), row(Edema=0)])
+    batch = batch_of(values)
+    task(torch.zeros(2, CLASSES), batch, task.denominator(batch)).backward()
+    assert task.alpha.grad[WORDS.index("Edema")] < 0, "a descent step must raise alpha while the margin is not reached"
+    with torch.no_grad():
+        task.alpha -= 1
+    task.after_step()
+    assert (task.alpha == 0).all()
