@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from radia_pipeline.cli.main import cli
+from radia_pipeline.cli.main import radia
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,13 +46,14 @@ def test_make_targets_exist(command):
 
 
 def test_every_command_of_the_tool_says_what_it_does():
-    assert all(command.help for command in cli.commands.values())
+    context = click.Context(radia)
+    assert all(radia.get_command(context, name).help for name in radia.list_commands(context))
 
 
 @pytest.mark.parametrize("command", sorted({command for command in ALL if command.startswith("radia")}))
 def test_commands_are_such_as_the_tool_takes(command):
     """Sub-commands, options and arguments in the documentation exist; click raises UsageError where one does not."""
-    found, rest, context = cli, shlex.split(command)[1:], None
+    found, rest, context = radia, shlex.split(command)[1:], None
     while isinstance(found, click.Group):
         context = found.make_context(found.name, list(rest), parent=context)
         name, found, rest = found.resolve_command(context, [*context._protected_args, *context.args])

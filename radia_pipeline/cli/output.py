@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
+import click
 
-def print_json(content: dict[str, Any]) -> None:
+
+def print_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of standard output."""
     sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def print_result(content: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print a result: as one JSON object, or in words for a person."""
+    print_json(content) if as_json else click.echo(text)
+
+
+def pairs(content: Mapping[str, Any]) -> str:
+    """Return one line for each entry: ``name: value``, numbers with four significant digits."""
+    return "\n".join(
+        f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}" for name, value in content.items()
+    )

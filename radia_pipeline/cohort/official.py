@@ -14,7 +14,14 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.ledger import read_ledger
-from radia_pipeline.cohort.splits import SplitPolicy, SplitsResult, build_splits, highest_official, require_policy
+from radia_pipeline.cohort.splits import (
+    OFFICIAL_SPLITS,
+    SplitPolicy,
+    SplitsResult,
+    build_splits,
+    highest_official,
+    require_policy,
+)
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -38,7 +45,7 @@ def policy_of(lake: Lake, official_split: str | None = None) -> SplitPolicy:
     """
     ledger = read_ledger(lake)
     if ledger.policy is None:
-        return SplitPolicy(official_split=official_split or "ignore")
+        return SplitPolicy(official_split or OFFICIAL_SPLITS[0])
     policy = SplitPolicy(**ledger.policy)
     if official_split is not None:
         wanted = SplitPolicy(official_split, policy.train_share, policy.validation_share)

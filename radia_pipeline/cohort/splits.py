@@ -24,6 +24,8 @@ POOLS = ("train", "validation", "test")
 """From the lowest side to the highest: a late link excludes the lower."""
 FOLDS = 5
 LATE_LINK = "late_link"
+OFFICIAL_SPLITS = ("ignore", "respect")
+"""What a lake may do with the publishers' own lists; the first is the default."""
 _POOL_SALT = b"radia pools 1\0"
 _FOLD_SALT = b"radia folds 1\0"
 _LEVEL = {pool: level for level, pool in enumerate(POOLS)}
@@ -33,15 +35,15 @@ _OFFICIAL_LEVEL = {"train_or_validation": -1, **_LEVEL}
 
 @dataclass(frozen=True)
 class SplitPolicy:
-    """How new groups are placed; fixed for a lake at its first placement. ``official_split``: ignore or respect."""
+    """How new groups are placed; fixed for a lake at its first placement. ``official_split``: see above."""
 
-    official_split: str = "ignore"
+    official_split: str = OFFICIAL_SPLITS[0]
     train_share: float = 0.8
     validation_share: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.official_split not in ("ignore", "respect"):
-            raise BadInput(f"official_split is {self.official_split!r}", accepted="ignore, respect")
+        if self.official_split not in OFFICIAL_SPLITS:
+            raise BadInput(f"official_split is {self.official_split!r}", accepted=", ".join(OFFICIAL_SPLITS))
         if not (0 < self.train_share < 1 and 0 <= self.validation_share <= 1 - self.train_share):
             raise BadInput(
                 "The shares of the pools do not add up", accepted="train + validation at most 1, each at least 0"

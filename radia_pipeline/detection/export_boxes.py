@@ -1,25 +1,30 @@
-"""Boxes in the formats that other tools read: COCO, YOLO, Label Studio; for pseudo boxes, annotations, detections.
+"""Boxes in the formats that other tools read: COCO, YOLO, Label Studio; for pseudo boxes and radiologists' boxes.
 
-Only what the reader of such a file may see goes in: keyed ids and paths inside the lake. Not here: making boxes.
+Only what the reader of such a file may see goes in: keyed ids, pools and paths inside the lake. Not here: making boxes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, UnknownName
 from radia_pipeline.lake import atomic
+from radia_pipeline.lake.lake import Lake
 
-FORMATS = ("coco", "yolo", "label_studio")
 DECIMALS = 6
+_COCO_IMAGE = {"file_name": "path", "width": "width_px", "height": "height_px", "pool": "pool"}
+TABLES = {"pseudo_boxes": True, "box_annotations": False}
+"""Tables whose boxes are exported, and whether every image of a source was looked at for them: only then an image
+without a box says that nothing was found on it."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,35 @@ class ExportResult:
     boxes: int
 
 
+def export_table(lake: Lake, name: str, form: str, out_dir: Path, *, sources: Sequence[str] = ()) -> ExportResult:
+    """Write the boxes of one of ``TABLES`` of some sources (default: all that have them) below ``out_dir``.
+
+    Images are those of the manifest that no late link excludes. Raises UnknownName for another table or format,
+    MissingTable where there are no boxes or no manifest.
+    """
+    if name not in TABLES:
+        raise UnknownName(f"Unknown table of boxes {name!r}", accepted=", ".join(TABLES))
+    boxes = pa.concat_tables([lake.read(name, source) for source in sources]) if sources else lake.read(name)
+    chosen = sources or lake.partitions(name)
+    columns = ["image_id", "path", "pool", "width_px", "height_px", "excluded"]
+    images = pa.concat_tables([lake.read("manifest", source, columns=columns) for source in chosen])
+    images = images.filter(pc.is_null(images["excluded"]))
+    if not TABLES[name]:
+        images = images.filter(pc.is_in(images["image_id"], value_set=pc.unique(boxes["image_id"])))
+    boxes = boxes.filter(pc.is_in(boxes["image_id"], value_set=images["image_id"].combine_chunks()))
+    return export_boxes(boxes, images, out_dir, form)
+
+
 def export_boxes(boxes: pa.Table, images: pa.Table, out_dir: Path, form: str = "coco") -> ExportResult:
     """Write boxes in one of ``FORMATS`` below ``out_dir``.
 
     ``boxes``: image_id, class, x_px, y_px, width_px, height_px and, if it has one, score. ``images``: image_id, path,
-    width_px, height_px; images without boxes are written too, as images that show nothing. Raises UnknownName for
-    another format and BadTable for a box whose image is not among ``images``.
+    pool, width_px, height_px; images without boxes are written too, as images that show nothing. Raises UnknownName
+    for another format and BadTable for a box whose image is not among ``images``.
     """
     if form not in FORMATS:
         raise UnknownName(f"Unknown format {form!r}", accepted=", ".join(FORMATS))
-    pictures = images.select(["image_id", "path", "width_px", "height_px"]).to_pylist()
+    pictures = images.select(["image_id", "path", "pool", "width_px", "height_px"]).to_pylist()
     pictures.sort(key=lambda row: row["image_id"])
     members: dict[str, list[dict[str, Any]]] = {row["image_id"]: [] for row in pictures}
     rows = boxes.to_pylist()
@@ -48,9 +72,7 @@ def export_boxes(boxes: pa.Table, images: pa.Table, out_dir: Path, form: str = "
         raise BadTable(f"{strangers} boxes are on images that were not given", do="pass all images of these boxes")
     for row in rows:
         members[row["image_id"]].append(row)
-    out_dir = Path(out_dir)
-    write = {"coco": _coco, "yolo": _yolo, "label_studio": _label_studio}[form]
-    return ExportResult(write(pictures, members, out_dir), len(pictures), len(rows))
+    return ExportResult(FORMATS[form](pictures, members, Path(out_dir)), len(pictures), len(rows))
 
 
 def _coco(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Path) -> Path:
@@ -70,7 +92,7 @@ def _coco(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Pat
     content = {
         "info": {"description": "RadIA boxes", "vocabulary_version": words.version},
         "images": [
-            {"id": index, "file_name": row["path"], "width": row["width_px"], "height": row["height_px"]}
+            {"id": index, **{ours: row[theirs] for ours, theirs in _COCO_IMAGE.items()}}
             for index, row in enumerate(pictures, start=1)
         ],
         "categories": [{"id": number[name], "name": name, "supercategory": parents[name]} for name in words.classes],
@@ -83,7 +105,7 @@ def _coco(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Pat
 
 def _yolo(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Path) -> Path:
     """``labels/<image_id>.txt``, a line per box: class number, centre x, centre y, width, height as shares of the image
-    (and the score, if there is one); ``data.yaml`` names the classes."""
+    (and the score, if there is one); ``data.yaml`` names the classes, and each image's path and pool."""
     place = {name: index for index, name in enumerate(vocabulary().classes)}
     for picture in pictures:
         wide, high, lines = picture["width_px"], picture["height_px"], []
@@ -96,7 +118,7 @@ def _yolo(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Pat
             lines.append(" ".join([str(place[row["class"]]), *(f"{share:.{DECIMALS}f}" for share in shares)]) + "\n")
         atomic.write_text(out_dir / "labels" / f"{picture['image_id']}.txt", "".join(lines))
     path = out_dir / "data.yaml"
-    listing = {picture["image_id"]: picture["path"] for picture in pictures}
+    listing = {picture["image_id"]: {"path": picture["path"], "pool": picture["pool"]} for picture in pictures}
     names = {index: name for name, index in place.items()}
     atomic.write_text(path, yaml.safe_dump({"names": names, "images": listing}, sort_keys=False))
     return path
@@ -117,8 +139,19 @@ def _label_studio(pictures: Sequence[dict], members: dict[str, list[dict]], out_
                 "to_name": "image", "original_width": wide, "original_height": high, "value": value,
                 **({"score": row["score"]} if "score" in row else {}),
             })  # fmt: skip
-        data = {"image": f"/data/local-files/?d={picture['path']}", "image_id": picture["image_id"]}
+        data = {
+            "image": f"/data/local-files/?d={picture['path']}", "image_id": picture["image_id"],
+            "pool": picture["pool"],
+        }  # fmt: skip
         tasks.append({"data": data, "predictions": [{"model_version": "radia", "result": results}]})
     path = out_dir / "tasks.json"
     atomic.write_text(path, json.dumps(tasks) + "\n")
     return path
+
+
+FORMATS: dict[str, Callable[[Sequence[dict], dict[str, list[dict]], Path], Path]] = {
+    "coco": _coco,
+    "yolo": _yolo,
+    "labelstudio": _label_studio,
+}
+"""Who reads the boxes, and what writes them: (pictures, boxes by image_id, folder) -> main file."""

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from radia_pipeline.dicom import examine as examination
 from radia_pipeline.dicom import pool, publish
@@ -27,7 +26,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import prints as text_reading
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.privacy.policy import policy_of
+from radia_pipeline.privacy.policy import policy_of, reads_pixels
 from radia_pipeline.sources.base import ImageFacts, Source
 
 _COMMIT_FILES, _COMMIT_S = 256, 5.0
@@ -93,19 +92,19 @@ def ingest_images(
     *,
     workers: int | None = None,
     max_side_px: int = 1024,
-    ocr: Literal["auto", "off", "require"] = "auto",
+    ocr: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> IngestResult:
     """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
 
-    ``ocr``: auto reads the pixels where the source's policy demands it, require always, off never. Only files that are
-    new, changed, or judged by other rules are looked at. Raises NoLayout (unreadable folder), RunFailed (Tesseract
-    missing, or a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
+    ``ocr``: one of the policies' ``OCR_MODES``. Only files that are new, changed, or judged by other rules are looked
+    at. Raises NoLayout (unreadable folder), RunFailed (Tesseract missing, or a delivery that has vanished as a whole),
+    LakeUnwritable, LakeLocked; published tables stay as they are.
     """
     started = time.monotonic()
     root = Path(root)
-    reads_text = ocr == "require" or (ocr == "auto" and policy_of(source.name).reads_burned_in_text)
+    reads_text = reads_pixels(source.name, ocr)
     if reads_text:
         text_reading.require_tesseract()
     with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:

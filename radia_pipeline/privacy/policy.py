@@ -11,7 +11,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from pydicom.datadict import tag_for_keyword
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
-from radia_pipeline.errors import BadTable
+from radia_pipeline.errors import BadTable, UnknownName
 
 _ABOUT_REPORTS = ("reports", "version")
 """What the gate of headers and pixels does not read: a change there makes no file looked at again."""
@@ -64,6 +64,21 @@ class Policy:
     words: frozenset[str] = frozenset()
     ocr_allowed: frozenset[str] = frozenset()
     fingerprint: str = ""
+
+
+OCR_MODES: Mapping[str, Callable[[Policy], bool]] = {
+    "auto": lambda policy: policy.reads_burned_in_text,
+    "off": lambda policy: False,
+    "require": lambda policy: True,
+}
+"""When pixels are searched for print: where the policy of the source demands it, never, always."""
+
+
+def reads_pixels(source: str, mode: str) -> bool:
+    """Tell whether a source's pixels are searched for print; raises UnknownName for another mode than ``OCR_MODES``."""
+    if mode not in OCR_MODES:
+        raise UnknownName(f"Unknown OCR mode {mode!r}", accepted=", ".join(OCR_MODES))
+    return OCR_MODES[mode](policy_of(source))
 
 
 @cache

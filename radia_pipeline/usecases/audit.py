@@ -8,7 +8,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.dicom import pool
@@ -17,7 +16,7 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.privacy import container, prints
 from radia_pipeline.privacy.header import audit_file
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
-from radia_pipeline.privacy.policy import policy_of
+from radia_pipeline.privacy.policy import reads_pixels
 from radia_pipeline.privacy.text import breaches, report_policy_of
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
 
@@ -25,15 +24,13 @@ _TABLE_SUFFIXES = (".csv", ".csv.gz")
 _TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"
 
 
-def audit_files(
-    paths: Iterable[Path], source: str, *, ocr_mode: Literal["auto", "off"] = "auto"
-) -> Iterator[tuple[Path, list[str]]]:
+def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -> Iterator[tuple[Path, list[str]]]:
     """Yield every file with its findings, none where it is de-identified; each finding names place and rule.
 
     Raises BadInput where a file cannot be read, RunFailed where Tesseract is missing though the policy demands that
-    pixels are read (``ocr_mode`` off looks at headers only).
+    pixels are read (``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only).
     """
-    reads_text = ocr_mode != "off" and policy_of(source).reads_burned_in_text
+    reads_text = reads_pixels(source, ocr_mode)
     for path in paths:
         if path.name.lower().endswith(_TABLE_SUFFIXES):
             yield path, list(audit_reports(path, source))

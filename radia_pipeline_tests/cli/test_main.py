@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -12,7 +14,20 @@ import pytest
 from radia_pipeline.cli import main as module
 from radia_pipeline.errors import BadInput, RunFailed
 
-COMMANDS = sorted(module.cli.commands)
+CONTEXT = click.Context(module.radia)
+COMMANDS = module.radia.list_commands(CONTEXT)
+FILES = {path.stem for path in Path(module.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+def leaves() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command that does something, by the words that call it."""
+    for name in COMMANDS:
+        command = module.radia.get_command(CONTEXT, name)
+        inner = command.commands if isinstance(command, click.Group) else {}
+        yield from (((name, word), found) for word, found in inner.items()) if inner else [((name,), command)]
+
+
+LEAVES = dict(leaves())
 
 
 def call(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -28,15 +43,64 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.delenv("RADIA_LAKE", raising=False)
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_everywhere(capsys, command):
-    code, out, _ = call(capsys, *filter(None, [command]), "--help")
+def test_every_file_of_the_folder_is_a_command_or_named_as_none():
+    assert set(COMMANDS) == FILES - module.NOT_COMMANDS
+    assert module.NOT_COMMANDS < FILES
+
+
+def test_a_file_laid_into_the_folder_is_a_command(capsys, tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(
+        'import click\n\n@click.command()\ndef planted():\n    """Bear fruit."""\n    click.echo("an apple")\n'
+    )
+    monkeypatch.setattr(module.cli, "__path__", [*module.cli.__path__, str(tmp_path)])
+    assert "planted" in call(capsys, "--help")[1]
+    assert call(capsys, "planted")[:2] == (0, "an apple\n")
+    module.radia.commands.pop("planted")
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in COMMANDS), *LEAVES], ids=" ".join)
+def test_help_everywhere(capsys, words):
+    code, out, _ = call(capsys, *words, "--help")
     assert code == 0
     assert out.startswith("Usage: radia")
 
 
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_help_reads_well(words):
+    command = LEAVES[words]
+    first = command.help.splitlines()[0]
+    assert first.endswith((".", "?"))
+    assert first[0].isupper()
+    assert not command.get_short_help_str(limit=60).endswith("..."), "the first line is too long for a list"
+    for option in command.params:
+        assert isinstance(option, click.Argument) or option.help, option.name
+
+
+@pytest.mark.parametrize("words", [words for words in LEAVES if words != ("ui",)], ids=" ".join)
+def test_every_command_that_ends_by_itself_answers_in_json(words):
+    assert "--json" in {name for option in LEAVES[words].params for name in option.opts}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["manifest", "export", "--out", "x", "--to", "stone"], ("csv", "parquet", "coco", "torchxrayvision")),
+        (["boxes", "export", "--out", "x", "--to", "stone"], ("coco", "yolo", "labelstudio")),
+        (["boxes", "export", "--out", "x", "--to", "coco", "--table", "x"], ("pseudo_boxes", "box_annotations")),
+        (["run", "--official-split", "x"], ("ignore", "respect")),
+        (["run", "--ocr", "x"], ("auto", "off", "require")),
+    ],
+)
+def test_a_choice_is_refused_with_the_names_of_its_table_and_help_shows_them(capsys, arguments, names):
+    code, _, err = call(capsys, *arguments)
+    assert code == 2
+    assert all(name in err for name in names)
+    words = [word for word in arguments[:2] if not word.startswith("-")]
+    assert "|".join(names) in call(capsys, *words, "--help")[1]
+
+
 def test_unknown_command_and_option_are_usage_errors(capsys):
-    for arguments in (["frobnicate"], ["run", "--frob"], ["ingest"]):
+    for arguments in (["frobnicate"], ["main"], ["run", "--frob"], ["ingest"], ["tables", "frob"]):
         code, out, err = call(capsys, *arguments)
         assert (code, out) == (2, "")
         assert err.startswith("Error:")
@@ -89,27 +153,27 @@ def plant(error):
     ],
 )
 def test_errors_keep_their_words_and_code(capsys, monkeypatch, error, code, words):
-    monkeypatch.setitem(module.cli.commands, "planted", plant(error))
+    monkeypatch.setitem(module.radia.commands, "planted", plant(error))
     got, _, err = call(capsys, "planted")
     assert got == code
     assert words in err
 
 
 def test_a_command_that_answers_no_exits_with_1(capsys, monkeypatch):
-    monkeypatch.setitem(module.cli.commands, "planted", plant(click.exceptions.Exit(1)))
+    monkeypatch.setitem(module.radia.commands, "planted", plant(click.exceptions.Exit(1)))
     assert call(capsys, "planted")[0] == 1
 
 
 def test_an_unexpected_error_shows_its_place_and_never_its_value(capsys, monkeypatch):
-    monkeypatch.setitem(module.cli.commands, "planted", plant(ValueError("Jeanne Tremblay, 1950")))
+    monkeypatch.setitem(module.radia.commands, "planted", plant(ValueError("Jeanne Tremblay, 1950")))
     code, out, err = call(capsys, "planted")
     assert code == 1
-    assert "Unexpected ValueError at test_cli.py" in err
+    assert "Unexpected ValueError at test_main.py" in err
     assert "Jeanne" not in out + err
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
-    heavy = ("torch", "dagster", "mlflow", "pandas")
+    heavy = ("torch", "dagster", "mlflow", "pandas", "numpy", "pyarrow", "pydantic")
     code = (
         "import sys; from radia_pipeline.cli.main import main; main(['--help']); "
         f"print([m for m in {heavy} if m in sys.modules])"

@@ -1,0 +1,28 @@
+"""``radia demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from radia_pipeline.cli.options import demo_lake_option, json_option
+from radia_pipeline.cli.output import print_result
+
+
+@click.command()
+@click.option("--small", is_flag=True, help="A few dozen patients and short trainings: to see it run, not to judge it.")
+@demo_lake_option
+@click.option("--fresh", is_flag=True, help="Delete an earlier demo first.")
+@json_option
+def demo(small: bool, lake_root: Path, fresh: bool, as_json: bool) -> None:
+    """Run everything on invented patients.
+
+    Their truth is known, so what came out is shown beside it and beside controls.
+    """
+    from radia_pipeline.defs.demo import run_demo
+
+    summary, text = run_demo(lake_root, is_small=small, is_fresh=fresh)
+    print_result(summary, text, as_json)
+    if summary["failed"]:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,28 @@
+"""``radia train``."""
+
+from __future__ import annotations
+
+import click
+
+from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.output import pairs, print_result
+from radia_pipeline.processes.progress import say
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--force", is_flag=True, help="Train again even if this recipe is finished on this manifest.")
+@lake_option
+@json_option
+def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
+    """Train a recipe on the lake's manifest.
+
+    Recorded as an MLflow run; what was interrupted goes on where it stopped.
+    """
+    from radia_pipeline.defs.training_lines import ProgressLines
+    from radia_pipeline.defs.training_process import train_tracked
+    from radia_pipeline.lake.lake import Lake
+
+    lake = Lake.open(lake_root, create=False)
+    figures = train_tracked("classifier", recipe, lake, on_event=ProgressLines(say), force=force)
+    print_result(figures, pairs(figures), as_json)

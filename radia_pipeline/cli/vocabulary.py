@@ -1,0 +1,84 @@
+"""``radia vocabulary``: the classes, their version, and migrations from one version to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.output import print_result
+from radia_pipeline.drawing.text import table
+
+
+@click.group()
+def vocabulary() -> None:
+    """See the classes; migrate to another version."""
+
+
+@vocabulary.command("show")
+@json_option
+def show(as_json: bool) -> None:
+    """List the classes, their parents and the migrations."""
+    from radia_pipeline.contracts.vocabulary import vocabulary as installed
+
+    words = installed()
+    content = {
+        "version": words.version,
+        "classes": [vars(entry) for entry in words.entries],
+        "migrations": [asdict(migration) for migration in words.migrations],
+    }
+    print_result(content, shown(words), as_json)
+
+
+def shown(words) -> str:
+    """Return the vocabulary as a table, with a line for each migration below it."""
+    rows = [[e.name, e.kind.replace("_", " "), ", ".join(e.parents) or "–", e.french] for e in words.entries]
+    migrations = (
+        f"{one.before} → {one.after}  {one.name}: {'; '.join(map(str, one.steps))}" for one in words.migrations
+    )
+    head = f"Vocabulary {words.version}: {len(words.classes)} classes\n"
+    return "\n".join([head, table(["class", "kind", "parents", "in French"], rows), *migrations])
+
+
+@vocabulary.command("migrate")
+@lake_option
+@json_option
+def migrate(lake_root, as_json: bool) -> None:
+    """Bring a lake to the installed vocabulary.
+
+    What cannot follow is withdrawn, for `radia run` to make again.
+    """
+    from radia_pipeline.labels.migration import migrate_lake
+    from radia_pipeline.lake.lake import Lake, default_root
+
+    result = asdict(migrate_lake(Lake(lake_root if lake_root is not None else default_root())))
+    print_result(result, migrated(result), as_json)
+
+
+def migrated(result: Mapping[str, Any]) -> str:
+    """Return what a migration did to a lake."""
+    if not result["applied"]:
+        return f"The lake speaks vocabulary {result['after']} already"
+    return "\n".join([
+        f"{result['before']} → {result['after']}: {', '.join(result['applied'])}",
+        f"brought across: {', '.join(result['migrated']) or 'nothing'}",
+        f"rows of retired classes left behind: {result['rows_of_retired_classes']}",
+        f"to be made again by `radia run`: {', '.join(result['rebuild']) or 'nothing'}",
+    ])  # fmt: skip
+
+
+@vocabulary.command("contracts")
+@json_option
+def contracts(as_json: bool) -> None:
+    """Bring data_contracts/ in line with vocabulary.yaml.
+
+    To be run after a migration changed the vocabulary: the contracts list the classes.
+    """
+    from radia_pipeline.contracts.class_lists import follow_vocabulary
+
+    changed = follow_vocabulary()
+    text = f"rewritten: {', '.join(changed) or 'none, all are in line'}"
+    print_result({"changed": changed}, text, as_json)
