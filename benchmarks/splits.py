@@ -28,6 +28,7 @@ from radia_pipeline.cohort.evaluation_sets import build_evaluation_sets
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.manifest import build_manifest
 from radia_pipeline.cohort.splits import SplitPolicy, build_splits, place
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.labels.build import build_labels
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -82,7 +83,7 @@ def ours(patients: np.ndarray, labels: np.ndarray) -> np.ndarray:
     keys, codes = np.unique(patients, return_inverse=True)
     keys = keys.tolist()
     placements = place(keys, ["nih_cxr14"] * len(keys), group_of(keys, []), {}, SplitPolicy())
-    pool = {placement.patient_key: placement.pool == "test" for placement in placements}
+    pool = {placement.patient_key: placement.pool == TEST for placement in placements}
     return np.array([pool[key] for key in keys])[codes]
 
 

@@ -22,6 +22,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a checkout, installed or not
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training import augmentation
@@ -61,7 +62,7 @@ def make_lake(root: Path, images: int, stored_px: int) -> Lake:
         rows.append({
             "source": "nih_cxr14", "image_id": name, "study_id": name, "patient_key": name, "group_id": name,
             "path": path.as_posix(), "view": "PA", "width_px": stored_px, "height_px": stored_px,
-            **dict.fromkeys(vocabulary().classes, number % 2), "pool": "validation" if number < 8 else "train",
+            **dict.fromkeys(vocabulary().classes, number % 2), "pool": VALIDATION if number < 8 else TRAIN,
             "fold": 0 if number >= 8 else None, "weight": 1.0, "excluded": None, "boxes": [],
         })  # fmt: skip
     lake.write("manifest", rows, partition="nih_cxr14")

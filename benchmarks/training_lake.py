@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.canvas import generator
@@ -37,7 +38,7 @@ def patient_rows(root: Path, seed: int, task: tuple[str, int]) -> list[dict]:
     source, number = task
     patient = draw_patient(seed, source, number, SIZE_PX)
     bucket = int(key("pool", source, number)[:4], 16) % 10
-    pool = "test" if bucket == 0 else "validation" if bucket == 1 else "train"
+    pool = TEST if bucket == 0 else VALIDATION if bucket == 1 else TRAIN
     rows = []
     for study in patient.studies:
         labels = _labels(source, study)
@@ -53,7 +54,7 @@ def patient_rows(root: Path, seed: int, task: tuple[str, int]) -> list[dict]:
                 "source": source, "image_id": image_id, "study_id": key(source, number, study.number, "study"),
                 "patient_key": key(source, number), "group_id": key(source, number), "path": path.as_posix(),
                 "view": image.film.view, "width_px": grey.shape[1], "height_px": grey.shape[0], **labels, "pool": pool,
-                "fold": bucket % 5 if pool == "train" else None, "weight": 1.0, "excluded": None, "boxes": [],
+                "fold": bucket % 5 if pool == TRAIN else None, "weight": 1.0, "excluded": None, "boxes": [],
             })  # fmt: skip
     return rows
 

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
-QUOTAS = {"validation": 300, "test": 20}
+QUOTAS = {VALIDATION: 300, TEST: 20}
 """Patients per class for validation, images per class for test (ORIGINAL, splits)."""
 _LEFT_OUT_FLAGS = ("not_a_chest", "blank")
 _VERSION_CHARACTERS = 16
@@ -69,10 +70,10 @@ def build_evaluation_sets(lake: Lake) -> EvaluationSetsResult:
             drawn_from, dropped = _candidates(images, labels, splits, name, twins)
             linked, uncertain = linked + dropped[0], uncertain + dropped[1]
             chosen = draw(
-                drawn_from.values, drawn_from.patient_keys, _classes(source), quota, by_patient=name == "validation"
+                drawn_from.values, drawn_from.patient_keys, _classes(source), quota, by_patient=name == VALIDATION
             )
             for class_name, places in chosen.items():
-                held = len(set(drawn_from.patient_keys[places])) if name == "validation" else len(places)
+                held = len(set(drawn_from.patient_keys[places])) if name == VALIDATION else len(places)
                 if held < quota:
                     shortfalls[f"{name}/{source}/{class_name}"] = quota - held
             table = _rows(name, source, drawn_from, chosen)

@@ -17,19 +17,17 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Ledger, Placement, append, read_ledger
+from radia_pipeline.contracts.pools import LEVEL, TEST, TRAIN, VALIDATION
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
 from radia_pipeline.lake.lake import Lake
 
-POOLS = ("train", "validation", "test")
-"""From the lowest side to the highest: a late link excludes the lower."""
 FOLDS = 5
 LATE_LINK = "late_link"
 OFFICIAL_SPLITS = ("ignore", "respect")
 """What a lake may do with the publishers' own lists; the first is the default."""
 _POOL_SALT = b"radia pools 1\0"
 _FOLD_SALT = b"radia folds 1\0"
-_LEVEL = {pool: level for level, pool in enumerate(POOLS)}
-_OFFICIAL_LEVEL = {"train_or_validation": -1, **_LEVEL}
+_OFFICIAL_LEVEL = {"train_or_validation": -1, **LEVEL}
 """NIH publishes one list for train and validation; it decides only where no other list does."""
 
 
@@ -80,8 +78,8 @@ def pool_by_hash(group: str, policy: SplitPolicy) -> str:
     """Return the pool of a group that has no placed member."""
     position = unit_interval(_POOL_SALT, group)
     if position < policy.train_share:
-        return "train"
-    return "validation" if position < policy.train_share + policy.validation_share else "test"
+        return TRAIN
+    return VALIDATION if position < policy.train_share + policy.validation_share else TEST
 
 
 def pool_by_list(group: str, listed: str, policy: SplitPolicy) -> str:
@@ -89,7 +87,7 @@ def pool_by_list(group: str, listed: str, policy: SplitPolicy) -> str:
     if listed != "train_or_validation":
         return listed
     share = policy.train_share / (policy.train_share + policy.validation_share)
-    return "train" if unit_interval(_POOL_SALT, group) < share else "validation"
+    return TRAIN if unit_interval(_POOL_SALT, group) < share else VALIDATION
 
 
 def highest_official(lists: Iterable[str]) -> str:
@@ -160,14 +158,14 @@ def place(
             placements.append(Placement(source, key, mate.pool, mate.fold, "group"))
             continue
         pool = pool_by_list(group, given[group], policy) if group in given else pool_by_hash(group, policy)
-        fold = fold_by_hash(group) if pool == "train" else None
+        fold = fold_by_hash(group) if pool == TRAIN else None
         placements.append(Placement(source, key, pool, fold, "official" if group in given else "hash"))
     return placements
 
 
 def _outranks(one: Placement, other: Placement) -> bool:
     """A higher pool wins; among train members the smallest key's fold, so that the order of rows does not matter."""
-    return (_LEVEL[one.pool], other.patient_key) > (_LEVEL[other.pool], one.patient_key)
+    return (LEVEL[one.pool], other.patient_key) > (LEVEL[other.pool], one.patient_key)
 
 
 def _official_pools(keys: Sequence[str], groups: Sequence[str], official: Mapping[str, str]) -> dict[str, str]:
@@ -184,7 +182,7 @@ def splits_table(
 ) -> pa.Table:
     """Return the ``splits`` rows; patients of a group below its highest pool are excluded as a late link."""
     placements = [known[key] for key in keys]
-    levels = np.array([_LEVEL[placement.pool] for placement in placements])
+    levels = np.array([LEVEL[placement.pool] for placement in placements])
     names, rows = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     highest = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(highest, rows, levels)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.defs.run import CPU_RECIPES, execute_graph, write_report
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.keys import Pseudonymizer
@@ -98,6 +99,6 @@ def _against_truth(lake: Lake, deliveries: Path, keys: Pseudonymizer) -> list[di
     from radia_pipeline.localisation.truth import PSEUDO, score_against_truth
 
     manifest = lake.read("manifest", columns=["source", "image_id", "study_id", "path", "pool"])
-    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], "test")))
+    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], TEST)))
     boxes = {PSEUDO: lake.read("pseudo_boxes"), "detector": seen}
     return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys, boxes=boxes)

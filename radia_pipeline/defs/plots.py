@@ -10,6 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 
@@ -77,7 +78,7 @@ def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
     table = lake.read("splits", partition, ["source", "pool"])
     rows: dict[str, dict[str, int]] = {}
     for source, pool in zip(table["source"].to_pylist(), table["pool"].to_pylist(), strict=True):
-        counts = rows.setdefault(source, {"train": 0, "validation": 0, "test": 0})
+        counts = rows.setdefault(source, dict.fromkeys(POOLS, 0))
         counts[pool] += 1
     return {"patients_by_pool": chart(_stacked(rows, unit="patients"), height=1.2 + 0.5 * len(rows))}
 
@@ -105,7 +106,7 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
         {**row, "name": f"{row['class']} ({row['positives']})"}
         for row in lake.read("scorecard", partition).to_pylist()
         if (row["model"], row["source"], row["pool"], row["view"], row["metric"])
-        == ("ensemble", "all", "test", "pool", "auc")
+        == ("ensemble", "all", TEST, "pool", "auc")
     ]
     if not rows:
         return {}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
+from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.lake.lake import Lake
-
-POOLS = ("validation", "test")
 
 
 def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
@@ -17,7 +16,7 @@ def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
 
     tracker = Tracker(lake)
     metrics: dict[str, dict[str, float]] = {}
-    for pool in POOLS:
+    for pool in HELD_OUT:
         for line in headlines(lake, pool=pool):
             if line.model in recipes:
                 metrics.setdefault(line.model, {}).update(_figures(pool, line))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from radia_pipeline.contracts.pools import TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import store
 from radia_pipeline.detection.config import DetectorConfig
@@ -55,7 +56,7 @@ def build_detector_scorecard(
     """
     model_dir = store.latest_detector(lake, name)
     sources = training_sources(lake, DetectorConfig())
-    images = read_images(lake, sources, ("test",))
+    images = read_images(lake, sources, (TEST,))
     if not images.num_rows:
         raise EmptyPool("The test pool has no frontal image", do="run with more patients: pools are 80/10/10")
     detected = Boxes.from_table(detect(lake, images, model_dir=model_dir))
@@ -119,7 +120,7 @@ def _voters(
     The usual place is the median pseudo box of the training pool: no drawn box is used.
     """
     sizes = _sizes(images)
-    priors = controls.prior_boxes(taught, _sizes(read_images(lake, sources, ("train",))))
+    priors = controls.prior_boxes(taught, _sizes(read_images(lake, sources, (TRAIN,))))
     return {
         DETECTOR: detected,
         PSEUDO: taught.on(sizes),

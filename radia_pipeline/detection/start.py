@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.errors import MissingTable, NotTrained
 from radia_pipeline.evaluation import metrics
@@ -45,7 +46,7 @@ def choose_start(lake: Lake, config: DetectorConfig) -> Start:
 
 def validation_auc(lake: Lake, recipe: str) -> float:
     """Mean AUC over the classes with enough positives and negatives in validation; 0 where there is none."""
-    panel = read_panel(lake, recipe).only(pool="validation")
+    panel = read_panel(lake, recipe).only(pool=VALIDATION)
     counted = enough(panel.label) if len(panel) else np.zeros(0, dtype=bool)
     values = [metrics.auc(panel.probability[:, k], panel.label[:, k]) for k in np.flatnonzero(counted)]
     return float(np.mean(values)) if values else 0.0

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data, store
 from radia_pipeline.detection.config import DetectorConfig, load_config
@@ -131,7 +132,7 @@ class _Run:
         """Choose images, pack them, build the network or restore it."""
         config = self.config
         boxes = data.read_boxes(self.lake, sources, config.min_score)
-        images = data.read_images(self.lake, sources, ("train",))
+        images = data.read_images(self.lake, sources, (TRAIN,))
         on_train = boxes.on(images["image_id"].to_pylist())
         self.classes = tuple(name for name in vocabulary().classes if name in set(on_train.label))
         if not self.classes:
@@ -139,7 +140,7 @@ class _Run:
                 "The train pool has no pseudo box", do="lower the gate of pseudo_boxes, or add images of more patients"
             )
         self.entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config), config)
-        held_out = data.read_images(self.lake, sources, ("validation",))
+        held_out = data.read_images(self.lake, sources, (VALIDATION,))
         several = data.pool_entries(held_out, boxes, self.classes, config)
         self.validation = several[: config.max_validation_images]
         self.reference = _reference(self.validation, boxes, held_out, self.classes)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool, UnknownName
 from radia_pipeline.evaluation import bootstrap, metrics
@@ -149,7 +150,7 @@ def build_ensemble(lake: Lake, recipes: Sequence[str], *, seed: int = 0) -> Ense
     members = tuple(sorted(dict.fromkeys(recipes)))
     raw = [read_panel(lake, name) for name in members]
     panels = aligned(raw)
-    validation = [panel.only(pool="validation") for panel in panels]
+    validation = [panel.only(pool=VALIDATION) for panel in panels]
     if not len(validation[0]):
         raise EmptyPool("No predicted study is in the validation pool", do="run with more patients: pools are 80/10/10")
     rule, means = choose_rule(members, validation, seed=seed)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import HELD_OUT, TEST, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation import bootstrap, metrics
 from radia_pipeline.evaluation.bootstrap import ClassReplicates, Interval
@@ -25,7 +26,6 @@ from radia_pipeline.evaluation.ensemble import (
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, predicted_recipes, read_panel
 from radia_pipeline.lake.lake import Lake
 
-POOLS = ("validation", "test")
 ALL_SOURCES = "all"
 SET_METRICS = ("auc", "f1", "sensitivity", "specificity")
 CANDIDATE_METRICS = ("auc", "ap", "f1")
@@ -57,7 +57,7 @@ class Headline:
 
 def validation_thresholds(panel: Panel) -> np.ndarray:
     """Return the best-F1 threshold (K,) of each class on the panel's validation studies; 0.5 without positives."""
-    pool = panel.only(pool="validation")
+    pool = panel.only(pool=VALIDATION)
     out = np.full(panel.label.shape[1], DEFAULT_THRESHOLD)
     for k in range(panel.label.shape[1]):
         if (pool.label[:, k] == 1).any():
@@ -105,7 +105,7 @@ def _judge(
 
 def _places(panel: Panel, sets: dict[str, np.ndarray]) -> Iterator[tuple[dict, Panel]]:
     sources = [ALL_SOURCES, *sorted(set(panel.source))]
-    for pool in POOLS:
+    for pool in HELD_OUT:
         for source in sources:
             part = panel.only(pool=pool, source=None if source == ALL_SOURCES else source)
             for view in ("pool", "set"):
@@ -121,7 +121,7 @@ def _quota_sets(lake: Lake) -> dict[str, np.ndarray]:
         return {}
     table = lake.read("evaluation_sets", columns=["set_name", "study_id"])
     names, studies = (table.column(i).to_numpy(zero_copy_only=False) for i in range(2))
-    return {name: np.unique(studies[names == name].astype(str)) for name in POOLS}
+    return {name: np.unique(studies[names == name].astype(str)) for name in HELD_OUT}
 
 
 def _candidates(lake: Lake, recipes: tuple[str, ...]) -> Iterator[tuple[str, Panel]]:
@@ -154,16 +154,16 @@ def build_scorecard(lake: Lake, *, replicates: int = bootstrap.REPLICATES, seed:
             wanted = SET_METRICS if place["view"] == "set" else metrics.METRICS
             rows += _judge({"model": model, **place}, part, thresholds, wanted, replicates, seed)
     for model, panel in _candidates(lake, recipes) if has_ensemble else ():
-        for pool in POOLS:
+        for pool in HELD_OUT:
             place = {"model": model, "source": ALL_SOURCES, "pool": pool, "view": "pool"}
             if len(part := panel.only(pool=pool)):
                 rows += _judge(place, part, validation_thresholds(panel), CANDIDATE_METRICS, replicates, seed)
     written = lake.write("scorecard", rows)
     models = tuple(dict.fromkeys(row["model"] for row in rows))
-    return ScorecardResult(models, written.rows, written.version, tuple(_headlines(rows, "test", ALL_SOURCES)))
+    return ScorecardResult(models, written.rows, written.version, tuple(_headlines(rows, TEST, ALL_SOURCES)))
 
 
-def headlines(lake: Lake, *, pool: str = "test", source: str = ALL_SOURCES) -> list[Headline]:
+def headlines(lake: Lake, *, pool: str = TEST, source: str = ALL_SOURCES) -> list[Headline]:
     """Return each model's mean AUC and F1 on a pool from the published scorecard, the ensemble last."""
     return list(_headlines(lake.read("scorecard").to_pylist(), pool, source))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import HELD_OUT, POOLS, TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.bootstrap import REPLICATES
 from radia_pipeline.evaluation.panel import read_panel
@@ -32,7 +33,7 @@ MIN_VALIDATION_BOXES = 10  # below this a threshold or a method is not chosen bu
 GATE_SHARE = 0.5  # of the class's decision threshold: boxes of unlikely classes rank low, but are drawn
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
 DEFAULT_METHOD = "pcam"
-VALIDATION = "validation "
+ON_VALIDATION = f"{VALIDATION} "
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def drawn_pools(lake: Lake) -> dict[str, Drawn]:
         return {}
     boxes = Boxes.joined(Boxes.from_table(tables[name]) for name in sources)
     images = read_images(lake, sources).where(image_id=set(boxes.image_id))
-    return {pool: _drawn(images.where(pool={pool}), boxes) for pool in ("train", "validation", "test")}
+    return {pool: _drawn(images.where(pool={pool}), boxes) for pool in POOLS}
 
 
 def _drawn(images: ImageSet, boxes: Boxes) -> Drawn:
@@ -165,7 +166,7 @@ def build_saliency_benchmark(
         chosen[recipe] = next(row["method"] for row in found if row["metric"] == "vote" and row["value"])
     written = lake.write("saliency_benchmark", [finite(row) for row in rows])
     counts = {pool: len(one.reference.boxes) for pool, one in pools.items()}
-    short = counts.get("validation", 0) < MIN_VALIDATION_BOXES
+    short = counts.get(VALIDATION, 0) < MIN_VALIDATION_BOXES
     return BenchmarkResult(
         tuple(recipes), counts, {pool: len(one.images) for pool, one in pools.items()}, chosen, written.rows,
         written.version, ["too few boxes in validation: methods and thresholds are the defaults"] if short else [],
@@ -174,31 +175,31 @@ def build_saliency_benchmark(
 
 def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], replicates: int, seed: int) -> Iterator[dict]:
     gates = gates_of(lake, recipe)
-    seen = {pool: _explain_all(lake, recipe, pools[pool]) for pool in ("validation", "test")}
-    size_px, validation = seen["validation"][1], seen["validation"][0]
-    same = coinciding([*validation, *seen["test"][0]], METHODS)
+    seen = {pool: _explain_all(lake, recipe, pools[pool]) for pool in HELD_OUT}
+    size_px, validation = seen[VALIDATION][1], seen[VALIDATION][0]
+    same = coinciding([*validation, *seen[TEST][0]], METHODS)
     settle = {"replicates": replicates, "seed": seed}
     drawn = sorted({name for pool in seen for name in pools[pool].reference.boxes.label})
     scores: dict[str, float] = {}
     for method in METHODS:
         place = {"recipe": recipe, "method": method}
-        at = {s: cut(validation, pools["validation"].images, size_px, method, gates, s, classes=drawn) for s in SHARES}
-        shares = best_shares(at, pools["validation"].reference)
+        at = {s: cut(validation, pools[VALIDATION].images, size_px, method, gates, s, classes=drawn) for s in SHARES}
+        shares = best_shares(at, pools[VALIDATION].reference)
         for name, share in shares.items():
-            yield _fact(place, name, "threshold_share", share, pools["validation"])
-        for pool, prefix in (("validation", VALIDATION), ("test", "")):
+            yield _fact(place, name, "threshold_share", share, pools[VALIDATION])
+        for pool, prefix in ((VALIDATION, ON_VALIDATION), (TEST, "")):
             boxes = cut(seen[pool][0], pools[pool].images, size_px, method, gates, shares, classes=drawn)
             judged = list(_judged({**place}, boxes, pools[pool], prefix, settle))
             yield from judged
             if prefix:
-                scores[method] = next((r["value"] for r in judged if r["metric"] == f"{VALIDATION}map@0.3"), np.nan)
+                scores[method] = next((r["value"] for r in judged if r["metric"] == f"{ON_VALIDATION}map@0.3"), np.nan)
             elif method == DEFAULT_METHOD:
                 yield from _control_rows(recipe, boxes, pools, settle)
         if method in same:
-            yield _fact(place, MEAN, f"same as {same[method]}", 1.0, pools["test"])
-    vote = _vote(scores, same, len(pools["validation"].reference.boxes))
+            yield _fact(place, MEAN, f"same as {same[method]}", 1.0, pools[TEST])
+    vote = _vote(scores, same, len(pools[VALIDATION].reference.boxes))
     for method in METHODS:
-        yield _fact({"recipe": recipe, "method": method}, MEAN, "vote", float(method == vote), pools["validation"])
+        yield _fact({"recipe": recipe, "method": method}, MEAN, "vote", float(method == vote), pools[VALIDATION])
 
 
 def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:
@@ -214,17 +215,17 @@ def _judged(place: dict, boxes: Boxes, drawn: Drawn, prefix: str, settle: dict) 
 
 def _control_rows(recipe: str, boxes: Boxes, pools: Mapping[str, Drawn], settle: dict) -> Iterator[dict]:
     """Controls on test; the prior knows the boxes of all patients outside test."""
-    elsewhere = [pools[pool] for pool in ("train", "validation")]
+    elsewhere = [pools[pool] for pool in (TRAIN, VALIDATION)]
     drawn = Boxes.joined(part.reference.boxes for part in elsewhere)
     priors = controls.prior_boxes(drawn, {k: v for part in elsewhere for k, v in part.sizes.items()})
-    sizes = pools["test"].sizes
+    sizes = pools[TEST].sizes
     made = {
         controls.RANDOM: controls.at_random(boxes, sizes),
         controls.PRIOR: controls.at_prior(boxes, priors, sizes),
         controls.BLIND: controls.blind(priors, sizes),
     }
     for name, control in made.items():
-        yield from _judged({"recipe": recipe, "method": name}, control, pools["test"], "", settle)
+        yield from _judged({"recipe": recipe, "method": name}, control, pools[TEST], "", settle)
 
 
 def _vote(scores: Mapping[str, float], same: Mapping[str, str], boxes: int) -> str:

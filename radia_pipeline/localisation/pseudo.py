@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.label_values import POSITIVE
+from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, load_ensemble
 from radia_pipeline.lake.lake import Lake
@@ -103,7 +104,7 @@ def wanted_classes(row: int, images: ImageSet, probability: np.ndarray, threshol
     """
     cuts = np.where(np.isfinite(thresholds), thresholds, DEFAULT_THRESHOLD)
     chosen = probability >= GATE_SHARE * cuts
-    if images.columns["pool"][row] == "train":
+    if images.columns["pool"][row] == TRAIN:
         positive = images.values[row] == POSITIVE
         chosen = positive | ((probability >= cuts) & ~images.known_absent(row))
     words = vocabulary()

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.errors import EmptyPool
 from radia_pipeline.evaluation.bootstrap import REPLICATES
 from radia_pipeline.lake.lake import Lake
@@ -24,7 +25,6 @@ from radia_pipeline.localisation.explainer import ImageSet, read_images
 
 HEADLINE = "map@0.3"
 PSEUDO = "pseudo boxes"
-POOLS = ("train", "validation", "test")
 FRONTAL = ("PA", "AP", "UNKNOWN")  # the detector reads frontal images, so all sets of boxes are judged there
 
 
@@ -65,7 +65,7 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxe
 
 
 def judge(
-    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = "test",
+    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = TEST,
     views: Sequence[str] = FRONTAL, levels: Sequence[str] = LEVELS, replicates: int = REPLICATES, seed: int = 0,
 ) -> TruthScore:  # fmt: skip
     """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
@@ -98,7 +98,7 @@ def judge(
 
 
 def score_against_truth(
-    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = "test",
+    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = TEST,
     replicates: int = REPLICATES, seed: int = 0,
 ) -> list[dict]:  # fmt: skip
     """Return the mAP@.3 of sets of boxes and of the controls against a phantom's truth, one row each.

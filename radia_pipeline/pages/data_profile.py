@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from radia_pipeline.cohort.profile import MOST_IMAGES_BIN, SMALL_EFFECT, SURE_P, ProfileResult, build_data_profile
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake import atomic
@@ -111,13 +112,13 @@ def _overview(figures: Figures) -> str:
     rows = []
     for source in figures.sources:
         images, patients = figures.count("images", source), figures.count("patients", source)
-        counts = [f"{figures.count('images', source, None, pool):,}" for pool in ("train", "validation", "test")]
+        counts = [f"{figures.count('images', source, None, pool):,}" for pool in POOLS]
         rows.append(
             [source, source_sheet(source).title.split(" (")[0], f"{images:,}", f"{patients:,}",
              f"{images / max(1, patients):.2f}", pools_bar(figures, source), *counts]
         )  # fmt: skip
-    header = ["source", "dataset", "images", "patients", "per patient", "pools", "train", "validation", "test"]
-    key = _key(("train", "train"), ("validation", "validation"), ("test", "test"))
+    header = ["source", "dataset", "images", "patients", "per patient", "pools", *POOLS]
+    key = _key(*((pool, pool) for pool in POOLS))
     return _section("Sources", "What is there, and in which pool.", key + table(header, rows, "numbers"))
 
 
@@ -159,14 +160,13 @@ def _uncertainty(figures: Figures) -> str:
 
 
 def _pools(figures: Figures) -> str:
-    pools = ("train", "validation", "test")
     rows = [
         [name, *("<span class='none'>–</span>" if value is None else percent(value, 1)
                  for source in figures.sources
-                 for value in (figures.get("positives", source, name, pool) for pool in pools))]
+                 for value in (figures.get("positives", source, name, pool) for pool in POOLS))]
         for name in vocabulary().classes
     ]  # fmt: skip
-    header = ["class", *(f"{source} {pool}" for source in figures.sources for pool in pools)]
+    header = ["class", *(f"{source} {pool}" for source in figures.sources for pool in POOLS)]
     inner = table(header, rows, "numbers")
     text = "Pools are drawn by hash, or follow the publishers' lists where the lake respects them; nothing is balanced."
     return _section("Prevalence by pool", text, f"<details><summary>Show the table</summary>{inner}</details>")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 
@@ -94,7 +95,7 @@ def value_cell(figures: Figures, source: str, name: str) -> str:
 def pools_bar(figures: Figures, source: str) -> str:
     """Return how a source's images lie in the pools."""
     whole = max(1, figures.count("images", source))
-    counts = {pool: figures.count("images", source, None, pool) for pool in ("train", "validation", "test")}
+    counts = {pool: figures.count("images", source, None, pool) for pool in POOLS}
     return _bar([(pool, count / whole, f"{pool}: {count:,} images") for pool, count in counts.items()], POOLS_PX)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.evaluation.ensemble import MIN_POSITIVES
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
@@ -84,8 +85,8 @@ def _tiles(content: dict[str, Any]) -> list[dict[str, Any]]:
         refused = sum(row["quarantined"] for row in content["sources"])
         tiles.append({"name": "images ingested", "value": f"{images:,}", "note": f"{refused:,} files in quarantine"})
     if content["pools"]:
-        patients = sum(row[pool] for row in content["pools"] for pool in figures.POOLS)
-        tested = sum(row["test"] for row in content["pools"])
+        patients = sum(row[pool] for row in content["pools"] for pool in POOLS)
+        tested = sum(row[TEST] for row in content["pools"])
         tiles.append({"name": "patients", "value": f"{patients:,}", "note": f"{tested:,} of them in test"})
     best = next((row for row in content["models"] if row["kind"] == "main"), None)
     for key, name in (("auc", "mean AUC, ensemble"), ("f1", "mean F1, ensemble")):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing import svg
@@ -25,7 +26,6 @@ from radia_pipeline.evaluation.panel import ENSEMBLE, aligned, read_panel
 from radia_pipeline.evaluation.scorecard import CANDIDATE, MEAN, MEAN_GROUPS, MEAN_PATHOLOGIES
 from radia_pipeline.lake.lake import Lake
 
-POOLS = ("train", "validation", "test")
 CONTROLS = ("random", "prior", "prior_blind")
 CONTROL_NAMES = {
     "random": "control: random place",
@@ -116,7 +116,7 @@ def figure(row: dict | None, **axis) -> dict[str, Any] | None:
     }
 
 
-def models(lake: Lake, pool: str = "test") -> list[dict[str, Any]]:
+def models(lake: Lake, pool: str = TEST) -> list[dict[str, Any]]:
     """Mean AUC and F1 of every model, the ensemble first, then its candidate rules last."""
     found = _indexed(_scorecard(lake), source="all", pool=pool, view="pool")
     names = sorted({model for model, _, _ in found}, key=lambda m: (m != ENSEMBLE, m.startswith(CANDIDATE), m))
@@ -133,7 +133,7 @@ def models(lake: Lake, pool: str = "test") -> list[dict[str, Any]]:
     return rows
 
 
-def class_rows(lake: Lake, source: str, pool: str = "test", model: str = ENSEMBLE) -> list[dict[str, Any]]:
+def class_rows(lake: Lake, source: str, pool: str = TEST, model: str = ENSEMBLE) -> list[dict[str, Any]]:
     """Figures of each class of a model on one source's pool; classes without any label are left out."""
     found = _indexed(_scorecard(lake), source=source, pool=pool, view="pool", model=model)
     words, rows = vocabulary(), []
@@ -174,7 +174,7 @@ def ensemble(lake: Lake) -> dict[str, Any] | None:
     return {"rule": chosen.rule.replace("_", " "), "members": chosen.used_members}
 
 
-def class_panels(lake: Lake, pool: str = "test") -> list[dict[str, str]]:
+def class_panels(lake: Lake, pool: str = TEST) -> list[dict[str, str]]:
     """ROC and reliability of each class of the ensemble on a pool; only classes with both kinds of studies."""
     if not lake.exists("predictions", ENSEMBLE) or not lake.exists("ensemble"):
         return []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
 from radia_pipeline.sources import layout
@@ -24,7 +25,7 @@ from radia_pipeline.sources.delivered_tables import (
 from radia_pipeline.sources.label_map import said_table
 from radia_pipeline.sources.value_columns import said_by_columns
 
-TABLES = {"train": "train.csv", "validation": "valid.csv"}
+TABLES = {TRAIN: "train.csv", VALIDATION: "valid.csv"}
 _IMAGE = re.compile(r"(?:^|/)(patient\d+)/(study\d+)/([^/]+)$")
 _BATCH = re.compile(r"^CheXpert-v1\.0.* batch ", re.IGNORECASE)
 

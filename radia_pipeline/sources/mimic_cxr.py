@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
 from radia_pipeline.sources import layout
@@ -16,7 +17,7 @@ from radia_pipeline.sources.delivered_tables import TextTable, count_duplicates,
 from radia_pipeline.sources.label_map import said_table
 from radia_pipeline.sources.value_columns import said_by_columns
 
-_SPLITS = {"train": "train", "validate": "validation", "test": "test"}
+_SPLITS = {"train": TRAIN, "validate": VALIDATION, "test": TEST}
 _VIEWS = {"PA": "PA", "AP": "AP", "AP AXIAL": "AP", "AP LLD": "AP", "AP RLD": "AP", "PA LLD": "PA", "PA RLD": "PA",
           "LATERAL": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "XTABLE LATERAL": "LATERAL"}  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
@@ -23,9 +24,9 @@ from radia_pipeline.sources.label_map import TokenMap, said_table, targets_of
 ENTRIES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 BOXES = ("BBox_List_2017.csv",)
 SPLIT_LISTS = {
-    "train": ("nih_official_train.txt",),
-    "validation": ("nih_official_val.txt",),
-    "test": ("nih_official_test.txt", "test_list.txt"),
+    TRAIN: ("nih_official_train.txt",),
+    VALIDATION: ("nih_official_val.txt",),
+    TEST: ("nih_official_test.txt", "test_list.txt"),
     "train_or_validation": ("train_val_list.txt",),
 }
 PUBLISHED_SIDE_PX = 1024

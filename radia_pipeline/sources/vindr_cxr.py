@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.pools import TEST, TRAIN
 from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts
@@ -16,7 +17,7 @@ from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_ta
 from radia_pipeline.sources.label_map import said_table, targets_of
 from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
 
-POOLS = {"train": "train", "test": "test"}
+POOLS = {"train": TRAIN, "test": TEST}
 _KAGGLE = "train.csv"
 _CONSENSUS = "consensus"
 

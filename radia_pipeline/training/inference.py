@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
+from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.training import distributed, model_store, packed
@@ -66,7 +67,7 @@ def empty_answer(model: Classifier, device: torch.device) -> tuple[dict[str, flo
     return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}, maps
 
 
-def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = ("validation", "test"), *, workers: int = 1) -> Any:
+def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = HELD_OUT, *, workers: int = 1) -> Any:
     """Score whole pools with the recipe's newest model and write ``predictions/<recipe>``; returns the WriteResult.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation

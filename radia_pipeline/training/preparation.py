@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.processes.lifecycle import Stopped
 from radia_pipeline.training import distributed, packed
@@ -40,7 +41,7 @@ def prepare_pools(recipe: Recipe, lake, manifest: pa.Table, runtime: Runtime, sp
     workers = runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
     loaders = [
         BatchLoader(pool_studies(manifest, recipe, pool, images.row_of_image), images, recipe, workers=workers)
-        for pool in ("train", "validation")
+        for pool in (TRAIN, VALIDATION)
     ]
     return Pools(*loaders)
 

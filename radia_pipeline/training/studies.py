@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, EmptyPool
@@ -135,11 +136,11 @@ def evaluation_labels(studies: Studies) -> np.ndarray:
 def _pool_mask(manifest: pa.Table, fold: int | None, pool: str) -> np.ndarray:
     pools = np.array(manifest.column("pool").to_pylist(), dtype=object)
     kept = np.array([reason is None for reason in manifest.column("excluded").to_pylist()], dtype=bool)
-    if fold is None or pool == "test":
+    if fold is None or pool == TEST:
         return pa.array((pools == pool) & kept)
     folds = np.array([-1 if value is None else value for value in manifest.column("fold").to_pylist()])
     in_fold = folds == fold
-    return pa.array((pools == "train") & kept & (in_fold if pool == "validation" else ~in_fold))
+    return pa.array((pools == TRAIN) & kept & (in_fold if pool == VALIDATION else ~in_fold))
 
 
 def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Studies:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.drawing.text import interval, table
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.run_report_figures import CONTROL_NAMES
 
-POOLS = ("train", "validation", "test")
 ORDER = ("detector", "pseudo_boxes", "control: usual place", "control: random place")
 CANDIDATE_RULE = "rule:"
 """Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
@@ -53,9 +53,7 @@ def pool_counts(lake: Lake) -> dict[str, dict[str, int]]:
     return counts
 
 
-def model_figures(
-    lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: str = "test"
-) -> dict[str, dict[str, Any]]:
+def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: str = TEST) -> dict[str, dict[str, Any]]:
     """Return mean figures with intervals of every model on whole pools, all sources together."""
     figures: dict[str, dict[str, Any]] = {}
     for row in lake.read("scorecard").to_pylist():

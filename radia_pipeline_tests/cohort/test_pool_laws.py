@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Placement
-from radia_pipeline.cohort.splits import POOLS, SplitPolicy, place, splits_table
+from radia_pipeline.cohort.splits import SplitPolicy, place, splits_table
+from radia_pipeline.contracts.pools import POOLS
 
 POLICY = SplitPolicy()
 PATIENTS = [f"{number:032x}" for number in range(40)]

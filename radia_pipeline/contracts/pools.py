@@ -1,0 +1,14 @@
+"""The pools that patients are placed in: their names and their order, which every package takes from here.
+
+Not here: the shares, which are a lake's policy, and how a patient is placed (``cohort``).
+"""
+
+from __future__ import annotations
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+POOLS = (TRAIN, VALIDATION, TEST)
+"""From the lowest side to the highest: a late link excludes the lower."""
+HELD_OUT = (VALIDATION, TEST)
+"""Pools that no model is trained on: those that are predicted and judged."""
+LEVEL = {pool: level for level, pool in enumerate(POOLS)}
+"""Each pool's place in that order."""
