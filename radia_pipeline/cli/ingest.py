@@ -39,7 +39,7 @@ def ingest(directory: Path, source: str, ocr: str, workers: int | None, lake_roo
     bar = Progress()
     result = ingest_images(
         adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
-        on_progress=lambda now: bar(f"images/{source}", now.done, now.total),
+        on_progress=lambda done, total: bar(f"images/{source}", done, total),
     )  # fmt: skip
     bar.close()
     for warning in result.warnings:

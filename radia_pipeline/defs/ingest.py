@@ -23,14 +23,8 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
 
     adapter, root = radia.delivery(context.partition_key)
     report = progress(context, f"images/{context.partition_key}")
-    return ingest(
-        adapter,
-        root,
-        radia.lake(),
-        radia.pseudonymizer(),
-        ocr=radia.settings().ocr,
-        on_progress=lambda now: report(now.done, now.total),
-    )
+    ocr = radia.settings().ocr
+    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, on_progress=report)
 
 
 @table_assets("reports")

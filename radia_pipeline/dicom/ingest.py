@@ -52,16 +52,6 @@ class IngestResult:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Handed to ``on_progress`` after each file: how far, how fast, how long still (seconds)."""
-
-    done: int
-    total: int
-    files_per_s: float
-    left_s: float
-
-
-@dataclass(frozen=True)
 class _Plan:
     """What one run needs to know throughout."""
 
@@ -93,14 +83,14 @@ def ingest_images(
     workers: int | None = None,
     max_side_px: int = 1024,
     ocr: str = "auto",
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> IngestResult:
     """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
 
     ``ocr``: one of the policies' ``OCR_MODES``. Only files that are new, changed, or judged by other rules are looked
-    at. Raises NoLayout (unreadable folder), RunFailed (Tesseract missing, or a delivery that has vanished as a whole),
-    LakeUnwritable, LakeLocked; published tables stay as they are.
+    at; ``on_progress(done, total)`` counts those. Raises NoLayout (unreadable folder), RunFailed (Tesseract missing, or
+    a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
     """
     started = time.monotonic()
     root = Path(root)
@@ -121,7 +111,7 @@ def ingest_images(
         outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
         if outcome.missing_pictures:
             again = set(outcome.missing_pictures)
-            count += _examine(plan, journal, [path for path in paths if escaped(path) in again], 1, None)
+            count += _examine(plan, journal, [path for path in paths if escaped(path) in again], 1, lambda *_: None)
             outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
     warnings = _warnings(plan, outcome.reasons)
     return IngestResult(
@@ -170,7 +160,7 @@ def _rules_of(plan: _Plan, path: str) -> str:
 
 
 def _examine(
-    plan: _Plan, journal: Journal, todo: list[str], workers: int, on_progress: Callable[[Progress], None] | None
+    plan: _Plan, journal: Journal, todo: list[str], workers: int, on_progress: Callable[[int, int], None]
 ) -> int:
     """Examine files in worker processes and write their lines; returns how many were looked at."""
     unknown = [path for path in todo if plan.facts is not None and path not in plan.facts]
@@ -182,16 +172,14 @@ def _examine(
         (_task(plan, path) for path in known), workers=min(workers, len(known)), seconds=plan.limits.seconds,
         memory_bytes=plan.limits.memory_bytes,
     )  # fmt: skip
-    batch, last, started = [], time.monotonic(), time.monotonic()
+    batch, last = [], time.monotonic()
     with contextlib.closing(answers):
         for done, (number, answer) in enumerate(answers, 1):
             batch.append(_entry(plan, known[number], answer))
             if len(batch) >= _COMMIT_FILES or time.monotonic() - last > _COMMIT_S:
                 journal.record(batch)
                 batch, last = [], time.monotonic()
-            if on_progress is not None:
-                speed = done / max(time.monotonic() - started, 1e-9)
-                on_progress(Progress(done, len(known), speed, (len(known) - done) / speed))
+            on_progress(done, len(known))
     journal.record(batch)
     return len(todo)
 

@@ -73,7 +73,7 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def stamps(self) -> Iterator[tuple[str, int, int, str, bool]]:

@@ -14,7 +14,6 @@ import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom import wording
-from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.sentences import (
     Place,
     Sentence,
@@ -256,16 +255,3 @@ def _assemble(sentences: list[Sentence], closing: list[Sentence], rng: np.random
     if rng.random() < 0.12:
         parts.append(pick(rng, wording.SIGNATURES))
     return gap.join(part for part in parts if part)
-
-
-def sample_reports(n: int, seed: int) -> list[tuple[str, dict[str, int]]]:
-    """Return ``n`` reports of invented studies with what they say: a benchmark for labelers."""
-    samples = []
-    for index in range(n):
-        rng = generator(seed, "sample report", index)
-        count = int(rng.choice([0, 1, 2, 3, 4], p=[0.25, 0.33, 0.25, 0.12, 0.05]))
-        names = rng.permutation(list(vocabulary().pathologies))[:count]
-        findings = {str(n): (int(rng.choice([-1, 1])), str(rng.choice(["upper", "middle", "lower"]))) for n in names}
-        report = write_report(findings, rng)
-        samples.append((report.text, dict(report.said)))
-    return samples

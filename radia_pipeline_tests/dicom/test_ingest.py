@@ -152,8 +152,8 @@ def test_a_killed_run_continues_to_the_same_tables(delivery, tmp_path, keys) -> 
         from radia_pipeline_tests.dicom import files
         import os, signal
         ingest._COMMIT_FILES = 2
-        def stop(progress):
-            if progress.done == int(sys.argv[3]):
+        def stop(done, total):
+            if done == int(sys.argv[3]):
                 os.kill(os.getpid(), signal.SIGKILL)
         delivery = files.Delivery(Path(sys.argv[1]))
         ingest.ingest_images(delivery, delivery.root, Lake.open(sys.argv[2]),

@@ -9,7 +9,7 @@ import pytest
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom import wording
 from radia_pipeline.phantom.canvas import generator
-from radia_pipeline.phantom.reports import combined, sample_reports, write_report
+from radia_pipeline.phantom.reports import combined, write_report
 from radia_pipeline.phantom.sentences import (
     alternatives,
     negative,
@@ -20,6 +20,7 @@ from radia_pipeline.phantom.sentences import (
 )
 from radia_pipeline.phantom.typing_habits import retype, without_accents
 from radia_pipeline.phantom.wording import PHRASES, Phrase
+from radia_pipeline_tests.phantom.samples import sample_reports
 
 PLACE = (-1, "lower")
 

@@ -12,10 +12,10 @@ import pytest
 
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.phantom.reports import sample_reports
 from radia_pipeline.privacy.text import ReportPolicy, breaches, report_policy_of
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
+from radia_pipeline_tests.phantom.samples import sample_reports
 from radia_pipeline_tests.reports.texts import dev_set
 
 POLICY = report_policy_of("ccsmtl")

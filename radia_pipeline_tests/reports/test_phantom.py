@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from radia_pipeline.phantom.reports import sample_reports
 from radia_pipeline.reports.engine import Labeler
+from radia_pipeline_tests.phantom.samples import sample_reports
 
 
 def test_phantom_reports_say_what_the_phantom_meant():
