@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from radia_pipeline.reports.aggregate import aggregate  # noqa: E402
+from radia_pipeline.contracts.label_values import strongest_by_class  # noqa: E402
 from radia_pipeline.reports.engine import Labeler  # noqa: E402
 from radia_pipeline.reports.rules import expand, load_rules  # noqa: E402
 from radia_pipeline_tests.reports.texts import blind_set, dev_set  # noqa: E402
@@ -152,7 +152,7 @@ def other(name: str, python: str, texts: list[str], timed: list[str]) -> dict:
         task.write_text(json.dumps({"terms": terms(), "texts": texts, "timed": timed}), encoding="utf-8")
         subprocess.run([python, str(HERE / "labeler_others.py"), name, str(task), str(out)], check=True)
         result = json.loads(out.read_text(encoding="utf-8"))
-    return {**result, "labels": [aggregate(map(tuple, s)) for s in result["said"]]}
+    return {**result, "labels": [strongest_by_class(map(tuple, s)) for s in result["said"]]}
 
 
 def bulk(count: int) -> dict:

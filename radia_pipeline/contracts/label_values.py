@@ -1,7 +1,8 @@
-"""What a label value means and how values travel up the vocabulary: the only place with these rules.
+"""What a label value means, which of two is stronger, and how values travel up the vocabulary: these rules stand here
+alone.
 
-Arrays are int8 of shape (n, classes) in vocabulary order, with MISSING where Parquet has null. Tables keep two columns:
-``said`` (the source's own value) and ``value`` (what this module makes of it).
+Arrays are int8 of shape (n, classes) in vocabulary order, with MISSING where Parquet has null; single values are 1, 0,
+−1 or None. Tables keep two columns: ``said`` (the source's own value) and ``value`` (what this module makes of it).
 """
 
 from __future__ import annotations
@@ -15,17 +16,71 @@ from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
 POSITIVE, NEGATIVE, UNCERTAIN = 1, 0, -1
 MISSING = -9
 """Stands for null in arrays: not mentioned in a class that the source labels, unknown in one that it does not."""
+ORDER = (MISSING, NEGATIVE, UNCERTAIN, POSITIVE)
+"""From the weakest to the strongest: of several values of one cell the strongest holds, and closure only raises."""
 
-# Closure only raises along null < 0 < −1 < 1 (DESIGN, label values); ranks make that a plain maximum.
-_RANK_OF = {MISSING: 0, NEGATIVE: 1, UNCERTAIN: 2, POSITIVE: 3}
-_VALUE_OF_RANK = np.array([MISSING, NEGATIVE, UNCERTAIN, POSITIVE], dtype=np.int8)
-_RANK_TABLE = np.zeros(256, dtype=np.int8)
-for _value, _rank in _RANK_OF.items():
-    _RANK_TABLE[np.uint8(np.int8(_value))] = _rank
+_PLACE = {value: place for place, value in enumerate(ORDER)} | {None: 0}
+_VALUES = np.array(ORDER, dtype=np.int8)
+_PLACES = np.array([_PLACE.get(value, 0) for value in np.arange(256, dtype=np.uint8).view(np.int8).tolist()], np.int8)
+_NO_FINDING = ((MISSING, POSITIVE), (NEGATIVE, NEGATIVE))
+"""No Finding by [is something found or suspected][does what was read hold nothing else]."""
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return _RANK_TABLE[values.astype(np.int8).view(np.uint8)]
+def strengths(values: np.ndarray) -> np.ndarray:
+    """Return the place of each value in ORDER: int8, same shape. What is no label value counts as missing."""
+    return _PLACES[values.astype(np.int8).view(np.uint8)]
+
+
+def values_of(places: np.ndarray) -> np.ndarray:
+    """Return the label values at these places of ORDER: int8, same shape."""
+    return _VALUES[places]
+
+
+def strongest(*values: np.ndarray) -> np.ndarray:
+    """Return the strongest value of each cell over arrays of one shape: int8."""
+    return values_of(np.maximum.reduce([strengths(part) for part in values]))
+
+
+def strongest_by_cell(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return int8 of ``shape`` from values (n,) of cells (rows, columns) that may come several times."""
+    places = np.zeros(shape, dtype=np.int8)
+    np.maximum.at(places, (rows, columns), strengths(values))
+    return values_of(places)
+
+
+def stronger(one: int | None, other: int | None) -> int | None:
+    """Return the stronger of two single values; null is the weakest."""
+    return other if _PLACE[other] > _PLACE[one] else one
+
+
+def strongest_by_class(said: Iterable[tuple[str | None, int | None]]) -> dict[str, int]:
+    """Return class → strongest value, in order of first mention; pairs without a class or a value say nothing."""
+    labels: dict[str, int] = {}
+    for name, value in said:
+        if name is not None and value is not None:
+            labels[name] = stronger(labels.get(name), value)
+    return labels
+
+
+def no_finding(is_found: bool, is_clear: bool) -> int | None:
+    """Return No Finding of one study, None where nobody can tell.
+
+    ``is_found``: a class is positive or uncertain. ``is_clear``: something was read, and nothing in it is abnormal.
+    """
+    value = _NO_FINDING[bool(is_found)][bool(is_clear)]
+    return None if value == MISSING else value
+
+
+def no_findings(is_found: np.ndarray, is_clear: np.ndarray) -> np.ndarray:
+    """Return ``no_finding`` of each study: bool (n,), bool (n,) → int8 (n,)."""
+    return np.array(_NO_FINDING, dtype=np.int8)[is_found.astype(np.intp), is_clear.astype(np.intp)]
+
+
+def has_finding(values: np.ndarray, words: Vocabulary | None = None) -> np.ndarray:
+    """Tell of which rows (n, classes) a class other than No Finding is positive or uncertain: bool (n,)."""
+    words = words or vocabulary()
+    others = np.delete(values, words.index(words.no_finding), axis=1)
+    return ((others == POSITIVE) | (others == UNCERTAIN)).any(axis=1)
 
 
 def labelled_with_unions(labels: Iterable[str], words: Vocabulary | None = None) -> frozenset[str]:
@@ -44,14 +99,14 @@ def close_up(values: np.ndarray, words: Vocabulary | None = None) -> np.ndarray:
     ``values``: int8 (n, classes), not changed. Zeros do not travel: a child's absence says nothing of its parent.
     """
     words = words or vocabulary()
-    ranks = _ranks(values)
-    raising = _RANK_OF[UNCERTAIN]
+    places = strengths(values)
     for name in reversed(words.topological):
-        child = ranks[:, words.index(name)]
+        child = places[:, words.index(name)]
+        raising = np.where(child >= _PLACE[UNCERTAIN], child, 0)
         for parent in words.parents(name):
             column = words.index(parent)
-            ranks[:, column] = np.where(child >= raising, np.maximum(ranks[:, column], child), ranks[:, column])
-    return _VALUE_OF_RANK[ranks]
+            places[:, column] = np.maximum(places[:, column], raising)
+    return values_of(places)
 
 
 def resolve(said: np.ndarray, labelled: frozenset[str], words: Vocabulary | None = None) -> np.ndarray:
@@ -82,12 +137,10 @@ def merged(parts: Sequence[np.ndarray], kept: np.ndarray | None) -> np.ndarray:
     ``kept``: what was said of the target itself where it existed. One part that is 1 is enough, then −1; the target's
     own 0 stands; the parts' absence says 0 only of a new class, and only when each of them is 0.
     """
-    ranks = [_ranks(part) for part in (*parts, *([] if kept is None else [kept]))]
-    strongest = np.maximum.reduce(ranks)
-    values = np.where(strongest >= _RANK_OF[UNCERTAIN], strongest, _RANK_OF[MISSING])
+    together = strongest(*parts, *([] if kept is None else [kept]))
+    is_found = strengths(together) >= _PLACE[UNCERTAIN]
     if kept is None:
-        is_absent = np.logical_and.reduce([rank == _RANK_OF[NEGATIVE] for rank in ranks])
+        is_absent = np.logical_and.reduce([part == NEGATIVE for part in parts])
     else:
-        is_absent = (_ranks(kept) == _RANK_OF[NEGATIVE]) & (strongest < _RANK_OF[UNCERTAIN])
-    values[is_absent] = _RANK_OF[NEGATIVE]
-    return _VALUE_OF_RANK[values]
+        is_absent = (kept == NEGATIVE) & ~is_found
+    return np.where(is_found, together, np.where(is_absent, NEGATIVE, MISSING)).astype(np.int8)

@@ -68,7 +68,7 @@ class Vocabulary:
         """Groups that are nothing but the union of their children."""
         return self._of_kind("union")
 
-    @property
+    @cached_property
     def no_finding(self) -> str:
         """The class that says that nothing else was found."""
         return self._of_kind("no_finding")[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom import wording
 from radia_pipeline.phantom.sentences import (
@@ -44,7 +45,6 @@ DENIED = {
 }  # fmt: skip
 """Chance that a report says of an absent class that it is absent."""
 WITH_CAUSE = ("Consolidation", "Pneumonia", "Atelectasis", "Infiltration")
-RANK = {0: 1, -1: 2, 1: 3}
 ORGANS = ("lung", "pleura", "heart", "bone", "device")
 
 
@@ -58,12 +58,7 @@ class Report:
 
 def combined(*statements: Mapping[str, int]) -> dict[str, int]:
     """Join statements about the same study: any positive, else any uncertain, else any negative."""
-    joined: dict[str, int] = {}
-    for statement in statements:
-        for name, status in statement.items():
-            if name not in joined or RANK[status] > RANK[joined[name]]:
-                joined[name] = status
-    return joined
+    return strongest_by_class(pair for statement in statements for pair in statement.items())
 
 
 def write_report(findings: Mapping[str, Place], rng: np.random.Generator) -> Report:
@@ -78,10 +73,9 @@ def write_report(findings: Mapping[str, Place], rng: np.random.Generator) -> Rep
         sentences = [Sentence(pick(rng, wording.NORMAL_EXAM), {}, "lung")]
     closing = _conclusion(findings, statuses, is_blocked, rng)
     said = combined(*(sentence.said for sentence in [*sentences, *closing]))
-    if any(status in (1, -1) for status in said.values()):
-        said[vocabulary().no_finding] = 0
-    elif not is_blocked:
-        said[vocabulary().no_finding] = 1
+    normal = no_finding(any(said.values()), not is_blocked)
+    if normal is not None:
+        said[vocabulary().no_finding] = normal
     return Report(retype(_assemble(sentences, closing, rng), rng), said)
 
 

@@ -13,7 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, close_up, labelled_with_unions, resolve
+from radia_pipeline.contracts.label_values import (
+    MISSING,
+    NEGATIVE,
+    POSITIVE,
+    close_up,
+    labelled_with_unions,
+    no_finding,
+    resolve,
+)
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 
@@ -58,7 +66,7 @@ def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Itera
     for name in drawn:
         shown[0, words.index(name)] = POSITIVE
     shown = close_up(shown)[0]
-    shown[words.index(words.no_finding)] = 0 if shown.any() else 1
+    shown[words.index(words.no_finding)] = no_finding(shown.any(), is_clear=True)
     return [
         {"source": source, "native_study_id": study_id, "class": name, "drawn": int(shown[i]),
          "value": None if values[i] == MISSING else int(values[i])}

@@ -12,7 +12,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from radia_pipeline.reports.aggregate import no_finding
+from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.reports.rules import HAS_ADVICE, HAS_DEVICE, KIND, READS, SAYS_NORMAL, Rulebook, load_rules
 from radia_pipeline.reports.scan import Scan, join_cut_words, settle_lines
 from radia_pipeline.reports.sections import LABELLED, Sentence
@@ -156,7 +157,7 @@ class _Places:
 
 
 def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) -> Reading:
-    labels: dict[str, int] = {}
+    labels = strongest_by_class((row[1], row[2]) for row in rows)
     read = uncertain = unread = 0
     other = False
     for row in rows:
@@ -166,14 +167,11 @@ def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) 
             continue
         read += 1
         uncertain += status == -1
-        if name is None:
-            other = other or status != 0
-        elif status == 1 or labels.get(name, 0) == 0:
-            labels[name] = status
+        other = other or (name is None and status != 0)
     has_text = bool(read or seen)
-    value = no_finding(labels, has_text=has_text, has_other=other or unread > 0)
-    if value is not None:
-        labels["No Finding"] = value
+    normal = no_finding(any(labels.values()), has_text and not other and unread == 0)
+    if normal is not None:
+        labels[vocabulary().no_finding] = normal
     attributes = Attributes(
         has_text,
         not labels,

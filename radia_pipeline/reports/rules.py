@@ -195,7 +195,7 @@ def rules_version() -> str:
     return f"{lexicon}+{cues}.{hashlib.sha256(bytes(0).join(texts) + _code_bytes()).hexdigest()[:12]}"
 
 
-_DECIDE = ("words.py", "rules.py", "scan.py", "engine.py", "sections.py", "aggregate.py")
+_DECIDE = ("words.py", "rules.py", "scan.py", "engine.py", "sections.py")
 
 
 def _code_bytes() -> bytes:

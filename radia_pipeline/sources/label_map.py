@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN, stronger
 from radia_pipeline.contracts.sheets import SourceSheet
 from radia_pipeline.errors import BadTable
 from radia_pipeline.sources.base import LABEL_SCHEMA, Delivered
-
-_RANK = {MISSING: 0, NEGATIVE: 1, UNCERTAIN: 2, POSITIVE: 3}
 
 
 def targets_of(entry: Any) -> list[tuple[str, int]]:
@@ -47,10 +45,10 @@ class TokenMap:
                         do="list the class under labels, or mend the map",
                     )
 
-    def said(self, rows: Iterable[Sequence[str]], *, absent: int = NEGATIVE) -> tuple[np.ndarray, Counter]:
+    def said(self, rows: Iterable[Sequence[str]]) -> tuple[np.ndarray, Counter]:
         """Return int8 (n, labels) from each row's tokens, and the number of rows with tokens that the map lacks.
 
-        A class that no token names gets ``absent``; of several tokens the strongest wins (1 over −1 over 0).
+        A class that no token names is 0; of several tokens the strongest value holds.
         """
         cache: dict[tuple[str, ...], np.ndarray] = {}
         problems: Counter = Counter()
@@ -58,19 +56,18 @@ class TokenMap:
         for row in rows:
             tokens = tuple(token.strip() for token in row)
             if tokens not in cache:
-                cache[tokens] = self._one(tokens, absent)
+                cache[tokens] = self._one(tokens)
             problems["unknown_label_tokens"] += sum(1 for token in tokens if token and token not in self._targets)
             matrix.append(cache[tokens])
         empty = np.zeros((0, len(self.classes)), dtype=np.int8)
         return (np.stack(matrix) if matrix else empty), +problems
 
-    def _one(self, tokens: Sequence[str], absent: int) -> np.ndarray:
-        values = np.full(len(self.classes), absent, dtype=np.int8)
+    def _one(self, tokens: Sequence[str]) -> np.ndarray:
+        values = np.full(len(self.classes), NEGATIVE, dtype=np.int8)
         for token in tokens:
             for name, value in self._targets.get(token, ()):
                 column = self._column[name]
-                if values[column] == absent or _RANK[value] > _RANK[int(values[column])]:
-                    values[column] = value
+                values[column] = stronger(values[column], value)
         return values
 
 

@@ -7,6 +7,7 @@ and a share of the images; the table's sizes are those of the film.
 
 from __future__ import annotations
 
+from radia_pipeline.contracts.label_values import no_finding
 from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.layouts.batch import Batch, Order
 from radia_pipeline.phantom.layouts.files import eight_bit, png_bytes, write_csv
@@ -67,7 +68,7 @@ def write_patient(order: Order, number: int) -> Batch:
 def said_by_table(study: Study) -> dict[str, int]:
     """Return what the label table says: absent is 0 in every class that it labels."""
     said = {name: int(name in study.pathologies) for name in TOKENS}
-    return said | {"No Finding": int(not any(said.values()))}
+    return said | {"No Finding": no_finding(any(said.values()), is_clear=True)}
 
 
 def _add_published_boxes(batch: Batch, name: str, radiograph: Radiograph) -> None:

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from radia_pipeline.contracts.label_values import no_finding
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.layouts.batch import Batch, Order
@@ -82,7 +83,7 @@ def write_patient(order: Order, number: int) -> Batch:
             batch.boxes += box_rows(SOURCE, name, radiograph.boxes, pixels.shape, image.film.view)
             batch.count("images")
         said = {name: int(name in study.pathologies) for name in source_sheet(SOURCE).labels}
-        said["No Finding"] = int(not study.pathologies)
+        said["No Finding"] = no_finding(study.pathologies, is_clear=True)
         batch.labels += label_rows(SOURCE, study_id, said, study.pathologies)
         batch.count("studies")
     return batch
