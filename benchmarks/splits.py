@@ -176,7 +176,7 @@ def chain(table: Path) -> dict[str, float]:
         (root / "Data_Entry_2017_v2020.csv.gz").symlink_to(table.resolve())
         lake = Lake.open(Path(folder) / "lake")
         lake.write("images", image_rows(source, root, keys), source.name)
-        build_labels(source, root, lake, keys)
+        build_labels(source, root, lake, keys, {})
         steps = {
             "groups and pools": lambda: build_splits(lake),
             "evaluation sets": lambda: build_evaluation_sets(lake),

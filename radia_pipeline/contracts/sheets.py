@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,10 +12,16 @@ from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, UnknownName
 
+_REQUIRED = ("source", "title", "licence", "citation", "labels", "label_origin")
+
 
 @dataclass(frozen=True)
 class SourceSheet:
-    """What is known of a source before a file is read: terms of use, label map, what it labels and what not."""
+    """What is known of a source before a file is read: terms of use, label map, what it labels and what not.
+
+    ``label_origin``: rules, table or expert. ``columns``: those of each published table. ``other_tokens`` name no class
+    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. ``raw``: the whole sheet, for people.
+    """
 
     source: str
     title: str
@@ -24,7 +30,16 @@ class SourceSheet:
     labels: tuple[str, ...]
     labelled: frozenset[str]
     label_map: Mapping[str, Any]
+    label_origin: str
+    columns: Mapping[str, Sequence[str]]
+    other_tokens: tuple[str, ...]
+    unlabelled_tokens: tuple[str, ...]
     raw: Mapping[str, Any]
+
+    @property
+    def is_read_from_reports(self) -> bool:
+        """Whether rules read the labels in reports; else a table of the source says them."""
+        return self.label_origin == "rules"
 
 
 @cache
@@ -41,7 +56,7 @@ def source_sheet(source: str) -> SourceSheet:
     if source not in known_sources():
         raise UnknownName(f"Unknown source {source!r}", accepted=", ".join(known_sources()))
     raw = read_yaml(path)
-    missing = [field for field in ("source", "title", "licence", "citation", "labels") if field not in raw]
+    missing = [field for field in _REQUIRED if field not in raw]
     if missing:
         raise BadTable(f"{path.name} lacks {', '.join(missing)}", do="add the fields to the sheet")
     labels = tuple(raw["labels"])
@@ -55,5 +70,9 @@ def source_sheet(source: str) -> SourceSheet:
         labels=labels,
         labelled=labelled_with_unions(labels),
         label_map=raw.get("label_map") or {},
+        label_origin=raw["label_origin"],
+        columns=raw.get("columns") or {},
+        other_tokens=tuple(raw.get("other_tokens") or ()),
+        unlabelled_tokens=tuple(raw.get("unlabelled_tokens") or ()),
         raw=raw,
     )

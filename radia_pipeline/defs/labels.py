@@ -51,9 +51,11 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
     from radia_pipeline.labels.build import build_labels as build
+    from radia_pipeline.readings.store import latest_reviews
 
     adapter, root = radia.delivery(context.partition_key)
-    return build(adapter, root, radia.lake(), radia.pseudonymizer())
+    lake = radia.lake()
+    return build(adapter, root, lake, radia.pseudonymizer(), latest_reviews(lake))
 
 
 @table_assets("box_annotations", deps=("images",))

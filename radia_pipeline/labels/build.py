@@ -1,6 +1,7 @@
-"""Labels of studies: what each source says, reviews on top, then the label values of DESIGN.
+"""Labels of studies: what each source says, readings on top, then the label values that follow.
 
-Rules over reports are in ``reports``; token maps in ``sources``; closure in ``contracts.label_values``.
+Rules over reports are in ``reports``; token maps in ``sources``; closure in ``contracts.label_values``; what readings
+do to a value in ``readings`` of this package.
 """
 
 from __future__ import annotations
@@ -15,13 +16,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN, resolve
+from radia_pipeline.contracts.label_values import (
+    MISSING,
+    NEGATIVE,
+    POSITIVE,
+    has_finding,
+    resolve,
+    strongest_by_cell,
+)
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.readings import reviewed_values
-from radia_pipeline.labels.table import ORIGIN_CODE, codes_of, long_table, positions
+from radia_pipeline.labels.origins import ORIGIN_CODE, base_origins, origins
+from radia_pipeline.labels.readings import Verdicts, put_on_top, reviewed_values
+from radia_pipeline.labels.table import codes_of, first_rows, long_table, matrix_of
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.reports.changes import moved, summary
+from radia_pipeline.reports.labels import said_from_mentions
 from radia_pipeline.sources.base import Source
 from radia_pipeline.sources.registry import source as registered_source
 
@@ -55,20 +66,21 @@ class _Said:
     problems: Counter
 
 
-def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer) -> LabelsResult:
-    """Write the ``labels`` partition of a source.
+def build_labels(
+    source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer, verdicts: Verdicts
+) -> LabelsResult:
+    """Write the ``labels`` partition of a source, with the ``verdicts`` in force on top of what it says.
 
     Needs ``images`` of the source and, where it has reports, ``reports``, ``report_mentions`` and
     ``report_attributes``. Every study that has an image or is named by the source's table or reports gets 21 rows.
     """
     adapter = registered_source(source) if isinstance(source, str) else source
     sheet = source_sheet(adapter.name)
-    is_read = sheet.raw.get("label_origin") == "rules"
-    said = _from_reports(adapter.name, lake) if is_read else _from_table(adapter, root, keys)
+    said = _from_reports(adapter.name, lake) if sheet.is_read_from_reports else _from_table(adapter, root, keys)
     images = lake.read("images", adapter.name, columns=["study_id", "patient_key"])
     without_image, without_label, mismatches = _join_images(said, images)
-    base = np.full(said.values.shape, ORIGIN_CODE[sheet.raw.get("label_origin", "table")], dtype=np.int8)
-    reviewed = _apply_reviews(said, base, reviewed_values(lake, adapter.name))
+    base = base_origins(adapter.name, said.values.shape)
+    reviewed = put_on_top(said.study_ids, said.values, base, reviewed_values(verdicts, adapter.name), said.problems)
     value = resolve(said.values, sheet.labelled)
     origin = origins(said.values, value, base)
     table = long_table(
@@ -91,8 +103,6 @@ def build_labels(source: Source | str, root: Path | None, lake: Lake, keys: Pseu
 
 
 def _moved(lake: Lake, source: str, table: pa.Table) -> tuple[Mapping[str, Any], ...]:
-    from radia_pipeline.reports.changes import moved, summary
-
     if not lake.exists("labels", source):
         return ()
     return tuple(summary(moved(lake.read("labels", source, columns=["study_id", "class", "said"]), table)))
@@ -102,43 +112,15 @@ def _count_origins(origin: np.ndarray) -> dict[str, int]:
     return {name: int(count) for name, code in ORIGIN_CODE.items() if (count := (origin == code).sum())}
 
 
-def origins(said: np.ndarray, value: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Return where each value comes from: codes into ORIGINS, int8 (n, 21).
-
-    A value that was said keeps ``base``; one that differs from what was said was raised by closure; a null that became
-    0 did so by No Finding, or in a union because all its children are 0.
-    """
-    words = vocabulary()
-    origin = np.where(said == value, base, ORIGIN_CODE["closure"]).astype(np.int8)
-    clear = said[:, words.index(words.no_finding)] == POSITIVE
-    filled = (said == MISSING) & (value == NEGATIVE) & clear[:, None]
-    origin[filled] = ORIGIN_CODE["no_finding"]
-    origin[value == MISSING] = ORIGIN_CODE["none"]
-    return origin
-
-
 def _from_reports(source: str, lake: Lake) -> _Said:
-    from radia_pipeline.reports.labels import said_from_mentions
-
     mentions = lake.read("report_mentions", source)
     attributes = lake.read("report_attributes", source)
     reports = lake.read("reports", source, columns=["study_id", "patient_key"])
     table = said_from_mentions(mentions, attributes)
     study_ids = reports.column("study_id").to_pylist()
     patients = reports.column("patient_key").to_pylist()
-    values = _matrix(table, reports.column("study_id"))
+    values = matrix_of(table, "said", reports.column("study_id"))
     return _Said(study_ids, patients, values, Counter())
-
-
-def _matrix(table: pa.Table, study_ids: pa.ChunkedArray) -> np.ndarray:
-    """Return said values as int8 (studies, 21) for rows study_id, class, said."""
-    matrix = np.full((len(study_ids), len(vocabulary().classes)), MISSING, dtype=np.int8)
-    rows = positions(table.column("study_id"), study_ids)
-    columns = codes_of(table.column("class"), vocabulary().classes)
-    values = table.column("said").cast(pa.int8()).fill_null(MISSING).to_numpy().astype(np.int8)
-    known = (rows >= 0) & (columns >= 0)
-    matrix[rows[known], columns[known]] = values[known]
-    return matrix
 
 
 def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Said:
@@ -150,9 +132,8 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
     values = delivered.table.column("said").fill_null(MISSING).to_numpy().astype(np.int8)
     matrix = combine(rows, columns, values, len(studies.dictionary), problems)
     native = studies.dictionary.to_pylist()
-    first = np.full(len(native), 0, dtype=np.int64)
-    first[rows[::-1]] = np.arange(len(rows))[::-1]
-    native_patients = delivered.table.column("native_patient_id").combine_chunks().take(pa.array(first)).to_pylist()
+    first = pa.array(first_rows(rows, len(native)))
+    native_patients = delivered.table.column("native_patient_id").combine_chunks().take(first).to_pylist()
     patient_of = {patient: keys.patient_key(adapter.name, patient) for patient in set(native_patients)}
     return _Said(
         [keys.study_id(adapter.name, study) for study in native],
@@ -165,24 +146,19 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
 def combine(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, studies: int, problems: Counter) -> np.ndarray:
     """Return int8 (studies, 21) from cells that may repeat (several images or readers of a study).
 
-    The strongest value wins (1 over −1 over 0 over null), except for No Finding: one image that denies it is enough,
-    and a study with a stated positive or uncertain class is never normal (counted as ``normal_with_findings``).
+    The strongest value holds, except for No Finding: one image that denies it is enough, and a study with a stated
+    positive or uncertain class is never normal (counted as ``normal_with_findings``).
     """
     words = vocabulary()
     normal = words.index(words.no_finding)
-    strength = {MISSING: 0, NEGATIVE: 1, UNCERTAIN: 2, POSITIVE: 3}
-    back = np.array([MISSING, NEGATIVE, UNCERTAIN, POSITIVE], dtype=np.int8)
-    ranks = np.select([values == value for value in strength], list(strength.values()), 0).astype(np.int8)
-    strongest = np.zeros((studies, len(words.classes)), dtype=np.int8)
     known = columns >= 0
-    np.maximum.at(strongest, (rows[known], columns[known]), ranks[known])
+    strongest = strongest_by_cell(rows[known], columns[known], values[known], (studies, len(words.classes)))
     denied = known & (columns == normal) & (values == NEGATIVE)
-    strongest[rows[denied], normal] = strength[NEGATIVE]
-    found = np.delete(strongest, normal, axis=1).max(axis=1) >= strength[UNCERTAIN]
-    contradictory = found & (strongest[:, normal] == strength[POSITIVE])
-    strongest[contradictory, normal] = strength[NEGATIVE]
+    strongest[rows[denied], normal] = NEGATIVE
+    contradictory = has_finding(strongest) & (strongest[:, normal] == POSITIVE)
+    strongest[contradictory, normal] = NEGATIVE
     problems["normal_with_findings"] += int(contradictory.sum())
-    return back[strongest]
+    return strongest
 
 
 def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
@@ -209,29 +185,3 @@ def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
         images.column("study_id"), value_set=pa.array([imaged[place] for place in added], pa.string())
     )
     return without_image, int(pc.sum(unlabelled_images).as_py() or 0), int(mismatches)
-
-
-def _apply_reviews(said: _Said, base: np.ndarray, reviews: Mapping[tuple[str, str], int]) -> int:
-    """Put reviews over what was said; a review that finds something ends an unreviewed No Finding. Return the cells
-    set.
-    """
-    if not reviews:
-        return 0
-    words = vocabulary()
-    normal = words.index(words.no_finding)
-    row_of = {study: row for row, study in enumerate(said.study_ids)}
-    applied = 0
-    for (study, name), value in reviews.items():
-        row = row_of.get(study)
-        if row is None or name not in words.classes:
-            said.problems["reviews_without_study"] += 1
-            continue
-        applied += 1
-        column = words.index(name)
-        said.values[row, column] = value
-        base[row, column] = ORIGIN_CODE["review"]
-        is_found = value in (POSITIVE, UNCERTAIN) and column != normal
-        if is_found and said.values[row, normal] == POSITIVE and (study, words.no_finding) not in reviews:
-            said.values[row, normal] = NEGATIVE
-            base[row, normal] = ORIGIN_CODE["review"]
-    return applied

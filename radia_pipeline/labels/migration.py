@@ -1,12 +1,13 @@
 """Brings a lake from the vocabulary that it speaks to the installed one: its labels across, the rest to be made again.
 
-What a migration is stands in ``contracts.migrations``. Pools never look at labels, so that no patient moves.
+What a migration is stands in ``contracts.migrations``; what becomes of people's readings in ``readings``. Pools never
+look at labels, so that no patient moves.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.label_values import MISSING, merged, resolve
-from radia_pipeline.contracts.migrations import ADD, RETIRE, Migration, Step, renamed, steps_of
+from radia_pipeline.contracts.migrations import ADD, RETIRE, Migration, renamed, steps_of
 from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable
-from radia_pipeline.labels.build import origins
-from radia_pipeline.labels.table import ORIGIN_CODE, ORIGINS, codes_of, long_table
+from radia_pipeline.labels.origins import ORIGINS, base_origins, origins
+from radia_pipeline.labels.table import codes_of, first_rows, long_table
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
@@ -107,12 +108,12 @@ def labels_across(data: pa.Table, source: str, path: Sequence[Migration]) -> pa.
     words, sheet = vocabulary(), source_sheet(source)
     studies = data.column("study_id").combine_chunks().dictionary_encode()
     rows = studies.indices.to_numpy(zero_copy_only=False)
-    patients = pa.array(_first(rows, len(studies.dictionary)))
+    patients = pa.array(first_rows(rows, len(studies.dictionary)))
     old = _old_columns(data, rows, len(studies.dictionary))
     new = said_across(old, path)
     shape = (len(studies.dictionary), len(words.classes))
     said = np.full(shape, MISSING, dtype=np.int8)
-    base = np.full(shape, ORIGIN_CODE[sheet.raw.get("label_origin", "table")], dtype=np.int8)
+    base = base_origins(source, shape)
     for column, name in enumerate(words.classes):
         if name in new.said:
             said[:, column] = new.said[name]
@@ -120,12 +121,6 @@ def labels_across(data: pa.Table, source: str, path: Sequence[Migration]) -> pa.
     value = resolve(said, sheet.labelled)
     keys = data.column("patient_key").combine_chunks().take(patients)
     return long_table(source, studies.dictionary, keys, said, value, origins(said, value, base))
-
-
-def _first(rows: np.ndarray, studies: int) -> np.ndarray:
-    first = np.zeros(studies, dtype=np.int64)
-    first[rows[::-1]] = np.arange(len(rows))[::-1]
-    return first
 
 
 def _old_columns(data: pa.Table, rows: np.ndarray, studies: int) -> _Said:
@@ -158,42 +153,6 @@ def said_across(old: _Said, path: Sequence[Migration]) -> _Said:
         for name in parts:
             del said[name], origin[name]
     return _Said(said, origin)
-
-
-def reviews_across(
-    verdicts: Mapping[tuple[str, str], tuple[str, int]], path: Sequence[Migration]
-) -> dict[tuple[str, str], int]:
-    """Follow reviewers' verdicts, given in the words of their day, to the end of a way.
-
-    ``verdicts``: (study, class) → (order, value). A verdict on the class into which others were merged replaces those
-    on the others that were given before it.
-    """
-    by_study: dict[str, dict[str, tuple[str, int]]] = {}
-    for (study, name), verdict in verdicts.items():
-        by_study.setdefault(study, {})[name] = verdict
-    added: set[str] = set()
-    for step in steps_of(path):
-        if step.kind == ADD:
-            added |= set(step.names)
-        else:
-            for said in by_study.values():
-                _review_across(said, step, is_new=step.into in added)
-    return {(study, name): value for study, said in by_study.items() for name, (_, value) in said.items()}
-
-
-def _review_across(said: dict[str, tuple[str, int]], step: Step, *, is_new: bool) -> None:
-    """Apply one merge or retirement to a study's verdicts, in place."""
-    parts = {name: said.pop(name) for name in step.names if name in said}
-    if not parts or step.kind == RETIRE:
-        return
-    last, own = max(order for order, _ in parts.values()), said.get(step.into)
-    if own is not None and own[0] > last:
-        return
-    values = [np.array([parts[name][1] if name in parts else MISSING], dtype=np.int8) for name in step.names]
-    kept = None if is_new and own is None else np.array([own[1] if own else MISSING], dtype=np.int8)
-    together = int(merged(values, kept)[0])
-    if together != MISSING:
-        said[str(step.into)] = (last, together)
 
 
 def _mark(lake: Lake, version: str, applied: Sequence[str]) -> None:

@@ -11,10 +11,8 @@ import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.labels.origins import ORIGINS
 from radia_pipeline.lake.lake import Lake
-
-ORIGINS = ("rules", "table", "expert", "review", "closure", "no_finding", "none")
-ORIGIN_CODE = {name: code for code, name in enumerate(ORIGINS)}
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,36 @@ def read_labels(lake: Lake, source: str, column: str = "value") -> StudyLabels:
 
 def dense(table: pa.Table, column: str) -> StudyLabels:
     """Return rows study_id, class, ``column`` as a matrix; classes outside the vocabulary are left out."""
-    classes = vocabulary().classes
     if len(table) == 0:
         nothing = pa.array([], pa.string())
-        return StudyLabels(nothing, np.zeros((0, len(classes)), dtype=np.int8))
+        return StudyLabels(nothing, np.zeros((0, len(vocabulary().classes)), dtype=np.int8))
     encoded = table.column("study_id").combine_chunks().dictionary_encode()
     rows = encoded.indices.to_numpy(zero_copy_only=False)
-    columns = codes_of(table.column("class"), classes)
+    return StudyLabels(encoded.dictionary, _matrix(table, column, rows, len(encoded.dictionary)))
+
+
+def matrix_of(table: pa.Table, column: str, study_ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return rows study_id, class, ``column`` as int8 (studies, 21), in the order of ``study_ids``; others are left
+    out.
+    """
+    return _matrix(table, column, positions(table.column("study_id"), study_ids), len(study_ids))
+
+
+def _matrix(table: pa.Table, column: str, rows: np.ndarray, studies: int) -> np.ndarray:
+    """Return the values of a long table in their rows (−1: none) and classes: int8 (studies, 21)."""
+    matrix = np.full((studies, len(vocabulary().classes)), MISSING, dtype=np.int8)
+    columns = codes_of(table.column("class"), vocabulary().classes)
     values = table.column(column).fill_null(MISSING).to_numpy().astype(np.int8)
-    matrix = np.full((len(encoded.dictionary), len(classes)), MISSING, dtype=np.int8)
-    known = columns >= 0
+    known = (rows >= 0) & (columns >= 0)
     matrix[rows[known], columns[known]] = values[known]
-    return StudyLabels(encoded.dictionary, matrix)
+    return matrix
+
+
+def first_rows(codes: np.ndarray, count: int) -> np.ndarray:
+    """Return the first place of each code 0 … count − 1 in ``codes``, 0 where it is not there: int64 (count,)."""
+    first = np.zeros(count, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
 
 
 def long_table(

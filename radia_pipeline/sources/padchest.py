@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +83,10 @@ class PadChest:
         tokens = TokenMap(sheet)
         rows = [_tokens(text) for text in table.column("Labels")]
         said, _ = tokens.said(rows)
-        silent = np.array([_is_silent(row, sheet.raw["unlabelled_tokens"]) for row in rows], dtype=bool)
+        silent = np.array([_is_silent(row, sheet.unlabelled_tokens) for row in rows], dtype=bool)
         said[silent] = MISSING
         problems = Counter(table.problems)
-        known = {*sheet.label_map, *sheet.raw["other_tokens"], *sheet.raw["unlabelled_tokens"]}
+        known = {*sheet.label_map, *sheet.other_tokens, *sheet.unlabelled_tokens}
         problems["unknown_label_tokens"] = sum(token not in known for row in rows for token in row)
         problems["rows_without_labels"] = int(silent.sum())
         _ages(table, problems)
@@ -115,7 +116,7 @@ def _tokens(text: str) -> list[str]:
     return [token for pair in _TOKEN.findall(text) if (token := (pair[0] or pair[1]).strip())]
 
 
-def _is_silent(tokens: list[str], unlabelled: list[str]) -> bool:
+def _is_silent(tokens: list[str], unlabelled: Sequence[str]) -> bool:
     """Tell whether a row says nothing of the image: no token, only "unchanged" and the like, or excluded by its
     readers.
     """

@@ -83,7 +83,7 @@ def audit_reports(path: Path, source: str) -> Iterator[str]:
 
 
 def _undeclared_columns(table: TextTable, source: str) -> Iterator[str]:
-    declared = {_TEXT, _PATIENT, _STUDY} | set((source_sheet(source).raw.get("columns") or {}).get("reports.csv", ()))
+    declared = {_TEXT, _PATIENT, _STUDY} | set(source_sheet(source).columns.get("reports.csv", ()))
     for number, name in enumerate(table.header, 1):
         if name.strip().casefold() not in declared and any(table.column(name)):
             yield f"column {number}: not declared in the source's sheet"

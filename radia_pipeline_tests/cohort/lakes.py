@@ -11,7 +11,8 @@ import numpy as np
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.tables import conform
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.table import ORIGIN_CODE, long_table
+from radia_pipeline.labels.origins import ORIGIN_CODE
+from radia_pipeline.labels.table import long_table
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 

@@ -48,7 +48,7 @@ def outcome(tmp_path_factory):
     soil(root)
     lake, nih = new_lake(folder), source("nih_cxr14")
     ingested = ingest_images(nih, root, lake, KEYS, workers=1, ocr="off")
-    labels = build_labels(nih, root, lake, KEYS)
+    labels = build_labels(nih, root, lake, KEYS, {})
     build_splits(lake)
     return delivered, ingested, labels, build_manifest("nih_cxr14", lake), lake
 

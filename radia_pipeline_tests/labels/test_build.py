@@ -14,7 +14,7 @@ from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.build import build_labels, combine
 from radia_pipeline.labels.table import positions, read_labels
-from radia_pipeline.readings.store import Review, append_review
+from radia_pipeline.readings.store import Review, append_review, latest_reviews
 from radia_pipeline.sources.base import LABEL_SCHEMA, Delivered
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
 
@@ -50,7 +50,7 @@ def lake(tmp_path):
 
 def test_values_and_origins(lake, tmp_path):
     rows = [("s1", "p", "Mass", 1), ("s1", "p", "Edema", 0), ("s2", "p", "No Finding", 1), ("s2", "p", "Mass", 0)]
-    result = build_labels(Table(rows), tmp_path, lake, KEYS)
+    result = build_labels(Table(rows), tmp_path, lake, KEYS, {})
     found = cells(lake)
     assert found[study("s1"), "Mass"] == (1, 1, "table")
     assert found[study("s1"), "Lung Lesion"] == (None, 1, "closure")
@@ -65,7 +65,7 @@ def test_values_and_origins(lake, tmp_path):
 
 
 def test_a_study_without_image_and_a_wrong_patient_are_counted(lake, tmp_path):
-    result = build_labels(Table([("s1", "another", "Mass", 1), ("s9", "p", "Mass", 1)]), tmp_path, lake, KEYS)
+    result = build_labels(Table([("s1", "another", "Mass", 1), ("s9", "p", "Mass", 1)]), tmp_path, lake, KEYS, {})
     assert (result.studies_without_image, result.patient_mismatches, result.studies) == (1, 1, 4)
     table = lake.read("labels", "nih_cxr14").to_pylist()
     patients = {row["patient_key"] for row in table if row["study_id"] == study("s1")}
@@ -83,7 +83,7 @@ def test_reviews_lie_on_top_and_withdrawn_ones_do_not(lake, tmp_path):
     say("s2", "Mass", None)
     say("s2", "Hernia", -1)
     say("s7", "Hernia", 1)
-    result = build_labels(source, tmp_path, lake, KEYS)
+    result = build_labels(source, tmp_path, lake, KEYS, latest_reviews(lake))
     found = cells(lake)
     assert found[study("s1"), "Pneumothorax"] == (1, 1, "review")
     assert found[study("s1"), "No Finding"] == (0, 0, "review")
@@ -94,8 +94,8 @@ def test_reviews_lie_on_top_and_withdrawn_ones_do_not(lake, tmp_path):
 
 def test_order_of_rows_does_not_change_the_version(lake, tmp_path):
     rows = [("s1", "p", "Mass", 1), ("s2", "p", "Edema", 1), ("s3", "p", "No Finding", 1)]
-    first = build_labels(Table(rows), tmp_path, lake, KEYS).version
-    assert build_labels(Table(rows[::-1]), tmp_path, lake, KEYS).version == first
+    first = build_labels(Table(rows), tmp_path, lake, KEYS, {}).version
+    assert build_labels(Table(rows[::-1]), tmp_path, lake, KEYS, {}).version == first
 
 
 def test_repeated_cells_combine_to_the_strongest_and_findings_end_no_finding():
@@ -113,7 +113,7 @@ def test_repeated_cells_combine_to_the_strongest_and_findings_end_no_finding():
 
 
 def test_labels_read_back_as_written(lake, tmp_path):
-    build_labels(Table([("s1", "p", "Mass", 1), ("s2", "p", "Mass", -1)]), tmp_path, lake, KEYS)
+    build_labels(Table([("s1", "p", "Mass", 1), ("s2", "p", "Mass", -1)]), tmp_path, lake, KEYS, {})
     labels = read_labels(lake, "nih_cxr14")
     column = vocabulary().index("Lung Lesion")
     rows = labels.rows_of(pa.array([study("s2"), study("s1"), "0" * 32]))

@@ -8,15 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 import radia_pipeline
 from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.contracts.location import contracts_root
-from radia_pipeline.contracts.migrations import parse_migrations
-from radia_pipeline.labels.migration import migrate_lake, reviews_across
+from radia_pipeline.labels.migration import migrate_lake
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images, put_labels
 
@@ -149,25 +147,3 @@ def test_a_lake_that_speaks_the_installed_version_is_left_alone(lake):
     before = lake.versions("labels")
     assert migrate_lake(lake).applied == ()
     assert lake.versions("labels") == before
-
-
-MERGE = [{"merge": ["Nodule", "Mass"], "into": "Lung Lesion"}]
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "steps", "after"),
-    [
-        ({"Nodule": ("r1", 1)}, MERGE, {"Lung Lesion": 1}),
-        ({"Nodule": ("r1", 0)}, MERGE, {}),
-        ({"Nodule": ("r1", 0), "Mass": ("r2", 0)}, MERGE, {}),
-        ({"Nodule": ("r1", 0), "Mass": ("r2", 0)}, [{"add": "Lung Lesion"}, *MERGE], {"Lung Lesion": 0}),
-        ({"Nodule": ("r1", 1), "Lung Lesion": ("r2", 0)}, MERGE, {"Lung Lesion": 0}),
-        ({"Lung Lesion": ("r1", 0), "Nodule": ("r2", 1)}, MERGE, {"Lung Lesion": 1}),
-        ({"Hernia": ("r1", 1), "Edema": ("r2", 1)}, [{"retire": "Hernia"}], {"Edema": 1}),
-    ],
-)
-def test_reviews_follow_their_class_and_the_later_verdict_wins(verdicts, steps, after):
-    path = parse_migrations([{"name": "m", "from": "1", "to": "2", "steps": steps}])
-    found = reviews_across({("s", name): verdict for name, verdict in verdicts.items()}, path)
-    assert {name: value for (_, name), value in found.items()} == after
-    assert all(isinstance(value, int) and not isinstance(value, np.integer) for value in found.values())
