@@ -17,9 +17,9 @@ import numpy as np
 from scipy import ndimage
 
 from radia_pipeline.dicom import poses
-from radia_pipeline.dicom.phash import thumbnail
 from radia_pipeline.dicom.pixel_checks import remarks
 from radia_pipeline.dicom.render import render_native
+from radia_pipeline.dicom.resample import thumbnail
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.phantom.radiograph import Film, take
 

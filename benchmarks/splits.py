@@ -213,7 +213,6 @@ def image_rows(source: NihCxr14, root: Path, keys: Pseudonymizer) -> pa.Table:
             s) for s in studies],
             "patient_key": [patient_of[name] for name in patients], "path": [f"pixels/{i[:2]}/{i}.png" for i in ids],
             "pixel_sha256": digests, "file_sha256": digests, "delivered_path": studies,
-            "phash": [d[:16] for d in digests],
             "view": ["PA"] * count, "view_origin": ["table"] * count,
             **{name: pa.array([value] * count, kind) for name, (value, kind) in constant.items()},
             "flags": pa.array([[]] * count, pa.list_(pa.string())),

@@ -1,10 +1,14 @@
-"""Fixtures that every test folder may use: where real data lies (if it does), and an empty lake."""
+"""What every test folder may use: where real data lies (if it does), and how property tests are run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("radia", deadline=None)
+settings.load_profile("radia")  # a busy machine is no defect
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16, render, views
-from radia_pipeline.dicom.phash import perceptual_hash
 from radia_pipeline.dicom.pixel_checks import remarks
 from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.privacy import container as dicom_container
@@ -179,7 +178,6 @@ def _picture_row(
     _stage(Path(task.staged), png16.encode(image))
     return {
         "pixel_sha256": pixel_sha256(picture.stored),
-        "phash": perceptual_hash(image),
         "view": view[0],
         "view_origin": view[1],
         "width_px": image.shape[1],

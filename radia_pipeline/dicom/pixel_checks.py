@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radia_pipeline.dicom.phash import thumbnail
 from radia_pipeline.dicom.poses import Pose, pose_of
+from radia_pipeline.dicom.resample import thumbnail
 
 FLAGS = ("not_a_chest", "inverted", "rotated", "blank", "cropped")
 LOW_RESOLUTION_PX = 256

@@ -48,3 +48,15 @@ def area_average(image: np.ndarray, height_px: int, width_px: int) -> np.ndarray
     if width_px < image.shape[1]:
         image = (_weights(image.shape[1], width_px) @ np.ascontiguousarray(image.T)).T
     return np.ascontiguousarray(image)
+
+
+def thumbnail(image: np.ndarray, side_px: int) -> np.ndarray:
+    """Return ``image`` (H, W) as float64 (side_px, side_px) by area averaging, whatever its aspect.
+
+    An image smaller than that is repeated, not interpolated.
+    """
+    image = np.asarray(image)
+    factors = [-(-side_px // size) for size in image.shape]
+    if max(factors) > 1:
+        image = np.repeat(np.repeat(image, factors[0], axis=0), factors[1], axis=1)
+    return area_average(image, side_px, side_px).astype(np.float64)

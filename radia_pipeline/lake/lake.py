@@ -173,7 +173,8 @@ class Lake:
     ) -> pa.Table:
         """Read one partition, or all of them one after the other; raises MissingTable where there is none.
 
-        ``filters``: as in ``pyarrow.parquet.read_table``.
+        ``filters``: as in ``pyarrow.parquet.read_table``. A column that the contract has given up since a partition was
+        made is left out.
         """
         names = self.partitions(table) if partition is None else [partition]
         paths = [self.path(table, name) for name in names]
@@ -182,7 +183,7 @@ class Lake:
             raise MissingTable(f"The table {which} has not been made", do="materialize it, or run `radia run` up to it")
         wanted = list(columns) if columns is not None else None
         parts = [_read_parquet(path, table, wanted, filters) for path in paths]
-        return pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
+        return pa.concat_tables([_promised(part, table).replace_schema_metadata(None) for part in parts])
 
     def withdraw(self, table: str, partition: str = WHOLE) -> None:
         """Take back a published partition; its version stays under ``_versions``, its history too."""
@@ -251,6 +252,12 @@ def _is_of_other_words(path: Path, table: str) -> bool:
     """Tell whether a file names classes of another vocabulary than the installed one."""
     stamp = (pq.read_schema(path).metadata or {}).get(_VOCABULARY_KEY)
     return contract(table).speaks_vocabulary and stamp is not None and stamp.decode() != vocabulary().version
+
+
+def _promised(data: pa.Table, table: str) -> pa.Table:
+    """Leave out columns of an older contract: partitions stand until they are made again, and go with newer ones."""
+    names = [name for name in data.column_names if name in contract(table).columns]
+    return data if len(names) == data.num_columns else data.select(names)
 
 
 def _read_parquet(path: Path, table: str, columns: list[str] | None, filters: object) -> pa.Table:

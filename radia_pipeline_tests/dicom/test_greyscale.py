@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from radia_pipeline.dicom.facts import pixel_facts
 from radia_pipeline.dicom.greyscale import window
 from radia_pipeline.dicom.render import picture_of_dicom, stored_image
-from radia_pipeline.dicom.resample import area_average, fitted_size
+from radia_pipeline.dicom.resample import area_average, fitted_size, thumbnail
 from radia_pipeline.privacy.container import parse
 from radia_pipeline_tests.dicom import files
 
@@ -89,3 +89,16 @@ def test_area_average_keeps_mean_aspect_and_never_enlarges(height: int, width: i
 def test_stored_image_is_sixteen_bit_and_fits() -> None:
     image = stored_image(np.full((300, 200), 65535, np.float32), 128)
     assert image.dtype == np.uint16 and image.shape == (128, 85) and (image == 65535).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (32, 32), (100, 40)])
+def test_a_thumbnail_has_its_side_whatever_the_picture_and_keeps_its_mean(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).random(shape)
+    small = thumbnail(image, 32)
+    assert small.shape == (32, 32) and small.dtype == np.float64
+    assert small.mean() == pytest.approx(image.mean(), rel=0.05)
+
+
+def test_a_picture_smaller_than_its_thumbnail_is_repeated_not_interpolated() -> None:
+    image = np.arange(4.0).reshape(2, 2)
+    assert np.array_equal(thumbnail(image, 4), np.kron(image, np.ones((2, 2))))

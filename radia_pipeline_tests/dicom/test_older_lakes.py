@@ -1,0 +1,74 @@
+"""A lake whose ``images`` were made under an earlier contract, with a perceptual hash, is read and ingested further."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from radia_pipeline.contracts.tables import contract
+from radia_pipeline.dicom.ingest import ingest_images, journal_path
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline_tests.cohort.lakes import image_row, put_images
+from radia_pipeline_tests.dicom import files
+
+GONE = "phash"
+KEYS = Pseudonymizer(b"0123456789abcdef0123456789abcdef")
+COLUMNS = list(contract("images").columns)
+
+
+def make_older(lake: Lake) -> None:
+    """Put the table and the journal of ``ccsmtl`` back to the form in which they held the hash."""
+    path = lake.path("images", "ccsmtl")
+    table = pq.read_table(path, partitioning=None)
+    place = table.column_names.index("view")
+    older = table.add_column(place, GONE, pa.array(["0" * 16] * len(table)))
+    older = older.replace_schema_metadata({**table.schema.metadata, b"radia.version": b"0" * 32})
+    path.unlink()  # the kept version shares its bytes
+    pq.write_table(older, path)
+    with closing(sqlite3.connect(journal_path(lake, "ccsmtl"))) as journal, journal:
+        rows = journal.execute("select path, row from files where row is not null").fetchall()
+        held = [(json.dumps({**json.loads(row), GONE: "0" * 16}, sort_keys=True), name) for name, row in rows]
+        journal.executemany("update files set row = ? where path = ?", held)
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> files.Delivery:
+    here = files.Delivery(tmp_path / "delivery")
+    for number in (1, 2, 3):
+        here.put(f"{number:04d}.dcm", files.clean_file(number))
+    return here
+
+
+def ingest(delivery: files.Delivery, root: Path) -> tuple[Lake, int]:
+    lake = Lake.open(root)
+    return lake, ingest_images(delivery, delivery.root, lake, KEYS, ocr="off", workers=1).examined
+
+
+def test_an_older_table_is_read_without_the_column_alone_and_beside_newer_ones(delivery, tmp_path):
+    lake, _ = ingest(delivery, tmp_path / "lake")
+    before = lake.read("images", "ccsmtl")
+    make_older(lake)
+    assert GONE in pq.read_schema(lake.path("images", "ccsmtl")).names
+    assert lake.read("images", "ccsmtl").equals(before)
+    put_images(lake, "nih_cxr14", [image_row("nih_cxr14", "a.png", "p", "s")])
+    assert lake.read("images").column_names == COLUMNS
+    assert len(lake.read("images")) == 4
+    assert lake.write("images", lake.read("images", "ccsmtl"), "ccsmtl").changed
+
+
+def test_the_next_ingest_looks_at_nothing_again_and_publishes_the_newer_form(delivery, tmp_path):
+    fresh, looked_at = ingest(delivery, tmp_path / "fresh")
+    assert looked_at == 3
+    lake, _ = ingest(delivery, tmp_path / "lake")
+    make_older(lake)
+    _, looked_at = ingest(delivery, lake.root)
+    assert looked_at == 0
+    assert pq.read_schema(lake.path("images", "ccsmtl")).names == COLUMNS
+    assert lake.version("images", "ccsmtl") == fresh.version("images", "ccsmtl")
