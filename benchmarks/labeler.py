@@ -25,7 +25,8 @@ sys.path.insert(0, str(HERE.parent))
 
 from radia_pipeline.contracts.label_values import strongest_by_class  # noqa: E402
 from radia_pipeline.reports.engine import Labeler  # noqa: E402
-from radia_pipeline.reports.rules import expand, load_rules  # noqa: E402
+from radia_pipeline.reports.french import FRENCH  # noqa: E402
+from radia_pipeline.reports.rules import rulebook  # noqa: E402
 from radia_pipeline_tests.reports.texts import blind_set, dev_set  # noqa: E402
 
 REPORT_CHARACTERS = 300
@@ -79,10 +80,11 @@ def unrepeated_reports(count: int, seed: int = 7) -> list[str]:
 def terms() -> dict[str, list[str]]:
     """Return our surface forms per class, so that all three look for the same words."""
     found: dict[str, set[str]] = {}
-    for rule in load_rules().rules.values():
+    book = rulebook(FRENCH)
+    for rule in book.rules.values():
         if rule.kind in ("finding", "fixed_finding"):
             for name in rule.classes:
-                found.setdefault(name, set()).update(" ".join(w) for f in rule.forms for w in expand(f))
+                found.setdefault(name, set()).update(" ".join(w) for f in rule.forms for w in book.forms.expand(f))
     accented = {
         f: c
         for c, f in (

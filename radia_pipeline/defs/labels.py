@@ -10,7 +10,7 @@ import dagster as dg
 from radia_pipeline.defs.plots import labels_plot
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets, table_spec
-from radia_pipeline.reports.rules import rules_version
+from radia_pipeline.reports.french import FRENCH
 
 label_reviews = table_spec("label_reviews", kinds=("jsonl",))
 
@@ -33,7 +33,7 @@ def what_moved(result: Any) -> tuple[bool, Mapping[str, Any]]:
     deps=("reports",),
     kinds=("python",),
     notes={"moved": what_moved},
-    code_version=rules_version(),
+    code_version=FRENCH.version,
 )
 def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     """Read every report by the rules: which findings it names, with what status, and the evidence."""

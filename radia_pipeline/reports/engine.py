@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.reports.rules import HAS_ADVICE, HAS_DEVICE, KIND, READS, SAYS_NORMAL, Rulebook, load_rules
+from radia_pipeline.reports.french import FRENCH
+from radia_pipeline.reports.kinds import HAS_ADVICE, HAS_DEVICE, READS, SAYS_NORMAL, kinds
+from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.scan import Scan, join_cut_words, settle_lines
 from radia_pipeline.reports.sections import LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
@@ -23,7 +25,7 @@ from radia_pipeline.reports.sentence.reader import SentenceReader
 from radia_pipeline.reports.words import TOKEN
 
 _SPLIT = TOKEN.split
-_NAMED = frozenset(KIND[k] for k in ("finding", "fixed_finding"))
+_NAMED = kinds("finding fixed_finding")
 _NO_CLASS = (None,)
 _new = tuple.__new__
 
@@ -82,7 +84,7 @@ class Labeler:
     @lru_cache(maxsize=1)
     def default(cls) -> Labeler:
         """Return the labeler with the rulebook of the package; compiled once per process."""
-        return cls(load_rules())
+        return cls(rulebook(FRENCH))
 
     def labels(self, text: str) -> dict[str, int]:
         """Return ``read(text).labels``."""
@@ -106,6 +108,7 @@ class Labeler:
         rows: list[Mention] = []
         asked: set[str] = set()
         seen = 0
+        words = self.book.words
         for s in scan.sentences:
             labelled = s.section in LABELLED
             if not s.bits & READS:
@@ -113,7 +116,7 @@ class Labeler:
                 continue
             span = scan.events[s.first : s.last]
             if labelled:
-                reader = SentenceReader(span, scan.symbols, self.book)
+                reader = SentenceReader(span, scan.symbols, words)
                 reader.read(s.asked, s.bits & HAS_ADVICE, s.end)
                 seen |= s.bits & HAS_DEVICE
                 if reader.says_normal:
@@ -197,10 +200,3 @@ def _shifted(positions: list[int], shifts: list[tuple[int, int]]) -> list[int]:
             k += 1
         moved.append(position + add)
     return moved
-
-
-def __getattr__(name: str) -> str:
-    """``ENGINE_VERSION``: versions of lexicon and cues with a digest of both and of the code, when first asked for."""
-    if name == "ENGINE_VERSION":
-        return load_rules().version
-    raise AttributeError(name)

@@ -21,8 +21,8 @@ from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Attributes, Labeler
+from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.labels import said_from_mentions
-from radia_pipeline.reports.rules import rules_version
 from radia_pipeline.reports.sentence.clause import UNREAD
 
 CHUNK = 4_000
@@ -72,7 +72,7 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
         mentions=len(mentions),
         unlabelled=pc.sum(attributes.column("is_unlabelled")).as_py() or 0,
         unread=pc.sum(attributes.column("unread_count")).as_py() or 0,
-        engine_version=rules_version(),
+        engine_version=FRENCH.version,
         changed=any(w.changed for w in written),
         by_rule=dict(sorted((row["values"], row["counts"]) for row in rules)),
         engine_before=engine_before,
@@ -93,7 +93,7 @@ def _said_before(source_name: str, lake: Lake) -> tuple[pa.Table | None, str]:
 def unread_sentences(mentions: pa.Table) -> pa.Table:
     """Return the mentions that no rule could read (restricted: holds sentences), for a person to review."""
     unread = mentions.filter(pc.equal(mentions.column("rule_id"), UNREAD))
-    versions = pa.array([rules_version()] * len(unread), pa.string())
+    versions = pa.array([FRENCH.version] * len(unread), pa.string())
     unread = unread.drop_columns(["status", "cue", "rule_id"]).append_column("engine_version", versions)
     return conform("unread_sentences", unread)
 

@@ -11,12 +11,14 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from radia_pipeline.errors import BadTable
+from radia_pipeline.reports.french import FRENCH
 
 ID_COLUMNS = ("id", "study_id", "study_instance_uid", "report_id", "studyinstanceuid")
-TEXT_COLUMNS = ("text", "report", "report_text", "texte", "rapport")
+TEXT_COLUMNS = ("text", "report", "report_text")
 _DELIMITERS = (",", ";", "\t")
 _REMEDY = "save it as UTF-8 (for a Windows file: iconv -f cp1252 -t utf-8 IN > OUT)"
 _FIELD_LIMIT = 10_000_000
@@ -75,6 +77,11 @@ def _decode(data: bytes, encoding: str | None) -> str:
     return text
 
 
+@cache
+def _text_columns() -> tuple[str, ...]:
+    return (*TEXT_COLUMNS, *FRENCH.content("words.yaml")["text_columns"])
+
+
 def _column(names: list[str], wanted: tuple[str, ...], role: str) -> str:
     by_name = {name.strip().lower(): name for name in names if name}
     for name in wanted:
@@ -113,7 +120,7 @@ def _record(record: object, line: int) -> tuple[str, str]:
     if not isinstance(record, dict):
         raise BadTable(f"Line {line} is not a JSON object", accepted='{"id": …, "text": …} per line')
     names = [str(name) for name in record]
-    report_id, text = record[_column(names, ID_COLUMNS, "id")], record[_column(names, TEXT_COLUMNS, "text")]
+    report_id, text = record[_column(names, ID_COLUMNS, "id")], record[_column(names, _text_columns(), "text")]
     if text is not None and not isinstance(text, str):
         raise BadTable(f"The text of line {line} is not a string", accepted="a string, empty or null for no text")
     return "" if report_id is None else str(report_id).strip(), text or ""
@@ -125,7 +132,7 @@ def _csv(text: str) -> Iterator[tuple[int, str, str]]:
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = list(reader.fieldnames or [])
-    id_column, text_column = _column(names, ID_COLUMNS, "id"), _column(names, TEXT_COLUMNS, "text")
+    id_column, text_column = _column(names, ID_COLUMNS, "id"), _column(names, _text_columns(), "text")
     before = 1
     while True:
         line, before = before + 1, before

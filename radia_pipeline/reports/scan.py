@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from radia_pipeline.reports.rules import BITS, KIND, LEAF, Leaf, Rulebook
+from radia_pipeline.reports.kinds import BITS, KIND, Leaf, kinds
+from radia_pipeline.reports.rules import LEAF, Rulebook
 from radia_pipeline.reports.sections import Sentence, bare_title, settle_sections, title_before, untitled_indication
 from radia_pipeline.reports.words import (
     CLOSE,
@@ -44,34 +45,11 @@ _SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION))
 _ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
-_FUNCTION_WORDS = frozenset(
-    KIND[k]
-    for k in (
-        "de",
-        "article",
-        "and",
-        "or",
-        "nor",
-        "avec",
-        "deny",
-        "not",
-        "ne",
-        "link",
-        "hedge_before",
-        "hedge_near",
-        "modifier",
-        "verb",
-        "hedge_verb",
-        "seem",
-    )
+_FUNCTION_WORDS = kinds(
+    "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem"
 )
-_CONTINUATION = frozenset(
-    KIND[k] for k in ("de", "and", "or", "nor", "avec", "link", "deny_after", "not", "no_more", "verb", "hedge_after")
-)
-_PREDICATES = frozenset(
-    KIND[k]
-    for k in ("normal", "enlarged", "blunted", "clear", "free", "limit", "quality", "place", "complete", "partial")
-)
+_CONTINUATION = kinds("of and or nor with link deny_after not no_more verb hedge_after")
+_PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
 """At the start of a line in capitals these go on with the line before."""
 
 
@@ -94,17 +72,12 @@ def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     mixed = any(p.islower() for p in parts[1::2])
     for k in range(2, len(symbols) - 1, 2):
         if symbols[k] == NEWLINE:
-            before, after = _kind(symbols[k - 1], book), _kind(symbols[k + 1], book)
-            joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.word_sets["joiners"]
+            before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
+            joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners
             wraps = joined or after in _CONTINUATION
-            goes_on = after in _PREDICATES or symbols[k + 1] in book.word_sets["adjectives"]
+            goes_on = after in _PREDICATES or symbols[k + 1] in book.words.line_starts
             wraps = wraps or (parts[k + 1][0].islower() if mixed else goes_on)
             symbols[k] = SPACE if wraps else STOP
-
-
-def _kind(symbol: int, book: Rulebook) -> int:
-    leaf = book.solo.get(symbol) or book.tree.get(symbol, {}).get(LEAF)
-    return leaf.kind if leaf else -1
 
 
 class Scan:
@@ -121,7 +94,7 @@ class Scan:
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
         symbols, book, bits_of = self.symbols, self.book, BITS
-        solo_get, tree_get, modifiers = book.solo.get, book.tree.get, book.modifiers
+        solo_get, tree_get, modifiers = book.solo.get, book.tree.get, book.words.modifiers
         i, n, add = 1, len(symbols), self.events.append
         if n > 1:
             i = self.start = self.after_titles(1)
@@ -167,20 +140,19 @@ class Scan:
     def is_spoken_stop(self, i: int, end: int) -> bool:
         """ "point" ends a sentence unless it is a noun: "au point de vue", "un point de"."""
         following = self.symbols[end + 2] if end + 2 < len(self.symbols) else 0
-        words = self.book.words
-        return end > i or following not in (words["de"], words["d"])
+        return end > i or following not in self.book.words.of
 
     def longest(self, i: int, node: dict) -> tuple[Leaf | None, int]:
         """Return the longest phrase from token ``i`` and its last token; modifiers may stand inside a phrase."""
-        symbols, n, modifiers = self.symbols, len(self.symbols), self.book.modifiers
+        symbols, n, words = self.symbols, len(self.symbols), self.book.words
         leaf, end, j = node.get(LEAF), i, i
-        skipped = _LONGEST_SKIP if symbols[i] in self.book.word_sets["no_skip"] else 0
+        skipped = _LONGEST_SKIP if symbols[i] in words.unbroken else 0
         while j + 2 < n and not symbols[j + 1]:
             symbol = symbols[j + 2]
             child = node.get(symbol)
             j += 2
             if child is None:
-                if symbol in modifiers and skipped < _LONGEST_SKIP:
+                if symbol in words.modifiers and skipped < _LONGEST_SKIP:
                     skipped += 1
                     continue
                 break
@@ -197,7 +169,7 @@ class Scan:
         if mark == COLON:
             return self.colon(end)
         if mark in _ENDS_SENTENCE:
-            if mark == STOP and symbol in self.book.abbreviations:
+            if mark == STOP and symbol in self.book.words.abbreviations:
                 return end + 2
             self.close(len(self.events), end, mark in _ASKS)
             self.broken = 2 if mark in _ENDS_PARAGRAPH else 0
@@ -246,12 +218,12 @@ class Scan:
 
     def look_back(self, token: int) -> None:
         """At the first title of the report itself: what stands before it may be an indication without a title."""
-        if not self.titled and self.symbols[token] in self.book.word_sets["report_titles"]:
+        if not self.titled and self.symbols[token] in self.book.words.report_titles:
             self.sentences = untitled_indication(self.sentences, self.events, self.symbols, self.book)
 
     def after_titles(self, i: int) -> int:
         """Step over titles that stand at token ``i`` without a colon."""
-        symbols, first = self.symbols, self.book.bare_first
+        symbols, first = self.symbols, self.book.titles.first
         while i < len(symbols) and symbols[i] in first:
             bare = bare_title(symbols, i, self.book, self.section)
             if bare is None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from radia_pipeline.reports.rules import KIND, LEAF, READABLE, READS, Rulebook
+from radia_pipeline.reports.kinds import KIND, READABLE, READS, kinds
+from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.words import COMMA, SPACE
 
 LABELLED = frozenset(("findings", "conclusion"))
@@ -15,11 +16,9 @@ LABELLED = frozenset(("findings", "conclusion"))
 
 LONGEST_TITLE = 6
 
-_STATEMENT = frozenset(
-    KIND[k] for k in ("deny", "nor", "contrast", "normal", "clear", "free", "enlarged", "limit", "state", "device")
-)
-_INDICATION = frozenset(KIND[k] for k in ("advice", "no_label"))
-_DESCRIBED = frozenset(KIND[k] for k in ("finding", "fixed_finding", "other"))
+_STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state device")
+_INDICATION = kinds("advice no_label")
+_DESCRIBED = kinds("finding fixed_finding other")
 _MODIFIER = KIND["modifier"]
 _ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
 
@@ -44,8 +43,8 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
         if token < start or (words and symbols[token + 1]):
             break
         words = (symbols[token], *words)
-        if words in book.titles and not (token > start and _is_noun_of_a_phrase(symbols, token, book)):
-            found = token, book.titles[words]
+        if words in book.titles.section_of and not (token > start and _is_noun_of_a_phrase(symbols, token, book)):
+            found = token, book.titles.section_of[words]
         token -= 2
     return found
 
@@ -53,9 +52,8 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
 def _is_noun_of_a_phrase(symbols: list[int], token: int, book: Rulebook) -> bool:
     """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux": no title begins at such a noun."""
     if symbols[token - 1] == SPACE:
-        return symbols[token - 2] in book.word_sets["joiners"]
-    leaf = book.solo.get(symbols[token]) or book.tree.get(symbols[token], {}).get(LEAF)
-    return symbols[token - 1] == COMMA and leaf is not None and leaf.kind == _ANATOMY
+        return symbols[token - 2] in book.words.joiners
+    return symbols[token - 1] == COMMA and book.kind_of(symbols[token]) == _ANATOMY
 
 
 def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> tuple[int, str] | None:
@@ -66,10 +64,10 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
         if words and symbols[k - 1]:
             break
         words += (symbols[k],)
-        if words in book.bare_titles or (
-            words in book.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
+        if words in book.titles.bare or (
+            words in book.titles.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
         ):
-            found = k + 2, book.titles[words]
+            found = k + 2, book.titles.section_of[words]
     return found
 
 
@@ -98,7 +96,7 @@ def untitled_indication(
 def _tells(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:
     first = events[sentence.first][0] if sentence.first < sentence.last else -1
     words = range(sentence.start, sentence.end + 1, 2)
-    return first == _IMPERATIVE or any(symbols[t] in book.indication_words for t in words)
+    return first == _IMPERATIVE or any(symbols[t] in book.words.indication for t in words)
 
 
 BRIEF = frozenset(("comparison", "technique"))
@@ -147,6 +145,6 @@ def _describes(sentence: Sentence, events: list[tuple], symbols: list[int], book
     kinds = {e[0] for e in events[sentence.first : sentence.last]}
     if sentence.asked or kinds & _INDICATION or not kinds & READABLE:
         return False
-    if any(symbols[t] in book.indication_words for t in range(sentence.start, sentence.end, 2)):
+    if any(symbols[t] in book.words.indication for t in range(sentence.start, sentence.end, 2)):
         return False
     return bool(kinds & _STATEMENT) or (bool(kinds & _DESCRIBED) and _MODIFIER in kinds)

@@ -7,7 +7,7 @@ import dagster as dg
 from radia_pipeline.defs.labels import extract_mentions
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.reports.rules import rules_version
+from radia_pipeline.reports.french import FRENCH
 
 SOURCE = "ccsmtl"
 
@@ -30,7 +30,7 @@ def test_the_version_of_the_rules_is_the_code_version_of_all_three_tables():
         "report_attributes",
         "unread_sentences",
     }
-    assert all(spec.code_version.endswith(rules_version()) for spec in extract_mentions.specs)
+    assert all(spec.code_version.endswith(FRENCH.version) for spec in extract_mentions.specs)
 
 
 def test_what_a_run_moved_is_a_warning_with_class_from_and_to(tmp_path):

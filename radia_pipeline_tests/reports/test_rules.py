@@ -6,9 +6,10 @@ import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.reports.engine import Labeler
-from radia_pipeline.reports.rules import load_rules
+from radia_pipeline.reports.french import FRENCH
+from radia_pipeline.reports.rules import rulebook
 
-RULES = sorted(load_rules().rules.values(), key=lambda rule: rule.id)
+RULES = sorted(rulebook(FRENCH).rules.values(), key=lambda rule: rule.id)
 
 
 def said(text: str, want: dict) -> dict:

@@ -15,6 +15,7 @@ from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.evidence import as_record, colour
 from radia_pipeline.reports.extract import extract_mentions
+from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.reports.labels import SAID_SCHEMA, said_from_mentions
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
@@ -152,8 +153,6 @@ def test_evidence_colours_findings_and_names_the_rule():
     }
 
 
-def test_the_engine_version_is_the_versions_of_both_files_and_a_digest():
-    from radia_pipeline.reports import engine
-
-    assert Labeler.default().version == engine.ENGINE_VERSION
-    assert re.fullmatch(r"\d+\.\d+\.\d+\+\d+\.\d+\.\d+\.[0-9a-f]{12}", engine.ENGINE_VERSION)
+def test_the_version_is_those_of_lexicon_and_cues_and_a_digest():
+    assert Labeler.default().version == FRENCH.version
+    assert re.fullmatch(r"\d+\.\d+\.\d+\+\d+\.\d+\.\d+\.[0-9a-f]{12}", FRENCH.version)

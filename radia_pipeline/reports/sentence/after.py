@@ -43,15 +43,15 @@ class After(Clause):
         """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""
         if cue is None:
             return True
-        symbols, book = self.symbols, self.book
+        symbols, words = self.symbols, self.words
         between = set(symbols[last.last + 2 : cue[2] + 1 : 2])
-        if between & book.word_sets["plural"]:
+        if between & words.plural:
             return True
-        if between & book.word_sets["singular"]:
+        if between & words.singular:
             return False
         articled = self.is_article(first.first - 2), self.is_article(last.first - 2)
         apart = last.first - first.last > 4 + 2 * articled[1]
         return articled[0] == articled[1] and not apart
 
     def is_article(self, token: int) -> bool:
-        return token > 0 and self.symbols[token] in self.book.word_sets["articles"]
+        return token > 0 and self.symbols[token] in self.words.articles

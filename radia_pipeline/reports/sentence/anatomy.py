@@ -5,7 +5,7 @@ Belongs here: "cœur normal", "élargissement du médiastin", "culs-de-sac libre
 
 from __future__ import annotations
 
-from radia_pipeline.reports.rules import Leaf
+from radia_pipeline.reports.kinds import Leaf
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
@@ -31,13 +31,13 @@ class Anatomy(After):
         if self.title_group:
             self.group = self.group[self.title_group :]  # "COEUR ET MÉDIASTIN: Le coeur est gros": only the heart is
             self.title_group = 0
-        if self.scope == SILENT and self.cue[0] == K["other_exam"] and leaf.rule == "exam_anatomy":
+        if self.scope == SILENT and self.cue[0] == K["other_exam"] and "examination" in leaf.traits:
             self.scope = NONE
         if self.enlarging is not None:
             self.enlarged_anatomy(event)
             return
         if self.normal_before is not None:
-            if not self.sep or (self.sep == "and" and self.symbols[event[1] - 2] in self.book.word_sets["partitive"]):
+            if not self.sep or (self.sep == "and" and self.symbols[event[1] - 2] in self.words.partitive):
                 self.label(event, 0, self.normal_before)
                 self.sep = ""
                 return
@@ -46,7 +46,7 @@ class Anatomy(After):
         if (
             last is not None
             and last.status == 0
-            and last.leaf.rule == "anomaly"
+            and "unnamed" in last.leaf.traits
             and self.sep in ("", "and", "or")
             and not self.verb
         ):
@@ -54,7 +54,7 @@ class Anatomy(After):
             self.mentions[-1], self.mentions[-2] = self.mentions[-2], self.mentions[-1]
             return
         if self.sep in ("comma", "and") and (self.verb or self.scope):
-            self.scope = NONE if self.intro != "de" else self.scope
+            self.scope = NONE if self.intro != "of" else self.scope
             if self.verb:
                 self.group = []
         self.group.append(event)
@@ -67,17 +67,17 @@ class Anatomy(After):
         leaf = event[3]
         if not leaf.classes or 0 <= self.advice_from <= self.i:
             return
-        if leaf.rule == "cardiomediastinum" and status != 0:
+        if "both" in leaf.traits and status != 0:
             leaf = leaf._replace(classes=("Enlarged Cardiomediastinum",))
         rule = cue[3].rule if cue is not None else AFFIRMED
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "far"))
 
     def enlarged_anatomy(self, event: tuple) -> None:
         cue, scope = self.enlarging
-        if event[3].rule == "exam_anatomy" or (self.anatomy_between() and self.sep not in ("and", "or")):
+        if "examination" in event[3].traits or (self.anatomy_between() and self.sep not in ("and", "or")):
             return
         status = STATUS.get(scope, 1)
-        if event[3].rule == "costophrenic":
+        if "angle" in event[3].traits:
             return
         if event[3].classes:
             self.label(event, status, cue)
@@ -102,7 +102,7 @@ class Anatomy(After):
 
     def normal(self, event: tuple) -> None:
         """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
-        if not self.i and self.symbols[event[1]] == self.book.words["s"] and self.target_ahead():
+        if not self.i and self.symbols[event[1]] in self.words.status_post and self.target_ahead():
             self.open(SILENT, event)  # "S/P pneumothorax": status post
             return
         scope = self.predicate_scope()
@@ -123,8 +123,8 @@ class Anatomy(After):
         """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
         if (
             self.scope != SILENT
-            or self.cue[3].rule != "history"
-            or self.symbols[event[2]] != self.book.words["negatif"]
+            or "search" not in self.cue[3].traits
+            or self.symbols[event[2]] not in self.words.negative
         ):
             return False
         for mention in self.behind():
@@ -137,8 +137,7 @@ class Anatomy(After):
 
     def says_look(self) -> bool:
         """ "D'allure normale" is normal."""
-        words = self.book.words
-        return self.symbols[self.cue[1]] in (words["allur"], words["apparenc"])
+        return self.symbols[self.cue[1]] in self.words.look
 
     def close_predicate(self, event: tuple) -> None:
         self.described = self.group or self.described
@@ -151,25 +150,24 @@ class Anatomy(After):
     def clear(self, event: tuple) -> None:
         """Praise that labels nothing, but frees a costophrenic angle."""
         self.says_normal = True
-        if event[3].rule == "free" or self.symbols[event[1]] != self.book.words.get("plac"):
-            self.free_angles(event)
+        self.free_angles(event)
         if self.group:
             self.close_predicate(event)
 
     def free_angles(self, event: tuple) -> None:
         if self.predicate_scope() == DENIED:
             for anatomy in self.group:
-                if anatomy[3].rule == "costophrenic":
+                if "angle" in anatomy[3].traits:
                     self.label(anatomy, -1, event)
             return
         for anatomy in self.group:
-            if anatomy[3].rule == "costophrenic":
+            if "angle" in anatomy[3].traits:
                 self.label(anatomy, 0, event)
 
     def at_wall(self, event: tuple) -> None:
         """Said of a lung: no air around it."""
         lung = self.group[-1] if self.group else None
-        if lung is None or self.symbols[lung[1]] not in self.book.word_sets["lung_words"]:
+        if lung is None or self.symbols[lung[1]] not in self.words.lungs:
             return
         if self.predicate_scope() != NONE:
             return
@@ -182,7 +180,7 @@ class Anatomy(After):
     def enlarged(self, event: tuple) -> None:
         """Augmented, of the anatomy before it; of a finding it only says that it is there."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        if not self.group and self.symbols[event[1]] in self.book.word_sets["enlarged_words"]:
+        if not self.group and self.symbols[event[1]] in self.words.enlarged_words:
             self.group = list(self.still_described())
         if not self.group or (following is not None and following[0] in NAMES and following[1] - event[2] <= 2):
             self.adjective = True
@@ -190,7 +188,7 @@ class Anatomy(After):
         scope = self.predicate_scope()
         status = STATUS.get(scope, 1)
         for anatomy in self.group:
-            if anatomy[3].rule == "costophrenic":
+            if "angle" in anatomy[3].traits:
                 continue
             if anatomy[3].classes:
                 self.label(anatomy, status, self.cue if scope else event)
@@ -201,9 +199,9 @@ class Anatomy(After):
     def limit(self, event: tuple) -> None:
         """At the upper limit: uncertain."""
         for anatomy in self.group or self.still_described():
-            if anatomy[3].rule != "costophrenic":
+            if "angle" not in anatomy[3].traits:
                 self.label(anatomy, -1, event)
-        if not self.group and len(self.mentions) > self.clause and self.mentions[-1].leaf.rule == "cardiomegaly":
+        if not self.group and len(self.mentions) > self.clause and "heart_size" in self.mentions[-1].leaf.traits:
             self.back(-1, event, event[3].rule, whole=False)
         self.close_predicate(event)
 
@@ -211,7 +209,7 @@ class Anatomy(After):
         """A blunted angle is uncertain; "non émoussé" is free."""
         status = 0 if self.predicate_scope() == DENIED else -1
         for anatomy in self.group:
-            if anatomy[3].rule == "costophrenic":
+            if "angle" in anatomy[3].traits:
                 self.label(anatomy, status, event)
         if self.group:
             self.close_predicate(event)

@@ -64,4 +64,4 @@ class Change(After):
             self.scope = NONE
         if self.group and not self.sep and self.next_kind() != K["and"]:
             self.described, self.group = self.group, []
-        self.ne = False
+        self.opened = False

@@ -6,7 +6,8 @@ Belongs here: state, and questions about it that change nothing but the scope. D
 
 from __future__ import annotations
 
-from radia_pipeline.reports.rules import KIND, Leaf, Rulebook
+from radia_pipeline.reports.kinds import KIND, Leaf, kinds
+from radia_pipeline.reports.language import Words
 
 NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
 """Scopes: plain, denied (0), hedged (-1), silent (history, advice: no label), present
@@ -22,25 +23,8 @@ UNREAD = "unread"
 """Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
 
 K = KIND
-LIGHT = frozenset(
-    K[k]
-    for k in (
-        "de",
-        "article",
-        "modifier",
-        "hedge_near",
-        "filler",
-        "seem",
-        "hedge_verb",
-        "link",
-        "hedge_before",
-        "state",
-        "presence",
-        "place",
-        "enlarged",
-    )
-)
-NAMES = frozenset(K[k] for k in ("finding", "fixed_finding", "other", "fixed"))
+LIGHT = kinds("of article modifier hedge_near filler seem hedge_verb link hedge_before state presence place enlarged")
+NAMES = kinds("finding fixed_finding other fixed")
 TARGETS = NAMES | {
     K["anatomy"],
     K["enlargement"],
@@ -50,17 +34,13 @@ TARGETS = NAMES | {
     K["lessened"],
     K["change"],
 }
-BOUNDARY = frozenset(
-    K[k] for k in ("comma", "and", "or", "avec", "contrast", "colon", "semicolon", "dash", "open", "close", "nor")
-)
-ENDS_CLAUSE = frozenset(K[k] for k in ("contrast", "semicolon", "dash", "avec"))
-AFTERTHOUGHT = frozenset(K[k] for k in ("modifier", "state", "hedge_near", "place"))
+BOUNDARY = kinds("comma and or with contrast colon semicolon dash open close nor")
+ENDS_CLAUSE = kinds("contrast semicolon dash with")
+AFTERTHOUGHT = kinds("modifier state hedge_near place")
 
 
-_LOOSE = frozenset(K[k] for k in ("modifier", "article", "state", "hedge_near"))
-PREDICATES = frozenset(
-    K[k] for k in ("verb", "state", "deny_after", "resolved_after", "hedge_after", "hedge_verb", "seem", "ne", "limit")
-)
+_LOOSE = kinds("modifier article state hedge_near")
+PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
 
 
 class Mention:
@@ -82,7 +62,7 @@ class Clause:
     scope, cue, fresh, full = NONE, None, True, False
     sep, sep_event, intro, adjective = "", -1, "", False
     clause = segment = i = 0
-    ne = negated = verb = says_normal = False
+    opened = negated = verb = says_normal = False
     enlarging = normal_before = None
     enlarging_at = title_group = 0
     mimic_at = -2
@@ -90,8 +70,8 @@ class Clause:
     advice_from = end = -1
     in_list = False
 
-    def __init__(self, events: list[tuple], symbols: list[int], book: Rulebook) -> None:
-        self.events, self.symbols, self.book = events, symbols, book
+    def __init__(self, events: list[tuple], symbols: list[int], words: Words) -> None:
+        self.events, self.symbols, self.words = events, symbols, words
         self.mentions: list[Mention] = []
         self.group: list[tuple] = []
 
@@ -114,7 +94,7 @@ class Clause:
         if self.fresh or self.sep or not self.stands_alone(event):
             return False
         before = self.events[self.i - 1]
-        if before[0] == K["article"] or self.symbols[before[1]] in self.book.word_sets["size_words"]:
+        if before[0] == K["article"] or self.symbols[before[1]] in self.words.size_words:
             return True
         closes, _, described = self.chain()
         return described and not closes
@@ -144,11 +124,11 @@ class Clause:
             return True
         if self.scope == HEDGED:
             return self.hedge_goes_on(sep)
-        if self.intro == "de":
+        if self.intro == "of":
             return True
         if self.intro == "article":
             return self.full and sep == "and" and not self.predicate_ahead()
-        if sep == "avec":
+        if sep == "with":
             return not self.adjective
         if self.adjective or not self.direct():
             return False
@@ -171,7 +151,7 @@ class Clause:
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
         items, described, after = 0, False, ""
-        plain = self.book.word_sets["type_words"]
+        plain = self.words.type_words
         for event in self.events[self.i : self.i + REACH]:
             kind = event[0]
             if kind in NAMES or kind == K["enlargement"]:
@@ -188,7 +168,7 @@ class Clause:
                 after = "and"
             elif kind in AFTERTHOUGHT:
                 described = described or self.symbols[event[1]] not in plain
-            elif kind not in (K["de"], K["article"], K["filler"]):
+            elif kind not in (K["of"], K["article"], K["filler"]):
                 break
         return False, items, described
 
@@ -227,7 +207,7 @@ class Clause:
             return not self.predicate_ahead() and not self.size_follows()
         if sep != "comma" or not self.direct():
             return False
-        if self.symbols[self.cue[1]] in self.book.word_sets["list_hedges"]:
+        if self.symbols[self.cue[1]] in self.words.list_hedges:
             return True
         return self.chain()[0] or self.list_ahead()
 
@@ -235,16 +215,16 @@ class Clause:
         """History and advice cover what follows; history ends at "avec" and at a described finding."""
         if self.advice_from >= 0 or self.cue[0] == K["advice"]:
             return True
-        if sep == "comma" and self.symbols[self.cue[1]] in self.book.word_sets["follow_up"]:
+        if sep == "comma" and self.symbols[self.cue[1]] in self.words.follow_up:
             return False
         if sep == "comma" and self.cue[0] == K["no_label"]:
-            return self.cue[3].rule != "history_fronted" and not (self.direct() and self.chain()[2])
-        return sep != "avec"
+            return "fronted" not in self.cue[3].traits and not (self.direct() and self.chain()[2])
+        return sep != "with"
 
     def size_follows(self) -> bool:
         """ "Possible pneumonie et épanchement modéré": a size is seen, not supposed."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        return following is not None and self.symbols[following[1]] in self.book.word_sets["size_words"]
+        return following is not None and self.symbols[following[1]] in self.words.size_words
 
     def predicate_ahead(self) -> bool:
         """Say whether something is said of this noun before the clause ends: "et l'opacité est stable"."""
@@ -280,13 +260,11 @@ class Clause:
 
     def other_than(self, event: tuple) -> bool:
         """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
-        words = self.book.words
-        cue = self.cue
-        if words["autr"] not in self.symbols[cue[1] : cue[2] + 1]:
+        words, cue = self.words, self.cue
+        if words.other.isdisjoint(self.symbols[cue[1] : cue[2] + 1]):
             return False
         since = self.mentions[-1].last if self.mentions else cue[2]
-        between = self.symbols[max(since + 2, event[1] - 12) : event[1] : 2]
-        return words["que"] in between or words["qu"] in between
+        return not words.than.isdisjoint(self.symbols[max(since + 2, event[1] - 12) : event[1] : 2])
 
     def undo_unread(self) -> None:
         for mention in self.behind():

@@ -32,11 +32,11 @@ class Denial(After):
             return
         if self.scope == SILENT and self.advice_from < 0 and self.cue[0] == K["advice"]:
             return
-        self.open(DENIED, event, full=event[3].rule == "no_absence")
+        self.open(DENIED, event, full="frees" in event[3].traits)
         self.negated = True
 
     def nor(self, event: tuple) -> None:
-        not_excluded = self.scope == HEDGED and self.cue[3].rule in ("not_excluded", "hard_to_exclude")
+        not_excluded = self.scope == HEDGED and "not_excluded" in self.cue[3].traits
         if self.scope == PRESENT or not_excluded:  # "pas de changement de l'épanchement ni de l'opacité"
             self.or_(event)
             return
@@ -45,11 +45,7 @@ class Denial(After):
     def after_colon(self, event: tuple) -> bool:
         """ "Épanchement : aucun." denies the finding before the colon."""
         i, events = self.i, self.events
-        if (
-            not i
-            or events[i - 1][0] not in (K["colon"], K["dash"])
-            or self.symbols[event[1]] not in self.book.none_words
-        ):
+        if not i or events[i - 1][0] not in (K["colon"], K["dash"]) or self.symbols[event[1]] not in self.words.none:
             return False
         if (
             event[2] != event[1]
@@ -77,7 +73,7 @@ class Denial(After):
         self.negated = True
         if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
             return
-        if self.ne:
+        if self.opened:
             for mention in self.mentions[max(self.segment, self.clause, len(self.mentions) - REACH) :]:
                 if mention.status == 1 and mention.rule == AFFIRMED:
                     mention.status, mention.cue, mention.rule = None, event, UNREAD
@@ -87,38 +83,34 @@ class Denial(After):
         """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
         if event[2] == event[1]:
             following = self.symbols[event[2] + 2] if event[2] + 2 < len(self.symbols) else -1
-            if following in (self.book.words["que"], self.book.words["qu"]):
-                self.ne = False  # "il ne reste plus qu'un petit épanchement"
-            elif self.ne:
+            if following in self.words.than:
+                self.opened = False  # "il ne reste plus qu'un petit épanchement"
+            elif self.opened:
                 self.not_(event)
             return
-        words = self.book.words
         rest = self.symbols[event[2] + 2 : min(self.events[-1][2] + 8, event[2] + 2 * REACH) : 2]
-        compared = words["que"] in rest or words["qu"] in rest
-        if self.ne or not (self.i or compared):
+        compared = not self.words.than.isdisjoint(rest)
+        if self.opened or not (self.i or compared):
             self.open(DENIED, event)
             self.negated = True
 
-    def ne_(self, event: tuple) -> None:
+    def particle(self, event: tuple) -> None:
         """ "n'"; a lone "N" after an anatomy is "normal"."""
         if self.group and event[2] >= self.end:
             self.normal(event)
             return
-        self.ne = True
+        self.opened = True
 
     def deny_after(self, event: tuple) -> None:
         """n'est plus visible, absent: the finding before is denied, unless that was at an earlier examination."""
         if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
             self.scope = NONE
-        words = self.symbols[event[1] : event[2] + 1 : 2]
-        now = self.book.words.get("plu") in words or (
-            self.ne and {self.book.words["est"], self.book.words["sont"]} & set(words)
-        )
-        if self.next_kind() == K["de"] and self.events[self.i + 1][1] - event[2] == 2 and self.target_ahead():
+        words, spoken = self.words, set(self.symbols[event[1] : event[2] + 1 : 2])
+        now = words.no_longer & spoken or (self.opened and words.is_now & spoken)
+        if self.next_kind() == K["of"] and self.events[self.i + 1][1] - event[2] == 2 and self.target_ahead():
             self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
             return
-        past = {self.book.words["etait"], self.book.words["etaient"]} & set(words)
-        if past or (not now and self.then(event)):
+        if words.was & spoken or (not now and self.then(event)):
             self.undo_unread()
             return
         if event[2] == event[1] and self.i == 0:
@@ -142,14 +134,13 @@ class Denial(After):
 
     def exclude_word(self, event: tuple) -> None:
         """Excluding: an order at the start of a sentence asks; denied it hedges; otherwise it denies."""
-        words = self.book.words
         symbol = self.symbols[event[1]]
-        infinitive = symbol in (words["exclur"], words["eliminer"], words["ecarter"], words["infirmer"])
+        infinitive = symbol in self.words.to_exclude
         if infinitive and (not self.i or self.events[self.i - 1][0] in (K["dash"],)) and not self.mentions:
             self.open(SILENT, event)
-        elif self.ne or self.negated or (self.scope == DENIED and self.fresh):
+        elif self.opened or self.negated or (self.scope == DENIED and self.fresh):
             self.not_excluded(event, infinitive)
-        elif infinitive or symbol in (words["exclut"], words["excluant"]):
+        elif infinitive or symbol in self.words.excludes:
             self.open(SILENT if infinitive else DENIED, event)
         elif not self.back(0, event, event[3].rule, whole=True):
             self.open(DENIED, event)
@@ -157,10 +148,10 @@ class Denial(After):
     def not_excluded(self, event: tuple, infinitive: bool) -> None:
         ahead = self.target_ahead()
         behind = len(self.mentions) > self.clause
-        active = infinitive or self.symbols[event[1]] in (self.book.words["exclut"], self.book.words["ignor"])
+        active = infinitive or self.symbols[event[1]] in self.words.excludes_it
         if behind and not (active and ahead):
             previous = self.events[self.i - 1] if self.i else None
-            if ahead and previous is not None and previous[0] == K["ne"]:
+            if ahead and previous is not None and previous[0] == K["particle"]:
                 behind = False  # "n'élimine pas une pneumonie"
         if behind and not (active and ahead):
             self.back(-1, event, event[3].rule, whole=True, strong=True)
@@ -168,4 +159,4 @@ class Denial(After):
         else:
             self.undo_unread()
             self.open(HEDGED, event)
-        self.ne = self.negated = False
+        self.opened = self.negated = False

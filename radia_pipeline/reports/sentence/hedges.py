@@ -57,23 +57,22 @@ class Hedges(After):
 
     def is_suspicious_look(self, event: tuple) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
-        words = self.book.words
-        symbol = self.symbols[event[1]]
-        if symbol not in (words["suspect"], words["suspecte"]) or self.verb or not self.mentions:
+        words, symbol = self.words, self.symbols[event[1]]
+        if symbol not in words.suspect or self.verb or not self.mentions:
             return False
         last = self.mentions[-1]
-        masculine = last.leaf.rule == "nodule" or self.symbols[last.first] == words["voil"]
-        if symbol == words["suspecte"] and masculine:
+        masculine = "masculine" in last.leaf.traits or self.symbols[last.first] in words.masculine
+        if symbol in words.suspect_feminine and masculine:
             return False  # "nodule suspecté"
-        return self.mentions[-1].leaf.rule in ("opacity", "lesion", "nodule", "mass", "nodule.quality") and not self.sep
+        return "suspicious" in last.leaf.traits and not self.sep
 
     def hedge_before(self, event: tuple) -> None:
         """Évoquant, possiblement: forward; at the very end of a clause, backward."""
         if self.in_denial():
-            if self.scope == DENIED and event[3].rule == "hard_to_exclude":
+            if self.scope == DENIED and "not_excluded" in event[3].traits:
                 self.open(HEDGED, event)
             return
-        if self.symbols[event[2]] == self.book.words["de"] and self.number_follows(event):
+        if self.symbols[event[2]] in self.words.of_a_measure and self.number_follows(event):
             return  # "lésion suspecte de 3 cm"
         if event[1] != event[2] and self.touches_finding(event) and self.place_follows():
             if not self.is_suspicious_look(event):
@@ -114,6 +113,9 @@ class Hedges(After):
         """À exclure, est possible: backward; forward when nothing stands before."""
         if self.scope == SILENT:
             return
-        if not self.back(-1, event, event[3].rule, whole=True, strong=event[3].rule == "to_exclude") and not self.group:
+        if (
+            not self.back(-1, event, event[3].rule, whole=True, strong="overrides" in event[3].traits)
+            and not self.group
+        ):
             self.open(HEDGED, event)
-        self.ne = self.negated = False
+        self.opened = self.negated = False

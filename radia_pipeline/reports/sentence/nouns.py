@@ -21,13 +21,13 @@ class Nouns(After):
         elif self.scope and self.is_over(event):
             self.scope = NONE
             if not self.sep:
-                self.ne = self.negated = False
+                self.opened = self.negated = False
         elif self.enlarging is not None and self.scope == DENIED and not self.sep:
             self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
         if self.title_group:
             self.keep_named(event)
         if self.sep == "and" and self.intro == "article":
-            self.ne = self.negated = False
+            self.opened = self.negated = False
         link = self.link()
         if link and self.is_place(event):
             link = "at"  # "nodule sous l'épanchement"
@@ -64,9 +64,7 @@ class Nouns(After):
     def is_place(self, event: tuple) -> bool:
         """Say whether a finding is named only to say where another one lies."""
         before = self.symbols[event[1] - 4] if event[1] > 4 else -1
-        return (
-            before in self.book.word_sets["locatives"] and self.symbols[event[1] - 2] in self.book.word_sets["definite"]
-        )
+        return before in self.words.locatives and self.symbols[event[1] - 2] in self.words.definite
 
     def link(self) -> str:
         """How this noun is joined to the finding before it in the clause; "" when it is not."""
@@ -84,7 +82,7 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = -1, cue, "hedge_or"
         later = mention
         for previous in self.behind():
-            if later.link == "comma" and (later.first - previous.last > 2 or previous.leaf.rule == "opacity"):
+            if later.link == "comma" and (later.first - previous.last > 2 or "sign" in previous.leaf.traits):
                 break  # "opacité basale, atélectasie ou pneumonie": the opacity is no alternative
             if previous.status == 1:
                 previous.status, previous.cue, previous.rule = -1, cue, "hedge_or"
@@ -117,8 +115,7 @@ class Nouns(After):
 
     def denied_image(self, event: tuple) -> None:
         """ "Aucune image nodulaire": the noun belongs to the cue."""
-        words = self.book.words
-        if self.scope in (DENIED, HEDGED) and self.fresh and self.symbols[self.cue[2]] == words["imag"]:
+        if self.scope in (DENIED, HEDGED) and self.fresh and self.symbols[self.cue[2]] in self.words.image:
             status, rule = STATUS[self.scope], self.cue[3].rule
             self.mentions.append(Mention(event[3], event[1], event[2], status, self.cue, rule, self.link()))
             self.settle()
@@ -147,15 +144,15 @@ class Nouns(After):
 
     def unknown_alternative(self, event: tuple) -> bool:
         """ "Pneumothorax vs ligne de drap", "nodule ou une verrue": an alternative that the lexicon does not know."""
-        words, symbols = self.book.words, self.symbols
-        versus = symbols[event[1]] in (words["versu"], words["vs"])
+        words, symbols = self.words, self.symbols
+        versus = symbols[event[1]] in words.versus
         token = event[2] + 2
-        articles = self.book.word_sets["small"]
+        articles = words.small
         articled = False
         while (
             token < len(symbols)
             and not symbols[token - 1]
-            and (symbols[token] in articles or symbols[token] in self.book.modifiers)
+            and (symbols[token] in articles or symbols[token] in words.modifiers)
         ):
             articled = articled or symbols[token] in articles
             token += 2

@@ -10,7 +10,7 @@ is that of the guide: not-excluded, denial, hedge.
 
 from __future__ import annotations
 
-from radia_pipeline.reports.rules import KINDS
+from radia_pipeline.reports.kinds import KINDS
 from radia_pipeline.reports.sentence.anatomy import Anatomy
 from radia_pipeline.reports.sentence.change import Change
 from radia_pipeline.reports.sentence.clause import BOUNDARY, K
@@ -72,7 +72,7 @@ _BY_KIND = {
     "nor": "nor",
     "not": "not_",
     "no_more": "no_more",
-    "ne": "ne_",
+    "particle": "particle",
     "deny_after": "deny_after",
     "none_after": "none_after",
     "resolved": "resolved",
@@ -93,7 +93,7 @@ _BY_KIND = {
     "at_wall": "at_wall",
     "same": "same",
     "place": "quality",
-    "avec": "avec",
+    "with": "with_",
     "no_label": "no_label",
     "other_exam": "other_exam",
     "showed": "showed",
@@ -101,7 +101,7 @@ _BY_KIND = {
     "advice": "advice",
     "advice_verb": "suggests",
     "imperative": "imperative",
-    "de": "de",
+    "of": "of",
     "article": "article",
     "and": "and_",
     "verb": "verb_",

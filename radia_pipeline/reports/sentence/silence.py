@@ -18,14 +18,14 @@ class Silence(Clause):
         """What another examination shows is not on this radiograph, unless both are named together."""
         if len(self.mentions) > self.clause:
             return  # "nodule décrit à la TDM"
-        if not any(anatomy[3].rule == "exam_anatomy" for anatomy in self.group):
+        if not any("examination" in anatomy[3].traits for anatomy in self.group):
             self.open(SILENT, event)
 
     def showed(self, event: tuple) -> None:
         """ "La TDM démontrait …", "l'examen antérieur montrait …": not seen now."""
         if self.mentions:
             return  # a case told from a radiograph to a scan
-        others = self.book.word_sets["other_exams"]
+        others = self.words.other_exams
         if any(
             e[0] == K["prior"] or self.symbols[e[1]] in others for e in self.events[max(0, self.i - REACH) : self.i]
         ):
@@ -36,11 +36,11 @@ class Silence(Clause):
 
     def suggests(self, event: tuple) -> None:
         """ "Suggère" without an examination to be done is a hedge."""
-        if self.advice_from < 0 and self.symbols[event[1]] == self.book.words["sugger"]:
+        if self.advice_from < 0 and self.symbols[event[1]] in self.words.suggests:
             self.hedge_before(event)
 
     def imperative(self, event: tuple) -> None:
         """An order at the start of a sentence asks; "contrôle" and "suivi" do so up to a comma."""
-        follows_up = self.symbols[event[1]] in self.book.word_sets["follow_up"]
-        if not self.i and (follows_up or self.next_kind() in NAMES | {K["de"], K["article"], K["modifier"]}):
+        follows_up = self.symbols[event[1]] in self.words.follow_up
+        if not self.i and (follows_up or self.next_kind() in NAMES | {K["of"], K["article"], K["modifier"]}):
             self.open(SILENT, event)

@@ -15,7 +15,7 @@ class Structure(After):
     def comma(self, event: tuple) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
         self.segment = len(self.mentions)
-        self.ne = self.negated = False
+        self.opened = self.negated = False
         self.enlarging = self.normal_before = None
 
     def and_(self, event: tuple) -> None:
@@ -26,18 +26,18 @@ class Structure(After):
             self.back(-1, event, event[3].rule, whole=False)
         self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
 
-    def avec(self, event: tuple) -> None:
-        self.sep, self.sep_event, self.intro, self.adjective = "avec", self.i, "", False
+    def with_(self, event: tuple) -> None:
+        self.sep, self.sep_event, self.intro, self.adjective = "with", self.i, "", False
 
     def contrast(self, event: tuple) -> None:
         """mais, à part, il y a: a new statement."""
         if not self.stays_silent(event):
             self.scope = NONE
-        if self.ne and event[3].rule == "contrast" and self.negation_follows():
+        if self.opened and "turns" in event[3].traits and self.negation_follows():
             return
         self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
         self.clause = self.segment = len(self.mentions)
-        self.ne = self.negated = False
+        self.opened = self.negated = False
         self.enlarging = None
 
     def stays_silent(self, event: tuple) -> bool:
@@ -45,7 +45,7 @@ class Structure(After):
         if self.scope != SILENT or self.advice_from >= 0:
             return False
         if self.cue[0] == K["other_exam"]:
-            return self.symbols[event[1]] in self.book.word_sets["notices"]
+            return self.symbols[event[1]] in self.words.notices
         return self.cue[0] == K["advice"]
 
     def presence(self, event: tuple) -> None:
@@ -60,7 +60,7 @@ class Structure(After):
         """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
         none = following is not None and (
-            following[0] == K["deny_after"] or self.symbols[following[1]] in self.book.none_words
+            following[0] == K["deny_after"] or self.symbols[following[1]] in self.words.none
         )
         if none and event[0] == K["dash"]:
             last = self.i + 2 >= len(self.events) or self.events[self.i + 2][0] in BOUNDARY
@@ -79,16 +79,16 @@ class Structure(After):
         ):
             self.scope = NONE
 
-    def de(self, event: tuple) -> None:
+    def of(self, event: tuple) -> None:
         if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"
-            self.intro = "de"
+            self.intro = "of"
 
     def article(self, event: tuple) -> None:
-        if self.intro == "de" and self.previous_kind() == K["de"]:
+        if self.intro == "of" and self.previous_kind() == K["of"]:
             return  # "absence d'épanchement, d'un pneumothorax"
         self.intro = "article"
-        if (self.full or self.scope == PRESENT) and self.symbols[event[1]] in self.book.word_sets["partitive"]:
-            self.intro = "de"  # "résolution de l'épanchement, du pneumothorax et des opacités"
+        if (self.full or self.scope == PRESENT) and self.symbols[event[1]] in self.words.partitive:
+            self.intro = "of"  # "résolution de l'épanchement, du pneumothorax et des opacités"
 
     def modifier(self, event: tuple) -> None:
         self.adjective = self.adjective or (self.intro == "" and bool(self.sep))
@@ -96,7 +96,7 @@ class Structure(After):
     def verb_(self, event: tuple) -> None:
         self.verb = True
         if self.scope == SILENT and self.cue[0] == K["no_label"] and self.advice_from < 0:
-            if self.symbols[event[1]] in self.book.word_sets["shows"]:
+            if self.symbols[event[1]] in self.words.shows:
                 self.scope = NONE
             return
         if self.sep in ("comma", "and") and self.scope in (DENIED, HEDGED):
@@ -109,8 +109,8 @@ class Structure(After):
             self.scope == DENIED
             and not self.fresh
             and not self.sep
-            and self.cue[3].rule == "no_sans"
-            and last.leaf.rule == "interstitial"
+            and "lacks" in self.cue[3].traits
+            and "pattern" in last.leaf.traits
         ):
             self.scope = NONE
         following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
@@ -119,6 +119,6 @@ class Structure(After):
             and not self.fresh
             and following is not None
             and following[0] == K["article"]
-            and self.symbols[following[1]] in self.book.word_sets["definite"]
+            and self.symbols[following[1]] in self.words.definite
         ):
             self.scope = NONE  # "pas d'épanchement associé à la consolidation": the consolidation is there

@@ -1,0 +1,109 @@
+"""What a language brings so that its reports can be read: the whole interface between the reader and a language.
+
+Belongs here: what the reader asks for, with its meaning. Does not belong here: any word (``french``), and what is done
+with the answers (``rules`` compiles them, ``scan``, ``sections`` and ``sentence`` ask).
+
+A port to another language is a folder beside ``french`` with the four files below and its own ``stem`` and ``plurals``.
+Kinds and traits that its rules may name stand in ``kinds``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+READER_VERSION = 1
+"""Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
+
+FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
+"""What is named; how it is affirmed, denied and hedged; titles of sections; single words (``Words``, typing errors)."""
+
+_VERSION = re.compile(rb'^version: "([^"]+)"', re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Single words that the reader asks about, as symbols; a language lists each under ``word_sets`` in words.yaml.
+
+    ``none`` is not listed: the rules of kind none_after say which words deny alone.
+    """
+
+    none: frozenset[int]
+    modifiers: frozenset[int]  # describe, and may stand inside a phrase
+    abbreviations: frozenset[int]  # end in a full stop that ends no sentence
+    # small words
+    articles: frozenset[int]
+    definite: frozenset[int]  # articles of what is known already
+    partitive: frozenset[int]  # articles over which a list goes on
+    small: frozenset[int]  # articles and prepositions that may stand before a noun that the lexicon does not know
+    of: frozenset[int]  # behind a dictated stop they make it a noun
+    of_a_measure: frozenset[int]  # between a hedge and a number: it is the size that follows
+    than: frozenset[int]  # open what is compared, or the exception
+    other: frozenset[int]  # a denial of another one
+    versus: frozenset[int]  # alternatives, without an article
+    locatives: frozenset[int]  # before a finding that only says where another one lies
+    joiners: frozenset[int]  # a word behind one of these begins no title and no line
+    unbroken: frozenset[int]  # a phrase that begins so has no modifier inside
+    # verbs
+    singular: frozenset[int]  # speak of the last of two subjects
+    plural: frozenset[int]  # speak of both
+    is_now: frozenset[int]
+    was: frozenset[int]
+    no_longer: frozenset[int]
+    shows: frozenset[int]  # behind history they tell what is seen
+    notices: frozenset[int]  # go on about the examination that was named
+    suggests: frozenset[int]  # advise an examination, else hedge
+    excludes: frozenset[int]  # deny what follows
+    excludes_it: frozenset[int]  # denied, they hedge what follows, not what stands before
+    to_exclude: frozenset[int]  # orders: they ask
+    # what is said of findings and anatomy
+    type_words: frozenset[int]  # say what kind a finding is, not that it is there
+    size_words: frozenset[int]  # say that it is seen
+    enlarged_words: frozenset[int]  # may be said of an anatomy behind another predicate
+    line_starts: frozenset[int]  # at the start of a line in capitals they go on with the line before
+    lungs: frozenset[int]
+    image: frozenset[int]  # the noun of a cue that an adjective makes a finding
+    look: frozenset[int]  # looking normal is normal
+    negative: frozenset[int]  # said of a search
+    suspect: frozenset[int]  # suspicious, or suspected
+    suspect_feminine: frozenset[int]  # those that behind a masculine noun are the participle
+    masculine: frozenset[int]  # masculine nouns beside those of the trait
+    list_hedges: frozenset[int]  # a hedge that covers a list of commas
+    # sections and other examinations
+    indication: frozenset[int]  # tell of the patient, not of the picture
+    report_titles: frozenset[int]  # what stands before the first of these and asks is the indication
+    other_exams: frozenset[int]
+    follow_up: frozenset[int]  # begin a sentence of advice that ends at a comma
+    status_post: frozenset[int]  # of kind normal; at the start of a sentence they open history
+
+
+@dataclass(frozen=True, eq=False)
+class Language:
+    """One language. ``stem``: folded word -> without plural and gender; ``plurals``: a folded word's other endings.
+
+    ``published``: digest of the files -> the digest under which lakes already hold tables with the same readings.
+    """
+
+    folder: Path
+    stem: Callable[[str], str]
+    plurals: Callable[[str], tuple[str, ...]]
+    published: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def version(self) -> str:
+        """Versions of lexicon and cues, and a digest of all files and of the reader's version; nothing is parsed."""
+        texts = [(self.folder / name).read_bytes() for name in FILES]
+        digest = hashlib.sha256(b"\0".join((*texts, str(READER_VERSION).encode()))).hexdigest()[:12]
+        lexicon, cues = (_VERSION.search(text)[1].decode() for text in texts[:2])
+        return f"{lexicon}+{cues}.{self.published.get(digest, digest)}"
+
+    def content(self, name: str) -> dict:
+        """Return one of ``FILES``, parsed."""
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return yaml.load((self.folder / name).read_bytes(), Loader=loader)
