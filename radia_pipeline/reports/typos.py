@@ -20,8 +20,8 @@ LONGEST_TYPO = 24
 class Typos:
     """Nearest known word by bounded edit distance, found through shared deletions.
 
-    ``targets``: folded words that may be misspelt, with the edits allowed at most, their plurals
-    too. ``real``: folded words that exist and are never corrected. ``rules``: stem -> rule of a word that is
+    ``targets``: folded words that may be misspelt, with the edits allowed at most; other endings count too where their
+    stem is known. ``real``: folded words that exist and are never corrected. ``rules``: stem -> rule of a word that is
     a form by itself, None for other known stems; two such words of one rule are as good as one.
     """
 
@@ -39,7 +39,7 @@ class Typos:
         self._index: dict[str, list[str]] = {}
         for word in sorted(targets):
             for form in (word, *plurals(word)):
-                if len(form) >= SHORTEST_TYPO and form not in self._edits:
+                if len(form) >= SHORTEST_TYPO and form not in self._edits and stem(form) in rules:
                     self._add(form, min(_edits(form), targets[word]))
 
     def _add(self, form: str, edits: int) -> None:
@@ -55,7 +55,7 @@ class Typos:
         best: list[tuple[int, str]] = sorted((edit_distance(word, w), w) for w in candidates)
         best = [(d, w) for d, w in best if d <= min(self._edits[w], _edits(word)) and _plausible(word, w, d)]
         stems = {self._stem(w) for d, w in best if d == best[0][0]}
-        if len(stems) > 1 and len({self._rules.get(s) or s for s in stems}) > 1:
+        if len(stems) > 1 and len({self._rules[s] or s for s in stems}) > 1:
             return None
         return best[0][1] if best else None
 

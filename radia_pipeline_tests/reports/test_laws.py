@@ -184,3 +184,16 @@ def test_time_grows_linearly_with_length(unit):
     seconds(size)
     short = min(seconds(size) for _ in range(3))
     assert min(seconds(size * 8) for _ in range(2)) < 8 * 4 * short + 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Aucune anomalie au niveau du rachis.", {"No Finding": 1}),
+        ("Aucune anomalie poumons.", {"No Finding": 1}),
+        ("Pas de masse, aucune anomalie et thorax.", {"Mass": 0, "No Finding": 1}),
+        ("Aucune anomalie cœur.", {"Cardiomegaly": 0, "No Finding": 1}),
+    ],
+)
+def test_what_is_not_named_is_denied_of_the_anatomy_behind_it(text, said):
+    assert labels(text) == said

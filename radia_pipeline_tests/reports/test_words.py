@@ -82,3 +82,8 @@ def test_real_words_are_not_findings(word):
         )
     }
     assert TABLE[word] not in findings
+
+
+def test_an_error_near_an_ending_that_no_rule_has_stops_nothing():
+    assert TABLE["soustcutané"] == UNKNOWN
+    assert TABLE["corporeauy"] == TABLE["corporeal"]

@@ -42,16 +42,7 @@ class Anatomy(After):
                 self.sep = ""
                 return
             self.normal_before = None
-        last = self.mentions[-1] if self.mentions else None
-        if (
-            last is not None
-            and last.status == 0
-            and "unnamed" in last.leaf.traits
-            and self.sep in ("", "and", "or")
-            and not self.verb
-        ):
-            self.label(event, 0, last.cue)
-            self.mentions[-1], self.mentions[-2] = self.mentions[-2], self.mentions[-1]
+        if self.is_denied_with_all(event):
             return
         if self.sep in ("comma", "and") and (self.verb or self.scope):
             self.scope = NONE if self.intro != "of" else self.scope
@@ -61,6 +52,18 @@ class Anatomy(After):
         self.described = ()
         self.verb = False
         self.normal_before = None
+
+    def is_denied_with_all(self, event: tuple) -> bool:
+        """ "Aucune anomalie du cœur": what is not named is denied of the anatomy behind it."""
+        last = self.mentions[-1] if self.mentions else None
+        if last is None or last.status != 0 or "unnamed" not in last.leaf.traits:
+            return False
+        if self.verb or self.sep not in ("", "and", "or"):
+            return False
+        self.mentions.pop()
+        self.label(event, 0, last.cue)
+        self.mentions.append(last)
+        return True
 
     def label(self, event: tuple, status: int | None, cue: tuple | None) -> None:
         """Turn an anatomy into a mention of its classes."""
