@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,18 +12,27 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets, table_spec
 from radia_pipeline.reports.french import FRENCH
 
+if TYPE_CHECKING:
+    from radia_pipeline.labels.build import LabelsResult
+    from radia_pipeline.reports.extract import MentionsResult
+
 label_reviews = table_spec("label_reviews", kinds=("jsonl",))
 
 
-def what_moved(result: Any) -> tuple[bool, Mapping[str, Any]]:
+def what_moved(result: LabelsResult | MentionsResult) -> tuple[bool, Mapping[str, Any]]:
     """Pass when no label of a known study says otherwise than before; else list class × from × to."""
     rows = [
         dg.TableRecord({"class": row["class"], "from": str(row["from"]), "to": str(row["to"]), "count": row["count"]})
         for row in result.moved
     ]
-    versions = {name: getattr(result, name) for name in ("engine_before", "engine_version") if hasattr(result, name)}
     cells = sum(row["count"] for row in result.moved)
-    return not rows, {**versions, "cells": cells, **({"moved": dg.MetadataValue.table(rows)} if rows else {})}
+    return not rows, {"cells": cells, **({"moved": dg.MetadataValue.table(rows)} if rows else {})}
+
+
+def what_the_rules_moved(result: MentionsResult) -> tuple[bool, Mapping[str, Any]]:
+    """Do as ``what_moved``, and name the rules' version before and now."""
+    passed, metadata = what_moved(result)
+    return passed, {"engine_before": result.engine_before, "engine_version": result.engine_version, **metadata}
 
 
 @table_assets(
@@ -32,7 +41,7 @@ def what_moved(result: Any) -> tuple[bool, Mapping[str, Any]]:
     "unread_sentences",
     deps=("reports",),
     kinds=("python",),
-    notes={"moved": what_moved},
+    notes={"moved": what_the_rules_moved},
     code_version=FRENCH.version,
 )
 def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):

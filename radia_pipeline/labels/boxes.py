@@ -13,7 +13,6 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.base import Source
 from radia_pipeline.sources.registry import source as registered_source
 
-_ORIGIN = {"nih_cxr14": "nih", "vindr_cxr": "vindr"}
 _SMALLEST_SIDE_PX = 0.5
 """A box that keeps less than this inside the stored image shows nothing and would divide by zero in IoU."""
 
@@ -52,7 +51,7 @@ def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer,
         return []
     columns = ["image_id", "study_id", "width_px", "height_px", "original_width_px", "original_height_px"]
     images = {row["image_id"]: row for row in lake.read("images", adapter.name, columns=columns).to_pylist()}
-    frame = getattr(adapter, "box_frame_px", None)
+    frame = adapter.box_frame_px
     rows = []
     index: Counter = Counter()
     order = ("native_image_id", "class", "x_px", "y_px", "width_px", "height_px", "reader")
@@ -69,7 +68,7 @@ def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer,
             continue
         rows.append(
             {"source": adapter.name, "image_id": image_id, "study_id": image["study_id"], "box_index": index[image_id],
-             "class": box["class"], **corner, "reader": box["reader"], "origin": _ORIGIN.get(adapter.name, "review")}
+             "class": box["class"], **corner, "reader": box["reader"], "origin": adapter.box_origin}
         )  # fmt: skip
         index[image_id] += 1
     return rows

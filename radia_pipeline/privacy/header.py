@@ -76,7 +76,7 @@ def audit_file(path: Path | str, source: str = "ccsmtl") -> list[Finding]:
         parsed = dicom_container.parse(data)
     except Refusal as refusal:
         return [Finding("file", f"cannot be audited: {refusal.reason}")]
-    return audit(parsed, policy_of(getattr(source, "source", source)))
+    return audit(parsed, policy_of(source))
 
 
 def audit(container: Container, policy: Policy) -> list[Finding]:

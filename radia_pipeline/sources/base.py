@@ -6,10 +6,10 @@ are written, so a record of this module must never reach a log.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -59,25 +59,52 @@ class Delivered:
     problems: Mapping[str, int] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """One dataset's published layout."""
+class Source(ABC):
+    """One dataset's published layout. What an adapter does not say, its source does not have.
+
+    ``folder_names``: under which names people keep it. ``box_frame_px``: width and height of the frame to which its
+    boxes refer, None for the delivered image's own. ``box_origin``: what ``box_annotations`` calls its boxes.
+    """
 
     name: str
+    folder_names: tuple[str, ...] = ()
+    box_frame_px: tuple[int, int] | None = None
+    box_origin: str | None = None
+
+    @abstractmethod
+    def has_layout(self, root: Path) -> bool:
+        """Tell whether this source's layout lies in ``root`` itself."""
 
     def locate(self, sources_root: Path) -> Path | None:
-        """Return the folder with this source's layout under ``sources_root`` (or that folder itself), or None."""
+        """Return the first folder with the layout: a sub-folder of one of its names (case aside), else the root
+        itself; None where neither has it.
+        """
+        root = Path(sources_root)
+        if not root.is_dir():
+            return None
+        wanted = [name.casefold() for name in self.folder_names]
+        children = sorted(child for child in root.iterdir() if child.is_dir() and child.name.casefold() in wanted)
+        for child in sorted(children, key=lambda child: wanted.index(child.name.casefold())):
+            if self.has_layout(child):
+                return child
+        return root if self.has_layout(root) else None
 
+    @abstractmethod
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file under the image folders, sorted by relative path."""
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts by relative path, or None where the files' own headers say them (DICOM with its identifiers)."""
+        return None
 
     def labels(self, root: Path) -> Delivered | None:
         """Return the values that the source says (LABEL_SCHEMA), or None where reports are read instead."""
+        return None
 
     def boxes(self, root: Path) -> Delivered:
         """Return hand-drawn boxes in original pixels (BOX_SCHEMA); an empty table where the source has none."""
+        return Delivered(BOX_SCHEMA.empty_table())
 
     def reports(self, root: Path) -> Delivered | None:
         """Return the reports as delivered (REPORT_SCHEMA), or None where the source has none."""
+        return None

@@ -9,42 +9,25 @@ import pyarrow as pa
 
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered, DeliveredFile, Source
 from radia_pipeline.sources.delivered_tables import count_duplicates, find_table, read_table
 
 REPORTS = ("reports.csv",)
 
 
-class Ccsmtl:
-    """The hospital's delivery; files are recognised by content, identifiers come from DICOM headers."""
+class Ccsmtl(Source):
+    """The hospital's delivery; files are known by their content, identifiers come from headers, labels from reports."""
 
     name = "ccsmtl"
     folder_names = ("ccsmtl",)
-    box_frame_px: tuple[int, int] | None = None
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether ``dicom/`` lies in ``root``."""
         return (root / "dicom").is_dir()
 
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
-
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``dicom/``, of any kind and depth; reports are counted apart."""
         return layout.files_below(root, ["dicom"])
-
-    def facts(self, root: Path) -> dict[str, ImageFacts] | None:
-        """Return None: DICOM headers say it."""
-        return None
-
-    def labels(self, root: Path) -> Delivered | None:
-        """Return None: labels come from the reports."""
-        return None
-
-    def boxes(self, root: Path) -> Delivered:
-        """Return an empty table: the hospital sends no boxes."""
-        return layout.no_boxes()
 
     def reports(self, root: Path) -> Delivered | None:
         """Return the reports row by row as delivered.

@@ -12,7 +12,7 @@ from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
     age_in_years,
@@ -30,21 +30,16 @@ _IMAGE = re.compile(r"(?:^|/)(patient\d+)/(study\d+)/([^/]+)$")
 _BATCH = re.compile(r"^CheXpert-v1\.0.* batch ", re.IGNORECASE)
 
 
-class CheXpert:
+class CheXpert(Source):
     """Stanford's published layout; patient, study and view name an image, since file names repeat."""
 
     name = "chexpert"
     folder_names = ("chexpert", "CheXpert-v1.0-small", "CheXpert-v1.0", "chexpertchestxrays-u20210408")
-    box_frame_px: tuple[int, int] | None = None
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether a table with CheXpert's columns lies in ``root``."""
         paths = [find_table(root, [name]) for name in TABLES.values()]
         return any("frontal/lateral" in header_of(path) for path in paths if path)
-
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``train``, ``valid`` and the batch folders of the full download."""
@@ -82,24 +77,14 @@ class CheXpert:
             kept = [row for row, key in enumerate(found) if key is not None]
             keys += [found[row] for row in kept]
             said.append(values[kept])
-            ages: Counter = Counter()
             for age in table.optional("Age"):
-                age_in_years(age, ages)
-            problems += ages
+                age_in_years(age, problems)
         on_disk = {_key(file.relative_path) for file in self.files(root)} - {None}
         problems["rows_repeating_an_image"] = count_duplicates(keys)
         problems["rows_without_file"] = sum(key not in on_disk for key in keys)
         problems["files_without_row"] = len(on_disk - set(keys))
         studies, patients = ["/".join(key[:2]) for key in keys], [key[0] for key in keys]
         return said_table(studies, patients, np.concatenate(said), sheet.labels, problems)
-
-    def boxes(self, root: Path) -> Delivered:
-        """Return an empty table: CheXpert has no boxes."""
-        return layout.no_boxes()
-
-    def reports(self, root: Path) -> Delivered | None:
-        """Return None: version 1.0 has no reports."""
-        return None
 
     def _tables(self, root: Path) -> list[tuple[str, TextTable]]:
         tables = [(pool, read_table(path)) for pool, name in TABLES.items() if (path := find_table(root, [name]))]

@@ -1,27 +1,14 @@
-"""What adapters share about folders: finding a layout under a root and listing the files of its image folders."""
+"""What adapters share about folders: listing the files of a layout's image folders, and tables of boxes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile
-
-
-def locate(sources_root: Path, folder_names: Iterable[str], has_layout: Callable[[Path], bool]) -> Path | None:
-    """Return the first folder with the layout: a sub-folder of these names (case aside), else the root itself."""
-    root = Path(sources_root)
-    if not root.is_dir():
-        return None
-    wanted = [name.casefold() for name in folder_names]
-    children = sorted(child for child in root.iterdir() if child.is_dir() and child.name.casefold() in wanted)
-    for child in sorted(children, key=lambda child: wanted.index(child.name.casefold())):
-        if has_layout(child):
-            return child
-    return root if has_layout(root) else None
 
 
 def files_below(root: Path, folders: Iterable[str]) -> list[DeliveredFile]:
@@ -42,9 +29,9 @@ def by_file_name(files: Iterable[DeliveredFile]) -> dict[str, list[str]]:
     return paths
 
 
-def no_boxes() -> Delivered:
-    """Return the empty answer of a source without hand-drawn boxes."""
-    return Delivered(BOX_SCHEMA.empty_table())
+def stem(path: str) -> str:
+    """Return the file name of a relative path without its suffix."""
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 def box_table(columns: dict[str, list], problems: dict[str, int]) -> Delivered:

@@ -12,7 +12,7 @@ from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import TextTable, count_duplicates, read_table
 from radia_pipeline.sources.label_map import said_table
 from radia_pipeline.sources.value_columns import said_by_columns
@@ -22,20 +22,18 @@ _VIEWS = {"PA": "PA", "AP": "AP", "AP AXIAL": "AP", "AP LLD": "AP", "AP RLD": "A
           "LATERAL": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "XTABLE LATERAL": "LATERAL"}  # fmt: skip
 
 
-class MimicCxr:
-    """PhysioNet's published layout; identifiers are prefixed as in its paths: p10000032, s50414267."""
+class MimicCxr(Source):
+    """PhysioNet's published layout; identifiers are prefixed as in its paths: p10000032, s50414267.
+
+    Its reports are English and a dataset of their own.
+    """
 
     name = "mimic_cxr"
     folder_names = ("mimic_cxr", "mimic-cxr-jpg", "mimic-cxr-jpg-2.1.0", "mimic-cxr-jpg-2.0.0", "2.1.0", "2.0.0")
-    box_frame_px: tuple[int, int] | None = None
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether the metadata table lies in ``root``."""
         return _versioned(root, "metadata") is not None
-
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``files``."""
@@ -43,7 +41,7 @@ class MimicCxr:
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts of the files that the metadata table names."""
-        paths = {_stem(file.relative_path): file.relative_path for file in self.files(root)}
+        paths = {layout.stem(file.relative_path): file.relative_path for file in self.files(root)}
         table = self._metadata(root)
         split_path = _versioned(root, "split")
         splits: dict[str, str] = {}
@@ -86,19 +84,11 @@ class MimicCxr:
         silent = {s: p for s, p in zip(metadata.column("study_id"), metadata.column("subject_id")) if s not in known}
         problems["studies_without_label_row"] = len(silent)
         said = np.concatenate([said, np.full((len(silent), said.shape[1]), MISSING, dtype=np.int8)])
-        on_disk = {_stem(file.relative_path) for file in self.files(root)}
+        on_disk = {layout.stem(file.relative_path) for file in self.files(root)}
         named = set(metadata.column("dicom_id"))
         problems["rows_without_file"], problems["files_without_row"] = len(named - on_disk), len(on_disk - named)
         studies, patients = [*studies, *silent], [*patients, *silent.values()]
         return said_table([f"s{s}" for s in studies], [f"p{p}" for p in patients], said, sheet.labels, problems)
-
-    def boxes(self, root: Path) -> Delivered:
-        """Return an empty table: MIMIC-CXR-JPG has no boxes."""
-        return layout.no_boxes()
-
-    def reports(self, root: Path) -> Delivered | None:
-        """Return None: its reports are English and a dataset of their own."""
-        return None
 
     def _metadata(self, root: Path) -> TextTable:
         path = _versioned(root, "metadata")
@@ -113,10 +103,6 @@ def _versioned(root: Path, kind: str) -> Path | None:
     """Return the newest table of a kind: mimic-cxr-2.<x>.<y>-<kind>.csv, plain or gzip."""
     found = [path for pattern in ("csv", "csv.gz") for path in root.glob(f"mimic-cxr-2.*-{kind}.{pattern}")]
     return max(found, default=None)
-
-
-def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 def _size(text: str) -> int | None:

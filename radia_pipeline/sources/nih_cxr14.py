@@ -8,7 +8,7 @@ from pathlib import Path
 from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
     age_in_years,
@@ -34,20 +34,17 @@ PUBLISHED_SIDE_PX = 1024
 _VIEWS = {"PA": "PA", "AP": "AP", "LL": "LATERAL", "LATERAL": "LATERAL"}
 
 
-class NihCxr14:
+class NihCxr14(Source):
     """NIH's published layout, whole or in part; image folders may be one or the twelve of the download."""
 
     name = "nih_cxr14"
     folder_names = ("nih_cxr14", "NIH", "ChestX-ray14", "CXR8")
-    box_frame_px: tuple[int, int] | None = (PUBLISHED_SIDE_PX, PUBLISHED_SIDE_PX)
+    box_frame_px = (PUBLISHED_SIDE_PX, PUBLISHED_SIDE_PX)
+    box_origin = "nih"
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether the label table lies in ``root``."""
         return find_table(root, ENTRIES) is not None
-
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``images`` or ``images_001`` … ``images_012``."""
@@ -87,10 +84,8 @@ class NihCxr14:
         tokens = TokenMap(source_sheet(self.name))
         said, unknown = tokens.said(text.split("|") for text in table.column("Finding Labels"))
         problems = Counter(table.problems) + unknown
-        ages: Counter = Counter()
         for age in table.optional("Patient Age"):
-            age_in_years(age, ages)
-        problems += ages
+            age_in_years(age, problems)
         problems["rows_repeating_an_image"] = count_duplicates(names)
         on_disk = set(layout.by_file_name(self.files(root)))
         problems["rows_without_file"] = sum(1 for name in names if name not in on_disk)
@@ -103,7 +98,7 @@ class NihCxr14:
         """
         path = find_table(root, BOXES)
         if path is None:
-            return layout.no_boxes()
+            return super().boxes(root)
         table = read_table(path, width=6)
         entries = self._entries(root)
         study_of = dict(zip(*_identifiers(entries)[:2]))
@@ -122,10 +117,6 @@ class NihCxr14:
                 for key, value in zip(layout.BOX_SCHEMA.names, row):
                     columns[key].append(value)
         return layout.box_table(columns, dict(+problems))
-
-    def reports(self, root: Path) -> Delivered | None:
-        """Return None: NIH published no reports."""
-        return None
 
     def _entries(self, root: Path) -> TextTable:
         return read_table(require_table(root, ENTRIES))

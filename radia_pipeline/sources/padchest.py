@@ -12,7 +12,7 @@ import numpy as np
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
     age_in_years,
@@ -30,20 +30,18 @@ _VIEWS = {"PA": "PA", "AP": "AP", "AP_HORIZONTAL": "AP", "L": "LATERAL"}
 _TOKEN = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
-class PadChest:
-    """BIMCV's published layout; images in their numbered folders, in ``images`` or beside the table."""
+class PadChest(Source):
+    """BIMCV's published layout; images in their numbered folders, in ``images`` or beside the table.
+
+    Its reports are Spanish, stemmed and not read here.
+    """
 
     name = "padchest"
     folder_names = ("padchest", "BIMCV-PadChest-FULL", "BIMCV-PadChest")
-    box_frame_px: tuple[int, int] | None = None
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether the table lies in ``root``."""
         return find_table(root, TABLES) is not None
-
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file in numbered folders and ``images``, and PNG files that lie beside the table."""
@@ -98,14 +96,6 @@ class PadChest:
         patients = [patient or study for patient, study in zip(table.column("PatientID"), table.column("StudyID"))]
         problems["rows_without_patient"] = sum(not patient for patient in table.column("PatientID"))
         return said_table(table.column("StudyID"), patients, said, tokens.classes, problems)
-
-    def boxes(self, root: Path) -> Delivered:
-        """Return an empty table: PadChest has no boxes."""
-        return layout.no_boxes()
-
-    def reports(self, root: Path) -> Delivered | None:
-        """Return None: its reports are Spanish, stemmed and not read here."""
-        return None
 
     def _table(self, root: Path) -> TextTable:
         return read_table(require_table(root, TABLES))

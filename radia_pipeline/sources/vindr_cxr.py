@@ -12,7 +12,7 @@ from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, U
 from radia_pipeline.contracts.pools import TEST, TRAIN
 from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
 from radia_pipeline.sources import layout
-from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts
+from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
 from radia_pipeline.sources.label_map import said_table, targets_of
 from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
@@ -22,20 +22,16 @@ _KAGGLE = "train.csv"
 _CONSENSUS = "consensus"
 
 
-class VinDrCxr:
+class VinDrCxr(Source):
     """Both published layouts. Neither names patients or studies: an image is its own study and patient."""
 
     name = "vindr_cxr"
     folder_names = ("vindr_cxr", "vindr-cxr", "vinbigdata-chest-xray-abnormalities-detection", "1.0.0")
-    box_frame_px: tuple[int, int] | None = None
+    box_origin = "vindr"
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether PhysioNet's annotations or Kaggle's table lie in ``root``."""
         return bool(_physionet(root, "image_labels")) or _is_kaggle(root)
-
-    def locate(self, sources_root: Path) -> Path | None:
-        """See ``Source.locate``."""
-        return layout.locate(sources_root, self.folder_names, self.has_layout)
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``train`` and ``test``."""
@@ -47,7 +43,7 @@ class VinDrCxr:
         """
         facts = {}
         for file in self.files(root):
-            image = _stem(file.relative_path)
+            image = layout.stem(file.relative_path)
             pool = file.relative_path.split("/", 1)[0]
             facts[file.relative_path] = ImageFacts(image, image, image, official_split=POOLS.get(pool))
         return facts
@@ -61,7 +57,7 @@ class VinDrCxr:
         problems: Counter = Counter()
         readings = _kaggle_readings(root, problems) if _is_kaggle(root) else _physionet_readings(root, problems)
         images, said = agree(readings, sheet, problems)
-        on_disk = {_stem(file.relative_path) for file in self.files(root)}
+        on_disk = {layout.stem(file.relative_path) for file in self.files(root)}
         problems["rows_without_file"] = len(set(images) - on_disk)
         problems["files_without_row"] = len(on_disk - set(images))
         return said_table(images, images, said, sheet.labels, problems)
@@ -90,10 +86,6 @@ class VinDrCxr:
             ):
                 columns[key].append(value)
         return layout.box_table(columns, dict(+problems))
-
-    def reports(self, root: Path) -> Delivered | None:
-        """Return None: VinDr-CXR has no reports."""
-        return None
 
 
 def agree(
@@ -178,7 +170,3 @@ def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[
         else:
             for name, _ in targets_of(label_map[token]):
                 yield ReaderBox(image, name, reader or _CONSENSUS, (left, top, right, bottom))
-
-
-def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]

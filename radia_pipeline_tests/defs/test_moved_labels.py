@@ -42,6 +42,7 @@ def test_what_a_run_moved_is_a_warning_with_class_from_and_to(tmp_path):
     moved = run(root)["moved"]
     assert not moved.passed and moved.severity == dg.AssetCheckSeverity.WARN
     assert moved.metadata["cells"].value == 2
+    assert moved.metadata["engine_before"].value == moved.metadata["engine_version"].value == FRENCH.version
     rows = [record.data for record in moved.metadata["moved"].records]
     assert {"class": "Cardiomegaly", "from": "1", "to": "0", "count": 1} in rows
     assert run(root)["moved"].passed

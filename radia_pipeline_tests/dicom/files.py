@@ -12,6 +12,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from radia_pipeline.sources.base import DeliveredFile
+from radia_pipeline_tests.sources.given import GivenSource
 
 ROOT = "1.2.826.0.1.3680043.8.498."
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -109,7 +110,7 @@ def clean_file(number: int = 1, **options: object) -> bytes:
     return to_bytes(dataset(picture(number), number=number, **options))
 
 
-class Delivery:
+class Delivery(GivenSource):
     """A source for tests: every file below ``dicom/`` of a folder, under a registered source's name."""
 
     name = "ccsmtl"
@@ -128,6 +129,3 @@ class Delivery:
         """See ``Source.files``."""
         found = (path.relative_to(root).as_posix() for path in (root / "dicom").rglob("*") if path.is_file())
         return [DeliveredFile(path) for path in sorted(found)]
-
-    def facts(self, root: Path) -> None:
-        """See ``Source.facts``."""

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pytest
 
+from radia_pipeline.errors import ContractViolation
 from radia_pipeline.labels.boxes import build_boxes
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
+from radia_pipeline_tests.sources.given import GivenSource
 
 
 @dataclass
-class Boxes:
+class Boxes(GivenSource):
     rows: list[tuple]
     name: str = "nih_cxr14"
     box_frame_px: tuple[int, int] | None = None
+    box_origin: str | None = "nih"
 
     def boxes(self, root) -> Delivered:
         rows = [(image, image, name, *numbers, "R1") for image, name, *numbers in self.rows]
@@ -61,3 +64,9 @@ def test_a_source_without_boxes_publishes_an_empty_table(lake, tmp_path):
     (tmp_path / "dicom").mkdir()
     assert build_boxes("ccsmtl", tmp_path, lake, KEYS).boxes == 0
     assert lake.read("box_annotations", "ccsmtl").num_rows == 0
+
+
+def test_a_source_that_does_not_say_whose_its_boxes_are_is_refused(lake, tmp_path):
+    source = Boxes([("a", "Mass", 1, 2, 30, 40)], box_origin=None)
+    with pytest.raises(ContractViolation, match="origin"):
+        build_boxes(source, tmp_path, lake, KEYS)

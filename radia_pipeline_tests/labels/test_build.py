@@ -17,10 +17,11 @@ from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.readings.store import Review, append_review, latest_reviews
 from radia_pipeline.sources.base import LABEL_SCHEMA, Delivered
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
+from radia_pipeline_tests.sources.given import GivenSource
 
 
 @dataclass
-class Table:
+class Table(GivenSource):
     """A source whose label table is given: (study, patient, class, said)."""
 
     rows: list[tuple[str, str, str, int | None]]

@@ -9,7 +9,9 @@ import pytest
 from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.errors import BadTable, NoLayout, UnknownName
 from radia_pipeline.sources import registry
+from radia_pipeline.sources.base import BOX_SCHEMA
 from radia_pipeline.sources.delivered_tables import read_table
+from radia_pipeline_tests.sources.given import GivenSource
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -47,6 +49,20 @@ def test_sheets_say_where_the_layout_was_read_and_map_only_labelled_classes(name
     for field in ("read_at", "layout", "columns", "absent_means", "known_defects", "deidentification"):
         assert sheet.raw.get(field), field
     assert sheet.raw["absent_means"] in ("negative", "not_mentioned")
+
+
+def test_what_an_adapter_does_not_say_its_source_does_not_have(tmp_path):
+    source = GivenSource()
+    assert (source.facts(tmp_path), source.labels(tmp_path), source.reports(tmp_path)) == (None, None, None)
+    assert source.boxes(tmp_path).table.equals(BOX_SCHEMA.empty_table())
+    assert (source.box_frame_px, source.box_origin) == (None, None)
+
+
+@pytest.mark.parametrize("name", registry.registered())
+def test_a_source_with_boxes_says_whose_they_are(name):
+    source = registry.source(name)
+    has_boxes = "boxes" in vars(type(source))
+    assert has_boxes == (source.box_origin is not None)
 
 
 def test_unknown_source_names_the_others():
