@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.errors import BadRecipe, UnknownName
 
 DETECTORS_DIR = Path(__file__).parent / "detectors"
@@ -103,7 +104,7 @@ def load_config(name_or_path: str | Path = "small") -> DetectorConfig:
         if not path.is_file():
             raise UnknownName(f"the detector {str(name_or_path)!r}", accepted=", ".join(detector_names()))
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadRecipe(f"the detector's file cannot be read ({error.strerror})", do="check the path") from error
     except (yaml.YAMLError, UnicodeDecodeError):

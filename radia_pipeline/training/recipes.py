@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, UnknownName
 from radia_pipeline.training.recipe_schema import Recipe
@@ -109,7 +110,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise BadRecipe(f"Recipe {path.name} extends itself", do="remove one extends")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
