@@ -1,27 +1,25 @@
 """Report files that a person hands to ``radia label``: JSON lines or CSV -> (id, text) pairs.
 
-Belongs here: encodings, delimiters, column names and clear errors. Does not belong here: deliveries of a source
-(``sources``). Messages name lines, never content.
+Belongs here: encodings, column names and errors that name the line: what a person hands over is refused rather than
+mended. Does not belong here: deliveries of a source and how CSV is parsed (``sources``). Messages name lines, never
+content.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from radia_pipeline.errors import BadTable
 from radia_pipeline.reports.french import FRENCH
+from radia_pipeline.sources.delivered_tables import TextTable, parse_table
 
 ID_COLUMNS = ("id", "study_id", "study_instance_uid", "report_id", "studyinstanceuid")
 TEXT_COLUMNS = ("text", "report", "report_text")
-_DELIMITERS = (",", ";", "\t")
 _REMEDY = "save it as UTF-8 (for a Windows file: iconv -f cp1252 -t utf-8 IN > OUT)"
-_FIELD_LIMIT = 10_000_000
 
 
 def read_report_file(path: Path | str, *, encoding: str | None = None) -> list[tuple[str, str]]:
@@ -82,13 +80,17 @@ def _text_columns() -> tuple[str, ...]:
     return (*TEXT_COLUMNS, *FRENCH.content("words.yaml")["text_columns"])
 
 
-def _column(names: list[str], wanted: tuple[str, ...], role: str) -> str:
-    by_name = {name.strip().lower(): name for name in names if name}
+def _key(names: Iterable[str], wanted: tuple[str, ...], role: str) -> str:
+    by_name = {name.strip().lower(): name for name in names}
     for name in wanted:
         if name in by_name:
             return by_name[name]
-    raise BadTable(
-        f"There is no {role} column among {len(names)} columns",
+    raise _without(role, len(by_name), wanted)
+
+
+def _without(role: str, count: int, wanted: tuple[str, ...]) -> BadTable:
+    return BadTable(
+        f"There is no {role} column among {count} columns",
         accepted=f"one of {', '.join(wanted)}",
         do="name the column in the first line (or the key in every JSON line)",
     )
@@ -119,34 +121,30 @@ def _parse(text: str, line: int) -> object:
 def _record(record: object, line: int) -> tuple[str, str]:
     if not isinstance(record, dict):
         raise BadTable(f"Line {line} is not a JSON object", accepted='{"id": …, "text": …} per line')
-    names = [str(name) for name in record]
-    report_id, text = record[_column(names, ID_COLUMNS, "id")], record[_column(names, _text_columns(), "text")]
+    report_id, text = record[_key(record, ID_COLUMNS, "id")], record[_key(record, _text_columns(), "text")]
     if text is not None and not isinstance(text, str):
         raise BadTable(f"The text of line {line} is not a string", accepted="a string, empty or null for no text")
     return "" if report_id is None else str(report_id).strip(), text or ""
 
 
 def _csv(text: str) -> Iterator[tuple[int, str, str]]:
-    header = text.split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=header.count)
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = list(reader.fieldnames or [])
-    id_column, text_column = _column(names, ID_COLUMNS, "id"), _column(names, _text_columns(), "text")
-    before = 1
-    while True:
-        line, before = before + 1, before
-        try:
-            row = next(reader, None)
-        except csv.Error:
-            raise BadTable(f"Line {line} cannot be parsed", accepted="CSV with quoted texts") from None
-        if row is None:
-            return
-        before = reader.line_num
-        if None in row:
-            raise BadTable(
-                f"Line {line} has more fields than the header",
-                accepted=f"fields separated by {delimiter!r}, texts in double quotes",
-                do="put the text between double quotes",
-            )
-        yield line, (row[id_column] or "").strip(), row[text_column] or ""
+    """Yield the rows of a table; one that holds more fields than the header would lose a part of its text."""
+    table = parse_table(text, "The report file")
+    id_at, text_at = _position(table, ID_COLUMNS, "id"), _position(table, _text_columns(), "text")
+    if table.long_lines:
+        raise BadTable(
+            f"Line {table.long_lines[0]} has more fields than the header",
+            accepted=f"fields separated by {table.delimiter!r}, texts in double quotes",
+            do="put the text between double quotes",
+        )
+    for line, row in zip(table.lines, table.rows, strict=True):
+        yield line, row[id_at].strip(), row[text_at]
+
+
+def _position(table: TextTable, wanted: tuple[str, ...], role: str) -> int:
+    found = table.position(*wanted)
+    if found is None:
+        raise _without(role, len(table.header), wanted)
+    if table.header.count(table.header[found]) > 1:
+        raise BadTable(f"The {role} column stands twice", accepted="each column once", do="rename or remove one")
+    return found

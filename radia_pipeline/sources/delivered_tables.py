@@ -1,7 +1,8 @@
-"""Reading the CSV files of a delivery as they come: gz, BOM, comma, semicolon or tab, UTF-8 or cp1252, ragged rows.
+"""The one reader of CSV that comes from elsewhere: gz, BOM, comma, semicolon or tab, UTF-8 or cp1252, ragged rows.
 
-Knows nothing of any dataset. Values stay text; what a column means is the adapter's business. Messages name a table by
-its published file name and a line number, never by a value.
+Knows nothing of any dataset. Values stay text; what a column means is the adapter's business, and how strict to be its
+reader's: a table says on which lines its rows begin and which are too long. Messages name a table by its published file
+name and a line number, never by a value.
 """
 
 from __future__ import annotations
@@ -24,11 +25,18 @@ _LONGEST_FIELD = 1 << 24
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of text columns. ``lines``: the line of the file on which each row ends, for messages."""
+    """A table of text columns, every row as wide as the header.
+
+    ``lines``: the line of the file on which each row begins. ``long_lines``: those of rows that held more than the
+    header names. ``delimiter``: what separates the fields.
+    """
 
     name: str
     header: tuple[str, ...]
     rows: list[list[str]]
+    lines: list[int]
+    delimiter: str
+    long_lines: list[int] = field(default_factory=list)
     problems: Counter = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -106,41 +114,55 @@ def _delimiter_of(first_line: str) -> str:
     return max(_DELIMITERS, key=first_line.count)
 
 
-def _fitted(row: list[str], width: int, problems: Counter) -> list[str]:
-    """Pad or cut a ragged row to the header's width, counting it; trailing empty fields are no problem."""
-    if len(row) < width:
-        problems["short_rows"] += 1
-        return row + [""] * (width - len(row))
-    if any(value.strip() for value in row[width:]):
-        problems["long_rows"] += 1
-    return row[:width]
-
-
 def read_table(path: Path, *, width: int | None = None) -> TextTable:
     """Read one delivered CSV. ``width``: how many columns the rows have where the header has empty ones more.
 
-    Raises BadTable where there is no header, or where a quote is never closed (with the line at which it opens).
+    Raises BadTable where there is no header, or where a field is longer than any report, as an unclosed quote makes it
+    (with the line on which its row begins).
     """
     text, encoding = _text_of(path)
-    problems: Counter = Counter()
-    if encoding != "utf-8-sig":
-        problems[f"read_as_{encoding.replace('-', '_')}"] += 1
-    first_line = text.split("\n", 1)[0]
-    if not first_line.strip():
+    if not text.split("\n", 1)[0].strip():
         raise BadTable(f"{path.name} has no header line", do="export the table again")
+    table = parse_table(text, path.name, width=width)
+    if encoding != "utf-8-sig":
+        table.problems[f"read_as_{encoding.replace('-', '_')}"] += 1
+    return table
+
+
+def parse_table(text: str, name: str, *, width: int | None = None) -> TextTable:
+    """Return the table that stands in ``text``; a text without a first line has no columns. ``name``: for messages.
+
+    Rows of empty fields are left out. A row that is shorter or longer than the header is padded or cut and counted;
+    empty fields beyond the header are no problem. Raises BadTable as ``read_table`` does.
+    """
     csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter_of(first_line))
-    header = [name.strip() for name in next(reader)][:width]
-    rows = []
+    delimiter = _delimiter_of(text.split("\n", 1)[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    table, begins = None, 1
     try:
+        header = [column.strip() for column in next(reader, [])][:width]
+        table = TextTable(name, tuple(header), [], [], delimiter)
+        begins = reader.line_num + 1
         for row in reader:
             if any(row):
-                rows.append(row if len(row) == len(header) else _fitted(row, len(header), problems))
+                table.lines.append(begins)
+                table.rows.append(row if len(row) == len(header) else _fitted(row, table))
+            begins = reader.line_num + 1
     except csv.Error:
-        raise BadTable(
-            f"{path.name} cannot be parsed at line {reader.line_num}", do="mend the quotes on that line"
-        ) from None
-    return TextTable(path.name, tuple(header), rows, problems)
+        raise BadTable(f"{name} cannot be parsed at line {begins}", do="mend the quotes on that line") from None
+    return table
+
+
+def _fitted(row: list[str], table: TextTable) -> list[str]:
+    """Pad or cut the table's newest row to the header's width and count it."""
+    width = len(table.header)
+    if len(row) < width:
+        table.problems["short_rows"] += 1
+        return row + [""] * (width - len(row))
+    if any(value.strip() for value in row[width:]):
+        table.problems["long_rows"] += 1
+        table.long_lines.append(table.lines[-1])
+    return row[:width]
 
 
 def header_of(path: Path) -> list[str]:

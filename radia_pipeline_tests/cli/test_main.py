@@ -190,3 +190,10 @@ def test_labels_come_as_json_lines_from_standard_input(capsys, tmp_path):
     assert first["labels"] == {"Cardiomegaly": 1, "Pneumothorax": 0, "No Finding": 0}
     assert first["mentions"]
     assert (second["id"], second["labels"]) == ("2", {})
+
+
+def test_labels_of_a_file_in_another_encoding_come_where_it_is_named(capsys, tmp_path):
+    (tmp_path / "r.csv").write_bytes("id;text\n1;Œdème pulmonaire.\n".encode("cp1252"))
+    assert call(capsys, "label", "r.csv")[0] == 2
+    code, out, _ = call(capsys, "label", "r.csv", "--encoding", "cp1252")
+    assert (code, json.loads(out)["labels"]["Edema"]) == (0, 1)

@@ -18,8 +18,9 @@ ROWS = [("a1", "Pas d'épanchement."), ("a2", "")]
         'study_instance_uid,patient_id,report\na1,p,"Pas d\'épanchement."\na2,p,""\n',
         '{"id": "a1", "text": "Pas d\'épanchement."}\n\n{"id": "a2", "text": null}\n',
         "\ufeffID;Rapport\r\na1;Pas d'épanchement.\r\na2;\r\n",
+        "id;text;\na1;Pas d'épanchement.;\n;;\na2;;;\n",
     ],
-    ids=["comma", "semicolon", "delivery", "json lines", "windows with mark"],
+    ids=["comma", "semicolon", "delivery", "json lines", "windows with mark", "empty fields of a spreadsheet"],
 )
 def test_accepted_layouts(tmp_path, content):
     path = tmp_path / "reports"
@@ -42,10 +43,23 @@ def test_a_text_may_hold_lines_and_delimiters(tmp_path):
         ("id,text\nx,a\ny,épanchement\n".encode("cp1252"), "Line 3 holds bytes that are not UTF-8"),
         (b'{"id": 1, "text": "a"}\n{oops\n', "Line 2 is not JSON"),
         (b"id,text\nx,a,b\n", "Line 2 has more fields"),
+        (b'id,text\n\nx,"a\nb"\ny,a,b\n', "Line 5 has more fields"),
+        (b"id,text,text\nx,a,b\n", "text column stands twice"),
         (b"id,text\n,a\n", "Line 2 has no id"),
         (b"", "no id column"),
     ],
-    ids=["no id", "no text", "repeated", "cp1252", "json", "fields", "empty id", "empty file"],
+    ids=[
+        "no id",
+        "no text",
+        "repeated",
+        "cp1252",
+        "json",
+        "fields",
+        "later fields",
+        "twice",
+        "empty id",
+        "empty file",
+    ],
 )
 def test_errors_name_the_line_and_say_what_to_do(tmp_path, content, words):
     path = tmp_path / "reports"

@@ -136,6 +136,22 @@ def test_a_broken_gzip_and_an_empty_file_are_refused(tmp_path):
             read_table(path)
 
 
+def test_a_table_says_on_which_lines_its_rows_begin_and_which_hold_too_much(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a;b\n1;"two\nlines"\n\n;\n3;4;5\n6\n7;8;\n', encoding="utf-8")
+    table = read_table(path)
+    assert table.rows == [["1", "two\nlines"], ["3", "4"], ["6", ""], ["7", "8"]]
+    assert (table.lines, table.long_lines, table.delimiter) == ([2, 6, 7, 8], [6], ";")
+    assert table.problems == {"long_rows": 1, "short_rows": 1}
+
+
+def test_a_field_that_swallows_the_rest_is_named_by_the_line_on_which_its_row_begins(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,2\n3,"' + "open\n" * (1 << 22), encoding="utf-8")
+    with pytest.raises(BadTable, match=r"t\.csv cannot be parsed at line 3"):
+        read_table(path)
+
+
 def test_nih_absent_is_negative_and_fibrosis_is_neither_normal_nor_positive(tmp_path):
     source = nih(tmp_path, "00000001_000.png,Fibrosis,0,1,058Y,M,PA,2682,2749,0.143,0.143\n")
     values = said(source.labels(tmp_path))["00000001_000"]
