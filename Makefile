@@ -8,7 +8,7 @@ LAKE ?= .radia/demo
 PORT ?= 0
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo demo-small ui test test-full lint format bench lock clean
+.PHONY: help demo demo-small ui test test-full lint format generated bench lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ lint: $(READY) ## Check style
 format: $(READY) ## Put style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+generated: $(READY) ## Rewrite every file that is made from others: class lists, promises, schema, graph, pictures
+	$(BIN)/python -W ignore -m radia_pipeline_tests.generated
 
 test: lint ## Style and the quick tests (at most 10 minutes on 2 cores)
 	$(PYTEST) -m "not slow"

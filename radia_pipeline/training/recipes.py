@@ -6,7 +6,6 @@ Light on purpose (yaml and pydantic only): the Dagster code location lists recip
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from radia_pipeline.errors import BadRecipe, UnknownName
 from radia_pipeline.training.recipe_schema import Recipe
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
-SCHEMA_FILE = RECIPES_DIR / "recipe.schema.json"
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -86,12 +84,6 @@ def json_schema() -> dict[str, Any]:
     }
     schema["required"] = []
     return schema
-
-
-def write_json_schema(path: Path = SCHEMA_FILE) -> Path:
-    """Write the schema beside the recipes (a test compares the file with ``json_schema``)."""
-    path.write_text(json.dumps(json_schema(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return path
 
 
 def _locate(name_or_path: str | Path) -> Path:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.defs.build import build_defs
-from radia_pipeline.defs.instance import SETTINGS
 from radia_pipeline.defs.jobs import GROUP_JOBS
-from radia_pipeline.defs.picture import draw
 from radia_pipeline.defs.pipeline import as_error, make_plan
 from radia_pipeline.errors import BadTable, RunFailed, UnknownName
 from radia_pipeline.sources.registry import registered
 from radia_pipeline.training.recipes import recipe_names
-
-SNAPSHOT = Path(__file__).with_name("graph.txt")
-RECIPES = ("demo_linear", "demo_pcam")
+from radia_pipeline_tests.generated import RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +23,6 @@ def definitions(tmp_path_factory):
 @pytest.fixture(scope="module")
 def graph(definitions):
     return definitions.resolve_asset_graph()
-
-
-def describe(graph) -> str:
-    """Return one line an asset: key, group, partitions, what it is made from."""
-    lines = []
-    for key in sorted(graph.get_all_asset_keys()):
-        node = graph.get(key)
-        split = "by source" if node.partitions_def else "whole"
-        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys)) or "-"
-        lines.append(f"{key.to_user_string():24} {node.group_name:13} {split:10} {parents}")
-    return "\n".join(lines) + "\n"
-
-
-def test_the_graph_is_as_the_snapshot_says(graph):
-    """After a wanted change: write ``describe(graph)`` to graph.txt and read the difference."""
-    assert describe(graph) == SNAPSHOT.read_text(encoding="utf-8")
 
 
 def test_the_definitions_load(definitions):
@@ -106,14 +84,3 @@ def test_until_makes_an_asset_and_what_it_needs_and_nothing_else(definitions):
 def test_a_step_failure_keeps_its_kind():
     assert isinstance(as_error("BadTable: reports.csv lacks a column."), BadTable)
     assert isinstance(as_error("SystemExit: odd"), RunFailed)
-
-
-def test_the_root_settings_are_those_of_every_lake():
-    root = Path(__file__).resolve().parents[2] / "dagster.yaml"
-    assert root.read_text(encoding="utf-8") == SETTINGS.format(base=".radia/lake.history/dagster")
-
-
-def test_the_picture_in_the_readme_is_drawn_from_the_graph(definitions):
-    """After a change of the graph: ``python -m radia_pipeline.defs.picture docs/graph.svg``, and look at it."""
-    drawn = Path(__file__).resolve().parents[2] / "docs" / "graph.svg"
-    assert draw(definitions) == drawn.read_text(encoding="utf-8")

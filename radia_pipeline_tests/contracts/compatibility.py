@@ -1,4 +1,7 @@
-"""Which changes of a contract break its readers, and whether the version says so (semantic versioning)."""
+"""Which changes of a contract break its readers, and whether the version says so (semantic versioning).
+
+What was promised is kept in ``promises.json``, which ``make generated`` brings up to date.
+"""
 
 from __future__ import annotations
 
