@@ -37,8 +37,8 @@ _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 class Container:
     """A parsed DICOM file. ``dataset`` lacks the pixel element; ``fragments`` is None for native pixels.
 
-    ``pixels``: native bytes, or the joined fragments of the only frame. ``preamble`` and ``padding`` are kept for the
-    audit, since text can hide in them.
+    ``pixels``: native bytes, or the joined fragments of the only frame. ``preamble`` and ``trailing`` are kept for
+    the audit, since text can hide in them.
     """
 
     meta: Dataset

@@ -1,7 +1,7 @@
 """Is this DICOM de-identified? An auditor, not an anonymizer: it changes nothing and fails closed.
 
-Each finding names tag and rule and never a value. The table of the standard and the site's choices are in ``policy``;
-text inside the pixels is ``ocr``'s question.
+Each finding names tag and rule and never a value. The table of the standard is in ``profile``, the site's choices
+are in ``policy``; text inside the pixels is the question of ``prints``.
 
 Values are judged as raw bytes, one character per byte, so that no character set, however wrong, hides one.
 """
@@ -22,7 +22,8 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
-from radia_pipeline.privacy.policy import Policy, policy_of, profile_row
+from radia_pipeline.privacy.policy import Policy, policy_of
+from radia_pipeline.privacy.profile import profile_row
 from radia_pipeline.privacy.reasons import Refusal
 
 _TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})

@@ -1,13 +1,12 @@
-"""What a site's de-identified headers may hold: PS3.15 Table E.1-1 joined with the site's own sheet.
+"""What a site's de-identified deliveries may hold: PS3.15 Table E.1-1 joined with the site's own sheet.
 
 ``ps315_table_e1_1.csv`` is the standard's table as data (tag, action of the basic profile, options). The site's choices
 stand in ``data_contracts/sources/<source>_deid.yaml``; a source without that file gets the basic profile and no option.
-The rules that use a policy are in ``audit``.
+Does not belong here: the rules that ask a policy (``header``, ``prints``, ``text``).
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -20,36 +19,19 @@ from pydicom.datadict import tag_for_keyword
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable, UnknownName
+from radia_pipeline.privacy.letters import fold
+from radia_pipeline.privacy.profile import OPTIONS, TABLE
 
+_EXAM_DATES = ("allow_with_exam", "refuse")
+_PHYSICIANS = ("refuse", "allow")
 _ABOUT_REPORTS = ("reports", "version")
 """What the gate of headers and pixels does not read: a change there makes no file looked at again."""
-_TABLE = Path(__file__).with_name("ps315_table_e1_1.csv")
-_OPTIONS = (
-    "uids",
-    "device",
-    "institution",
-    "patient_characteristics",
-    "full_dates",
-    "modified_dates",
-    "clean_descriptions",
-)
-
-
-@dataclass(frozen=True)
-class ProfileRow:
-    """One row of Table E.1-1: the basic profile's action and what each option makes of it (K keep, C clean)."""
-
-    name: str
-    basic: str
-    options: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Policy:
     """What a site declares. ``options``: retained options of PS3.15 E.3. Patterns are compared with whole values."""
 
-    source: str
-    version: str = "basic"
     options: frozenset[str] = frozenset()
     patient: re.Pattern[str] | None = None
     uid_roots: tuple[str, ...] = ()
@@ -82,45 +64,17 @@ def reads_pixels(source: str, mode: str) -> bool:
 
 
 @cache
-def profile_table() -> dict[int, ProfileRow]:
-    """Return Table E.1-1 by tag number; the repeating groups 50xx and 60xx are handled by ``profile_row``."""
-    rows = {}
-    with _TABLE.open(encoding="utf-8", newline="") as handle:
-        for line in csv.DictReader(handle):
-            match = re.fullmatch(r"\(([0-9A-F]{4}),([0-9A-F]{4})\)", line["tag"].upper())
-            if match:
-                options = {name: line[name] for name in _OPTIONS if line[name]}
-                rows[int(match[1] + match[2], 16)] = ProfileRow(line["name"], line["basic"], options)
-    return rows
-
-
-def profile_row(tag: int) -> ProfileRow | None:
-    """Return the row of Table E.1-1 that covers a tag, None where the table does not name it."""
-    row = profile_table().get(tag)
-    if row is not None:
-        return row
-    group, element = tag >> 16, tag & 0xFFFF
-    if group & 0xFF00 == 0x5000:
-        return ProfileRow("Curve Data", "X", {})
-    if group & 0xFF00 == 0x6000 and element in (0x3000, 0x4000):
-        return ProfileRow("Overlay Data or Comments", "X", {})
-    return None
-
-
-@cache
 def policy_of(source: str) -> Policy:
     """Return the policy of a source; raises BadTable where its file names an unknown option or keyword."""
     path = contracts_root() / "sources" / f"{source}_deid.yaml"
     if not path.exists():
-        return Policy(source=source, fingerprint=_digest({}))
+        return Policy(fingerprint=_digest({}))
     raw = read_yaml(path)
     pseudonym = raw.get("pseudonym") or {}
-    unknown = set(raw.get("options") or {}) - set(_OPTIONS)
+    unknown = set(raw.get("options") or {}) - set(OPTIONS)
     if unknown:
-        raise BadTable(f"{path.name} names unknown options", accepted=", ".join(_OPTIONS))
+        raise BadTable(f"{path.name} names unknown options", accepted=", ".join(OPTIONS))
     return Policy(
-        source=source,
-        version=str(raw.get("version", "1")),
         options=frozenset(name for name, kept in (raw.get("options") or {}).items() if kept),
         patient=_pattern(pseudonym["patient"], path) if pseudonym.get("patient") else None,
         uid_roots=tuple(pseudonym.get("uid_roots") or ()),
@@ -135,6 +89,38 @@ def policy_of(source: str) -> Policy:
         words=frozenset(word for line in raw.get("words") or () for word in str(line).lower().split()),
         ocr_allowed=frozenset(str(word).upper() for line in raw.get("ocr_allowed") or () for word in str(line).split()),
         fingerprint=_digest({name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}),
+    )
+
+
+@dataclass(frozen=True)
+class ReportPolicy:
+    """What a site declares for its reports; without a declaration everything is refused that names a person.
+
+    ``exam_dates``: whether a full date may stand in a sentence about an examination. ``eponyms``: names of signs,
+    diseases and devices, without accents and case.
+    """
+
+    exam_dates: str = "allow_with_exam"
+    physicians: str = "refuse"
+    eponyms: frozenset[str] = field(default_factory=frozenset)
+    patient: re.Pattern[str] | None = None
+
+
+@cache
+def report_policy_of(source: str) -> ReportPolicy:
+    """Return what a source's sheet declares; raises BadTable where it holds a word that is no choice."""
+    path = contracts_root() / "sources" / f"{source}_deid.yaml"
+    raw = read_yaml(path) if path.exists() else {}
+    said = raw.get("reports") or {}
+    for key, choices in (("exam_dates", _EXAM_DATES), ("physicians", _PHYSICIANS)):
+        if said.get(key, choices[0]) not in choices:
+            raise BadTable(f"{path.name} holds an unknown choice for reports.{key}", accepted=", ".join(choices))
+    pattern = (raw.get("pseudonym") or {}).get("patient")
+    return ReportPolicy(
+        exam_dates=said.get("exam_dates", _EXAM_DATES[0]),
+        physicians=said.get("physicians", _PHYSICIANS[0]),
+        eponyms=frozenset(fold(word) for line in said.get("eponyms") or () for word in str(line).split()),
+        patient=_pattern(pattern, path) if pattern else None,
     )
 
 
@@ -159,5 +145,5 @@ def _pattern(text: str, path: Path) -> re.Pattern[str]:
 
 def _digest(raw: object) -> str:
     """Fingerprint the choices, so that a changed policy makes ingest look at every file again."""
-    content = json.dumps(raw, sort_keys=True, default=str).encode() + _TABLE.read_bytes()
+    content = json.dumps(raw, sort_keys=True, default=str).encode() + TABLE.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Text that is burned into the pixels, read by Tesseract through its command line.
 
-The header's text is ``audit``'s question.
+The header's text is the question of ``header``.
 
 Only regions that ``text_regions`` proposes are read, all of one picture in one call. Marks of the trade (L, R,
 PORTABLE, …) are allowed by list; what was read never leaves this module.
@@ -18,6 +18,7 @@ import numpy as np
 
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.letters import edit_distance
 from radia_pipeline.privacy.reasons import Refusal
 from radia_pipeline.privacy.text_regions import BORDER_SHARE, Region, evened, has_letters, ink, text_regions
 
@@ -152,7 +153,7 @@ def _is_allowed(word: str, allowed: frozenset[str]) -> bool:
     if word in allowed or any(word in other for other in allowed if len(other) > len(word) >= 3):
         return True
     return any(
-        _distance(part, other) <= len(other) // 4
+        edit_distance(part, other, swaps=False) <= len(other) // 4
         for other in allowed if len(other) >= 4
         for part in _parts(word, len(other))
     )  # fmt: skip
@@ -163,13 +164,3 @@ def _parts(word: str, length: int) -> Iterator[str]:
     yield word
     if _LONG <= length < len(word) <= length + 4:
         yield from (word[at : at + length] for at in range(len(word) - length + 1))
-
-
-def _distance(a: str, b: str) -> int:
-    """Return the edit distance of two words."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        corner, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (x != y))
-    return row[-1]

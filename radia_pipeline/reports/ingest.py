@@ -15,7 +15,8 @@ from pathlib import Path
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy.text import Breach, breaches, report_policy_of
+from radia_pipeline.privacy.policy import report_policy_of
+from radia_pipeline.privacy.text import Breach, breaches
 from radia_pipeline.sources.base import Source
 
 JOINT = "\n\n"

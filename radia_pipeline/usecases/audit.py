@@ -16,8 +16,8 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.privacy import container, prints
 from radia_pipeline.privacy.header import audit_file
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
-from radia_pipeline.privacy.policy import reads_pixels
-from radia_pipeline.privacy.text import breaches, report_policy_of
+from radia_pipeline.privacy.policy import reads_pixels, report_policy_of
+from radia_pipeline.privacy.text import breaches
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
 
 _TABLE_SUFFIXES = (".csv", ".csv.gz")

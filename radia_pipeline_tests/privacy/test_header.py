@@ -12,7 +12,8 @@ from pydicom.tag import Tag
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import parse
 from radia_pipeline.privacy.header import audit, audit_file
-from radia_pipeline.privacy.policy import policy_of, profile_table
+from radia_pipeline.privacy.policy import policy_of
+from radia_pipeline.privacy.profile import profile_table
 from radia_pipeline_tests.dicom import files
 
 POLICY = policy_of("ccsmtl")

@@ -12,7 +12,8 @@ import pytest
 
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy.text import ReportPolicy, breaches, report_policy_of
+from radia_pipeline.privacy.policy import ReportPolicy, report_policy_of
+from radia_pipeline.privacy.text import breaches
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
 from radia_pipeline_tests.phantom.samples import sample_reports

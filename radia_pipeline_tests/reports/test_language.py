@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from radia_pipeline.reports.kinds import KINDS, TRAITS
 from radia_pipeline.reports.language import FILES, Words
 from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.words import TOKEN, plain
+from radia_pipeline_tests.literals import literals
 from radia_pipeline_tests.reports.readings import kept, readings
 
 READER = Path(reports.__file__).parent
@@ -50,15 +50,6 @@ def french_words() -> set[str]:
     forms = [form for rule in lexicon["rules"] + cues["rules"] for form in rule["forms"]]
     listed = [cues["remarks"], sections, {key: said for key, said in words.items() if key != "real_words"}]
     return {word for text in (*forms, *strings(listed)) for word in words_in(text)}
-
-
-def literals(source: str) -> Iterator[str]:
-    """Yield the string literals of a module that are no docstring."""
-    tree = ast.parse(source)
-    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-            yield node.value
 
 
 def french_in(source: str, french: set[str]) -> set[str]:
