@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAKE ?= .radia/demo
 PORT ?= 0
+UPGRADE ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: help demo demo-small ui test test-full lint format generated bench lock clean
@@ -46,9 +47,9 @@ test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk and
 bench: $(READY) ## Run the benchmarks, one after the other
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-lock: $(READY) ## Resolve the dependencies anew into requirements.lock (names no index host)
+lock: $(READY) ## Bring requirements.lock in line with pyproject.toml; newer versions: make lock UPGRADE=--upgrade
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --upgrade --no-emit-index-url --no-header --no-annotate -o requirements.lock
+	  $(UPGRADE) --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 clean: ## Delete the virtual environment and everything that runs have made
 	rm -rf $(VENV) .radia .pytest_cache .ruff_cache .hypothesis
