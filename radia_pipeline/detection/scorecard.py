@@ -26,7 +26,8 @@ from radia_pipeline.localisation.average_precision import MEAN, Reference, finit
 from radia_pipeline.localisation.boxes import Boxes
 
 THRESHOLDS = (0.3, 0.4, 0.5)
-DETECTOR, PSEUDO, PRIOR, RANDOM = "detector", "pseudo_boxes", "control: usual place", "control: random place"
+DETECTOR, PSEUDO = "detector", "pseudo_boxes"
+PRIOR, RANDOM = controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM]
 HEADLINE = "map@0.3"
 REPLICATES = 200
 """Enough for an interval's second digit; four models, three references and three thresholds share the time."""

@@ -17,6 +17,22 @@ from radia_pipeline.localisation.boxes import Boxes
 
 RANDOM, PRIOR, BLIND = "random", "prior", "prior_blind"
 CONTROLS = (RANDOM, PRIOR, BLIND)
+NAMES = {
+    RANDOM: "control: random place",
+    PRIOR: "control: usual place",
+    BLIND: "control: usual place, no model",
+}
+"""What people read; the detector's scorecard holds these names."""
+
+
+def shown_name(name: str) -> str:
+    """Return a set of boxes' name as people read it: a control's words, any other name as it is."""
+    return NAMES.get(name, name)
+
+
+def is_control(name: str) -> bool:
+    """Tell whether a set of boxes is a control, by its key or by its words."""
+    return name in NAMES or name in NAMES.values()
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.drawing.text import interval, table
+from radia_pipeline.evaluation.scorecard import CANDIDATE
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.pages.run_report_figures import CONTROL_NAMES
+from radia_pipeline.localisation import controls
 
-ORDER = ("detector", "pseudo_boxes", "control: usual place", "control: random place")
-CANDIDATE_RULE = "rule:"
-"""Prefix of the scorecard's rows for ways to combine members that were not chosen; the report shows them."""
+ORDER = ("detector", "pseudo_boxes", controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM])
+"""The detector's rows from the top."""
 
 
 def source_counts(lake: Lake, source: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: st
     """Return mean figures with intervals of every model on whole pools, all sources together."""
     figures: dict[str, dict[str, Any]] = {}
     for row in lake.read("scorecard").to_pylist():
-        if row["model"].startswith(CANDIDATE_RULE):
+        if row["model"].startswith(CANDIDATE):  # ways to combine members that were not chosen; the report shows them
             continue
         if (row["source"], row["pool"], row["view"], row["class"]) == ("all", pool, "pool", "mean") and row[
             "metric"
@@ -104,7 +104,7 @@ def as_text(summary: dict[str, Any]) -> str:
         )
     if summary.get("saliency_benchmark"):
         rows = [
-            [r["recipe"], CONTROL_NAMES.get(r["method"], r["method"]), _shown(r), r["boxes"]]
+            [r["recipe"], controls.shown_name(r["method"]), _shown(r), r["boxes"]]
             for r in summary["saliency_benchmark"]
         ]
         parts.append(
@@ -115,10 +115,7 @@ def as_text(summary: dict[str, Any]) -> str:
     if summary.get("detector_scorecard"):
         parts.append(_detector_text(summary["detector_scorecard"]))
     if summary.get("truth"):
-        rows = [
-            [CONTROL_NAMES.get(r["boxes_of"], r["boxes_of"]), r["pool"], _shown(r), r["boxes"]]
-            for r in summary["truth"]
-        ]
+        rows = [[controls.shown_name(r["boxes_of"]), r["pool"], _shown(r), r["boxes"]] for r in summary["truth"]]
         parts.append(
             "Against the phantom's true boxes, mAP@.3\n" + table(["boxes of", "pool", "mAP@.3", "true boxes"], rows)
         )
