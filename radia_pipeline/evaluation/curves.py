@@ -6,6 +6,9 @@ import numpy as np
 
 from radia_pipeline.evaluation.metrics import ECE_BINS, Ranked, blocks
 
+Z95 = 1.959964
+"""Standard normal deviate of a two-sided interval of 95 %."""
+
 
 def roc_points(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (false positive rate, true positive rate), from (0, 0) to (1, 1); equal scores are one step. Empty without
@@ -31,12 +34,36 @@ def reliability_points(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (mean probability, share of positives, studies) of each equal-width bin that holds a study."""
     ranked = Ranked.of(probability, label)
-    place = np.minimum((np.clip(ranked.score, 0, 1) * bins).astype(int), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    held = count > 0
+    count, held, place = _binned(ranked, bins)
     mean = np.bincount(place, weights=ranked.score, minlength=bins)[held] / count[held]
     share = np.bincount(place, weights=ranked.positive.astype(float), minlength=bins)[held] / count[held]
     return mean, share, count[held]
+
+
+def reliability_interval(
+    probability: np.ndarray, label: np.ndarray, group: np.ndarray, bins: int = ECE_BINS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (low, high) of the share of positives in each bin of ``reliability_points``: Wilson's interval of 95 %.
+
+    ``group`` (n,): whose the studies are; a bin counts for as many as it has groups, and with one group has NaN.
+    """
+    ranked = Ranked.of(probability, label)
+    _, held, place = _binned(ranked, bins)
+    _, share, _ = reliability_points(probability, label, bins)
+    groups = np.asarray(group)[ranked.order]
+    n = np.array([len(np.unique(groups[place == number])) for number in np.flatnonzero(held)], dtype=float)
+    middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * np.sqrt(share * (1 - share) / n + (Z95 / (2 * n)) ** 2)
+    is_alone = n < 2
+    low, high = np.where(is_alone, np.nan, middle - half), np.where(is_alone, np.nan, middle + half)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+
+def _binned(ranked: Ranked, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return studies of each bin, which bins hold one, and each ranked study's bin."""
+    place = np.minimum((np.clip(ranked.score, 0, 1) * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    return count, count > 0, place
 
 
 def thinned(x: np.ndarray, y: np.ndarray, most: int = 160) -> tuple[np.ndarray, np.ndarray]:
@@ -45,3 +72,13 @@ def thinned(x: np.ndarray, y: np.ndarray, most: int = 160) -> tuple[np.ndarray, 
         return x, y
     keep = np.unique(np.r_[0, np.linspace(0, len(x) - 1, most).round().astype(int), len(x) - 1])
     return x[keep], y[keep]
+
+
+def stepped(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a curve of precision over recall as steps from recall 0: each precision holds back to the recall before.
+
+    That is the area that average precision sums; a straight line between its points would promise more. Points before
+    the first positive, which have no recall, are left out.
+    """
+    x, y = x[x > 0], y[x > 0]
+    return np.r_[0.0, np.repeat(x, 2)[:-1]], np.repeat(y, 2)
