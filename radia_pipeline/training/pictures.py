@@ -1,6 +1,7 @@
 """Pictures of a training: a batch exactly as the model sees it (pixels: it belongs in the lake's previews), and the
 model's answer to an empty image (nobody's pixels).
 
+What does not belong here: how pictures and captions are put on a sheet (``drawing.montage``).
 Legend: C channels, S side, 21 classes, h × w positions.
 """
 
@@ -12,15 +13,15 @@ import cv2
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.drawing.montage import Caption, Tile, empty_picture, fitted, montage
 from radia_pipeline.lake.atomic import write_bytes
 from radia_pipeline.training.inputs import normalisation
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.tasks import Batch
 
-TILE_PX, LINE_PX, STUDIES, WIDTH_PX, BORDER_PX = 192, 15, 16, 1600, 3
-MAP_TILE_PX, MAP_COLUMNS = 128, 7
-FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
-INK, TARGET, MUTED, EDGE, EMPTY = (230, 230, 230), (0, 220, 220), (150, 150, 150), (70, 70, 70), (40, 30, 30)
+TILE_PX, STUDIES = 192, 16
+MAP_TILE_PX, MAPS_PX = 128, 930
+"""A class's map, and the width of the sheet of all of them."""
 
 
 def save_batch_picture(batch: Batch, recipe: Recipe, path: Path, study_ids: np.ndarray | None = None) -> Path:
@@ -29,16 +30,8 @@ def save_batch_picture(batch: Batch, recipe: Recipe, path: Path, study_ids: np.n
     ``study_ids``: keyed ids by study number; their first digits let a person find the study in the manifest.
     """
     shown = min(STUDIES, len(batch.images))
-    studies = [_study(batch, study, recipe, study_ids) for study in range(shown)]
-    columns = max(1, WIDTH_PX // studies[0].shape[1])
-    height = max(tile.shape[0] for tile in studies)
-    tiles = [cv2.copyMakeBorder(tile, 0, height - tile.shape[0], 0, 0, cv2.BORDER_CONSTANT) for tile in studies]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    body = np.vstack(rows)
-    write_bytes(
-        path, cv2.imencode(".png", np.vstack([_text(_heading(batch, recipe), body.shape[1], INK), body]))[1].tobytes()
-    )
+    tiles = [Tile(_views(batch, study, recipe), _captions(batch, study, study_ids)) for study in range(shown)]
+    write_bytes(path, montage(tiles, heading=_heading(batch, recipe)))
     return path
 
 
@@ -47,19 +40,19 @@ def save_empty_picture(probabilities: dict[str, float], maps: np.ndarray, recipe
 
     Colours from blue (sigmoid 0) to yellow (1): what is bright here, the model sees without evidence.
     """
-    tiles = []
-    for name, plane in zip(probabilities, maps):
-        level = (255 / (1 + np.exp(-plane.astype(np.float64)))).astype(np.uint8)
-        tile = cv2.resize(level, (MAP_TILE_PX, MAP_TILE_PX), interpolation=cv2.INTER_NEAREST)
-        caption = _text([name[:20], f"P {probabilities[name]:.3f}"], MAP_TILE_PX + 2 * BORDER_PX, INK)
-        coloured = cv2.applyColorMap(tile, cv2.COLORMAP_CIVIDIS)
-        tiles.append(np.vstack([_framed(coloured), caption]))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % MAP_COLUMNS)
-    rows = [np.hstack(tiles[start : start + MAP_COLUMNS]) for start in range(0, len(tiles), MAP_COLUMNS)]
-    body = np.vstack(rows)
+    tiles = [
+        Tile([fitted(_coloured(plane), MAP_TILE_PX)], [(name, "plain"), (f"P {probabilities[name]:.3f}", "plain")])
+        for name, plane in zip(probabilities, maps)
+    ]
     heading = [f"{recipe.name}: the answer to an empty image. Maps: sigmoid of the head's logits, blue 0, yellow 1"]
-    write_bytes(path, cv2.imencode(".png", np.vstack([_text(heading, body.shape[1], INK), body]))[1].tobytes())
+    write_bytes(path, montage(tiles, heading=heading, width_px=MAPS_PX))
     return path
+
+
+def _coloured(plane: np.ndarray) -> np.ndarray:
+    """Return a map of logits (h, w) as colours (h, w, 3)."""
+    level = (255 / (1 + np.exp(-plane.astype(np.float64)))).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_CIVIDIS), cv2.COLOR_BGR2RGB)
 
 
 def _heading(batch: Batch, recipe: Recipe) -> list[str]:
@@ -75,66 +68,35 @@ def _heading(batch: Batch, recipe: Recipe) -> list[str]:
     ]
 
 
-def _study(batch: Batch, study: int, recipe: Recipe, study_ids: np.ndarray | None) -> np.ndarray:
-    """One study: its views side by side, its id, its targets and what is masked beneath."""
-    mean, deviation = normalisation(recipe.input)
-    views = []
-    for slot in range(batch.present.shape[1]):
-        if batch.present[study, slot]:
-            tensor = batch.images[study, slot].numpy()
-            views.append(_framed(_tile(tensor * deviation[:, None, None] + mean[:, None, None])))
-        else:
-            views.append(_framed(_empty_tile()))
-    picture = np.hstack(views)
-    width = picture.shape[1]
+def _views(batch: Batch, study: int, recipe: Recipe) -> list[np.ndarray]:
+    """Return a study's views as the tensor holds them; a place without a view says so."""
+    mean, deviation = (part[:, None, None] for part in normalisation(recipe.input))
+    return [
+        _picture(batch.images[study, slot].numpy() * deviation + mean)
+        if batch.present[study, slot]
+        else empty_picture("no view", TILE_PX)
+        for slot in range(batch.present.shape[1])
+    ]
+
+
+def _picture(planes: np.ndarray) -> np.ndarray:
+    """(C, S, S) in 0..1 -> uint8 at the tile's size; three channels are shown as colours, the first of them blue."""
+    shown = (np.clip(planes, 0, 1) * 255).astype(np.uint8)
+    return fitted(shown[0] if len(shown) == 1 else shown[::-1].transpose(1, 2, 0), TILE_PX)
+
+
+def _captions(batch: Batch, study: int, study_ids: np.ndarray | None) -> list[Caption]:
+    """Return a study's id, its targets and what is masked."""
+    classes = vocabulary().classes
     words = [
         f"{name} {float(target):.2g}"
-        for name, target, kept in zip(vocabulary().classes, batch.targets[study], batch.mask[study])
+        for name, target, kept in zip(classes, batch.targets[study], batch.mask[study])
         if kept and target > 0
     ]
-    masked = [name for name, kept in zip(vocabulary().classes, batch.mask[study]) if not kept]
+    masked = [name for name, kept in zip(classes, batch.mask[study]) if not kept]
     identity = f"study {str(study_ids[int(batch.index[study])])[:8]}" if study_ids is not None else f"study {study}"
-    parts = [
-        _text([identity], width, MUTED),
-        _text(_wrapped(words or ["all targets 0"], width), width, TARGET),
-        _text(_wrapped(["masked: " + masked[0], *masked[1:]], width) if masked else ["nothing masked"], width, MUTED),
+    return [
+        (identity, "muted"),
+        (", ".join(words) or "all targets 0", "accent"),
+        (f"masked: {', '.join(masked)}" if masked else "nothing masked", "muted"),
     ]
-    return np.vstack([picture, *parts, np.zeros((LINE_PX // 2, width, 3), np.uint8)])
-
-
-def _tile(planes: np.ndarray) -> np.ndarray:
-    """(C, S, S) in 0..1 -> (TILE, TILE, 3) uint8; three channels are shown as colours."""
-    shown = np.clip(planes, 0, 1).transpose(1, 2, 0)
-    shown = np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown
-    enlarges = planes.shape[1] < TILE_PX
-    how = cv2.INTER_NEAREST if enlarges else cv2.INTER_AREA  # blur would hide what the model has to do with
-    return cv2.resize((shown * 255).astype(np.uint8), (TILE_PX, TILE_PX), interpolation=how)
-
-
-def _empty_tile() -> np.ndarray:
-    tile = np.full((TILE_PX, TILE_PX, 3), EMPTY, dtype=np.uint8)
-    return cv2.putText(tile, "no view", (64, TILE_PX // 2), FONT, 0.5, MUTED, 1, cv2.LINE_AA)
-
-
-def _framed(tile: np.ndarray) -> np.ndarray:
-    inner = tile[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] if tile.shape[0] == TILE_PX else tile
-    return cv2.copyMakeBorder(inner, *[BORDER_PX] * 4, cv2.BORDER_CONSTANT, value=EDGE)
-
-
-def _wrapped(words: list[str], width_px: int) -> list[str]:
-    """Join words with commas into lines that fit."""
-    lines, line = [], ""
-    for word in words:
-        longer = f"{line}, {word}" if line else word
-        if line and cv2.getTextSize(longer, FONT, FONT_SCALE, 1)[0][0] > width_px - 8:
-            lines.append(line + ",")
-            longer = word
-        line = longer
-    return [*lines, line]
-
-
-def _text(lines: list[str], width_px: int, colour: tuple[int, int, int]) -> np.ndarray:
-    strip = np.zeros((LINE_PX * len(lines) + 3, width_px, 3), dtype=np.uint8)
-    for number, line in enumerate(lines):
-        cv2.putText(strip, line, (4, 12 + LINE_PX * number), FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
-    return strip
