@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from radia_pipeline.defs.plots import pools_plot
-from radia_pipeline.defs.profile_plots import profile_plots
+from radia_pipeline.defs.plots import pools_plot, profile_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
 
@@ -43,7 +42,7 @@ def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
     return build(context.partition_key, radia.lake())
 
 
-@table_assets("data_profile", deps=("manifest", "labels", "images"), kinds=("matplotlib",), plots=profile_plots)
+@table_assets("data_profile", deps=("manifest", "labels", "images"), plots=profile_plots)
 def build_data_profile(context: dg.AssetExecutionContext, radia: Radia):
     """Counts, correlations and shifts of the labels, sources side by side."""
     from radia_pipeline.pages.data_profile import publish_data_profile

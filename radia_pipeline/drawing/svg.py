@@ -1,92 +1,132 @@
-"""Small pictures of figures as SVG text, coloured by the page's style sheet so that they follow light and dark.
+"""SVG as text: elements, words and their width, and the finished picture.
 
-Each picture has a role, a title for screen readers and no script. What does not belong here: where figures come from.
+A picture bears a title (and perhaps a description) for screen readers and no script. Inside a page its colours are the
+page's and follow light and dark; alone, as an image, it carries its own. What does not belong here: what is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
+from radia_pipeline.drawing.looks import ALONE_RULES
 
-PANEL_PX, MARGIN_PX = 150, 22
+SMALL_PX, TEXT_PX, HEADING_PX = 10, 11, 13
+"""Sizes of text; ``looks`` has them by name."""
+_MARGIN_PX = 14
+_TIPS = re.compile("<title>[^<]*</title>")
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NARROW, _WIDE = frozenset("iljtfrI.,:;|'!()[]/ -·"), frozenset("mwMW@%—−ODGQNH&")
+
+
+def escaped(text: str) -> str:
+    """Return text as it may stand in XML, also inside an attribute; what XML forbids is left out."""
+    return escape(_NO_XML.sub("", text), quote=True)
+
+
+def number(value: float) -> str:
+    """Return a coordinate with at most one decimal: what a screen can show."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def element(name: str, *inner: str, **attributes: str | float | None) -> str:
+    """Return an element around markup; ``class_`` is class, ``_`` inside a name is a hyphen, None is left out."""
+    shown = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escaped(value) if isinstance(value, str) else number(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return f"<{name}{shown}>{''.join(inner)}</{name}>" if inner else f"<{name}{shown}/>"
+
+
+def words(x: float, y: float, text: str, style: str = "", *, turn: float = 0) -> str:
+    """Return text with its baseline at a place; ``style``: end, middle, soft …; ``turn`` in degrees, clockwise."""
+    turned = f"translate({number(x)} {number(y)}) rotate({number(turn)})" if turn else None
+    place = {} if turn else {"x": x, "y": y}
+    return element("text", escaped(text), class_=style or None, transform=turned, **place)
+
+
+def tip(text: str) -> str:
+    """Return what a mark says when it is pointed at."""
+    return element("title", escaped(text)) if text else ""
+
+
+def path(points: Iterable[tuple[float, float]]) -> str:
+    """Return the path through points, gaps where one is not finite; empty without two points in a row."""
+    parts: list[list[str]] = [[]]
+    for x, y in points:
+        if math.isfinite(x) and math.isfinite(y):
+            parts[-1].append(f"{number(x)} {number(y)}")
+        else:
+            parts.append([])
+    return "".join("M" + "L".join(part) for part in parts if len(part) > 1)
+
+
+def text_px(text: str, size_px: float = TEXT_PX) -> float:
+    """Return about how wide a text is, rather too wide than too narrow: fonts differ, labels must not collide."""
+    ems = sum(0.36 if c in _NARROW else 0.86 if c in _WIDE else 0.74 if c.isupper() else 0.62 for c in text)
+    return ems * size_px
+
+
+def wrapped(text: str, width_px: float, size_px: float = TEXT_PX) -> list[str]:
+    """Return the lines of a text that fit into a width; a word that is wider stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_px(longer, size_px) <= width_px:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 @dataclass(frozen=True)
-class Line:
-    """A curve: points in 0..1, a style class of the page, and whether points are marked."""
+class Picture:
+    """A finished picture: size in px, title, what its marks are as SVG, and a sentence for those who do not see it."""
 
-    x: np.ndarray
-    y: np.ndarray
-    style: str
-    is_marked: bool = False
+    width: float
+    height: float
+    title: str
+    body: str
+    description: str = ""
 
+    def inline(self, style: str = "") -> str:
+        """Return the picture for a page whose style sheet has ``looks.PAGE_RULES``."""
+        return element(
+            "svg", *self._names(), self.body, class_=f"drawing {style}".strip(), role="img", aria_label=self.title,
+            viewBox=f"0 0 {number(self.width)} {number(self.height)}", width=self.width, height=self.height,
+        )  # fmt: skip
 
-def _svg(width: float, height: float, title: str, body: str, style: str = "") -> str:
-    return (
-        f'<svg class="{style}" role="img" aria-label="{escape(title, quote=True)}" viewBox="0 0 {width:g} {height:g}" '
-        f'width="{width:g}" height="{height:g}"><title>{escape(title)}</title>{body}</svg>'
-    )
+    def alone(self, *, has_heading: bool = True) -> str:
+        """Return a file of its own: on a light sheet, with its colours and, unless told otherwise, its title above.
 
+        An image cannot be pointed at, so its marks say nothing.
+        """
+        width, lines = self.width + 2 * _MARGIN_PX, []
+        if has_heading:
+            lines = wrapped(self.title, self.width, HEADING_PX)
+        top = _MARGIN_PX + (len(lines) * (HEADING_PX + 5) + 4 if lines else 0)
+        height = top + self.height + _MARGIN_PX
+        heading = (
+            words(_MARGIN_PX, _MARGIN_PX + HEADING_PX - 2 + place * (HEADING_PX + 5), line, "heading")
+            for place, line in enumerate(lines)
+        )
+        return element(
+            "svg", *self._names(), element("style", ALONE_RULES),
+            element("rect", class_="sheet", width=width, height=height, rx=8), *heading,
+            element("g", _TIPS.sub("", self.body), transform=f"translate({_MARGIN_PX} {number(top)})"),
+            xmlns="http://www.w3.org/2000/svg", class_="drawing", role="img", aria_label=self.title,
+            viewBox=f"0 0 {number(width)} {number(height)}", width=width, height=height,
+        )  # fmt: skip
 
-def panel(lines: Sequence[Line], title: str, *, has_diagonal: bool = True, labels: tuple[str, str] = ("", "")) -> str:
-    """A unit square with curves; ``labels`` name its x and y axes."""
-    size, low = PANEL_PX, MARGIN_PX
+    def address(self) -> str:
+        """Return the picture, alone, as a data address."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.alone().encode()).decode()
 
-    def at(x: float, y: float) -> str:
-        return f"{low + x * size:.1f},{6 + (1 - y) * size:.1f}"
-
-    parts = [f'<rect class="frame" x="{low}" y="6" width="{size}" height="{size}"/>']
-    for tick in (0.25, 0.5, 0.75):
-        parts.append(f'<path class="grid" d="M{at(tick, 0)}L{at(tick, 1)}M{at(0, tick)}L{at(1, tick)}"/>')
-    if has_diagonal:
-        parts.append(f'<path class="diagonal" d="M{at(0, 0)}L{at(1, 1)}"/>')
-    for line in lines:
-        points = [at(x, y) for x, y in zip(line.x, line.y)]
-        if points:
-            parts.append(f'<path class="curve {line.style}" d="M{"L".join(points)}"/>')
-        if line.is_marked:
-            places = (point.split(",") for point in points)
-            parts += [f'<circle class="dot {line.style}" cx="{x}" cy="{y}" r="2.6"/>' for x, y in places]
-    bottom = 6 + size
-    parts.append(f'<text class="tick" x="{low}" y="{bottom + 11}">0</text>')
-    parts.append(f'<text class="tick end" x="{low + size}" y="{bottom + 11}">1</text>')
-    parts.append(f'<text class="tick middle" x="{low + size / 2}" y="{bottom + 11}">{escape(labels[0])}</text>')
-    turned = f"translate({low - 7},{6 + size / 2}) rotate(-90)"
-    parts.append(f'<text class="tick middle" transform="{turned}">{escape(labels[1])}</text>')
-    return _svg(size + low + 6, bottom + 16, title, "".join(parts), "panel")
-
-
-def whisker(
-    value: float | None, low: float | None, high: float | None, *, start: float = 0.0, stop: float = 1.0,
-    mark: float | None = None, width: int = 150, style: str = "main",
-) -> str:  # fmt: skip
-    """A dot with its interval on an axis from ``start`` to ``stop``; ``mark`` is a reference such as chance."""
-    if value is None:
-        return ""
-
-    def at(v: float) -> float:
-        return 5 + (width - 10) * (min(max(v, start), stop) - start) / (stop - start)
-
-    parts = [f'<path class="axis" d="M5 9H{width - 5}"/>']
-    if mark is not None:
-        parts.append(f'<path class="mark" d="M{at(mark):.1f} 2V16"/>')
-    if low is not None and high is not None:
-        parts.append(f'<path class="range {style}" d="M{at(low):.1f} 9H{at(high):.1f}"/>')
-    parts.append(f'<circle class="dot {style}" cx="{at(value):.1f}" cy="9" r="3.6"/>')
-    return _svg(width, 18, f"{value:.2f}", "".join(parts), "whisker")
-
-
-def stacked_bar(counts: Sequence[tuple[str, int]], *, total: int | None = None, width: int = 420) -> str:
-    """One bar divided by counts, in the order given; style classes part0, part1, …"""
-    whole = max(total or sum(count for _, count in counts), 1)
-    parts, x = [], 0.0
-    for number, (name, count) in enumerate(counts):
-        step = width * count / whole
-        label = f"<title>{escape(name)}: {count:,}</title>"
-        parts.append(f'<rect class="part{number}" x="{x:.1f}" y="0" width="{step:.1f}" height="16">{label}</rect>')
-        x += step
-    title = ", ".join(f"{name} {count:,}" for name, count in counts)
-    return _svg(width, 16, title, "".join(parts), "bar")
+    def _names(self) -> tuple[str, str]:
+        return tip(self.title), element("desc", escaped(self.description)) if self.description else ""

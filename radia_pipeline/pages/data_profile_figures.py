@@ -1,19 +1,32 @@
-"""Pieces of the data profile's page: ``data_profile`` by key, and small pictures and tables as HTML text.
+"""What the data profile's page shows, as plain data and pictures: ``data_profile`` by key, and drawn.
 
-Everything is drawn from figures of that table. How the pieces stand on the page is in ``profile_page``.
+The same pictures stand beside the asset. Everything is a figure of that table. How it stands on the page is in the
+template.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import Any
 
+from radia_pipeline.cohort.profile import SMALL_EFFECT, SURE_P
 from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.drawing.charts import grouped_bars, points_in_rows
+from radia_pipeline.drawing.heat_map import heat_map
+from radia_pipeline.drawing.marks import Bars
+from radia_pipeline.drawing.plot import Axis, plot
+from radia_pipeline.drawing.small import divided_bar, signed_bar
+from radia_pipeline.drawing.svg import Picture
 
-VALUES = ("positives", "uncertain", "negatives")
-BAR_PX, POOLS_PX, HISTOGRAM_PX = 84, 180, 90
+VALUE_ROLES = {"positives": "s1", "uncertain": "s5", "negatives": "s4", "not_stated": "rest"}
+VALUE_NAMES = {"positives": "positive", "uncertain": "uncertain", "negatives": "negative", "not_stated": "not stated"}
+POOL_ROLES = dict(zip(POOLS, ("s0", "s2", "s5")))
+LARGEST_EFFECT = 1.5
+"""Where the bar of an effect ends; beyond it says the number alone."""
+_STRONGEST = 3
+_WORDS = {"prevalence": "prevalence of", "frontal": "share of frontal images", "female": "share of women", "age": "age"}
 
 
 class Figures:
@@ -37,7 +50,7 @@ class Figures:
         """Return the bins of a distribution, sorted."""
         return sorted({key[3] for key in self._rows if key[0] == measure and key[3] is not None})
 
-    def effects(self) -> list[tuple[str, str, str, str | None, float, float]]:
+    def effects(self) -> list[tuple[str, str, str, str | None, float, float | None]]:
         """Return each comparison of two sources, strongest first: (of, source, other, class, effect, adjusted p)."""
         found = []
         for (measure, source, name, other), row in self._rows.items():
@@ -47,131 +60,189 @@ class Figures:
         return sorted(found, key=lambda row: (-abs(row[4]), row[:3], row[3] or ""))
 
 
-def percent(value: float | None, digits: int = 0) -> str:
-    """Return a share as text; a dash for none."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], style: str = "") -> str:
-    """Return an HTML table in a frame that scrolls by itself; cells that begin with ``<`` are our own markup."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(f"<{tag}>{text if text.startswith('<') else escape(text)}</{tag}>" for text in cells)
-
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    head = f"<thead><tr>{line(header, 'th')}</tr></thead>"
-    return f"<div class='scroll'><table class='{style}'>{head}<tbody>{body}</tbody></table></div>"
-
-
-def _bar(parts: Sequence[tuple[str, float, str]], width: float = BAR_PX) -> str:
-    """Return a stacked bar of (style, share, words); what is missing to 1 stays empty."""
-    x, rects = 0.0, []
-    for style, share, words in parts:
-        rects.append(
-            f"<rect class='{style}' x='{x:.1f}' width='{share * width:.1f}' height='10'><title>{escape(words)}"
-            "</title></rect>"
+def sources(found: Figures) -> list[dict[str, Any]]:
+    """One row per source: images, patients, and how its images lie in the pools."""
+    rows = []
+    for source in found.sources:
+        images, patients = found.count("images", source), found.count("patients", source)
+        counts = [(pool, found.count("images", source, None, pool), role) for pool, role in POOL_ROLES.items()]
+        rows.append(
+            {
+                "name": source,
+                "dataset": source_sheet(source).title.split(" (")[0],
+                "images": images,
+                "patients": patients,
+                "per_patient": f"{images / max(1, patients):.2f}",
+                "bar": divided_bar(counts, total=images, width=150),
+                "pools": [count for _, count, _ in counts],
+            }
         )
-        x += share * width
-    return f"<svg class='bar' width='{width:g}' height='10'><rect class='rest' width='{width:g}' height='10'/>" + (
-        "".join(rects) + "</svg>"
-    )
+    return rows
 
 
-def value_cell(figures: Figures, source: str, name: str) -> str:
-    """Return one class of one source: shares of positive, uncertain and negative images, and how many are positive."""
-    if name not in source_sheet(source).labelled and not figures.count("positives", source, name):
-        return "<span class='none'>not labelled</span>"
-    parts = [
-        (value, figures.get(value, source, name) or 0.0, f"{name}, {source}: {figures.count(value, source, name):,} "
-         f"{value} ({percent(figures.get(value, source, name), 1)})")
-        for value in VALUES
+def class_groups(found: Figures) -> list[dict[str, Any]]:
+    """Every class by kind, a cell for each source; None where a source does not label it."""
+    words = vocabulary()
+    groups = {"Pathologies": words.pathologies, "Groups that reports name": words.finding_groups,
+              "Unions of their children": words.unions, "Nothing found": (words.no_finding,)}  # fmt: skip
+    return [
+        {
+            "title": title,
+            "rows": [
+                {"name": name, "cells": [_class_cell(found, source, name) for source in found.sources]}
+                for name in names
+            ],
+        }
+        for title, names in groups.items()
+    ]
+
+
+def _class_cell(found: Figures, source: str, name: str) -> dict[str, Any] | None:
+    if not _has_labels(found, source, name):
+        return None
+    counts = [(VALUE_NAMES[v], found.count(v, source, name), role) for v, role in VALUE_ROLES.items() if role != "rest"]
+    whole = found.count("images", source)
+    title = f"{name}, {source}: " + ", ".join(f"{value} {count:,}" for value, count, _ in counts)
+    return {
+        "bar": divided_bar(counts, total=whole, width=84, title=title),
+        "share": found.get("positives", source, name) or 0.0,
+        "is_derived": name not in source_sheet(source).labelled,
+    }
+
+
+def _has_labels(found: Figures, source: str, name: str) -> bool:
+    """Tell whether a source says anything of a class, be it through classes below it."""
+    return name in source_sheet(source).labelled or found.count("positives", source, name) > 0
+
+
+def distributions(found: Figures, measure: str, unit: str, of: str) -> list[dict[str, Any]]:
+    """One histogram a source of ``labels_per_image`` or ``images_per_patient``, all to the same height."""
+    bins = found.others(measure)
+    shares = {
+        source: [100 * (found.get(measure, source, None, name) or 0.0) for name in bins] for source in found.sources
+    }
+    tallest = max((share for of_source in shares.values() for share in of_source), default=0.0) or 100.0
+    y = Axis(f"{unit}, %", low=0, high=1.02 * tallest)
+    return [
+        {
+            "source": source,
+            "count": found.count(unit, source),
+            "picture": plot(
+                [_bars(shares[source])], title=f"{source}: {unit} by number of {of}",
+                x=Axis(of, names=[str(int(name)) for name in bins]), y=y, size=(260, 110),
+            ),
+        }
+        for source in found.sources
     ]  # fmt: skip
-    mark = "" if name in source_sheet(source).labelled else "<abbr title='only through classes below it'>*</abbr>"
-    share = figures.get("positives", source, name) or 0.0
-    number = f"<span class='number'>{percent(share, 1 if share < 0.1 else 0)}{mark}</span>"
-    return f"<span class='cell'>{_bar(parts)}{number}</span>"
 
 
-def pools_bar(figures: Figures, source: str) -> str:
-    """Return how a source's images lie in the pools."""
-    whole = max(1, figures.count("images", source))
-    counts = {pool: figures.count("images", source, None, pool) for pool in POOLS}
-    return _bar([(pool, count / whole, f"{pool}: {count:,} images") for pool, count in counts.items()], POOLS_PX)
+def _bars(shares: list[float]) -> Bars:
+    texts = ["" if not share else "<1" if share < 0.5 else f"{share:.0f}" for share in shares]
+    zeros, tips = [0.0] * len(shares), [f"{share:.1f} %" for share in shares]
+    return Bars(range(len(shares)), zeros, shares, thick=0.8, is_upright=True, texts=texts, tips=tips)
 
 
-def ratio_cell(ratio: float | None) -> str:
-    """Return an uncertain-to-positive ratio, the darker the more is uncertain."""
-    if not ratio:
-        return f"<span class='heat none'>{'–' if ratio is None else '0 %'}</span>"
-    strength = min(1.0, ratio)
-    colour = f"color-mix(in srgb, var(--uncertain) {100 * strength:.0f}%, transparent)"
-    return f"<span class='heat' style='background:{colour}'>{percent(ratio)}</span>"
+def ratios(found: Figures) -> list[dict[str, Any]]:
+    """One row per class that a source calls positive: uncertain for each positive, by source."""
+    rows = [
+        {"name": name, "ratios": [found.get("uncertain_to_positive", source, name) for source in found.sources]}
+        for name in vocabulary().classes
+    ]
+    return [row for row in rows if any(ratio is not None for ratio in row["ratios"])]
 
 
-def histogram(figures: Figures, source: str, measure: str, unit: str) -> str:
-    """Return the distribution of a count over one source, each bar with its share."""
-    bins = figures.others(measure)
-    tallest = max((figures.get(measure, s, None, b) or 0.0 for s in figures.sources for b in bins), default=1.0) or 1.0
-    step, bars = 27, []
-    for place, name in enumerate(bins):
-        share = figures.get(measure, source, None, name) or 0.0
-        height = HISTOGRAM_PX * share / tallest
-        x, top = 6 + place * step, 16 + HISTOGRAM_PX - height
-        words = f"{source}: {percent(share, 1)} have {int(name)} {unit}"
-        bars.append(
-            f"<rect class='count' x='{x}' y='{top:.1f}' width='{step - 5}' height='{height:.1f}'>"
-            f"<title>{escape(words)}</title></rect>"
-            f"<text x='{x + (step - 5) / 2}' y='{top - 4:.1f}'>{f'{100 * share:.0f}' if share else ''}</text>"
-            f"<text class='tick' x='{x + (step - 5) / 2}' y='{HISTOGRAM_PX + 29}'>{int(name)}</text>"
-        )
-    size = f"width='{12 + len(bins) * step}' height='{HISTOGRAM_PX + 34}'"
-    caption = f"<figcaption>{escape(source)}</figcaption>"
-    return f"<figure class='histogram'>{caption}<svg {size}>{''.join(bars)}</svg></figure>"
+def prevalences(found: Figures) -> list[dict[str, Any]]:
+    """One row per class: the share of positive images in each pool of each source; None where it is not labelled."""
+    return [
+        {
+            "name": name,
+            "shares": [
+                found.get("positives", source, name, pool) if _has_labels(found, source, name) else None
+                for source in found.sources
+                for pool in POOLS
+            ],
+        }
+        for name in vocabulary().classes
+    ]
 
 
-def _is_telling(one: str, other: str) -> bool:
-    """Tell whether a pair says something of patients: both are findings, and none is above the other by definition."""
+def correlations(found: Figures) -> list[dict[str, Any]]:
+    """One matrix a source, with the strongest pairs of findings in words."""
+    return [
+        {
+            "source": source,
+            "count": found.count("images", source),
+            "picture": correlation_map(found, source),
+            "strongest": _strongest(found, source),
+        }
+        for source in found.sources
+    ]
+
+
+def correlation_map(found: Figures, source: str) -> Picture:
+    """Draw one source's correlation of classes; a class that never varies has empty squares."""
+    classes = vocabulary().classes
+    matrix = [[_correlation(found, source, i, j) for j in range(len(classes))] for i in range(len(classes))]
+    return heat_map(matrix, classes, title=f"{source}: correlation over images, uncertain as positive",
+                    description=_strongest(found, source))  # fmt: skip
+
+
+def _correlation(found: Figures, source: str, i: int, j: int) -> float | None:
+    classes = vocabulary().classes
+    return None if i == j else found.get("correlation", source, classes[min(i, j)], classes[max(i, j)])
+
+
+def _strongest(found: Figures, source: str) -> str:
+    """Return the strongest correlations that say something of patients: between findings, none above the other."""
     words = vocabulary()
     findings = {*words.pathologies, *words.finding_groups}
-    return {one, other} <= findings and one not in words.ancestors(other) and other not in words.ancestors(one)
+    pairs = [
+        (value, one, other)
+        for i, one in enumerate(words.classes)
+        for j, other in enumerate(words.classes)
+        if i < j
+        and {one, other} <= findings
+        and one not in words.ancestors(other)
+        and other not in words.ancestors(one)
+        and (value := found.get("correlation", source, one, other)) is not None
+    ]
+    strongest = sorted(pairs, key=lambda pair: -abs(pair[0]))[:_STRONGEST]
+    return "; ".join(f"{one} and {other} {value:+.2f}" for value, one, other in strongest)
 
 
-def correlation_map(figures: Figures, source: str) -> str:
-    """Return one source's correlation matrix, with the strongest pairs in words."""
+def shifts(found: Figures) -> list[dict[str, Any]]:
+    """One row per comparison of two sources, strongest first; a shift is both sure and not small."""
+    rows = []
+    for of, source, other, name, effect, p in found.effects():
+        is_shift = p is not None and p < SURE_P and abs(effect) >= SMALL_EFFECT
+        rows.append(
+            {
+                "what": f"{_WORDS.get(of, of)} {name or ''}".strip(),
+                "sources": f"{source} – {other}",
+                "bar": signed_bar(effect, limit=LARGEST_EFFECT, role="s1" if is_shift else "muted"),
+                "effect": f"{effect:+.2f}".replace("-", "−"),
+                "p": "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+                "n": found.count(f"shift_{of}_effect", source, name, other),
+                "is_shift": is_shift,
+            }
+        )
+    return rows
+
+
+def by_class(found: Figures, measure: str, title: str, unit: str) -> Picture:
+    """Draw one point for each source and class, per hundred; classes without a figure, or with 0, have none."""
     classes = vocabulary().classes
-    side, left, top = 13, 166, 142
-    squares, pairs = [], []
-    for i, one in enumerate(classes):
-        y = top + i * side
-        squares.append(f"<text class='name' x='{left - 5}' y='{y + 10}'>{escape(one)}</text>")
-        turn = f"translate({left + i * side + 10},{top - 5}) rotate(-60)"
-        squares.append(f"<text class='name start' transform='{turn}'>{escape(one)}</text>")
-        for j, other in enumerate(classes):
-            value = None if i == j else figures.get("correlation", source, classes[min(i, j)], classes[max(i, j)])
-            style = "empty" if value is None else "plus" if value > 0 else "minus"
-            if value is not None and i < j and _is_telling(one, other):
-                pairs.append((value, one, other))
-            words = "" if value is None else f"<title>{escape(f'{one} / {other}: {value:+.2f}')}</title>"
-            opacity = "" if value is None else f" fill-opacity='{min(1.0, abs(value)):.2f}'"
-            squares.append(
-                f"<rect class='{style}' x='{left + j * side}' y='{y}' width='{side - 1}' height='{side - 1}'{opacity}>"
-                f"{words}</rect>"
-            )
-    strongest = sorted(pairs, key=lambda pair: -abs(pair[0]))[:3]
-    words = "; ".join(f"{one} and {other} {value:+.2f}" for value, one, other in strongest)
-    size = f"width='{left + side * len(classes) + 62}' height='{top + side * len(classes) + 6}'"
-    caption = f"<figcaption>{escape(source)}</figcaption>"
-    note = f"<p class='note'>Strongest between findings: {escape(words) or 'none'}.</p>"
-    return f"<figure>{caption}<svg {size}>{''.join(squares)}</svg>{note}</figure>"
+    series = {
+        source: [100 * value if (value := found.get(measure, source, name)) else None for name in classes]
+        for source in found.sources
+    }
+    return points_in_rows(classes, series, title=title, unit=unit)
 
 
-def effect_bar(effect: float, *, is_shift: bool, width: float = 160, largest: float = 1.5) -> str:
-    """Return an effect as a bar to the left or right of zero."""
-    middle = width / 2
-    length = min(abs(effect), largest) / largest * middle
-    x = middle - length if effect < 0 else middle
-    style = "shifted" if is_shift else "quiet"
-    return (
-        f"<svg class='bar' width='{width:g}' height='12'><path class='axis' d='M{middle} 0V12'/>"
-        f"<rect class='{style}' x='{x:.1f}' y='2' width='{length:.1f}' height='8'/></svg>"
-    )
+def side_by_side(found: Figures, measure: str, title: str, x: str, y: str) -> Picture:
+    """Draw a distribution with the sources' bars beside each other, per hundred."""
+    bins = found.others(measure)
+    series = {
+        source: [100 * (found.get(measure, source, None, name) or 0.0) for name in bins] for source in found.sources
+    }
+    return grouped_bars([str(int(name)) for name in bins], series, title=title, x=x, y=y)

@@ -1,8 +1,5 @@
-"""One self-contained HTML page of what a run came to. Its figures are in ``report_figures``, its looks in the template.
-
-The page has no script, no link to the outside, no pixels and no text of reports; it reads in light and dark, on paper
-and by a screen reader.
-"""
+"""One self-contained HTML page of what a run came to. Its figures are in ``run_report_figures`` and
+``run_report_curves``, its words in the template, its looks in ``render``."""
 
 from __future__ import annotations
 
@@ -10,15 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from radia_pipeline.contracts.pools import POOLS, TEST
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.evaluation.ensemble import MIN_POSITIVES
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages import run_report_figures as figures
+from radia_pipeline.pages.render import made_from, render
+from radia_pipeline.pages.run_report_curves import class_panels
 
-TEMPLATE = Path(__file__).with_name("run_report.html.j2")
 DEFAULT_TITLE = "What the pipeline came to"
 SHOWN_FACTS = ("duration_s", "vocabulary_version", "git_revision", "recipes", "sources_root", "device", "memory_gb")
+SECTIONS = (
+    ("results", "Results"), ("data", "Data"), ("classes", "Class by class"), ("curves", "Curves"),
+    ("places", "Where it looks"), ("reading", "How to read this"), ("versions", "Versions"),
+)  # fmt: skip
 
 
 def write_html_report(lake: Lake, path: Path | str, extra: Mapping[str, Any] | None = None) -> Path:
@@ -28,41 +30,30 @@ def write_html_report(lake: Lake, path: Path | str, extra: Mapping[str, Any] | N
     error}), ``facts`` ({name: value}) and any of ``SHOWN_FACTS``; other keys are ignored, for they may hold what must
     not be shown. Sections whose tables are absent say so.
     """
-    page = _template().render(_content(lake, dict(extra or {})))
-    write_text(Path(path), page)
+    write_text(Path(path), render("run_report.html.j2", _content(lake, dict(extra or {}))))
     return Path(path)
 
 
-def _template():
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(TEMPLATE.parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["thousands"] = lambda value: "–" if value is None else f"{value:,}"
-    environment.filters["words"] = lambda value: str(value).replace("_", " ")
-    return environment.get_template(TEMPLATE.name)
-
-
 def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
-    rows = figures.models(lake)
-    places = figures.evaluated_sources(lake)
-    truth = figures.truth(extra.get("truth") or ())
     content = {
         "title": extra.get("title", DEFAULT_TITLE),
+        "made_from": made_from(lake, "ensemble", "scorecard"),
+        "sections": SECTIONS,
         "failed": dict(extra.get("failed") or {}),
         "facts": _facts(extra),
         "sources": figures.sources(lake),
+        "file_roles": [(role, name) for name, role in figures.FILE_ROLES.items()],
         "pools": figures.pools(lake),
         "ensemble": figures.ensemble(lake),
-        "models": rows,
-        "places": [{"name": name, "classes": figures.class_rows(lake, name)} for name in places],
-        "panels": figures.class_panels(lake),
+        "models": figures.models(lake),
+        "places": [
+            {"name": name, "classes": figures.class_rows(lake, name)} for name in figures.evaluated_sources(lake)
+        ],
+        "panels": class_panels(lake),
         "saliency": figures.saliency(lake),
         "pseudo_boxes": figures.pseudo_boxes(lake),
         "detector": figures.detector(lake),
-        "truth": truth,
+        "truth": figures.truth(extra.get("truth") or ()),
         "versions": figures.versions(lake),
         "min_positives": MIN_POSITIVES,
     }
@@ -83,18 +74,22 @@ def _tiles(content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["sources"]:
         images = sum(row["ingested"] for row in content["sources"])
         refused = sum(row["quarantined"] for row in content["sources"])
-        tiles.append({"name": "images ingested", "value": f"{images:,}", "note": f"{refused:,} files in quarantine"})
+        tiles.append(_tile("images ingested", f"{images:,}", f"{refused:,} files in quarantine"))
     if content["pools"]:
         patients = sum(row[pool] for row in content["pools"] for pool in POOLS)
-        tested = sum(row[TEST] for row in content["pools"])
-        tiles.append({"name": "patients", "value": f"{patients:,}", "note": f"{tested:,} of them in test"})
+        tested = sum(row["test"] for row in content["pools"])
+        tiles.append(_tile("patients", f"{patients:,}", f"{tested:,} of them in test"))
     best = next((row for row in content["models"] if row["kind"] == "main"), None)
     for key, name in (("auc", "mean AUC, ensemble"), ("f1", "mean F1, ensemble")):
         if best and best[key]:
             note = f"95 %: {best[key]['interval']} · test, {best['classes']} classes"
-            tiles.append({"name": name, "value": best[key]["value"], "note": note})
-    located = [row for row in content["truth"] if not row["is_control"] and row["map"]]
-    for row in located:
-        note = f"95 %: {row['map']['interval']} · against the truth"
-        tiles.append({"name": f"mAP@.3, {row['name']}", "value": row["map"]["value"], "note": note})
+            tiles.append(_tile(name, best[key]["value"], note))
+    for row in content["truth"]:
+        if row["map"] and not row["is_control"]:
+            note = f"95 %: {row['map']['interval']} · against the truth"
+            tiles.append(_tile(f"mAP@.3, {row['name'].replace('_', ' ')}", row["map"]["value"], note))
     return tiles
+
+
+def _tile(name: str, value: str, note: str) -> dict[str, str]:
+    return {"name": name, "value": value, "note": note}

@@ -77,7 +77,7 @@ def test_dagster_and_radia_train_do_the_same_and_dagster_shows_it(lake, capsys):
     shown = {name: value.value for name, value in event.materialization.metadata.items()}
     assert any(line.startswith("training begins") for line in lines), log
     assert any(line.startswith("epoch 2 of 2: training loss") for line in lines)
-    assert "data:image/png" in shown["curves"]
+    assert "data:image/svg+xml" in shown["curves"]
     assert "data:image/png" in shown["empty_image"]
     assert Path(shown["training_batch"]).is_file()
     assert shown["recipe"]["optimizer"]["lr"] == load_recipe("smoke_linear").optimizer.lr
