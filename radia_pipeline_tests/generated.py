@@ -21,6 +21,7 @@ from radia_pipeline.defs.picture import draw
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline.training.recipes import json_schema
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
+from radia_pipeline_tests.reports.readings import readings
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ("demo_linear", "demo_pcam")
@@ -69,6 +70,7 @@ FILES: dict[str, Callable[[], str]] = {
         json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
     ),
     "radia_pipeline_tests/defs/graph.txt": graph,
+    "radia_pipeline_tests/reports/readings.json": readings,
 }
 """Path from the repository's root -> its text. The class lists of ``data_contracts/`` come on top: they are edited in
 place, since the rest of a contract is written by people."""

@@ -35,7 +35,7 @@ _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 @dataclass(frozen=True)
 class Container:
-    """A parsed DICOM file. ``dataset`` lacks the pixel element; ``fragments`` is None for native pixels.
+    """A parsed DICOM file. ``dataset`` lacks the pixel element; ``fragment_count`` is None for native pixels.
 
     ``pixels``: native bytes, or the joined fragments of the only frame. ``preamble`` and ``trailing`` are kept for
     the audit, since text can hide in them.
@@ -48,11 +48,6 @@ class Container:
     fragment_count: int | None
     preamble: bytes
     trailing: Dataset
-
-    @property
-    def is_encapsulated(self) -> bool:
-        """Tell whether the pixels are a compressed codestream."""
-        return self.fragment_count is not None
 
 
 def sniff(data: bytes | memoryview) -> str:

@@ -16,8 +16,9 @@ from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.kinds import HAS_ADVICE, HAS_DEVICE, READS, SAYS_NORMAL, kinds
+from radia_pipeline.reports.lines import join_cut_words, settle_lines
 from radia_pipeline.reports.rules import Rulebook, rulebook
-from radia_pipeline.reports.scan import Scan, join_cut_words, settle_lines
+from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
@@ -50,7 +51,7 @@ class Mention(NamedTuple):
 
 
 class Attributes(NamedTuple):
-    """What is known of a report beside its labels, for weighting, review and drift (issue 3, item 4)."""
+    """What is known of a report beside its labels, for weighting, review and drift."""
 
     has_findings_text: bool
     is_unlabelled: bool
@@ -85,10 +86,6 @@ class Labeler:
     def default(cls) -> Labeler:
         """Return the labeler with the rulebook of the package; compiled once per process."""
         return cls(rulebook(FRENCH))
-
-    def labels(self, text: str) -> dict[str, int]:
-        """Return ``read(text).labels``."""
-        return self.read(text).labels
 
     def read(self, text: str) -> Reading:
         """Read one report. Any string is accepted; an empty one is unlabelled. Time and memory are linear in length."""

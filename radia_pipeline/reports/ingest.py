@@ -42,48 +42,62 @@ class ReportsResult:
     refused_by_rule: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass
+class _Texts:
+    """Delivered texts by native study id, in the order in which they came; one that came twice counts once."""
+
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    patients: dict[str, str] = field(default_factory=dict)
+    mismatched: set[str] = field(default_factory=set)
+    repeated: int = 0
+    blank: int = 0
+
+    def add(self, study: str, patient: str, text: str) -> None:
+        """Take one text; the first patient of a study stands."""
+        self.blank += not text.strip()
+        if self.patients.setdefault(study, patient) != patient:
+            self.mismatched.add(study)
+        known = self.parts.setdefault(study, [])
+        if text in known:
+            self.repeated += 1
+        else:
+            known.append(text)
+
+
 def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudonymizer) -> ReportsResult:
     """Write ``reports`` for one source; a source without reports publishes an empty table."""
     delivered = source.reports(Path(root)) if root is not None else None
     if delivered is None:
         written = lake.write("reports", empty("reports"), source.name)
         return ReportsResult(0, 0, 0, 0, 0, 0, written.version, written.changed)
-    texts: dict[str, list[str]] = {}
-    patients: dict[str, str] = {}
-    mismatched: set[str] = set()
-    repeated = blank = 0
+    texts = _Texts()
     columns = (delivered.table.column(n).to_pylist() for n in ("native_study_id", "native_patient_id", "text"))
     for study, patient, text in zip(*columns, strict=True):
-        text = text or ""
-        blank += not text.strip()
-        if patients.setdefault(study, patient) != patient:
-            mismatched.add(study)
-        known = texts.setdefault(study, [])
-        if text in known:
-            repeated += 1
-        else:
-            known.append(text)
-    refusals = _refusals(source.name, texts)
+        texts.add(study, patient, text or "")
+    refusals = _refusals(source.name, texts.parts)
     rows = [
-        _row(source.name, study, patients[study], parts, keys, refusals.get(study)) for study, parts in texts.items()
+        _row(source.name, study, texts.patients[study], parts, keys, refusals.get(study))
+        for study, parts in texts.parts.items()
     ]
     written = lake.write("reports", rows or empty("reports"), source.name)
-    joined = sum(len(parts) > 1 for parts in texts.values())
     return ReportsResult(
-        len(delivered.table),
-        len(rows),
-        joined,
-        repeated,
-        blank,
-        len(mismatched),
-        written.version,
-        written.changed,
-        dict(delivered.problems),
-        len(refusals),
-        dict(
-            sorted(Counter(rule for found in refusals.values() for rule in {breach.rule for breach in found}).items())
-        ),
+        found=len(delivered.table),
+        studies=len(rows),
+        joined=sum(len(parts) > 1 for parts in texts.parts.values()),
+        repeated=texts.repeated,
+        empty=texts.blank,
+        patient_mismatches=len(texts.mismatched),
+        version=written.version,
+        changed=written.changed,
+        problems=dict(delivered.problems),
+        refused=len(refusals),
+        refused_by_rule=_by_rule(refusals.values()),
     )
+
+
+def _by_rule(refusals: Iterable[list[Breach]]) -> dict[str, int]:
+    counts = Counter(rule for found in refusals for rule in {breach.rule for breach in found})
+    return dict(sorted(counts.items()))
 
 
 def _joined(parts: list[str]) -> str:

@@ -138,3 +138,8 @@ class Leaf(NamedTuple):
     value: Any = None
     after: frozenset[str] = frozenset()
     traits: frozenset[str] = frozenset()
+
+
+Event = tuple[int, int, int, Leaf]
+"""One phrase of a text: (kind, first token, last token, leaf). Tokens are odd, separators even. A bare tuple, since
+making one is most of what scanning costs."""

@@ -1,6 +1,7 @@
 """Stored mentions and attributes -> what each report says per class, before closure.
 
-Belongs here: the guide's aggregation over tables. Does not belong here: closure, reviews, other sources (``cohort``).
+Belongs here: several mentions to one value, over tables. Does not belong here: closure, reviews, other sources
+(the package ``labels``).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def said_from_mentions(mentions: pa.Table, attributes: pa.Table) -> pa.Table:
 
 
 def _no_findings(said: pa.Table, attributes: pa.Table) -> pa.Table:
-    """Return the No Finding rows (rule 4 of the guide)."""
+    """Return the No Finding rows (0 with a finding or a doubt, 1 with a text that holds nothing else)."""
     found = pc.unique(said.filter(pc.not_equal(said.column("said"), 0)).column("study_id"))
     has_finding = pc.is_in(attributes.column("study_id"), value_set=found)
     blocked = pc.or_(attributes.column("has_other_abnormality"), pc.greater(attributes.column("unread_count"), 0))

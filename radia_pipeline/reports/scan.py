@@ -1,16 +1,14 @@
-"""Text to symbols, symbols to events and sentences.
+"""Symbols of a report to events and sentences, in one pass.
 
-Belongs here: words cut at line ends, line ends, phrases of the rulebook, punctuation, where a sentence ends. Does not
-belong here: which section a title opens (``sections``) and what a sentence says (``sentence``).
+Belongs here: phrases of the rulebook, punctuation, where a sentence ends. Does not belong here: what a line end means
+(``lines``), which section a title opens (``sections``) and what a sentence says (``sentence``).
 """
 
 from __future__ import annotations
 
-import re
-
-from radia_pipeline.reports.kinds import BITS, KIND, Leaf, kinds
+from radia_pipeline.reports.kinds import BITS, KIND, Event, Leaf
 from radia_pipeline.reports.rules import LEAF, Rulebook
-from radia_pipeline.reports.sections import Sentence, bare_title, settle_sections, title_before, untitled_indication
+from radia_pipeline.reports.sections import Sections, Sentence, bare_title, title_before
 from radia_pipeline.reports.words import (
     CLOSE,
     COLON,
@@ -18,16 +16,13 @@ from radia_pipeline.reports.words import (
     DASH,
     FIRST_WORD,
     LAST_QUESTION,
-    NEWLINE,
     OPEN,
     PARAGRAPH,
     QUESTION,
     SEMICOLON,
-    SPACE,
     STOP,
 )
 
-_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _MARK = {
     COMMA: Leaf(KIND["comma"], "punctuation"),
     COLON: Leaf(KIND["colon"], "punctuation"),
@@ -45,51 +40,22 @@ _SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION))
 _ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
-_FUNCTION_WORDS = kinds(
-    "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem"
-)
-_CONTINUATION = kinds("of and or nor with link deny_after not no_more verb hedge_after")
-_PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
-"""At the start of a line in capitals these go on with the line before."""
-
-
-def join_cut_words(text: str, book: Rulebook) -> tuple[str, list[tuple[int, int]]]:
-    """Join words cut at a line end when the joined word is known; return (position, characters gone so far)."""
-    pieces, shifts, at, gone = [], [], 0, 0
-    for match in _CUT.finditer(text):
-        left = 1 if match.group(1) else 3
-        if not book.table.knows(match.group(left) + match.group(left + 1)):
-            continue
-        pieces.append(text[at : match.end(left)])
-        at = match.start(left + 1)
-        gone += at - match.end(left)
-        shifts.append((at - gone, gone))
-    return "".join(pieces) + text[at:], shifts
-
-
-def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
-    """Decide for every line end whether it ends a statement or only wraps it."""
-    mixed = any(p.islower() for p in parts[1::2])
-    for k in range(2, len(symbols) - 1, 2):
-        if symbols[k] == NEWLINE:
-            before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
-            joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners
-            wraps = joined or after in _CONTINUATION
-            goes_on = after in _PREDICATES or symbols[k + 1] in book.words.line_starts
-            wraps = wraps or (parts[k + 1][0].islower() if mixed else goes_on)
-            symbols[k] = SPACE if wraps else STOP
 
 
 class Scan:
-    """One pass over the symbols of a report. Events: (kind, first token, last token, leaf)."""
+    """One pass over the symbols of a report: words at odd places, separators at even ones.
+
+    ``events``, ``sentences`` and ``remarks`` are the result. Of the sentence under way: ``first`` event, ``start``
+    token, ``apart`` (a blank line stands before it), ``bits`` (of its kinds). ``titled``: a title has been seen.
+    """
 
     def __init__(self, symbols: list[int], book: Rulebook) -> None:
         self.symbols, self.book = symbols, book
-        self.events: list[tuple] = []
+        self.events: list[Event] = []
         self.sentences: list[Sentence] = []
         self.remarks: set[str] = set()
         self.section, self.titled = "findings", False
-        self.first, self.start, self.broken, self.bits = 0, 1, 2, 0
+        self.first, self.start, self.apart, self.bits = 0, 1, True, 0
 
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
@@ -172,10 +138,10 @@ class Scan:
             if mark == STOP and symbol in self.book.words.abbreviations:
                 return end + 2
             self.close(len(self.events), end, mark in _ASKS)
-            self.broken = 2 if mark in _ENDS_PARAGRAPH else 0
+            self.apart = mark in _ENDS_PARAGRAPH
             i = self.after_titles(end + 2)
             if i > end + 2:
-                self.broken = 0
+                self.apart = False
             self.start = i
             return i
         leaf = _MARK.get(mark)
@@ -185,7 +151,7 @@ class Scan:
 
     def close(self, last: int, end: int, asked: bool) -> None:
         """End the sentence before event ``last``, at token ``end``; the next one begins."""
-        self.sentences.append(Sentence(self.section, self.first, last, self.start, end, self.broken, asked, self.bits))
+        self.sentences.append(Sentence(self.section, self.first, last, self.start, end, self.apart, asked, self.bits))
         self.first, self.bits = last, 0
 
     def colon(self, end: int) -> int:
@@ -206,7 +172,7 @@ class Scan:
         if token > self.start:
             self.close(cut, token - 2, asked=False)
         self.look_back(token)
-        self.section, self.first, self.start, self.broken, self.titled = section, cut, token, 0, True
+        self.section, self.first, self.start, self.apart, self.titled = section, cut, token, False, True
         self.bits = 0
         for event in events[cut:]:
             self.bits |= BITS[event[0]]
@@ -219,7 +185,7 @@ class Scan:
     def look_back(self, token: int) -> None:
         """At the first title of the report itself: what stands before it may be an indication without a title."""
         if not self.titled and self.symbols[token] in self.book.words.report_titles:
-            self.sentences = untitled_indication(self.sentences, self.events, self.symbols, self.book)
+            self.sentences = Sections(self.events, self.symbols, self.book.words).untitled_indication(self.sentences)
 
     def after_titles(self, i: int) -> int:
         """Step over titles that stand at token ``i`` without a colon."""
@@ -239,5 +205,5 @@ class Scan:
         if self.first < len(self.events) or self.start < n:
             self.close(len(self.events), min(n - 2, i - 2), asked=False)
         if self.titled:
-            self.sentences = settle_sections(self.sentences, self.events, self.symbols, self.book)
+            self.sentences = Sections(self.events, self.symbols, self.book.words).settle(self.sentences)
         return self

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from radia_pipeline.reports.kinds import KIND, READABLE, READS, kinds
+from radia_pipeline.reports.kinds import KIND, READABLE, READS, Event, kinds
+from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.words import COMMA, SPACE
 
 LABELLED = frozenset(("findings", "conclusion"))
-"""Only what the radiologist saw makes labels (LABELING_GUIDE, "From report to label", 1)."""
+"""Only what the radiologist saw makes labels: no question, no history, no advice."""
 
 LONGEST_TITLE = 6
 
@@ -24,14 +25,15 @@ _ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
 
 
 class Sentence(NamedTuple):
-    """``first``..``last``: events; ``start``..``end``: tokens; ``broken``: 2 after a blank line."""
+    """``first``..``last``: events; ``start``..``end``: tokens; ``apart``: a blank line stands before it; ``asked``: it
+    ends in a question mark; ``bits``: of its kinds."""
 
     section: str
     first: int
     last: int
     start: int
     end: int
-    broken: int
+    apart: bool
     asked: bool
     bits: int
 
@@ -71,36 +73,67 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
     return found
 
 
-def settle_sections(
-    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
-) -> list[Sentence]:
-    """Correct sections where a title is missing: after a brief section, after an indication."""
-    sentences = close_brief_sections(sentences)
-    end = len(sentences)
-    while end and sentences[end - 1].section == "conclusion":
-        end -= 1
-    if end and sentences[end - 1].section not in LABELLED:
-        return close_open_section(sentences[:end], events, symbols, book) + sentences[end:]
-    return sentences
-
-
-def untitled_indication(
-    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
-) -> list[Sentence]:
-    """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""
-    if any(s.asked or _tells(s, events, symbols, book) for s in sentences):
-        return [s._replace(section="indication") for s in sentences]
-    return sentences
-
-
-def _tells(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:
-    first = events[sentence.first][0] if sentence.first < sentence.last else -1
-    words = range(sentence.start, sentence.end + 1, 2)
-    return first == _IMPERATIVE or any(symbols[t] in book.words.indication for t in words)
-
-
 BRIEF = frozenset(("comparison", "technique"))
 """Sections of one sentence: what follows in the same paragraph and names something is what the radiologist saw."""
+
+
+class Sections:
+    """Corrects the sections of one report where a title is missing."""
+
+    def __init__(self, events: list[Event], symbols: list[int], words: Words) -> None:
+        self._events, self._symbols, self._words = events, symbols, words
+
+    def settle(self, sentences: list[Sentence]) -> list[Sentence]:
+        """Let findings begin after a brief section, and after an indication that no title ends."""
+        sentences = close_brief_sections(sentences)
+        end = len(sentences)
+        while end and sentences[end - 1].section == "conclusion":
+            end -= 1
+        if end and sentences[end - 1].section not in LABELLED:
+            return self._close_open_section(sentences[:end]) + sentences[end:]
+        return sentences
+
+    def untitled_indication(self, sentences: list[Sentence]) -> list[Sentence]:
+        """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""
+        if any(s.asked or self._tells(s) for s in sentences):
+            return [s._replace(section="indication") for s in sentences]
+        return sentences
+
+    def _tells(self, sentence: Sentence) -> bool:
+        first = self._events[sentence.first][0] if sentence.first < sentence.last else -1
+        return first == _IMPERATIVE or self._speaks_of_the_patient(sentence.start, sentence.end + 1)
+
+    def _speaks_of_the_patient(self, start: int, end: int) -> bool:
+        return not self._words.indication.isdisjoint(self._symbols[start:end:2])
+
+    def _close_open_section(self, sentences: list[Sentence]) -> list[Sentence]:
+        """Let findings begin where an indication without a following title visibly ends.
+
+        Policy: an indication ends at the next title. Where no title follows, a new paragraph ends it; inside one
+        paragraph, the first sentence that describes (a denial, a neutral anatomy, a located finding) and asks
+        nothing.
+        """
+        run = len(sentences)
+        while run and sentences[run - 1].section not in LABELLED:
+            run -= 1
+        rest = sentences[run:]
+        described = [self._describes(s) for s in rest]
+        last = max((k for k, is_described in enumerate(described) if is_described), default=0)
+        begins = [k for k in range(1, last + 1) if rest[k].apart]
+        begins += [k for k in range(1, last + 1) if described[k]]
+        if not begins:
+            return sentences
+        k = begins[0]
+        return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
+
+    def _describes(self, sentence: Sentence) -> bool:
+        """Say whether a sentence reads like a finding and not like a question or a symptom."""
+        said = {event[0] for event in self._events[sentence.first : sentence.last]}
+        if sentence.asked or said & _INDICATION or not said & READABLE:
+            return False
+        if self._speaks_of_the_patient(sentence.start, sentence.end):
+            return False
+        return bool(said & _STATEMENT) or (bool(said & _DESCRIBED) and _MODIFIER in said)
 
 
 def close_brief_sections(sentences: list[Sentence]) -> list[Sentence]:
@@ -114,37 +147,3 @@ def close_brief_sections(sentences: list[Sentence]) -> list[Sentence]:
             running = "findings"
         closed.append(s._replace(section=running) if running else s)
     return closed
-
-
-def close_open_section(
-    sentences: list[Sentence], events: list[tuple], symbols: list[int], book: Rulebook
-) -> list[Sentence]:
-    """Let findings begin where an indication without a following title visibly ends.
-
-    Policy: an indication ends at the next title. Where no title follows, a new paragraph (or line) ends it; inside one
-    paragraph, the first sentence that describes (a denial, a neutral anatomy, a located finding) and asks nothing.
-    """
-    run = len(sentences)
-    while run and sentences[run - 1].section not in LABELLED:
-        run -= 1
-    rest = sentences[run:]
-    if len(rest) < 2:
-        return sentences
-    described = [_describes(s, events, symbols, book) for s in rest]
-    last = max((k for k, is_described in enumerate(described) if is_described), default=0)
-    begins = [k for strength in (2, 1) for k in range(1, last + 1) if rest[k].broken >= strength]
-    begins += [k for k in range(1, last + 1) if described[k]]
-    if not begins:
-        return sentences
-    k = begins[0]
-    return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
-
-
-def _describes(sentence: Sentence, events: list[tuple], symbols: list[int], book: Rulebook) -> bool:
-    """Say whether a sentence reads like a finding and not like a question or a symptom."""
-    kinds = {e[0] for e in events[sentence.first : sentence.last]}
-    if sentence.asked or kinds & _INDICATION or not kinds & READABLE:
-        return False
-    if any(symbols[t] in book.words.indication for t in range(sentence.start, sentence.end, 2)):
-        return False
-    return bool(kinds & _STATEMENT) or (bool(kinds & _DESCRIBED) and _MODIFIER in kinds)

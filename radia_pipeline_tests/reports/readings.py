@@ -1,41 +1,37 @@
-"""How the whole development set is read, as one digest: what must not change without a new version.
-
-``python -m radia_pipeline_tests.reports.readings`` keeps it anew, where the version is a new one.
-"""
+"""How the whole development set is read, as one digest: what must not change without a new version."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
 
+from radia_pipeline.errors import ContractViolation
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline_tests.reports.texts import blind_set, dev_set
 
 KEPT = Path(__file__).with_name("readings.json")
 
 
-def readings() -> dict[str, str]:
-    """Return the version of the rules, and the digest of every mention, attribute and label that they read."""
-    labeler = Labeler.default()
-    digest = hashlib.sha256()
+@functools.cache
+def digest() -> str:
+    """Return the digest of every mention, attribute and label that the rules read in the development set."""
+    read, found = Labeler.default().read, hashlib.sha256()
     for _, text, _ in (*dev_set(), *blind_set()):
-        digest.update(json.dumps(labeler.read(text), ensure_ascii=False).encode() + b"\n")
-    return {"version": labeler.version, "digest": digest.hexdigest()}
+        found.update(json.dumps(read(text), ensure_ascii=False).encode() + b"\n")
+    return found.hexdigest()
 
 
-def kept() -> dict[str, str]:
-    """Return what was kept last."""
-    return json.loads(KEPT.read_text(encoding="utf-8"))
+def readings() -> str:
+    """Return what is kept of how texts are read today.
 
-
-def keep() -> None:
-    """Keep how texts are read now; raises SystemExit where the readings are new and the version is not."""
-    now, before = readings(), kept()
+    Raises ContractViolation where they are read otherwise than was kept and the version is the same: then it was the
+    code that changed, and lakes would keep what the old one read.
+    """
+    now, before = {"version": Labeler.default().version, "digest": digest()}, json.loads(KEPT.read_text("utf-8"))
     if now["version"] == before["version"] and now["digest"] != before["digest"]:
-        raise SystemExit("The code reads texts otherwise: raise READER_VERSION in reports/language.py first.")
-    KEPT.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    keep()
+        raise ContractViolation(
+            "Texts are read otherwise under the same version", do="raise READER_VERSION in reports/language.py first"
+        )
+    return json.dumps(now, indent=1) + "\n"

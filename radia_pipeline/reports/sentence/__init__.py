@@ -1,1 +1,1 @@
-"""One sentence: from events to findings with a status, by the order of cues that LABELING_GUIDE lays down."""
+"""One sentence: from events to findings with a status. Not-excluded is read before denial, denial before doubt."""

@@ -5,13 +5,15 @@ Belongs here: reach backward over lists, "et" and "ou". Does not belong here: wh
 
 from __future__ import annotations
 
-from radia_pipeline.reports.sentence.clause import UNREAD, Clause, K, Mention
+from radia_pipeline.reports.kinds import Event
+from radia_pipeline.reports.sentence.clause import UNREAD, K, Mention
+from radia_pipeline.reports.sentence.reach import Reach
 
 
-class After(Clause):
+class After(Reach):
     """A cue that stands after its findings: which of them it speaks of."""
 
-    def back(self, status: int, cue: tuple | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
+    def back(self, status: int, cue: Event | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
         """Give ``status`` to the finding before a cue and to those joined with it; return them.
 
         ``whole``: also over "et" and the commas of its list; else only over "ou". ``strong`` overrides a denial.
@@ -39,7 +41,7 @@ class After(Clause):
             listed = True
         return changed
 
-    def said_of_both(self, first: Mention, last: Mention, cue: tuple | None) -> bool:
+    def said_of_both(self, first: Mention, last: Mention, cue: Event | None) -> bool:
         """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""
         if cue is None:
             return True

@@ -5,7 +5,7 @@ Belongs here: "cœur normal", "élargissement du médiastin", "culs-de-sac libre
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Leaf
+from radia_pipeline.reports.kinds import Event, Leaf
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
@@ -25,7 +25,7 @@ from radia_pipeline.reports.sentence.clause import (
 class Anatomy(After):
     """Neutral anatomy and what is said of it: normal, enlarged, blunted, free, at the limit, at the wall."""
 
-    def anatomy(self, event: tuple) -> None:
+    def anatomy(self, event: Event) -> None:
         """Neutral anatomy waits for what is said of it, or takes it from an enlargement named before."""
         leaf = event[3]
         if self.title_group:
@@ -53,7 +53,7 @@ class Anatomy(After):
         self.verb = False
         self.normal_before = None
 
-    def is_denied_with_all(self, event: tuple) -> bool:
+    def is_denied_with_all(self, event: Event) -> bool:
         """ "Aucune anomalie du cœur": what is not named is denied of the anatomy behind it."""
         last = self.mentions[-1] if self.mentions else None
         if last is None or last.status != 0 or "unnamed" not in last.leaf.traits:
@@ -65,7 +65,7 @@ class Anatomy(After):
         self.mentions.append(last)
         return True
 
-    def label(self, event: tuple, status: int | None, cue: tuple | None) -> None:
+    def label(self, event: Event, status: int | None, cue: Event | None) -> None:
         """Turn an anatomy into a mention of its classes."""
         leaf = event[3]
         if not leaf.classes or 0 <= self.advice_from <= self.i:
@@ -75,7 +75,7 @@ class Anatomy(After):
         rule = cue[3].rule if cue is not None else AFFIRMED
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "far"))
 
-    def enlarged_anatomy(self, event: tuple) -> None:
+    def enlarged_anatomy(self, event: Event) -> None:
         cue, scope = self.enlarging
         if "examination" in event[3].traits or (self.anatomy_between() and self.sep not in ("and", "or")):
             return
@@ -88,7 +88,7 @@ class Anatomy(After):
             self.block(cue, status)
         self.fresh = False
 
-    def block(self, cue: tuple, status: int | None) -> None:
+    def block(self, cue: Event, status: int | None) -> None:
         """Something without a class is enlarged or abnormal: it only blocks No Finding."""
         leaf = Leaf(K["other"], "other_anatomy")
         self.mentions.append(Mention(leaf, cue[1], cue[2], status, cue, cue[3].rule, "far"))
@@ -103,7 +103,7 @@ class Anatomy(After):
             return NONE
         return self.scope
 
-    def normal(self, event: tuple) -> None:
+    def normal(self, event: Event) -> None:
         """Normal, said of the anatomy before it (or after: "taille normale du cœur")."""
         if not self.i and self.symbols[event[1]] in self.words.status_post and self.target_ahead():
             self.open(SILENT, event)  # "S/P pneumothorax": status post
@@ -122,7 +122,7 @@ class Anatomy(After):
             self.normal_before = event
         self.close_predicate(event)
 
-    def search_was_negative(self, event: tuple) -> bool:
+    def search_was_negative(self, event: Event) -> bool:
         """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
         if (
             self.scope != SILENT
@@ -142,7 +142,7 @@ class Anatomy(After):
         """ "D'allure normale" is normal."""
         return self.symbols[self.cue[1]] in self.words.look
 
-    def close_predicate(self, event: tuple) -> None:
+    def close_predicate(self, event: Event) -> None:
         self.described = self.group or self.described
         self.group = []
         self.verb = False
@@ -150,14 +150,14 @@ class Anatomy(After):
             self.scope = NONE
         self.sep, self.sep_event, self.intro = "", -1, ""
 
-    def clear(self, event: tuple) -> None:
+    def clear(self, event: Event) -> None:
         """Praise that labels nothing, but frees a costophrenic angle."""
         self.says_normal = True
         self.free_angles(event)
         if self.group:
             self.close_predicate(event)
 
-    def free_angles(self, event: tuple) -> None:
+    def free_angles(self, event: Event) -> None:
         if self.predicate_scope() == DENIED:
             for anatomy in self.group:
                 if "angle" in anatomy[3].traits:
@@ -167,7 +167,7 @@ class Anatomy(After):
             if "angle" in anatomy[3].traits:
                 self.label(anatomy, 0, event)
 
-    def at_wall(self, event: tuple) -> None:
+    def at_wall(self, event: Event) -> None:
         """Said of a lung: no air around it."""
         lung = self.group[-1] if self.group else None
         if lung is None or self.symbols[lung[1]] not in self.words.lungs:
@@ -180,9 +180,9 @@ class Anatomy(After):
             self.says_normal = True
             self.close_predicate(event)
 
-    def enlarged(self, event: tuple) -> None:
+    def enlarged(self, event: Event) -> None:
         """Augmented, of the anatomy before it; of a finding it only says that it is there."""
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        following = self.following()
         if not self.group and self.symbols[event[1]] in self.words.enlarged_words:
             self.group = list(self.still_described())
         if not self.group or (following is not None and following[0] in NAMES and following[1] - event[2] <= 2):
@@ -199,7 +199,7 @@ class Anatomy(After):
                 self.block(event, status)
         self.close_predicate(event)
 
-    def limit(self, event: tuple) -> None:
+    def limit(self, event: Event) -> None:
         """At the upper limit: uncertain."""
         for anatomy in self.group or self.still_described():
             if "angle" not in anatomy[3].traits:
@@ -208,7 +208,7 @@ class Anatomy(After):
             self.back(-1, event, event[3].rule, whole=False)
         self.close_predicate(event)
 
-    def blunted(self, event: tuple) -> None:
+    def blunted(self, event: Event) -> None:
         """A blunted angle is uncertain; "non émoussé" is free."""
         status = 0 if self.predicate_scope() == DENIED else -1
         for anatomy in self.group:
@@ -217,7 +217,7 @@ class Anatomy(After):
         if self.group:
             self.close_predicate(event)
 
-    def enlargement(self, event: tuple) -> None:
+    def enlargement(self, event: Event) -> None:
         """Élargissement de …: waits for the anatomy."""
         if self.is_over(event):
             self.scope = NONE

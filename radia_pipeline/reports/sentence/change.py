@@ -5,6 +5,7 @@ Belongs here: résolution, régression, inchangé. Does not belong here: plain n
 
 from __future__ import annotations
 
+from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, K
 
@@ -12,7 +13,7 @@ from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT
 class Change(After):
     """What has changed: gone, lessened, partly gone, the same."""
 
-    def resolved(self, event: tuple) -> None:
+    def resolved(self, event: Event) -> None:
         """Disparition de: denies, unless partial, under way or itself denied."""
         if self.scope == SILENT:
             return
@@ -24,7 +25,7 @@ class Change(After):
             return
         self.open(DENIED, event, full=True)
 
-    def lessened(self, event: tuple) -> None:
+    def lessened(self, event: Event) -> None:
         """Régression: still there; complete: gone."""
         if self.scope == SILENT:
             return
@@ -34,7 +35,7 @@ class Change(After):
         if gone and (self.target_ahead() or not self.back(0, event, event[3].rule, whole=False)):
             self.open(DENIED, event, full=True)
 
-    def resolved_after(self, event: tuple) -> None:
+    def resolved_after(self, event: Event) -> None:
         """A disparu: gone, unless nearly or not."""
         if (
             self.previous_kind() == K["partial"]
@@ -50,14 +51,14 @@ class Change(After):
     def before_previous_partial(self) -> bool:
         return self.i > 1 and self.events[self.i - 2][0] == K["partial"]
 
-    def change(self, event: tuple) -> None:
+    def change(self, event: Event) -> None:
         """Pas de changement de X ou de Y: both are there."""
         if self.scope == DENIED and self.fresh and not self.sep:
             self.open(PRESENT, event)
         else:
             self.present()
 
-    def state(self, event: tuple) -> None:
+    def state(self, event: Event) -> None:
         """Inchangé, connu: said of what is there."""
         self.undo_unread()
         if self.scope == HEDGED and self.cue[0] == K["seem"]:

@@ -1,12 +1,12 @@
 """What is known at one event of a sentence: the open scope, the clause, the list, and what stands before and after.
 
-Belongs here: state, and questions about it that change nothing but the scope. Does not belong here: what a cue does
+Belongs here: state, and questions about it. Does not belong here: how far a scope goes (``reach``), and what a cue does
 (the other modules of this folder).
 """
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import KIND, Leaf, kinds
+from radia_pipeline.reports.kinds import KIND, Event, Leaf, kinds
 from radia_pipeline.reports.language import Words
 
 NONE, DENIED, HEDGED, SILENT, PRESENT = range(5)
@@ -25,31 +25,22 @@ UNREAD = "unread"
 K = KIND
 LIGHT = kinds("of article modifier hedge_near filler seem hedge_verb link hedge_before state presence place enlarged")
 NAMES = kinds("finding fixed_finding other fixed")
-TARGETS = NAMES | {
-    K["anatomy"],
-    K["enlargement"],
-    K["quality"],
-    K["limit"],
-    K["resolved"],
-    K["lessened"],
-    K["change"],
-}
+TARGETS = NAMES | kinds("anatomy enlargement quality limit resolved lessened change")
 BOUNDARY = kinds("comma and or with contrast colon semicolon dash open close nor")
 ENDS_CLAUSE = kinds("contrast semicolon dash with")
-AFTERTHOUGHT = kinds("modifier state hedge_near place")
-
-
-_LOOSE = kinds("modifier article state hedge_near")
-PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
 
 
 class Mention:
-    """One finding named in a sentence. ``status`` None: makes no label. Tokens, not characters; see ``engine``."""
+    """One finding named in a sentence. ``status`` None: makes no label. Tokens, not characters; see ``engine``.
+
+    ``link``: how it is joined to the finding before it in the clause: "and", "comma", "or", "adj" (an adjective of it),
+    "at" (says only where it lies), "far", "" (none before it).
+    """
 
     __slots__ = ("cue", "first", "last", "leaf", "link", "rule", "status")
 
     def __init__(
-        self, leaf: Leaf, first: int, last: int, status: int | None, cue: tuple | None, rule: str, link: str
+        self, leaf: Leaf, first: int, last: int, status: int | None, cue: Event | None, rule: str, link: str
     ) -> None:
         self.leaf, self.first, self.last = leaf, first, last
         self.status, self.cue, self.rule, self.link = status, cue, rule, link
@@ -58,83 +49,49 @@ class Mention:
 class Clause:
     """The state of one sentence while it is walked. One instance per sentence."""
 
-    # What a sentence begins with; kept on the class so that a new reader costs four assignments.
-    scope, cue, fresh, full = NONE, None, True, False
+    # What a sentence begins with; kept on the class so that a new reader costs five assignments.
+    i = 0
+    """The event at which the walk is."""
+    end = -1
+    """Last token of the sentence."""
+    advice_from = -1
+    """The event at which advice begins; -1: none is given."""
+    scope, cue = NONE, None
+    """The open scope, and the event that opened it."""
+    fresh, full, in_list = True, False, False
+    """Whether no noun has come under the scope yet; see ``open``; whether its nouns make a list."""
     sep, sep_event, intro, adjective = "", -1, "", False
-    clause = segment = i = 0
-    opened = negated = verb = says_normal = False
-    enlarging = normal_before = None
-    enlarging_at = title_group = 0
-    mimic_at = -2
+    """Between the last noun and here: the last separator ("comma", "and", "or", "with") and its event, what introduces
+    the next noun ("of", "article"), whether a modifier stands right behind the separator."""
+    clause = segment = 0
+    """How many findings had been named when the clause began (contrast, semicolon), and when the last comma came."""
+    opened = negated = verb = False
+    """Whether a particle has opened a negation, whether a negation has been said, whether a verb."""
+    says_normal = False
+    """Whether something was said to be normal: with nothing else, the report is."""
     described: tuple | list = ()
-    advice_from = end = -1
-    in_list = False
+    """The anatomy of the last predicate; ``group`` is the anatomy of which nothing has been said yet."""
+    title_group = 0
+    """How many of the group stand before a colon."""
+    enlarging, enlarging_at = None, 0
+    """(cue, scope) of an enlargement that waits for its anatomy, and its event."""
+    normal_before = None
+    """A normal that waits for its anatomy."""
+    mimic_at = -2
+    """The event that named what a finding may be instead."""
 
-    def __init__(self, events: list[tuple], symbols: list[int], words: Words) -> None:
+    def __init__(self, events: list[Event], symbols: list[int], words: Words) -> None:
         self.events, self.symbols, self.words = events, symbols, words
         self.mentions: list[Mention] = []
-        self.group: list[tuple] = []
+        self.group: list[Event] = []
 
-    def open(self, scope: int, cue: tuple, *, full: bool = False) -> None:
+    def open(self, scope: int, cue: Event, *, full: bool = False) -> None:
         """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""
         self.scope, self.cue, self.full, self.fresh = scope, cue, full, True
         self.in_list = False
         self.sep, self.sep_event, self.intro, self.adjective = "", self.i, "", False
 
-    def is_over(self, event: tuple) -> bool:
-        """Say whether the open scope has ended before the noun ``event``."""
-        if self.scope and (self.sep or not self.fresh) and not self.holds():
-            return True
-        if self.scope == DENIED and self.other_than(event):
-            return True
-        return self.scope in (DENIED, HEDGED) and self.runs_on(event)
-
-    def runs_on(self, event: tuple) -> bool:
-        """ "Pas de pneumothorax petit épanchement": punctuation was not typed; a described noun is a new statement."""
-        if self.fresh or self.sep or not self.stands_alone(event):
-            return False
-        before = self.events[self.i - 1]
-        if before[0] == K["article"] or self.symbols[before[1]] in self.words.size_words:
-            return True
-        closes, _, described = self.chain()
-        return described and not closes
-
-    def stands_alone(self, event: tuple) -> bool:
-        """Say whether nothing joins this noun to the finding before it: no preposition, no adjective, no link."""
-        position = event[1]
-        for k in range(self.i - 1, max(self.i - REACH, -1), -1):
-            kind, first, last = self.events[k][:3]
-            if position - last > 2:
-                return False
-            if kind in NAMES:
-                return True
-            if kind not in _LOOSE:
-                return False
-            position = first
-        return False
-
-    def holds(self) -> bool:
-        """Say whether the open scope still covers the noun at the current event."""
-        sep = self.sep
-        if self.scope == SILENT:
-            return self.history_goes_on(sep)
-        if not sep:
-            return True
-        if sep == "or":
-            return True
-        if self.scope == HEDGED:
-            return self.hedge_goes_on(sep)
-        if self.intro == "of":
-            return True
-        if self.intro == "article":
-            return self.full and sep == "and" and not self.predicate_ahead()
-        if sep == "with":
-            return not self.adjective
-        if self.adjective or not self.direct():
-            return False
-        return self.denied_list_goes_on(sep)
-
-    def ahead(self) -> list[tuple]:
+    def ahead(self) -> list[Event]:
         """The events after this one, as far as a cue can reach."""
         return self.events[self.i + 1 : self.i + 1 + REACH]
 
@@ -142,98 +99,15 @@ class Clause:
         """The findings of this clause, last first, as far as a cue can reach."""
         return self.mentions[max(self.clause, len(self.mentions) - REACH) :][::-1]
 
+    def following(self) -> Event | None:
+        """The next event, None at the end of the sentence."""
+        return self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+
     def next_kind(self) -> int:
         return self.events[self.i + 1][0] if self.i + 1 < len(self.events) else -1
 
     def previous_kind(self) -> int:
         return self.events[self.i - 1][0] if self.i else -1
-
-    def chain(self) -> tuple[bool, int, bool]:
-        """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
-        items, described, after = 0, False, ""
-        plain = self.words.type_words
-        for event in self.events[self.i : self.i + REACH]:
-            kind = event[0]
-            if kind in NAMES or kind == K["enlargement"]:
-                items += 1
-                if after == "or":
-                    return True, items, described
-            elif kind == K["comma"]:
-                after = "comma"
-            elif kind in (K["or"], K["nor"]):
-                if items:
-                    return True, items, described
-                after = "or"
-            elif kind == K["and"]:
-                after = "and"
-            elif kind in AFTERTHOUGHT:
-                described = described or self.symbols[event[1]] not in plain
-            elif kind not in (K["of"], K["article"], K["filler"]):
-                break
-        return False, items, described
-
-    def direct(self) -> bool:
-        """Say whether only small words and modifiers stand between the last separator and this noun."""
-        events, i, start = self.events, self.i, self.sep_event
-        position = events[i][1]
-        for k in range(i - 1, start, -1):
-            if events[k][0] not in LIGHT or position - events[k][2] > 2:
-                return False
-            position = events[k][1]
-        return start < 0 or position - events[start][2] <= 2
-
-    def list_ahead(self) -> bool:
-        """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
-        for event in self.ahead():
-            if event[0] == K["or"]:
-                return True
-            if event[0] not in LIGHT and event[0] not in NAMES and event[0] != K["comma"]:
-                return False
-        return False
-
-    def denied_list_goes_on(self, sep: str) -> bool:
-        """A bare noun after a comma or "et" goes on only in a list: "pas d'infiltrat, nodule ou masse"."""
-        closes, items, described = self.chain()
-        if sep == "and":
-            return not described
-        self.in_list = closes or ((items > 1 or self.in_list) and not described)
-        return self.in_list
-
-    def hedge_goes_on(self, sep: str) -> bool:
-        """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
-        if sep == "and":
-            if self.adjective or (self.cue[0] == K["hedge_near"] and self.intro == "article"):
-                return False
-            return not self.predicate_ahead() and not self.size_follows()
-        if sep != "comma" or not self.direct():
-            return False
-        if self.symbols[self.cue[1]] in self.words.list_hedges:
-            return True
-        return self.chain()[0] or self.list_ahead()
-
-    def history_goes_on(self, sep: str) -> bool:
-        """History and advice cover what follows; history ends at "avec" and at a described finding."""
-        if self.advice_from >= 0 or self.cue[0] == K["advice"]:
-            return True
-        if sep == "comma" and self.symbols[self.cue[1]] in self.words.follow_up:
-            return False
-        if sep == "comma" and self.cue[0] == K["no_label"]:
-            return "fronted" not in self.cue[3].traits and not (self.direct() and self.chain()[2])
-        return sep != "with"
-
-    def size_follows(self) -> bool:
-        """ "Possible pneumonie et épanchement modéré": a size is seen, not supposed."""
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
-        return following is not None and self.symbols[following[1]] in self.words.size_words
-
-    def predicate_ahead(self) -> bool:
-        """Say whether something is said of this noun before the clause ends: "et l'opacité est stable"."""
-        for event in self.ahead():
-            if event[0] in PREDICATES:
-                return True
-            if event[0] in BOUNDARY:
-                return False
-        return False
 
     def in_denial(self) -> bool:
         """Inside a denial that still runs, hedges decide nothing: "pas de foyer évoquant une pneumonie"."""
@@ -254,17 +128,9 @@ class Clause:
                 return False
         return False
 
-    def touches_finding(self, event: tuple) -> bool:
+    def touches_finding(self, event: Event) -> bool:
         """Say whether a finding stands right before this word, but for modifiers."""
         return len(self.mentions) > self.clause and not self.sep and event[1] - self.mentions[-1].last <= 6
-
-    def other_than(self, event: tuple) -> bool:
-        """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
-        words, cue = self.words, self.cue
-        if words.other.isdisjoint(self.symbols[cue[1] : cue[2] + 1]):
-            return False
-        since = self.mentions[-1].last if self.mentions else cue[2]
-        return not words.than.isdisjoint(self.symbols[max(since + 2, event[1] - 12) : event[1] : 2])
 
     def undo_unread(self) -> None:
         for mention in self.behind():

@@ -6,6 +6,7 @@ Belongs here: pas, aucun, ni, sans, absent, exclu, n'est plus visible. Does not 
 
 from __future__ import annotations
 
+from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
@@ -26,7 +27,7 @@ from radia_pipeline.reports.words import YEAR
 class Denial(After):
     """Negation before and after a finding, and exclusion, which hedges when it is itself denied."""
 
-    def deny(self, event: tuple) -> None:
+    def deny(self, event: Event) -> None:
         """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
         if self.after_colon(event):
             return
@@ -35,14 +36,14 @@ class Denial(After):
         self.open(DENIED, event, full="frees" in event[3].traits)
         self.negated = True
 
-    def nor(self, event: tuple) -> None:
+    def nor(self, event: Event) -> None:
         not_excluded = self.scope == HEDGED and "not_excluded" in self.cue[3].traits
         if self.scope == PRESENT or not_excluded:  # "pas de changement de l'épanchement ni de l'opacité"
             self.or_(event)
             return
         self.open(DENIED, event)
 
-    def after_colon(self, event: tuple) -> bool:
+    def after_colon(self, event: Event) -> bool:
         """ "Épanchement : aucun." denies the finding before the colon."""
         i, events = self.i, self.events
         if not i or events[i - 1][0] not in (K["colon"], K["dash"]) or self.symbols[event[1]] not in self.words.none:
@@ -55,7 +56,7 @@ class Denial(After):
             return False
         return bool(self.back(0, event, "none_after_colon", whole=True))
 
-    def none_after(self, event: tuple) -> None:
+    def none_after(self, event: Event) -> None:
         """A bare "non" ends a statement: "Pneumothorax : non"."""
         if self.after_colon(event):
             return
@@ -66,7 +67,7 @@ class Denial(After):
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
 
-    def not_(self, event: tuple) -> None:
+    def not_(self, event: Event) -> None:
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
         if self.after_colon(event):
             return
@@ -79,7 +80,7 @@ class Denial(After):
                     mention.status, mention.cue, mention.rule = None, event, UNREAD
         self.open(DENIED, event)
 
-    def no_more(self, event: tuple) -> None:
+    def no_more(self, event: Event) -> None:
         """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
         if event[2] == event[1]:
             following = self.symbols[event[2] + 2] if event[2] + 2 < len(self.symbols) else -1
@@ -94,14 +95,14 @@ class Denial(After):
             self.open(DENIED, event)
             self.negated = True
 
-    def particle(self, event: tuple) -> None:
+    def particle(self, event: Event) -> None:
         """ "n'"; a lone "N" after an anatomy is "normal"."""
         if self.group and event[2] >= self.end:
             self.normal(event)
             return
         self.opened = True
 
-    def deny_after(self, event: tuple) -> None:
+    def deny_after(self, event: Event) -> None:
         """n'est plus visible, absent: the finding before is denied, unless that was at an earlier examination."""
         if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
             self.scope = NONE
@@ -118,7 +119,7 @@ class Denial(After):
             return
         self.back(0, event, event[3].rule, whole=True)
 
-    def then(self, event: tuple) -> bool:
+    def then(self, event: Event) -> bool:
         """Say whether an earlier examination or a year is named before the clause ends."""
         for later in self.ahead():
             if later[0] in NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
@@ -132,7 +133,7 @@ class Denial(After):
             token += 2
         return False
 
-    def exclude_word(self, event: tuple) -> None:
+    def exclude_word(self, event: Event) -> None:
         """Excluding: an order at the start of a sentence asks; denied it hedges; otherwise it denies."""
         symbol = self.symbols[event[1]]
         infinitive = symbol in self.words.to_exclude
@@ -145,7 +146,7 @@ class Denial(After):
         elif not self.back(0, event, event[3].rule, whole=True):
             self.open(DENIED, event)
 
-    def not_excluded(self, event: tuple, infinitive: bool) -> None:
+    def not_excluded(self, event: Event, infinitive: bool) -> None:
         ahead = self.target_ahead()
         behind = len(self.mentions) > self.clause
         active = infinitive or self.symbols[event[1]] in self.words.excludes_it

@@ -5,6 +5,7 @@ Belongs here: possible, évoquant, pourrait, semble, à éliminer. Not here: alt
 
 from __future__ import annotations
 
+from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
 from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
@@ -13,7 +14,7 @@ from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
 class Hedges(After):
     """Doubt before and after a finding."""
 
-    def hedge_near(self, event: tuple) -> None:
+    def hedge_near(self, event: Event) -> None:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
         if (
             (self.in_denial() and not self.begins_anew())
@@ -43,19 +44,19 @@ class Hedges(After):
 
     def begins_anew(self) -> bool:
         """ "Pas d'infiltrat possible pneumonie": a bare noun right after the hedge is another statement."""
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        following = self.following()
         if self.scope != DENIED or self.fresh or following is None or following[0] not in NAMES:
             return False
         return following[1] - self.events[self.i][2] == 2 and self.previous_kind() in NAMES
 
-    def other_noun_before(self, event: tuple) -> bool:
+    def other_noun_before(self, event: Event) -> bool:
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
         if self.sep != "comma" or self.direct():
             return False
         tokens = range(max(self.events[self.sep_event][2] + 1, event[1] - REACH), event[1])
         return any(self.symbols[t] == UNKNOWN for t in tokens)
 
-    def is_suspicious_look(self, event: tuple) -> bool:
+    def is_suspicious_look(self, event: Event) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
         words, symbol = self.words, self.symbols[event[1]]
         if symbol not in words.suspect or self.verb or not self.mentions:
@@ -66,7 +67,7 @@ class Hedges(After):
             return False  # "nodule suspecté"
         return "suspicious" in last.leaf.traits and not self.sep
 
-    def hedge_before(self, event: tuple) -> None:
+    def hedge_before(self, event: Event) -> None:
         """Évoquant, possiblement: forward; at the very end of a clause, backward."""
         if self.in_denial():
             if self.scope == DENIED and "not_excluded" in event[3].traits:
@@ -79,7 +80,7 @@ class Hedges(After):
                 self.back(-1, event, event[3].rule, whole=False)  # "fracture suspectée du sternum"
             return
         if not self.target_ahead():
-            following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+            following = self.following()
             stop = following[1] - 1 if following is not None and following[0] in BOUNDARY else self.end
             at_end = event[2] >= stop - (following is not None)
             if at_end and self.mentions and event[1] - self.mentions[-1].last <= 6:
@@ -97,19 +98,19 @@ class Hedges(After):
                 return False
         return True
 
-    def number_follows(self, event: tuple) -> bool:
+    def number_follows(self, event: Event) -> bool:
         following = event[2] + 2
         return following < len(self.symbols) and self.symbols[following] in (NUMBER, YEAR)
 
-    def hedge_verb(self, event: tuple) -> None:
+    def hedge_verb(self, event: Event) -> None:
         if not self.in_denial() and self.target_ahead():
             self.open(HEDGED, event)
 
-    def seem(self, event: tuple) -> None:
+    def seem(self, event: Event) -> None:
         if not self.in_denial():
             self.open(HEDGED, event)
 
-    def hedge_after(self, event: tuple) -> None:
+    def hedge_after(self, event: Event) -> None:
         """À exclure, est possible: backward; forward when nothing stands before."""
         if self.scope == SILENT:
             return

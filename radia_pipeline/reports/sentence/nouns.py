@@ -5,6 +5,7 @@ Belongs here: what happens at a noun. Does not belong here: neutral anatomy (``a
 
 from __future__ import annotations
 
+from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import AFFIRMED, DENIED, HEDGED, NONE, SILENT, STATUS, K, Mention
 from radia_pipeline.reports.words import UNKNOWN
@@ -13,9 +14,8 @@ from radia_pipeline.reports.words import UNKNOWN
 class Nouns(After):
     """Findings as they are named: their status from the open scope, alternatives, adjectives that add a class."""
 
-    def name(self, event: tuple) -> None:
+    def name(self, event: Event) -> None:
         """A finding (or an abnormality without a class) is named."""
-        leaf = event[3]
         if 0 <= self.advice_from <= self.i:
             self.scope, self.cue = SILENT, self.events[self.advice_from]
         elif self.scope and self.is_over(event):
@@ -33,12 +33,7 @@ class Nouns(After):
             link = "at"  # "nodule sous l'épanchement"
             if self.scope in (DENIED, HEDGED) and not self.fresh:
                 self.scope = NONE
-        if not self.scope:
-            base = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
-            mention = Mention(leaf, event[1], event[2], base, None, AFFIRMED, link)
-        else:
-            status = STATUS[self.scope]
-            mention = Mention(leaf, event[1], event[2], status, self.cue, self.cue[3].rule, link)
+        mention = self.mention(event, link)
         if link == "or" and self.scope in (NONE, HEDGED):
             self.alternatives(mention)
         elif (
@@ -50,7 +45,15 @@ class Nouns(After):
         self.mentions.append(mention)
         self.settle()
 
-    def keep_named(self, event: tuple) -> None:
+    def mention(self, event: Event, link: str) -> Mention:
+        """Return the finding as the open scope has it; affirmed, or with its own value, where none is open."""
+        _, first, last, leaf = event
+        if self.scope:
+            return Mention(leaf, first, last, STATUS[self.scope], self.cue, self.cue[3].rule, link)
+        status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
+        return Mention(leaf, first, last, status, None, AFFIRMED, link)
+
+    def keep_named(self, event: Event) -> None:
         """ "COEUR ET MÉDIASTIN: Déviation du médiastin, sans élargissement": said of the mediastinum."""
         named = self.symbols[event[1] : event[2] + 1]
         self.group = [anatomy for anatomy in self.group if self.symbols[anatomy[1]] in named]
@@ -61,7 +64,7 @@ class Nouns(After):
         event = self.events[self.sep_event]
         return not self.mentions and event[1] > 2 and self.symbols[event[1] - 2] == UNKNOWN and self.direct()
 
-    def is_place(self, event: tuple) -> bool:
+    def is_place(self, event: Event) -> bool:
         """Say whether a finding is named only to say where another one lies."""
         before = self.symbols[event[1] - 4] if event[1] > 4 else -1
         return before in self.words.locatives and self.symbols[event[1] - 2] in self.words.definite
@@ -98,7 +101,7 @@ class Nouns(After):
         self.enlarging = self.normal_before = None
         self.described = ()
 
-    def quality(self, event: tuple) -> None:
+    def quality(self, event: Event) -> None:
         """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
         leaf = event[3]
         for parent in self.behind():
@@ -113,14 +116,14 @@ class Nouns(After):
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
         self.settle()
 
-    def denied_image(self, event: tuple) -> None:
+    def denied_image(self, event: Event) -> None:
         """ "Aucune image nodulaire": the noun belongs to the cue."""
         if self.scope in (DENIED, HEDGED) and self.fresh and self.symbols[self.cue[2]] in self.words.image:
             status, rule = STATUS[self.scope], self.cue[3].rule
             self.mentions.append(Mention(event[3], event[1], event[2], status, self.cue, rule, self.link()))
             self.settle()
 
-    def fixed(self, event: tuple) -> None:
+    def fixed(self, event: Event) -> None:
         """A whole statement with a value of its own ("poumons à la paroi")."""
         status = None if self.scope == DENIED and self.fresh and not self.sep else event[3].value
         if self.advice_from < 0:
@@ -128,7 +131,7 @@ class Nouns(After):
         self.says_normal = True
         self.settle()
 
-    def same(self, event: tuple) -> None:
+    def same(self, event: Event) -> None:
         """ "Pas d'autre nodule que celui du lobe moyen": that one is there."""
         for mention in self.behind():
             if mention.status != 0 or mention.cue is not self.cue:
@@ -136,13 +139,13 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = 1, event, event[3].rule
         self.scope = NONE
 
-    def mimic(self, event: tuple) -> None:
+    def mimic(self, event: Event) -> None:
         """ "Infiltrat ou superposition", "superposition ou infiltrat": the finding is uncertain."""
         self.mimic_at = self.i
         if self.sep == "or" and self.scope != DENIED and self.direct():
             self.back(-1, self.events[self.sep_event], "hedge_or", whole=False)
 
-    def unknown_alternative(self, event: tuple) -> bool:
+    def unknown_alternative(self, event: Event) -> bool:
         """ "Pneumothorax vs ligne de drap", "nodule ou une verrue": an alternative that the lexicon does not know."""
         words, symbols = self.words, self.symbols
         versus = symbols[event[1]] in words.versus

@@ -5,12 +5,12 @@ and which sentences are read (``sections``).
 
 A sentence is walked once, left to right; each event goes to the handler of its kind. State is a scope opened by a cue
 before its findings, and the findings of the clause so far, for cues that stand after them. The order in which cues win
-is that of the guide: not-excluded, denial, hedge.
+is: not-excluded, denial, hedge.
 """
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import KINDS
+from radia_pipeline.reports.kinds import KINDS, Event
 from radia_pipeline.reports.sentence.anatomy import Anatomy
 from radia_pipeline.reports.sentence.change import Change
 from radia_pipeline.reports.sentence.clause import BOUNDARY, K
@@ -39,7 +39,7 @@ class SentenceReader(Nouns, Anatomy, Denial, Change, Hedges, Structure, Silence)
             self.back(-1, None, "question_mark", whole=True)
 
 
-def _advice_start(events: list[tuple]) -> int:
+def _advice_start(events: list[Event]) -> int:
     """Return the index of the event at which advice begins (its subject, else its verb), or -1 when none is given."""
     verb = subject = -1
     broken = False

@@ -5,6 +5,7 @@ Belongs here: punctuation and small words. Does not belong here: words with a me
 
 from __future__ import annotations
 
+from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, NONE, PRESENT, SILENT, K
 
@@ -12,24 +13,24 @@ from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, NON
 class Structure(After):
     """Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins."""
 
-    def comma(self, event: tuple) -> None:
+    def comma(self, event: Event) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
         self.segment = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = self.normal_before = None
 
-    def and_(self, event: tuple) -> None:
+    def and_(self, event: Event) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
 
-    def or_(self, event: tuple) -> None:
+    def or_(self, event: Event) -> None:
         if self.scope in (NONE, HEDGED) and self.mentions and self.unknown_alternative(event):
             self.back(-1, event, event[3].rule, whole=False)
         self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
 
-    def with_(self, event: tuple) -> None:
+    def with_(self, event: Event) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "with", self.i, "", False
 
-    def contrast(self, event: tuple) -> None:
+    def contrast(self, event: Event) -> None:
         """mais, à part, il y a: a new statement."""
         if not self.stays_silent(event):
             self.scope = NONE
@@ -40,7 +41,7 @@ class Structure(After):
         self.opened = self.negated = False
         self.enlarging = None
 
-    def stays_silent(self, event: tuple) -> bool:
+    def stays_silent(self, event: Event) -> bool:
         """Advice goes on over a contrast; another examination over "on note", not over "mais"."""
         if self.scope != SILENT or self.advice_from >= 0:
             return False
@@ -48,7 +49,7 @@ class Structure(After):
             return self.symbols[event[1]] in self.words.notices
         return self.cue[0] == K["advice"]
 
-    def presence(self, event: tuple) -> None:
+    def presence(self, event: Event) -> None:
         """Présence de: a new statement, unless it stands right under a denial or hedge."""
         if not (self.scope and self.fresh and not self.sep):
             self.contrast(event)
@@ -56,9 +57,9 @@ class Structure(After):
     def negation_follows(self) -> bool:
         return self.next_kind() in (K["deny"], K["not"], K["no_more"], K["exclude_word"], K["nor"])
 
-    def hard_stop(self, event: tuple) -> None:
+    def hard_stop(self, event: Event) -> None:
         """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        following = self.following()
         none = following is not None and (
             following[0] == K["deny_after"] or self.symbols[following[1]] in self.words.none
         )
@@ -69,9 +70,9 @@ class Structure(After):
         self.contrast(event)
         self.group = []
 
-    def colon(self, event: tuple) -> None:
+    def colon(self, event: Event) -> None:
         self.title_group = len(self.group) if self.group and not self.mentions else 0
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        following = self.following()
         if (
             self.scope
             and not self.fresh
@@ -79,21 +80,21 @@ class Structure(After):
         ):
             self.scope = NONE
 
-    def of(self, event: tuple) -> None:
+    def of(self, event: Event) -> None:
         if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"
             self.intro = "of"
 
-    def article(self, event: tuple) -> None:
+    def article(self, event: Event) -> None:
         if self.intro == "of" and self.previous_kind() == K["of"]:
             return  # "absence d'épanchement, d'un pneumothorax"
         self.intro = "article"
         if (self.full or self.scope == PRESENT) and self.symbols[event[1]] in self.words.partitive:
             self.intro = "of"  # "résolution de l'épanchement, du pneumothorax et des opacités"
 
-    def modifier(self, event: tuple) -> None:
+    def modifier(self, event: Event) -> None:
         self.adjective = self.adjective or (self.intro == "" and bool(self.sep))
 
-    def verb_(self, event: tuple) -> None:
+    def verb_(self, event: Event) -> None:
         self.verb = True
         if self.scope == SILENT and self.cue[0] == K["no_label"] and self.advice_from < 0:
             if self.symbols[event[1]] in self.words.shows:
@@ -102,7 +103,7 @@ class Structure(After):
         if self.sep in ("comma", "and") and self.scope in (DENIED, HEDGED):
             self.scope = NONE
 
-    def linked(self, event: tuple) -> None:
+    def linked(self, event: Event) -> None:
         """ "Clarté sans trame en faveur d'un pneumothorax": the denial ended with the sign that is missing."""
         last = self.mentions[-1] if self.mentions else None
         if (
@@ -113,7 +114,7 @@ class Structure(After):
             and "pattern" in last.leaf.traits
         ):
             self.scope = NONE
-        following = self.events[self.i + 1] if self.i + 1 < len(self.events) else None
+        following = self.following()
         if (
             self.scope == DENIED
             and not self.fresh

@@ -1,0 +1,166 @@
+"""How far an open scope goes: over which commas, conjunctions and articles a denial, a doubt or history still holds.
+
+Belongs here: lists and their ends. Does not belong here: which cue opens a scope (the other modules of this folder).
+"""
+
+from __future__ import annotations
+
+from radia_pipeline.reports.kinds import Event, kinds
+from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, Clause, K
+
+AFTERTHOUGHT = kinds("modifier state hedge_near place")
+PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
+LOOSE = kinds("modifier article state hedge_near")
+"""What may stand between two nouns that nothing joins."""
+
+
+class Reach(Clause):
+    """How far an open scope goes."""
+
+    def is_over(self, event: Event) -> bool:
+        """Say whether the open scope has ended before the noun ``event``."""
+        if self.scope and (self.sep or not self.fresh) and not self.holds():
+            return True
+        if self.scope == DENIED and self.other_than(event):
+            return True
+        return self.scope in (DENIED, HEDGED) and self.runs_on(event)
+
+    def runs_on(self, event: Event) -> bool:
+        """ "Pas de pneumothorax petit épanchement": punctuation was not typed; a described noun is a new statement."""
+        if self.fresh or self.sep or not self.stands_alone(event):
+            return False
+        before = self.events[self.i - 1]
+        if before[0] == K["article"] or self.symbols[before[1]] in self.words.size_words:
+            return True
+        closes, _, described = self.chain()
+        return described and not closes
+
+    def stands_alone(self, event: Event) -> bool:
+        """Say whether nothing joins this noun to the finding before it: no preposition, no adjective, no link."""
+        position = event[1]
+        for k in range(self.i - 1, max(self.i - REACH, -1), -1):
+            kind, first, last = self.events[k][:3]
+            if position - last > 2:
+                return False
+            if kind in NAMES:
+                return True
+            if kind not in LOOSE:
+                return False
+            position = first
+        return False
+
+    def other_than(self, event: Event) -> bool:
+        """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
+        words, cue = self.words, self.cue
+        if words.other.isdisjoint(self.symbols[cue[1] : cue[2] + 1]):
+            return False
+        since = self.mentions[-1].last if self.mentions else cue[2]
+        return not words.than.isdisjoint(self.symbols[max(since + 2, event[1] - 12) : event[1] : 2])
+
+    def holds(self) -> bool:
+        """Say whether the open scope still covers the noun at the current event."""
+        sep = self.sep
+        if self.scope == SILENT:
+            return self.history_goes_on(sep)
+        if not sep:
+            return True
+        if sep == "or":
+            return True
+        if self.scope == HEDGED:
+            return self.hedge_goes_on(sep)
+        if self.intro == "of":
+            return True
+        if self.intro == "article":
+            return self.full and sep == "and" and not self.predicate_ahead()
+        if sep == "with":
+            return not self.adjective
+        if self.adjective or not self.direct():
+            return False
+        return self.denied_list_goes_on(sep)
+
+    def chain(self) -> tuple[bool, int, bool]:
+        """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""
+        items, described, after = 0, False, ""
+        plain = self.words.type_words
+        for event in self.events[self.i : self.i + REACH]:
+            kind = event[0]
+            if kind in NAMES or kind == K["enlargement"]:
+                items += 1
+                if after == "or":
+                    return True, items, described
+            elif kind == K["comma"]:
+                after = "comma"
+            elif kind in (K["or"], K["nor"]):
+                if items:
+                    return True, items, described
+                after = "or"
+            elif kind == K["and"]:
+                after = "and"
+            elif kind in AFTERTHOUGHT:
+                described = described or self.symbols[event[1]] not in plain
+            elif kind not in (K["of"], K["article"], K["filler"]):
+                break
+        return False, items, described
+
+    def direct(self) -> bool:
+        """Say whether only small words and modifiers stand between the last separator and this noun."""
+        events, i, start = self.events, self.i, self.sep_event
+        position = events[i][1]
+        for k in range(i - 1, start, -1):
+            if events[k][0] not in LIGHT or position - events[k][2] > 2:
+                return False
+            position = events[k][1]
+        return start < 0 or position - events[start][2] <= 2
+
+    def list_ahead(self) -> bool:
+        """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""
+        for event in self.ahead():
+            if event[0] == K["or"]:
+                return True
+            if event[0] not in LIGHT and event[0] not in NAMES and event[0] != K["comma"]:
+                return False
+        return False
+
+    def denied_list_goes_on(self, sep: str) -> bool:
+        """A bare noun after a comma or "et" goes on only in a list: "pas d'infiltrat, nodule ou masse"."""
+        closes, items, described = self.chain()
+        if sep == "and":
+            return not described
+        self.in_list = closes or ((items > 1 or self.in_list) and not described)
+        return self.in_list
+
+    def hedge_goes_on(self, sep: str) -> bool:
+        """A hedge covers alternatives and what "et" joins; over a comma only before a final "ou"."""
+        if sep == "and":
+            if self.adjective or (self.cue[0] == K["hedge_near"] and self.intro == "article"):
+                return False
+            return not self.predicate_ahead() and not self.size_follows()
+        if sep != "comma" or not self.direct():
+            return False
+        if self.symbols[self.cue[1]] in self.words.list_hedges:
+            return True
+        return self.chain()[0] or self.list_ahead()
+
+    def history_goes_on(self, sep: str) -> bool:
+        """History and advice cover what follows; history ends at "avec" and at a described finding."""
+        if self.advice_from >= 0 or self.cue[0] == K["advice"]:
+            return True
+        if sep == "comma" and self.symbols[self.cue[1]] in self.words.follow_up:
+            return False
+        if sep == "comma" and self.cue[0] == K["no_label"]:
+            return "fronted" not in self.cue[3].traits and not (self.direct() and self.chain()[2])
+        return sep != "with"
+
+    def size_follows(self) -> bool:
+        """ "Possible pneumonie et épanchement modéré": a size is seen, not supposed."""
+        following = self.following()
+        return following is not None and self.symbols[following[1]] in self.words.size_words
+
+    def predicate_ahead(self) -> bool:
+        """Say whether something is said of this noun before the clause ends: "et l'opacité est stable"."""
+        for event in self.ahead():
+            if event[0] in PREDICATES:
+                return True
+            if event[0] in BOUNDARY:
+                return False
+        return False
