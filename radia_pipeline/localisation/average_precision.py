@@ -15,7 +15,8 @@ import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.bootstrap import REPLICATES, Resampler, percentile_interval
-from radia_pipeline.localisation.boxes import Boxes, iou, suppressed
+from radia_pipeline.localisation.boxes import Boxes, suppressed
+from radia_pipeline.sources.overlap import iou
 
 IOU_THRESHOLDS = (0.1, 0.3, 0.5)
 MIN_BOXES = 3  # a class with fewer reference boxes does not enter the mean over classes

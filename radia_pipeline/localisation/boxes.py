@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import Placement, placement
 
 DEFAULT_THRESHOLD_SHARE = 0.6  # where no drawn box can choose it; maps of few positions spread beyond the finding
@@ -105,17 +106,6 @@ class Boxes:
         parts = [Boxes.empty(), *parts]
         names = ("image_id", "label", "corners", "score")
         return Boxes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of corners (n, 4) and (m, 4): (n, m); 0 for boxes without area."""
-    first, second = np.asarray(first, dtype=float).reshape(-1, 4), np.asarray(second, dtype=float).reshape(-1, 4)
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    area = [np.prod(np.clip(box[:, 2:] - box[:, :2], 0, None), axis=1) for box in (first, second)]
-    union = area[0][:, None] + area[1][None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def suppressed(corners: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from radia_pipeline.localisation.boxes import iou
+from radia_pipeline.sources.overlap import iou
 
 FUSION_IOU = 0.4  # two boxes of one class on one image above this are the same finding
 

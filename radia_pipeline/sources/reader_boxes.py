@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+
+from radia_pipeline.sources.overlap import iou
 
 SAME_FINDING_IOU = 0.4
 """Overlap from which VinDr's publishers count a box as found (mAP at IoU > 0.4 in their challenge)."""
@@ -24,15 +25,6 @@ class ReaderBox(NamedTuple):
     class_name: str
     reader: str
     corners: tuple[float, float, float, float]
-
-
-def iou(one: np.ndarray, other: np.ndarray) -> float:
-    """Return intersection over union of two boxes given by corners."""
-    overlap = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    if (overlap <= 0).any():
-        return 0.0
-    shared = float(overlap.prod())
-    return shared / (float((one[2:] - one[:2]).prod()) + float((other[2:] - other[:2]).prod()) - shared)
 
 
 def agreed_boxes(boxes: Iterable[ReaderBox], readers: Mapping[str, int], problems: Counter) -> list[ReaderBox]:
@@ -65,12 +57,10 @@ def _findings(boxes: list[ReaderBox]) -> list[list[ReaderBox]]:
     """Group boxes of one image and class: the two groups whose means overlap most are joined, as long as they do."""
     groups = [[box] for box in boxes]
     while len(groups) > 1:
-        means = [_mean(group) for group in groups]
-        overlap, first, second = max(
-            ((iou(means[i], means[j]), i, j) for i, j in combinations(range(len(groups)), 2)),
-            key=lambda pair: (pair[0], -pair[1], -pair[2]),
-        )
-        if overlap < SAME_FINDING_IOU:
+        means = np.stack([_mean(group) for group in groups])
+        overlaps = np.triu(iou(means, means), 1)
+        first, second = divmod(int(overlaps.argmax()), len(groups))
+        if overlaps[first, second] < SAME_FINDING_IOU:
             break
         groups[first] += groups.pop(second)
     return groups

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from radia_pipeline.detection.decode import decode, positions, raw_to_boxes, sigmoid, suppressed_by_class
 from radia_pipeline.detection.loss import Matcher
 from radia_pipeline.detection.spec import DetectorSpec
-from radia_pipeline.localisation.boxes import iou
+from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import placement
 
 SIZE, STRIDES, CLASSES = 64, (8, 16, 32), ("Cardiomegaly", "Mass")

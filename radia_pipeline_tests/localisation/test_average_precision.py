@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.localisation import average_precision as ap
-from radia_pipeline.localisation.boxes import Boxes, iou
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.sources.overlap import iou
 from radia_pipeline_tests.localisation.worlds import boxes, random_boxes
 
 IMAGES = tuple(f"image{i}" for i in range(5))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes, iou
+from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
 
 corner = st.integers(0, 40)
 boxes = st.lists(
@@ -45,11 +44,6 @@ def test_two_findings_of_one_class_stay_two_and_classes_do_not_mix():
     other = [box(reader, 0, 0, 10, 10, name="Nodule") for reader in ("R1", "R2")]
     found = agreed_boxes(far + other, {"i": 3}, Counter())
     assert [(one.class_name, one.corners[0]) for one in found] == [("Mass", 0), ("Mass", 30), ("Nodule", 0)]
-
-
-def test_overlap_of_corners():
-    assert iou(np.array([0, 0, 2, 2.0]), np.array([1, 0, 3, 2.0])) == pytest.approx(1 / 3)
-    assert iou(np.array([0, 0, 1, 1.0]), np.array([1, 0, 2, 1.0])) == 0
 
 
 @given(boxes, st.randoms(use_true_random=False))
