@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
@@ -25,7 +26,6 @@ from radia_pipeline.lake.lake import Lake
 
 QUOTAS = {VALIDATION: 300, TEST: 20}
 """Patients per class for validation, images per class for test (ORIGINAL, splits)."""
-_LEFT_OUT_FLAGS = ("not_a_chest", "blank")
 _VERSION_CHARACTERS = 16
 
 
@@ -123,10 +123,8 @@ def draw(
 
 def _images(lake: Lake, source: str) -> pa.Table:
     table = lake.read("images", source, columns=["image_id", "study_id", "patient_key", "view", "flags"])
-    left_out = np.array(
-        [bool(set(flags or ()) & set(_LEFT_OUT_FLAGS)) for flags in table.column("flags").to_pylist()], dtype=bool
-    )
-    return table.filter(pa.array(~left_out)) if len(table) else table
+    left_out = np.logical_or.reduce([is_flagged(table.column("flags"), flag) for flag in LEFT_OUT])
+    return table.filter(pa.array(~left_out))
 
 
 def _twins(lake: Lake) -> set[str]:

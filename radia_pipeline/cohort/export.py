@@ -31,7 +31,11 @@ XRV_NAMES = {
     "Enlarged Cardiomediastinum": "Enlarged Cardiomediastinum",
 }  # fmt: skip
 """TorchXRayVision's names of the classes that it shares with the vocabulary (its default_pathologies)."""
-_XRV_KEYS = ("imgpath", "source", "patientid", "studyid", "view", "pool", "fold")
+_XRV_KEYS = {
+    "imgpath": "path", "source": "source", "patientid": "patient_key", "studyid": "study_id", "view": "view",
+    "pool": "pool", "fold": "fold",
+}  # fmt: skip
+"""TorchXRayVision's names of the manifest's columns."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,14 @@ def _columns(to: str, table: pa.Table) -> list[str]:
 
 def _csv(table: pa.Table) -> bytes:
     """Return one line per image; boxes as JSON in their cell, nulls empty."""
+    rows = ((row | {"boxes": json.dumps(row["boxes"])}).values() for row in table.to_pylist())
+    return _lines(table.column_names, rows)
+
+
+def _lines(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    """Return CSV; nulls are empty."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in table.to_pylist():
-        row["boxes"] = json.dumps(row["boxes"])
-        writer.writerow(["" if value is None else value for value in row.values()])
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue().encode("utf-8")
 
 
@@ -125,16 +131,11 @@ def _coco(table: pa.Table) -> bytes:
 
 def _torchxrayvision(table: pa.Table) -> bytes:
     """Return a CSV in TorchXRayVision's terms: its class names, 1, 0 or empty (uncertain and unknown: masked)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_XRV_KEYS, *XRV_NAMES.values()])
+    rows = []
     for row in table.to_pylist():
         values = [row.get(name) if row.get(name) in (0, 1) else "" for name in XRV_NAMES]
-        fold = "" if row["fold"] is None else row["fold"]
-        writer.writerow(
-            [row["path"], row["source"], row["patient_key"], row["study_id"], row["view"], row["pool"], fold, *values]
-        )
-    return text.getvalue().encode("utf-8")
+        rows.append([*(row[name] for name in _XRV_KEYS.values()), *values])
+    return _lines([*_XRV_KEYS, *XRV_NAMES.values()], rows)
 
 
 FORMATS: dict[str, tuple[str, Callable[[pa.Table], bytes]]] = {

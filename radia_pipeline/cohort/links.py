@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from radia_pipeline.cohort.flags import BLANK, is_flagged
 from radia_pipeline.cohort.near_duplicates import confirm, search
 from radia_pipeline.cohort.thumbnails import thumbnails_of
 from radia_pipeline.contracts.tables import conform
 from radia_pipeline.lake.lake import Lake
 
 _COLUMNS = ["source", "image_id", "patient_key", "path", "pixel_sha256", "flags"]
-_USELESS_FLAG = "blank"
-"""Blank images resemble one another without being one exposure."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,7 @@ def _dropped(lake: Lake, images: pa.Table, problems: Counter) -> list[dict]:
 
 def _near(lake: Lake, images: pa.Table, linked: set[tuple[str, str]]) -> tuple[list[dict], int, int]:
     """Return near-duplicate rows, the number of pairs compared on pixels, and images that could not be read."""
-    flags = images.column("flags").to_pylist()
-    usable = np.array([_USELESS_FLAG not in (flag or ()) for flag in flags], dtype=bool)
+    usable = ~is_flagged(images.column("flags"), BLANK)  # they resemble one another without being one exposure
     sources = np.array(images.column("source").to_pylist(), dtype=object)
     paths = np.array(images.column("path").to_pylist(), dtype=object)
     pictures, readable = [], []

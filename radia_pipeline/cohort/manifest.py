@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
-LEFT_OUT_FLAGS = ("not_a_chest", "blank")
 QUALITY_LIMITED_WEIGHT = 0.5
 """A report that says the exposure is poor, or that was not read again, teaches half as much."""
 _BOX_TYPE = pa.list_(
@@ -88,13 +88,8 @@ def _usable(
         left_out[reason] += int((keep & which).sum())
         keep = keep & ~which
 
-    flags = images.column("flags").combine_chunks()
-    parents = pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)
-    names = pc.list_flatten(flags)
-    for flag in LEFT_OUT_FLAGS:
-        flagged = np.zeros(len(images), dtype=bool)
-        flagged[parents[pc.equal(names, flag).to_numpy(zero_copy_only=False).astype(bool)]] = True
-        drop(flag, flagged)
+    for flag in LEFT_OUT:
+        drop(flag, is_flagged(images.column("flags"), flag))
     is_labelled = (values != MISSING).any(axis=1)
     drop(
         "unlabelled_study",

@@ -205,8 +205,8 @@ def _shifts(one: _Part, other: _Part) -> Iterator[dict]:
             yield test(
                 "prevalence", name, *two_proportions(int(a.sum()), len(a), int(b.sum()), len(b)), min(len(a), len(b))
             )
-    for of, column, value in (("frontal", "views", "LATERAL"), ("female", "sexes", "F")):
-        a, b = getattr(one, column)[first], getattr(other, column)[second]
+    views, sexes = (one.views[first], other.views[second]), (one.sexes[first], other.sexes[second])
+    for of, value, (a, b) in (("frontal", "LATERAL", views), ("female", "F", sexes)):
         a, b = a[[item is not None for item in a]], b[[item is not None for item in b]]
         if min(len(a), len(b)) >= _LEAST_FOR_A_TEST:
             counted = [int(((x == value) != (of == "frontal")).sum()) for x in (a, b)]

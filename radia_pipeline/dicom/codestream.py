@@ -15,7 +15,6 @@ from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.reasons import Refusal
 
 _SOI, _EOI, _SOS, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
-_RESTARTS = range(0xD0, 0xD8)
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC3: "lossless", 0xF7: "jpegls"}
 _J2K_SIZ, _J2K_SOT, _J2K_EOC = 0xFF51, 0xFF90, b"\xff\xd9"
 

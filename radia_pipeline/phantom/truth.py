@@ -18,7 +18,6 @@ from radia_pipeline.contracts.label_values import (
     NEGATIVE,
     POSITIVE,
     close_up,
-    labelled_with_unions,
     no_finding,
     resolve,
 )
@@ -61,7 +60,7 @@ def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Itera
     values = np.full((1, len(words.classes)), MISSING, dtype=np.int8)
     for name, status in said.items():
         values[0, words.index(name)] = status
-    values = resolve(values, labelled_with_unions(source_sheet(source).labels))[0]
+    values = resolve(values, source_sheet(source).labelled)[0]
     shown = np.full((1, len(words.classes)), NEGATIVE, dtype=np.int8)
     for name in drawn:
         shown[0, words.index(name)] = POSITIVE
