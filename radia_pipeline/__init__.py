@@ -1,7 +1,7 @@
 """RadIA: from a hospital's de-identified chest radiographs and French reports to a pathology detector.
 
-One folder a step, in the order in which the data goes: ``sources``, ``dicom`` and ``reports``, ``labels``, ``cohort``,
-``training``, ``evaluation``, ``localisation``, ``detection``. ``contracts`` and ``lake`` stand under all of them;
+One folder a step, in the order in which the data goes: ``sources``, ``privacy``, ``dicom`` and ``reports``, ``labels``,
+``cohort``, ``training``, ``evaluation``, ``localisation``, ``detection``. ``contracts`` and ``lake`` stand under all;
 ``defs`` orchestrates and computes nothing. This module holds the version, what must be set before any library loads,
 and the names that other programs may use; each is imported when it is asked for.
 """

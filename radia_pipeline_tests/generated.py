@@ -20,6 +20,7 @@ from radia_pipeline.defs.instance import SETTINGS
 from radia_pipeline.defs.picture import draw
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline.training.recipes import json_schema
+from radia_pipeline_tests import house_picture
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
 from radia_pipeline_tests.reports.readings import readings
 
@@ -64,6 +65,7 @@ def promises() -> str:
 
 FILES: dict[str, Callable[[], str]] = {
     "dagster.yaml": lambda: SETTINGS.format(base=".radia/lake.history/dagster"),
+    "docs/architecture.svg": house_picture.draw,
     "docs/graph.svg": lambda: draw(definitions()),
     PROMISES: promises,
     "radia_pipeline/training/recipes/recipe.schema.json": lambda: (

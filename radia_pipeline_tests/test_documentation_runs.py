@@ -20,7 +20,7 @@ from radia_pipeline_tests.test_documentation import PAGES, commands
 
 KEY = "a key that only this test uses"
 SERVES = ("radia ui",)
-"""Commands that do not end by themselves; ``defs/test_servers.py`` runs them."""
+"""Commands that do not end by themselves; ``defs/test_ui.py`` runs them."""
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,18 @@ from radia_pipeline.contracts.class_lists import follow_vocabulary
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline_tests import generated
 from radia_pipeline_tests.generated import FILES, PROMISES, ROOT
+from radia_pipeline_tests.house_picture import FLOORS, WAY
+from radia_pipeline_tests.test_architecture import HOUSE
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_generated_file_is_what_its_source_says(name):
     assert (ROOT / name).read_text(encoding="utf-8") == FILES[name](), "run `make generated`, read the difference"
+
+
+def test_the_picture_of_the_house_has_every_room_in_its_order():
+    assert tuple(room for _, rooms in FLOORS for room in rooms) == HOUSE
+    assert set(WAY) < set(HOUSE)
 
 
 def test_the_class_lists_of_the_contracts_follow_the_vocabulary(tmp_path):

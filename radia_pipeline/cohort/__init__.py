@@ -1,1 +1,1 @@
-"""Links between images and patients, labels, pools, evaluation sets, manifests, data profile. Nothing here trains."""
+"""Links between images and patients, pools, evaluation sets, manifests, data profile. Nothing here trains."""

@@ -28,7 +28,7 @@ CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"}, "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }  # fmt: skip
-"""The context that the specification prescribes (docs/croissant-spec-1.0, appendix 1)."""
+"""The context that the specification prescribes (Croissant 1.0, appendix 1)."""
 
 
 def croissant(name: str, content: bytes, columns: Sequence[str], sources: Sequence[str], lake: Lake) -> dict:

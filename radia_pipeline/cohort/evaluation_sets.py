@@ -25,7 +25,7 @@ from radia_pipeline.labels.table import positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 QUOTAS = {VALIDATION: 300, TEST: 20}
-"""Patients per class for validation, images per class for test (ORIGINAL, splits)."""
+"""Patients per class for validation, images per class for test as in the original's splits."""
 _VERSION_CHARACTERS = 16
 
 

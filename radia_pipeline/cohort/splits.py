@@ -1,6 +1,6 @@
 """Pools and folds: patients → groups → train, validation or test, once and for ever.
 
-DESIGN's law: a group takes the pool of its members already placed, else the salted hash of its smallest patient_key
+A group takes the pool of its members already placed, else the salted hash of its smallest patient_key
 decides. Nothing here looks at labels, so that pools keep natural prevalence.
 """
 

@@ -1,7 +1,7 @@
 """Migrations of the vocabulary: named steps from one version to the next, and what becomes of a class on the way.
 
 ``vocabulary.yaml`` lists them. Here: reading the list, checking that it fits the classes, the way from an older
-version, names across it. What is done to a lake's tables is in ``cohort.vocabulary_migration``.
+version, names across it. What is done to a lake's tables is in ``labels.migration``.
 """
 
 from __future__ import annotations

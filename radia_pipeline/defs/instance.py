@@ -9,7 +9,7 @@ from radia_pipeline.lake.lake import Lake
 
 MAX_RUNTIME_S = 7 * 24 * 3600
 SETTINGS = """\
-# Dagster's settings for one lake. SQLite and local folders suit one machine; for production see deploy/ (Postgres).
+# Dagster's settings for one lake. SQLite and local folders suit one machine; several want Postgres.
 telemetry:
   enabled: false
 nux:

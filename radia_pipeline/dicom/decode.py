@@ -1,7 +1,7 @@
 """Pixels as stored: one pinned decoder per transfer syntax, no second try with another.
 
-Chosen by ``benchmarks/ingest_decoders.py``: behaviour on damaged streams first, then speed, then few dependencies. Each
-result is checked against the stream's own header and the data set; grey scale is ``greyscale``'s business.
+Chosen by behaviour on damaged streams first, then speed, then few dependencies. Each result is checked against the
+stream's own header and the data set; grey scale is ``greyscale``'s business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How members are combined: candidate rules, the choice on validation, thresholds and calibration per class.
 
-The choice sees the validation pool only. Preference goes to rules in their order here (the mean first, for it won on
-public CheXpert submissions; FACTS.md): a later rule must beat the earlier ones by more than chance, paired on the same
+The choice sees the validation pool only. Preference goes to rules in their order here (the mean first, for it won among
+published CheXpert submissions): a later rule must beat the earlier ones by more than chance, paired on the same
 draws of groups. What does not belong here: figures on the test pool (``scorecard``).
 
 Shape legend: M members, n studies, K classes.

@@ -2,7 +2,7 @@
 
 Thresholds come from the validation pool, so decisions on test are honest. The view ``pool`` is a whole pool at natural
 prevalence; the view ``set`` is the original's quota set inside it, where figures that depend on prevalence are left
-out. What does not belong here: the formulas (``metrics``) and how they look (``report``).
+out. What does not belong here: the formulas (``metrics``) and how they look (``pages``).
 """
 
 from __future__ import annotations

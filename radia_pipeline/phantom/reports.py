@@ -1,8 +1,7 @@
 """A whole report: which findings it states, denies, doubts or leaves out, its sections, and how it was typed.
 
-``labels_said`` follows the labeling guide (before closure, No Finding by its rule 4,
-nulls left out). Sentences are made in
-``sentences``; typing habits in ``typing_habits``.
+``labels_said`` is what ``docs/labelling_guide.md`` makes of the text, before closure, nulls left out. Sentences are
+made in ``sentences``; typing habits in ``typing_habits``.
 """
 
 from __future__ import annotations

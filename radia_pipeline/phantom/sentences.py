@@ -1,4 +1,4 @@
-"""Sentences about findings, each with the labels that the labeling guide gives it.
+"""Sentences about findings, each with the labels that the labelling guide (``docs/labelling_guide.md``) gives it.
 
 A sentence is written here only if the guide decides its label; whatever it leaves open does not belong in a corpus with
 known truth.

@@ -1,7 +1,7 @@
 """The review store: radiologists' verdicts, one JSON line each, only ever appended to.
 
 Here: appending durably, reading with every line's checksum proved, the latest verdict per cell. Not here: the web page
-that calls it, what labels become of a verdict (``cohort.labels`` reads the table ``label_reviews``).
+that calls it, what labels become of a verdict (``labels.readings`` reads the table ``label_reviews``).
 """
 
 from __future__ import annotations

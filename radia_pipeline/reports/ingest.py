@@ -1,7 +1,7 @@
 """Delivered reports -> the table ``reports``: one row per study, identifiers keyed, nobody named.
 
 Belongs here: joining several texts of one study, refusing texts that name a person, counting what does not fit. Does
-not belong here: reading the text, and the rules of the gate (``identity``).
+not belong here: reading the text, and the rules of the gate (``privacy``).
 """
 
 from __future__ import annotations

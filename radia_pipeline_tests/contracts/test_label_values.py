@@ -1,4 +1,4 @@
-"""What label values mean: laws of closure and resolution, and the traps that DESIGN names."""
+"""What label values mean: laws of closure and resolution, and the traps beside them."""
 
 from __future__ import annotations
 

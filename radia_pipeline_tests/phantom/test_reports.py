@@ -1,4 +1,4 @@
-"""Reports say what their labels say, by the labeling guide."""
+"""Reports say what their labels say, by the labelling guide."""
 
 from __future__ import annotations
 

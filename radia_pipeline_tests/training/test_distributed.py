@@ -1,6 +1,6 @@
 """One process with batch 2B against two gloo processes with batch B: equal weights, or a test that names the mistake.
 
-The two processes are started once; each mistake of FACTS ("DDP trains but does not converge") is planted in a case.
+The two processes are started once; each mistake by which DDP trains and does not converge is planted in a case.
 """
 
 from __future__ import annotations

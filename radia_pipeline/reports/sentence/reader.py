@@ -1,7 +1,7 @@
 """What one sentence says of each finding in it: affirmed, denied, uncertain, or nothing.
 
 Belongs here: the walk, and which handler an event goes to. Does not belong here: which words are cues (``cues.yaml``)
-and which sentences are read (``sections``).
+and which sentences are read (``reports.sections``).
 
 A sentence is walked once, left to right; each event goes to the handler of its kind. State is a scope opened by a cue
 before its findings, and the findings of the clause so far, for cues that stand after them. The order in which cues win

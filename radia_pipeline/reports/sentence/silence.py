@@ -1,6 +1,6 @@
 """What makes no label although it names a finding: history, other examinations, advice.
 
-Belongs here: scopes without a status. Does not belong here: whole sections (``sections``).
+Belongs here: scopes without a status. Does not belong here: whole sections (``reports.sections``).
 """
 
 from __future__ import annotations
