@@ -17,10 +17,9 @@ from radia_pipeline.contracts.class_lists import follow_vocabulary
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import SETTINGS
-from radia_pipeline.defs.picture import draw
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline.training.recipes import json_schema
-from radia_pipeline_tests import house_picture
+from radia_pipeline_tests import graph_picture, house_picture
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
 from radia_pipeline_tests.reports.readings import readings
 
@@ -66,7 +65,7 @@ def promises() -> str:
 FILES: dict[str, Callable[[], str]] = {
     "dagster.yaml": lambda: SETTINGS.format(base=".radia/lake.history/dagster"),
     "docs/architecture.svg": house_picture.draw,
-    "docs/graph.svg": lambda: draw(definitions()),
+    "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     PROMISES: promises,
     "radia_pipeline/training/recipes/recipe.schema.json": lambda: (
         json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"

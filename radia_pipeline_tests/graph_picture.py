@@ -1,7 +1,6 @@
-"""The README's picture of the graph, drawn from the graph: ``python -m radia_pipeline.defs.picture FILE``."""
+"""The README's picture of the graph, drawn from the graph. Here is only where each asset stands."""
 
-import sys
-from pathlib import Path
+from __future__ import annotations
 
 import dagster as dg
 
@@ -79,9 +78,3 @@ def draw(definitions: dg.Definitions) -> str:
 
 def _swatch(x: int, y: int, role: str, text: str) -> str:
     return Box(x, y, *SWATCH_PX, "", role).draw() + words(x + SWATCH_PX[0] + 8, y + 11.5, text, "large")
-
-
-if __name__ == "__main__":
-    from radia_pipeline.defs.build import build_defs
-
-    Path(sys.argv[1]).write_text(draw(build_defs(recipes=("demo_linear", "demo_pcam"))), encoding="utf-8")
