@@ -20,7 +20,7 @@ class SourceSheet:
     """What is known of a source before a file is read: terms of use, label map, what it labels and what not.
 
     ``label_origin``: rules, table or expert. ``columns``: those of each published table. ``other_tokens`` name no class
-    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. ``raw``: the whole sheet, for people.
+    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. The rest of a sheet is for people.
     """
 
     source: str
@@ -34,7 +34,6 @@ class SourceSheet:
     columns: Mapping[str, Sequence[str]]
     other_tokens: tuple[str, ...]
     unlabelled_tokens: tuple[str, ...]
-    raw: Mapping[str, Any]
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -74,5 +73,4 @@ def source_sheet(source: str) -> SourceSheet:
         columns=raw.get("columns") or {},
         other_tokens=tuple(raw.get("other_tokens") or ()),
         unlabelled_tokens=tuple(raw.get("unlabelled_tokens") or ()),
-        raw=raw,
     )

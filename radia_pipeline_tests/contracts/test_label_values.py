@@ -1,4 +1,4 @@
-"""What label values mean: laws of closure and resolution, and the traps beside them."""
+"""What label values mean: laws of closure and resolution, the one order and its laws."""
 
 from __future__ import annotations
 

@@ -46,9 +46,9 @@ def test_headers_are_those_that_the_source_sheets_list(root):
         ("mimic_cxr", "mimic-cxr-2.0.0-metadata.csv"),
         ("mimic_cxr", "mimic-cxr-2.0.0-split.csv"),
     ):
-        columns = source_sheet(source).raw["columns"][table]
+        columns = source_sheet(source).columns[table]
         assert list(rows_of(root / source / f"{table}.gz")[0]) == columns
-    listed = [c.split(" (")[0] for c in source_sheet("padchest").raw["columns"][padchest.TABLE]]
+    listed = [c.split(" (")[0] for c in source_sheet("padchest").columns[padchest.TABLE]]
     assert padchest.HEADER[1:] == listed
 
 
@@ -88,7 +88,7 @@ def test_padchest_images_have_16_bits_and_labels_are_lists(root):
         with Image.open(folder / row["ImageDir"] / row["ImageID"]) as image:
             assert image.mode.startswith("I;16")
             assert int(np.asarray(image).max()) > 255
-    known = {*source_sheet("padchest").label_map, *source_sheet("padchest").raw["other_tokens"]}
+    known = {*source_sheet("padchest").label_map, *source_sheet("padchest").other_tokens}
     assert {token.strip() for row in rows for token in ast.literal_eval(row["Labels"])} <= known
 
 

@@ -6,8 +6,10 @@ import gzip
 
 import pytest
 
+from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.errors import BadTable, NoLayout, UnknownName
+from radia_pipeline.labels.origins import ORIGINS
 from radia_pipeline.sources import registry
 from radia_pipeline.sources.base import BOX_SCHEMA
 from radia_pipeline.sources.delivered_tables import read_table
@@ -45,10 +47,11 @@ def test_every_adapter_has_a_sheet_and_every_sheet_an_adapter():
 
 @pytest.mark.parametrize("name", registry.registered())
 def test_sheets_say_where_the_layout_was_read_and_map_only_labelled_classes(name):
-    sheet = source_sheet(name)
+    sheet = read_yaml(contracts_root() / "sources" / f"{name}.yaml")
     for field in ("read_at", "layout", "columns", "absent_means", "known_defects", "deidentification"):
-        assert sheet.raw.get(field), field
-    assert sheet.raw["absent_means"] in ("negative", "not_mentioned")
+        assert sheet.get(field), field
+    assert sheet["absent_means"] in ("negative", "not_mentioned")
+    assert source_sheet(name).label_origin in ORIGINS
 
 
 def test_what_an_adapter_does_not_say_its_source_does_not_have(tmp_path):

@@ -156,8 +156,8 @@ def test_padchest_tokens_match_whole_and_absent_is_negative(tmp_path):
 
 
 def test_padchests_token_lists_do_not_overlap():
-    raw = source_sheet("padchest").raw
-    lists = [set(raw["label_map"]), set(raw["other_tokens"]), set(raw["unlabelled_tokens"])]
+    sheet = source_sheet("padchest")
+    lists = [set(sheet.label_map), set(sheet.other_tokens), set(sheet.unlabelled_tokens)]
     assert sum(map(len, lists)) == len(set().union(*lists))
 
 
