@@ -1,7 +1,7 @@
 """The review store: radiologists' verdicts, one JSON line each, only ever appended to.
 
 Here: appending durably, reading with every line's checksum proved, the latest verdict per cell. Not here: the web page
-that calls it, what labels become of a verdict (``labels.readings`` reads the table ``label_reviews``).
+that calls it, what labels become of a verdict (``labels.readings``, to which the verdicts in force are handed).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read_reviews(lake: Lake) -> pa.Table:
 
 
 def publish_reviews(lake: Lake) -> WriteResult:
-    """Publish the store's verdicts as the table ``label_reviews``, which ``labels`` reads."""
+    """Publish the store's verdicts as the table ``label_reviews``."""
     return lake.write("label_reviews", read_reviews(lake))
 
 
