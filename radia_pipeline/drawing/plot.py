@@ -16,6 +16,7 @@ from radia_pipeline.drawing.svg import TEXT_PX, Picture, element, path, text_px,
 _GAP_PX, _LINE_PX, _LEGEND_PX = 7, 16, 19
 _TICK_GAP_PX = 14
 _Y_STEP_PX = 26
+_DESCENT_PX = 3
 _MOST_TICKS = 9
 NOTHING = "no figures"
 
@@ -75,7 +76,7 @@ def plot(
     ]  # fmt: skip
     if not _has_points(marks):
         body.append(words(left + width / 2, top + height / 2, NOTHING, "soft middle"))
-    total = bottom + TEXT_PX + _GAP_PX + (_LINE_PX if x.label else 0)
+    total = bottom + TEXT_PX + _GAP_PX + (_LINE_PX if x.label else 0) + _DESCENT_PX
     return Picture(left + width + right, total, title, "".join(body), description)
 
 

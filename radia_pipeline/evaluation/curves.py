@@ -67,10 +67,22 @@ def _binned(ranked: Ranked, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def thinned(x: np.ndarray, y: np.ndarray, most: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most about ``most`` points of a step curve, its corners first: what a picture of 200 px can show."""
+    """Return at most about ``most`` points of a curve: what a picture of 200 px can show.
+
+    Points that repeat or lie on a straight line between their neighbours go first; corners only where there are too
+    many of them.
+    """
     if len(x) <= most:
         return x, y
-    keep = np.unique(np.r_[0, np.linspace(0, len(x) - 1, most).round().astype(int), len(x) - 1])
+    moves = np.r_[True, (np.diff(x) != 0) | (np.diff(y) != 0)]
+    x, y = x[moves], y[moves]
+    dx, dy = np.diff(x), np.diff(y)
+    corners = np.ones(len(x), dtype=bool)
+    corners[1:-1] = dx[:-1] * dy[1:] != dx[1:] * dy[:-1]
+    x, y = x[corners], y[corners]
+    if len(x) <= most:
+        return x, y
+    keep = np.linspace(0, len(x) - 1, most).round().astype(int)
     return x[keep], y[keep]
 
 

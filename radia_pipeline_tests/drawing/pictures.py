@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from radia_pipeline.drawing.svg import Picture
 
 SIZES = {"small": 10, "large": 13, "heading": 13}
+DESCENT_PX = 3
 SPACE = "{http://www.w3.org/2000/svg}"
 _MOVE = re.compile(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)")
 
@@ -70,6 +71,6 @@ def collisions(picture: Picture) -> list[tuple[str, str]]:
     outside = [
         (text.words, "")
         for text in all_texts
-        if text.left < -0.5 or text.right > picture.width + 0.5 or not 0 < text.y <= picture.height
+        if text.left < -0.5 or text.right > picture.width + 0.5 or not 8 < text.y <= picture.height - DESCENT_PX
     ]
     return pairs + outside

@@ -84,10 +84,15 @@ def test_studies_of_one_patient_count_once_and_one_patient_has_no_interval():
     assert np.isnan(alone).all()
 
 
-def test_thinning_keeps_ends_and_leaves_short_curves_alone():
+def test_thinning_keeps_the_corners_of_a_step_curve():
+    x, y = np.r_[np.zeros(500), np.linspace(0, 1, 500)], np.r_[np.linspace(0, 1, 500), np.ones(500)]
+    assert [part.tolist() for part in curves.thinned(x, y)] == [[0, 0, 1], [0, 1, 1]]
+
+
+def test_thinning_keeps_the_ends_of_a_curve_of_too_many_corners_and_leaves_short_curves_alone():
     x = np.linspace(0, 1, 5000)
-    thin, _ = curves.thinned(x, x)
-    assert len(thin) <= 162
-    assert (thin[0], thin[-1]) == (0, 1)
-    assert curves.thinned(x[:9], x[:9])[0] is not None
+    thin, squares = curves.thinned(x, x**2)
+    assert len(thin) == 160
+    assert (thin[0], thin[-1], squares[-1]) == (0, 1, 1)
     assert len(curves.thinned(x[:9], x[:9])[0]) == 9
+    assert [part.tolist() for part in curves.thinned(np.ones(500), np.ones(500))] == [[1], [1]]
