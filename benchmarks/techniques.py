@@ -20,7 +20,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.bootstrap import bootstrap_classes, mean_interval, paired_difference
 from radia_pipeline.evaluation.panel import Panel, read_panel
 from radia_pipeline.training.inference import predict_manifest
-from radia_pipeline.training.model_store import read_card
+from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.training.outcome import Runtime
 from radia_pipeline.training.recipes import load_recipe, with_options
 from radia_pipeline.training.trainer import train

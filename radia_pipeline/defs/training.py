@@ -8,7 +8,9 @@ import dagster as dg
 
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS
+from radia_pipeline.detection.identity import DETECTOR_VERSION
 from radia_pipeline.processes.lifecycle import LAST_RESORT_S, PARENT_VARIABLE
+from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipe_words import key_settings
 
@@ -48,7 +50,7 @@ def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:
         kinds={"pytorch", "mlflow"},
         owners=[OWNERS["training"]],
         pool=POOL,
-        code_version=recipe.hash[:12],
+        code_version=f"{TRAINING_VERSION}.{recipe.hash[:12]}",
         description=description(recipe),
         metadata={"recipe": recipe.model_dump(mode="json"), "recipe_hash": recipe.hash},
     )
@@ -70,6 +72,7 @@ def description(recipe: Recipe) -> str:
     kinds={"pytorch", "onnx", "mlflow"},
     owners=[OWNERS["detection"]],
     pool=POOL,
+    code_version=f"{TRAINING_VERSION}.{DETECTOR_VERSION}",
     description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; exported to ONNX.",
 )
 def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):

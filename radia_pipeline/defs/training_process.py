@@ -33,13 +33,17 @@ def manifest_version(lake: Lake) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what MLflow and people call it, what identifies it, and how it is started."""
+    """One training: what MLflow and people call it, what identifies it, and how it is started.
+
+    ``standing`` tells the fingerprint of its model where it stands finished already.
+    """
 
     kind: str
     title: str
     settings: dict[str, Any]
     digest: str
     start: Callable[[OnEvent], Any]
+    standing: Callable[[], str | None]
 
     @property
     def asset(self) -> str:
@@ -91,7 +95,9 @@ def run_tracked(
         asset=job.asset,
         dagster_run_id=dagster_run_id,
     )
-    with record_training(Tracker(lake), job.title, job.settings, {**tags, **(more_tags or {})}, force=force) as record:
+    tags |= more_tags or {}
+    standing = None if force else job.standing()
+    with record_training(Tracker(lake), job.title, job.settings, tags, force=force, fingerprint=standing) as record:
         on_event({"event": "tracked", "mlflow_run_id": record.run.run_id})
 
         def both(event: Mapping[str, Any]) -> None:
@@ -115,6 +121,7 @@ def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | 
 
         return classifier_job(load_recipe(name), lake, force, stop)
     from radia_pipeline.detection.config import load_config
+    from radia_pipeline.detection.identity import standing_fingerprint
     from radia_pipeline.detection.train import train_detector
 
     config = load_config(name)
@@ -122,17 +129,23 @@ def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | 
     def start(on_event: OnEvent) -> Any:
         return train_detector(lake, config, on_event=on_event, force=force, stop=stop)
 
-    return Job(kind, "detector", config.as_dict(), config.hash, start)
+    return Job(
+        kind, "detector", config.as_dict(), config.hash, start, lambda: standing_fingerprint(lake, config)
+    )  # fmt: skip
 
 
 def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
     """Return the job of one recipe."""
     from radia_pipeline.training.launch import train_recipe
+    from radia_pipeline.training.standing import standing_fingerprint
 
     def start(on_event: OnEvent) -> Any:
         return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop)
 
-    return Job("classifier", recipe.name, recipe.model_dump(mode="json"), recipe.hash, start)
+    settings = recipe.model_dump(mode="json")
+    return Job(
+        "classifier", recipe.name, settings, recipe.hash, start, lambda: standing_fingerprint(lake, recipe)
+    )  # fmt: skip
 
 
 def _figures(result: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from radia_pipeline.defs.plots import training_curves
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_store import read_card
+from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.training.outcome import TrainResult, picture_path
 
 SUSPICIOUS = 0.5

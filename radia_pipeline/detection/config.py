@@ -82,8 +82,15 @@ class DetectorConfig:
 
     @property
     def hash(self) -> str:
-        """sha256 over everything that changes the weights or how they are read; name, title and export do not."""
-        content = {key: value for key, value in self.as_dict().items() if key not in ("name", "title", "export_onnx")}
+        """sha256 over what differs from the defaults and can change the weights or how they are read.
+
+        Name, title and export do not; a new option leaves the detectors that do not use it alone.
+        """
+        content = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("name", "title", "export_onnx") and getattr(self, field.name) != field.default
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

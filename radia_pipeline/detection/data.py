@@ -20,7 +20,6 @@ from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.loss import ImageTarget
-from radia_pipeline.errors import EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.training.inputs import placement
@@ -47,20 +46,6 @@ class ImageEntry:
     height_px: int
     width_px: int
     target: ImageTarget
-
-
-def training_sources(lake: Lake, config: DetectorConfig) -> tuple[str, ...]:
-    """Sources that have both a manifest and pseudo boxes; raises EmptyPool where a wanted one has not."""
-    present = sorted(set(lake.partitions("manifest")) & set(lake.partitions("pseudo_boxes")))
-    wanted = config.sources or tuple(present)
-    if not wanted or (absent := [source for source in wanted if source not in present]):
-        missing = "no source" if not wanted else f"not {', '.join(absent)}"
-        raise EmptyPool(
-            f"The detector can learn from {missing}: manifest and pseudo_boxes are needed",
-            accepted=", ".join(present) or "none yet",
-            do="materialize pseudo_boxes",
-        )
-    return wanted
 
 
 def read_images(lake: Lake, sources: tuple[str, ...], pools: tuple[str, ...]) -> pa.Table:

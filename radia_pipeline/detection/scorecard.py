@@ -17,8 +17,9 @@ from radia_pipeline.contracts.pools import TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import store
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.detection.data import positive_without_box, read_boxes, read_images, training_sources
+from radia_pipeline.detection.data import positive_without_box, read_boxes, read_images
 from radia_pipeline.detection.inference import detect
+from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.errors import EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls

@@ -17,7 +17,7 @@ from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.ensemble import enough, load_ensemble
 from radia_pipeline.evaluation.panel import predicted_recipes, read_panel
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_store import latest_model
+from radia_pipeline.training.model_folders import latest_model
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,10 @@ from radia_pipeline.detection import data, store
 from radia_pipeline.detection.config import DetectorConfig, load_config
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.export import ONNX_FILE, export_onnx
+from radia_pipeline.detection.identity import DETECTOR_VERSION, fingerprint, folder_of
 from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
 from radia_pipeline.detection.model import Detector, start_from_classifier
+from radia_pipeline.detection.sources import data_versions, training_sources
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
@@ -33,7 +35,6 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference, score_boxes
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.processes import lifecycle
-from radia_pipeline.training import model_store
 from radia_pipeline.training.checkpoints import (
     Progress,
     load_checkpoint,
@@ -45,9 +46,13 @@ from radia_pipeline.training.checkpoints import (
     save_tensors,
     select,
 )
+from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
 from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
+from radia_pipeline.training.model_folders import is_finished, read_card, read_history
+from radia_pipeline.training.model_store import publish
 from radia_pipeline.training.optimization import learning_rate
+from radia_pipeline.training.outcome import library_versions, warn_of_unfinished
 from radia_pipeline.training.packed import PackedImages
 from radia_pipeline.training.recipe_schema import ScheduleSection
 from radia_pipeline.training.sampler import generator
@@ -97,19 +102,17 @@ def train_detector(
     """
     config = load_config(config) if isinstance(config, str) else config
     stop = lifecycle.StopRequest() if stop is None else stop  # an unset request is false
-    sources = data.training_sources(lake, config)
+    sources = training_sources(lake, config)
     start = choose_start(lake, config)
-    versions = {
-        f"{table}/{source}": lake.version(table, source) for table in ("manifest", "pseudo_boxes") for source in sources
-    }
-    identity = store.fingerprint(config, versions, f"{start.recipe}/{start.model_dir.name}")
-    folder = Path(run_dir) if run_dir else store.detector_root(lake, config.name) / identity
+    versions = data_versions(lake, sources)
+    name = fingerprint(config, versions, start)
     with lifecycle.exclusive(lake, f"detector.{config.name}"):
-        if model_store.is_finished(folder) and not force:
+        folder = Path(run_dir) if run_dir else folder_of(lake, config, versions, start, force=force)
+        if is_finished(folder) and not force:
             _export(config, folder, on_event)
             return _reuse(lake, config, folder, on_event, at_home=run_dir is None)
         with lifecycle.stop_on_signals(stop):
-            run = _Run(lake, config, start, folder, identity, versions, on_event, stop)
+            run = _Run(lake, config, start, folder, name, versions, on_event, stop)
             run.prepare(sources, device, resume=resume and not force)
             is_whole = run.fit()
         return run.finish(at_home=run_dir is None) if is_whole else run.stopped()
@@ -151,6 +154,7 @@ class _Run:
             self._restore()
         else:
             shutil.rmtree(self.last.parent, ignore_errors=True)
+            warn_of_unfinished(self.folder.parent, self.speak)
         self.steps = -(-len(self.entries) // config.batch_size)
         self.matcher = Matcher(config.size_px, config.strides, config.center_radius, config.range_factor)
         self.speak({
@@ -168,7 +172,7 @@ class _Run:
 
     def _build(self) -> None:
         config = self.config
-        recipe = model_store.read_card(self.start.model_dir)["recipe"]
+        recipe = read_card(self.start.model_dir)["recipe"]
         self.spec = DetectorSpec(
             classes=self.classes, size_px=config.size_px, strides=config.strides, fpn_channels=config.fpn_channels,
             head_convs=config.head_convs, input={**recipe["input"], "size_px": config.size_px},
@@ -295,12 +299,13 @@ class _Run:
         write_text(self.folder / "metrics.jsonl", lines)
         card = {
             "spec": self.spec.to_json(), "config": self.config.as_dict(), "config_hash": self.config.hash,
-            "fingerprint": self.identity, "vocabulary_version": vocabulary().version, "versions": self.versions,
+            "fingerprint": self.identity, "detector_version": DETECTOR_VERSION, VERSION_KEY: TRAINING_VERSION,
+            "made_with": library_versions(), "vocabulary_version": vocabulary().version, "versions": self.versions,
             "images": len(self.entries), "boxes": self.box_count, "validation_images": len(self.validation),
             "epochs": progress.validated_epochs, "best_epoch": progress.best_epoch, "best_metric": progress.best_metric,
             "metrics": progress.history[progress.best_epoch], "duration_s": round(time.monotonic() - self.started, 1),
         }  # fmt: skip
-        model_store.publish(self.folder, weights, card)
+        publish(self.folder, weights, card)
         if at_home:
             store.point_latest(self.lake, self.config.name, self.folder)
         (self.folder / ONNX_FILE).unlink(missing_ok=True)
@@ -321,13 +326,12 @@ class _Run:
 
 
 def _reuse(lake: Lake, config: DetectorConfig, folder: Path, speak: OnEvent, *, at_home: bool) -> DetectorResult:
-    card = model_store.read_card(folder)
+    card = read_card(folder)
     if at_home:
         store.point_latest(lake, config.name, folder)
-    history = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     speak({"event": "done", "epochs": card["epochs"], "best_metric": card["best_metric"], "reused": True,
            "duration_s": 0.0})  # fmt: skip
-    return _result(config, folder, {**card, "duration_s": 0.0}, history, reused=True)
+    return _result(config, folder, {**card, "duration_s": 0.0}, read_history(folder), reused=True)
 
 
 def _result(config, folder, card, history, *, reused: bool, stopped: bool = False) -> DetectorResult:

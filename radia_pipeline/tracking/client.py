@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import AlreadyRunning
 from radia_pipeline.tracking.history import artifact_uri, database_uri, history_root, import_mlflow, initialisation_lock
-from radia_pipeline.tracking.provenance import TAG_IDENTITY, identity, owner_lives, process_tags
+from radia_pipeline.tracking.provenance import (
+    IDENTITY_TAGS,
+    TAG_FINGERPRINT,
+    TAG_IDENTITY,
+    TAG_RECIPE,
+    identity,
+    owner_lives,
+    process_tags,
+)
 from radia_pipeline.tracking.run import TrackedRun
 
 if TYPE_CHECKING:
@@ -79,20 +87,36 @@ class Tracker:
                 return found
 
     def start_or_resume(
-        self, name: str, tags: Mapping[str, str] | None = None, *, force: bool = False, pid: int | None = None
+        self,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        force: bool = False,
+        pid: int | None = None,
+        fingerprint: str | None = None,
     ) -> TrackedRun:
         """The run of the training that ``name`` and its identifying tags describe.
 
         A finished run is returned as it is (``is_finished``): nothing is trained twice. An unfinished one whose process
         is gone is taken over and continues; ``force`` starts a new run in any case. ``pid`` is the process whose death
-        ends the run, this one if not given.
+        ends the run, this one if not given. ``fingerprint``: of the model that stands finished already; its run is
+        found by it where an earlier release described the same training in other tags.
 
         Raises AlreadyRunning while another living process writes to the run.
         """
         tags = {**(tags or {}), TAG_IDENTITY: identity(name, tags or {})}
         _ = self.experiment_id  # takes and leaves the lock that is taken next
         with self._exclusively():
+            if fingerprint is not None and not force:
+                self._retag(fingerprint, tags)
             return self._start_or_resume(name, tags, force, pid)
+
+    def _retag(self, fingerprint: str, tags: Mapping[str, str]) -> None:
+        """Give the finished run of a model the identifying tags of today, so that it is found by them from now on."""
+        wanted = {tag: tags[tag] for tag in (TAG_IDENTITY, *IDENTITY_TAGS) if tag in tags}
+        for run in self.runs({TAG_FINGERPRINT: fingerprint}, status="FINISHED"):
+            if run.tags.get(TAG_RECIPE) == tags.get(TAG_RECIPE) and run.tags.get(TAG_IDENTITY) != wanted[TAG_IDENTITY]:
+                run.log_tags(wanted)
 
     def _start_or_resume(self, name: str, tags: Mapping[str, str], force: bool, pid: int | None) -> TrackedRun:
         same = self.runs({TAG_IDENTITY: tags[TAG_IDENTITY]})

@@ -27,7 +27,7 @@ TAG_HOST, TAG_PID, TAG_PID_STARTED = "radia.host", "radia.pid", "radia.pid_start
 TAG_REASON = "radia.end_reason"
 
 # What makes two trainings the same training. The code's revision is left out: whether a change of code asks for a new
-# training is the trainer's decision (its fingerprint), and a resumed training must find its run.
+# training is a person's decision (the trainer's version, in its fingerprint), and a resumed training must find its run.
 IDENTITY_TAGS = (TAG_RECIPE_HASH, TAG_MANIFEST, TAG_VOCABULARY)
 
 

@@ -23,7 +23,7 @@ class EventRecorder:
     """A callable for ``on_event``: a training's numbers go into its run as ``train/…``, ``epoch/…``, ``final/…``.
 
     A trainer that says ``start`` trains indeed. If the run is finished, or was another training's (the trainer's
-    ``fingerprint`` also covers what the run's tags do not, such as code), ``renew`` gives the run that it writes to.
+    ``fingerprint`` also covers what the run's tags do not: its version), ``renew`` gives the run that it writes to.
     """
 
     def __init__(self, run: TrackedRun, renew: Callable[[], TrackedRun]) -> None:
@@ -79,12 +79,19 @@ class EventRecorder:
 
 @contextmanager
 def record_training(
-    tracker: Tracker, name: str, settings: Mapping[str, Any], tags: Mapping[str, str], *, force: bool = False
+    tracker: Tracker,
+    name: str,
+    settings: Mapping[str, Any],
+    tags: Mapping[str, str],
+    *,
+    force: bool = False,
+    fingerprint: str | None = None,
 ) -> Iterator[EventRecorder]:
     """The recorder of one training's run, for ``with``: finished at its end, FAILED on errors, KILLED on interruption.
 
     ``settings`` become parameters. The run of a training that finished before is reported (``recorder.run``) and not
-    written to, unless the trainer starts to train all the same: then a new run begins.
+    written to, unless the trainer starts to train all the same: then a new run begins. ``fingerprint``: of the model
+    that stands finished already, if there is one.
     """
 
     def renew() -> TrackedRun:
@@ -92,7 +99,7 @@ def record_training(
         run.log_params(settings)
         return run
 
-    run = tracker.start_or_resume(name, tags, force=force)
+    run = tracker.start_or_resume(name, tags, force=force, fingerprint=fingerprint)
     if not run.is_finished:
         run.log_params(settings)
     recorder = EventRecorder(run, renew)

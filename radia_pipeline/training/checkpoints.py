@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.atomic import replace_file
+from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
 
 DO = "delete the checkpoint, or train without resuming"
 
@@ -70,14 +71,15 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], progress: Progress, fingerprint: str) -> None:
     """Write a checkpoint that belongs to one training."""
-    save_tensors(path, tensors, {"kind": "checkpoint", "fingerprint": fingerprint, "progress": asdict(progress)})
+    belongs = {"fingerprint": fingerprint, VERSION_KEY: TRAINING_VERSION}
+    save_tensors(path, tensors, {"kind": "checkpoint", **belongs, "progress": asdict(progress)})
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> tuple[dict[str, torch.Tensor], Progress]:
-    """Read a checkpoint; raises DamagedFile when it is broken or belongs to another recipe, manifest or code."""
+    """Read a checkpoint; raises DamagedFile when it is broken or belongs to another recipe, manifest or version."""
     tensors, metadata = load_tensors(path)
     if metadata.get("kind") != "checkpoint" or metadata.get("fingerprint") != fingerprint:
-        raise DamagedFile("The checkpoint belongs to another training (recipe, manifest or code differ)", do=DO)
+        raise DamagedFile("The checkpoint belongs to another training (recipe, manifest or version differ)", do=DO)
     return tensors, Progress(**metadata["progress"])
 
 

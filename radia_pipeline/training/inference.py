@@ -15,10 +15,11 @@ from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
 from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
-from radia_pipeline.training import distributed, model_store, packed
+from radia_pipeline.training import distributed, packed
 from radia_pipeline.training.inputs import empty_image, prepare
 from radia_pipeline.training.loader import BatchLoader
-from radia_pipeline.training.model_store import latest_model
+from radia_pipeline.training.model_folders import latest_model, read_card
+from radia_pipeline.training.model_store import read_weights
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.preparation import wanted_images
 from radia_pipeline.training.recipes import parse_recipe
@@ -32,11 +33,11 @@ def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Clas
 
     Raises NotTrained, DamagedFile, or VocabularyMismatch when it speaks another vocabulary than the installed one.
     """
-    card = model_store.read_card(Path(model_dir))
+    card = read_card(Path(model_dir))
     vocabulary().require(card["vocabulary_version"], f"The model {Path(model_dir).name}")
     content = {**card["recipe"], "model": {**card["recipe"]["model"], "pretrained": False}}
     classifier = Classifier(parse_recipe(content))
-    classifier.load_state_dict(model_store.read_weights(Path(model_dir)))
+    classifier.load_state_dict(read_weights(Path(model_dir)))
     return classifier.to(device).eval()
 
 
@@ -75,7 +76,7 @@ def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = HELD_OUT, *,
     Raises NotTrained, EmptyPool.
     """
     folder = latest_model(lake, recipe_name)
-    recipe = parse_recipe(model_store.read_card(folder)["recipe"])
+    recipe = parse_recipe(read_card(folder)["recipe"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_classifier(folder, device).to(memory_format=torch.channels_last)
     manifest, _ = read_manifest(lake, recipe.data.sources)

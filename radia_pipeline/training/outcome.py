@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.processes.lifecycle import StopRequest
-from radia_pipeline.training import model_store
 from radia_pipeline.training.checkpoints import Progress
+from radia_pipeline.training.earlier_models import unfinished
+from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
+from radia_pipeline.training.model_folders import read_card, read_history
 from radia_pipeline.training.recipe_schema import Recipe
 
 OnEvent = Callable[[dict[str, Any]], None]
+LIBRARIES = ("torch", "timm", "numpy", "opencv-python-headless", "radia-pipeline")
+"""What a model was made with: on record, no part of its identity."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ def make_card(
     progress: Progress,
     fingerprint: str,
     versions: dict[str, str],
+    parent: str | None,
     answer: dict[str, float],
     seconds: float,
 ) -> dict[str, Any]:
-    """Return the content of ``model.json``. ``answer``: probabilities of an empty image."""
+    """Return the content of ``model.json``. ``parent``: the weights it started from; ``answer``: to an empty image."""
     return {
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.hash,
@@ -63,7 +68,9 @@ def make_card(
         "classes": list(vocabulary().classes),
         "vocabulary_version": vocabulary().version,
         "manifest_versions": versions,
-        "code_version": model_store.code_version(),
+        "parent": parent,
+        VERSION_KEY: TRAINING_VERSION,
+        "made_with": library_versions(),
         "input": {"channels": recipe.input.channel_count, "size_px": recipe.input.size_px},
         "epochs": progress.validated_epochs,
         "steps": progress.step,
@@ -75,11 +82,25 @@ def make_card(
     }
 
 
+def library_versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that a model's numbers pass through."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def warn_of_unfinished(home: Path, speak: OnEvent) -> None:
+    """Say that a training begins anew although an earlier release left checkpoints below ``home``."""
+    for folder in unfinished(home):
+        message = (
+            f"an earlier release left an unfinished training in {folder.parent.name}/{folder.name}; whether it is this "
+            "one is not on record, so this one begins anew (that folder can be deleted)"
+        )
+        speak({"event": "warning", "message": message})
+
+
 def read_result(lake, folder: Path, *, reused: bool) -> TrainResult:
     """Return the result of a finished training from its folder."""
-    card = model_store.read_card(folder)
+    card = read_card(folder)
     name = card["recipe"]["name"]
-    history = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     picture = picture_path(lake, name, card["fingerprint"])
     return TrainResult(
         recipe=name,
@@ -91,7 +112,7 @@ def read_result(lake, folder: Path, *, reused: bool) -> TrainResult:
         best_metric=card["best_metric"],
         best_epoch=card["best_epoch"],
         metrics=card["metrics"],
-        history=history,
+        history=read_history(folder),
         reused=reused,
         duration_s=0.0 if reused else card["duration_s"],
         picture=picture if picture.exists() else None,

@@ -5,6 +5,8 @@ Nothing here computes. A new technique starts as a field here, with the accepted
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -280,8 +282,9 @@ class Recipe(Section):
 
     @property
     def hash(self) -> str:
-        """sha256 of everything that changes the result (title, vocabulary and sweep ranges do not), 64 hex digits."""
-        import hashlib
+        """sha256 of what differs from the defaults and can change the result, in no order, 64 hex digits.
 
-        content = self.model_dump_json(exclude={"title", "sweep", "vocabulary"})
-        return hashlib.sha256(content.encode()).hexdigest()
+        Title, vocabulary and sweep ranges change nothing; a new option leaves the recipes that do not use it alone.
+        """
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude={"title", "sweep", "vocabulary"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

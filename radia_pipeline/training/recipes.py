@@ -46,8 +46,9 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_describe(problem) for problem in error.errors()[:6])
+        name = content.get("name", "?") if isinstance(content, dict) else "?"
         raise BadRecipe(
-            f"Recipe {content.get('name', '?')}: {problems}",
+            f"Recipe {name}: {problems}",
             accepted="the keys and values of training/recipes/recipe.schema.json",
             do="correct the recipe file",
         ) from None

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from radia_pipeline.training import checkpoints, distributed, model_store
+from radia_pipeline.training import checkpoints, distributed
 from radia_pipeline.training.checkpoints import Progress
+from radia_pipeline.training.model_store import start_from
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.optimization import AveragedWeights, build_optimizer
 from radia_pipeline.training.recipe_schema import Recipe
@@ -141,7 +142,7 @@ class MovingLabels:
 def _build_classifier(recipe: Recipe, studies: Studies, lake) -> Classifier:
     classifier = Classifier(recipe)
     if recipe.init_from:
-        model_store.start_from(classifier, lake, recipe)
+        start_from(classifier, lake, recipe)
     if recipe.model.train_only == "head":
         classifier.backbones.requires_grad_(False)
     if recipe.task.correct_prior:

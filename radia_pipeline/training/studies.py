@@ -58,7 +58,18 @@ class Studies:
 
 
 def read_manifest(lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict[str, str]]:
-    """Return the manifest's rows of the wanted sources (all present ones if None) and each one's data version."""
+    """Return the manifest's rows of the wanted sources (all present ones if None) and each one's data version.
+
+    Raises EmptyPool for a source without a manifest, MissingTable where there is none at all.
+    """
+    versions = manifest_versions(lake, sources)
+    columns = [*KEYS, *vocabulary().classes]
+    tables = [lake.read("manifest", partition=source, columns=columns) for source in versions]
+    return pa.concat_tables(tables), versions
+
+
+def manifest_versions(lake, sources: tuple[str, ...] | None) -> dict[str, str]:
+    """Return the manifest's data version of each wanted source; raises as ``read_manifest``."""
     present = lake.partitions("manifest")
     wanted = tuple(sources) if sources else tuple(sorted(present))
     if absent := [source for source in wanted if source not in present]:
@@ -69,9 +80,7 @@ def read_manifest(lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict
         )
     if not wanted:
         lake.read("manifest")
-    columns = [*KEYS, *vocabulary().classes]
-    tables = [lake.read("manifest", partition=source, columns=columns) for source in wanted]
-    return pa.concat_tables(tables), {source: lake.version("manifest", source) for source in wanted}
+    return {source: lake.version("manifest", source) for source in wanted}
 
 
 def pool_studies(manifest: pa.Table, recipe: Recipe, pool: str, row_of_image: dict[str, int]) -> Studies:

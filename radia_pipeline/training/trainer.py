@@ -11,7 +11,6 @@ import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +19,13 @@ from radia_pipeline.errors import RunFailed, TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.processes import lifecycle
 from radia_pipeline.processes.lifecycle import Stopped
-from radia_pipeline.training import distributed, model_store
+from radia_pipeline.training import distributed
 from radia_pipeline.training.checkpoints import load_tensors, save_tensors
+from radia_pipeline.training.identity import fingerprint
 from radia_pipeline.training.inference import empty_answer, score_studies
 from radia_pipeline.training.loader import check_channels
+from radia_pipeline.training.model_folders import is_finished, point_latest
+from radia_pipeline.training.model_store import publish
 from radia_pipeline.training.optimization import set_step
 from radia_pipeline.training.outcome import (
     OnEvent,
@@ -33,10 +35,12 @@ from radia_pipeline.training.outcome import (
     make_card,
     picture_path,
     read_result,
+    warn_of_unfinished,
 )
 from radia_pipeline.training.pictures import save_batch_picture, save_empty_picture
 from radia_pipeline.training.preparation import announce, choose_device, prepare_pools
 from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.standing import folder_of, parent_of
 from radia_pipeline.training.state import TrainingState, seed_step
 from radia_pipeline.training.studies import evaluation_labels, read_manifest
 from radia_pipeline.training.tasks import Batch
@@ -63,22 +67,23 @@ def train(
     runtime = runtime or Runtime()
     speak = on_event if distributed.rank() == 0 else lambda _event: None
     manifest, versions = read_manifest(lake, recipe.data.sources)
-    identity = model_store.fingerprint(recipe, versions, model_store.parent_fingerprint(lake, recipe))
-    folder = Path(run_dir) if run_dir else lake.models_dir / recipe.name / identity
+    parent = parent_of(lake, recipe)
     is_first = distributed.rank() == 0
     with lifecycle.exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
-        reused = distributed.from_first(model_store.is_finished(folder)) and not force
+        own = Path(run_dir) if run_dir else folder_of(lake, recipe, versions, parent, force=force)
+        folder = distributed.from_first(own)
+        reused = distributed.from_first(is_finished(folder)) and not force
         if not reused:
-            run = _Run(recipe, lake, folder, identity, runtime, speak)
+            run = _Run(recipe, lake, folder, fingerprint(recipe, versions, parent), runtime, speak)
             with lifecycle.stop_on_signals(runtime.stop):
                 try:
                     run.prepare(manifest, resume=resume and not force)
                     run.fit()
                 except Stopped:
                     raise run.stopped() from None
-            run.publish(versions)
+            run.publish(versions, parent)
         if run_dir is None and is_first:
-            model_store.point_latest(lake, recipe.name, folder)
+            point_latest(lake, recipe.name, folder)
     result = read_result(lake, folder, reused=reused)
     speak(done_event(result))
     return result
@@ -106,6 +111,7 @@ class _Run:
             state.restore(self.last, self.identity)
         elif distributed.rank() == 0:
             shutil.rmtree(self.last.parent, ignore_errors=True)
+            warn_of_unfinished(self.folder.parent, self.speak)
         distributed.barrier()
         self.state = state
         announce(self.recipe, self.pools, self.device, state.progress.step, self.identity, self.speak)
@@ -239,15 +245,16 @@ class _Run:
             save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
             self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
 
-    def publish(self, versions: dict[str, str]) -> None:
+    def publish(self, versions: dict[str, str], parent: str | None) -> None:
         """Write the best weights with their card."""
         if distributed.rank() == 0:
             model = self.state.evaluated()
             model.load_state_dict(load_tensors(self.best)[0])
             seconds = time.monotonic() - self.started
             answer = self._answer_nothing(model)
-            card: dict[str, Any] = make_card(self.recipe, self.state.progress, self.identity, versions, answer, seconds)
-            model_store.publish(self.folder, model.state_dict(), card)
+            progress = self.state.progress
+            card = make_card(self.recipe, progress, self.identity, versions, parent, answer, seconds)
+            publish(self.folder, model.state_dict(), card)
         distributed.barrier()
 
     def _answer_nothing(self, model: torch.nn.Module) -> dict[str, float]:

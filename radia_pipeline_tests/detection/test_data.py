@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.detection import data
 from radia_pipeline.detection.loss import ImageTarget
+from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.errors import EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
@@ -84,7 +85,7 @@ def test_box_of_a_class_is_also_its_groups_box():
 
 def test_lake_without_pseudo_boxes_is_an_empty_pool(tmp_path):
     with pytest.raises(EmptyPool, match="pseudo_boxes"):
-        data.training_sources(Lake.open(tmp_path / "lake"), small_config())
+        training_sources(Lake.open(tmp_path / "lake"), small_config())
 
 
 boxes_inside = st.tuples(st.integers(8, 40), st.integers(8, 40), st.integers(6, 16), st.integers(6, 16))

@@ -13,7 +13,8 @@ import torch
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training import model_store
+from radia_pipeline.training.model_folders import point_latest
+from radia_pipeline.training.model_store import publish
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipes import parse_recipe
@@ -132,6 +133,6 @@ def publish_classifier(lake: Lake) -> Path:
         "recipe": recipe.model_dump(mode="json"), "fingerprint": folder.name, "classes": list(vocabulary().classes),
         "vocabulary_version": vocabulary().version,
     }  # fmt: skip
-    model_store.publish(folder, classifier.state_dict(), card)
-    model_store.point_latest(lake, RECIPE, folder)
+    publish(folder, classifier.state_dict(), card)
+    point_latest(lake, RECIPE, folder)
     return folder

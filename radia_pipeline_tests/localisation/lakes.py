@@ -10,7 +10,8 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.panel import Panel, rows_of
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training import model_store
+from radia_pipeline.training.model_folders import point_latest
+from radia_pipeline.training.model_store import publish
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline_tests.evaluation.worlds import key
@@ -37,8 +38,8 @@ def save_model(lake: Lake, name: str, head: str, seed: int = 0) -> Classifier:
     card = {
         "fingerprint": "f00d", "recipe": recipe.model_dump(mode="json"), "vocabulary_version": vocabulary().version,
     }  # fmt: skip
-    model_store.publish(folder, classifier.state_dict(), card)
-    model_store.point_latest(lake, name, folder)
+    publish(folder, classifier.state_dict(), card)
+    point_latest(lake, name, folder)
     return classifier
 
 

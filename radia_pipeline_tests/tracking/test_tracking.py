@@ -98,6 +98,31 @@ def test_training_that_runs_again_after_a_change_of_code_has_a_run_of_its_own(tr
     assert second.run.params == {"lr": "1"}
 
 
+def test_the_run_of_a_model_that_stands_is_found_though_its_tags_were_of_another_form(tracker):
+    """A release that described the same training otherwise has left run and model; both are reported."""
+    now = {**TAGS, "radia.recipe": "carried", "radia.recipe_hash": "of today"}
+    with record_training(tracker, "carried", {}, {**now, "radia.recipe_hash": "of then"}) as first:
+        first({"event": "start", "fingerprint": "f1"})
+        first({"event": "done", "auc": 0.7})
+    with record_training(tracker, "carried", {}, now, fingerprint="f1") as second:
+        second({"event": "done", "auc": 0.7})
+    with record_training(tracker, "carried", {}, now) as third:
+        pass
+    assert first.run.run_id == second.run.run_id == third.run.run_id
+    assert first.run.tags["radia.recipe_hash"] == "of today"
+    with record_training(tracker, "carried", {}, {**now, "radia.recipe_hash": "other"}, fingerprint="f2") as other:
+        pass
+    assert other.run.run_id != first.run.run_id
+
+
+def test_a_model_of_the_same_fingerprint_under_another_recipe_has_its_own_run(tracker):
+    with record_training(tracker, "one", {}, {**TAGS, "radia.recipe": "one"}) as first:
+        first({"event": "start", "fingerprint": "shared"})
+    with record_training(tracker, "two", {}, {**TAGS, "radia.recipe": "two"}, fingerprint="shared") as second:
+        pass
+    assert first.run.run_id != second.run.run_id
+
+
 def test_stopped_training_is_killed_and_its_run_continued(tracker):
     first = train_with(tracker, "stopped", "one", 0.1, end="stopped")
     assert first.run.status == "KILLED"

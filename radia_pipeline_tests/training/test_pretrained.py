@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from radia_pipeline.errors import BadInput, DamagedFile
-from radia_pipeline.training import model_store
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.pretrained import WEIGHTS_VARIABLE
+from radia_pipeline.training.standing import parent_of
 from radia_pipeline_tests.training.synthetic import tiny_recipe
 
 NAME = "resnet10t.c3_in1k.safetensors"
@@ -45,10 +45,10 @@ def test_weights_are_read_and_adapted_to_one_channel(folder):
     mine = Classifier(recipe(pretrained=True)).backbones[0].net.state_dict()
     assert torch.allclose(mine["conv1.0.weight"], published["conv1.0.weight"].sum(dim=1, keepdim=True))
     assert torch.equal(mine["layer1.0.conv1.weight"], published["layer1.0.conv1.weight"])
-    before = model_store.parent_fingerprint(None, recipe(pretrained=True))
+    before = parent_of(None, recipe(pretrained=True))
     save_file({name: tensor * 2 for name, tensor in published.items()}, folder / NAME)
-    assert model_store.parent_fingerprint(None, recipe(pretrained=True)) != before, "other weights, another training"
-    assert model_store.parent_fingerprint(None, recipe()) is None
+    assert parent_of(None, recipe(pretrained=True)) != before, "other weights, another training"
+    assert parent_of(None, recipe()) is None
 
 
 def test_a_broken_weights_file_is_damage(folder):

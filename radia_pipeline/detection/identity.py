@@ -1,0 +1,79 @@
+"""What identifies a detector's training, and the folder in which it stands or will stand. Light: no torch.
+
+The same rules as for classifiers (``training.identity``): config (what differs from the defaults), data versions, the
+classifier that it starts from, vocabulary, a number that a person raises. Not here: loading a detector (``store``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection.config import DetectorConfig, parse_config
+from radia_pipeline.detection.sources import data_versions, training_sources
+from radia_pipeline.detection.start import Start, choose_start
+from radia_pipeline.errors import RadiaError
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.earlier_models import EARLIER_VERSION, first_same
+from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY, digest
+from radia_pipeline.training.model_folders import is_finished
+
+DETECTOR_VERSION = 1
+"""Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
+
+A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and says when it is due.
+"""
+
+
+def detector_home(lake: Lake, name: str) -> Path:
+    """The folder of all trainings of a detector."""
+    return lake.models_dir / "detector" / name
+
+
+def fingerprint(config: DetectorConfig, versions: dict[str, str], start: Start) -> str:
+    """A detector's identity, 16 hex digits; what changes classifiers' numbers (inputs, rates) changes a detector's."""
+    begins = f"{start.recipe}/{start.model_dir.name}"
+    return digest(
+        "detector", DETECTOR_VERSION, TRAINING_VERSION, config.hash, versions, begins, vocabulary().version
+    )  # fmt: skip
+
+
+def folder_of(
+    lake: Lake, config: DetectorConfig, versions: dict[str, str], start: Start, *, force: bool = False
+) -> Path:
+    """The training's folder. A model that an earlier release finished keeps the folder that it has.
+
+    ``force``: it is trained again, so only its own folder counts.
+    """
+    home = detector_home(lake, config.name)
+    own = home / fingerprint(config, versions, start)
+    if force or is_finished(own):
+        return own
+    return _standing(home, config, versions, start) or own
+
+
+def _standing(home: Path, config: DetectorConfig, versions: dict[str, str], start: Start) -> Path | None:
+    """The folder below ``home`` in which an earlier release finished this training, or None."""
+
+    def is_same(card: dict[str, Any]) -> bool:
+        known = card["spec"]["provenance"]
+        return (
+            VERSION_KEY not in card
+            and (known["recipe"], known["classifier"]) == (start.recipe, start.model_dir.name)
+            and card["versions"] == versions
+            and card["vocabulary_version"] == vocabulary().version
+            and parse_config(card["config"]).hash == config.hash
+        )
+
+    return first_same(home, is_same) if {DETECTOR_VERSION, TRAINING_VERSION} == {EARLIER_VERSION} else None
+
+
+def standing_fingerprint(lake: Lake, config: DetectorConfig) -> str | None:
+    """Name of the finished model of this very training; None where it has yet to be trained, or cannot be."""
+    try:
+        versions = data_versions(lake, training_sources(lake, config))
+        folder = folder_of(lake, config, versions, choose_start(lake, config))
+    except RadiaError:  # the training itself will say what is missing
+        return None
+    return folder.name if is_finished(folder) else None

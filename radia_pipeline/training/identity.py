@@ -1,0 +1,38 @@
+"""What identifies a training: of two with one identity the second is not done. Light: no torch.
+
+Recipe (only what differs from the defaults), data versions, the weights that it starts from, vocabulary, and a number
+that a person raises. Not here: the bytes of the source and the versions of libraries; those stand in the model's card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.training.recipe_schema import Recipe
+
+TRAINING_VERSION = 1
+"""Raise it by one in the commit by which a recipe comes to other numbers: another default, draw, loss or order of sums.
+
+Every model is then trained again. Not for a new option whose default changes nothing, nor for speed, words or files.
+A test holds the numbers of tiny trainings (``radia_pipeline_tests/training/golden.json``) and says when it is due.
+"""
+VERSION_KEY = "training_version"
+"""Under it the version stands in cards and checkpoints; those of releases before it was declared have none."""
+FINGERPRINT_CHARACTERS = 16
+
+
+def digest(*parts: Any) -> str:
+    """Return a short hash of plain values; the order of keys in mappings does not matter."""
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
+
+
+def fingerprint(recipe: Recipe, manifest_versions: dict[str, str], parent: str | None) -> str:
+    """Return a classifier's identity, 16 hex digits. ``parent``: the weights that it starts from, None for fresh ones.
+
+    A parent's identity is its folder's name: its own fingerprint, which covers its data and its parent in turn.
+    """
+    return digest("classifier", TRAINING_VERSION, recipe.hash, manifest_versions, vocabulary().version, parent)

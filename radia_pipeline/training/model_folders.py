@@ -1,0 +1,70 @@
+"""Where trained models lie: ``models/<recipe>/<fingerprint>/``, their cards, and which of them is the newest. No torch.
+
+``model.safetensors`` (weights), ``model.json`` (the card: recipe, classes, versions, figures; with it the model is
+whole), ``metrics.jsonl`` (one line per epoch), ``checkpoints/`` (last and best while training); ``latest.json`` beside
+the fingerprints names the newest model. Not here: weights (``model_store``) and names (``identity``).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.errors import DamagedFile, NotTrained
+from radia_pipeline.lake.atomic import write_text
+
+POINTER = "latest.json"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a training has ended there with a model."""
+    return (folder / "model.json").is_file() and (folder / "model.safetensors").is_file()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return ``model.json``; raises NotTrained or DamagedFile."""
+    try:
+        return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotTrained(f"Folder {folder.name} holds no trained model", do="train the recipe first") from None
+    except ValueError:
+        raise DamagedFile(f"model.json of {folder.name} cannot be read", do="train the recipe again") from None
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """Return the figures of each epoch of a finished training."""
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def latest_model(lake, recipe_name: str) -> Path:
+    """Return the folder of the recipe's newest finished model; raises NotTrained or DamagedFile."""
+    home = lake.models_dir / recipe_name
+    return pointed(home, home, f"recipe {recipe_name}", do=f"run `radia train {recipe_name}`")
+
+
+def point_latest(lake, recipe_name: str, folder: Path) -> None:
+    """Make a model the recipe's newest."""
+    point(lake.models_dir / recipe_name, {"fingerprint": folder.name})
+
+
+def point(home: Path, content: dict[str, str]) -> None:
+    """Write the pointer of a folder: the ``fingerprint`` of the newest model and, if it has one, its ``name``."""
+    write_text(home / POINTER, json.dumps(content) + "\n")
+
+
+def pointed(home: Path, root: Path, whose: str, *, do: str) -> Path:
+    """Return the finished model that the pointer in ``home`` names, below ``root``.
+
+    ``whose``: the thing that was trained, in words. Raises NotTrained (with what to ``do``) or DamagedFile.
+    """
+    try:
+        content = json.loads((home / POINTER).read_text(encoding="utf-8"))
+        folder = root / content.get("name", "") / content["fingerprint"]
+    except FileNotFoundError:
+        raise NotTrained(f"{whose[0].upper()}{whose[1:]} has no trained model", do=do) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DamagedFile(f"{POINTER} of {whose} cannot be read", do="train it again") from None
+    if not is_finished(folder):
+        raise NotTrained(f"The model of {whose} is gone", do=do)
+    return folder
