@@ -27,7 +27,8 @@ import pyarrow as pa
 from radia_pipeline.cohort.evaluation_sets import build_evaluation_sets
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.manifest import build_manifest
-from radia_pipeline.cohort.splits import SplitPolicy, build_splits, place
+from radia_pipeline.cohort.placement import SplitPolicy, place
+from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.labels.build import build_labels
 from radia_pipeline.lake.keys import Pseudonymizer

@@ -12,7 +12,7 @@ from radia_pipeline.cli.output import print_result
 
 
 def _official_splits() -> Iterable[str]:
-    from radia_pipeline.cohort.splits import OFFICIAL_SPLITS
+    from radia_pipeline.cohort.placement import OFFICIAL_SPLITS
 
     return OFFICIAL_SPLITS
 

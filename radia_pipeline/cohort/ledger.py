@@ -1,62 +1,31 @@
-"""The append-only ledger of pools: where each patient was placed, once and for ever. Placing itself is in ``splits``.
+"""The append-only ledger of pools: where each patient was placed, once and for ever; ``placement`` says by which rule.
 
-A JSON-lines file. The first line holds the policy; each further line one placement. Every line carries a checksum
-chained to the line before, so that an edited, lost or moved line is named. Only appended to, and fsynced before
-``splits`` appears.
+The first line holds the policy; each further line one placement. How lines are written, chained and proved is in
+``lake.lines``. Only appended to, and on disk before ``splits`` appears.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 
+from radia_pipeline.cohort.placement import Placement, SplitPolicy
 from radia_pipeline.errors import LedgerDamaged
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lines import LineForm, LinesFile
 
 LEDGER_FORMAT = 1
-_CHECKSUM_CHARACTERS = 16
-_START = "0" * _CHECKSUM_CHARACTERS
-
-
-@dataclass(frozen=True)
-class Placement:
-    """One patient's pool and fold (None outside train), and why: hash, group or official."""
-
-    source: str
-    patient_key: str
-    pool: str
-    fold: int | None
-    reason: str
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the ledger holds. ``tail``: the last line's checksum; ``policy``: as fixed at the first placement, None if
-    new.
-    """
+    """What the ledger holds. ``policy``: as fixed at the first placement, None if new."""
 
     placements: Mapping[str, Placement]
     policy: Mapping[str, object] | None
-    tail: str
-
-
-def _checksum(previous: str, body: str) -> str:
-    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()[:_CHECKSUM_CHARACTERS]
-
-
-def _body(record: Mapping[str, object]) -> str:
-    return json.dumps(record, sort_keys=True, separators=(",", ":"))
-
-
-def _line(previous: str, body: str) -> tuple[str, str]:
-    """Return a line without its end, and its checksum."""
-    checksum = _checksum(previous, body)
-    return f'{body[:-1]},"~":"{checksum}"}}', checksum
 
 
 def _damaged(lake: Lake, number: int, what: str) -> LedgerDamaged:
@@ -79,74 +48,17 @@ def read_ledger(lake: Lake) -> Ledger:
 
     Raises LedgerDamaged naming the line, also where the file vanished although pools have been published.
     """
-    path = lake.ledger_path
-    if not path.exists():
-        if lake.exists("splits"):
-            raise _damaged(lake, 1, "the file is gone although pools have been published")
-        return Ledger({}, None, _START)
-    placements, policy, tail, fault = _parse(path)
-    if fault:
-        raise _damaged(lake, *fault)
-    return Ledger(placements, policy, tail)
-
-
-def _parse(path: Path) -> tuple[dict[str, Placement], dict | None, str, tuple[int, str] | None]:
-    """Return what stands before the first fault, and the fault as (line, what)."""
-    placements: dict[str, Placement] = {}
-    policy, tail = None, _START
-    lines = path.read_bytes().split(b"\n")
-    for number, raw in enumerate(lines, start=1):
-        if number == len(lines):
-            return placements, policy, tail, (number, "the line is cut short") if raw else None
-        try:
-            line = raw.decode("utf-8")
-            body, _, checksum = line.rpartition(',"~":"')
-            if not body or checksum != f'{_checksum(tail, body + "}")}"}}':
-                return placements, policy, tail, (number, "its checksum does not fit")
-            record = json.loads(body + "}")
-            if number == 1:
-                policy = record["policy"]
-            else:
-                placements[record["patient_key"]] = Placement(**record)
-        except (UnicodeDecodeError, ValueError, KeyError, TypeError):
-            return placements, policy, tail, (number, "it is no ledger line")
-        tail = checksum[:-2]
-    return placements, policy, tail, None
+    if not lake.ledger_path.exists() and lake.exists("splits"):
+        raise _damaged(lake, 1, "the file is gone although pools have been published")
+    return _gathered(_file(lake))
 
 
 def append(lake: Lake, ledger: Ledger, placements: Iterable[Placement], policy: Mapping[str, object]) -> int:
-    """Append placements durably (fsync of file and folder) and return how many; the caller holds the ledger's lock."""
-    lines: list[str] = []
-    tail = ledger.tail
-    if ledger.policy is None:
-        line, tail = _line(tail, _body({"ledger": LEDGER_FORMAT, "policy": dict(policy)}))
-        lines.append(line)
-    count = 0
-    for placement in placements:
-        line, tail = _line(tail, _body(vars(placement)))
-        lines.append(line)
-        count += 1
-    if not lines:
-        return 0
-    path = lake.ledger_path
-    with atomic.writable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _append_durably(path, "".join(f"{line}\n" for line in lines).encode("utf-8"))
-    return count
-
-
-def _append_durably(path: Path, content: bytes) -> None:
-    """Append or, where the disk refuses midway, leave the file as it was."""
-    before = path.stat().st_size if path.exists() else 0
-    with path.open("ab") as handle:
-        try:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        except OSError:
-            handle.truncate(before)
-            raise
-    atomic.sync_folder(path.parent)
+    """Append placements durably and return how many; the caller holds the ledger's lock since it read ``ledger``."""
+    records = [vars(placement) for placement in placements]
+    header = [] if ledger.policy is not None else [{"ledger": LEDGER_FORMAT, "policy": dict(policy)}]
+    _file(lake).append([*header, *records])
+    return len(records)
 
 
 def restore(lake: Lake) -> int:
@@ -156,7 +68,8 @@ def restore(lake: Lake) -> int:
     """
     with lake.lock("ledger"):
         path = lake.ledger_path
-        placements, policy, _, _ = _parse(path) if path.exists() else ({}, None, _START, None)
+        found = _gathered(_file(lake).sound())
+        placements = dict(found.placements)
         if lake.exists("splits"):
             columns = ["source", "patient_key", "pool", "fold", "reason"]
             for row in lake.read("splits", columns=columns).to_pylist():
@@ -167,8 +80,30 @@ def restore(lake: Lake) -> int:
                         do="restore both from a backup",
                     )
         if path.exists():
-            path.rename(path.with_suffix(f".damaged-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.jsonl"))
-        from radia_pipeline.cohort.splits import SplitPolicy
-
-        append(lake, Ledger({}, None, _START), placements.values(), policy or asdict(SplitPolicy()))
+            kept_as = path.with_suffix(f".damaged-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.jsonl")
+            atomic.move_files([(path, kept_as)])
+        append(lake, Ledger({}, None), placements.values(), found.policy or asdict(SplitPolicy()))
         return len(placements)
+
+
+def _parse(record: dict) -> Placement | dict:
+    """Return a line's placement, or the policy from the first line."""
+    return record["policy"] if "policy" in record else Placement(**record)
+
+
+_FORM = LineForm("ledger line", _parse)
+
+
+def _file(lake: Lake) -> LinesFile[Placement | dict]:
+    return LinesFile(lake.ledger_path, _FORM, partial(_damaged, lake))
+
+
+def _gathered(lines: Iterable[Placement | dict | None]) -> Ledger:
+    placements: dict[str, Placement] = {}
+    policy = None
+    for line in lines:
+        if isinstance(line, Placement):
+            placements[line.patient_key] = line
+        elif line is not None:
+            policy = line
+    return Ledger(placements, policy)

@@ -14,14 +14,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.ledger import read_ledger
-from radia_pipeline.cohort.splits import (
-    OFFICIAL_SPLITS,
-    SplitPolicy,
-    SplitsResult,
-    build_splits,
-    highest_official,
-    require_policy,
-)
+from radia_pipeline.cohort.placement import OFFICIAL_SPLITS, SplitPolicy, highest_official
+from radia_pipeline.cohort.splits import SplitsResult, build_splits, require_policy
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake

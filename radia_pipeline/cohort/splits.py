@@ -1,14 +1,12 @@
-"""Pools and folds: patients → groups → train, validation or test, once and for ever.
+"""Pools and folds as a table: everybody in the lake with group, pool, fold, and who is excluded by a late link.
 
-A group takes the pool of its members already placed, else the salted hash of its smallest patient_key
-decides. Nothing here looks at labels, so that pools keep natural prevalence.
+By which rule a new patient is placed is in ``placement``; what was placed before is in ``ledger``.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -16,36 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.groups import group_of
-from radia_pipeline.cohort.ledger import Ledger, Placement, append, read_ledger
-from radia_pipeline.contracts.pools import LEVEL, TEST, TRAIN, VALIDATION
+from radia_pipeline.cohort.ledger import Ledger, append, read_ledger
+from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
+from radia_pipeline.contracts.pools import LEVEL
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
 from radia_pipeline.lake.lake import Lake
 
-FOLDS = 5
 LATE_LINK = "late_link"
-OFFICIAL_SPLITS = ("ignore", "respect")
-"""What a lake may do with the publishers' own lists; the first is the default."""
-_POOL_SALT = b"radia pools 1\0"
-_FOLD_SALT = b"radia folds 1\0"
-_OFFICIAL_LEVEL = {"train_or_validation": -1, **LEVEL}
-"""NIH publishes one list for train and validation; it decides only where no other list does."""
-
-
-@dataclass(frozen=True)
-class SplitPolicy:
-    """How new groups are placed; fixed for a lake at its first placement. ``official_split``: see above."""
-
-    official_split: str = OFFICIAL_SPLITS[0]
-    train_share: float = 0.8
-    validation_share: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.official_split not in OFFICIAL_SPLITS:
-            raise BadInput(f"official_split is {self.official_split!r}", accepted=", ".join(OFFICIAL_SPLITS))
-        if not (0 < self.train_share < 1 and 0 <= self.validation_share <= 1 - self.train_share):
-            raise BadInput(
-                "The shares of the pools do not add up", accepted="train + validation at most 1, each at least 0"
-            )
 
 
 @dataclass(frozen=True)
@@ -67,37 +42,6 @@ class SplitsResult:
     in_several_lists: int = 0
     version: str = ""
     pools_of_source: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-def unit_interval(salt: bytes, key: str) -> float:
-    """Return a number in [0, 1) that depends on the key alone: the first 53 bits of SHA-256 over salt and key."""
-    return (int.from_bytes(hashlib.sha256(salt + key.encode()).digest()[:8], "big") >> 11) / (1 << 53)
-
-
-def pool_by_hash(group: str, policy: SplitPolicy) -> str:
-    """Return the pool of a group that has no placed member."""
-    position = unit_interval(_POOL_SALT, group)
-    if position < policy.train_share:
-        return TRAIN
-    return VALIDATION if position < policy.train_share + policy.validation_share else TEST
-
-
-def pool_by_list(group: str, listed: str, policy: SplitPolicy) -> str:
-    """Return the pool of a group in a publisher's list; a list of train and validation leaves those two to the hash."""
-    if listed != "train_or_validation":
-        return listed
-    share = policy.train_share / (policy.train_share + policy.validation_share)
-    return TRAIN if unit_interval(_POOL_SALT, group) < share else VALIDATION
-
-
-def highest_official(lists: Iterable[str]) -> str:
-    """Return the list that decides where images of one patient or group stand in several."""
-    return max(lists, key=_OFFICIAL_LEVEL.__getitem__)
-
-
-def fold_by_hash(group: str) -> int:
-    """Return the fold (0 to 4) of a train group."""
-    return int(unit_interval(_FOLD_SALT, group) * FOLDS)
 
 
 def build_splits(
@@ -129,52 +73,6 @@ def build_splits(
         append(lake, ledger, placements, asdict(policy))
         written = lake.write("splits", table)
     return _result(table, len(placements), present, written.version)
-
-
-def place(
-    keys: Sequence[str],
-    sources: Sequence[str],
-    groups: Sequence[str],
-    placed: Mapping[str, Placement],
-    policy: SplitPolicy,
-    official: Mapping[str, str] | None = None,
-) -> list[Placement]:
-    """Return placements of the patients that have none, ordered by patient_key.
-
-    In a group with members placed in several pools (a late link), newcomers join the highest.
-    """
-    inherited: dict[str, Placement] = {}
-    for key, group in zip(keys, groups):
-        mate = placed.get(key)
-        if mate is not None and (group not in inherited or _outranks(mate, inherited[group])):
-            inherited[group] = mate
-    given = _official_pools(keys, groups, official) if policy.official_split == "respect" and official else {}
-    placements = []
-    for key, source, group in sorted(zip(keys, sources, groups)):
-        if key in placed:
-            continue
-        if group in inherited:
-            mate = inherited[group]
-            placements.append(Placement(source, key, mate.pool, mate.fold, "group"))
-            continue
-        pool = pool_by_list(group, given[group], policy) if group in given else pool_by_hash(group, policy)
-        fold = fold_by_hash(group) if pool == TRAIN else None
-        placements.append(Placement(source, key, pool, fold, "official" if group in given else "hash"))
-    return placements
-
-
-def _outranks(one: Placement, other: Placement) -> bool:
-    """A higher pool wins; among train members the smallest key's fold, so that the order of rows does not matter."""
-    return (LEVEL[one.pool], other.patient_key) > (LEVEL[other.pool], one.patient_key)
-
-
-def _official_pools(keys: Sequence[str], groups: Sequence[str], official: Mapping[str, str]) -> dict[str, str]:
-    """Return the list that decides for each group of which a member stands in one."""
-    pools: dict[str, str] = {}
-    for key, group in zip(keys, groups):
-        if key in official:
-            pools[group] = highest_official([official[key], pools.get(group, official[key])])
-    return pools
 
 
 def splits_table(

@@ -10,5 +10,7 @@ POOLS = (TRAIN, VALIDATION, TEST)
 """From the lowest side to the highest: a late link excludes the lower."""
 HELD_OUT = (VALIDATION, TEST)
 """Pools that no model is trained on: those that are predicted and judged."""
+TRAIN_OR_VALIDATION = "train_or_validation"
+"""No pool: a publisher's one list for both, which leaves the choice between them to the hash."""
 LEVEL = {pool: level for level, pool in enumerate(POOLS)}
 """Each pool's place in that order."""

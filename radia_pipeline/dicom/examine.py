@@ -6,7 +6,6 @@ written. Identifiers leave this module natively and are keyed by the caller befo
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16, render, views
 from radia_pipeline.dicom.pixel_checks import remarks
+from radia_pipeline.lake import atomic
 from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy import reasons
@@ -195,17 +195,9 @@ def _picture_row(
 
 
 def _stage(path: Path, content: bytes) -> None:
-    """Write durably under a temporary name, then rename: a killed worker leaves no half picture under a real name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write the picture whole or not at all; its name becomes durable when ``publish`` moves it into place."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        with atomic.replacing(path, sync_name=False) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise StagingFailed(error.errno) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

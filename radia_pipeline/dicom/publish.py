@@ -15,7 +15,7 @@ from radia_pipeline.contracts.tables import contract
 from radia_pipeline.dicom.journal import Entry, Journal
 from radia_pipeline.dicom.resolve import Candidate, Resolution, resolve
 from radia_pipeline.errors import RunFailed
-from radia_pipeline.lake.atomic import sync_folder, writable
+from radia_pipeline.lake.atomic import move_files
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import reasons
@@ -78,21 +78,17 @@ def _already_kept(lake: Lake, source: str) -> frozenset[str]:
 
 def _place(source: str, lake: Lake, journal: Journal, keys: Pseudonymizer, decided: Resolution) -> list[str]:
     """Rename staged pictures of kept files to their final name; returns paths whose picture is nowhere."""
-    placed, missing, noted, folders = journal.placed(), [], [], set()
+    placed, missing, noted, moves = journal.placed(), [], [], []
     for entry in journal.entries(decided.kept):
         final = lake.root / picture_path(source, entry.image_id)
         staged = staged_path(lake, source, keys.file_id(source, entry.path))
         stamp = (entry.path, entry.file_sha256, entry.rules)
         if staged.exists():
-            with writable(final.parent):
-                final.parent.mkdir(parents=True, exist_ok=True)
-                staged.replace(final)
-            folders.add(final.parent)
+            moves.append((staged, final))
             noted.append((entry.image_id, *stamp))
         elif placed.get(entry.image_id) != stamp or not final.exists():
             missing.append(entry.path)
-    for folder in sorted(folders):
-        sync_folder(folder)
+    move_files(moves)
     journal.place(noted)
     return missing
 

@@ -1,20 +1,25 @@
-"""Files that appear whole or not at all, and locks between processes. Nothing here knows what the files hold."""
+"""Files that appear whole or not at all, and locks between processes: the one way to do both.
+
+Nothing here knows what the files hold; files that grow line by line are in ``lines``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from radia_pipeline.errors import LakeLocked, LakeUnwritable
 
 LOCK_WAIT_S = 120.0
 """How long a writer waits for another before it gives up with a clear error."""
+_LOCK_POLL_S = 0.05
 
 _UNWRITABLE = {
     errno.EACCES: "is not writable",
@@ -50,22 +55,33 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path``, durably."""
-    with writable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
-            yield temporary
-            with temporary.open("rb+") as handle:
-                os.fsync(handle.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
+def replacing(path: Path, *, sync_name: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path``, durably.
+
+    ``sync_name`` false: the content is durable, the name is not yet; whoever writes many files syncs each folder once,
+    or makes again what a power cut took. Raises the operating system's OSError as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        if sync_name:
             sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Do as ``replacing`` does; raises LakeUnwritable where the disk refuses."""
+    with writable(path.parent), replacing(path) as temporary:
+        yield temporary
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -79,27 +95,52 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-@contextlib.contextmanager
-def file_lock(path: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` (made if absent); raises LakeLocked after ``wait_s`` seconds.
+def move_files(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Give files new names in the same file system, replacing what bears them; all names are durable on return."""
+    folders = set()
+    for old, new in moves:
+        with writable(new.parent):
+            new.parent.mkdir(parents=True, exist_ok=True)
+            old.replace(new)
+        folders.add(new.parent)
+    for folder in sorted(folders):
+        sync_folder(folder)
 
-    The lock belongs to the open file, so that a killed process leaves none behind.
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[io.FileIO]:
+    """Hold an exclusive lock on ``path`` (made if absent) and yield it, open to be read and appended to.
+
+    The lock belongs to the open file, so that a killed process leaves none behind; a file that was replaced or removed
+    while this waited is opened anew. Raises LakeLocked after ``wait_s`` seconds.
     """
-    with writable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+")
     deadline = time.monotonic() + wait_s
+    while True:
+        with writable(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("ab+", buffering=0)
+        with handle:
+            _await_lock(handle, path, deadline)
+            if _still_stands(handle, path):
+                yield handle
+                return
+
+
+def _await_lock(handle: io.FileIO, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise LakeLocked(
+                    f"Another process holds the lock {path.name}", do="wait until it has ended, then try again"
+                ) from None
+            time.sleep(_LOCK_POLL_S)
+
+
+def _still_stands(handle: io.FileIO, path: Path) -> bool:
+    """Tell whether ``path`` still names the open file: another process may have replaced it before the lock was had."""
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise LakeLocked(
-                        f"Another process holds the lock {path.name}", do="wait until it has ended, then try again"
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        handle.close()
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

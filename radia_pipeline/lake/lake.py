@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.hashing import table_sha256
+from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
 
 DEFAULT_ROOT = Path(".radia/lake")
 LAKE_VARIABLE = "RADIA_LAKE"
@@ -46,6 +47,9 @@ class VersionRecord:
     version: str
     rows: int
     written_at: float
+
+
+_HISTORY = LineForm("line of a history", lambda record: VersionRecord(**record), as_it_stands, drops_cut_end=True)
 
 
 def default_root() -> Path:
@@ -156,6 +160,8 @@ class Lake:
         with self.lock(f"{table}.{partition}"):
             if path.exists() and self.version(table, partition) == version and not _is_of_other_words(path, table):
                 return WriteResult(version, rows.num_rows, False)
+            history = self._history(table, partition)
+            history.require_sound_end()
             kept = self.root / "_versions" / table / partition / f"{version}.parquet"
             stamped = rows.replace_schema_metadata(
                 {_VERSION_KEY: version.encode(), _VOCABULARY_KEY: vocabulary().version.encode()}
@@ -165,7 +171,7 @@ class Lake:
             with atomic.replace_file(path) as temporary:
                 temporary.unlink()
                 _link_or_copy(kept, temporary)
-            self._append_history(table, partition, VersionRecord(version, rows.num_rows, time.time()))
+            history.append([asdict(VersionRecord(version, rows.num_rows, time.time()))])
         return WriteResult(version, rows.num_rows, True)
 
     def read(
@@ -226,18 +232,17 @@ class Lake:
 
     def history(self, table: str, partition: str = WHOLE) -> list[VersionRecord]:
         """Return what was published under a partition's name, oldest first."""
-        path = self._history_path(table, partition)
-        if not path.exists():
-            return []
-        return [VersionRecord(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        return [record for record in self._history(table, partition) if record is not None]
 
-    def _history_path(self, table: str, partition: str) -> Path:
-        return self.root / "_versions" / table / partition / "history.jsonl"
+    def _history(self, table: str, partition: str) -> LinesFile[VersionRecord]:
+        def damaged(number: int, what: str) -> DamagedFile:
+            return DamagedFile(
+                f"The list of versions of {table}/{partition} is damaged at line {number}: {what}",
+                do="restore it from a backup, or delete _versions/"
+                f"{table}/{partition}/history.jsonl: tables and versions are whole without it",
+            )
 
-    def _append_history(self, table: str, partition: str, record: VersionRecord) -> None:
-        path = self._history_path(table, partition)
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        atomic.write_text(path, before + json.dumps(record.__dict__) + "\n")
+        return LinesFile(self.root / "_versions" / table / partition / "history.jsonl", _HISTORY, damaged)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +20,8 @@ from radia_pipeline.contracts.sheets import known_sources
 from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, UnknownName
-from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake, WriteResult
+from radia_pipeline.lake.lines import UNFIT, LineForm, LinesFile
 
 VALUES = (1, 0, -1, None)
 STUDY_ID = re.compile(r"[0-9a-f]{32}")
@@ -57,20 +55,20 @@ def append_review(lake: Lake, review: Review) -> Review:
     the store cannot be trusted, LakeUnwritable where the disk refuses.
     """
     _validate(review)
-    path = lake.reviews_path
     with lake.lock("reviews"):
-        known = _read_lines(path)
+        file = _file(lake)
+        known = list(file)
         for line in known:
-            if review.request_key is not None and line.request_key == review.request_key:
+            if line is not None and review.request_key is not None and line.request_key == review.request_key:
                 return line
         stamped = _stamp(review, len(known) + 1)
-        _append_line(path, _encode(stamped))
+        file.append([asdict(stamped)])
     return stamped
 
 
 def read_reviews(lake: Lake) -> pa.Table:
     """All verdicts in the order given, as the ``label_reviews`` contract says; empty where nobody reviewed."""
-    rows = [_as_row(review) for review in _read_lines(lake.reviews_path)]
+    rows = [_as_row(review) for review in _reviews(lake)]
     return conform("label_reviews", rows) if rows else empty("label_reviews")
 
 
@@ -81,26 +79,17 @@ def publish_reviews(lake: Lake) -> WriteResult:
 
 def latest_reviews(lake: Lake) -> dict[tuple[str, str, str], Review]:
     """The verdict in force per (source, study_id, class): the last one given; a withdrawn cell is absent."""
-    latest = {(r.source, r.study_id, r.class_name): r for r in _read_lines(lake.reviews_path)}
+    latest = {(r.source, r.study_id, r.class_name): r for r in _reviews(lake)}
     return {cell: review for cell, review in latest.items() if review.value is not None}
 
 
 def forget_studies(lake: Lake, study_ids: Collection[str]) -> int:
-    """Remove every verdict on these studies and return how many there were; the lines that stay are numbered anew.
+    """Remove every verdict on these studies and return how many there were; each leaves a tombstone in its line.
 
-    This is the one way in which the store loses a line: a patient who is forgotten by law.
+    This is the one way in which the store loses a verdict: a patient who is forgotten by law.
     """
-    path = lake.reviews_path
-    if not path.exists():
-        return 0
     with lake.lock("reviews"):
-        reviews = _read_lines(path)
-        kept = [review for review in reviews if review.study_id not in study_ids]
-        if len(kept) < len(reviews):
-            lines = [_encode(_stamp(review, number)) for number, review in enumerate(kept, start=1)]
-            with atomic.writable(path.parent):
-                atomic.write_bytes(path, b"".join(lines))
-    return len(reviews) - len(kept)
+        return _file(lake).forget(lambda review: review.study_id in study_ids)
 
 
 def _validate(review: Review) -> None:
@@ -127,59 +116,27 @@ def _checksum(fields: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:CHECKSUM_CHARACTERS]
 
 
-def _encode(review: Review) -> bytes:
-    fields = asdict(review)
-    return (json.dumps({**fields, "checksum": _checksum(fields)}, sort_keys=True) + "\n").encode()
+def _unfit(number: int, fields: Mapping[str, Any]) -> str | None:
+    """Judge a line from the time when each proved itself alone: by a checksum of its own and its number."""
+    if fields["checksum"] != _checksum({name: value for name, value in fields.items() if name != "checksum"}):
+        return UNFIT
+    is_in_place = fields["review_id"].startswith(f"r{number:08d}-")
+    return None if is_in_place else "a line before it is missing or stands twice"
 
 
-def _append_line(path: Path, line: bytes) -> None:
-    """Write one line in one system call; a line that the disk cut short is taken back before the error leaves."""
-    with atomic.writable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            length = os.fstat(descriptor).st_size
-            try:
-                _write_whole(descriptor, line)
-            except OSError:
-                os.ftruncate(descriptor, length)
-                raise
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if is_new:
-            atomic.sync_folder(path.parent)
+def _parse(fields: Mapping[str, Any]) -> Review:
+    return Review(**{name: value for name, value in fields.items() if name != "checksum"})
 
 
-def _write_whole(descriptor: int, line: bytes) -> None:
-    """Write all bytes; after a short write the rest is tried, which makes the disk name its reason."""
-    while line:
-        line = line[os.write(descriptor, line) :]
+_FORM = LineForm("whole verdict", _parse, _unfit)
 
 
-def _read_lines(path: Path) -> list[Review]:
-    if not path.exists():
-        return []
-    return list(_decode_lines(path.read_bytes()))
+def _file(lake: Lake) -> LinesFile[Review]:
+    return LinesFile(lake.reviews_path, _FORM, _damage)
 
 
-def _decode_lines(content: bytes) -> Iterator[Review]:
-    lines = content.split(b"\n")
-    if lines[-1]:
-        raise _damage(len(lines), "it has no end")
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            fields = json.loads(line)
-            checksum = fields.pop("checksum")
-            review = Review(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise _damage(number, "it is no whole verdict") from None
-        if checksum != _checksum(fields):
-            raise _damage(number, "its checksum does not fit")
-        if not review.review_id.startswith(f"r{number:08d}-"):
-            raise _damage(number, "a line before it is missing or stands twice")
-        yield review
+def _reviews(lake: Lake) -> Iterator[Review]:
+    return (review for review in _file(lake) if review is not None)
 
 
 def _damage(number: int, what: str) -> DamagedFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
+from radia_pipeline.contracts.pools import TEST, TRAIN, TRAIN_OR_VALIDATION, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
@@ -27,7 +27,7 @@ SPLIT_LISTS = {
     TRAIN: ("nih_official_train.txt",),
     VALIDATION: ("nih_official_val.txt",),
     TEST: ("nih_official_test.txt", "test_list.txt"),
-    "train_or_validation": ("train_val_list.txt",),
+    TRAIN_OR_VALIDATION: ("train_val_list.txt",),
 }
 PUBLISHED_SIDE_PX = 1024
 """Side of the published square images, to which the box file refers."""

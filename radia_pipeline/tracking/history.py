@@ -6,15 +6,15 @@ This module does not import mlflow at its top; ``import_mlflow`` does, after the
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from radia_pipeline.errors import LakeUnwritable
+from radia_pipeline.lake.atomic import file_lock
 
 # No telemetry leaves the machine, and nothing that MLflow reads back may be unpickled.
 ENVIRONMENT = {
@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 SQLITE_TIMEOUT_S = 60  # several trainings write to one file; SQLite's own 5 s are too short beside a batch of metrics
+LOCK_WAIT_S = 600.0  # six processes wait for each other, and each may bring an old database to MLflow's present form
 
 
 def prepare_environment() -> None:
@@ -60,15 +61,18 @@ def artifact_uri(lake_root: str | Path) -> str:
 
 @contextmanager
 def initialisation_lock(folder: Path) -> Iterator[None]:
-    """Hold the history's exclusive lock: six processes that create one SQLite database at once crash otherwise."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / "mlflow.lock").open("a")
-    except OSError as error:
-        raise LakeUnwritable(
-            f"the MLflow history beside the lake cannot be written ({error.strerror})",
-            do="make the lake's parent folder writable, or choose another lake with --lake",
-        ) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold the history's exclusive lock: six processes that create one SQLite database at once crash otherwise.
+
+    Raises LakeLocked after ``LOCK_WAIT_S`` seconds, LakeUnwritable where the history cannot be written.
+    """
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(file_lock(folder / "mlflow.lock", wait_s=LOCK_WAIT_S))
+        except (OSError, LakeUnwritable) as error:
+            why = getattr(error, "strerror", None) or "no lock can be taken in it"
+            raise LakeUnwritable(
+                f"the MLflow history beside the lake cannot be written ({why})",
+                do="make the lake's parent folder writable, or choose another lake with --lake",
+            ) from error
         yield

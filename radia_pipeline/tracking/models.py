@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import NotTrained, UnknownName
-from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.history import import_mlflow
-from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, TrackedRun
+from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, History, TrackedRun
 
 ALIASES = ("challenger", "champion")
 CHECKPOINT_MARK = "checkpoint"  # optimiser state is for resuming, it is not part of a model
@@ -88,14 +87,14 @@ def _register(run: TrackedRun, name: str, logged) -> RegisteredVersion:
     return RegisteredVersion(name, str(made.version), run.run_id, logged.artifact_location, logged.model_id)
 
 
-def set_alias(tracker: Tracker, name: str, alias: str, version: str) -> None:
+def set_alias(tracker: History, name: str, alias: str, version: str) -> None:
     """Let ``challenger`` or ``champion`` point to a version; raises UnknownName for any other alias."""
     if alias not in ALIASES:
         raise UnknownName(f"the alias {alias!r}", accepted=", ".join(ALIASES))
     tracker.client.set_registered_model_alias(name, alias, version)
 
 
-def version_by_alias(tracker: Tracker, name: str, alias: str) -> RegisteredVersion | None:
+def version_by_alias(tracker: History, name: str, alias: str) -> RegisteredVersion | None:
     """The version that carries the alias; None if no such model is registered or nobody carries it."""
     for model in tracker.client.search_registered_models(f"name = '{name}'"):
         number = {key: str(value) for key, value in model.aliases.items()}.get(alias)
@@ -104,7 +103,7 @@ def version_by_alias(tracker: Tracker, name: str, alias: str) -> RegisteredVersi
     return None
 
 
-def _version_of_run(tracker: Tracker, name: str, run_id: str) -> RegisteredVersion | None:
+def _version_of_run(tracker: History, name: str, run_id: str) -> RegisteredVersion | None:
     found = tracker.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     return _as_version(found[0]) if found else None
 

@@ -11,14 +11,14 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.tracking.history import import_mlflow
 from radia_pipeline.tracking.provenance import TAG_PID, TAG_REASON, owner_lives, process_tags
 
 if TYPE_CHECKING:
-    from radia_pipeline.tracking.client import Tracker
+    from mlflow import MlflowClient
 
 BATCH = 900  # MLflow takes at most 1,000 metrics, params and tags in one request
 PARAMS_PER_BATCH = 100
@@ -28,10 +28,24 @@ FLUSH_EVERY_S = 5.0
 ARTIFACT_SUFFIXES = frozenset({".json", ".yaml", ".yml", ".svg", ".safetensors", ".onnx"})
 
 
+class History(Protocol):
+    """What a run needs of the history that it lies in; ``client.Tracker`` is one. ``uri``: its address."""
+
+    uri: str
+
+    @property
+    def client(self) -> MlflowClient:
+        """The MLflow client of this history."""
+
+    @property
+    def experiment_id(self) -> str:
+        """Id of the experiment that the runs belong to."""
+
+
 class TrackedRun:
     """A run of a tracker's history. Metrics are buffered: ``flush``, ``finish`` and ``fail`` write them out."""
 
-    def __init__(self, tracker: Tracker, run_id: str) -> None:
+    def __init__(self, tracker: History, run_id: str) -> None:
         self.tracker, self.run_id = tracker, run_id
         self._metrics: list[tuple[str, float, int, int]] = []
         self._flushed_at = time.monotonic()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import time
@@ -23,9 +22,10 @@ import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.dicom.journal import Journal
-from radia_pipeline.errors import BadInput
+from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
 from radia_pipeline.readings.store import forget_studies
 
 _PATIENT_COLUMNS = ("patient_key", "patient_key_a", "patient_key_b")
@@ -47,6 +47,8 @@ UNREACHED = (
     LEDGER_POLICY,
     "quarantined files, whose patient is not known: look for them in the delivery",
 )
+
+_DONE = LineForm("record of a forgetting", dict, as_it_stands, drops_cut_end=True)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def forget_patients(patient_keys: Iterable[str], lake: Lake) -> ForgetResult:
     with lake.lock("forget"), contextlib.ExitStack() as held:
         for journal in _journals(lake):
             held.enter_context(lake.lock(f"ingest.{journal.stem}"))
+        _done(lake).require_sound_end()
         traces = _known_traces(keys, lake)
         result = _remove(traces, lake)
         _record(result, lake)
@@ -299,8 +302,14 @@ def _record(result: ForgetResult, lake: Lake) -> None:
     """Append that it was done, when and how much; whom is not kept, since that would remember them."""
     line = {"at": time.time(), **{name: value for name, value in vars(result).items() if name != "unreached"}}
     line["still_named_in"] = len(result.still_named_in)
-    path = lake.root / "forgotten.jsonl"
-    with atomic.writable(lake.root), path.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(line) + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())
+    _done(lake).append([line])
+
+
+def _done(lake: Lake) -> LinesFile[dict]:
+    def damaged(number: int, what: str) -> DamagedFile:
+        return DamagedFile(
+            f"The record of forgettings is damaged at line {number}: {what}",
+            do="restore forgotten.jsonl of the lake from a backup, or move it away; nothing was removed",
+        )
+
+    return LinesFile(lake.root / "forgotten.jsonl", _DONE, damaged)

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from radia_pipeline.cohort.official import official_splits, place_patients, policy_of
-from radia_pipeline.cohort.splits import SplitPolicy, build_splits, pool_by_list
+from radia_pipeline.cohort.placement import SplitPolicy, pool_by_list
+from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.errors import BadInput, NoLayout
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.sources.registry import source

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.cohort.groups import group_of
-from radia_pipeline.cohort.ledger import Placement
-from radia_pipeline.cohort.splits import SplitPolicy, place, splits_table
+from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
+from radia_pipeline.cohort.splits import splits_table
 from radia_pipeline.contracts.pools import POOLS
 
 POLICY = SplitPolicy()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from radia_pipeline.cohort.ledger import read_ledger, restore
-from radia_pipeline.cohort.splits import SplitPolicy, build_splits
+from radia_pipeline.cohort.placement import SplitPolicy
+from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged, MissingTable
 from radia_pipeline_tests.cohort.lakes import (
     KEYS,

@@ -24,7 +24,7 @@ STEPS = {
     "files are resolved": ("radia_pipeline.dicom.publish", "resolve", 1),
     "a first picture is placed": ("pathlib", "Path.replace", 1),
     "another picture is placed": ("pathlib", "Path.replace", 4),
-    "folders are made durable": ("radia_pipeline.dicom.publish", "sync_folder", 1),
+    "folders are made durable": ("radia_pipeline.lake.atomic", "sync_folder", 1),
     "places are noted": ("radia_pipeline.dicom.journal", "Journal.place", 1),
     "quarantine is written": ("radia_pipeline.lake.lake", "Lake.write", 1),
     "duplicates are written": ("radia_pipeline.lake.lake", "Lake.write", 2),

@@ -23,7 +23,6 @@ from radia_pipeline.errors import (
     MissingTable,
     VocabularyMismatch,
 )
-from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import Settings, change_settings, read_settings
 
@@ -67,6 +66,29 @@ def test_earlier_versions_stay_readable(lake):
     assert [record.version for record in lake.history("labels", "nih_cxr14")] == [old, new]
     with pytest.raises(MissingTable):
         lake.read_version("labels", "nih_cxr14", "0" * 32)
+
+
+def test_a_history_that_stands_goes_on_and_damage_in_it_stops_the_next_version(lake):
+    version = lake.write("labels", rows(1), "nih_cxr14").version
+    path = lake.root / "_versions" / "labels" / "nih_cxr14" / "history.jsonl"
+    written = f'{{"version": "{version}", "rows": 1, "written_at": 1795972926.923633}}\n'
+    path.write_text(written)
+    new = lake.write("labels", rows(2), "nih_cxr14").version
+    assert path.read_text().startswith(written)
+    assert [(record.version, record.rows) for record in lake.history("labels", "nih_cxr14")] == [(version, 1), (new, 2)]
+    path.write_text(path.read_text().replace('"rows":2', '"rows":3'))
+    with pytest.raises(DamagedFile, match="labels/nih_cxr14 is damaged at line 2"):
+        lake.write("labels", rows(3), "nih_cxr14")
+    assert lake.version("labels", "nih_cxr14") == new
+
+
+def test_a_line_of_the_history_that_a_crash_cut_is_written_over(lake):
+    for count in (1, 2):
+        lake.write("labels", rows(count), "nih_cxr14")
+    path = lake.root / "_versions" / "labels" / "nih_cxr14" / "history.jsonl"
+    path.write_text(path.read_text()[:-20])
+    lake.write("labels", rows(3), "nih_cxr14")
+    assert [record.rows for record in lake.history("labels", "nih_cxr14")] == [1, 3]
 
 
 def test_a_violation_leaves_the_previous_table(lake):
@@ -175,16 +197,6 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(lake):
         lake.lock("labels.nih_cxr14", wait_s=0.2),
     ):
         raise AssertionError("both writers held the lock")
-
-
-def test_replacing_a_file_is_all_or_nothing(tmp_path):
-    path = tmp_path / "file.txt"
-    atomic.write_text(path, "old")
-    with pytest.raises(ZeroDivisionError), atomic.replace_file(path) as temporary:
-        temporary.write_text("half")
-        _ = 1 / 0
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_settings_are_kept_and_damage_is_named(lake):

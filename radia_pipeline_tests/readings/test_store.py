@@ -12,9 +12,28 @@ from hypothesis import strategies as st
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, LakeUnwritable, UnknownName
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.store import Review, append_review, latest_reviews, publish_reviews, read_reviews
+from radia_pipeline.readings.store import (
+    Review,
+    append_review,
+    forget_studies,
+    latest_reviews,
+    publish_reviews,
+    read_reviews,
+)
 
 STUDY = "0123456789abcdef" * 2
+WRITTEN = (
+    '{"checksum": "251ada537e125a95205a2e203f01f2cd", "class_name": "Mass", "is_blind": true, "request_key": "click-1",'
+    ' "review_id": "r00000001-28218f2b", "reviewed_at": "2025-03-01T10:00:00.000+00:00", "reviewer": "r1",'
+    ' "source": "nih_cxr14", "study_id": "0123456789abcdef0123456789abcdef", "value": 1}\n'
+    '{"checksum": "7cd2f62c4586370c0c4d72bf2000932a", "class_name": "Mass", "is_blind": false, "request_key": null,'
+    ' "review_id": "r00000002-2edfdb4c", "reviewed_at": "2025-03-02T10:00:00.000+00:00", "reviewer": "r1",'
+    ' "source": "nih_cxr14", "study_id": "0123456789abcdef0123456789abcdef", "value": null}\n'
+    '{"checksum": "382aa5235de84e7704037a3b8eb0462f", "class_name": "Mass", "is_blind": true, "request_key": null,'
+    ' "review_id": "r00000003-5a8b046f", "reviewed_at": "2025-03-03T10:00:00.000+00:00", "reviewer": "r1",'
+    ' "source": "nih_cxr14", "study_id": "fedcba9876543210fedcba9876543210", "value": -1}\n'
+)
+"""A store as the first release wrote it."""
 OTHER = "fedcba9876543210" * 2
 SOURCE = "nih_cxr14"
 
@@ -98,7 +117,7 @@ def damaged(lake, change) -> str:
 
 
 def test_changed_verdict_is_found(lake):
-    message = damaged(lake, lambda lines: [lines[0], lines[1].replace('"value": 0', '"value": 1'), lines[2]])
+    message = damaged(lake, lambda lines: [lines[0], lines[1].replace('"value":0', '"value":1'), lines[2]])
     assert "Line 2 " in message
 
 
@@ -112,6 +131,58 @@ def test_torn_end_is_found(lake):
 
 def test_foreign_line_is_found(lake):
     assert "Line 1 " in damaged(lake, lambda lines: ["[]\n", *lines[1:]])
+
+
+@pytest.fixture
+def old_store(lake) -> Lake:
+    lake.reviews_path.parent.mkdir()
+    lake.reviews_path.write_text(WRITTEN)
+    return lake
+
+
+def test_a_store_that_stands_is_read_and_goes_on(old_store):
+    assert read_reviews(old_store)["value"].to_pylist() == [1, None, -1]
+    assert append_review(old_store, verdict(1, request_key="click-1")).review_id == "r00000001-28218f2b"
+    new = append_review(old_store, verdict(0, reviewed_at="2025-03-04T10:00:00.000+00:00"))
+    assert new.review_id.startswith("r00000004-")
+    assert old_store.reviews_path.read_text().startswith(WRITTEN)
+    assert read_reviews(old_store)["review_id"].to_pylist()[-1] == new.review_id
+    assert {cell[1]: review.value for cell, review in latest_reviews(old_store).items()} == {STUDY: 0, OTHER: -1}
+
+
+@pytest.mark.parametrize(
+    ("harm", "number"),
+    [
+        (lambda all_: [all_[0].replace('"value": 1', '"value": 0'), *all_[1:]], 1),
+        (lambda all_: [all_[0], all_[2]], 2),
+        (lambda all_: [all_[0], all_[0], *all_[1:]], 2),
+        (lambda all_: [*all_[:2], all_[2][:40]], 3),
+    ],
+)
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_damage_in_a_store_that_stands_is_named(old_store, harm, number, goes_on):
+    lines = WRITTEN.splitlines(keepends=True)
+    if goes_on:
+        append_review(old_store, verdict(1))
+        lines = old_store.reviews_path.read_text().splitlines(keepends=True)
+    old_store.reviews_path.write_text("".join(harm(lines[:3])) + "".join(lines[3:]))
+    with pytest.raises(DamagedFile, match=f"Line {number} "):
+        read_reviews(old_store)
+
+
+def test_a_forgotten_study_leaves_the_other_verdicts_their_ids(old_store):
+    append_review(old_store, verdict(1))
+    assert forget_studies(old_store, {STUDY}) == 3
+    assert STUDY not in old_store.reviews_path.read_text()
+    assert read_reviews(old_store)["review_id"].to_pylist() == ["r00000003-5a8b046f"]
+    assert append_review(old_store, verdict(1, study_id=OTHER)).review_id.startswith("r00000005-")
+    assert read_reviews(old_store).num_rows == 2
+    assert forget_studies(old_store, {STUDY}) == 0
+
+
+def test_forgetting_in_a_lake_without_reviews_is_nothing(lake):
+    assert forget_studies(lake, {STUDY}) == 0
+    assert not lake.reviews_path.exists()
 
 
 @settings(max_examples=60, deadline=None)

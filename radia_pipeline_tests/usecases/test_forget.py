@@ -10,7 +10,7 @@ import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.dicom.ingest import ingest_images
-from radia_pipeline.errors import BadInput
+from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.store import Review, append_review, publish_reviews, read_reviews
@@ -136,6 +136,19 @@ def test_what_was_done_is_recorded_but_not_whom(ingested) -> None:
     assert json.loads(text)["pictures"] == 2 and gone not in text
     with pytest.raises(BadInput, match="not in this lake"):
         forget_patients([gone], lake)
+
+
+def test_a_record_that_stands_goes_on_and_damage_in_it_is_seen_before_anything_goes(ingested) -> None:
+    lake, keys, _ = ingested
+    path = lake.root / "forgotten.jsonl"
+    path.write_text('{"at": 1795972926.9, "patients": 1}\n')
+    forget_patients([keys.patient_key(SOURCE, "CC0001")], lake)
+    earlier, mine = map(json.loads, path.read_text().splitlines())
+    assert (earlier["patients"], mine["pictures"]) == (1, 2)
+    path.write_text(path.read_text().replace('"pictures":2', '"pictures":3'))
+    with pytest.raises(DamagedFile, match="line 2"):
+        forget_patients([keys.patient_key(SOURCE, "CC0000")], lake)
+    assert lake.read("images", SOURCE).num_rows == 2
 
 
 def test_killed_midway_the_same_call_finishes(ingested, monkeypatch) -> None:
