@@ -22,18 +22,19 @@ def tables() -> None:
 @click.argument("name", required=False)
 @click.option("--partition", help="Source, recipe, or all (default: every partition).")
 @click.option("--rows", default=5, show_default=True, help="How many rows to print; restricted columns are left out.")
+@click.option("--version", help="An earlier version, as `radia tables history` lists it, or its first characters.")
 @lake_option
 @json_option
-def show(name: str | None, partition: str | None, rows: int, lake_root, as_json: bool) -> None:
+def show(name: str | None, partition: str | None, rows: int, version: str | None, lake_root, as_json: bool) -> None:
     """List the published tables, or show one of them.
 
-    With NAME: the columns that may be shown and the first rows.
+    With NAME: the columns that may be shown and the first rows, as published or as in an earlier version.
     """
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.lake.show import listing, sample
 
     lake = Lake.open(lake_root, create=False)
-    header, found = listing(lake) if name is None else sample(lake, name, partition, rows)
+    header, found = listing(lake) if name is None else sample(lake, name, partition, rows, version)
     _print_rows("rows", header, found, as_json)
 
 

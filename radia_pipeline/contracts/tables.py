@@ -75,6 +75,11 @@ class Contract:
         return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position))
 
     @cached_property
+    def open_columns(self) -> tuple[str, ...]:
+        """Columns that may be shown: all but those that the contract calls restricted."""
+        return tuple(column.name for column in self.columns.values() if column.classification != "restricted")
+
+    @cached_property
     def speaks_vocabulary(self) -> bool:
         """Whether rows name classes of the vocabulary, so that they mean something else under another version."""
         return not {"class", *vocabulary().classes}.isdisjoint(self.columns)

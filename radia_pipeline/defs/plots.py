@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
-from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.charts import Interval, intervals, stacked_bars
 from radia_pipeline.drawing.grid import grid
@@ -38,11 +37,10 @@ def labels_plot(lake: Lake, partition: str) -> dict[str, str]:
 
     names = {POSITIVE: "positive", UNCERTAIN: "uncertain", NEGATIVE: "negative"}
     roles = dict(zip(names.values(), VALUE_ROLES.values()))
-    table = lake.read("labels", partition, ["class", "value"])
-    rows = {name: dict.fromkeys(roles, 0) for name in vocabulary().classes}
-    for name, value in zip(table["class"].to_pylist(), table["value"].to_pylist(), strict=True):
-        if value is not None:
-            rows[name][names[value]] += 1
+    labels = lake.frame("labels", partition, ["class", "value"]).dropna()
+    counts = labels.groupby(["class", "value"]).size().unstack(fill_value=0)
+    counts = counts.reindex(vocabulary().classes, fill_value=0).reindex(columns=list(names), fill_value=0)
+    rows = counts.rename(columns=names).to_dict("index")
     chart = stacked_bars(rows, title="Studies of each class by label", unit="studies labelled", roles=roles)
     return {"labels_by_class": chart.address()}
 
@@ -50,12 +48,9 @@ def labels_plot(lake: Lake, partition: str) -> dict[str, str]:
 def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
     """Patients of each source in each pool."""
     from radia_pipeline.pages.data_profile_figures import POOL_ROLES
+    from radia_pipeline.usecases.summary import pool_counts
 
-    table = lake.read("splits", partition, ["source", "pool"])
-    rows: dict[str, dict[str, int]] = {}
-    for source, pool in zip(table["source"].to_pylist(), table["pool"].to_pylist(), strict=True):
-        rows.setdefault(source, dict.fromkeys(POOLS, 0))[pool] += 1
-    chart = stacked_bars(rows, title="Patients of each source by pool", unit="patients", roles=POOL_ROLES)
+    chart = stacked_bars(pool_counts(lake), title="Patients of each source by pool", unit="patients", roles=POOL_ROLES)
     return {"patients_by_pool": chart.address()}
 
 

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-_CHUNK_BYTES = 1 << 20
 _ROWS = 64
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def pixel_sha256(pixels: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,15 +20,18 @@ from radia_pipeline.contracts.tables import conform, contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
 from radia_pipeline.lake import atomic
+from radia_pipeline.lake.frames import to_frame
 from radia_pipeline.lake.hashing import table_sha256
-from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
+from radia_pipeline.lake.versions import HASH_CHARACTERS, VersionRecord, history_of, kept_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT_ROOT = Path(".radia/lake")
 LAKE_VARIABLE = "RADIA_LAKE"
 WHOLE = "all"
 _VERSION_KEY = b"radia.version"
 _VOCABULARY_KEY = b"radia.vocabulary"
-_HASH_CHARACTERS = 32
 _MIGRATE = "run `radia vocabulary migrate` on this lake"
 
 
@@ -38,18 +42,6 @@ class WriteResult:
     version: str
     rows: int
     changed: bool
-
-
-@dataclass(frozen=True)
-class VersionRecord:
-    """One entry of a table's history; ``written_at`` is seconds since the epoch."""
-
-    version: str
-    rows: int
-    written_at: float
-
-
-_HISTORY = LineForm("line of a history", lambda record: VersionRecord(**record), as_it_stands, drops_cut_end=True)
 
 
 def default_root() -> Path:
@@ -155,14 +147,14 @@ class Lake:
             order = pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key])
             rows = rows.take(order)
         require(table, rows)
-        version = table_sha256(rows)[:_HASH_CHARACTERS]
+        version = table_sha256(rows)[:HASH_CHARACTERS]
         path = self.path(table, partition)
         with self.lock(f"{table}.{partition}"):
             if path.exists() and self.version(table, partition) == version and not _is_of_other_words(path, table):
                 return WriteResult(version, rows.num_rows, False)
-            history = self._history(table, partition)
+            history = history_of(self._versions_dir(table, partition))
             history.require_sound_end()
-            kept = self.root / "_versions" / table / partition / f"{version}.parquet"
+            kept = history.path.with_name(f"{version}.parquet")
             stamped = rows.replace_schema_metadata(
                 {_VERSION_KEY: version.encode(), _VOCABULARY_KEY: vocabulary().version.encode()}
             )
@@ -191,6 +183,14 @@ class Lake:
         parts = [_read_parquet(path, table, wanted, filters) for path in paths]
         return pa.concat_tables([_promised(part, table).replace_schema_metadata(None) for part in parts])
 
+    def frame(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read one partition, or all of them, as a pandas frame with the types of ``frames.to_frame``.
+
+        Restricted columns (free text, delivered paths) come only when ``columns`` names them. Raises as ``read`` does.
+        """
+        kept = columns if columns is not None else contract(table).open_columns
+        return to_frame(self.read(table, partition, columns=kept))
+
     def withdraw(self, table: str, partition: str = WHOLE) -> None:
         """Take back a published partition; its version stays under ``_versions``, its history too."""
         with self.lock(f"{table}.{partition}"), atomic.writable(self.root / table):
@@ -217,32 +217,26 @@ class Lake:
             raise DamagedFile(f"The table {table}/{partition} is damaged", do="materialize it again") from None
         if _VERSION_KEY in metadata:
             return metadata[_VERSION_KEY].decode()
-        return table_sha256(self.read(table, partition))[:_HASH_CHARACTERS]
+        return table_sha256(self.read(table, partition))[:HASH_CHARACTERS]
 
     def versions(self, table: str) -> dict[str, str]:
         """Return the data versions of all published partitions of a table."""
         return {name: self.version(table, name) for name in self.partitions(table)}
 
     def read_version(self, table: str, partition: str, version: str) -> pa.Table:
-        """Read an earlier version by its hash; raises MissingTable where it was collected."""
-        path = self.root / "_versions" / table / partition / f"{version}.parquet"
-        if not path.exists():
-            raise MissingTable(f"Version {version} of {table}/{partition} is not kept any more")
-        return _read_parquet(path, table, None, None).replace_schema_metadata(None)
+        """Read an earlier version by its hash, or by as many of its first characters as name one version only.
+
+        Raises BadInput for what is no such beginning, MissingTable where the version was never kept or was collected.
+        """
+        kept = kept_file(self._versions_dir(table, partition), version)
+        return _read_parquet(kept, table, None, None).replace_schema_metadata(None)
 
     def history(self, table: str, partition: str = WHOLE) -> list[VersionRecord]:
         """Return what was published under a partition's name, oldest first."""
-        return [record for record in self._history(table, partition) if record is not None]
+        return [record for record in history_of(self._versions_dir(table, partition)) if record is not None]
 
-    def _history(self, table: str, partition: str) -> LinesFile[VersionRecord]:
-        def damaged(number: int, what: str) -> DamagedFile:
-            return DamagedFile(
-                f"The list of versions of {table}/{partition} is damaged at line {number}: {what}",
-                do="restore it from a backup, or delete _versions/"
-                f"{table}/{partition}/history.jsonl: tables and versions are whole without it",
-            )
-
-        return LinesFile(self.root / "_versions" / table / partition / "history.jsonl", _HISTORY, damaged)
+    def _versions_dir(self, table: str, partition: str) -> Path:
+        return self.root / "_versions" / table / self.path(table, partition).stem
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

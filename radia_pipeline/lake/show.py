@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from radia_pipeline.contracts.checks import check
 from radia_pipeline.contracts.tables import conform, contract, contract_names
-from radia_pipeline.errors import RadiaError
-from radia_pipeline.lake.lake import Lake
+from radia_pipeline.errors import BadInput, RadiaError
+from radia_pipeline.lake.lake import WHOLE, Lake
 
 MAX_CELL_CHARACTERS = 24
 Rows = tuple[list[str], list[list[object]]]
@@ -29,10 +29,23 @@ def listing(lake: Lake) -> Rows:
     return ["table", "partition", "rows", "version", "published"], rows
 
 
-def sample(lake: Lake, table: str, partition: str | None, count: int) -> Rows:
-    """Return the first rows of a table; columns that the contract calls restricted stay out."""
-    names = [column.name for column in contract(table).columns.values() if column.classification != "restricted"]
-    rows = lake.read(table, partition, columns=names).slice(0, count).to_pylist()
+def sample(lake: Lake, table: str, partition: str | None, count: int, version: str | None = None) -> Rows:
+    """Return the first rows of a table, or of an earlier version of one partition; restricted columns stay out.
+
+    Raises BadInput where a version of a partitioned table is asked for and no partition is named.
+    """
+    names = list(contract(table).open_columns)
+    if version is None:
+        found = lake.read(table, partition, columns=names)
+    else:
+        if partition is None and contract(table).partitioned:
+            raise BadInput(
+                f"Each partition of {table} has versions of its own", accepted=", ".join(lake.partitions(table)),
+                do="name one with --partition",
+            )  # fmt: skip
+        found = lake.read_version(table, partition or WHOLE, version)
+        names = [name for name in names if name in found.column_names]
+    rows = found.slice(0, count).to_pylist()
     return names, [[_short(row[name]) for name in names] for row in rows]
 
 

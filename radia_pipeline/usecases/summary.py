@@ -32,13 +32,8 @@ def source_counts(lake: Lake, source: str) -> dict[str, Any]:
         "reasons": dict(reasons),
     }
     if lake.exists("labels", source):
-        labels = lake.read("labels", source, ["study_id", "value"])
-        known = {
-            study
-            for study, value in zip(*(labels[name].to_pylist() for name in labels.column_names))
-            if value is not None
-        }
-        counts["studies_labelled"] = len(known)
+        labels = lake.frame("labels", source, ["study_id", "value"])
+        counts["studies_labelled"] = labels.dropna()["study_id"].nunique()
     if lake.exists("manifest", source):
         counts["images_in_manifest"] = lake.read("manifest", source, ["image_id"]).num_rows
     return counts
@@ -46,11 +41,8 @@ def source_counts(lake: Lake, source: str) -> dict[str, Any]:
 
 def pool_counts(lake: Lake) -> dict[str, dict[str, int]]:
     """Return patients of each source in each pool."""
-    rows = lake.read("splits", columns=["source", "pool"]).to_pylist()
-    counts: dict[str, dict[str, int]] = {}
-    for row in rows:
-        counts.setdefault(row["source"], dict.fromkeys(POOLS, 0))[row["pool"]] += 1
-    return counts
+    counts = lake.frame("splits", columns=["source", "pool"]).groupby(["source", "pool"]).size().unstack(fill_value=0)
+    return counts.reindex(columns=list(POOLS), fill_value=0).to_dict("index")
 
 
 def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: str = TEST) -> dict[str, dict[str, Any]]:

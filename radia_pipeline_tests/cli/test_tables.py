@@ -43,6 +43,21 @@ def test_tables_are_listed_shown_without_restricted_columns_and_have_a_history(r
     assert radia("tables", "collect", "--dry-run")[1]["deleted"] == 0
 
 
+def test_an_earlier_version_is_shown_by_its_first_characters(lake, radia):
+    before = lake.version("labels", "nih_cxr14")
+    kept = lake.read("labels", "nih_cxr14").slice(0, 21)
+    lake.write("labels", kept, "nih_cxr14")
+    version = ("--version", before[:12])
+    _, shown = radia("tables", "show", "labels", "--partition", "nih_cxr14", "--rows", "99", *version)
+    assert len(shown["rows"]) == 99
+    assert "study_id" in shown["rows"][0]
+    assert len(radia("tables", "show", "splits", "--version", lake.version("splits"))[1]["rows"]) == 5
+    code, answer = radia("tables", "show", "labels", *version)
+    assert (code, answer["kind"]) == (2, "BadInput")
+    assert "nih_cxr14" in answer["error"]
+    assert radia("tables", "show", "splits", "--version", "0" * 32)[0] == 1
+
+
 def test_unknown_tables_and_absent_lakes_are_clear_errors(radia, tmp_path, capsys):
     code, answer = radia("tables", "show", "mars")
     assert (code, answer["kind"]) == (2, "UnknownName")

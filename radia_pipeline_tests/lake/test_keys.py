@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radia_pipeline.errors import BadInput, KeyMismatch
-from radia_pipeline.lake.hashing import pixel_sha256, sha256_file
+from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.lake.keys import KEY_VARIABLE, DemoKeyWarning, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 
@@ -61,8 +61,3 @@ def test_pixels_hash_by_value_and_shape_not_by_type():
     assert pixel_sha256(pixels) != pixel_sha256(pixels.reshape(4, 3))
     assert pixel_sha256(pixels) != pixel_sha256(pixels + 1)
     assert pixel_sha256(np.asfortranarray(pixels)) == pixel_sha256(pixels)
-
-
-def test_file_hash_is_that_of_its_bytes(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -64,8 +64,21 @@ def test_earlier_versions_stay_readable(lake):
     assert lake.version("labels", "nih_cxr14") == new != old
     assert lake.read_version("labels", "nih_cxr14", old)["said"].to_pylist() == [1, 1]
     assert [record.version for record in lake.history("labels", "nih_cxr14")] == [old, new]
+    assert lake.read_version("labels", "nih_cxr14", old[:8]).num_rows == 2
     with pytest.raises(MissingTable):
         lake.read_version("labels", "nih_cxr14", "0" * 32)
+    for wrong in ("", "old", "../" + old, old + "0"):
+        with pytest.raises(BadInput, match="no version of labels/nih_cxr14"):
+            lake.read_version("labels", "nih_cxr14", wrong)
+
+
+def test_the_beginning_of_two_versions_is_none(lake):
+    kept = lake.root / "_versions" / "labels" / "nih_cxr14"
+    for version in ("abcd0" + "0" * 27, "abcd1" + "0" * 27):
+        (kept / f"{version}.parquet").parent.mkdir(parents=True, exist_ok=True)
+        (kept / f"{version}.parquet").touch()
+    with pytest.raises(BadInput, match="2 versions of labels/nih_cxr14 begin with abcd"):
+        lake.read_version("labels", "nih_cxr14", "abcd")
 
 
 def test_a_history_that_stands_goes_on_and_damage_in_it_stops_the_next_version(lake):
