@@ -9,7 +9,7 @@ PORT ?= 0
 UPGRADE ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo demo-small ui test test-full lint format generated bench lock clean
+.PHONY: help demo demo-small ui test test-full lint format generated golden bench lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ format: $(READY) ## Put style right
 
 generated: $(READY) ## Rewrite every file that is made from others: class lists, promises, schema, graph, pictures
 	$(BIN)/python -W ignore -m radia_pipeline_tests.generated
+
+golden: $(READY) ## Write the numbers of trainings whose version was raised; under the same version none is changed
+	$(BIN)/python -W ignore -m radia_pipeline_tests.training.golden
 
 test: lint ## Style and the quick tests (at most 10 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
