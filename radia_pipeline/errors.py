@@ -2,16 +2,21 @@
 
 An error says what was received, what is accepted and what to do. Nothing that identifies a person may enter a message:
 no patient identifier, no report text, no delivered path, no DICOM value. Errors of libraries are translated where they
-are understood; there is no place here for a bare wrapper.
+are understood; there is no place here for a bare wrapper. How an error crosses between processes: ``processes``.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 
 class RadiaError(Exception):
     """Base of all errors. ``exit_code`` is what the command line returns for it (1: failed or no, 2: bad input)."""
 
     exit_code = 1
+    fields: ClassVar[tuple[str, ...]] = ("received", "accepted", "do")
+    """What an error of this class is made of: attributes, and arguments of its constructor by the same name; each is
+    text or None."""
 
     def __init__(self, received: str, *, accepted: str | None = None, do: str | None = None) -> None:
         self.received, self.accepted, self.do = received, accepted, do
@@ -28,12 +33,12 @@ class RadiaError(Exception):
         return type(self).__name__
 
     def __reduce__(self):
-        return (_rebuild, (type(self), self.received, self.accepted, self.do))
+        return (_rebuild, (type(self), {name: getattr(self, name) for name in self.fields}))
 
 
-def _rebuild(cls: type[RadiaError], received: str, accepted: str | None, do: str | None) -> RadiaError:
-    """Let an error cross a process boundary whole."""
-    return cls(received, accepted=accepted, do=do)
+def _rebuild(cls: type[RadiaError], fields: dict[str, str | None]) -> RadiaError:
+    """Let a library that copies or pickles exceptions (a pool of processes, Dagster) hand an error on whole."""
+    return cls(**fields)
 
 
 class BadInput(RadiaError):
@@ -58,6 +63,20 @@ class BadRecipe(BadInput):
     """A training recipe that cannot be followed."""
 
 
+class Refusal(BadInput):
+    """One delivered file is not let in. ``reason``: of the closed list of ``privacy.reasons``; ``detail`` names tag and
+    rule, never a value of the file."""
+
+    fields = ("reason", "detail")
+
+    def __init__(self, reason: str, detail: str | None = None) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(reason if detail is None else f"{reason}: {detail}")
+
+    def __str__(self) -> str:
+        return self.received
+
+
 class KeyMismatch(BadInput):
     """Another pseudonym key than the one with which the lake was made."""
 
@@ -71,7 +90,13 @@ class RunFailed(RadiaError):
 
 
 class ContractViolation(RunFailed):
-    """A table breaks its data contract and was not published."""
+    """A table breaks its data contract and was not published; ``table`` names it."""
+
+    fields = (*RunFailed.fields, "table")
+
+    def __init__(self, received: str, *, accepted: str | None = None, do: str | None = None, table: str) -> None:
+        super().__init__(received, accepted=accepted, do=do)
+        self.table = table
 
 
 class MissingTable(RunFailed):
@@ -100,6 +125,10 @@ class AlreadyRunning(LakeLocked):
 
 class TrainingDiverged(RunFailed):
     """Loss or gradients stopped being finite."""
+
+
+class BadFrame(RunFailed):
+    """What another process sent is cut, too large or not of the agreed form."""
 
 
 class DamagedFile(RunFailed):

@@ -121,13 +121,17 @@ def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
     """
     keys = table.column("patient_key").to_pylist()
     if len(set(keys)) != len(keys):
-        raise ContractViolation("splits would hold a patient twice", do="report this; nothing was published")
+        raise ContractViolation(
+            "splits would hold a patient twice", do="report this; nothing was published", table="splits"
+        )
     usable = table.filter(pc.is_null(table.column("excluded")))
     pool_of: dict[str, tuple[str, int | None]] = {}
     for group, pool, fold in zip(*(usable.column(name).to_pylist() for name in ("group_id", "pool", "fold"))):
         if pool_of.setdefault(group, (pool, fold)) != (pool, fold):
             raise ContractViolation(
-                f"Group {group} would stand in two pools or folds", do="report this; nothing was published"
+                f"Group {group} would stand in two pools or folds",
+                do="report this; nothing was published",
+                table="splits",
             )
     if lake is not None and lake.partitions("images"):
         _assert_pixels(usable, lake)
@@ -143,6 +147,7 @@ def _assert_pixels(usable: pa.Table, lake: Lake) -> None:
             raise ContractViolation(
                 f"The same pixels would stand in two pools (patient {patient})",
                 do="build image_links again from the images as they are now, then splits",
+                table="splits",
             )
 
 

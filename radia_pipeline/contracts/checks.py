@@ -135,4 +135,5 @@ def require(table: str, data: pa.Table) -> None:
         raise ContractViolation(
             f"Table {table} breaks its contract: " + " | ".join(str(violation) for violation in violations),
             do=f"look at data_contracts/{table}.yaml; nothing was published and the previous table is intact",
+            table=table,
         )

@@ -13,9 +13,9 @@ import numpy as np
 
 from radia_pipeline.dicom import codestream
 from radia_pipeline.dicom.facts import PixelFacts
+from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import BIG_ENDIAN, NATIVE, Container
-from radia_pipeline.privacy.reasons import Refusal
 
 RLE = "1.2.840.10008.1.2.5"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.privacy.reasons import Refusal
 
 RADIOGRAPH_CLASSES = frozenset(
     {

@@ -26,6 +26,10 @@ create table if not exists placed (image_id text primary key, path text, file_sh
 """
 
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""SQLite's primary result codes (the low byte) for a file that is none of its own any more."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One delivered file's line; ``reason`` None means ingestible. ``rules``: fingerprint of what judged it."""
@@ -134,10 +138,9 @@ class Journal:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            message = str(error)
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in message:
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF not in _DAMAGED:
                 raise LakeUnwritable(
-                    f"The journal of the ingest cannot be written ({message}); earlier tables are intact",
+                    f"The journal of the ingest cannot be written ({error}); earlier tables are intact",
                     do="free space or rights in the lake, then run again: it continues where it stopped",
                 ) from None
             raise DamagedFile(

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 
+from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.privacy.reasons import Refusal
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1

@@ -13,12 +13,11 @@ import numpy as np
 from radia_pipeline.dicom import decode, greyscale, png16
 from radia_pipeline.dicom.facts import PixelFacts, pixel_facts
 from radia_pipeline.dicom.resample import area_average, fitted_size
-from radia_pipeline.errors import DamagedFile
+from radia_pipeline.errors import DamagedFile, Refusal
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.privacy.reasons import Refusal
 
 
 @dataclass(frozen=True)

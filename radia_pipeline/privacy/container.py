@@ -16,9 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
+from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.privacy.reasons import Refusal
 
 PREAMBLE_BYTES = 128
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -96,7 +96,7 @@ def _parse(data: bytes, limits: Limits) -> Container:
     dataset = read_dataset(stream, implicit, little, stop_when=_at_pixels)
     start = stream.tell()
     if start >= len(body):
-        raise Refusal(*_without_pixels(dataset, body))
+        raise _without_pixels(dataset)
     pixels, fragments, end = _pixel_element(body, start, implicit, little, syntax in NATIVE)
     stream.seek(end)
     trailing = read_dataset(stream, implicit, little)
@@ -107,12 +107,12 @@ def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
     return tag == _PIXEL_DATA or tag in _FLOAT_PIXELS
 
 
-def _without_pixels(dataset: Dataset, body: bytes) -> tuple[str, str]:
+def _without_pixels(dataset: Dataset) -> Refusal:
     if not len(dataset):
-        return (reasons.TRUNCATED, "no data set behind the file meta information")
+        return Refusal(reasons.TRUNCATED, "no data set behind the file meta information")
     if "Rows" in dataset:
-        return (reasons.TRUNCATED, "(7FE0,0010) absent behind an image's header")
-    return (reasons.NOT_A_RADIOGRAPH, "(7FE0,0010) absent")
+        return Refusal(reasons.TRUNCATED, "(7FE0,0010) absent behind an image's header")
+    return Refusal(reasons.NOT_A_RADIOGRAPH, "(7FE0,0010) absent")
 
 
 def inflate(body: bytes, cap_bytes: int) -> bytes:

@@ -18,13 +18,12 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from radia_pipeline.errors import BadInput
+from radia_pipeline.errors import BadInput, Refusal
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import Policy, policy_of
 from radia_pipeline.privacy.profile import profile_row
-from radia_pipeline.privacy.reasons import Refusal
 
 _TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _NUMERIC_TEXT = {

@@ -16,10 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from radia_pipeline.errors import RunFailed
+from radia_pipeline.errors import Refusal, RunFailed
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.letters import edit_distance
-from radia_pipeline.privacy.reasons import Refusal
 from radia_pipeline.privacy.text_regions import BORDER_SHARE, Region, evened, has_letters, ink, text_regions
 
 _REGION_PX = 120

@@ -1,4 +1,4 @@
-"""Why a delivered file is refused: the closed list, and the exception that carries one reason. No rule lives here.
+"""Why a delivered file is refused: the closed list; ``errors.Refusal`` carries one reason. No rule lives here.
 
 The list is that of ``data_contracts/quarantine.yaml``; a test holds both together.
 """
@@ -30,16 +30,3 @@ CHANGED_WHILE_READ = "changed_while_read"
 REASONS = frozenset(
     value for name, value in list(globals().items()) if name.isupper() and name != "REASONS" and isinstance(value, str)
 )
-
-
-class Refusal(Exception):
-    """One delivered file cannot be ingested. ``detail`` names tag and rule, never a value of the file."""
-
-    def __init__(self, reason: str, detail: str | None = None) -> None:
-        if reason not in REASONS:
-            raise ValueError(f"{reason!r} is not in the closed list of quarantine reasons")
-        super().__init__(reason if detail is None else f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
-
-    def __reduce__(self):
-        return (Refusal, (self.reason, self.detail))

@@ -8,10 +8,10 @@ import pytest
 from radia_pipeline.dicom import codestream
 from radia_pipeline.dicom.decode import stored_values
 from radia_pipeline.dicom.facts import pixel_facts
+from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import parse
 from radia_pipeline.privacy.limits import Limits
-from radia_pipeline.privacy.reasons import Refusal
 from radia_pipeline_tests.dicom import files
 
 
