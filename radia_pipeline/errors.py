@@ -90,11 +90,13 @@ class RunFailed(RadiaError):
 
 
 class ContractViolation(RunFailed):
-    """A table breaks its data contract and was not published; ``table`` names it."""
+    """What is about to be published breaks a promise; ``table`` names the table, where it is that of one."""
 
     fields = (*RunFailed.fields, "table")
 
-    def __init__(self, received: str, *, accepted: str | None = None, do: str | None = None, table: str) -> None:
+    def __init__(
+        self, received: str, *, accepted: str | None = None, do: str | None = None, table: str | None = None
+    ) -> None:
         super().__init__(received, accepted=accepted, do=do)
         self.table = table
 

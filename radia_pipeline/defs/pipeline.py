@@ -7,52 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import dagster as dg
-from sqlalchemy.exc import OperationalError
 
-from radia_pipeline import errors
-from radia_pipeline.defs.instance import dagster_home
+from radia_pipeline.defs.one_run import Run, StepReport, instance_of, run_apart, run_one
 from radia_pipeline.defs.training import POOL
-from radia_pipeline.errors import LakeUnwritable, RadiaError, RunFailed, UnknownName
+from radia_pipeline.errors import UnknownName
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.processes import children
+from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.processes.parents import named
 
 SPLIT, WHOLE, TRAINING = "split", "whole", "training"
-NOTED = (
-    "joined", "patient_mismatches", "boxes_without_image", "studies_without_image", "images_without_label", "gone",
-    "unreadable", "in_several_lists", "left_out", "excluded", "problems",
-)  # fmt: skip
-"""Counts of an asset's metadata that tell a person what did not fit; a terminal shows those that are not 0."""
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """One run: what it materialized, for which partition, how long it took, what did not fit, why it failed if so."""
-
-    name: str
-    partition: str | None
-    duration_s: float
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Run:
-    """One Dagster run: the assets that it makes and, where they are split by source, the partition."""
-
-    title: str
-    names: tuple[str, ...]
-    partition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,27 +35,6 @@ class Plan:
     def runs(self) -> tuple[Run, ...]:
         """All runs in order."""
         return tuple(run for batch in self.batches for run in batch)
-
-
-@contextlib.contextmanager
-def instance_of(lake: Lake) -> Iterator[dg.DagsterInstance]:
-    """Open the lake's Dagster instance."""
-    home = dagster_home(lake)
-    before = os.environ.get("DAGSTER_HOME")
-    os.environ["DAGSTER_HOME"] = os.fspath(home)
-    try:
-        with dg.DagsterInstance.from_config(os.fspath(home)) as instance:
-            yield instance
-    except OperationalError as error:
-        raise LakeUnwritable(
-            f"Dagster's history beside the lake cannot be written ({error.orig}); tables of the lake are intact",
-            do="free space or rights there, end other programs that hold it, then start again: it continues",
-        ) from None
-    finally:
-        if before is None:
-            os.environ.pop("DAGSTER_HOME", None)
-        else:
-            os.environ["DAGSTER_HOME"] = before
 
 
 def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | None = None) -> Plan:
@@ -186,8 +135,8 @@ def execute(
                 on_end(report)
                 if report.error and report.partition is not None:
                     failed_sources.add(report.partition)
-                if report.error and (report.partition is None or failed_sources >= all_sources):
-                    raise as_error(report.error)
+                if report.failure and (report.partition is None or failed_sources >= all_sources):
+                    raise report.failure
     return reports
 
 
@@ -208,80 +157,18 @@ def _side_by_side(
     lake: Lake, batch: Sequence[Run], together: int, on_start: Callable[[str, str | None], None]
 ) -> Iterator[StepReport]:
     """Run a batch in processes of their own (two Dagster runs in one process block each other); reports as they end."""
-    env = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // together)), **os.environ}
+    shared = children.threads(max(1, (os.cpu_count() or 1) // together))
+    env = children.environment({**shared, **os.environ, **named()})
+    stop = StopRequest()
     with ThreadPoolExecutor(together) as pool:
-        waiting = []
-        for run in batch:
-            on_start(run.title, run.partition)
-            waiting.append(pool.submit(_in_a_process, lake, run, env))
-        for done in as_completed(waiting):
-            yield done.result()
-
-
-def _in_a_process(lake: Lake, run: Run, env: dict[str, str]) -> StepReport:
-    started = time.monotonic()
-    command = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.defs.one_run", os.fspath(lake.root), *run.names]
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as stdout:
-        with subprocess.Popen(command, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True) as process:
-            for line in process.stderr:
-                if line.startswith(f"  {run.names[0].rpartition('/')[2]}: "):
-                    sys.stderr.write(line)  # what the training says of itself; the rest is Dagster's
-                    sys.stderr.flush()
-        stdout.seek(0)
-        answer = stdout.read().strip().splitlines()
-    is_whole = process.returncode == 0 and answer
-    error = json.loads(answer[-1])["error"] if is_whole else "the process of the run ended early"
-    return StepReport(run.title, run.partition, time.monotonic() - started, error)
-
-
-def as_error(text: str) -> RadiaError:
-    """Return the error that a failed step described as ``Kind: words``, so that its exit code stays."""
-    kind, _, words = text.partition(": ")
-    found = getattr(errors, kind, None)
-    is_ours = isinstance(found, type) and issubclass(found, RadiaError)
-    return found(words) if is_ours else RunFailed(text)
-
-
-def run_one(job, instance, run: Run) -> StepReport:
-    """Execute one run in this process and report on it."""
-    started = time.monotonic()
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=[dg.AssetKey.from_user_string(name) for name in run.names],
-        partition_key=run.partition,
-        run_config=QUIET,
-        raise_on_error=False,
-        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_")},
-    )
-    error = None if result.success else _why(result)
-    return StepReport(run.title, run.partition, time.monotonic() - started, error, tuple(_notes(result)))
-
-
-def _notes(result) -> Iterator[str]:
-    """Say what did not fit in the input, from the counts that assets published: ``labels: patient mismatches 1``."""
-    for event in result.get_asset_materialization_events():
-        metadata = event.materialization.metadata
-        counts: dict[str, int] = {}
-        for name in NOTED:
-            value = metadata[name].value if name in metadata else None
-            parts = value if isinstance(value, dict) else {name: value}
-            counts |= {part: count for part, count in parts.items() if isinstance(count, int) and count}
-        key = event.asset_key.to_user_string()
-        if counts:
-            yield f"{key}: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-        warnings = metadata["warnings"].value if "warnings" in metadata else []
-        yield from (f"{key}: {warning}" for warning in warnings)
-
-
-def _why(result) -> str:
-    """Return the first failure in its own words; Dagster wraps the cause in errors of its own."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                return data.user_failure_data.description
-            error = data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            return error.message.strip() if error is not None else "a step failed"
-    return "the run failed"
+        try:
+            waiting = []
+            for run in batch:
+                on_start(run.title, run.partition)
+                waiting.append(pool.submit(run_apart, lake, run, env, stop))
+            for done in as_completed(waiting):
+                yield done.result()
+        except KeyboardInterrupt:
+            stop.set("interrupted")
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -13,11 +13,15 @@ from radia_pipeline.defs.partitions import SOURCES
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.errors import ContractViolation, RadiaError
 from radia_pipeline.lake.lake import WHOLE, Lake
+from radia_pipeline.processes.failures import as_record, from_record
 
 Step = Callable[[dg.AssetExecutionContext, Radia], Any]
 Law = Callable[[Any], bool]
 Note = Callable[[Any], tuple[bool, Mapping[str, Any]]]
 """Says of a result whether a person should look, with metadata; a warning, never a block."""
+
+FAILURE = "failure"
+"""Name in a failed step's metadata of the error's record."""
 
 OWNERS = {
     "ingest": "team:data-stewards",
@@ -91,8 +95,19 @@ def _plain(value: Any) -> Any:
 
 
 def failure(error: RadiaError) -> dg.Failure:
-    """Return the error as Dagster shows it: its own words, no retry (the same input would fail again)."""
-    return dg.Failure(description=f"{error.kind}: {error}", allow_retries=False)
+    """Return the error as Dagster shows it: its own words, no retry (the same input would fail again).
+
+    The metadata carry it whole: ``failed_with`` takes it out again.
+    """
+    record = {FAILURE: dg.MetadataValue.json(as_record(error))}
+    return dg.Failure(description=f"{error.kind}: {error}", metadata=record, allow_retries=False)
+
+
+def failed_with(event: dg.DagsterEvent) -> RadiaError | None:
+    """Return the error of a failed step's event, whole; None where it was none of ours."""
+    told = event.step_failure_data.user_failure_data
+    said = told.metadata if told else {}
+    return from_record(said[FAILURE].value) if FAILURE in said else None
 
 
 def published(
@@ -192,11 +207,11 @@ def table_assets(
             try:
                 result = step(context, radia)
             except ContractViolation as error:
-                for table in tables:
-                    if f"Table {table} " in str(error):
-                        yield dg.AssetCheckResult(
-                            passed=False, check_name="contract", asset_key=keys[table], metadata={"refusal": str(error)}
-                        )
+                if error.table in keys:
+                    yield dg.AssetCheckResult(
+                        passed=False, check_name="contract", asset_key=keys[error.table],
+                        metadata={"refusal": str(error)},
+                    )  # fmt: skip
                 raise failure(error) from None
             except RadiaError as error:
                 raise failure(error) from None

@@ -2,14 +2,16 @@
 
 import multiprocessing
 import shutil
-import sys
 
 import dagster as dg
 
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.tables import OWNERS
+from radia_pipeline.defs.tables import OWNERS, failure
 from radia_pipeline.detection.identity import DETECTOR_VERSION
-from radia_pipeline.processes.lifecycle import LAST_RESORT_S, PARENT_VARIABLE
+from radia_pipeline.processes import children
+from radia_pipeline.processes.failures import from_record
+from radia_pipeline.processes.lifecycle import LAST_RESORT_S
+from radia_pipeline.processes.parents import named
 from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipe_words import key_settings
@@ -22,19 +24,17 @@ TERMINATION_S = LAST_RESORT_S + 4
 
 def _train(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient, kind: str, name: str):
     """Start the training process and hand on what it reports."""
-    command = [
-        sys.executable, "-m", "radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root,
-    ]  # fmt: skip
-    done = pipes.run(command=command, context=context, env=_run_worker())
+    command = children.module("radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root)
+    done = pipes.run(command=command, context=context, env=children.environment(_run_worker()))
     for message in done.get_custom_messages():
-        raise dg.Failure(description=f"{message['kind']}: {message['error']}", allow_retries=False)
+        raise failure(from_record(message["failure"]))
     return done.get_results()
 
 
 def _run_worker() -> dict[str, str]:
     """Name the run worker to the trainer where the step has a process of its own: such a step outlives its worker."""
     worker = multiprocessing.parent_process()
-    return {PARENT_VARIABLE: str(worker.pid)} if worker is not None else {}
+    return named(worker.pid) if worker is not None else {}
 
 
 def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:

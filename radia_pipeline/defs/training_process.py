@@ -18,7 +18,9 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.defs.training_lines import ProgressLines
 from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals, watch_parents
+from radia_pipeline.processes.failures import as_record
+from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
+from radia_pipeline.processes.parents import watch_parents
 from radia_pipeline.training.recipe_schema import Recipe
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
@@ -163,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lake", required=True, type=Path)
     options = parser.parse_args(arguments)
     stop = StopRequest()
-    watch_parents(stop)  # a killed run worker, step or terminal leaves no trainer behind
+    watch_parents(stop.set)  # a killed run worker, step or terminal leaves no trainer behind
     with stop_on_signals(stop):
         if PIPES_VARIABLE in os.environ:
             return _in_dagster(options, stop)
@@ -191,7 +193,7 @@ def _in_dagster(options: argparse.Namespace, stop: StopRequest) -> int:
                 metadata=_metadata(options.kind, result, lake, run_id), data_version=result.fingerprint
             )
         except RadiaError as error:  # said as a message: of a failed process Dagster would only show the exit code
-            pipes.report_custom_message({"kind": error.kind, "error": str(error)})
+            pipes.report_custom_message({"failure": as_record(error)})
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from radia_pipeline.defs.instance import dagster_home
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import LAKE_VARIABLE, Lake
+from radia_pipeline.processes import children
 from radia_pipeline.processes.progress import say
 
 HOST = "127.0.0.1"
@@ -35,8 +35,7 @@ def free_port() -> int:
 
 def environment(lake: Lake) -> dict[str, str]:
     """Return what a server of this lake must find in its environment; nothing calls out."""
-    return {
-        **os.environ,
+    settings = {
         LAKE_VARIABLE: os.fspath(lake.root.absolute()),
         "DAGSTER_HOME": os.fspath(dagster_home(lake)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -46,26 +45,17 @@ def environment(lake: Lake) -> dict[str, str]:
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "PYTHONWARNINGS": "ignore",
     }
+    return children.environment(settings)
 
 
 @contextlib.contextmanager
-def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
-    """Run a server in a process group of its own and end the whole group on leaving."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, env=env, stdout=output, stderr=output, start_new_session=True, cwd=log.parent
-        )
-    try:
+def serving(command: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+    """Run a server, what it says in ``log``; it ends with all of its processes on leaving."""
+    with (
+        log.open("ab") as output,
+        children.running(command, env, grace_s=STOP_WITHIN_S, stdout=output, stderr=output, cwd=log.parent) as process,
+    ):
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def dagster_command(lake: Lake, port: int) -> list[str]:
@@ -80,8 +70,8 @@ def mlflow_command(lake: Lake, port: int) -> list[str]:
     """Return the command that serves the lake's MLflow history."""
     from radia_pipeline.tracking.history import database_uri
 
-    return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(lake.root), "--host", HOST,
-            "--port", str(port), "--workers", "1"]  # fmt: skip
+    where = ("--backend-store-uri", database_uri(lake.root), "--host", HOST, "--port", port)
+    return children.module("mlflow", "server", *where, "--workers", 1)
 
 
 def serve(lake_root: Path, *, port: int = 0) -> None:
@@ -91,8 +81,8 @@ def serve(lake_root: Path, *, port: int = 0) -> None:
     logs = dagster_home(lake)
     dagster_port, mlflow_port = port or free_port(), free_port()
     with (
-        running(dagster_command(lake, dagster_port), env, logs / "dagster.log") as dagster,
-        running(mlflow_command(lake, mlflow_port), env, logs / "mlflow.log"),
+        serving(dagster_command(lake, dagster_port), env, logs / "dagster.log") as dagster,
+        serving(mlflow_command(lake, mlflow_port), env, logs / "mlflow.log"),
     ):
         say(f"Lake    {lake.root}")
         say(f"Dagster http://{HOST}:{dagster_port}   (ready in about 20 s)")

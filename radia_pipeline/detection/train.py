@@ -34,7 +34,7 @@ from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference, score_boxes
 from radia_pipeline.localisation.boxes import Boxes
-from radia_pipeline.processes import lifecycle
+from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
 from radia_pipeline.training.checkpoints import (
     Progress,
     load_checkpoint,
@@ -46,6 +46,7 @@ from radia_pipeline.training.checkpoints import (
     save_tensors,
     select,
 )
+from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
 from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
@@ -93,7 +94,7 @@ def train_detector(
     resume: bool = True,
     force: bool = False,
     device: str | None = None,
-    stop: lifecycle.StopRequest | None = None,
+    stop: StopRequest | None = None,
 ) -> DetectorResult:
     """Train a detector on the pseudo boxes of the train pool; a finished one is reported, not repeated.
 
@@ -101,17 +102,17 @@ def train_detector(
     DamagedFile.
     """
     config = load_config(config) if isinstance(config, str) else config
-    stop = lifecycle.StopRequest() if stop is None else stop  # an unset request is false
+    stop = StopRequest() if stop is None else stop  # an unset request is false
     sources = training_sources(lake, config)
     start = choose_start(lake, config)
     versions = data_versions(lake, sources)
     name = fingerprint(config, versions, start)
-    with lifecycle.exclusive(lake, f"detector.{config.name}"):
+    with exclusive(lake, f"detector.{config.name}"):
         folder = Path(run_dir) if run_dir else folder_of(lake, config, versions, start, force=force)
         if is_finished(folder) and not force:
             _export(config, folder, on_event)
             return _reuse(lake, config, folder, on_event, at_home=run_dir is None)
-        with lifecycle.stop_on_signals(stop):
+        with stop_on_signals(stop):
             run = _Run(lake, config, start, folder, name, versions, on_event, stop)
             run.prepare(sources, device, resume=resume and not force)
             is_whole = run.fit()

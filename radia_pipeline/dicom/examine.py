@@ -14,6 +14,7 @@ from pathlib import Path
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16, render, views
 from radia_pipeline.dicom.pixel_checks import remarks
+from radia_pipeline.errors import LakeUnwritable, Refusal
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.privacy import container as dicom_container
@@ -22,7 +23,6 @@ from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
-from radia_pipeline.privacy.reasons import Refusal
 
 RULES_VERSION = "3"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
@@ -32,14 +32,6 @@ UNREAD_CAPTURE = "unread_capture"
 
 NO_HASH = "0" * 64
 """Stands for the hash of a file that could not be read."""
-
-
-class StagingFailed(Exception):
-    """A picture could not be written: a failure of the machine, which is no verdict on the file."""
-
-    def __init__(self, errno: int | None) -> None:
-        super().__init__(errno)
-        self.errno = errno
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,7 @@ class Verdict:
 def examine(task: Task) -> Verdict:
     """Judge one delivered file and stage its picture at ``task.staged`` unless it is refused.
 
-    Raises StagingFailed where the machine fails.
+    Raises LakeUnwritable where the machine fails, which is no verdict on the file.
     """
     try:
         data, before = _read(task)
@@ -200,4 +192,7 @@ def _stage(path: Path, content: bytes) -> None:
         with atomic.replacing(path, sync_name=False) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
-        raise StagingFailed(error.errno) from None
+        raise LakeUnwritable(
+            f"A picture could not be written into the lake ({error.errno}); earlier tables are intact",
+            do="free space or rights in the lake, then run again: it continues where it stopped",
+        ) from None

@@ -1,7 +1,7 @@
 """A delivery -> ``images``, ``quarantine``, ``duplicates``: looks at what is new or changed, then publishes the whole.
 
 found = ingested + quarantined + duplicates, always, and about the delivery as it is, not about this run. Decoding
-happens in worker processes (``pool``, ``examine``); this module orders the work and writes tables.
+happens in worker processes (``work``, ``examine``); this module orders the work and writes tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.dicom import examine as examination
-from radia_pipeline.dicom import pool, publish
+from radia_pipeline.dicom import publish, work
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
@@ -27,6 +27,7 @@ from radia_pipeline.privacy import prints as text_reading
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import policy_of, reads_pixels
+from radia_pipeline.processes import pool
 from radia_pipeline.sources.base import ImageFacts, Source
 
 _COMMIT_FILES, _COMMIT_S = 256, 5.0
@@ -168,10 +169,8 @@ def _examine(
     known = [path for path in todo if plan.facts is None or path in plan.facts]
     if not known:
         return len(unknown)
-    answers = pool.map_tasks(
-        (_task(plan, path) for path in known), workers=min(workers, len(known)), seconds=plan.limits.seconds,
-        memory_bytes=plan.limits.memory_bytes,
-    )  # fmt: skip
+    tasks = (_task(plan, path) for path in known)
+    answers = work.judged(tasks, workers=min(workers, len(known)), limits=plan.limits)
     batch, last = [], time.monotonic()
     with contextlib.closing(answers):
         for done, (number, answer) in enumerate(answers, 1):
@@ -213,16 +212,12 @@ def _digest_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _entry(plan: _Plan, path: str, answer: object) -> Entry:
+def _entry(plan: _Plan, path: str, answer: Verdict | LakeUnwritable | pool.Lost) -> Entry:
     rules, name = _rules_of(plan, path), escaped(path)
-    if isinstance(answer, OSError):
-        raise LakeUnwritable(
-            f"A picture could not be written into the lake ({answer.errno}); earlier tables are intact",
-            do="free space or rights in the lake, then run again: it continues where it stopped",
-        )
+    if isinstance(answer, LakeUnwritable):
+        raise answer
     if not isinstance(answer, Verdict):
-        reason = reasons.DECODER_TIMEOUT if answer == pool.TIMED_OUT else reasons.DECODER_CRASHED
-        return _lost(plan, path, rules, reason, str(answer) if isinstance(answer, RuntimeError) else None)
+        return _lost(plan, path, rules, answer)
     stamp = (name, answer.size_bytes, answer.mtime_ns, rules, answer.file_sha256)
     if answer.reason is not None:
         return Entry(*stamp, reason=answer.reason, detail=answer.detail)
@@ -240,8 +235,10 @@ def _entry(plan: _Plan, path: str, answer: object) -> Entry:
     )  # fmt: skip
 
 
-def _lost(plan: _Plan, path: str, rules: str, reason: str, detail: str | None) -> Entry:
+def _lost(plan: _Plan, path: str, rules: str, lost: pool.Lost) -> Entry:
     (entry,) = _unknown_entries(plan, [path])
+    reason = reasons.DECODER_TIMEOUT if lost.how == pool.TIMED_OUT else reasons.DECODER_CRASHED
+    detail = None if lost.how in (pool.TIMED_OUT, pool.CRASHED) else lost.how
     return replace(entry, rules=rules, reason=reason, detail=detail)
 
 

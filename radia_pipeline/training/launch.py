@@ -1,7 +1,7 @@
 """Starts a training in processes of its own and hands on what they say: one process, or ``torchrun`` over GPUs.
 
 The caller only supervises. Stopping ends every child within 30 seconds, with a checkpoint; if the caller
-is killed, the children notice (``lifecycle.watch_parents``) and end by themselves.
+is killed, the children notice (``parents.watch_parents``) and end by themselves.
 """
 
 from __future__ import annotations
@@ -9,27 +9,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from radia_pipeline import errors
 from radia_pipeline.errors import RadiaError, RunFailed
-from radia_pipeline.processes.lifecycle import PARENT_VARIABLE, StopRequest, stop_on_signals
+from radia_pipeline.processes import children
+from radia_pipeline.processes.failures import from_record
+from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
+from radia_pipeline.processes.parents import named
 from radia_pipeline.training.outcome import OnEvent, TrainResult, read_result
 from radia_pipeline.training.recipe_schema import Recipe
 
 GRACE_S = 22.0
 """Between asking the children to stop and killing them: before ``lifecycle.LAST_RESORT_S`` ends this process."""
-LOOK_EVERY_S = 0.2
 ENTRY = "radia_pipeline.training.run"
 
 
@@ -74,20 +71,22 @@ def train_in_processes(
     command += ["--force"] if force else []
     command += [] if resume else ["--no-resume"]
     command += ["--threads", str(threads)] if threads else []
-    environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
     done: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    failure: dict[str, Any] | None = None
     stop = StopRequest() if stop is None else stop
-    with stop_on_signals(stop), _children(command, environment, stop) as child:
+    group = children.running(
+        command, children.environment(named()), grace_s=GRACE_S, stop=stop, stdout=subprocess.PIPE, text=True
+    )
+    with stop_on_signals(stop), group as child:
         for event in _events(child):
             if event["event"] == "error":
-                error = error or event
+                failure = failure or event["failure"]
             elif event["event"] == "done":
                 done = event
             on_event(event)
         code = child.wait()
     if done is None or code != 0:
-        raise _as_raised(error, code, stop)
+        raise _as_raised(failure, code, stop)
     return read_result(lake, Path(done["model_dir"]), reused=done["reused"])
 
 
@@ -101,45 +100,8 @@ def visible_gpus() -> int:
 
 def _launcher(count: int) -> list[str]:
     if count == 1:
-        return [sys.executable, "-m", ENTRY]
-    return [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", ENTRY,
-    ]  # fmt: skip
-
-
-@contextlib.contextmanager
-def _children(command: list[str], environment: dict[str, str], stop: StopRequest) -> Iterator[subprocess.Popen]:
-    """Run a process group that ends when ``stop`` is set; nothing of it is left when the context is left."""
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    threading.Thread(target=_end_when_asked, args=(child, stop), daemon=True).start()
-    try:
-        yield child
-    finally:
-        _end(child)
-
-
-def _end_when_asked(child: subprocess.Popen, stop: StopRequest) -> None:
-    while child.poll() is None:
-        if stop:
-            _end(child)
-            return
-        time.sleep(LOOK_EVERY_S)
-
-
-def _end(child: subprocess.Popen) -> None:
-    """Ask the group to end with a checkpoint; kill what is left of it after the grace."""
-    if child.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_S
-    while child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    _kill(child)
-
-
-def _kill(child: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+        return children.module(ENTRY)
+    return children.module("torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", ENTRY)
 
 
 def _events(child: subprocess.Popen) -> Iterator[dict[str, Any]]:
@@ -150,14 +112,12 @@ def _events(child: subprocess.Popen) -> Iterator[dict[str, Any]]:
                 yield event
 
 
-def _as_raised(error: dict[str, Any] | None, code: int, stop: StopRequest) -> RadiaError:
-    if stop and (error is None or error["kind"] != "RunFailed"):  # several children, one of which was torn away
+def _as_raised(failure: dict[str, Any] | None, code: int, stop: StopRequest) -> RadiaError:
+    # Of several children that are stopped, one may be torn away from the others before it hears of it.
+    if stop and (failure is None or failure["kind"] != RunFailed.__name__):
         return RunFailed(
             f"The training was stopped ({stop.reason})", do="train it again: it continues from its checkpoint"
         )
-    if error is None:
+    if failure is None:
         return RunFailed(f"The training process ended with code {code}", do="look at its standard error")
-    kind = getattr(errors, error["kind"], RunFailed)
-    if not (isinstance(kind, type) and issubclass(kind, RadiaError)):
-        kind = RunFailed
-    return kind(error["message"])
+    return from_record(failure)

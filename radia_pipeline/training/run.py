@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from radia_pipeline.errors import RadiaError
+from radia_pipeline.processes.failures import as_record
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,15 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _train(options)
     except RadiaError as error:
-        _say({"event": "error", "kind": error.kind, "message": str(error)})
+        _say({"event": "error", "failure": as_record(error)})
         return error.exit_code
-    except KeyboardInterrupt:
-        _say({"event": "error", "kind": "KeyboardInterrupt", "message": "interrupted before a checkpoint"})
+    except KeyboardInterrupt as error:
+        _say({"event": "error", "failure": {**as_record(error), "received": "interrupted before a checkpoint"}})
         return 1
     except Exception as error:  # the parent process reads events only: an unforeseen error must become one
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}:{frame.lineno}"
-        _say({"event": "error", "kind": type(error).__name__, "message": f"unforeseen, at {where}"})
+        _say({"event": "error", "failure": as_record(error)})
         traceback.print_exc()
         return 1
 
@@ -53,7 +52,7 @@ def _train(options: argparse.Namespace) -> int:
     import torch
 
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.processes import lifecycle
+    from radia_pipeline.processes.parents import watch_parents
     from radia_pipeline.training import distributed
     from radia_pipeline.training.inference import predict_manifest
     from radia_pipeline.training.recipes import load_recipe
@@ -63,7 +62,7 @@ def _train(options: argparse.Namespace) -> int:
     runtime = Runtime(device=options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
-    lifecycle.watch_parents(runtime.stop)
+    watch_parents(runtime.stop.set)
     lake = Lake.open(options.lake)
     with distributed.process_group():
         train(

@@ -17,10 +17,10 @@ import torch
 
 from radia_pipeline.errors import RunFailed, TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
-from radia_pipeline.processes import lifecycle
-from radia_pipeline.processes.lifecycle import Stopped
+from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
 from radia_pipeline.training import distributed
 from radia_pipeline.training.checkpoints import load_tensors, save_tensors
+from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import fingerprint
 from radia_pipeline.training.inference import empty_answer, score_studies
 from radia_pipeline.training.loader import check_channels
@@ -69,13 +69,13 @@ def train(
     manifest, versions = read_manifest(lake, recipe.data.sources)
     parent = parent_of(lake, recipe)
     is_first = distributed.rank() == 0
-    with lifecycle.exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
+    with exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
         own = Path(run_dir) if run_dir else folder_of(lake, recipe, versions, parent, force=force)
         folder = distributed.from_first(own)
         reused = distributed.from_first(is_finished(folder)) and not force
         if not reused:
             run = _Run(recipe, lake, folder, fingerprint(recipe, versions, parent), runtime, speak)
-            with lifecycle.stop_on_signals(runtime.stop):
+            with stop_on_signals(runtime.stop):
                 try:
                     run.prepare(manifest, resume=resume and not force)
                     run.fit()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from radia_pipeline.contracts.sheets import source_sheet
-from radia_pipeline.dicom import pool
+from radia_pipeline.dicom import work
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.errors import BadInput
 from radia_pipeline.privacy import container, prints
@@ -56,8 +56,7 @@ def _of_pixels(path: Path, source: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         staged = str(Path(folder) / "none.png")
         task = Task(str(path.absolute()), staged, source, 1024, reads_text=True, only_pixels=True)
-        limits = DEFAULT_LIMITS
-        ((_, answer),) = pool.map_tasks([task], workers=1, seconds=limits.seconds, memory_bytes=limits.memory_bytes)
+        ((_, answer),) = work.judged([task], workers=1, limits=DEFAULT_LIMITS)
     if not isinstance(answer, Verdict):
         return [f"(7FE0,0010) cannot be audited: decoder {answer}"]
     if answer.reason is None:

@@ -8,8 +8,8 @@ import pytest
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.jobs import GROUP_JOBS
-from radia_pipeline.defs.pipeline import as_error, make_plan
-from radia_pipeline.errors import BadTable, RunFailed, UnknownName
+from radia_pipeline.defs.pipeline import make_plan
+from radia_pipeline.errors import UnknownName
 from radia_pipeline.sources.registry import registered
 from radia_pipeline.training.recipes import recipe_names
 from radia_pipeline_tests.generated import RECIPES
@@ -79,8 +79,3 @@ def test_until_makes_an_asset_and_what_it_needs_and_nothing_else(definitions):
     assert names == {"images", "quarantine", "duplicates", "image_links", "splits"}
     with pytest.raises(UnknownName, match="Unknown asset 'split'"):
         make_plan(definitions, ["ccsmtl"], "split")
-
-
-def test_a_step_failure_keeps_its_kind():
-    assert isinstance(as_error("BadTable: reports.csv lacks a column."), BadTable)
-    assert isinstance(as_error("SystemExit: odd"), RunFailed)

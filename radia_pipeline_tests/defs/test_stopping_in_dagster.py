@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from radia_pipeline.defs.ui import HOST, dagster_command, environment, free_port, running
+from radia_pipeline.defs.ui import HOST, dagster_command, environment, free_port, serving
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline_tests.training.synthetic import write_lake
 
@@ -100,7 +100,7 @@ def test_stopped_from_the_ui_taken_up_again_and_its_run_worker_killed(tmp_path):
     lake = write_lake(tmp_path / "lake", patients=1500)
     change_settings(lake.root, recipes=(RECIPE,))
     port = free_port()
-    with running(dagster_command(lake, port), environment(lake), tmp_path / "dagster.log"):
+    with serving(dagster_command(lake, port), environment(lake), tmp_path / "dagster.log"):
         server = Server(port)
         wait_for(server.is_ready, 120, "Dagster is ready")
         run = server.launch()

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radia_pipeline.dicom import png16, pool, render, worker
+from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
 from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
@@ -168,39 +166,6 @@ def test_a_killed_run_continues_to_the_same_tables(delivery, tmp_path, keys) -> 
     assert versions(lake) == versions(whole)
 
 
-def test_a_crash_costs_one_task_and_a_hang_no_more_than_its_deadline() -> None:
-    tasks = ["no task at all"] * 2 + [Bomb("crash"), Bomb("hang"), "another"]
-    answers = dict(pool.map_tasks(tasks, workers=2, seconds=1.0, memory_bytes=4 << 30))
-    assert answers[2] == pool.CRASHED and answers[3] == pool.TIMED_OUT
-    assert all(str(answers[number]) == "AttributeError" for number in (0, 1, 4))
-
-
-def test_an_operating_system_error_of_a_codec_is_the_files_fault_and_one_of_the_disk_is_not(tmp_path) -> None:
-    path = tmp_path / "one.dcm"
-    path.write_bytes(files.clean_file(1))
-    (tmp_path / "no folder").write_bytes(b"")
-
-    def fails(*_: object) -> None:
-        raise OSError("as some codecs do on damaged bytes")
-
-    nowhere = Task(str(path), str(tmp_path / "no folder" / "a.png"), "ccsmtl", 1024, reads_text=False)
-    assert isinstance(worker._answer(nowhere), OSError)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "picture_of_dicom", fails)
-        answer = worker._answer(replace(nowhere, staged=str(tmp_path / "a.png")))
-    assert isinstance(answer, RuntimeError) and "codecs" not in str(answer)
-
-
-class Bomb:
-    """A task that takes its worker down when it arrives there."""
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-
-    def __reduce__(self):
-        return (os.abort, ()) if self.how == "crash" else (time.sleep, (3600,))
-
-
 def test_unreadable_vanished_or_full_is_said_clearly(tmp_path, keys, monkeypatch) -> None:
     delivery, lake = files.Delivery(tmp_path / "d"), Lake.open(tmp_path / "lake")
     path = delivery.put("a.dcm", files.clean_file(1))
@@ -265,31 +230,6 @@ def test_full_disk_keeps_the_old_tables(delivery, tmp_path, keys) -> None:
     assert ended.returncode == 42
     assert versions(lake) == before
     assert run(delivery, lake, keys).examined == 1
-
-
-def test_workers_end_with_their_parent(tmp_path) -> None:
-    script = "\n".join(
-        [
-            "from radia_pipeline.dicom import pool", "import time", "worker = pool._nursery().start(4 << 30)",
-            "print(worker.pid, flush=True)", "time.sleep(60)",
-        ]
-    )  # fmt: skip
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    child = int(parent.stdout.readline())
-    time.sleep(0.5)
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and _is_alive(child):
-        time.sleep(0.1)
-    assert not _is_alive(child)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("ocr", ["auto", "off"])

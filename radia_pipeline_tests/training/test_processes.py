@@ -16,7 +16,8 @@ import torch
 import yaml
 
 from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
-from radia_pipeline.processes.lifecycle import PARENT_VARIABLE, StopRequest
+from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.processes.parents import named
 from radia_pipeline.training.launch import train_in_processes, visible_gpus
 from radia_pipeline.training.recipes import load_recipe, parse_recipe
 from radia_pipeline.training.sweeps import sweep
@@ -142,9 +143,9 @@ import os, random, signal, sys, threading, time
 from pathlib import Path
 import torch
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.learning import checkpoints
-from radia_pipeline.learning.recipes import load_recipe
-from radia_pipeline.learning.trainer import Runtime, train
+from radia_pipeline.training import checkpoints
+from radia_pipeline.training.recipes import load_recipe
+from radia_pipeline.training.trainer import Runtime, train
 
 recipe, lake, where = load_recipe(sys.argv[1]), Lake.open(Path(sys.argv[2])), sys.argv[3]
 wanted = random.Random(int(sys.argv[4])).randint(2, 5)
@@ -191,7 +192,7 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path):
 
 def test_a_child_does_not_outlive_the_process_it_was_started_for(lake, tmp_path):
     starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    child = start_endless(lake, tmp_path, **{PARENT_VARIABLE: str(starter.pid)})
+    child = start_endless(lake, tmp_path, **named(starter.pid))
     starter.kill()
     starter.wait()
     out = child.communicate(timeout=30)[0]

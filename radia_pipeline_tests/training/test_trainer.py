@@ -18,10 +18,10 @@ from radia_pipeline.errors import (
     RunFailed,
     TrainingDiverged,
 )  # fmt: skip
-from radia_pipeline.processes import lifecycle
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.training import loader, trainer
 from radia_pipeline.training.checkpoints import load_tensors, save_tensors, select
+from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.inference import load_classifier, predict_images, predict_manifest
 from radia_pipeline.training.trainer import Runtime, train
 from radia_pipeline_tests.training.synthetic import draw_image, tiny_recipe, write_lake
@@ -276,7 +276,7 @@ def latest(lake, name: str) -> str:
 
 def test_two_trainings_of_one_recipe_exclude_each_other(lake):
     recipe = tiny_recipe(name="alone")
-    with lifecycle.exclusive(lake, "alone"), pytest.raises(AlreadyRunning, match="alone"):
+    with exclusive(lake, "alone"), pytest.raises(AlreadyRunning, match="alone"):
         train(recipe, lake)
 
 

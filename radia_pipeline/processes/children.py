@@ -1,0 +1,116 @@
+"""Starting a process in a group of its own, and ending that group whole. Nothing here knows what it does.
+
+Whatever starts a process of ours starts it here, so that all of them find the same modules and none is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.processes.lifecycle import StopRequest
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LOOK_EVERY_S = 0.1
+
+
+def module(name: str, *arguments: object) -> list[str]:
+    """Return the command that runs a module with this interpreter; modules of the current folder do not count."""
+    return [sys.executable, "-P", "-m", name, *map(str, arguments)]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment for a child that must find the same modules, with more variables."""
+    python_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    return {**os.environ, "PYTHONPATH": python_path, **(more or {})}
+
+
+def threads(count: int) -> dict[str, str]:
+    """Return the variables by which arithmetic libraries take no more threads than these."""
+    return dict.fromkeys(_THREAD_VARIABLES, str(count))
+
+
+def start(command: Sequence[str], env: Mapping[str, str] | None = None, **pipes: Any) -> subprocess.Popen:
+    """Start a process in a group of its own, without input; ``pipes`` as for ``subprocess.Popen``.
+
+    An interrupt at the terminal does not reach it: whoever starts a process says how it ends. It is no session of its
+    own: Linux shares processors out by session, and two that talk to each other would wait for their turns.
+    """
+    pipes.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(list(command), env=dict(env or environment()), process_group=0, **pipes)
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    grace_s: float,
+    stop: StopRequest | None = None,
+    **pipes: Any,
+) -> Iterator[subprocess.Popen]:
+    """Run a process group that ends when ``stop`` is set; nothing of it is left when the context is left."""
+    process = start(command, env, **pipes)
+    if stop is not None:
+        threading.Thread(target=_end_when_asked, args=(process, stop, grace_s), daemon=True).start()
+    try:
+        yield process
+    finally:
+        try:
+            end(process, grace_s=grace_s)
+        finally:
+            for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+                pipe.close()
+
+
+def _end_when_asked(process: subprocess.Popen, stop: StopRequest, grace_s: float) -> None:
+    while process.poll() is None:
+        if stop:
+            end(process, grace_s=grace_s)
+            return
+        time.sleep(_LOOK_EVERY_S)
+
+
+def end(process: subprocess.Popen, *, grace_s: float) -> None:
+    """Ask a process's whole group to end (SIGTERM), and kill what is left of it after the grace."""
+    try:
+        _tell(process, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while _lives(process) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+    finally:  # also when a person does not wait for the grace
+        _tell(process, signal.SIGKILL)
+        process.wait()
+
+
+def _tell(process: subprocess.Popen, what: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, what)
+
+
+def _lives(process: subprocess.Popen) -> bool:
+    """Whether anything of a process's group still runs; a zombie that nobody waits for does not."""
+    if process.poll() is None:
+        return True
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return any(_group_of(path) == process.pid for path in Path("/proc").glob("[0-9]*/stat"))
+
+
+def _group_of(stat: Path) -> int | None:
+    """Return a living process's group from its line in /proc (proc(5): state is field 3, pgrp field 5)."""
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[2])
