@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.charts import Interval, intervals, stacked_bars
 from radia_pipeline.drawing.grid import grid
@@ -56,15 +57,19 @@ def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
 
 def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
     """AUC of the ensemble on the test pool with its interval."""
-    place = ("ensemble", "all", "test", "pool", "auc")
-    names = ("model", "source", "pool", "view", "metric")
-    rows = [
-        _interval(f"{row['class']} ({row['positives']:,})", row)
+    place = {"model": "ensemble", "source": "all", "pool": TEST, "view": "pool", "metric": "auc"}
+    found = {
+        row["class"]: row
         for row in lake.read("scorecard", partition).to_pylist()
-        if tuple(row[name] for name in names) == place
-    ]
-    if not rows:
+        if all(row[name] == value for name, value in place.items())
+    }
+    if not found:
         return {}
+    order = [
+        *(name for name in vocabulary().classes if name in found),
+        *sorted(found.keys() - set(vocabulary().classes)),
+    ]
+    rows = [_interval(f"{name.replace('_', ' of ')} ({found[name]['positives']:,})", found[name]) for name in order]
     title = "AUC of the ensemble on the test pool (positive studies in brackets)"
     return {"test_auc": intervals(rows, title=title, unit="AUC, 95 % interval; dotted: chance", guide=0.5).address()}
 
@@ -72,9 +77,9 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
 def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
     """Mean mAP of each saliency method and control."""
     from radia_pipeline.localisation.controls import is_control, shown_name
+    from radia_pipeline.usecases.summary import localisation_figures
 
-    table = lake.read("saliency_benchmark", partition).to_pylist()
-    means = [row for row in table if row["class"] == "mean" and row["metric"] == "map@0.3"]
+    means = localisation_figures(lake, "saliency_benchmark")
     if not means:
         return {}
     rows = [

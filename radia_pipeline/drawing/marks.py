@@ -25,6 +25,8 @@ _SHAPES = {
     "s5": "M-1.5 -4.4h3v2.9h2.9v3h-2.9v2.9h-3v-2.9h-2.9v-3h2.9z",
 }
 SWATCH_PX = 16
+_EDGE_PX = 3
+"""How far a band reaches beyond its ends, so that one place alone is seen."""
 
 
 class Mark(Protocol):
@@ -107,14 +109,15 @@ class Band:
         return [*self.low, *self.high]
 
     def draw(self, x: Scale, y: Scale) -> str:
-        """Return the area; it is cut where a limit is not finite."""
+        """Return the area, a little wider than its first and last place; it is cut where a limit is not finite."""
         rows = zip(self.x, self.low, self.high)
         parts = []
         for is_drawn, run in groupby(rows, lambda row: _are_finite(*row)):
             if is_drawn:
-                held = list(run)
-                there = [(x.at(a), y.at(high)) for a, _, high in held]
-                back = [(x.at(a), y.at(low)) for a, low, _ in reversed(held)]
+                held = [(x.at(a), y.at(low), y.at(high)) for a, low, high in run]
+                (left, *first), (right, *last) = held[0], held[-1]
+                held = [(left - _EDGE_PX, *first), *held, (right + _EDGE_PX, *last)]
+                there, back = [(a, high) for a, _, high in held], [(a, low) for a, low, _ in reversed(held)]
                 parts.append(path(there + back) + "z")
         return element("path", class_=f"band {self.role}", d="".join(parts)) if parts else ""
 

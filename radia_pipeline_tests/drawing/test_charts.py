@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -76,6 +77,8 @@ def test_a_band_ends_where_its_limits_do():
     picture = plot([Band([0, 1, 2, 3], [0, 0, NAN, 0], [1, 1, 1, 1])], title="t", size=(30, 10))
     (band,) = marks(picture, "band")
     assert band.get("d").count("M") == 2
+    left, right = (float(x) for x in re.findall(r"[ML]([\d.]+) ", band.get("d").split("M")[2])[::2][:2])
+    assert right > left  # one place alone is wide enough to be seen
 
 
 def test_stacked_bars_lie_end_to_end_with_their_total():

@@ -1,4 +1,5 @@
-"""What a run came to: every count is that of the tables, row by row, and can go into JSON."""
+"""What a run came to: every count is that of the tables, row by row, and can go into JSON; in words, the detector
+stands above its controls."""
 
 from __future__ import annotations
 
@@ -10,8 +11,12 @@ import pytest
 from radia_pipeline.contracts.pools import POOLS, TEST, TRAIN
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.localisation.controls import NAMES, PRIOR, RANDOM
 from radia_pipeline.usecases.summary import as_text, collect, pool_counts, source_counts
 from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
+
+ROW = {"against": "annotations", "class": "mean", "metric": "map@0.3", "low": 0.1, "high": 0.9, "boxes": 30,
+       "images": 16}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +56,29 @@ def test_the_summary_is_json_and_a_table_for_a_terminal(lake):
     text = as_text(summary)
     assert all(source in text for source in SOURCES)
     assert "Patients per pool" in text
+
+
+def test_an_empty_lake_has_a_table_without_sources(tmp_path):
+    summary = collect(Lake.open(tmp_path))
+    assert summary == {"sources": []}
+    assert as_text(summary).startswith("Delivered files\nsource")
+
+
+def test_the_detector_stands_above_its_controls_with_a_figure_for_each_level(tmp_path):
+    lake = Lake.open(tmp_path)
+    judged = [(NAMES[RANDOM], "class", 0.09), (NAMES[PRIOR], "class", 0.03), ("detector", "class", 0.62),
+              ("detector", "agnostic", 0.53), ("pseudo_boxes", "class", 0.57)]  # fmt: skip
+    lake.write("detector_scorecard", [{**ROW, "model": m, "level": level, "value": v} for m, level, v in judged])
+    lines = as_text(collect(lake)).split("Detector on the test pool, mAP@.3\n")[1].splitlines()
+    assert [line.split("  ")[0] for line in lines[2:]] == ["detector", "pseudo_boxes", NAMES[PRIOR], NAMES[RANDOM]]
+    assert lines[2].split() == ["detector", "annotations", "0.620", "(0.100–0.900)", "–", "0.530", "(0.100–0.900)"]
+
+
+def test_controls_are_named_in_words(tmp_path):
+    lake = Lake.open(tmp_path)
+    row = {key: value for key, value in ROW.items() if key != "against"}
+    lake.write("saliency_benchmark", [{**row, "recipe": "r", "method": PRIOR, "value": 0.2}])
+    truth = [{"boxes_of": RANDOM, "pool": "test", "value": None, "low": None, "high": None, "boxes": 9}]
+    text = as_text({**collect(lake), "truth": truth})
+    assert f"r       {NAMES[PRIOR]}" in text
+    assert f"{NAMES[RANDOM]}  test  –" in text
