@@ -58,7 +58,8 @@ def strongest_by_class(said: Iterable[tuple[str | None, int | None]]) -> dict[st
     labels: dict[str, int] = {}
     for name, value in said:
         if name is not None and value is not None:
-            labels[name] = stronger(labels.get(name), value)
+            known = labels.get(name)
+            labels[name] = value if known is None else stronger(known, value)
     return labels
 
 

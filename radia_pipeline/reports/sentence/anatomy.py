@@ -204,7 +204,7 @@ class Anatomy(After):
         for anatomy in self.group or self.still_described():
             if "angle" not in anatomy[3].traits:
                 self.label(anatomy, -1, event)
-        if not self.group and len(self.mentions) > self.clause and "heart_size" in self.mentions[-1].leaf.traits:
+        if not self.group and self.has_named() and "heart_size" in self.mentions[-1].leaf.traits:
             self.back(-1, event, event[3].rule, whole=False)
         self.close_predicate(event)
 

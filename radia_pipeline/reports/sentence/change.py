@@ -17,7 +17,7 @@ class Change(After):
         """Disparition de: denies, unless partial, under way or itself denied."""
         if self.scope == SILENT:
             return
-        denied = self.scope == DENIED and self.fresh and not self.sep
+        denied = self.at_once_denied()
         if denied or K["partial"] in (self.next_kind(), self.previous_kind()):
             self.present()
             return
@@ -29,7 +29,7 @@ class Change(After):
         """Régression: still there; complete: gone."""
         if self.scope == SILENT:
             return
-        denied = self.scope == DENIED and self.fresh and not self.sep
+        denied = self.at_once_denied()
         self.present()
         gone = not denied and self.next_kind() == K["complete"]
         if gone and (self.target_ahead() or not self.back(0, event, event[3].rule, whole=False)):
@@ -45,7 +45,7 @@ class Change(After):
             self.undo_unread()
             self.present()
             return
-        if len(self.mentions) > self.clause:
+        if self.has_named():
             self.back(0, event, event[3].rule, whole=True)
 
     def before_previous_partial(self) -> bool:
@@ -53,7 +53,7 @@ class Change(After):
 
     def change(self, event: Event) -> None:
         """Pas de changement de X ou de Y: both are there."""
-        if self.scope == DENIED and self.fresh and not self.sep:
+        if self.at_once_denied():
             self.open(PRESENT, event)
         else:
             self.present()

@@ -27,6 +27,7 @@ LIGHT = kinds("of article modifier hedge_near filler seem hedge_verb link hedge_
 NAMES = kinds("finding fixed_finding other fixed")
 TARGETS = NAMES | kinds("anatomy enlargement quality limit resolved lessened change")
 BOUNDARY = kinds("comma and or with contrast colon semicolon dash open close nor")
+_END = BOUNDARY | {-1}
 ENDS_CLAUSE = kinds("contrast semicolon dash with")
 
 
@@ -91,6 +92,18 @@ class Clause:
         self.in_list = False
         self.sep, self.sep_event, self.intro, self.adjective = "", self.i, "", False
 
+    def at_once_denied(self) -> bool:
+        """Say whether a denial stands right before, with no noun and no separator between."""
+        return self.scope == DENIED and self.fresh and not self.sep
+
+    def has_named(self) -> bool:
+        """Say whether the clause has named a finding."""
+        return len(self.mentions) > self.clause
+
+    def ends_here(self) -> bool:
+        """Say whether the clause ends behind this event."""
+        return self.next_kind() in _END
+
     def ahead(self) -> list[Event]:
         """The events after this one, as far as a cue can reach."""
         return self.events[self.i + 1 : self.i + 1 + REACH]
@@ -104,9 +117,11 @@ class Clause:
         return self.events[self.i + 1] if self.i + 1 < len(self.events) else None
 
     def next_kind(self) -> int:
+        """The kind of the next event, -1 at the end of the sentence."""
         return self.events[self.i + 1][0] if self.i + 1 < len(self.events) else -1
 
     def previous_kind(self) -> int:
+        """The kind of the event before, -1 at the start of the sentence."""
         return self.events[self.i - 1][0] if self.i else -1
 
     def in_denial(self) -> bool:
@@ -130,7 +145,7 @@ class Clause:
 
     def touches_finding(self, event: Event) -> bool:
         """Say whether a finding stands right before this word, but for modifiers."""
-        return len(self.mentions) > self.clause and not self.sep and event[1] - self.mentions[-1].last <= 6
+        return self.has_named() and not self.sep and event[1] - self.mentions[-1].last <= 6
 
     def undo_unread(self) -> None:
         for mention in self.behind():

@@ -10,7 +10,6 @@ from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
-    BOUNDARY,
     DENIED,
     HEDGED,
     NAMES,
@@ -45,25 +44,18 @@ class Denial(After):
 
     def after_colon(self, event: Event) -> bool:
         """ "Épanchement : aucun." denies the finding before the colon."""
-        i, events = self.i, self.events
-        if not i or events[i - 1][0] not in (K["colon"], K["dash"]) or self.symbols[event[1]] not in self.words.none:
+        _, first, last, _ = event
+        if self.previous_kind() not in (K["colon"], K["dash"]) or self.symbols[first] not in self.words.none:
             return False
-        if (
-            event[2] != event[1]
-            or (i + 1 < len(events) and events[i + 1][0] not in BOUNDARY)
-            or len(self.mentions) == self.clause
-        ):
+        if last != first or not self.ends_here() or not self.has_named():
             return False
         return bool(self.back(0, event, "none_after_colon", whole=True))
 
     def none_after(self, event: Event) -> None:
         """A bare "non" ends a statement: "Pneumothorax : non"."""
-        if self.after_colon(event):
+        if self.after_colon(event) or self.search_was_negative(event):
             return
-        if self.search_was_negative(event):
-            return
-        last_token = self.i + 1 >= len(self.events) or self.events[self.i + 1][0] in BOUNDARY
-        if last_token and len(self.mentions) > self.clause and event[1] - self.mentions[-1].last <= 2:
+        if self.ends_here() and self.has_named() and event[1] - self.mentions[-1].last <= 2:
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
 
@@ -82,14 +74,15 @@ class Denial(After):
 
     def no_more(self, event: Event) -> None:
         """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
-        if event[2] == event[1]:
-            following = self.symbols[event[2] + 2] if event[2] + 2 < len(self.symbols) else -1
+        _, first, last, _ = event
+        if last == first:
+            following = self.symbols[last + 2] if last + 2 < len(self.symbols) else -1
             if following in self.words.than:
                 self.opened = False  # "il ne reste plus qu'un petit épanchement"
             elif self.opened:
                 self.not_(event)
             return
-        rest = self.symbols[event[2] + 2 : min(self.events[-1][2] + 8, event[2] + 2 * REACH) : 2]
+        rest = self.symbols[last + 2 : min(self.events[-1][2] + 8, last + 2 * REACH) : 2]
         compared = not self.words.than.isdisjoint(rest)
         if self.opened or not (self.i or compared):
             self.open(DENIED, event)
@@ -104,20 +97,19 @@ class Denial(After):
 
     def deny_after(self, event: Event) -> None:
         """n'est plus visible, absent: the finding before is denied, unless that was at an earlier examination."""
-        if self.scope == DENIED and self.fresh and not self.sep and self.cue[0] == K["not"]:
+        _, first, last, leaf = event
+        if self.at_once_denied() and self.cue[0] == K["not"]:
             self.scope = NONE
-        words, spoken = self.words, set(self.symbols[event[1] : event[2] + 1 : 2])
+        words, spoken = self.words, set(self.symbols[first : last + 1 : 2])
         now = words.no_longer & spoken or (self.opened and words.is_now & spoken)
-        if self.next_kind() == K["of"] and self.events[self.i + 1][1] - event[2] == 2 and self.target_ahead():
+        if self.next_kind() == K["of"] and self.following()[1] - last == 2 and self.target_ahead():
             self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
-            return
-        if words.was & spoken or (not now and self.then(event)):
+        elif words.was & spoken or (not now and self.then(event)):
             self.undo_unread()
-            return
-        if event[2] == event[1] and self.i == 0:
+        elif last == first and self.i == 0:
             self.open(DENIED, event)
-            return
-        self.back(0, event, event[3].rule, whole=True)
+        else:
+            self.back(0, event, leaf.rule, whole=True)
 
     def then(self, event: Event) -> bool:
         """Say whether an earlier examination or a year is named before the clause ends."""
@@ -137,7 +129,7 @@ class Denial(After):
         """Excluding: an order at the start of a sentence asks; denied it hedges; otherwise it denies."""
         symbol = self.symbols[event[1]]
         infinitive = symbol in self.words.to_exclude
-        if infinitive and (not self.i or self.events[self.i - 1][0] in (K["dash"],)) and not self.mentions:
+        if infinitive and self.previous_kind() in (-1, K["dash"]) and not self.mentions:
             self.open(SILENT, event)
         elif self.opened or self.negated or (self.scope == DENIED and self.fresh):
             self.not_excluded(event, infinitive)
@@ -147,14 +139,11 @@ class Denial(After):
             self.open(DENIED, event)
 
     def not_excluded(self, event: Event, infinitive: bool) -> None:
+        """Exclusion denied: a doubt about what stands before it, or about what follows an active verb."""
         ahead = self.target_ahead()
-        behind = len(self.mentions) > self.clause
-        active = infinitive or self.symbols[event[1]] in self.words.excludes_it
-        if behind and not (active and ahead):
-            previous = self.events[self.i - 1] if self.i else None
-            if ahead and previous is not None and previous[0] == K["particle"]:
-                behind = False  # "n'élimine pas une pneumonie"
-        if behind and not (active and ahead):
+        is_active = infinitive or self.symbols[event[1]] in self.words.excludes_it
+        is_active = is_active or self.previous_kind() == K["particle"]  # "n'élimine pas une pneumonie"
+        if self.has_named() and not (is_active and ahead):
             self.back(-1, event, event[3].rule, whole=True, strong=True)
             self.scope = NONE
         else:

@@ -125,7 +125,7 @@ class Nouns(After):
 
     def fixed(self, event: Event) -> None:
         """A whole statement with a value of its own ("poumons à la paroi")."""
-        status = None if self.scope == DENIED and self.fresh and not self.sep else event[3].value
+        status = None if self.at_once_denied() else event[3].value
         if self.advice_from < 0:
             self.mentions.append(Mention(event[3], event[1], event[2], status, event, event[3].rule, "far"))
         self.says_normal = True

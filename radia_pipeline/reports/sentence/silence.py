@@ -17,7 +17,7 @@ class Silence(Clause):
 
     def other_exam(self, event: Event) -> None:
         """What another examination shows is not on this radiograph, unless both are named together."""
-        if len(self.mentions) > self.clause:
+        if self.has_named():
             return  # "nodule décrit à la TDM"
         if not any("examination" in anatomy[3].traits for anatomy in self.group):
             self.open(SILENT, event)
