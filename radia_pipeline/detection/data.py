@@ -31,7 +31,7 @@ KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""
 WEIGHT_LIMITS = (0.3, 2.0)
 """Of a pseudo box's weight: its score relative to its class's mean score."""
-COLUMNS = ("source", "image_id", "study_id", "patient_key", "group_id", "path", "view", "width_px", "height_px", "pool")
+COLUMNS = ("source", "image_id", "study_id", "group_id", "path", "view", "width_px", "height_px", "pool")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class ImageEntry:
     source: str
     image_id: str
     group_id: str
-    patient_key: str
     path: str
     height_px: int
     width_px: int
@@ -87,7 +86,7 @@ def pool_entries(images: pa.Table, boxes: Boxes, classes: tuple[str, ...], confi
             weight=weight.astype(np.float32),
             known=known_classes(row["source"], said, label, classes),
         )
-        facts = {key: row[key] for key in ("source", "image_id", "group_id", "patient_key", "path")}
+        facts = {key: row[key] for key in ("source", "image_id", "group_id", "path")}
         entries.append(ImageEntry(**facts, height_px=row["height_px"], width_px=row["width_px"], target=target))
     return sorted(entries, key=lambda entry: (entry.source, entry.image_id))
 
@@ -143,7 +142,7 @@ def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedI
     """The entries' pixels at the input's size, memory-mapped; ``row_of_image`` names each one's row."""
     wanted: dict[str, list[Wanted]] = {}
     for entry in entries:
-        wanted.setdefault(entry.source, []).append(Wanted(entry.image_id, entry.patient_key, lake.root / entry.path))
+        wanted.setdefault(entry.source, []).append(Wanted(entry.image_id, lake.root / entry.path))
     return pack(lake, wanted, size_px)
 
 

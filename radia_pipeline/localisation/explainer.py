@@ -115,7 +115,7 @@ class Explainer:
 def _packed(lake: Lake, images: ImageSet, size_px: int) -> PackedImages:
     """Pack what is not packed yet at this size (training has packed its own sources)."""
     wanted: dict[str, list[Wanted]] = {}
-    names = ("source", "image_id", "patient_key", "path")
-    for source, image, patient, path in zip(*(images.columns[name] for name in names)):
-        wanted.setdefault(source, []).append(Wanted(image, patient, lake.root / path))
+    names = ("source", "image_id", "path")
+    for source, image, path in zip(*(images.columns[name] for name in names)):
+        wanted.setdefault(source, []).append(Wanted(image, lake.root / path))
     return pack(lake, wanted, size_px)

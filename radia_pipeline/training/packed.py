@@ -7,7 +7,6 @@ image each row is, with its checksum and its file's size and time, so that only 
 from __future__ import annotations
 
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,6 @@ CHUNK = 2048
 _SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
-        ("patient_key", pa.string()),
         ("row", pa.int64()),
         ("crc32", pa.int64()),
         ("size_bytes", pa.int64()),
@@ -42,7 +40,6 @@ class Wanted:
     """One image to be packed."""
 
     image_id: str
-    patient_key: str
     path: Path
 
 
@@ -91,20 +88,6 @@ def pack(
 def open_packed(lake, sources: Iterable[str], size_px: int) -> PackedImages:
     """Open packed images that ``pack`` has made, without packing (other processes of the same training)."""
     return PackedImages([_Store(lake.packed_dir / source / f"{size_px}px", size_px) for source in sources])
-
-
-def remove_patients(lake, patient_keys: set[str]) -> int:
-    """Erase every packed image of these patients (pixels zeroed, rows forgotten); returns how many rows went."""
-    removed = 0
-    for folder in sorted(lake.packed_dir.glob("*/*px")):
-        with lake.lock(f"packed.{folder.parent.name}.{folder.name.removesuffix('px')}"):
-            removed += _Store(folder, int(folder.name.removesuffix("px"))).remove(patient_keys)
-    return removed
-
-
-def delete_packed(lake) -> None:
-    """Delete all packed arrays; the next training packs again."""
-    shutil.rmtree(lake.packed_dir, ignore_errors=True)
 
 
 class _Store:
@@ -171,25 +154,12 @@ class _Store:
                 handle.seek(row * self._row_bytes)
                 handle.write(image.tobytes())
                 known[item.image_id] = {
-                    "image_id": item.image_id, "patient_key": item.patient_key, "row": row,
+                    "image_id": item.image_id, "row": row,
                     "crc32": zlib.crc32(image), "size_bytes": stamp[0], "modified_ns": stamp[1],
                 }  # fmt: skip
             handle.flush()
             os.fsync(handle.fileno())
         self._publish(list(known.values()))
-
-    def remove(self, patient_keys: set[str]) -> int:
-        """Zero and forget the rows of these patients."""
-        records = self.table.to_pylist()
-        gone = [record for record in records if record["patient_key"] in patient_keys]
-        if gone:
-            with self.pixels.open("r+b") as handle:
-                for record in gone:
-                    handle.seek(record["row"] * self._row_bytes)
-                    handle.write(bytes(self._row_bytes))
-                os.fsync(handle.fileno())
-            self._publish([record for record in records if record["patient_key"] not in patient_keys])
-        return len(gone)
 
     def _publish(self, records: list[dict]) -> None:
         self.table = pa.Table.from_pylist(records, schema=_SCHEMA)
