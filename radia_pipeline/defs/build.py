@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from radia_pipeline.defs import cohort, ingest, labels
+from radia_pipeline.defs import cohort, ingest, labels, review
 from radia_pipeline.defs.evaluation import evaluation_assets
 from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
@@ -32,6 +32,7 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *ingest.ASSETS,
+            *review.ASSETS,
             *labels.ASSETS,
             *cohort.ASSETS,
             *(classifier_asset(load_recipe(name)) for name in chosen),

@@ -1,4 +1,4 @@
-"""Assets of the group ``labels``: reports and tables -> mentions, labels, boxes; the review store lies on top."""
+"""Assets of the group ``labels``: reports and tables -> mentions, labels, boxes; readings lie on top."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import dagster as dg
 
 from radia_pipeline.defs.plots import labels_plot
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.tables import table_assets, table_spec
+from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.reports.french import FRENCH
 
 if TYPE_CHECKING:
     from radia_pipeline.labels.build import LabelsResult
     from radia_pipeline.reports.extract import MentionsResult
-
-label_reviews = table_spec("label_reviews", kinds=("jsonl",))
 
 
 def what_moved(result: LabelsResult | MentionsResult) -> tuple[bool, Mapping[str, Any]]:
@@ -60,11 +58,11 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
     from radia_pipeline.labels.build import build_labels as build
-    from radia_pipeline.readings.store import latest_reviews
+    from radia_pipeline.readings.in_force import labels_in_force
 
     adapter, root = radia.delivery(context.partition_key)
     lake = radia.lake()
-    return build(adapter, root, lake, radia.pseudonymizer(), latest_reviews(lake))
+    return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake))
 
 
 @table_assets("box_annotations", deps=("images",))
@@ -76,4 +74,4 @@ def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
     return build(adapter, root, radia.lake(), radia.pseudonymizer())
 
 
-ASSETS = [extract_mentions, build_labels, build_boxes, label_reviews]
+ASSETS = [extract_mentions, build_labels, build_boxes]

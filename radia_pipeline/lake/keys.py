@@ -67,6 +67,12 @@ class Pseudonymizer:
                     do=f"set {KEY_VARIABLE} to that key, or start a new lake",
                 )
 
+    @classmethod
+    def is_demo(cls, lake: Lake) -> bool:
+        """Tell whether a lake was made with the public demo key: then it holds invented or public data only."""
+        path = lake.root / "key_fingerprint.txt"
+        return path.exists() and path.read_text(encoding="utf-8").strip() == cls(DEMO_KEY).fingerprint
+
     def _hash(self, *parts: str) -> str:
         message = b"".join(len(data).to_bytes(4, "big") + data for data in (part.encode("utf-8") for part in parts))
         return hmac.new(self._key, message, hashlib.sha256).digest()[:_ID_BYTES].hex()

@@ -121,8 +121,13 @@ class Lake:
 
     @property
     def reviews_path(self) -> Path:
-        """The append-only review store."""
+        """The review store of the first release, which the store of readings takes in."""
         return self.root / "reviews" / "reviews.jsonl"
+
+    @property
+    def readings_path(self) -> Path:
+        """The append-only store of readings; its witness lies beside it."""
+        return self.root / "reviews" / "readings.jsonl"
 
     def path(self, table: str, partition: str = WHOLE) -> Path:
         """Return the Parquet file of a table's partition."""

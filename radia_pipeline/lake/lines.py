@@ -44,12 +44,22 @@ class LineForm(Generic[T]):
 
     ``old``: judges a line without a chained checksum, (number, record) → what is wrong with it or None; without it
     there are no such lines. ``drops_cut_end``: a last line that a crash cut short was never confirmed and may go.
+    ``start``: stands for the checksum before the first line; all checksums of the file are as long as it.
     """
 
     kind: str
     parse: Callable[[dict], T]
     old: Callable[[int, Mapping[str, object]], str | None] | None = None
     drops_cut_end: bool = False
+    start: str = START
+
+
+class Mark(NamedTuple):
+    """A place between two lines: lines and bytes before it, and what the next line's checksum is chained to."""
+
+    number: int
+    offset: int
+    tail: str
 
 
 class _Line(NamedTuple, Generic[T]):
@@ -76,6 +86,20 @@ class LinesFile(Generic[T]):
             if isinstance(line, str):
                 raise self._damaged(number, line)
             yield line.value
+
+    def follow(self, mark: Mark | None = None) -> Iterator[tuple[Mark, T | None]]:
+        """Do as iterating does from ``mark`` on, which the caller has proved; yield the place after each line too."""
+        mark = mark or self.beginning
+        for number, line in self._walk(mark):
+            if isinstance(line, str):
+                raise self._damaged(number, line)
+            mark = Mark(number, mark.offset + len(line.raw), line.tail)
+            yield mark, line.value
+
+    @property
+    def beginning(self) -> Mark:
+        """The place before the first line."""
+        return Mark(0, 0, self._form.start)
 
     def sound(self) -> Iterator[T]:
         """Read the lines before the first fault, without the forgotten."""
@@ -118,7 +142,7 @@ class LinesFile(Generic[T]):
         if not self.path.exists():
             return 0
         with atomic.file_lock(self.path):
-            lines, tail, count = [], START, 0
+            lines, tail, count = [], self._form.start, 0
             for number, line in self._walk(is_locked=True):
                 if isinstance(line, str):
                     raise self._damaged(number, line)
@@ -129,13 +153,15 @@ class LinesFile(Generic[T]):
                 atomic.write_bytes(self.path, b"".join(lines))
         return count
 
-    def _walk(self, *, is_locked: bool = False) -> Iterator[tuple[int, _Line[T] | str]]:
+    def _walk(self, mark: Mark | None = None, *, is_locked: bool = False) -> Iterator[tuple[int, _Line[T] | str]]:
         """Yield (number, sound line), and the first fault in the place of its line; nothing after it."""
+        before, offset, tail = mark or self.beginning
         if not self.path.exists():
             return
         with self.path.open("rb") as handle:
-            tail, may_be_old = START, self._form.old is not None
-            for number, raw in enumerate(self._whole(handle, is_locked), start=1):
+            handle.seek(offset)
+            may_be_old = self._form.old is not None and not before
+            for number, raw in enumerate(self._whole(handle, is_locked), start=before + 1):
                 if not raw.endswith(b"\n") and self._form.drops_cut_end:
                     return
                 line = self._judge(number, raw, tail, may_be_old)
@@ -179,13 +205,13 @@ class LinesFile(Generic[T]):
         end = handle.read(size - start)
         whole, cut = end[: end.rfind(b"\n") + 1], end[end.rfind(b"\n") + 1 :]
         if not cut or self._form.drops_cut_end:
-            tail = _tail_of_end(whole, is_start=start == 0)
+            tail = _tail_of_end(whole, self._form.start if start == 0 else None)
             if tail is not None:
                 return tail, size - len(cut)
         return self._end_by_walking()
 
     def _end_by_walking(self) -> tuple[str, int]:
-        tail, size = START, 0
+        tail, size = self._form.start, 0
         for number, line in self._walk(is_locked=True):
             if isinstance(line, str):
                 raise self._damaged(number, line)
@@ -194,7 +220,7 @@ class LinesFile(Generic[T]):
 
 
 def _checksum(previous: str, body: bytes) -> str:
-    return hashlib.sha256(previous.encode() + b"\n" + body).hexdigest()[:CHECKSUM_CHARACTERS]
+    return hashlib.sha256(previous.encode() + b"\n" + body).hexdigest()[: len(previous)]
 
 
 def _own(record: Mapping[str, object]) -> Mapping[str, object]:
@@ -221,17 +247,17 @@ def _split(raw: bytes) -> tuple[bytes | None, str]:
     return head + b"}", rest.removesuffix(_CLOSE).decode("latin-1")
 
 
-def _tail_of_end(whole: bytes, *, is_start: bool) -> str | None:
+def _tail_of_end(whole: bytes, start: str | None) -> str | None:
     """Return what follows the last line of a file's end, if its last two lines prove it; None where they do not.
 
-    ``is_start``: the end is the whole file.
+    ``start``: what the first line is chained to where the end is the whole file, else None.
     """
     lines = whole.split(b"\n")[:-1]
-    if not lines:
-        return START if is_start else None
-    if len(lines) == 1 and not is_start:
+    if len(lines) < 2 and start is None:
         return None
-    previous = START if len(lines) == 1 else _chained_to(lines[-2])
+    if not lines:
+        return start
+    previous = start if len(lines) == 1 else _chained_to(lines[-2])
     body, checksum = _split(lines[-1])
     if previous is None or body is None or checksum != _checksum(previous, body):
         return None

@@ -1,1 +1,1 @@
-"""Radiologists' reviews: the append-only store that label_reviews reads."""
+"""Radiologists' readings: their append-only store, the sets they read, truth by rule, and their statistics."""

@@ -1,153 +1,192 @@
-"""The review store: radiologists' verdicts, one JSON line each, only ever appended to.
+"""The store of readings: who may append what, undoing by an event, forgetting with one.
 
-Here: appending durably, reading with every line's checksum proved, the latest verdict per cell. Not here: the web page
-that calls it, what labels become of a verdict (``labels.readings``, to which the verdicts in force are handed).
+Here: an open store that knows the proved part of its file, so that appending takes the same time at any length. Not
+here: what a reading is (``reading``), how lines prove themselves (``chain``), what the first release wrote
+(``first_release``), what labels become of it (``in_force``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
-from radia_pipeline.contracts.sheets import known_sources
-from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadInput, DamagedFile, UnknownName
-from radia_pipeline.lake.lake import Lake, WriteResult
-from radia_pipeline.lake.lines import UNFIT, LineForm, LinesFile
+from radia_pipeline.errors import BadInput
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lines import Mark
+from radia_pipeline.readings.chain import (
+    FORGOTTEN,
+    READ,
+    UNDONE,
+    Head,
+    Line,
+    damage,
+    file_of,
+    now,
+    parse,
+    proved_lines,
+    read_witness,
+    record_of,
+    require_number,
+    write_witness,
+)
+from radia_pipeline.readings.first_release import bring_in
+from radia_pipeline.readings.reading import BLIND, REREAD, Reading, as_record, require_sound
 
-VALUES = (1, 0, -1, None)
-STUDY_ID = re.compile(r"[0-9a-f]{32}")
-REVIEWER = re.compile(r"[\w.-]{1,64}")
-CHECKSUM_CHARACTERS = 32
+LOCK = "reviews"
+_FILLED_IN = ("decided_at", "vocabulary_version")
+"""Fields that the store fills in where they are empty: they do not make a request another one."""
 
 
-@dataclass(frozen=True)
-class Review:
-    """One verdict. ``value``: 1, 0, −1, or None to withdraw earlier verdicts on the cell; ``reviewer``: a coded name.
+class Store:
+    """An open store. Opening proves the whole chain once and imports what the first release left.
 
-    ``review_id`` is the line's number and a part of its hash: sorted by it, verdicts stand in the order given.
+    Raises DamagedFile, naming the line, where the store cannot be trusted.
     """
 
-    source: str
-    study_id: str
-    class_name: str
-    value: int | None
-    reviewer: str
-    is_blind: bool
-    reviewed_at: str = ""
-    request_key: str | None = None
-    review_id: str = ""
+    def __init__(self, lake: Lake) -> None:
+        self._lake, self._file = lake, file_of(lake)
+        with lake.lock(LOCK):
+            bring_in(lake)
+            self._start_over()
+            self._catch_up()
+
+    @property
+    def head(self) -> Head:
+        """The head of the proved part."""
+        return Head(self._mark.number, self._mark.tail)
+
+    def append(self, reading: Reading) -> Line:
+        """Append a reading and return its line; it and its witness are on disk when this returns.
+
+        A request key that stands in the store with the same content is not written again: its line is returned. Raises
+        BadInput or UnknownName for what is no reading, for a key that bears another content, and for what an earlier
+        reading of the same study forbids; DamagedFile, LakeUnwritable.
+        """
+        require_sound(reading)
+        with self._lake.lock(LOCK):
+            self._catch_up()
+            if reading.request_key in self._keys:
+                return self._again(reading)
+            self._require_place(reading)
+            said = vocabulary().version
+            stamped = replace(
+                reading,
+                decided_at=reading.decided_at or now(),
+                vocabulary_version=reading.vocabulary_version or said,
+            )
+            return self._append(READ, as_record(stamped))
+
+    def undo(self, sequence: int, reader: str) -> None:
+        """Take a reading back by an event; the reading stays. Only its own reader may; twice is once."""
+        with self._lake.lock(LOCK):
+            self._catch_up()
+            if self._place_of.get(sequence, ("",))[0] != reader:
+                raise BadInput("a reading that is not this reader's", do="undo one's own readings only")
+            if sequence not in self._undone:
+                self._append(UNDONE, {"undoes": [sequence], "reader": reader, "at": now()})
+
+    def forget(self, study_ids: Collection[str]) -> int:
+        """Remove every reading of these studies, with answers, boxes and comments; return how many there were.
+
+        Each becomes a tombstone, and an event says which lines went; the witness is written between the two, so that
+        killed anywhere the next call finishes.
+        """
+        with self._lake.lock(LOCK):
+            self._catch_up()
+            gone = [
+                line.sequence
+                for _, line in self._file.follow()
+                if line is not None and line.kind == READ and line.content["study_id"] in study_ids
+            ]
+            if not gone:
+                return 0
+            self._append(FORGOTTEN, {"lines": gone, "at": now()})
+            return self._file.forget(lambda line: line.sequence in set(gone))
+
+    def _again(self, reading: Reading) -> Line:
+        before, content = self._keys[reading.request_key]
+        if content != _sha256(as_record(reading)):
+            raise BadInput("a request key that stands in the store with another reading", do="use a new key")
+        _, line = next(iter(self._file.follow(before)))
+        if line is None:
+            raise BadInput("a request key of a reading that was forgotten", do="use a new key")
+        return line
+
+    def _require_place(self, reading: Reading) -> None:
+        """Refuse what contradicts an earlier reading of the same study."""
+        own = (reading.reader, reading.study_id, reading.set_id)
+        if reading.supersedes is not None and self._place_of.get(reading.supersedes) != own:
+            raise BadInput("a reading that supersedes another study's, set's or reader's", do="supersede one's own")
+        if reading.phase != BLIND:
+            return
+        if own[:2] in self._revealed:
+            raise BadInput("a blind reading after its reader saw the answer", do="call it a reread")
+        earlier = self._blind.get(own)
+        if earlier is not None and earlier != reading.supersedes and earlier not in self._undone:
+            raise BadInput(f"a second blind reading of a study in {reading.set_id}", do=f"supersede reading {earlier}")
+
+    def _append(self, kind: str, content: Mapping[str, Any]) -> Line:
+        record = record_of(self._mark.number + 1, kind, content)
+        self._file.append([record])
+        self._catch_up()
+        return parse(record)
+
+    def _start_over(self) -> None:
+        self._mark = self._file.beginning
+        self._inode: int | None = None
+        self._keys: dict[str, tuple[Mark, bytes]] = {}
+        self._place_of: dict[int, tuple[str, str, str | None]] = {}
+        self._blind: dict[tuple[str, str, str | None], int] = {}
+        self._revealed: set[tuple[str, str]] = set()
+        self._undone: set[int] = set()
+
+    def _catch_up(self) -> None:
+        """Prove and take in what was appended since; a file that was replaced is read anew from its beginning."""
+        path = self._file.path
+        stat = path.stat() if path.exists() else None
+        if stat is None or stat.st_ino != self._inode:
+            self._start_over()
+            found = proved_lines(self._lake)
+        elif stat.st_size < self._mark.offset:
+            raise damage(self._mark.number, "it was cut off while the store was open")
+        else:
+            found = self._file.follow(self._mark)
+        for mark, line in found:
+            if line is not None:
+                self._take_in(line, mark.number)
+            self._mark = mark
+        self._inode = path.stat().st_ino if path.exists() else None
+        if read_witness(self._lake) != self.head:
+            write_witness(self._lake, self.head)
+
+    def _take_in(self, line: Line, number: int) -> None:
+        require_number(line, number)
+        self._undone.update(line.content.get("undoes", ()))
+        if line.kind != READ:
+            return
+        content = line.content
+        self._keys[content["request_key"]] = (self._mark, _sha256(content))
+        own = (content["reader"], content["study_id"], content["set_id"])
+        self._place_of[line.sequence] = own
+        if content["phase"] == BLIND:
+            self._blind[own] = line.sequence
+        if content["phase"] == REREAD:
+            self._revealed.add(own[:2])
 
 
-def append_review(lake: Lake, review: Review) -> Review:
-    """Append a verdict durably and return it with its id and time; it is on disk when this returns.
-
-    A ``request_key`` that stands in the store already is not written again: its first line is returned, so that a click
-    whose answer was lost can be sent again. Raises BadInput or UnknownName for what is no verdict, DamagedFile where
-    the store cannot be trusted, LakeUnwritable where the disk refuses.
-    """
-    _validate(review)
-    with lake.lock("reviews"):
-        file = _file(lake)
-        known = list(file)
-        for line in known:
-            if line is not None and review.request_key is not None and line.request_key == review.request_key:
-                return line
-        stamped = _stamp(review, len(known) + 1)
-        file.append([asdict(stamped)])
-    return stamped
+def lines_of(lake: Lake) -> Iterator[tuple[Mark, Line | None]]:
+    """Yield each line with the place after it, None for a forgotten one, as ``chain.proved_lines`` does."""
+    if lake.reviews_path.exists():
+        with lake.lock(LOCK):
+            bring_in(lake)
+    return proved_lines(lake)
 
 
-def read_reviews(lake: Lake) -> pa.Table:
-    """All verdicts in the order given, as the ``label_reviews`` contract says; empty where nobody reviewed."""
-    rows = [_as_row(review) for review in _reviews(lake)]
-    return conform("label_reviews", rows) if rows else empty("label_reviews")
-
-
-def publish_reviews(lake: Lake) -> WriteResult:
-    """Publish the store's verdicts as the table ``label_reviews``."""
-    return lake.write("label_reviews", read_reviews(lake))
-
-
-def latest_reviews(lake: Lake) -> dict[tuple[str, str, str], Review]:
-    """The verdict in force per (source, study_id, class): the last one given; a withdrawn cell is absent."""
-    latest = {(r.source, r.study_id, r.class_name): r for r in _reviews(lake)}
-    return {cell: review for cell, review in latest.items() if review.value is not None}
-
-
-def forget_studies(lake: Lake, study_ids: Collection[str]) -> int:
-    """Remove every verdict on these studies and return how many there were; each leaves a tombstone in its line.
-
-    This is the one way in which the store loses a verdict: a patient who is forgotten by law.
-    """
-    with lake.lock("reviews"):
-        return _file(lake).forget(lambda review: review.study_id in study_ids)
-
-
-def _validate(review: Review) -> None:
-    if review.source not in known_sources():
-        raise UnknownName(f"the source {review.source!r}", accepted=", ".join(known_sources()))
-    if review.class_name not in vocabulary().classes:
-        raise UnknownName(f"the class {review.class_name!r}", accepted=", ".join(vocabulary().classes))
-    if not STUDY_ID.fullmatch(review.study_id):
-        raise BadInput("a review of something that is no study", accepted="a study_id of 32 hexadecimal characters")
-    if isinstance(review.value, bool) or review.value not in VALUES:
-        raise BadInput("a review with another value than a label has", accepted="1, 0, -1, or null to withdraw")
-    if not REVIEWER.fullmatch(review.reviewer):
-        raise BadInput("a reviewer's code that cannot be stored", accepted="1 to 64 letters, digits, '_', '.' or '-'")
-
-
-def _stamp(review: Review, number: int) -> Review:
-    moment = review.reviewed_at or datetime.now(UTC).isoformat(timespec="milliseconds")
-    review = replace(review, reviewed_at=moment, review_id="")
-    return replace(review, review_id=f"r{number:08d}-{_checksum(asdict(review))[:8]}")
-
-
-def _checksum(fields: dict[str, Any]) -> str:
-    text = json.dumps(fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:CHECKSUM_CHARACTERS]
-
-
-def _unfit(number: int, fields: Mapping[str, Any]) -> str | None:
-    """Judge a line from the time when each proved itself alone: by a checksum of its own and its number."""
-    if fields["checksum"] != _checksum({name: value for name, value in fields.items() if name != "checksum"}):
-        return UNFIT
-    is_in_place = fields["review_id"].startswith(f"r{number:08d}-")
-    return None if is_in_place else "a line before it is missing or stands twice"
-
-
-def _parse(fields: Mapping[str, Any]) -> Review:
-    return Review(**{name: value for name, value in fields.items() if name != "checksum"})
-
-
-_FORM = LineForm("whole verdict", _parse, _unfit)
-
-
-def _file(lake: Lake) -> LinesFile[Review]:
-    return LinesFile(lake.reviews_path, _FORM, _damage)
-
-
-def _reviews(lake: Lake) -> Iterator[Review]:
-    return (review for review in _file(lake) if review is not None)
-
-
-def _damage(number: int, what: str) -> DamagedFile:
-    return DamagedFile(
-        f"Line {number} of the review store is damaged: {what}",
-        do=f"restore the store from a backup; if line {number} is the last one and was never confirmed, remove it",
-    )
-
-
-def _as_row(review: Review) -> dict[str, Any]:
-    row = asdict(review)
-    del row["request_key"]
-    row["class"] = row.pop("class_name")
-    return row
+def _sha256(content: Mapping[str, Any]) -> bytes:
+    """Return the hash of what a reader sent: a reading's record without what the store fills in."""
+    kept = {name: value for name, value in content.items() if name not in _FILLED_IN}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()

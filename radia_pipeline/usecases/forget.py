@@ -26,7 +26,7 @@ from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
-from radia_pipeline.readings.store import forget_studies
+from radia_pipeline.readings.store import Store
 
 _PATIENT_COLUMNS = ("patient_key", "patient_key_a", "patient_key_b")
 _STUDY_COLUMNS = ("study_id",)
@@ -139,7 +139,7 @@ def _remove(traces: _Traces, lake: Lake) -> ForgetResult:
     for folder in (lake.packed_dir, lake.previews_dir):
         shutil.rmtree(folder, ignore_errors=True)
     (lake.root / "report.html").unlink(missing_ok=True)
-    marks = forget_studies(lake, traces.studies)
+    marks = Store(lake).forget(traces.studies)
     rows = {name: count for name in contract_names() if (count := _clean_table(name, traces, heads, lake))}
     versions = _clean_versions(traces, lake)
     # The journals come last: until then they tell what belongs to the patients.

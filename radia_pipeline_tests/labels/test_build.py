@@ -14,9 +14,11 @@ from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.build import build_labels, combine
 from radia_pipeline.labels.table import positions, read_labels
-from radia_pipeline.readings.store import Review, append_review, latest_reviews
+from radia_pipeline.readings.in_force import labels_in_force
+from radia_pipeline.readings.store import Store
 from radia_pipeline.sources.base import LABEL_SCHEMA, Delivered
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
+from radia_pipeline_tests.readings.worlds import reading
 from radia_pipeline_tests.sources.given import GivenSource
 
 
@@ -76,15 +78,16 @@ def test_a_study_without_image_and_a_wrong_patient_are_counted(lake, tmp_path):
 def test_reviews_lie_on_top_and_withdrawn_ones_do_not(lake, tmp_path):
     source = Table([("s1", "p", "No Finding", 1), ("s1", "p", "Mass", 0), ("s2", "p", "Mass", 1)])
 
-    def say(name: str, label: str, value: int | None) -> None:
-        append_review(lake, Review("nih_cxr14", study(name), label, value, "r1", True))
+    store = Store(lake)
+
+    def say(name: str, label: str, value: int) -> int:
+        return store.append(reading({label: value}, study_id=study(name), phase="queue")).sequence
 
     say("s1", "Pneumothorax", 1)
-    say("s2", "Mass", 0)
-    say("s2", "Mass", None)
+    store.undo(say("s2", "Mass", 0), "r1")
     say("s2", "Hernia", -1)
     say("s7", "Hernia", 1)
-    result = build_labels(source, tmp_path, lake, KEYS, latest_reviews(lake))
+    result = build_labels(source, tmp_path, lake, KEYS, labels_in_force(lake))
     found = cells(lake)
     assert found[study("s1"), "Pneumothorax"] == (1, 1, "review")
     assert found[study("s1"), "No Finding"] == (0, 0, "review")

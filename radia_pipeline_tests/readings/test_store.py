@@ -1,41 +1,24 @@
-"""The review store keeps every verdict, in order, and says when it cannot be trusted."""
+"""The store keeps every reading once and in order, takes none back but by events, and refuses what contradicts."""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
+import random
 import resource
+import signal
+import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput, DamagedFile, LakeUnwritable, UnknownName
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.store import (
-    Review,
-    append_review,
-    forget_studies,
-    latest_reviews,
-    publish_reviews,
-    read_reviews,
-)
-
-STUDY = "0123456789abcdef" * 2
-WRITTEN = (
-    '{"checksum": "251ada537e125a95205a2e203f01f2cd", "class_name": "Mass", "is_blind": true, "request_key": "click-1",'
-    ' "review_id": "r00000001-28218f2b", "reviewed_at": "2025-03-01T10:00:00.000+00:00", "reviewer": "r1",'
-    ' "source": "nih_cxr14", "study_id": "0123456789abcdef0123456789abcdef", "value": 1}\n'
-    '{"checksum": "7cd2f62c4586370c0c4d72bf2000932a", "class_name": "Mass", "is_blind": false, "request_key": null,'
-    ' "review_id": "r00000002-2edfdb4c", "reviewed_at": "2025-03-02T10:00:00.000+00:00", "reviewer": "r1",'
-    ' "source": "nih_cxr14", "study_id": "0123456789abcdef0123456789abcdef", "value": null}\n'
-    '{"checksum": "382aa5235de84e7704037a3b8eb0462f", "class_name": "Mass", "is_blind": true, "request_key": null,'
-    ' "review_id": "r00000003-5a8b046f", "reviewed_at": "2025-03-03T10:00:00.000+00:00", "reviewer": "r1",'
-    ' "source": "nih_cxr14", "study_id": "fedcba9876543210fedcba9876543210", "value": -1}\n'
-)
-"""A store as the first release wrote it."""
-OTHER = "fedcba9876543210" * 2
-SOURCE = "nih_cxr14"
+from radia_pipeline.readings.chain import READ
+from radia_pipeline.readings.reading import ReadBox, Shown
+from radia_pipeline.readings.store import Store, lines_of
+from radia_pipeline_tests.readings.worlds import OTHER, SET, STUDY, reading, revealed
 
 
 @pytest.fixture
@@ -43,206 +26,188 @@ def lake(tmp_path) -> Lake:
     return Lake.open(tmp_path / "lake")
 
 
-def verdict(value=1, **changes) -> Review:
-    fields = {"source": SOURCE, "study_id": STUDY, "class_name": "Mass", "reviewer": "r1", "is_blind": True}
-    return Review(value=value, **{**fields, **changes})
+def read_of(lake: Lake) -> list:
+    return [line.reading for _, line in lines_of(lake) if line is not None and line.kind == READ]
 
 
-def test_store_is_empty_before_the_first_verdict(lake):
-    assert read_reviews(lake).num_rows == 0
-    assert latest_reviews(lake) == {}
+def test_a_reading_comes_back_as_it_was_given(lake):
+    shown = Shown(
+        images={STUDY: "a" * 64}, windows=((40.0, 400.0), (50.0, 350.0)), views=("PA",), visible={"prior": "1"}
+    )
+    box = ReadBox(STUDY, "Mass", 1.0, 2.0, 30.0, 40.0)
+    given = reading({"Mass": 1, "Edema": -1}, shown=shown, boxes=(box,), comment="Opacité apicale.", active_s=130.0)
+    kept = Store(lake).append(given)
+    (back,) = read_of(lake)
+    assert (back.answers, back.asked, back.boxes, back.shown) == (given.answers, given.asked, given.boxes, given.shown)
+    assert back == kept.reading and back.decided_at and back.vocabulary_version and back.is_slow
 
 
-def test_verdicts_come_back_in_order_and_can_be_published(lake):
-    kept = [append_review(lake, verdict(value)) for value in (1, 0, -1, None)]
-    table = read_reviews(lake)
-    assert table["value"].to_pylist() == [1, 0, -1, None]
-    assert table["review_id"].to_pylist() == [review.review_id for review in kept]
-    assert publish_reviews(lake).rows == 4
-    assert lake.read("label_reviews")["value"].to_pylist() == [1, 0, -1, None]
+def test_a_click_sent_twice_is_kept_once_and_a_reused_key_is_refused(lake):
+    store, click = Store(lake), reading(request_key="click-a")
+    first = store.append(click)
+    store.append(reading(study_id=OTHER))
+    assert store.append(click) == Store(lake).append(click) == first
+    for other in (reading({"Mass": 0}, request_key="click-a"), reading(study_id=OTHER, request_key="click-a")):
+        with pytest.raises(BadInput, match="request key"):
+            store.append(other)
+    assert len(read_of(lake)) == 2
 
 
-def test_last_verdict_on_a_cell_is_in_force(lake):
-    append_review(lake, verdict(1))
-    append_review(lake, verdict(0, reviewer="r2"))
-    append_review(lake, verdict(1, study_id=OTHER))
-    assert {cell: review.value for cell, review in latest_reviews(lake).items()} == {
-        (SOURCE, STUDY, "Mass"): 0,
-        (SOURCE, OTHER, "Mass"): 1,
-    }
+def test_a_second_reader_overwrites_nothing_and_nobody_undoes_anothers_reading(lake):
+    store = Store(lake)
+    first = store.append(reading())
+    store.append(reading({"Mass": 0}, reader="r2"))
+    with pytest.raises(BadInput, match="not this reader's"):
+        store.undo(first.sequence, "r2")
+    store.undo(first.sequence, "r1")
+    store.undo(first.sequence, "r1")
+    assert store.head.lines == 3
+    assert [one.answers["Mass"] for one in read_of(lake)] == [1, 0]
 
 
-def test_withdrawn_cell_has_no_verdict(lake):
-    append_review(lake, verdict(1))
-    append_review(lake, verdict(None))
-    assert latest_reviews(lake) == {}
-
-
-def test_click_sent_twice_is_kept_once(lake):
-    first = append_review(lake, verdict(1, request_key="click-1"))
-    assert append_review(lake, verdict(1, request_key="click-1")) == first
-    assert read_reviews(lake).num_rows == 1
+@pytest.mark.parametrize("is_again", [False, True])
+def test_what_contradicts_an_earlier_reading_of_the_study_is_refused(lake, is_again):
+    store = Store(lake)
+    first = store.append(reading())
+    store = Store(lake) if is_again else store
+    with pytest.raises(BadInput, match="second blind"):
+        store.append(reading())
+    with pytest.raises(BadInput, match="supersedes another"):
+        store.append(reading(study_id=OTHER, supersedes=first.sequence))
+    store.append(reading({"Mass": 0}, supersedes=first.sequence))
+    store.append(revealed())
+    with pytest.raises(BadInput, match="after its reader saw"):
+        store.append(reading(set_id="another-set"))
+    store.append(reading(reader="r2"))
 
 
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
         ({"source": "nowhere"}, UnknownName),
-        ({"class_name": "Gout"}, UnknownName),
+        ({"answers": {"Gout": 1}, "asked": ("Gout",)}, UnknownName),
         ({"study_id": "1.2.840.113"}, BadInput),
-        ({"value": 2}, BadInput),
-        ({"value": True}, BadInput),
-        ({"reviewer": "first last"}, BadInput),
+        ({"answers": {"Mass": 2}}, BadInput),
+        ({"answers": {"Mass": True}}, BadInput),
+        ({"answers": {}}, BadInput),
+        ({"not_assessable": "quality"}, BadInput),
+        ({"answers": {}, "not_assessable": "boring"}, UnknownName),
+        ({"asked": ("Mass", "Edema")}, BadInput),
+        ({"reader": "first last"}, BadInput),
+        ({"request_key": ""}, BadInput),
+        ({"phase": "peeking"}, UnknownName),
+        ({"set_id": None}, BadInput),
+        ({"shown": Shown(visible={"prediction": "v1"})}, BadInput),
+        ({"shown": Shown(images={"1.2.840.9": "a" * 64})}, BadInput),
+        ({"role": "adjudicator"}, BadInput),
+        ({"phase": "adjudication"}, BadInput),
+        ({"boxes": (ReadBox(STUDY, "Mass", 1.0, 1.0, 0.0, 5.0),)}, BadInput),
+        ({"comment": "Vu avec Mme Tremblay, dossier 1.2.840.55."}, BadInput),
     ],
 )
-def test_what_is_no_verdict_is_refused(lake, changes, error):
+def test_what_is_no_reading_is_refused_and_not_repeated(lake, changes, error):
     with pytest.raises(error) as caught:
-        append_review(lake, verdict(**{"value": 1, **changes}))
-    assert "1.2.840" not in str(caught.value)
-    assert read_reviews(lake).num_rows == 0
+        Store(lake).append(reading(**{"answers": {"Mass": 1}, "asked": ("Mass",), **changes}))
+    assert not {"1.2.840", "Tremblay", "first last"} & set(str(caught.value).split())
+    assert read_of(lake) == []
 
 
-def damaged(lake, change) -> str:
-    """Append three verdicts, damage the file's lines with ``change`` and return the refusal."""
-    for value in (1, 0, 1):
-        append_review(lake, verdict(value))
-    lines = lake.reviews_path.read_text().splitlines(keepends=True)
-    lake.reviews_path.write_text("".join(change(lines)))
-    with pytest.raises(DamagedFile) as read:
-        read_reviews(lake)
-    with pytest.raises(DamagedFile):
-        append_review(lake, verdict(1))
-    assert STUDY not in str(read.value)
-    return str(read.value)
+def test_what_another_process_wrote_is_known_before_the_next_append(lake):
+    mine, other = Store(lake), Store(lake)
+    first = mine.append(reading(request_key="click-b", decided_at="2026-01-01T00:00:00.000+00:00"))
+    assert other.head.lines == 0
+    assert other.append(first.reading).sequence == 1
+    other.forget({STUDY})
+    assert mine.append(reading()).sequence == 3
 
 
-def test_changed_verdict_is_found(lake):
-    message = damaged(lake, lambda lines: [lines[0], lines[1].replace('"value":0', '"value":1'), lines[2]])
-    assert "Line 2 " in message
+def _append_many(root, reader, count):
+    store = Store(Lake(root))
+    for number in range(count):
+        store.append(reading(reader=reader, study_id=f"{number:032x}", request_key=f"{reader}-{number}"))
 
 
-def test_missing_line_is_found(lake):
-    assert "Line 2 " in damaged(lake, lambda lines: [lines[0], lines[2]])
-
-
-def test_torn_end_is_found(lake):
-    assert "Line 3 " in damaged(lake, lambda lines: [*lines[:2], lines[2][:20]])
-
-
-def test_foreign_line_is_found(lake):
-    assert "Line 1 " in damaged(lake, lambda lines: ["[]\n", *lines[1:]])
-
-
-@pytest.fixture
-def old_store(lake) -> Lake:
-    lake.reviews_path.parent.mkdir()
-    lake.reviews_path.write_text(WRITTEN)
-    return lake
-
-
-def test_a_store_that_stands_is_read_and_goes_on(old_store):
-    assert read_reviews(old_store)["value"].to_pylist() == [1, None, -1]
-    assert append_review(old_store, verdict(1, request_key="click-1")).review_id == "r00000001-28218f2b"
-    new = append_review(old_store, verdict(0, reviewed_at="2025-03-04T10:00:00.000+00:00"))
-    assert new.review_id.startswith("r00000004-")
-    assert old_store.reviews_path.read_text().startswith(WRITTEN)
-    assert read_reviews(old_store)["review_id"].to_pylist()[-1] == new.review_id
-    assert {cell[1]: review.value for cell, review in latest_reviews(old_store).items()} == {STUDY: 0, OTHER: -1}
-
-
-@pytest.mark.parametrize(
-    ("harm", "number"),
-    [
-        (lambda all_: [all_[0].replace('"value": 1', '"value": 0'), *all_[1:]], 1),
-        (lambda all_: [all_[0], all_[2]], 2),
-        (lambda all_: [all_[0], all_[0], *all_[1:]], 2),
-        (lambda all_: [*all_[:2], all_[2][:40]], 3),
-    ],
-)
-@pytest.mark.parametrize("goes_on", [False, True])
-def test_damage_in_a_store_that_stands_is_named(old_store, harm, number, goes_on):
-    lines = WRITTEN.splitlines(keepends=True)
-    if goes_on:
-        append_review(old_store, verdict(1))
-        lines = old_store.reviews_path.read_text().splitlines(keepends=True)
-    old_store.reviews_path.write_text("".join(harm(lines[:3])) + "".join(lines[3:]))
-    with pytest.raises(DamagedFile, match=f"Line {number} "):
-        read_reviews(old_store)
-
-
-def test_a_forgotten_study_leaves_the_other_verdicts_their_ids(old_store):
-    append_review(old_store, verdict(1))
-    assert forget_studies(old_store, {STUDY}) == 3
-    assert STUDY not in old_store.reviews_path.read_text()
-    assert read_reviews(old_store)["review_id"].to_pylist() == ["r00000003-5a8b046f"]
-    assert append_review(old_store, verdict(1, study_id=OTHER)).review_id.startswith("r00000005-")
-    assert read_reviews(old_store).num_rows == 2
-    assert forget_studies(old_store, {STUDY}) == 0
-
-
-def test_forgetting_in_a_lake_without_reviews_is_nothing(lake):
-    assert forget_studies(lake, {STUDY}) == 0
-    assert not lake.reviews_path.exists()
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_any_changed_byte_is_noticed(tmp_path_factory, data):
-    """No single byte of the store can change without a refusal (or the change leaves the same JSON value)."""
-    lake = Lake(tmp_path_factory.mktemp("reviews"))
-    append_review(lake, verdict(1))
-    append_review(lake, verdict(0))
-    before = read_reviews(lake)
-    content = bytearray(lake.reviews_path.read_bytes())
-    place = data.draw(st.integers(0, len(content) - 1))
-    content[place] ^= data.draw(st.integers(1, 255))
-    lake.reviews_path.write_bytes(bytes(content))
-    try:
-        after = read_reviews(lake)
-    except DamagedFile:
-        return
-    assert after.equals(before)
-
-
-def _append_many(root, reviewer):
-    for _ in range(10):
-        append_review(Lake(root), verdict(1, reviewer=reviewer))
-
-
-def test_two_readers_at_once_lose_nothing(lake):
+def test_two_readers_at_once_lose_and_overwrite_nothing(lake):
     context = multiprocessing.get_context("spawn")
-    readers = [context.Process(target=_append_many, args=(lake.root, name)) for name in ("r1", "r2")]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    table = read_reviews(lake)
-    assert table.num_rows == 20
-    assert sorted(table["review_id"].to_pylist()) == table["review_id"].to_pylist()
+    readers = [context.Process(target=_append_many, args=(lake.root, name, 12)) for name in ("r1", "r2")]
+    for process in readers:
+        process.start()
+    for process in readers:
+        process.join()
+    found = sorted((one.reader, one.request_key) for one in read_of(lake))
+    assert found == sorted((name, f"{name}-{number}") for name in ("r1", "r2") for number in range(12))
+
+
+def _append_and_confirm(root, pipe, start):
+    store = Store(Lake(root))
+    for number in range(start, start + 1000):
+        store.append(reading(study_id=f"{number:032x}", request_key=f"k-{number}"))
+        os.write(pipe, f"{number}\n".encode())
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_every_confirmed_reading_stands_once_and_none_half(lake, kills):
+    chance, confirmed = random.Random(kills), []
+    Store(lake)
+    for number in range(kills):
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if not pid:
+            _append_and_confirm(lake.root, theirs, number * 1000)
+        os.close(theirs)
+        with os.fdopen(ours) as told:
+            confirmed.append(told.readline().strip())
+            time.sleep(0.08 * chance.random())
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            confirmed += [line.strip() for line in told if line.endswith("\n")]
+    found = [one.request_key for one in read_of(lake)]
+    assert len(confirmed) > kills and len(found) == len(set(found))
+    assert {f"k-{number}" for number in confirmed} <= set(found)
+    assert len(found) - len(confirmed) <= kills
 
 
 def _append_with_full_disk(root, limit):
-    import signal
-
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = Store(Lake(root))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        append_review(Lake(root), verdict(0))
+        store.append(reading(study_id=OTHER))
     except LakeUnwritable:
         raise SystemExit(7) from None
 
 
-def test_full_disk_leaves_the_store_whole(lake):
-    append_review(lake, verdict(1))
-    limit = lake.reviews_path.stat().st_size + 50
+def test_a_full_disk_leaves_the_store_whole(lake):
+    Store(lake).append(reading())
+    limit = lake.readings_path.stat().st_size + 50
     child = multiprocessing.get_context("spawn").Process(target=_append_with_full_disk, args=(lake.root, limit))
     child.start()
     child.join()
     assert child.exitcode == 7
-    assert read_reviews(lake)["value"].to_pylist() == [1]
+    assert len(read_of(lake)) == 1
+    assert Store(lake).append(reading(study_id=OTHER)).sequence == 2
 
 
-def test_every_class_can_be_reviewed(lake):
-    for name in vocabulary().classes:
-        append_review(lake, verdict(1, class_name=name))
-    assert set(read_reviews(lake)["class"].to_pylist()) == set(vocabulary().classes)
+def test_the_commands_verify_undo_and_publish(lake, capsys):
+    store = Store(lake)
+    kept = store.append(reading())
+
+    def run(*words: str) -> dict:
+        code = main(["review", *words, "--lake", str(lake.root), "--json"])
+        return {"code": code, **json.loads(capsys.readouterr().out.strip().splitlines()[-1])}
+
+    assert run("verify") == {"code": 0, **vars(store.head)}
+    assert run("undo", str(kept.sequence), "--reader", "r2")["code"] == 2
+    assert run("undo", str(kept.sequence), "--reader", "r1") == {"code": 0, "undone": 1}
+    published = run("publish")
+    assert (published["readings"], published["rows"], published["head_lines"]) == (1, 1, 2)
+    assert published["head_sha256"] == Store(lake).head.sha256
+    assert lake.read("label_reviews")["is_in_force"].to_pylist() == [False]
+    lake.readings_path.write_bytes(lake.readings_path.read_bytes().replace(b'"Mass":1', b'"Mass":0'))
+    assert run("verify")["kind"] == DamagedFile.__name__
+
+
+def test_a_set_is_part_of_what_is_read_once(lake):
+    store = Store(lake)
+    store.append(reading())
+    assert store.append(reading(set_id=SET.replace("1234", "5678"))).sequence == 2

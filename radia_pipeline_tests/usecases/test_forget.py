@@ -13,10 +13,12 @@ from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.store import Review, append_review, publish_reviews, read_reviews
+from radia_pipeline.readings.in_force import publish_reviews
+from radia_pipeline.readings.store import Store, lines_of
 from radia_pipeline.usecases import forget as forgetting
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.readings.worlds import reading
 
 SOURCE = "ccsmtl"
 
@@ -40,7 +42,7 @@ def whole_lake(lake: Lake, keys: Pseudonymizer) -> set[str]:
     lake.write("predictions", [_prediction(row, gone) for row in rows], "demo")
     lake.write("image_links", [_link(rows[0], rows[1])])
     for row in rows:
-        append_review(lake, Review(SOURCE, row["study_id"], "Mass", 1, "r1", True))
+        Store(lake).append(reading(source=SOURCE, study_id=row["study_id"]))
     publish_reviews(lake)
     lake.ledger_path.parent.mkdir(parents=True)
     lake.ledger_path.write_text(json.dumps({"patient_key": gone}) + "\n")
@@ -120,7 +122,7 @@ def test_nothing_of_the_patient_stays_and_nobody_else_goes(ingested) -> None:
     # The group was named after the forgotten patient: now after the one who stays.
     assert lake.read("splits")["group_id"].to_pylist() == [other]
     assert set(lake.read("predictions")["group_id"].to_pylist()) == {other}
-    assert read_reviews(lake).num_rows == 2
+    assert [line and line.kind for _, line in lines_of(lake)].count("read") == 2
     for path in delivery.root.rglob("*.dcm"):
         if int(path.stem) % 2:
             path.unlink()
