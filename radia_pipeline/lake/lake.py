@@ -136,7 +136,7 @@ class Lake:
             raise BadInput(f"Bad partition name {partition!r}", accepted="letters, digits, '-' and '_'")
         return self.root / table / f"{partition}.parquet"
 
-    def lock(self, name: str, *, wait_s: float = atomic.LOCK_WAIT_S) -> AbstractContextManager[None]:
+    def lock(self, name: str, *, wait_s: float = atomic.LOCK_WAIT_S) -> AbstractContextManager:
         """Return a context manager that holds the lake's lock of that name; raises LakeLocked after ``wait_s``."""
         return atomic.file_lock(self.root / "_locks" / f"{name}.lock", wait_s=wait_s)
 
