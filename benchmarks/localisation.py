@@ -11,12 +11,16 @@ from pathlib import Path
 
 import torch
 
-from radia_pipeline.localisation.maps import GRADIENT_METHODS, explain
+from radia_pipeline.localisation.maps import explain
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipes import load_recipe
 
 IMAGES = 16
 RESULT = Path(__file__).parent / "results" / "localisation.json"
+
+
+BY_GRADIENT = ("gradcam", "hirescam", "gradcam++", "layercam")
+"""Methods that share one Jacobian."""
 
 
 def cpu(function) -> float:
@@ -50,7 +54,7 @@ def main() -> None:
     _, found = explain(classifier, images, ("gradcam",))
     difference = float((found["gradcam"] - class_by_class(classifier, images)).abs().max())
     one = cpu(lambda: explain(classifier, images, ("gradcam",)))
-    four = cpu(lambda: explain(classifier, images, GRADIENT_METHODS))
+    four = cpu(lambda: explain(classifier, images, BY_GRADIENT))
     each = cpu(lambda: class_by_class(classifier, images))
     with torch.no_grad():
         forward = cpu(lambda: classifier.view_logits(images))

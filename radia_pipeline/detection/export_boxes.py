@@ -6,7 +6,7 @@ Only what the reader of such a file may see goes in: keyed ids, pools and paths 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadTable, UnknownName
+from radia_pipeline.errors import BadTable
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
 DECIMALS = 6
 _COCO_IMAGE = {"file_name": "path", "width": "width_px", "height": "height_px", "pool": "pool"}
-TABLES = {"pseudo_boxes": True, "box_annotations": False}
+TABLES = Table("table of boxes", {"pseudo_boxes": True, "box_annotations": False})
 """Tables whose boxes are exported, and whether every image of a source was looked at for them: only then an image
 without a box says that nothing was found on it."""
 
@@ -42,14 +43,13 @@ def export_table(lake: Lake, name: str, form: str, out_dir: Path, *, sources: Se
     Images are those of the manifest that no late link excludes. Raises UnknownName for another table or format,
     MissingTable where there are no boxes or no manifest.
     """
-    if name not in TABLES:
-        raise UnknownName(f"Unknown table of boxes {name!r}", accepted=", ".join(TABLES))
+    is_complete = TABLES[name]
     boxes = pa.concat_tables([lake.read(name, source) for source in sources]) if sources else lake.read(name)
     chosen = sources or lake.partitions(name)
     columns = ["image_id", "path", "pool", "width_px", "height_px", "excluded"]
     images = pa.concat_tables([lake.read("manifest", source, columns=columns) for source in chosen])
     images = images.filter(pc.is_null(images["excluded"]))
-    if not TABLES[name]:
+    if not is_complete:
         images = images.filter(pc.is_in(images["image_id"], value_set=pc.unique(boxes["image_id"])))
     boxes = boxes.filter(pc.is_in(boxes["image_id"], value_set=images["image_id"].combine_chunks()))
     return export_boxes(boxes, images, out_dir, form)
@@ -62,8 +62,7 @@ def export_boxes(boxes: pa.Table, images: pa.Table, out_dir: Path, form: str = "
     pool, width_px, height_px; images without boxes are written too, as images that show nothing. Raises UnknownName
     for another format and BadTable for a box whose image is not among ``images``.
     """
-    if form not in FORMATS:
-        raise UnknownName(f"Unknown format {form!r}", accepted=", ".join(FORMATS))
+    write = FORMATS[form]
     pictures = images.select(["image_id", "path", "pool", "width_px", "height_px"]).to_pylist()
     pictures.sort(key=lambda row: row["image_id"])
     members: dict[str, list[dict[str, Any]]] = {row["image_id"]: [] for row in pictures}
@@ -72,7 +71,7 @@ def export_boxes(boxes: pa.Table, images: pa.Table, out_dir: Path, form: str = "
         raise BadTable(f"{strangers} boxes are on images that were not given", do="pass all images of these boxes")
     for row in rows:
         members[row["image_id"]].append(row)
-    return ExportResult(FORMATS[form](pictures, members, Path(out_dir)), len(pictures), len(rows))
+    return ExportResult(write(pictures, members, Path(out_dir)), len(pictures), len(rows))
 
 
 def _coco(pictures: Sequence[dict], members: dict[str, list[dict]], out_dir: Path) -> Path:
@@ -149,9 +148,5 @@ def _label_studio(pictures: Sequence[dict], members: dict[str, list[dict]], out_
     return path
 
 
-FORMATS: dict[str, Callable[[Sequence[dict], dict[str, list[dict]], Path], Path]] = {
-    "coco": _coco,
-    "yolo": _yolo,
-    "labelstudio": _label_studio,
-}
+FORMATS = Table("format", {"coco": _coco, "yolo": _yolo, "labelstudio": _label_studio})
 """Who reads the boxes, and what writes them: (pictures, boxes by image_id, folder) -> main file."""

@@ -52,11 +52,10 @@ from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.model_folders import is_finished, read_card, read_history
 from radia_pipeline.training.model_store import publish
-from radia_pipeline.training.optimization import learning_rate
 from radia_pipeline.training.outcome import library_versions, warn_of_unfinished
 from radia_pipeline.training.packed import PackedImages
-from radia_pipeline.training.recipe_schema import ScheduleSection
 from radia_pipeline.training.sampler import generator
+from radia_pipeline.training.schedules import Moment, ScheduleSection, learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 STOPPING_IOU = 0.3
@@ -379,4 +378,4 @@ def _optimizer(detector: Detector, config: DetectorConfig) -> torch.optim.Optimi
 def _rate(config: DetectorConfig, step: int, steps: int) -> float:
     """One cycle: up for ``warmup_share`` of all steps, then down along a cosine."""
     section = ScheduleSection(name="onecycle", warmup_share=max(config.warmup_share, 1e-3))
-    return learning_rate(section, config.lr, step, steps, config.epochs * steps)
+    return learning_rate(section, config.lr, Moment(step, steps, config.epochs * steps))

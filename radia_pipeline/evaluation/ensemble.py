@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool, UnknownName
@@ -22,7 +23,6 @@ from radia_pipeline.evaluation.calibration import Calibration, fit_platt, logit,
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel, rows_of
 from radia_pipeline.lake.lake import Lake
 
-COMBINATIONS = ("mean_probability", "mean_logit", "minimum", "maximum")
 SINGLE = "single:"
 MIN_POSITIVES = 5  # a class with fewer positives (or negatives) does not enter a mean over classes
 DEFAULT_THRESHOLD = 0.5  # of classes without a positive in validation
@@ -32,24 +32,40 @@ CHOICE_REPLICATES = 500
 def candidate_rules(members: Sequence[str]) -> tuple[str, ...]:
     """Return all rules to try, in order of preference; with one member only that member."""
     singles = tuple(SINGLE + name for name in members)
-    return singles if len(members) == 1 else COMBINATIONS + singles
+    return singles if len(members) == 1 else (*COMBINATIONS, *singles)
 
 
 def combine(rule: str, members: Sequence[str], probability: np.ndarray) -> np.ndarray:
     """Combine probabilities (M, n, K) of the members, in their order, to (n, K)."""
     probability = np.asarray(probability, dtype=np.float64)
-    if rule == "mean_probability":
-        return probability.mean(axis=0)
-    if rule == "mean_logit":
-        return sigmoid(logit(probability).mean(axis=0))
-    if rule == "minimum":
-        return probability.min(axis=0)
-    if rule == "maximum":
-        return probability.max(axis=0)
+    if rule in COMBINATIONS:
+        return COMBINATIONS[rule](probability)
     name = rule.removeprefix(SINGLE)
     if not rule.startswith(SINGLE) or name not in members:
         raise UnknownName(f"Unknown ensemble rule {rule!r}", accepted=", ".join(candidate_rules(members)))
     return probability[list(members).index(name)]
+
+
+def _mean_probability(probability: np.ndarray) -> np.ndarray:
+    return probability.mean(axis=0)
+
+
+def _mean_logit(probability: np.ndarray) -> np.ndarray:
+    return sigmoid(logit(probability).mean(axis=0))
+
+
+def _minimum(probability: np.ndarray) -> np.ndarray:
+    return probability.min(axis=0)
+
+
+def _maximum(probability: np.ndarray) -> np.ndarray:
+    return probability.max(axis=0)
+
+
+COMBINATIONS = Table("combination of members", {
+    "mean_probability": _mean_probability, "mean_logit": _mean_logit, "minimum": _minimum, "maximum": _maximum,
+})  # fmt: skip
+"""Probabilities (M, n, K) -> (n, K), in order of preference."""
 
 
 @dataclass(frozen=True)

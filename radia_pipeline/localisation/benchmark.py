@@ -177,7 +177,7 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], replicates
     gates = gates_of(lake, recipe)
     seen = {pool: _explain_all(lake, recipe, pools[pool]) for pool in HELD_OUT}
     size_px, validation = seen[VALIDATION][1], seen[VALIDATION][0]
-    same = coinciding([*validation, *seen[TEST][0]], METHODS)
+    same = coinciding([*validation, *seen[TEST][0]], tuple(METHODS))
     settle = {"replicates": replicates, "seed": seed}
     drawn = sorted({name for pool in seen for name in pools[pool].reference.boxes.label})
     scores: dict[str, float] = {}
@@ -203,7 +203,7 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], replicates
 
 
 def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:
-    explainer = Explainer(lake, recipe, drawn.images, METHODS)
+    explainer = Explainer(lake, recipe, drawn.images, tuple(METHODS))
     return [one for _, part in explainer.batches() for one in part], explainer.size_px
 
 

@@ -2,59 +2,37 @@
 
 The layer explained is the feature map under the head, so the backbone runs once and without gradients; what is
 differentiated is the head alone. Each view is explained by its own logits: a map says what the model saw in that film,
-whatever the other films of the study showed. What does not belong here: boxes (``boxes``), choosing a method
-(``benchmark``).
+whatever the other films of the study showed. A new method is a function and its line in ``METHODS``. What does not
+belong here: boxes (``boxes``), controls (``controls``), choosing a method (``benchmark``).
 
-Shape legend: B studies, V views, N images, C channels, S side, F features, K classes, h x w positions.
+Shape legend: N images, C channels, S side, F features, K classes, h x w positions.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-import numpy as np
 import torch
 
-from radia_pipeline.errors import UnknownName
-from radia_pipeline.training.heads import PcamHead
+from radia_pipeline.contracts.choices import Table
 
-GRADIENT_METHODS = ("gradcam", "hirescam", "gradcam++", "layercam")
-METHODS = (*GRADIENT_METHODS, "pcam")
-RANDOM, PRIOR = "random", "prior"
-CONTROLS = (RANDOM, PRIOR)
 MAX_JACOBIAN_BYTES = 256 * 2**20  # images are explained in chunks whose Jacobian stays below this
-SMOOTHING = 1.0  # deviation, in positions, of the random control's blur: as coherent as a real map
 EPSILON = 1e-12
 
 
-def class_maps(
-    classifier, images: torch.Tensor, present: torch.Tensor, method: str, *, prior: np.ndarray | None = None
-) -> torch.Tensor:
-    """Explain every class of every view.
-
-    ``images`` (B, V, C, S, S), ``present`` bool (B, V); ``prior`` (K, h', w') for the method ``prior``. Returns float32
-    (B, V, K, h, w), not negative, zeros for absent views; scale differs between methods. Raises UnknownName.
-    """
-    kept = images[present]
-    slots = present.nonzero()[:, 1].tolist()
-    _, maps = explain(classifier, kept, (method,), slots=slots, priors=prior)
-    out = torch.zeros((*present.shape, *maps[method].shape[1:]))
-    out[present] = maps[method]
-    return out
-
-
 def explain(
-    classifier, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None,
-    priors: np.ndarray | None = None,
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
+    classifier, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Explain images (N, C, S, S) by several methods at the cost of one.
 
     ``slots``: view slot of each image (separate weights use another branch for slot 1). Returns the images' own logits
-    (N, K) and {method: (N, K, h, w)}, float32 on the CPU. The result does not depend on how images are batched.
+    (N, K) and {method: (N, K, h, w)}, float32 on the CPU, not negative; scale differs between methods. The result does
+    not depend on how images are batched. Raises UnknownName.
     """
-    if unknown := [name for name in methods if name not in (*METHODS, *CONTROLS)]:
-        raise UnknownName(f"Unknown saliency method {', '.join(unknown)}", accepted=", ".join((*METHODS, *CONTROLS)))
+    wanted = {name: METHODS[name] for name in methods}
     slots = [0] * len(images) if slots is None else list(slots)
     logits: list = [None] * len(images)
     maps: dict[str, list] = {name: [None] * len(images) for name in methods}
@@ -64,11 +42,13 @@ def explain(
         for slot in sorted(set(slots)):
             rows = [row for row, one in enumerate(slots) if one == slot]
             for part in _chunks(classifier, rows, images, slot):
-                found, explained = _explain_chunk(classifier, images[part], slot, methods, priors)
+                seen = Seen.of(classifier, images[part], slot)
+                for name, method in wanted.items():
+                    found = method(seen).float().cpu()
+                    for place, row in enumerate(part):
+                        maps[name][row] = found[place]
                 for place, row in enumerate(part):
-                    logits[row] = found[place]
-                    for name in methods:
-                        maps[name][row] = explained[name][place]
+                    logits[row] = seen.logits[place].detach().float().cpu()
     finally:
         classifier.train(was_training)
     return torch.stack(logits), {name: torch.stack(parts) for name, parts in maps.items()}
@@ -85,19 +65,6 @@ def _chunks(classifier, rows: list[int], images: torch.Tensor, slot: int) -> lis
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _explain_chunk(classifier, images, slot, methods, priors):
-    with torch.no_grad():
-        features = classifier.feature_map(images, slot).float()
-    features = features.detach().requires_grad_()
-    logits = classifier.head(features, slot)
-    jacobian = None
-    if set(methods) & set(GRADIENT_METHODS):
-        jacobian = head_jacobian(logits, features)
-    with torch.no_grad():
-        maps = {name: _one_map(name, classifier, images, features, jacobian, slot, priors) for name in methods}
-    return logits.detach().float().cpu(), {name: one.float().cpu() for name, one in maps.items()}
-
-
 def head_jacobian(logits: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     """d logits[n, k] / d features[n] for all k in one batched backward pass: (K, N, F, h, w)."""
     count = logits.shape[1]
@@ -106,76 +73,72 @@ def head_jacobian(logits: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     return jacobian
 
 
-def _one_map(name, classifier, images, features, jacobian, slot, priors) -> torch.Tensor:
-    """One method's maps (N, K, h, w)."""
-    if name == "pcam":
-        return _head_map(classifier, features, slot)
-    if name == RANDOM:
-        return _random_maps(images, len(classifier.class_names), features.shape[-2:])
-    if name == PRIOR:
-        return _prior_maps(priors, len(images))
-    return torch.relu(_GRADIENT[name](jacobian, features)).transpose(0, 1)
+@dataclass(frozen=True)
+class Seen:
+    """A chunk of images of one view slot as the classifier sees them: ``features`` (N, F, h, w), ``logits`` (N, K)."""
+
+    classifier: Any
+    features: torch.Tensor
+    logits: torch.Tensor
+    slot: int
+
+    @classmethod
+    def of(cls, classifier, images: torch.Tensor, slot: int) -> Seen:
+        """Look at images (N, C, S, S)."""
+        with torch.no_grad():
+            features = classifier.feature_map(images, slot).float()
+        features = features.detach().requires_grad_()
+        return cls(classifier, features, classifier.head(features, slot), slot)
+
+    @cached_property
+    def jacobian(self) -> torch.Tensor:
+        """The head's Jacobian (K, N, F, h, w), computed once for all methods that ask for it."""
+        return head_jacobian(self.logits, self.features)
 
 
-def _gradcam(jacobian, features):
+@torch.no_grad()
+def _gradcam(seen: Seen) -> torch.Tensor:
     """Selvaraju 2017: features weighted by the mean gradient."""
-    return torch.einsum("knf,nfhw->knhw", jacobian.mean(dim=(3, 4)), features)
+    weight = seen.jacobian.mean(dim=(3, 4))
+    return _positive(torch.einsum("knf,nfhw->knhw", weight, seen.features))
 
 
-def _hirescam(jacobian, features):
+@torch.no_grad()
+def _hirescam(seen: Seen) -> torch.Tensor:
     """Draelos 2020: gradient times features, position by position. Equals Grad-CAM on average-pooled linear heads."""
-    return torch.einsum("knfhw,nfhw->knhw", jacobian, features)
+    return _positive(torch.einsum("knfhw,nfhw->knhw", seen.jacobian, seen.features))
 
 
-def _gradcam_plus(jacobian, features):
+@torch.no_grad()
+def _gradcam_plus(seen: Seen) -> torch.Tensor:
     """Chattopadhay 2018, with the exponential score, whose derivatives are powers of the first."""
+    jacobian, features = seen.jacobian, seen.features
     square, cube = jacobian**2, jacobian**3
     total = features.sum(dim=(2, 3))[None, :, :, None, None]
     bottom = 2 * square + total * cube
     alpha = square / torch.where(bottom.abs() > EPSILON, bottom, torch.ones_like(bottom))
     weight = (alpha * torch.relu(jacobian)).sum(dim=(3, 4))
-    return torch.einsum("knf,nfhw->knhw", weight, features)
+    return _positive(torch.einsum("knf,nfhw->knhw", weight, features))
 
 
-def _layercam(jacobian, features):
+@torch.no_grad()
+def _layercam(seen: Seen) -> torch.Tensor:
     """Jiang 2021: only positive gradients, position by position."""
-    return torch.einsum("knfhw,nfhw->knhw", torch.relu(jacobian), features)
+    return _positive(torch.einsum("knfhw,nfhw->knhw", torch.relu(seen.jacobian), seen.features))
 
 
-_GRADIENT = {"gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": _layercam}
+@torch.no_grad()
+def _own_map(seen: Seen) -> torch.Tensor:
+    """The head's own map: what it pools by (``training.heads``)."""
+    return seen.classifier.evidence(seen.features, seen.slot)
 
 
-def _head_map(classifier, features, slot) -> torch.Tensor:
-    """The head's own map: probability at each position for PCAM heads, positive evidence (CAM) for pooled linear ones.
-
-    A pooled linear head never learns what one position's logit means, so its sigmoid would be arbitrary; without its
-    bias the logit map is Zhou's (2016) CAM.
-    """
-    maps = classifier.head_maps(features, slot)
-    if is_pcam(classifier):
-        return torch.sigmoid(maps)
-    bias = classifier.head_maps(torch.zeros_like(features[:1]), slot)
-    return torch.relu(maps - bias)
+def _positive(by_class: torch.Tensor) -> torch.Tensor:
+    """(K, N, h, w) -> (N, K, h, w) without what speaks against."""
+    return torch.relu(by_class).transpose(0, 1)
 
 
-def is_pcam(classifier) -> bool:
-    """Whether the head pools by its own probabilities (Ye et al. 2020), so that its map is a probability."""
-    return any(isinstance(head, PcamHead) for head in classifier.heads)
-
-
-def _random_maps(images: torch.Tensor, classes: int, shape) -> torch.Tensor:
-    """Smoothed noise that depends on the image's content and the class alone, hence not on the batch."""
-    from scipy import ndimage
-
-    out = []
-    for image in images.detach().cpu().float().numpy():
-        draw = np.random.default_rng(zlib.crc32(np.ascontiguousarray(image).tobytes()))
-        noise = ndimage.gaussian_filter(draw.random((classes, *shape)), (0, SMOOTHING, SMOOTHING))
-        out.append(torch.from_numpy(noise - noise.min(axis=(1, 2), keepdims=True)))
-    return torch.stack(out)
-
-
-def _prior_maps(priors: np.ndarray | None, count: int) -> torch.Tensor:
-    if priors is None:
-        raise UnknownName("The method prior came without prior maps", do="pass priors (classes, h, w)")
-    return torch.from_numpy(np.asarray(priors, dtype=np.float32)).expand(count, *priors.shape)
+METHODS = Table("saliency method", {
+    "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": _layercam, "pcam": _own_map,
+})  # fmt: skip
+"""What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative."""

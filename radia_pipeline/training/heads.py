@@ -1,4 +1,6 @@
-"""Classification heads over a feature map: linear and PCAM. Backbones are in ``models``.
+"""Classification heads over a feature map: each gives logits, logit maps, and the evidence that a saliency map shows.
+
+Which heads there are stands in ``choices``, backbones are in ``models``.
 
 Legend: N images, F features, C classes, h × w positions.
 """
@@ -24,6 +26,13 @@ class LinearHead(nn.Module):
         """(N, F, h, w) -> logit maps (N, C, h, w); their mean is the logit."""
         return self.layer(features)
 
+    def evidence(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> positive evidence (N, C, h, w), Zhou's (2016) CAM: the logit map without the bias.
+
+        A pooled linear layer never learns what one position's logit means, so its sigmoid would be arbitrary.
+        """
+        return torch.relu(self.maps(features) - self.maps(torch.zeros_like(features[:1])))
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, C)."""
         pooled = self.dropout(features).mean(dim=(2, 3))
@@ -48,5 +57,6 @@ class PcamHead(LinearHead):
             weights = functional.logsigmoid(maps).softmax(dim=2)
             return (weights * maps).sum(dim=2)
 
-
-HEADS = {"linear": LinearHead, "pcam": PcamHead}
+    def evidence(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> probability at each position (N, C, h, w): what this head pools by."""
+        return torch.sigmoid(self.maps(features))

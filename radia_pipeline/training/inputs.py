@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from radia_pipeline.errors import BadInput
+from radia_pipeline.training.choices import CHANNELS, NORMALISATIONS
 from radia_pipeline.training.recipe_schema import InputSection
 
 GREY_MAX = 65535
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLAHE_CLIPS = (2.0, 4.0)
 CLAHE_TILES = (8, 8)
 
@@ -88,27 +88,30 @@ def to_channels(grey: np.ndarray, section: InputSection) -> np.ndarray:
         raise BadInput(
             f"Augmented image of shape {grey.shape} and type {grey.dtype}", accepted="(S, S) float32 in 0..1"
         )
-    planes = [grey]
-    if section.channels == "clahe":
-        # With 16 bits a tile has fewer pixels than the histogram has bins, and every clip limit rounds to the same 1.
-        stored = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
-        planes += [cv2.createCLAHE(clip, CLAHE_TILES).apply(stored).astype(np.float32) / 255 for clip in CLAHE_CLIPS]
     mean, deviation = normalisation(section)
-    tensor = np.stack(planes)
+    tensor = np.stack(CHANNELS[section.channels].planes(grey))
     return (tensor - mean[:, None, None]) / deviation[:, None, None]
 
 
+def grey_plane(grey: np.ndarray) -> list[np.ndarray]:
+    """(S, S) float32 in 0..1 -> itself."""
+    return [grey]
+
+
+def clahe_planes(grey: np.ndarray) -> list[np.ndarray]:
+    """(S, S) float32 in 0..1 -> itself and its equalised forms."""
+    # With 16 bits a tile has fewer pixels than the histogram has bins, and every clip limit rounds to the same 1.
+    stored = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    made = [cv2.createCLAHE(clip, CLAHE_TILES).apply(stored).astype(np.float32) / 255 for clip in CLAHE_CLIPS]
+    return [grey, *made]
+
+
 def normalisation(section: InputSection) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation per channel, float32 (C,); one grey channel takes the mean of ImageNet's three."""
-    count = section.channel_count
-    if section.normalisation == "imagenet":
-        mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
-        if count == 1:
-            mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
-    elif section.normalisation == "half":
-        mean, deviation = np.full(count, 0.5), np.full(count, 0.25)
-    else:
-        mean, deviation = np.zeros(count), np.ones(count)
+    """Return mean and deviation per channel, float32 (C,); one grey channel takes the mean of the three."""
+    chosen = NORMALISATIONS[section.normalisation]
+    mean, deviation = np.array(chosen.mean), np.array(chosen.deviation)
+    if section.channel_count == 1:
+        mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 

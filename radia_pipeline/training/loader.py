@@ -15,6 +15,7 @@ import torch
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.training import augmentation
+from radia_pipeline.training.choices import CHANNELS
 from radia_pipeline.training.inputs import GREY_MAX, normalisation, to_channels
 from radia_pipeline.training.packed import PackedImages
 from radia_pipeline.training.recipe_schema import Recipe
@@ -138,11 +139,11 @@ def check_channels(batch: Batch, recipe: Recipe) -> None:
     grey = np.clip(tensor[0] * deviation[0] + mean[0], 0, 1).astype(np.float32)
     away = np.abs(to_channels(grey, section) - tensor).mean(axis=(1, 2)) * deviation
     if away.max() > CHANNEL_TOLERANCE:
-        accepted = {"gray": "min-max", "clahe": "min-max, CLAHE clip 2, CLAHE clip 4, in this order"}[section.channels]
         raise BadInput(
-            f"Channel {int(away.argmax())} of a batch is not what the recipe says", accepted=accepted,
+            f"Channel {int(away.argmax())} of a batch is not what the recipe says",
+            accepted=f"{CHANNELS[section.channels].words}, in this order",
             do="look at the picture of the training batch",
-        )  # fmt: skip
+        )
 
 
 def _named(study_ids: np.ndarray, chosen: np.ndarray) -> str:

@@ -1,4 +1,6 @@
-"""The classifier: a timm backbone, a head, views combined into a study's logits, logits into probabilities.
+"""The classifier: a timm backbone, heads, a study's logits and what they say as probabilities.
+
+Heads, combinations of views and the hierarchy are in ``heads``, ``views`` and ``hierarchy``.
 
 Legend: B studies, V view slots, N images, C channels, S side, F features, h × w positions, 21 classes.
 """
@@ -17,9 +19,10 @@ from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
 from radia_pipeline.errors import BadInput, BadRecipe, DamagedFile
-from radia_pipeline.training.heads import HEADS
+from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES
 from radia_pipeline.training.pretrained import weights_file
-from radia_pipeline.training.recipe_schema import ModelSection, Recipe, ViewsSection
+from radia_pipeline.training.recipe_schema import ModelSection, Recipe
+from radia_pipeline.training.views import combine_views
 
 NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
 
@@ -64,7 +67,7 @@ class Classifier(nn.Module):
         words = words or vocabulary()
         self.class_names, self.vocabulary_version = words.classes, words.version
         self.views, self.inference, self.input = recipe.views, recipe.task.inference, recipe.input
-        count = 2 if recipe.views.weights == "separate" else 1
+        count = BRANCHES[recipe.views.weights]
         channels, size = recipe.input.channel_count, recipe.input.size_px
         self.backbones = nn.ModuleList(Backbone(recipe.model, channels, size) for _ in range(count))
         head = HEADS[recipe.model.head]
@@ -84,7 +87,7 @@ class Classifier(nn.Module):
             logits = flat.new_zeros((*present.shape, flat.shape[1])).masked_scatter(present[..., None], flat)
         else:
             logits = torch.stack([self._slot_logits(images[:, v], present[:, v], v) for v in range(images.shape[1])], 1)
-        return combine_views(logits, present, self.views)
+        return combine_views(logits, present, self.views.combine)
 
     def _slot_logits(self, images: torch.Tensor, present: torch.Tensor, slot: int) -> torch.Tensor:
         empty = torch.zeros(
@@ -106,6 +109,10 @@ class Classifier(nn.Module):
         """(N, F, h, w) -> the head's logit maps (N, 21, h, w)."""
         return self.heads[min(slot, len(self.heads) - 1)].maps(features)
 
+    def evidence(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        """(N, F, h, w) -> what speaks for each class at each position, not negative (N, 21, h, w)."""
+        return self.heads[min(slot, len(self.heads) - 1)].evidence(features)
+
     def view_logits(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> logits (N, 21) of each image by itself."""
         return self.head(self.feature_map(images, slot), slot)
@@ -113,9 +120,7 @@ class Classifier(nn.Module):
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, 21) -> log P, float64. Prior shift undone: z − ln w; hierarchy: plus the least parent's log P."""
         own = functional.logsigmoid(logits.double() - self.prior_shift)
-        if self.inference == "plain":
-            return own
-        return chain_down(own, self.parent_columns)
+        return INFERENCES[self.inference](own, self.parent_columns)
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, 21) -> probabilities (B, 21), float64."""
@@ -128,31 +133,6 @@ class Classifier(nn.Module):
                 f"Model input of shape {tuple(images.shape)} with present {tuple(present.shape)}",
                 accepted=f"(B, V, {channels}, {side}, {side}) with (B, V): studies, views, channels, rows, columns",
             )
-
-
-def combine_views(logits: torch.Tensor, present: torch.Tensor, views: ViewsSection) -> torch.Tensor:
-    """(B, V, classes) and bool (B, V) -> (B, classes), over present views only.
-
-    ``logsumexp`` is log-mean-exp, so that showing the same view twice changes nothing; ``sum`` counts the bias twice.
-    """
-    mask = present[..., None]
-    count = mask.sum(dim=1).clamp(min=1)
-    if views.combine in ("sum", "mean"):
-        total = (logits * mask).sum(dim=1)
-        return total if views.combine == "sum" else total / count
-    hidden = logits.masked_fill(~mask, float("-inf"))
-    if views.combine == "max":
-        return hidden.amax(dim=1)
-    return hidden.logsumexp(dim=1) - count.to(logits.dtype).log()
-
-
-def chain_down(own: torch.Tensor, parent_columns: list[tuple[int, list[int]]]) -> torch.Tensor:
-    """log P(class | parents) (B, classes) -> log P(class) = own + min over parents of log P(parent)."""
-    result: list[torch.Tensor] = list(own.unbind(dim=1))
-    for column, parents in parent_columns:
-        if parents:
-            result[column] = own[:, column] + torch.stack([result[parent] for parent in parents]).amin(dim=0)
-    return torch.stack(result, dim=1)
 
 
 def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:

@@ -15,11 +15,14 @@ import numpy as np
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.montage import Caption, Tile, empty_picture, fitted, montage
 from radia_pipeline.lake.atomic import write_bytes
+from radia_pipeline.training.choices import CHANNELS, Channels
 from radia_pipeline.training.inputs import normalisation
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.tasks import Batch
 
 TILE_PX, STUDIES = 192, 16
+COLOURS = ("blue", "green", "red")
+"""Of three planes, in the order in which OpenCV writes them."""
 MAP_TILE_PX, MAPS_PX = 128, 930
 """A class's map, and the width of the sheet of all of them."""
 
@@ -56,16 +59,24 @@ def _coloured(plane: np.ndarray) -> np.ndarray:
 
 
 def _heading(batch: Batch, recipe: Recipe) -> list[str]:
-    channels = {"gray": "1 channel (min-max)", "clahe": "3 channels (blue: min-max, green: CLAHE 2, red: CLAHE 4)"}
     values = batch.images[batch.present]
     shown, count, section = min(STUDIES, len(batch.images)), len(batch.images), recipe.input
     return [
         f"{recipe.name}: the first {shown} of {count} studies of a training batch, as the model sees them, "
-        f"{section.size_px} px, {channels[section.channels]}",
+        f"{section.size_px} px, {_planes(CHANNELS[section.channels])}",
         f"tensor {tuple(batch.images.shape)}, {str(batch.images.dtype)[6:]}, normalised ({section.normalisation}): "
         f"values {float(values.min()):.2f} to {float(values.max()):.2f}, mean {float(values.mean()):.2f}; "
         "yellow: targets above 0; grey: classes that the loss does not see",
     ]
+
+
+def _planes(channels: Channels) -> str:
+    """Which plane is shown in which colour."""
+    names = channels.words.split(", ")
+    if channels.count == 1:
+        return f"1 channel ({names[0]})"
+    shown = ", ".join(f"{colour}: {name}" for colour, name in zip(COLOURS, names, strict=True))
+    return f"{channels.count} channels ({shown})"
 
 
 def _views(batch: Batch, study: int, recipe: Recipe) -> list[np.ndarray]:

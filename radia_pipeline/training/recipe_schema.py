@@ -1,62 +1,75 @@
 """What a recipe may say: every option of a training, typed, with its default. Reading files is in ``recipes``.
 
-Nothing here computes. A new technique starts as a field here, with the accepted values in its type.
+Nothing here computes. A new technique starts as a field here; what can be chosen by name stands in ``choices``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0.0)]
-
-
-class Section(BaseModel):
-    """Base of all parts of a recipe: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+from radia_pipeline.training.choices import (
+    BLANK,
+    BRANCHES,
+    CHANNELS,
+    COMBINATIONS,
+    HEADS,
+    INFERENCES,
+    NORMALISATIONS,
+    POSITIVE_WEIGHTS,
+    PRECISIONS,
+    SAMPLERS,
+    STOPPING,
+    TASKS,
+    TRAINED,
+    UNCERTAIN,
+    VIEWS,
+)
+from radia_pipeline.training.optimizers import OptimizerSection
+from radia_pipeline.training.schedules import ScheduleSection
+from radia_pipeline.training.sections import PositiveFloat, PositiveInt, Probability, Section, one_of
 
 
 class InputSection(Section):
     """How a stored radiograph becomes a tensor."""
 
     size_px: Annotated[int, Field(ge=32, le=2048)] = Field(384, description="Side of the square input.")
-    channels: Literal["gray", "clahe"] = Field(
+    channels: Annotated[str, one_of(CHANNELS)] = Field(
         "gray", description="gray: 1 channel, min-max. clahe: min-max, CLAHE clip 2, CLAHE clip 4 (the original's)."
     )
-    normalisation: Literal["imagenet", "half", "none"] = Field(
+    normalisation: Annotated[str, one_of(NORMALISATIONS)] = Field(
         "imagenet", description="After min-max: ImageNet mean and deviation; (x - 0.5) / 0.25; or nothing."
     )
 
     @property
     def channel_count(self) -> int:
         """Channels of the tensor that the model sees."""
-        return 1 if self.channels == "gray" else 3
+        return CHANNELS[self.channels].count
 
 
 class ViewsSection(Section):
     """Which images of a study are read, and how their logits become the study's."""
 
-    use: Literal["frontal", "frontal_lateral", "all"] = Field(
+    use: Annotated[str, one_of(VIEWS)] = Field(
         "frontal_lateral",
         description="Of several frontal images: PA before AP before UNKNOWN, then the smallest image_id; of several "
         "laterals the smallest image_id. all: frontals first, in that order, then laterals, at most max_views.",
     )
-    weights: Literal["shared", "separate"] = Field("shared", description="separate: one backbone for each view kind.")
-    combine: Literal["sum", "mean", "max", "logsumexp"] = Field(
+    weights: Annotated[str, one_of(BRANCHES)] = Field(
+        "shared", description="separate: one backbone for each view kind."
+    )
+    combine: Annotated[str, one_of(COMBINATIONS)] = Field(
         "mean", description="Over present views, before the sigmoid. sum is the original's; logsumexp is log-mean-exp."
     )
     max_views: Annotated[int, Field(ge=1, le=8)] = Field(4, description="Only for use: all.")
 
     @model_validator(mode="after")
     def _separate_needs_two_kinds(self) -> ViewsSection:
-        if self.weights == "separate" and self.use != "frontal_lateral":
-            raise ValueError("weights: separate needs use: frontal_lateral")
+        if BRANCHES[self.weights] > 1 and self.use != "frontal_lateral":
+            raise ValueError(f"weights: {self.weights} needs use: frontal_lateral")
         return self
 
 
@@ -68,10 +81,10 @@ class ModelSection(Section):
     pretrained: bool = Field(
         False, description="Start from published weights; the file is looked for in RADIA_WEIGHTS."
     )
-    head: Literal["linear", "pcam"] = "linear"
+    head: Annotated[str, one_of(HEADS)] = "linear"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    train_only: Literal["all", "head"] = Field("all", description="head: the backbone is frozen.")
+    train_only: Annotated[str, one_of(TRAINED)] = Field("all", description="head: the backbone is frozen.")
     freeze_batch_norm: bool = Field(False, description="Batch normalisation keeps its running statistics.")
     sync_batch_norm: bool = Field(False, description="One set of batch statistics over all processes (GPU only).")
 
@@ -79,13 +92,13 @@ class ModelSection(Section):
 class TaskSection(Section):
     """The objective, and how logits become probabilities."""
 
-    kind: Literal["bce", "conditional", "auc_margin"] = Field(
+    kind: Annotated[str, one_of(TASKS)] = Field(
         "bce", description="conditional: loss of a class only where all its parents are positive (Pham et al. 2019)."
     )
-    inference: Literal["plain", "hierarchy"] = Field(
+    inference: Annotated[str, one_of(INFERENCES)] = Field(
         "plain", description="hierarchy: P(class) = sigmoid(z) x min over parents of P(parent)."
     )
-    pos_weight: Literal["none", "auto"] | dict[str, PositiveFloat] = Field(
+    pos_weight: Annotated[str, one_of(POSITIVE_WEIGHTS)] | dict[str, PositiveFloat] = Field(
         "none", description="auto: negatives / positives of the training pool, per class; capped."
     )
     pos_weight_cap: PositiveFloat = 10.0
@@ -102,11 +115,11 @@ class TaskSection(Section):
 class LabelsSection(Section):
     """What uncertain and blank labels mean to the loss."""
 
-    uncertain: Literal["uniform", "ones", "zeros", "ignore"] = "uniform"
+    uncertain: Annotated[str, one_of(UNCERTAIN)] = "uniform"
     uncertain_range: tuple[Probability, Probability] = Field(
         (0.5, 0.85), description="Of uniform, redrawn at each epoch; the original's. Pham et al.: 0.55 to 0.85."
     )
-    blank: Literal["negative", "ignore"] = Field(
+    blank: Annotated[str, one_of(BLANK)] = Field(
         "negative", description="Only for classes that the source labels; others are always masked."
     )
     moving_average: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
@@ -179,7 +192,7 @@ class DataSection(Section):
     fold: Annotated[int, Field(ge=0, le=4)] | None = Field(
         None, description="Validate on this fold of the training pool instead of on the validation pool."
     )
-    sampler: Literal["shuffle", "weighted"] = Field("shuffle", description="weighted draws with replacement.")
+    sampler: Annotated[str, one_of(SAMPLERS)] = Field("shuffle", description="weighted draws with replacement.")
     balance: Probability = Field(
         0.5, description="Of weighted: a study weighs (rarest positive class's count) ** -balance."
     )
@@ -189,31 +202,10 @@ class DataSection(Section):
     samples_per_epoch: PositiveInt | None = Field(None, description="None: each study once.")
 
 
-class OptimizerSection(Section):
-    """The update rule; weight decay leaves out biases and normalisation."""
-
-    name: Literal["adamw", "adam", "rmsprop", "adagrad", "sgd"] = "adamw"
-    lr: PositiveFloat = 1e-4
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.9, description="Of sgd (Nesterov) and rmsprop.")
-    clip_norm: PositiveFloat | None = 1.0
-
-
-class ScheduleSection(Section):
-    """Learning rate as a pure function of the step."""
-
-    name: Literal["onecycle", "cosine_restarts", "cosine", "step", "constant"] = "onecycle"
-    warmup_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.3, description="Of onecycle.")
-    restart_epochs: PositiveInt = Field(10, description="First period of cosine_restarts.")
-    restart_factor: PositiveInt = 2
-    step_epochs: PositiveInt = 30
-    step_gamma: Probability = 0.1
-
-
 class StoppingSection(Section):
     """Which epoch is kept and when to stop looking for a better one."""
 
-    metric: Literal["auc", "f1", "loss"] = "auc"
+    metric: Annotated[str, one_of(STOPPING)] = "auc"
     min_positives: PositiveInt = Field(5, description="Classes with fewer in validation do not count in the mean.")
     patience: PositiveInt = 20
 
@@ -223,7 +215,7 @@ class TrainingSection(Section):
 
     max_epochs: PositiveInt = 200
     batch_size: PositiveInt = Field(32, description="Studies per step over all processes together.")
-    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    precision: Annotated[str, one_of(PRECISIONS)] = "fp32"
     channels_last: bool = True
     compile: bool = False
     seed: int = 0
@@ -274,9 +266,10 @@ class Recipe(Section):
             raise ValueError("model.pretrained needs input.normalisation: imagenet")
         if self.init_from == self.name:
             raise ValueError("init_from names the recipe itself")
-        if self.task.kind == "auc_margin" and self.labels.uncertain == "uniform":
+        if UNCERTAIN[self.labels.uncertain].gives_shares and not TASKS[self.task.kind].takes_shares:
             raise ValueError(
-                "task.kind auc_margin compares positives with negatives: labels.uncertain cannot be uniform"
+                f"task.kind {self.task.kind} compares positives with negatives: "
+                f"labels.uncertain cannot be {self.labels.uncertain}"
             )
         return self
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from radia_pipeline.training.choices import CHANNELS, TRAINED, UNCERTAIN
 from radia_pipeline.training.recipe_schema import Recipe
 
 
 def key_settings(recipe: Recipe) -> dict[str, str]:
     """Return the settings that tell recipes apart, as words for people."""
     model, task, data, training = recipe.model, recipe.task, recipe.data, recipe.training
-    channels = "1 channel" if recipe.input.channels == "gray" else "3 channels (min-max, CLAHE 2, CLAHE 4)"
+    shown = CHANNELS[recipe.input.channels]
+    channels = "1 channel" if shown.count == 1 else f"{shown.count} channels ({shown.words})"
     weights = "ImageNet weights" if model.pretrained else "from scratch"
     weight = task.pos_weight if isinstance(task.pos_weight, str) else "given"
     low, high = recipe.labels.uncertain_range
-    uncertain = f"uniform in {low:g} to {high:g}" if recipe.labels.uncertain == "uniform" else recipe.labels.uncertain
+    uncertain = recipe.labels.uncertain + (
+        f" in {low:g} to {high:g}" if UNCERTAIN[recipe.labels.uncertain].gives_shares else ""
+    )
     changes = {
         name: f"{name} {section['p']:g}"
         for name, section in recipe.augmentation.model_dump().items()
@@ -22,7 +26,7 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
     return {
         "starts": f"from {recipe.init_from}" if recipe.init_from else weights,
         "network": f"{model.backbone}, {model.head} head, dropout {model.dropout:g}"
-        + (", the head alone is trained" if model.train_only == "head" else ""),
+        + ("" if TRAINED[model.train_only] else ", the head alone is trained"),
         "input": f"{recipe.input.size_px} px, {channels}, {recipe.input.normalisation} normalisation",
         "views": f"{recipe.views.use}, {recipe.views.weights} weights, {recipe.views.combine}",
         "task": f"{task.kind}, inference {task.inference}, pos_weight {weight} (at most {task.pos_weight_cap:g})",

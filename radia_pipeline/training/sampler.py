@@ -12,6 +12,7 @@ import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, EmptyPool
+from radia_pipeline.training.choices import SAMPLERS
 from radia_pipeline.training.recipe_schema import DataSection
 from radia_pipeline.training.studies import Studies
 
@@ -25,11 +26,11 @@ def generator(*parts: int | str) -> np.random.Generator:
 def study_weights(studies: Studies, data: DataSection) -> np.ndarray:
     """Return each study's chance to be drawn, float64 (n,), summing to 1.
 
-    ``weighted``: manifest weight × (count of the study's rarest positive class) ** −balance × no_finding_weight for
-    studies with No Finding. A study without a positive counts as one of its own kind.
+    A sampler that weighs: manifest weight × (count of the study's rarest positive class) ** −balance, with No Finding
+    × no_finding_weight. A study without a positive counts as one of its own kind.
     """
     weights = studies.weight.astype(np.float64).copy()
-    if data.sampler == "weighted":
+    if SAMPLERS[data.sampler].weighs:
         positive = (studies.values == 1) & studies.labelled
         counts = np.maximum(positive.sum(axis=0), 1)
         rarest = np.where(positive, counts, len(studies)).min(axis=1)
@@ -42,13 +43,20 @@ def study_weights(studies: Studies, data: DataSection) -> np.ndarray:
 
 
 def epoch_order(studies: Studies, data: DataSection, seed: int, epoch: int) -> np.ndarray:
-    """Return the epoch's study numbers in order, int64 (samples,). ``shuffle`` goes round before it repeats."""
-    draw = generator(seed, "order", epoch)
-    wanted = data.samples_per_epoch or len(studies)
-    if data.sampler == "weighted":
-        return draw.choice(len(studies), size=wanted, replace=True, p=study_weights(studies, data)).astype(np.int64)
-    rounds = [draw.permutation(len(studies)) for _ in range(-(-wanted // len(studies)))]
-    return np.concatenate(rounds)[:wanted].astype(np.int64)
+    """Return the epoch's study numbers in order, int64 (samples,)."""
+    draw, count = generator(seed, "order", epoch), data.samples_per_epoch or len(studies)
+    return SAMPLERS[data.sampler].order(studies, data, draw, count).astype(np.int64)
+
+
+def shuffled(studies: Studies, data: DataSection, draw: np.random.Generator, count: int) -> np.ndarray:
+    """Each study once, in rounds: it goes round before it repeats."""
+    rounds = [draw.permutation(len(studies)) for _ in range(-(-count // len(studies)))]
+    return np.concatenate(rounds)[:count]
+
+
+def drawn_by_weight(studies: Studies, data: DataSection, draw: np.random.Generator, count: int) -> np.ndarray:
+    """Drawn with replacement by the studies' weights."""
+    return draw.choice(len(studies), size=count, replace=True, p=study_weights(studies, data))
 
 
 def steps_per_epoch(study_count: int, data: DataSection, batch_size: int) -> int:

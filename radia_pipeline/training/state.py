@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from radia_pipeline.training import checkpoints, distributed
 from radia_pipeline.training.checkpoints import Progress
+from radia_pipeline.training.choices import PRECISIONS, SAMPLERS, TASKS, TRAINED
 from radia_pipeline.training.model_store import start_from
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.optimization import AveragedWeights, build_optimizer
@@ -24,17 +25,15 @@ from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
 from radia_pipeline.training.tasks import Batch, Objective, build_task, positive_weights
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
-
 
 class TrainingState:
     """Everything that a checkpoint holds, and the modules built around it."""
 
     def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake=None) -> None:
         self.recipe, self.device = recipe, device
-        precision = recipe.training.precision
-        self.dtype = torch.float64 if precision == "fp64" else torch.float32
-        self.autocast_dtype = DTYPES[precision] if precision in ("bf16", "fp16") else None
+        precision = PRECISIONS[recipe.training.precision]
+        self.dtype = getattr(torch, precision.weights)
+        self.autocast_dtype = getattr(torch, precision.autocast) if precision.autocast else None
         torch.manual_seed(recipe.training.seed)
         self.classifier = _build_classifier(recipe, studies, lake).to(device, self.dtype)
         if recipe.training.channels_last:
@@ -42,7 +41,7 @@ class TrainingState:
         task = build_task(recipe, studies).to(device, self.dtype)
         self.objective = Objective(self.classifier, task)
         self.optimizer = build_optimizer(recipe, self.objective)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision.scales_loss)
         self.average = AveragedWeights(self.classifier, recipe.training.ema) if recipe.training.ema else None
         self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
         self.progress = Progress()
@@ -54,7 +53,7 @@ class TrainingState:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.classifier)
         if distributed.world() > 1:
             # A process may meet no lateral view, or no positive of a class: some weights are then unused there.
-            net = DistributedDataParallel(net, find_unused_parameters=self.recipe.views.weights == "separate")
+            net = DistributedDataParallel(net, find_unused_parameters=len(self.classifier.backbones) > 1)
         return torch.compile(net) if self.recipe.training.compile else net
 
     def train_mode(self) -> None:
@@ -63,7 +62,7 @@ class TrainingState:
         section = self.recipe.model
         for module in self.classifier.backbones.modules():
             is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-            if section.train_only == "head" or (section.freeze_batch_norm and is_norm):
+            if not TRAINED[section.train_only] or (section.freeze_batch_norm and is_norm):
                 module.eval()
 
     def evaluated(self) -> nn.Module:
@@ -143,7 +142,7 @@ def _build_classifier(recipe: Recipe, studies: Studies, lake) -> Classifier:
     classifier = Classifier(recipe)
     if recipe.init_from:
         start_from(classifier, lake, recipe)
-    if recipe.model.train_only == "head":
+    if not TRAINED[recipe.model.train_only]:
         classifier.backbones.requires_grad_(False)
     if recipe.task.correct_prior:
         classifier.prior_shift.copy_(torch.from_numpy(prior_shift(recipe, studies)))
@@ -156,9 +155,9 @@ def prior_shift(recipe: Recipe, studies: Studies) -> np.ndarray:
     pos_weight w multiplies them by w. Sampling multiplies them by the odds in what is drawn over the odds in the pool.
     """
     shift = np.zeros(studies.values.shape[1])
-    if recipe.task.kind != "auc_margin":
+    if TASKS[recipe.task.kind].weighs_positives:
         shift += np.log(positive_weights(recipe.task, studies))
-    if recipe.data.sampler == "weighted":
+    if SAMPLERS[recipe.data.sampler].weighs:
         shift += _log_odds(studies, study_weights(studies, recipe.data))
         shift -= _log_odds(studies, np.full(len(studies), 1 / len(studies)))
     return shift

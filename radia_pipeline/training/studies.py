@@ -16,6 +16,7 @@ from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, EmptyPool
+from radia_pipeline.training.choices import VIEWS
 from radia_pipeline.training.recipe_schema import Recipe, ViewsSection
 
 FRONTAL_ORDER = ("PA", "AP", "UNKNOWN")
@@ -118,12 +119,23 @@ def choose_views(images: list[tuple[str, str, int]], views: ViewsSection) -> lis
         key=lambda item: (FRONTAL_ORDER.index(item[0]), item[1]),
     )
     lateral = sorted((image for image in images if image[0] == LATERAL), key=lambda item: item[1])
-    first = [group[0][2] if group else None for group in (frontal, lateral)]
-    if views.use == "frontal":
-        return first[:1]
-    if views.use == "frontal_lateral":
-        return first
-    return [image[2] for image in (*frontal, *lateral)][: views.max_views] or [None]
+    rows = [[image[2] for image in group] for group in (frontal, lateral)]
+    return VIEWS[views.use](*rows, views.max_views)
+
+
+def one_frontal(frontals: list[int], laterals: list[int], most: int) -> list[int | None]:
+    """The best frontal image alone."""
+    return [frontals[0] if frontals else None]
+
+
+def one_of_each(frontals: list[int], laterals: list[int], most: int) -> list[int | None]:
+    """The best frontal and the best lateral image."""
+    return [rows[0] if rows else None for rows in (frontals, laterals)]
+
+
+def every_view(frontals: list[int], laterals: list[int], most: int) -> list[int | None]:
+    """All images, frontals first, up to ``most``."""
+    return [*frontals, *laterals][:most] or [None]
 
 
 def label_counts(studies: Studies) -> dict[str, np.ndarray]:

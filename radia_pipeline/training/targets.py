@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
+from radia_pipeline.training import choices
 from radia_pipeline.training.recipe_schema import LabelsSection
 
 
@@ -22,14 +23,27 @@ def targets_and_mask(
     """
     targets = (values == 1).astype(np.float32)
     mask = labelled.copy()
-    uncertain, blank = values == UNCERTAIN, values == MISSING
-    if policy.uncertain == "uniform":
-        low, high = policy.uncertain_range
-        targets = np.where(uncertain, (low + (high - low) * draws).astype(np.float32), targets)
-    elif policy.uncertain == "ones":
-        targets[uncertain] = 1.0
-    elif policy.uncertain == "ignore":
+    uncertain, rule = values == UNCERTAIN, choices.UNCERTAIN[policy.uncertain]
+    if rule.target is None:
         mask &= ~uncertain
-    if policy.blank == "ignore":
-        mask &= ~blank
+    else:
+        targets = np.where(uncertain, rule.target(draws, policy), targets)
+    if not choices.BLANK[policy.blank]:
+        mask &= values != MISSING
     return targets, mask
+
+
+def drawn(draws: np.ndarray, policy: LabelsSection) -> np.ndarray:
+    """A draw within the recipe's range, float32."""
+    low, high = policy.uncertain_range
+    return (low + (high - low) * draws).astype(np.float32)
+
+
+def positive(draws: np.ndarray, policy: LabelsSection) -> np.ndarray:
+    """As if it were there."""
+    return np.ones_like(draws, dtype=np.float32)
+
+
+def negative(draws: np.ndarray, policy: LabelsSection) -> np.ndarray:
+    """As if it were absent."""
+    return np.zeros_like(draws, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Objectives: a task turns logits and a batch into a loss. A new loss goes here and does not touch the loop.
+"""Objectives: a task turns logits and a batch into a loss. A new loss goes here and into ``choices``, not the loop.
 
 Each loss is a sum over cells divided by a denominator that the caller has summed over all processes, so that masks of
 different size on different processes cannot bias the gradient. Legend: B studies, 21 classes.
@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.training.choices import POSITIVE_WEIGHTS, TASKS
 from radia_pipeline.training.recipe_schema import Recipe, TaskSection
-from radia_pipeline.training.studies import label_counts
+from radia_pipeline.training.studies import Studies, label_counts
 
 
 @dataclass
@@ -43,6 +44,11 @@ class Batch:
 
 class BinaryTask(nn.Module):
     """Binary cross-entropy with pos_weight, class weights and label smoothing, over cells that the mask keeps."""
+
+    @classmethod
+    def of(cls, section: TaskSection, studies: Studies) -> BinaryTask:
+        """The task with the weights that the training pool implies."""
+        return cls(section, positive_weights(section, studies))
 
     def __init__(self, section: TaskSection, pos_weight: np.ndarray) -> None:
         super().__init__()
@@ -101,6 +107,13 @@ class AucMarginTask(nn.Module):
     − (1−q)·s over positives] − q(1−q)α². a and b follow the scores down the gradient, α ≥ 0 goes up.
     """
 
+    @classmethod
+    def of(cls, section: TaskSection, studies: Studies) -> AucMarginTask:
+        """The task with the share of positives in the training pool."""
+        counts = label_counts(studies)
+        total = np.maximum(counts["positives"] + counts["negatives"], 1)
+        return cls(section, np.clip(counts["positives"] / total, 1e-6, 1 - 1e-6))
+
     def __init__(self, section: TaskSection, positive_share: np.ndarray) -> None:
         super().__init__()
         classes = len(vocabulary().classes)
@@ -150,31 +163,33 @@ class _Ascend(torch.autograd.Function):
         return -gradient
 
 
-TASKS = {"bce": BinaryTask, "conditional": ConditionalTask, "auc_margin": AucMarginTask}
+def build_task(recipe: Recipe, studies: Studies) -> nn.Module:
+    """Return the recipe's objective for a training pool."""
+    return TASKS[recipe.task.kind].make(recipe.task, studies)
 
 
-def build_task(recipe: Recipe, studies) -> nn.Module:
-    """Return the recipe's objective, with the weights that the training pool implies."""
-    section = recipe.task
-    if section.kind == "auc_margin":
-        counts = label_counts(studies)
-        total = np.maximum(counts["positives"] + counts["negatives"], 1)
-        return AucMarginTask(section, np.clip(counts["positives"] / total, 1e-6, 1 - 1e-6))
-    return TASKS[section.kind](section, positive_weights(section, studies))
-
-
-def positive_weights(section: TaskSection, studies) -> np.ndarray:
-    """Return pos_weight per class, float64 (21,): negatives / positives, at most the cap; 1 without positives."""
-    words = vocabulary()
-    weights = np.ones(len(words.classes))
-    if section.pos_weight == "auto":
-        counts = label_counts(studies)
-        some = counts["positives"] > 0
-        weights[some] = counts["negatives"][some] / counts["positives"][some]
-    elif isinstance(section.pos_weight, dict):
+def positive_weights(section: TaskSection, studies: Studies) -> np.ndarray:
+    """Return pos_weight per class, float64 (21,), at most the cap: given by class, else as the recipe's rule says."""
+    if isinstance(section.pos_weight, dict):
+        weights = equal_weights(studies)
         for name, value in section.pos_weight.items():
-            weights[words.index(name)] = value
+            weights[vocabulary().index(name)] = value
+    else:
+        weights = POSITIVE_WEIGHTS[section.pos_weight](studies)
     return np.clip(weights, 1 / section.pos_weight_cap, section.pos_weight_cap)
+
+
+def equal_weights(studies: Studies) -> np.ndarray:
+    """A positive weighs as much as a negative: float64 (21,)."""
+    return np.ones(len(vocabulary().classes))
+
+
+def balancing_weights(studies: Studies) -> np.ndarray:
+    """Negatives / positives of the pool, float64 (21,); 1 without positives."""
+    weights, counts = equal_weights(studies), label_counts(studies)
+    some = counts["positives"] > 0
+    weights[some] = counts["negatives"][some] / counts["positives"][some]
+    return weights
 
 
 class Objective(nn.Module):

@@ -12,6 +12,7 @@ import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool
+from radia_pipeline.training.choices import STOPPING
 from radia_pipeline.training.recipe_schema import StoppingSection
 
 
@@ -27,7 +28,7 @@ class Figures:
 
     def chosen(self, section: StoppingSection) -> float:
         """The stopping metric, as a number that is better when higher."""
-        return -self.loss if section.metric == "loss" else getattr(self, section.metric)
+        return STOPPING[section.metric] * getattr(self, section.metric)
 
 
 def validation_figures(log_probability: np.ndarray, labels: np.ndarray, section: StoppingSection) -> Figures:

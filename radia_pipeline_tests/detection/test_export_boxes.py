@@ -66,7 +66,7 @@ def test_label_studio_is_in_percent(tables, tmp_path):
     assert {one["value"]["rectanglelabels"][0] for one in results} <= set(vocabulary().classes)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", list(FORMATS))
 def test_exported_files_name_keyed_ids_only(tables, tmp_path, form):
     boxes, images = tables
     export_boxes(boxes, images, tmp_path, form)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from radia_pipeline.localisation.boxes import Boxes
-from radia_pipeline.training.heads import HEADS
+from radia_pipeline.training.choices import HEADS
 
 
 class TinyClassifier(nn.Module):
@@ -27,6 +27,9 @@ class TinyClassifier(nn.Module):
 
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0](features)
+
+    def evidence(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        return self.heads[0].evidence(features)
 
     def head_maps(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0].maps(features)

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from radia_pipeline.training import optimization
+from radia_pipeline.training import schedules
 from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline_tests.records import Record
 from radia_pipeline_tests.training import golden
@@ -50,7 +50,7 @@ def test_no_default_changes_without_a_word():
 
 def test_a_planted_change_of_numbers_or_of_a_default_is_seen(tmp_path, monkeypatch):
     case = "onecycle_pcam_conditional"
-    monkeypatch.setattr(optimization, "ONECYCLE_DIV", 25.001)
+    monkeypatch.setattr(schedules, "ONECYCLE_DIV", 25.001)
     found = golden.numbers_of(case, write_lake(tmp_path, patients=40, third_view=True))
     for wrong in (RECORD.complaints("trainings", case, found), RECORD.complaints("defaults", "optimizer.lr", 2e-4)):
         assert "raise TRAINING_VERSION in radia_pipeline/training/identity.py" in wrong

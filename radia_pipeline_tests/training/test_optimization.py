@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from radia_pipeline.training.optimization import AveragedWeights, build_optimizer, learning_rate, set_step
-from radia_pipeline.training.recipe_schema import ScheduleSection
+from radia_pipeline.training.optimization import AveragedWeights, build_optimizer, set_step
+from radia_pipeline.training.schedules import Moment, ScheduleSection, learning_rate
 from radia_pipeline.training.validation import area_under_curve, best_f1
 from radia_pipeline_tests.training.synthetic import tiny_recipe
 
@@ -49,9 +49,8 @@ def test_other_schedules_are_torchs(section, make):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     scheduler = make(optimizer)
     for step in range(TOTAL):
-        assert learning_rate(section, 0.1, step, PER_EPOCH, TOTAL) == pytest.approx(
-            scheduler.get_last_lr()[0], abs=1e-9
-        )
+        rate = learning_rate(section, 0.1, Moment(step, PER_EPOCH, TOTAL))
+        assert rate == pytest.approx(scheduler.get_last_lr()[0], abs=1e-9)
         optimizer.step()
         scheduler.step()
 

@@ -1,0 +1,158 @@
+"""What a recipe offers by name, beside schedules and optimizers (which have files of their own): one table for each.
+
+Light: what needs torch or pixels is named by its place and imported when it is used. A name without an implementation
+fails a test; an implementation without a name cannot be chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radia_pipeline.contracts.choices import Later, Table
+
+HERE = "radia_pipeline.training"
+
+
+@dataclass(frozen=True)
+class Channels:
+    """``count`` planes, made by ``planes``: (S, S) float32 in 0..1 -> list of them; ``words`` name them in order."""
+
+    count: int
+    planes: Later
+    words: str
+
+
+CHANNELS = Table("choice of channels", {
+    "gray": Channels(1, Later(f"{HERE}.inputs:grey_plane"), "min-max"),
+    "clahe": Channels(3, Later(f"{HERE}.inputs:clahe_planes"), "min-max, CLAHE clip 2, CLAHE clip 4"),
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and deviation of three channels; one grey channel takes the mean of the three."""
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+NORMALISATIONS = Table("normalisation", {
+    "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+    "none": Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+})  # fmt: skip
+
+VIEWS = Table("choice of views", {
+    "frontal": Later(f"{HERE}.studies:one_frontal"),
+    "frontal_lateral": Later(f"{HERE}.studies:one_of_each"),
+    "all": Later(f"{HERE}.studies:every_view"),
+})  # fmt: skip
+"""(frontals, laterals, most), both best first -> the rows of the slots, None for an empty one."""
+
+BRANCHES = Table("sharing of weights", {"shared": 1, "separate": 2})
+"""Backbones and heads; of two the second is the laterals'."""
+
+COMBINATIONS = Table("combination of views", {
+    "sum": Later(f"{HERE}.views:total"),
+    "mean": Later(f"{HERE}.views:mean"),
+    "max": Later(f"{HERE}.views:highest"),
+    "logsumexp": Later(f"{HERE}.views:log_mean_exp"),
+})  # fmt: skip
+"""(logits (B, V, classes), mask (B, V, 1)) -> (B, classes)."""
+
+HEADS = Table("head", {
+    "linear": Later(f"{HERE}.heads:LinearHead"),
+    "pcam": Later(f"{HERE}.heads:PcamHead"),
+})  # fmt: skip
+"""(features, classes, dropout) -> head."""
+
+TRAINED = Table("choice of what is trained", {"all": True, "head": False})
+"""Whether the backbone is trained too."""
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """``make``: (section, studies) -> task. What else depends on the kind of task stands beside it.
+
+    ``weighs_positives``: pos_weight multiplies the odds that are learned. ``takes_shares``: a target between 0 and 1
+    can be learned from.
+    """
+
+    make: Later
+    weighs_positives: bool
+    takes_shares: bool
+
+
+TASKS = Table("task", {
+    "bce": TaskKind(Later(f"{HERE}.tasks:BinaryTask.of"), weighs_positives=True, takes_shares=True),
+    "conditional": TaskKind(Later(f"{HERE}.tasks:ConditionalTask.of"), weighs_positives=True, takes_shares=True),
+    "auc_margin": TaskKind(Later(f"{HERE}.tasks:AucMarginTask.of"), weighs_positives=False, takes_shares=False),
+})  # fmt: skip
+
+INFERENCES = Table("inference", {
+    "plain": Later(f"{HERE}.hierarchy:as_it_is"),
+    "hierarchy": Later(f"{HERE}.hierarchy:chain_down"),
+})  # fmt: skip
+"""(own log P (B, classes), parents' columns) -> log P (B, classes)."""
+
+POSITIVE_WEIGHTS = Table("weighing of positives", {
+    "none": Later(f"{HERE}.tasks:equal_weights"),
+    "auto": Later(f"{HERE}.tasks:balancing_weights"),
+})  # fmt: skip
+"""(studies) -> weight of a positive per class, before the cap."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an uncertain value teaches: ``target``: (draws, policy) -> targets, or None: nothing, it is masked.
+
+    ``gives_shares``: targets lie between 0 and 1.
+    """
+
+    target: Later | None
+    gives_shares: bool = False
+
+
+UNCERTAIN = Table("policy for uncertain labels", {
+    "uniform": Policy(Later(f"{HERE}.targets:drawn"), gives_shares=True),
+    "ones": Policy(Later(f"{HERE}.targets:positive")),
+    "zeros": Policy(Later(f"{HERE}.targets:negative")),
+    "ignore": Policy(None),
+})  # fmt: skip
+
+BLANK = Table("policy for blank labels", {"negative": True, "ignore": False})
+"""Whether a blank teaches that the class is absent; else it is masked."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """``order``: (studies, section, generator, count) -> study numbers. ``weighs``: by the studies' weights."""
+
+    order: Later
+    weighs: bool
+
+
+SAMPLERS = Table("sampler", {
+    "shuffle": Sampler(Later(f"{HERE}.sampler:shuffled"), weighs=False),
+    "weighted": Sampler(Later(f"{HERE}.sampler:drawn_by_weight"), weighs=True),
+})  # fmt: skip
+
+STOPPING = Table("stopping metric", {"auc": 1.0, "f1": 1.0, "loss": -1.0})
+"""Sign that makes a higher figure the better one."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Names of torch's types: of the weights, and of arithmetic under autocast (None: that of the weights)."""
+
+    weights: str
+    autocast: str | None = None
+    scales_loss: bool = False
+
+
+PRECISIONS = Table("precision", {
+    "fp32": Precision("float32"),
+    "bf16": Precision("float32", "bfloat16"),
+    "fp16": Precision("float32", "float16", scales_loss=True),
+    "fp64": Precision("float64"),
+})  # fmt: skip
