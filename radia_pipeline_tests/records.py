@@ -40,7 +40,7 @@ class Record:
             return f"{part} {name} is not on record: run `{self.door}`"
         return self._advice(differences(known[name], found, self.exact[part], name))
 
-    def stale(self, version: int) -> str:
+    def stale(self, version: int | str) -> str:
         """Return what is to be done where the record is of another version than the code; empty where it is not."""
         known = self.read().get("version")
         return "" if known == version else f"{self.version} is {version}, the record of {known}: run `{self.door}`"
