@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.evaluation.calibration import sigmoid
 from radia_pipeline.localisation.boxes import Boxes, suppressed
 from radia_pipeline.training.inputs import placement
 
@@ -46,11 +47,6 @@ def positions(size_px: int, strides: tuple[int, ...]) -> tuple[np.ndarray, np.nd
     return np.concatenate(centres), np.concatenate(steps)
 
 
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Logistic function without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
-
-
 def decode(
     logits: np.ndarray,
     distances: np.ndarray,
@@ -64,7 +60,7 @@ def decode(
 ) -> Decoded:
     """One image's raw outputs (L, K), (L, 4), (L, 1) -> its boxes, best first, clipped to the input."""
     centres, steps = positions(size_px, strides)
-    score = np.sqrt(sigmoid(logits.astype(np.float64)) * sigmoid(centreness.astype(np.float64)))
+    score = np.sqrt(sigmoid(logits) * sigmoid(centreness))
     flat = score.ravel()
     best = np.flatnonzero(flat > score_threshold)
     best = best[np.argsort(-flat[best], kind="stable")][:CANDIDATES]

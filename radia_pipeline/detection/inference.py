@@ -55,12 +55,6 @@ def detect(
     return boxes_table(found, rows)
 
 
-def detect_array(detector: Detector, image: np.ndarray) -> Boxes:
-    """Look at one stored image (H, W), uint8 or uint16, bright = dense; its image_id is empty."""
-    tensor = torch.from_numpy(prepare(image, detector.spec.input_section))[None]
-    return raw_to_boxes(_raw(detector, tensor), detector.spec, [("", *image.shape)])
-
-
 def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Boxes as a table of ``SCHEMA``, in the order of ``rows`` (source, image_id, study_id), best first in each."""
     members: dict[str, list[int]] = {}

@@ -1,10 +1,10 @@
-"""Curves of one class as points: ROC, precision-recall, reliability. How they are painted is in ``drawing``."""
+"""Curves of one class as points: ROC and precision-recall by scikit-learn, reliability. Painting is in ``drawing``."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from radia_pipeline.evaluation.metrics import ECE_BINS, Ranked, blocks
+from radia_pipeline.evaluation.metrics import ECE_BINS, Ranked, counted
 
 Z95 = 1.959964
 """Standard normal deviate of a two-sided interval of 95 %."""
@@ -13,20 +13,26 @@ Z95 = 1.959964
 def roc_points(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (false positive rate, true positive rate), from (0, 0) to (1, 1); equal scores are one step. Empty without
     both kinds."""
-    ranked = Ranked.of(score, label)
-    if not ranked.positives or not ranked.negatives:
+    from sklearn.metrics import roc_curve
+
+    kept = counted(label)
+    truth = np.asarray(label)[kept] == 1
+    if truth.all() or not truth.any():
         return np.zeros(0), np.zeros(0)
-    positive, negative = (side[0] for side in blocks(ranked, ranked.weights(None)))
-    return np.r_[0, np.cumsum(negative)] / ranked.negatives, np.r_[0, np.cumsum(positive)] / ranked.positives
+    false_rate, true_rate, _ = roc_curve(truth, np.asarray(score)[kept], drop_intermediate=False)
+    return false_rate, true_rate
 
 
 def precision_recall_points(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (recall, precision), from high thresholds to low; empty without a positive."""
-    ranked = Ranked.of(score, label)
-    if not ranked.positives:
+    from sklearn.metrics import precision_recall_curve
+
+    kept = counted(label)
+    truth = np.asarray(label)[kept] == 1
+    if not truth.any():
         return np.zeros(0), np.zeros(0)
-    positive, negative = (np.cumsum(side[0]) for side in blocks(ranked, ranked.weights(None)))
-    return positive / ranked.positives, positive / (positive + negative)
+    precision, recall, _ = precision_recall_curve(truth, np.asarray(score)[kept])
+    return recall[-2::-1], precision[-2::-1]  # the last point is the library's, and no threshold's
 
 
 def reliability_points(

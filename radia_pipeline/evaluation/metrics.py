@@ -11,7 +11,6 @@ Labels are 1 (positive) and 0 (negative); everything else (-1 uncertain, -9 miss
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,39 +173,10 @@ def weighted_metrics(ranked: Ranked, weight: np.ndarray, threshold: float = 0.5)
     }
 
 
-def class_metrics(probability: np.ndarray, label: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
-    """All of ``METRICS`` of one class, without intervals: ``probability`` (n,), ``label`` (n,); NaN where undefined."""
-    ranked = Ranked.of(probability, label)
-    return {name: float(value[0]) for name, value in weighted_metrics(ranked, ranked.weights(None), threshold).items()}
-
-
-def _single(function, score: np.ndarray, label: np.ndarray, weight: np.ndarray | None) -> float:
+def auc(score: np.ndarray, label: np.ndarray) -> float:
+    """Area under the ROC curve of scores (n,) against labels (n,); NaN without both kinds."""
     ranked = Ranked.of(score, label)
-    return float(function(ranked, ranked.weights(weight))[0])
-
-
-def auc(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Area under the ROC curve of scores (n,) against labels (n,), optionally weighted (n,)."""
-    return _single(weighted_auc, score, label, weight)
-
-
-def average_precision(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Average precision of scores (n,) against labels (n,), optionally weighted (n,)."""
-    return _single(weighted_average_precision, score, label, weight)
-
-
-def threshold_metrics(score: np.ndarray, label: np.ndarray, threshold: float) -> Mapping[str, float]:
-    """``THRESHOLD_METRICS`` of the decision "score >= threshold"."""
-    ranked = Ranked.of(score, label)
-    values = weighted_threshold_metrics(ranked, ranked.weights(None), threshold)
-    return {name: float(value[0]) for name, value in values.items()}
-
-
-def probability_metrics(probability: np.ndarray, label: np.ndarray, bins: int = ECE_BINS) -> Mapping[str, float]:
-    """``PROBABILITY_METRICS`` of probabilities (n,) against labels (n,)."""
-    ranked = Ranked.of(probability, label)
-    values = weighted_probability_metrics(ranked, ranked.weights(None), bins)
-    return {name: float(value[0]) for name, value in values.items()}
+    return float(weighted_auc(ranked, ranked.weights(None))[0])
 
 
 def best_f1_threshold(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.evaluation import calibration, metrics
+from radia_pipeline.evaluation import calibration
+from radia_pipeline_tests.evaluation.worlds import figures
 
 
 def true_world(seed: int, n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +24,7 @@ def test_a_known_distortion_is_undone(a, b):
     assert fitted.a == pytest.approx(1 / a, rel=0.08)
     assert fitted.b == pytest.approx(-b / a, abs=0.1)
     moved = a * z + b
-    before, after = (metrics.probability_metrics(calibration.sigmoid(x), y)["ece"] for x in (moved, fitted(moved)))
+    before, after = (figures(calibration.sigmoid(x), y)["ece"] for x in (moved, fitted(moved)))
     assert after < before / 3
 
 
@@ -67,3 +68,8 @@ def test_logit_and_sigmoid_are_inverse_and_bounded():
     assert np.allclose(calibration.logit(calibration.sigmoid(z)), z, atol=1e-4)
     assert np.isfinite(calibration.logit(np.array([0.0, 1.0]))).all()
     assert np.isfinite(calibration.sigmoid(np.array([-1e4, 1e4]))).all()
+
+
+def test_the_sigmoid_neither_overflows_nor_leaves_its_range():
+    with np.errstate(over="raise", invalid="raise"):
+        assert calibration.sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool, MissingTable, UnknownName
-from radia_pipeline.evaluation import ensemble, metrics
+from radia_pipeline.evaluation import ensemble
 from radia_pipeline.evaluation.panel import aligned, panel_of, read_panel, rows_of
-from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel
+from radia_pipeline_tests.evaluation.worlds import figures, make_lake, make_panel
 
 PROBABILITIES = arrays(np.float64, (3, 4, 2), elements=st.floats(0, 1))
 
@@ -69,9 +69,9 @@ def test_calibrated_probabilities_have_the_prevalence_of_validation(tmp_path):
     lake = make_lake(tmp_path, {"one": 1.5}, studies=1200)
     ensemble.build_ensemble(lake, ["one"])
     pool = read_panel(lake, "ensemble").only(pool="validation")
-    figures = metrics.probability_metrics(pool.probability[:, 0], pool.label[:, 0])
-    assert figures["mean_probability"] == pytest.approx(figures["prevalence"], abs=0.01)
-    assert figures["ece"] < 0.05
+    found = figures(pool.probability[:, 0], pool.label[:, 0])
+    assert found["mean_probability"] == pytest.approx(found["prevalence"], abs=0.01)
+    assert found["ece"] < 0.05
 
 
 def test_a_class_without_positives_has_no_threshold_and_no_auc(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from radia_pipeline.evaluation import metrics
+from radia_pipeline_tests.evaluation.worlds import figures
 
 
 def sample(seed: int, n: int = 200, levels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +25,7 @@ def sample(seed: int, n: int = 200, levels: int | None = None) -> tuple[np.ndarr
 def test_ranking_metrics_equal_scikit_learn_with_and_without_ties(seed, levels):
     score, label = sample(seed, levels=levels)
     assert metrics.auc(score, label) == pytest.approx(reference.roc_auc_score(label, score), abs=1e-12)
-    assert metrics.average_precision(score, label) == pytest.approx(reference.average_precision_score(label, score))
+    assert figures(score, label)["ap"] == pytest.approx(reference.average_precision_score(label, score))
 
 
 @pytest.mark.parametrize("levels", [None, 5])
@@ -34,14 +35,14 @@ def test_integer_weights_equal_repeated_studies(levels):
     again = np.repeat(np.arange(len(score)), weight)
     ranked = metrics.Ranked.of(score, label)
     weighted = metrics.weighted_metrics(ranked, ranked.weights(weight), 0.4)
-    plain = metrics.class_metrics(score[again], label[again], 0.4)
+    plain = figures(score[again], label[again], 0.4)
     assert {k: float(v[0]) for k, v in weighted.items()} == pytest.approx(plain, abs=1e-12)
 
 
 def test_threshold_metrics_equal_scikit_learn():
     score, label = sample(7)
     called = score >= 0.55
-    ours = metrics.threshold_metrics(score, label, 0.55)
+    ours = figures(score, label, 0.55)
     assert ours["f1"] == pytest.approx(reference.f1_score(label, called))
     assert ours["sensitivity"] == pytest.approx(reference.recall_score(label, called))
     assert ours["specificity"] == pytest.approx(reference.recall_score(1 - label, ~called))
@@ -53,7 +54,7 @@ def test_threshold_metrics_equal_scikit_learn():
 
 def test_probability_metrics_equal_their_formulas():
     p, label = sample(9)
-    ours = metrics.probability_metrics(p, label)
+    ours = figures(p, label)
     assert ours["brier"] == pytest.approx(reference.brier_score_loss(label, p))
     assert ours["cf1"] == pytest.approx(2 * (p * label).sum() / (p.sum() + label.sum()))
     bins = np.minimum((p * 10).astype(int), 9)
@@ -62,7 +63,7 @@ def test_probability_metrics_equal_their_formulas():
 
 
 def test_the_two_probabilistic_f1_differ():
-    values = metrics.class_metrics(*sample(3))
+    values = figures(*sample(3))
     assert abs(values["cf1"] - values["p4"]) > 0.01
 
 
@@ -93,9 +94,9 @@ def test_ranking_does_not_change_under_increasing_maps(seed, slope, shift):
 def test_no_threshold_beats_the_best_f1(seed, levels):
     score, label = sample(seed, n=40, levels=levels)
     threshold, best = metrics.best_f1_threshold(score, label)
-    assert metrics.threshold_metrics(score, label, threshold)["f1"] == pytest.approx(best)
+    assert figures(score, label, threshold)["f1"] == pytest.approx(best)
     for other in np.r_[score, score + 1e-9, 0.0]:
-        assert metrics.threshold_metrics(score, label, other)["f1"] <= best + 1e-12
+        assert figures(score, label, other)["f1"] <= best + 1e-12
 
 
 def test_without_positives_nothing_is_called_and_figures_do_not_exist():
@@ -107,7 +108,7 @@ def test_without_positives_nothing_is_called_and_figures_do_not_exist():
 
 
 def test_an_empty_class_gives_nan_everywhere():
-    values = metrics.class_metrics(np.array([0.3, 0.4]), np.array([-1, -9]))
+    values = figures(np.array([0.3, 0.4]), np.array([-1, -9]))
     assert all(np.isnan(v) for v in values.values())
 
 

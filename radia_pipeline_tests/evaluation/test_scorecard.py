@@ -9,7 +9,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable
 from radia_pipeline.evaluation import ensemble, metrics, scorecard
 from radia_pipeline.evaluation.panel import read_panel
-from radia_pipeline_tests.evaluation.worlds import key, make_lake
+from radia_pipeline_tests.evaluation.worlds import figures, key, make_lake
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_test_decisions_use_the_threshold_of_validation(judged):
     panel, k = read_panel(lake, "two"), vocabulary().index("Mass")
     validation, test = panel.only(pool="validation"), panel.only(pool="test")
     cut, _ = metrics.best_f1_threshold(validation.probability[:, k], validation.label[:, k])
-    expected = metrics.threshold_metrics(test.probability[:, k], test.label[:, k], cut)["f1"]
+    expected = figures(test.probability[:, k], test.label[:, k], cut)["f1"]
     (row,) = rows_at(lake, model="two", source="all", pool="test", view="pool", **{"class": "Mass", "metric": "f1"})
     assert row["value"] == pytest.approx(expected)
 

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.calibration import sigmoid
 from radia_pipeline.evaluation.panel import Panel, rows_of
 from radia_pipeline.lake.lake import Lake
@@ -15,6 +16,13 @@ from radia_pipeline.lake.lake import Lake
 def key(*parts: object) -> str:
     """32 hexadecimal characters."""
     return hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+def figures(score: np.ndarray, label: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+    """All metrics of one class, without intervals."""
+    ranked = metrics.Ranked.of(score, label)
+    values = metrics.weighted_metrics(ranked, ranked.weights(None), threshold)
+    return {name: float(value[0]) for name, value in values.items()}
 
 
 def make_panel(skill: float, *, seed: int = 0, studies: int = 400, noise_seed: int = 1) -> Panel:
