@@ -14,8 +14,8 @@ SPLIT, WHOLE = "s0", "muted"
 COLUMNS = (
     ("Ingest", ("images", "duplicates", "quarantine", "reports")),
     ("Labels", ("", "report_mentions", "report_attributes", "unread_sentences", "labels", "label_reviews",
-                "box_annotations")),
-    ("Cohort", ("image_links", "splits", "evaluation_sets", "manifest", "data_profile")),
+                "box_annotations", "reading_sets")),
+    ("Cohort", ("image_links", "splits", "evaluation_sets", "manifest", "data_profile", "", "label_truth")),
     ("Training", ("classifiers/<recipe>",)),
     ("Evaluation", ("predictions/<recipe>", "ensemble", "scorecard")),
     ("Localisation", ("saliency_benchmark", "pseudo_boxes")),

@@ -53,8 +53,11 @@ def migrate(lake_root, as_json: bool) -> None:
     """
     from radia_pipeline.labels.migration import migrate_lake
     from radia_pipeline.lake.lake import Lake, default_root
+    from radia_pipeline.readings.progress import require_no_open_set
 
-    result = asdict(migrate_lake(Lake(lake_root if lake_root is not None else default_root())))
+    lake = Lake(lake_root if lake_root is not None else default_root())
+    require_no_open_set(lake)
+    result = asdict(migrate_lake(lake))
     print_result(result, migrated(result), as_json)
 
 

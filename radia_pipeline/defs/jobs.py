@@ -9,6 +9,7 @@ from radia_pipeline.defs.instance import MAX_RUNTIME_S
 GROUP_JOBS = {
     "ingest": "Read deliveries: images, quarantine, duplicates, reports.",
     "labels": "Reports and tables to labels and boxes.",
+    "review": "Truth of the reading sets.",
     "cohort": "Links, pools, evaluation sets, manifests, data profile.",
     "training": "Train every recipe.",
     "evaluation": "Predictions, ensemble, scorecard.",

@@ -22,9 +22,10 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, Mark
 from radia_pipeline.readings.reading import Reading, from_record
 
-READ, UNDONE, FORGOTTEN, MIGRATED = "read", "undone", "forgotten", "migrated"
-KINDS = (READ, UNDONE, FORGOTTEN, MIGRATED)
-"""A reading, and the events: readings taken back, lines forgotten, a store of the first release brought in."""
+READ, UNDONE, FORGOTTEN, MIGRATED, CLOSED = "read", "undone", "forgotten", "migrated", "closed"
+KINDS = (READ, UNDONE, FORGOTTEN, MIGRATED, CLOSED)
+"""A reading, and the events: readings taken back, lines forgotten, a store of the first release brought in, a reading
+set closed."""
 NONCE_BYTES = 16
 START = "0" * 64
 """Stands for the hash of the line before the first; all hashes of the chain are as long."""

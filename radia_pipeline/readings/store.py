@@ -18,6 +18,7 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import Mark
 from radia_pipeline.readings.chain import (
+    CLOSED,
     FORGOTTEN,
     READ,
     UNDONE,
@@ -88,6 +89,12 @@ class Store:
                 raise BadInput("a reading that is not this reader's", do="undo one's own readings only")
             if sequence not in self._undone:
                 self._append(UNDONE, {"undoes": [sequence], "reader": reader, "at": now()})
+
+    def close_set(self, set_id: str, members_sha256: str) -> None:
+        """Write down that a reading set was closed: only readings after this event count for its truth."""
+        with self._lake.lock(LOCK):
+            self._catch_up()
+            self._append(CLOSED, {"set_id": set_id, "members_sha256": members_sha256, "at": now()})
 
     def forget(self, study_ids: Collection[str]) -> int:
         """Remove every reading of these studies, with answers, boxes and comments; return how many there were.

@@ -1,0 +1,130 @@
+"""Sets are drawn from a whole pool, closed and hashed before the first read; what is read of them, and what is next."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from radia_pipeline.cli.main import main
+from radia_pipeline.errors import BadInput, EmptyPool, UnknownName, VocabularyMismatch
+from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.readings.chain import CLOSED
+from radia_pipeline.readings.drawing import REST
+from radia_pipeline.readings.progress import plan_set, reading_list, require_no_open_set, statuses
+from radia_pipeline.readings.sets import HIGH_SCORE, draw_set, members_sha256, read_sets
+from radia_pipeline.readings.store import lines_of
+from radia_pipeline.usecases.forget import forget_patients
+from radia_pipeline_tests.cohort.lakes import KEYS
+from radia_pipeline_tests.readings.lakes import answer, drawn_set, pool_lake
+from radia_pipeline_tests.readings.worlds import SOURCE
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return pool_lake(tmp_path)
+
+
+def put_scores(lake, high: str) -> None:
+    """Give every study a low score, and one of them a high one."""
+    rows = []
+    for number in range(40):
+        study = KEYS.study_id(SOURCE, f"s{number}")
+        key = KEYS.patient_key(SOURCE, f"p{number}")
+        score = 0.9 if f"s{number}" == high else 0.1 + number / 1000
+        rows.append({"recipe": ENSEMBLE, "source": SOURCE, "study_id": study, "patient_key": key, "group_id": key,
+                     "pool": "test", "class": "Mass", "logit": 0.0, "probability": score, "label": None,
+                     "image_count": 1})  # fmt: skip
+    lake.write("predictions", rows, ENSEMBLE)
+
+
+def test_a_set_is_one_study_a_group_of_the_whole_pool_and_is_closed_before_it_is_read(lake):
+    found, _ = drawn_set(lake)
+    rows = read_sets(lake)[found.set_id]
+    assert (found.studies, found.frame_groups, found.frame_studies) == (12, 40, 54)
+    assert len({row["group_id"] for row in rows}) == 12
+    assert found.strata[REST] >= 5 and found.strata["Mass"] >= 1
+    closed = [line.content for _, line in lines_of(lake) if line.kind == CLOSED]
+    members = [(row["study_id"], row["stratum"], row["inclusion_probability"]) for row in rows]
+    assert [one["members_sha256"] for one in closed] == [members_sha256(members)] == [rows[0]["members_sha256"]]
+
+
+def test_the_same_draw_is_published_once_and_another_beside_it(lake):
+    first = draw_set(lake, "test", 12)
+    assert draw_set(lake, "test", 12) == first
+    other = draw_set(lake, "test", 12, seed=1, name="second")
+    assert set(read_sets(lake)) == {first.set_id, other.set_id} and other.set_id.startswith("second-")
+
+
+def test_a_high_score_against_the_label_is_a_stratum_and_leaves_a_line_without_figures(lake):
+    put_scores(lake, high="s7")
+    found = draw_set(lake, "test", 30)
+    mine = KEYS.study_id(SOURCE, "s7")
+    strata = {row["study_id"]: row["stratum"] for row in read_sets(lake)[found.set_id]}
+    assert strata[mine] == HIGH_SCORE
+    line = json.loads(lake.ledger_path.with_name("test_pool.jsonl").read_text())
+    assert (line["purpose"], line["name"], line["studies"]) == ("reading set", found.set_id, 54)
+    assert set(line) == {"at", "purpose", "name", "studies", "~"}
+
+
+@pytest.mark.parametrize(
+    ("pool", "size", "error"), [("test", 0, BadInput), ("train", 5, EmptyPool), ("x", 5, UnknownName)]
+)
+def test_what_cannot_be_drawn_is_refused(lake, pool, size, error):
+    with pytest.raises(error):
+        draw_set(lake, pool, size)
+    assert read_sets(lake) == {}
+
+
+def test_progress_says_what_is_next(lake):
+    found, studies = drawn_set(lake, 3)
+    assert "3 studies need a reader" in statuses(lake)[0].next_step
+    assert len(reading_list(lake, found.set_id, "r1")) == 3
+    for study in studies:
+        answer(lake, found.set_id, study, "r1", 1)
+        answer(lake, found.set_id, study, "r2", int(study != studies[0]))
+    (status,) = statuses(lake)
+    assert status.read == {"r1": 3, "r2": 3} and "1 studies need the adjudicator" in status.next_step
+    assert status.between.observed == pytest.approx(2 / 3)
+    with pytest.raises(VocabularyMismatch, match="is being read"):
+        require_no_open_set(lake)
+    answer(lake, found.set_id, studies[0], "a1", 0, phase="adjudication", role="adjudicator")
+    assert not statuses(lake)[0].is_open and reading_list(lake, found.set_id, "r1") == []
+    require_no_open_set(lake)
+
+
+def test_repeats_show_each_readers_own_agreement(lake):
+    found, studies = drawn_set(lake, 3)
+    for study, again in zip(studies, (1, 1, 0)):
+        answer(lake, found.set_id, study, "r1", 1)
+        answer(lake, found.set_id, study, "r1", again, phase="repeat")
+    assert statuses(lake)[0].within["r1"].observed == pytest.approx(2 / 3)
+
+
+def test_a_forgotten_patient_leaves_the_set(lake):
+    found, _ = drawn_set(lake, 40)
+    answer(lake, found.set_id, KEYS.study_id(SOURCE, "s1"), "r1", 1)
+    forget_patients([KEYS.patient_key(SOURCE, "p1")], lake)
+    assert len(read_sets(lake)[found.set_id]) == 39
+    assert statuses(lake)[0].read == {}
+
+
+def test_narrower_wishes_cost_more(lake):
+    wide, narrow = (plan_set(lake, "test", width) for width in (0.45, 0.001))
+    assert wide.is_reached and not narrow.is_reached and narrow.studies == 40
+    assert [one.name for one in narrow.classes] == ["Mass"]
+    assert narrow.hours == pytest.approx(40 * 2 * 1.1 / 60)
+
+
+def test_the_commands_draw_plan_and_tell(lake, capsys):
+    def run(*words: str) -> dict:
+        assert main(["review", *words, "--lake", str(lake.root), "--json"]) == 0
+        return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+    drawn = run("draw", "--size", "10")
+    assert drawn["studies"] == 10
+    assert run("status")["sets"][0]["set_id"] == drawn["set_id"]
+    assert run("next", drawn["set_id"], "--reader", "r1")["left"] == 10
+    assert run("plan", "--half-width", "0.2")["studies"] == 40
+    assert main(["review", "status", "--lake", str(lake.root)]) == 0
+    assert "10 studies need a reader" in capsys.readouterr().out
