@@ -8,6 +8,7 @@ stand behind the same function.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import selectors
 import time
@@ -83,6 +84,19 @@ def map_tasks(work: Work, tasks: Iterable[Frame], *, workers: int) -> Iterator[t
         yield from pool.answers()
     finally:
         pool.close()
+
+
+def in_order(answers: Iterator[tuple[int, Answer]]) -> Iterator[Answer]:
+    """Yield answers in the order of their tasks, holding back those that come early."""
+    early: dict[int, Answer] = {}
+    for number in itertools.count():
+        while number not in early:
+            try:
+                other, answer = next(answers)
+            except StopIteration:
+                return
+            early[other] = answer
+        yield early.pop(number)
 
 
 class _Pool:

@@ -6,19 +6,19 @@ restricted column ``sentence``; results carry counts only.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.tables import conform, empty
+from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.processes import pool
+from radia_pipeline.processes.frames import Caps, Frame
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Attributes, Labeler
 from radia_pipeline.reports.french import FRENCH
@@ -30,8 +30,10 @@ CHUNK = 4_000
 WORTH_A_POOL = 3 * CHUNK
 """Below this, starting processes costs more than it saves."""
 
-CHUNKS_AHEAD = 4
-"""Chunks given out per process before the first is collected: enough to keep all busy, little to hold in memory."""
+WORK = pool.Work(
+    f"{__name__}:read_frame", f"{__name__}:warm_up", seconds=600.0, memory_bytes=8 << 30, caps=Caps(json_bytes=1 << 28)
+)
+"""How chunks are read in processes; a chunk of the longest reports takes a few megabytes and seconds."""
 
 _ATTRIBUTES = Attributes._fields
 _MENTION_COLUMNS = ("concept", "class", "status", "section", "sentence", "span_start", "span_end", "cue", "rule_id")
@@ -101,27 +103,49 @@ def unread_sentences(mentions: pa.Table) -> pa.Table:
 def _read_all(source: str, reports: pa.Table, workers: int | None) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield mentions and attributes of each chunk in order; only a few chunks are under way at a time."""
     jobs = (_job(source, reports.slice(at, CHUNK)) for at in range(0, len(reports), CHUNK))
-    workers = workers or os.cpu_count() or 1
+    workers = workers or pool.default_workers()
     if workers == 1 or len(reports) < WORTH_A_POOL:
-        yield from map(_read_chunk, jobs)
+        yield from (_read_chunk(*job) for job in jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        under_way: deque[Future] = deque()
-        for job in jobs:
-            under_way.append(pool.submit(_read_chunk, job))
-            if len(under_way) > workers * CHUNKS_AHEAD:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+    for answer in pool.in_order(pool.map_tasks(WORK, map(Frame, jobs), workers=workers)):
+        if isinstance(answer, RadiaError):
+            raise answer
+        if isinstance(answer, pool.Lost):
+            raise RunFailed(
+                f"A process that reads reports was lost ({answer}); earlier tables are intact",
+                do="look whether memory is left, then run again",
+            )
+        mentions, attributes = map(_unpacked, answer.arrays)
+        yield mentions, attributes
 
 
 def _job(source: str, reports: pa.Table) -> tuple[str, list[str], list[str]]:
     return source, reports.column("study_id").to_pylist(), reports.column("report_text").to_pylist()
 
 
-def _read_chunk(job: tuple[str, list[str], list[str]]) -> tuple[pa.Table, pa.Table]:
-    """Read one chunk (source, study ids, texts); tables cross between processes as buffers, not as objects."""
-    source, studies, texts = job
+def warm_up() -> None:
+    """Read the words and rules once for all workers; runs before they are forked."""
+    Labeler.default()
+
+
+def read_frame(job: Frame) -> Frame:
+    """Read one chunk (source, study ids, texts); runs in a worker. The tables cross as bytes of Arrow's stream."""
+    return Frame(None, tuple(map(_packed, _read_chunk(*job.body))))
+
+
+def _packed(table: pa.Table) -> np.ndarray:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _unpacked(content: np.ndarray) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(content)).read_all()
+
+
+def _read_chunk(source: str, studies: list[str], texts: list[str]) -> tuple[pa.Table, pa.Table]:
+    """Read one chunk of reports into mentions and attributes."""
     labeler = Labeler.default()
     mentions, attributes = [], []
     for study, text in zip(studies, texts, strict=True):
