@@ -78,6 +78,17 @@ def _check_sizes(head: int, payload: int, arrays: int, caps: Caps) -> None:
         )
 
 
+def decode(data: bytes, caps: Caps = CAPS) -> Frame:
+    """Return the one frame that these bytes are; raises BadFrame for anything else."""
+    decoder = Decoder(caps)
+    decoder.feed(data)
+    frame = decoder.next()
+    decoder.end()
+    if frame is None:
+        raise BadFrame("No message")
+    return frame
+
+
 class Decoder:
     """Puts frames together from bytes as they come in; raises BadFrame as soon as they cannot be one."""
 

@@ -10,10 +10,13 @@ import contextlib
 import datetime
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import distributed
+
+from radia_pipeline.processes.frames import Frame, decode, encode
 
 PATIENCE = datetime.timedelta(hours=2)
 """Processes wait for process 0 while it packs images."""
@@ -67,13 +70,9 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(total(torch.tensor(int(flag), device=device)).item() > 0)
 
 
-def from_first(value: object) -> object:
-    """Return process 0's value on every process."""
-    if world() == 1:
-        return value
-    box = [value]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]
+def from_first(value: Any) -> Any:
+    """Return process 0's value on every process; ``value`` is what JSON can hold."""
+    return value if world() == 1 else _exchanged(Frame(value if rank() == 0 else None))[0].body
 
 
 def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
@@ -82,10 +81,8 @@ def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     A row that came twice (padding) is taken once; a row that never came is an error.
     """
     if world() > 1:
-        gathered: list = [None] * world()
-        distributed.all_gather_object(gathered, (index, rows))
-        index = np.concatenate([part[0] for part in gathered])
-        rows = np.concatenate([part[1] for part in gathered])
+        gathered = [frame.arrays for frame in _exchanged(Frame(None, (index, rows)))]
+        index, rows = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     first_index, first_row = np.unique(index, return_index=True)
     if len(first_index) != count or (count and (first_index[0] != 0 or first_index[-1] != count - 1)):
         raise RuntimeError(f"gathered {len(first_index)} of {count} rows")
@@ -94,10 +91,23 @@ def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
 
 def gather_equal(index: torch.Tensor, rows: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return index and rows of all processes in the global batch's order (place r + i·world is row i of process r)."""
-    gathered: list = [None] * world()
-    distributed.all_gather_object(gathered, (index.cpu(), rows.cpu()))
+    gathered = _exchanged(Frame(None, (index.cpu().numpy(), rows.cpu().numpy())))
     all_index = index.new_empty((count,), device="cpu")
     all_rows = rows.new_empty((count, *rows.shape[1:]), device="cpu")
-    for number, (part_index, part_rows) in enumerate(gathered):
-        all_index[number :: world()], all_rows[number :: world()] = part_index, part_rows
+    for number, frame in enumerate(gathered):
+        all_index[number :: world()], all_rows[number :: world()] = map(torch.from_numpy, frame.arrays)
     return all_index.to(index.device), all_rows.to(rows.device)
+
+
+def _exchanged(frame: Frame) -> list[Frame]:
+    """Return the frames of all processes in their order; as bytes, since torch's own way unpickles what arrives."""
+    device = torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
+    mine = torch.frombuffer(bytearray(encode(frame)), dtype=torch.uint8).to(device)
+    size = torch.tensor([len(mine)], device=device)
+    sizes = [torch.empty_like(size) for _ in range(world())]
+    distributed.all_gather(sizes, size)
+    padded = mine.new_zeros(int(torch.stack(sizes).max()))
+    padded[: len(mine)] = mine
+    parts = [torch.empty_like(padded) for _ in range(world())]
+    distributed.all_gather(parts, padded)
+    return [decode(part[: int(size)].cpu().numpy().tobytes()) for part, size in zip(parts, sizes, strict=True)]

@@ -71,7 +71,7 @@ def train(
     is_first = distributed.rank() == 0
     with exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
         own = Path(run_dir) if run_dir else folder_of(lake, recipe, versions, parent, force=force)
-        folder = distributed.from_first(own)
+        folder = Path(distributed.from_first(str(own)))
         reused = distributed.from_first(is_finished(folder)) and not force
         if not reused:
             run = _Run(recipe, lake, folder, fingerprint(recipe, versions, parent), runtime, speak)
@@ -196,9 +196,8 @@ class _Run:
         log_probability = model.log_probabilities(torch.from_numpy(logits).to(self.device)).cpu().numpy()
         labels = evaluation_labels(self.pools.validation.studies)
         is_first = distributed.rank() == 0
-        return distributed.from_first(
-            validation_figures(log_probability, labels, self.recipe.stopping) if is_first else None
-        )
+        figures = validation_figures(log_probability, labels, self.recipe.stopping) if is_first else None
+        return Figures.of_record(distributed.from_first(asdict(figures) if figures else None))
 
     # --- around the loop --------------------------------------------------------------------------------------------
     def _note_epoch(self, epoch: int, figures: Figures) -> None:

@@ -7,6 +7,7 @@ Legend: n studies, 21 classes; labels int8 1, 0, −1 or MISSING, of which only 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,11 @@ class Figures:
     loss: float
     auc_by_class: dict[str, float | None]
     counted: tuple[str, ...]
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> Figures:
+        """Return figures that have crossed between processes as JSON."""
+        return cls(**{**record, "counted": tuple(record["counted"])})
 
     def chosen(self, section: StoppingSection) -> float:
         """The stopping metric, as a number that is better when higher."""

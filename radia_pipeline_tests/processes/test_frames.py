@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as of_numpy
 
 from radia_pipeline.errors import BadFrame
 from radia_pipeline.processes.channel import Channel
-from radia_pipeline.processes.frames import MAX_ARRAYS, MAX_DIMENSIONS, TYPES, Caps, Decoder, Frame, encode
+from radia_pipeline.processes.frames import MAX_ARRAYS, MAX_DIMENSIONS, TYPES, Caps, Decoder, Frame, decode, encode
 
 bodies = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\udcff"),
@@ -27,15 +27,6 @@ arrays = st.sampled_from(sorted(TYPES)).flatmap(
     lambda kind: of_numpy.arrays(kind, of_numpy.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
 )
 frames = st.builds(Frame, bodies, st.lists(arrays, max_size=3).map(tuple))
-
-
-def decoded(data: bytes, caps: Caps | None = None) -> Frame | None:
-    decoder = Decoder(caps) if caps else Decoder()
-    decoder.feed(data)
-    frame = decoder.next()
-    if frame is None:
-        decoder.end()
-    return frame
 
 
 def same(a: object, b: object) -> bool:
@@ -50,7 +41,7 @@ def same(a: object, b: object) -> bool:
 
 @given(frames)
 def test_a_frame_arrives_as_it_was_sent(frame):
-    arrived = decoded(encode(frame))
+    arrived = decode(encode(frame))
     assert same(frame.body, arrived.body)
     assert len(frame.arrays) == len(arrived.arrays)
     for sent, got in zip(frame.arrays, arrived.arrays, strict=True):
@@ -71,7 +62,7 @@ def test_frames_come_one_after_the_other_however_the_stream_is_cut(sent, step):
 
 def test_other_orders_of_bytes_and_of_axes_arrive_as_ours():
     big = np.arange(6, dtype=">i4").reshape(2, 3).T
-    (got,) = decoded(encode(Frame(None, (big,)))).arrays
+    (got,) = decode(encode(Frame(None, (big,)))).arrays
     assert got.dtype == np.dtype("<i4")
     np.testing.assert_array_equal(got, big)
 
@@ -81,7 +72,7 @@ def test_a_cut_frame_is_refused(frame, data):
     whole = encode(frame)
     cut = data.draw(st.integers(1, len(whole) - 1))
     with pytest.raises(BadFrame):
-        decoded(whole[:cut])
+        decode(whole[:cut])
 
 
 @settings(max_examples=300)
@@ -91,7 +82,7 @@ def test_a_damaged_frame_is_refused_or_is_a_frame_all_the_same(frame, data):
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
-        found = decoded(bytes(damaged))
+        found = decode(bytes(damaged))
     except BadFrame:
         return
     assert isinstance(found, Frame)
@@ -100,7 +91,13 @@ def test_a_damaged_frame_is_refused_or_is_a_frame_all_the_same(frame, data):
 @given(st.binary(min_size=1, max_size=200))
 def test_random_bytes_are_no_frame(data):
     with pytest.raises(BadFrame):
-        decoded(data)
+        decode(data)
+
+
+def test_what_is_to_be_one_frame_is_neither_none_nor_more():
+    for data in (b"", encode(Frame(1)) * 2):
+        with pytest.raises(BadFrame):
+            decode(data)
 
 
 def framed(head: bytes, content: bytes = b"") -> bytes:
@@ -110,7 +107,7 @@ def framed(head: bytes, content: bytes = b"") -> bytes:
 @given(st.binary(max_size=60), st.binary(max_size=16))
 def test_random_heads_are_refused_or_frames(head, content):
     with contextlib.suppress(BadFrame):
-        assert isinstance(decoded(framed(head, content)), Frame)
+        assert isinstance(decode(framed(head, content)), Frame)
 
 
 DESCRIPTIONS = [
@@ -124,7 +121,7 @@ DESCRIPTIONS = [
 @pytest.mark.parametrize("described", DESCRIPTIONS, ids=lambda value: json.dumps(value)[:40])
 def test_arrays_that_are_not_as_described_are_refused(described):
     with pytest.raises(BadFrame):
-        decoded(framed(json.dumps([None, described]).encode(), bytes(8)))
+        decode(framed(json.dumps([None, described]).encode(), bytes(8)))
 
 
 @pytest.mark.parametrize(
@@ -134,14 +131,14 @@ def test_arrays_that_are_not_as_described_are_refused(described):
 )
 def test_heads_of_another_form_are_refused(head):
     with pytest.raises(BadFrame):
-        decoded(framed(head))
+        decode(framed(head))
 
 
 def test_more_than_the_caps_is_refused_before_it_has_come():
     caps = Caps(json_bytes=100, array_bytes=100)
     for head, payload in ((101, 0), (1, 101), (2**32 - 1, 2**64 - 1)):
         with pytest.raises(BadFrame, match=r"Accepted: 100, 100"):
-            decoded(struct.pack("<4sIQ", b"RAD1", head, payload), caps)
+            decode(struct.pack("<4sIQ", b"RAD1", head, payload), caps)
     for frame in (Frame("x" * 101), Frame(None, (np.zeros(101, np.int8),)), Frame(None, (np.zeros(0),) * 65)):
         with pytest.raises(BadFrame):
             encode(frame, caps)
@@ -163,7 +160,7 @@ def test_what_cannot_cross_is_refused_by_the_sender(frame):
 
 def test_a_truth_value_is_true_or_false_whatever_byte_came():
     head = json.dumps([None, [["|b1", [3]]]]).encode()
-    (got,) = decoded(framed(head, bytes([0, 1, 255]))).arrays
+    (got,) = decode(framed(head, bytes([0, 1, 255]))).arrays
     assert got.view(np.uint8).tolist() == [0, 1, 1]
 
 
