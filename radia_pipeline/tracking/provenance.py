@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from radia_pipeline.processes.parents import started_at
+
 TAG_DAGSTER_RUN = "dagster.run_id"
 TAG_ASSET = "dagster.asset"
 TAG_RECIPE = "radia.recipe"
@@ -81,13 +83,12 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
 
 def process_started(pid: int) -> str | None:
     """Start time of a process in clock ticks since boot, with the boot's id; None if there is no such process."""
+    started = started_at(pid)
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
-    is_zombie = fields[0] in "ZX"  # proc(5): the state is the third field, the first after the command's name
-    return None if is_zombie else f"{boot}:{fields[19]}"  # starttime is field 22
+    return None if started is None else f"{boot}:{started}"
 
 
 def owner_lives(tags: Mapping[str, str]) -> bool | None:
