@@ -25,6 +25,14 @@ ONLY = {"phantom": {"contracts"}, "lake": {"contracts"}}
 AT_THE_ROOT = {"__init__.py", "definitions.py", "errors.py"}
 FRAMEWORKS = {"dagster": "defs", "dagster_pipes": "defs", "mlflow": "tracking", "fastapi": "review"}
 """Each framework and the one package that knows it."""
+ONLY_THERE = {
+    "pickle": set(), "multiprocessing": {"phantom.write", "defs.training"}, "subprocess.Popen": {"processes.children"},
+    "concurrent.futures.ProcessPoolExecutor": {"phantom.write"}, "all_gather_object": set(),
+    "broadcast_object_list": set(), "os.fork": {"processes.worker"}, "os.killpg": {"processes.children"},
+    "fcntl": {"lake.atomic"},
+}  # fmt: skip
+"""Processes are started and ended in one way and nothing that arrives is unpickled. The phantom may know contracts
+alone, and its workers read nothing of strangers; Dagster's step asks who its parent is."""
 TRAINING_NEEDS = {"torch", "timm", "numpy", "pyarrow", "albumentations", "cv2", "scipy", "sklearn", "yaml", "pydantic",
                   "safetensors", "optuna", "PIL", "torchvision", "torchmetrics"}  # fmt: skip
 HEAVY = ("torch", "timm", "mlflow", "cv2", "sklearn")
@@ -82,6 +90,14 @@ def test_each_framework_is_known_in_one_package(framework, room):
         if framework in {name.split(".")[0] for name in imported_names(path, module)}
     }
     assert knowing <= {room}
+
+
+@pytest.mark.parametrize(("name", "rooms"), ONLY_THERE.items())
+def test_each_way_to_another_process_is_known_where_it_belongs(name, rooms):
+    modules = modules_of(PACKAGE).items()
+    knowing = {module for module, path in modules if name in imported_names(path, module)}
+    calling = {module for module, path in modules if f"{name}(" in path.read_text(encoding="utf-8")}
+    assert {module.removeprefix(f"{PACKAGE.name}.") for module in knowing | calling} == rooms
 
 
 def test_training_needs_no_more_than_a_bare_gpu_machine_has():
