@@ -13,6 +13,7 @@ import numpy as np
 
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.markers import is_padding
 
 _SOI, _EOI, _SOS, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC3: "lossless", 0xF7: "jpegls"}
@@ -105,7 +106,7 @@ def _with_scan(
     end = stream.rfind(b"\xff\xd9")
     if end < start:
         raise Refusal(reasons.TRUNCATED, "stream has no end-of-image marker")
-    if stream[end + 2 :].strip(b"\0\xff"):
+    if not is_padding(stream[end + 2 :]):
         raise _damaged("bytes behind the end-of-image marker")
     try:
         if sos[0] == 1:
@@ -152,7 +153,7 @@ def _follow_tile_parts(stream: bytes, at: int) -> None:
             raise _damaged("a tile part shorter than its header")
         else:
             at += length
-    if stream[at + 2 :].strip(b"\0"):
+    if not is_padding(stream[at + 2 :]):
         raise _damaged("bytes behind the end-of-codestream marker")
 
 

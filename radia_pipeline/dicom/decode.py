@@ -23,6 +23,8 @@ JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+LOSSY = (JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS[1], JPEG_2000[1], "1.2.840.10008.1.2.4.203")
+"""Syntaxes whose values may differ from those encoded."""
 HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
 
 
@@ -58,6 +60,8 @@ def stored_values(container: Container, facts: PixelFacts) -> np.ndarray:
         raise Refusal(reasons.DECODE_FAILED, f"{decoder.name}: {type(error).__name__}") from None
     if pixels.shape != (facts.rows, facts.columns):
         raise Refusal(reasons.LYING_HEADER, "decoded size differs from (0028,0010) × (0028,0011)")
+    if container.syntax in LOSSY:
+        pixels = _within_stored_bits(pixels, facts)
     return _keep_stored_bits(pixels, facts, is_compressed=container.syntax != RLE)
 
 
@@ -97,6 +101,17 @@ def _keep_stored_bits(pixels: np.ndarray, facts: PixelFacts, *, is_compressed: b
     return ((kept.astype(np.int32) ^ sign) - sign).astype(np.int16)
 
 
+def _within_stored_bits(pixels: np.ndarray, facts: PixelFacts) -> np.ndarray:
+    """Clip what a lossy codec made of values at the ends of the range: it may overshoot BitsStored."""
+    if pixels.dtype.kind not in "iu" or (facts.is_signed and pixels.dtype.kind == "u"):
+        return pixels
+    low, high = (-(1 << (facts.bits_stored - 1)), (1 << (facts.bits_stored - 1)) - 1) if facts.is_signed else (
+        0, (1 << facts.bits_stored) - 1
+    )  # fmt: skip
+    bounds = np.iinfo(pixels.dtype)
+    return np.clip(pixels, max(low, bounds.min), min(high, bounds.max))
+
+
 def _match(header: codestream.StreamHeader, facts: PixelFacts, *processes: str) -> None:
     if header.process not in processes:
         raise Refusal(reasons.LYING_HEADER, "(0002,0010) names another process than the stream")
@@ -133,8 +148,16 @@ def _jpeg_lossy(stream: bytes, facts: PixelFacts) -> np.ndarray:
 def _jpeg_ls(stream: bytes, facts: PixelFacts) -> np.ndarray:
     import jpeg_ls
 
-    _match(codestream.jpeg_header(stream), facts, "jpegls")
-    return np.asarray(jpeg_ls.decode(np.frombuffer(stream, np.uint8)))
+    header = codestream.jpeg_header(stream)
+    _match(header, facts, "jpegls")
+    end = header.scan_end
+    try:
+        return np.asarray(jpeg_ls.decode(np.frombuffer(stream, np.uint8)))
+    except Exception:
+        # Some encoders write one zero in front of the end marker, which CharLS does not accept.
+        if stream[end - 1 : end] != b"\0":
+            raise
+        return np.asarray(jpeg_ls.decode(np.frombuffer(stream[: end - 1] + stream[end : end + 2], np.uint8)))
 
 
 def _jpeg_2000(stream: bytes, facts: PixelFacts) -> np.ndarray:

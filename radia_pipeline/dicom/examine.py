@@ -24,7 +24,7 @@ from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
 
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
 
 UNREAD_CAPTURE = "unread_capture"
@@ -109,6 +109,8 @@ def _examined(data: bytes, task: Task) -> dict:
         raise Refusal(reasons.EMPTY_FILE)
     if kind == "dicom":
         return _examined_dicom(data, task)
+    if kind == "headerless":
+        raise Refusal(reasons.HEADERLESS_DICOM, "a data set without preamble and prefix")
     if kind not in ("png", "jpeg") or not task.has_facts:
         raise Refusal(reasons.NOT_AN_IMAGE, "not an image of the kind that this source delivers")
     picture = render.picture_of_raster(data, kind, task.limits)
@@ -137,7 +139,7 @@ def _examined_dicom(data: bytes, task: Task) -> dict:
     if view[0] == views.UNKNOWN and task.table_view:
         view = (task.table_view, "table")
     row = _picture_row(picture, task, view=view, parsed=parsed)
-    row["flags"] += unread
+    row["flags"] += [*header_facts.flags(parsed), *unread]
     row.update(header_facts.describe(parsed))
     return {"row": row, "native_ids": native, "text_was_read": text_was_read}
 

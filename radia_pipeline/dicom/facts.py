@@ -24,15 +24,24 @@ RADIOGRAPH_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.1.1.1",  # Digital X-Ray, for processing
     }
 )
+FOR_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.1.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG"})
+_SQUARE, _MOST_ASPECT = 0.01, 8.0
+"""Pixels within 1 % of a square are square; beyond 8:1 the header lies."""
+AGE_CAPPED, FOR_PROCESSING, SECONDARY = "age_capped", "for_processing", "secondary_capture"
+"""Flags: an age above 89 was capped; a picture that is not yet made for the eye; no acquisition of its own."""
+_OLDEST_YEARS = 90.0
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 
 @dataclass(frozen=True)
 class PixelFacts:
-    """How stored values lie in the pixel element (PS3.3 C.7.6.3)."""
+    """How stored values lie in the pixel element (PS3.3 C.7.6.3).
+
+    ``row_over_column``: height of a pixel over its width, 1 where they are square.
+    """
 
     rows: int
     columns: int
@@ -41,6 +50,7 @@ class PixelFacts:
     high_bit: int
     is_signed: bool
     photometric: str
+    row_over_column: float = 1.0
 
     @property
     def is_inverted(self) -> bool:
@@ -112,9 +122,24 @@ def pixel_facts(container: Container, limits: Limits = DEFAULT_LIMITS) -> PixelF
         high_bit=stored - 1 if high is None else int(high),
         is_signed=_whole(dataset, "PixelRepresentation") == 1,
         photometric=photometric,
+        row_over_column=_aspect(dataset),
     )
+    if _whole(dataset, "PixelRepresentation") not in (0, 1):
+        raise Refusal(reasons.LYING_HEADER, "(0028,0103) neither 0 nor 1")
     _check(facts, limits)
     return facts
+
+
+def _aspect(dataset: Dataset) -> float:
+    """Return how much higher than wide a pixel is: by its aspect ratio, else by its spacing (PS3.3 C.7.6.3.1.7)."""
+    for keyword in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"):
+        high, wide = number(dataset, keyword) or 0.0, number(dataset, keyword, 1) or 0.0
+        if high > 0 and wide > 0:
+            ratio = high / wide
+            if not 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT:
+                raise Refusal(reasons.LYING_HEADER, f"{keyword} of pixels that no detector has")
+            return ratio if abs(ratio - 1) > _SQUARE else 1.0
+    return 1.0
 
 
 def _check(facts: PixelFacts, limits: Limits) -> None:
@@ -148,8 +173,8 @@ def check_radiograph(container: Container, *, is_listed: bool = False) -> bool:
     ``is_listed``: the dataset's own table names the file. Publishers strip the data set (VinDr keeps neither storage
     class nor modality); what the file's meta information then says of the class is enough.
 
-    A secondary capture that names its conversion (digitised film, screen shot) is refused; an acquisition that was only
-    labelled so is let through to the pixel audit.
+    A secondary capture may be a workstation's (WSD), as published collections are, or name no conversion; digitised
+    film and screen shots are refused. All are let through to the pixel audit, and flagged.
     """
     dataset = container.dataset
     sop_class, meta_class = text(dataset, "SOPClassUID"), text(container.meta, "MediaStorageSOPClassUID")
@@ -164,7 +189,7 @@ def check_radiograph(container: Container, *, is_listed: bool = False) -> bool:
         return False
     if sop_class != SECONDARY_CAPTURE:
         raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0016) not a radiography storage class")
-    if text(dataset, "ConversionType"):
+    if text(dataset, "ConversionType").upper() not in ("", "WSD"):
         raise Refusal(reasons.NOT_A_RADIOGRAPH, "(0008,0064) secondary capture")
     return True
 
@@ -187,6 +212,18 @@ def age_years(dataset: Dataset) -> float | None:
     return round(int(match[1]) * _YEARS[match[2]], 3) if match else None
 
 
+def flags(container: Container) -> list[str]:
+    """Return the flags that the header alone raises."""
+    dataset = container.dataset
+    said = {
+        AGE_CAPPED: (age_years(dataset) or 0.0) >= _OLDEST_YEARS,
+        FOR_PROCESSING: text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING"
+        or text(dataset, "SOPClassUID") == FOR_PROCESSING_CLASS,
+        SECONDARY: is_secondary_capture(container),
+    }
+    return [name for name, raised in said.items() if raised]
+
+
 def describe(container: Container) -> dict:
     """Return the optional columns that the header tells: spacing, age, sex, date, device; None where it does not."""
     dataset = container.dataset
@@ -195,10 +232,12 @@ def describe(container: Container) -> dict:
     keyword = "PixelSpacing" if (number(dataset, "PixelSpacing") or 0) > 0 else "ImagerPixelSpacing"
     rows_mm, columns_mm = number(dataset, keyword), number(dataset, keyword, 1)
     valid = (rows_mm or 0) > 0 and (columns_mm or 0) > 0
+    age, intent = age_years(dataset), text(dataset, "PresentationIntentType").upper()
     return {
+        "presentation_intent": intent if intent in ("FOR PRESENTATION", "FOR PROCESSING") else None,
         "pixel_spacing_row_mm": rows_mm if valid else None,
         "pixel_spacing_col_mm": columns_mm if valid else None,
-        "patient_age_years": age_years(dataset),
+        "patient_age_years": None if age is None else min(age, _OLDEST_YEARS),
         "patient_sex": sex if sex in ("F", "M", "O") else None,
         "study_date": date if re.fullmatch(r"\d{8}", date) else None,
         "manufacturer": text(dataset, "Manufacturer") or None,

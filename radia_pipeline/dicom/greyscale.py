@@ -93,13 +93,21 @@ def _value_of_interest(dataset: Dataset, x: np.ndarray) -> tuple[np.ndarray | No
     looked_up = _look_up(dataset, "VOILUTSequence", x)
     if looked_up is not None:
         table, bits = looked_up
-        return np.clip(table / ((1 << bits) - 1), 0.0, 1.0), None, None
+        return np.clip(table / _white_of(table, bits), 0.0, 1.0), None, None
     center, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
     function = text(dataset, "VOILUTFunction").upper() or "LINEAR"
     if center is None or width is None:
         return None, None, None
     shown = window(x, center, width, function)
     return (None, None, None) if shown is None else (shown, center, width)
+
+
+def _white_of(table: np.ndarray, bits: int) -> int:
+    """Return the value that is white: that of the declared bits, or of those that occur where the upper ones never do.
+
+    Some devices declare 16 bits for entries of 12; the picture would be black.
+    """
+    return (1 << min(bits, max(int(table.max()).bit_length(), 1))) - 1
 
 
 def window(x: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray | None:

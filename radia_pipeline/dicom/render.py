@@ -22,7 +22,8 @@ from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 
 @dataclass(frozen=True)
 class Picture:
-    """``stored``: values as decoded (H, W). ``shown``: float32 (H, W) in [0, 65535], bright means dense."""
+    """``stored``: values as decoded (H, W). ``shown``: float32 (H, W) in [0, 65535], bright means dense;
+    its pixels are square, so that its shape differs where those delivered are not."""
 
     stored: np.ndarray
     shown: np.ndarray
@@ -39,13 +40,23 @@ def picture_of_dicom(container: Container, facts: PixelFacts) -> Picture:
     scale = greyscale.grey_scale(container.dataset, facts, stored)
     return Picture(
         stored=stored,
-        shown=scale.apply(stored),
+        shown=squared(scale.apply(stored), facts.row_over_column),
         bits_stored=facts.bits_stored,
         photometric=facts.photometric,
         transfer_syntax=container.syntax,
         window_center=scale.window_center,
         window_width=scale.window_width,
     )
+
+
+def squared(shown: np.ndarray, row_over_column: float) -> np.ndarray:
+    """Return a picture with square pixels: the side whose pixels are the shorter is reduced, nothing is invented."""
+    height, width = shown.shape
+    if row_over_column > 1:
+        width = max(1, round(width / row_over_column))
+    elif row_over_column < 1:
+        height = max(1, round(height * row_over_column))
+    return shown if (height, width) == shown.shape else area_average(shown, height, width)
 
 
 def picture_of_raster(data: bytes, kind: str, limits: Limits = DEFAULT_LIMITS) -> Picture:

@@ -1,6 +1,6 @@
 """A delivered file's bytes -> its parts: kind by content, DICOM data set and the pixel element still encoded.
 
-pydicom parses the data set; the pixel element is cut out here, because a search for its end inside compressed bytes can
+``walk`` reads the data set; the pixel element is cut out here, because a search for its end inside compressed bytes can
 hit by accident. Nothing is decoded and no value is judged.
 """
 
@@ -10,15 +10,24 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from io import BytesIO
+from functools import cached_property
 
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
-from pydicom.uid import UID
 
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.privacy.walk import (
+    EXPLICIT_LITTLE,
+    PIXEL_TAGS,
+    UNDEFINED,
+    Element,
+    Form,
+    Walk,
+    as_dataset,
+    fragments,
+    is_representation,
+)
 
 PREAMBLE_BYTES = 128
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -26,32 +35,47 @@ IMPLICIT = "1.2.840.10008.1.2"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 NATIVE = (IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED)
 
-_PIXEL_DATA = 0x7FE00010
-_FLOAT_PIXELS = (0x7FE00008, 0x7FE00009)
-_LONG_FORM = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_DATASET_GROUPS = (0x0002, 0x0008)
+"""With which group a file without preamble begins."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A parsed DICOM file. ``dataset`` lacks the pixel element; ``fragment_count`` is None for native pixels.
+    """A parsed DICOM file, with every byte owned: ``head``, ``elements``, the pixel element, ``behind``, ``unowned``.
 
-    ``pixels``: native bytes, or the joined fragments of the only frame. ``preamble`` and ``trailing`` are kept for
-    the audit, since text can hide in them.
+    ``pixels``: native bytes, or the joined fragments of the only frame; ``fragment_sizes`` is None for native pixels.
+    ``pixel_span``: where the pixel element begins and ends in ``body_bytes``; ``offset_table``: that of the fragments.
+    ``unowned``: bytes behind the last element that no element owns.
     """
 
-    meta: Dataset
-    dataset: Dataset
+    head: tuple[Element, ...]
+    elements: tuple[Element, ...]
+    behind: tuple[Element, ...]
     syntax: str
+    form: Form
     pixels: memoryview
-    fragment_count: int | None
+    fragment_sizes: tuple[int, ...] | None
+    offset_table: bytes
+    pixel_span: tuple[int, int]
     preamble: bytes
-    trailing: Dataset
+    unowned: bytes
+    body_bytes: int
+    file_bytes: int
+
+    @cached_property
+    def meta(self) -> Dataset:
+        """The file meta information."""
+        return as_dataset(self.head, EXPLICIT_LITTLE)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set without the pixel element."""
+        return as_dataset(self.elements, self.form)
 
 
 def sniff(data: bytes | memoryview) -> str:
-    """Return dicom, png, jpeg, empty or other, from content alone."""
+    """Return dicom, headerless (a DICOM data set without the prefix of PS3.10), png, jpeg, empty or other, from content
+    alone."""
     head = bytes(data[: PREAMBLE_BYTES + 4])
     if not head:
         return "empty"
@@ -61,7 +85,18 @@ def sniff(data: bytes | memoryview) -> str:
         return "png"
     if head.startswith(b"\xff\xd8\xff"):
         return "jpeg"
-    return "other"
+    return "headerless" if _begins_like_a_dataset(head) else "other"
+
+
+def _begins_like_a_dataset(head: bytes) -> bool:
+    if head.startswith(b"DICM"):
+        return True
+    if len(head) < 12:
+        return False
+    group, number, length = struct.unpack_from("<HHI", head)
+    if group not in _DATASET_GROUPS or number > 0x0018:
+        return False
+    return is_representation(head[4:6]) or length <= 64
 
 
 def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
@@ -82,35 +117,47 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
 
 
 def _parse(data: bytes, limits: Limits) -> Container:
-    stream = BytesIO(data)
-    stream.seek(PREAMBLE_BYTES + 4)
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
-    syntax = str(UID(str(meta.get("TransferSyntaxUID", "")).strip("\0 ")))
+    head, at = Walk(data, limits).elements(PREAMBLE_BYTES + 4, len(data), EXPLICIT_LITTLE, group=0x0002)
+    syntax = next((e.value.decode("latin-1").strip("\0 ") for e in head if e.tag == 0x00020010), "")
     if not syntax:
         raise Refusal(reasons.BROKEN_CONTAINER, "(0002,0010) absent")
-    body = data[stream.tell() :]
+    body, offset = data, at
     if syntax == DEFLATED:
-        body = inflate(body, limits.inflated_bytes)
-    implicit, little = syntax == IMPLICIT, syntax != BIG_ENDIAN
-    stream = BytesIO(body)
-    dataset = read_dataset(stream, implicit, little, stop_when=_at_pixels)
-    start = stream.tell()
-    if start >= len(body):
-        raise _without_pixels(dataset)
-    pixels, fragments, end = _pixel_element(body, start, implicit, little, syntax in NATIVE)
-    stream.seek(end)
-    trailing = read_dataset(stream, implicit, little)
-    return Container(meta, dataset, syntax, pixels, fragments, data[:PREAMBLE_BYTES], trailing)
+        body, offset = inflate(data[at:], limits.inflated_bytes), 0
+    walk, form = Walk(body, limits), Form(syntax == IMPLICIT, syntax != BIG_ENDIAN)
+    elements, start = walk.elements(offset, len(body), form)
+    if start + 8 > len(body) or not _are_pixels(body, start, form):
+        raise _without_pixels(elements, at_end=start >= len(body))
+    pixels, parts, end = _pixel_element(body, start, form, syntax in NATIVE)
+    behind, reach = _behind(walk, end, form)
+    return Container(
+        head=head, elements=elements, behind=behind, syntax=syntax, form=form, pixels=pixels,
+        fragment_sizes=None if parts is None else tuple(len(part) for part in parts[1:]),
+        offset_table=b"" if parts is None else bytes(parts[0]), pixel_span=(start, end),
+        preamble=data[:PREAMBLE_BYTES], unowned=bytes(body[reach:]), body_bytes=len(body) - offset,
+        file_bytes=len(data),
+    )  # fmt: skip
 
 
-def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
-    return tag == _PIXEL_DATA or tag in _FLOAT_PIXELS
+def _are_pixels(body: bytes, at: int, form: Form) -> bool:
+    high, low = struct.unpack_from("<HH" if form.little else ">HH", body, at)
+    return high << 16 | low in PIXEL_TAGS
 
 
-def _without_pixels(dataset: Dataset) -> Refusal:
-    if not len(dataset):
+def _behind(walk: Walk, at: int, form: Form) -> tuple[tuple[Element, ...], int]:
+    """Return the elements behind the pixels and where they end; what cannot be walked is left without an owner."""
+    try:
+        return walk.elements(at, len(walk.data), form)
+    except Refusal:
+        return (), at
+
+
+def _without_pixels(elements: tuple[Element, ...], *, at_end: bool) -> Refusal:
+    if not at_end:
+        return Refusal(reasons.BROKEN_CONTAINER, "a delimiter outside of sequences")
+    if not elements:
         return Refusal(reasons.TRUNCATED, "no data set behind the file meta information")
-    if "Rows" in dataset:
+    if any(element.tag == 0x00280010 for element in elements):
         return Refusal(reasons.TRUNCATED, "(7FE0,0010) absent behind an image's header")
     return Refusal(reasons.NOT_A_RADIOGRAPH, "(7FE0,0010) absent")
 
@@ -126,55 +173,44 @@ def inflate(body: bytes, cap_bytes: int) -> bytes:
         raise Refusal(reasons.TOO_LARGE, "deflated data set grows beyond the inflate cap")
     if not machine.eof:
         raise Refusal(reasons.TRUNCATED, "deflated data set is cut")
-    if machine.unused_data.strip(b"\0"):
+    if not _is_checksum(machine.unused_data, plain):
         raise Refusal(reasons.BROKEN_CONTAINER, "bytes behind the deflated data set")
     return plain
 
 
+def _is_checksum(behind: bytes, plain: bytes) -> bool:
+    """Tell whether what follows deflated data is padding, or the checksum that some writers leave (RFC 1950, 1952)."""
+    if not behind.strip(b"\0"):
+        return True
+    sums = [zlib.crc32(plain).to_bytes(4, order) for order in ("little", "big")]
+    sums += [zlib.adler32(plain).to_bytes(4, "big"), sums[0] + (len(plain) & UNDEFINED).to_bytes(4, "little")]
+    return any(behind.startswith(total) and behind[len(total) :] in (b"", b"\0") for total in sums)
+
+
 def _pixel_element(
-    body: bytes, start: int, implicit: bool, little: bool, native: bool
-) -> tuple[memoryview, int | None, int]:
-    """Return the pixel bytes, the number of fragments (None: native) and where the element ends."""
-    order = "<" if little else ">"
+    body: bytes, start: int, form: Form, native: bool
+) -> tuple[memoryview, tuple[memoryview, ...] | None, int]:
+    """Return the pixel bytes, the items of encapsulated ones (None: native) and where the element ends."""
+    order = "<" if form.little else ">"
     view = memoryview(body)
     tag = struct.unpack_from(order + "HH", body, start)
     if tag != (0x7FE0, 0x0010):
         raise Refusal(reasons.UNSUPPORTED_SYNTAX, "float or double pixel data")
-    if implicit:
+    if form.implicit:
         length, value = struct.unpack_from(order + "I", body, start + 4)[0], start + 8
     else:
-        if body[start + 4 : start + 6] not in _LONG_FORM:
-            raise Refusal(reasons.BROKEN_CONTAINER, "(7FE0,0010) with a value representation that is none")
+        if body[start + 4 : start + 8] not in (b"OB\0\0", b"OW\0\0", b"UN\0\0"):
+            raise Refusal(reasons.BROKEN_CONTAINER, "(7FE0,0010) with a representation that pixels do not have")
         length, value = struct.unpack_from(order + "I", body, start + 8)[0], start + 12
-    if length == _UNDEFINED:
+    if length == UNDEFINED:
         if native:
             raise Refusal(reasons.BROKEN_CONTAINER, "native pixels of undefined length")
-        return _joined_fragments(view, value)
+        parts, end = fragments(view, value)
+        if len(parts) < 2:
+            raise Refusal(reasons.TRUNCATED, "encapsulated pixels hold no fragment")
+        return parts[1] if len(parts) == 2 else memoryview(b"".join(parts[1:])), parts, end
     if not native:
         raise Refusal(reasons.BROKEN_CONTAINER, "compressed syntax without encapsulation")
     if value + length > len(body):
         raise Refusal(reasons.TRUNCATED, "(7FE0,0010) ends behind the file")
     return view[value : value + length], None, value + length
-
-
-def _joined_fragments(view: memoryview, at: int) -> tuple[memoryview, int, int]:
-    """Join the fragments of one frame (PS3.5 A.4); the basic offset table in front is not needed for one frame."""
-    parts: list[memoryview] = []
-    while True:
-        if at + 8 > len(view):
-            raise Refusal(reasons.TRUNCATED, "encapsulated pixels are cut")
-        tag, length = bytes(view[at : at + 4]), struct.unpack_from("<I", view, at + 4)[0]
-        at += 8
-        if tag == _SEQUENCE_END:
-            break
-        if tag != _ITEM:
-            raise Refusal(reasons.BROKEN_CONTAINER, "encapsulated pixels hold something else than items")
-        if at + length > len(view):
-            raise Refusal(reasons.TRUNCATED, "a fragment ends behind the file")
-        parts.append(view[at : at + length])
-        at += length
-    if len(parts) < 2:
-        raise Refusal(reasons.TRUNCATED, "encapsulated pixels hold no fragment")
-    fragments = parts[1:]
-    joined = fragments[0] if len(fragments) == 1 else memoryview(b"".join(fragments))
-    return joined, len(fragments), at

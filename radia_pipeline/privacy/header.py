@@ -1,53 +1,30 @@
 """Is this DICOM de-identified? An auditor, not an anonymizer: it changes nothing and fails closed.
 
-Each finding names tag and rule and never a value. The table of the standard is in ``profile``, the site's choices
-are in ``policy``; text inside the pixels is the question of ``prints``.
+Each byte of the file belongs to one judgement, which names tag and rule and never a value. The walk over the bytes is
+``walk``'s, the table of the standard is in ``profile``, the site's choices are in ``policy``, markers inside compressed
+pixels are in ``markers``; text inside the picture is the question of ``prints``.
 
 Values are judged as raw bytes, one character per byte, so that no character set, however wrong, hides one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
+from typing import NamedTuple
 
 from radia_pipeline.errors import BadInput, Refusal
+from radia_pipeline.privacy import concepts, markers, rules, values
 from radia_pipeline.privacy import container as dicom_container
-from radia_pipeline.privacy.container import Container
-from radia_pipeline.privacy.limits import DEFAULT_LIMITS
+from radia_pipeline.privacy.container import PREAMBLE_BYTES, Container
 from radia_pipeline.privacy.policy import Policy, policy_of
-from radia_pipeline.privacy.profile import profile_row
+from radia_pipeline.privacy.profile import ProfileRow, profile_row
+from radia_pipeline.privacy.values import characters
+from radia_pipeline.privacy.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Element, Form, standard_vr, tag_name
 
-_TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
-_NUMERIC_TEXT = {
-    "DS": re.compile(r"[0-9+\-.eE \\]*"),
-    "IS": re.compile(r"[0-9+\- \\]*"),
-    "AS": re.compile(r"(\d{3}[DWMY])?"),
-    "DA": re.compile(r"(\d{8}|\d{4}\.\d\d\.\d\d)?"),
-    "TM": re.compile(r"(\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?)?"),
-    "DT": re.compile(r"(\d{4,14}(\.\d{1,6})?([+-]\d{4})?)?"),
-    "UI": re.compile(r"[0-9.\\]*"),
-    "CS": re.compile(r"[A-Za-z0-9_ \\]*"),
-}
-_DATES = frozenset({"DA", "TM", "DT"})
-_BINARY = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT"})
-_STANDARD_UIDS = "1.2.840.10008."
-_PATIENT_TAGS = frozenset({0x00100010, 0x00100020})
-_IDENTITY_REMOVED, _METHOD, _BURNED_IN, _PREAMBLE = "(0012,0062)", "(0012,0063)", "(0028,0301)", "preamble"
-_IDENTITIES = (
-    ("health_insurance_number", re.compile(r"(?<![A-Z])[A-Z]{4}[ -]?\d{4}[ -]?\d{4}(?!\d)", re.IGNORECASE)),
-    ("phone_number", re.compile(r"(?<!\d)\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)")),
-    ("mail_address", re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")),
-    ("name_with_caret", re.compile(r"[^\W\d]{2,}\^[^\W\d]{2,}")),
-    ("written_date", re.compile(r"(?<!\d)(19|20)\d\d[-/](0[1-9]|1[0-2])[-/]([0-2]\d|3[01])(?!\d)")),
-)
+_METHOD, _METHOD_CODES, _AGE = 0x00120063, 0x00120064, 0x00101010
+_BASIC_PROFILE = "113100"
 
 
 @dataclass(frozen=True, order=True)
@@ -59,6 +36,18 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.tag} {self.rule}"
+
+
+class Judgement(NamedTuple):
+    """What one rule made of some bytes. ``fault``: why they identify, None where they do not. ``size``: how many bytes
+    it answers for; ``value``: what a steward's proposal may count, never shown here."""
+
+    where: str
+    rule: str
+    fault: str | None
+    size: int
+    tag: int = 0
+    value: bytes = b""
 
 
 def audit_file(path: Path | str, source: str = "ccsmtl") -> list[Finding]:
@@ -81,195 +70,181 @@ def audit_file(path: Path | str, source: str = "ccsmtl") -> list[Finding]:
 
 def audit(container: Container, policy: Policy) -> list[Finding]:
     """Return all findings of a parsed file, sorted, each once."""
-    findings = set(_about_the_whole(container, policy))
-    budget = [DEFAULT_LIMITS.elements]
-    for dataset in (container.meta, container.dataset, container.trailing):
-        findings.update(_walk(dataset, "", policy, 0, budget))
-    return sorted(findings)
+    return sorted({Finding(one.where, one.fault) for one in judgements(container, policy) if one.fault})
 
 
-def _about_the_whole(container: Container, policy: Policy) -> Iterator[Finding]:
-    dataset = container.dataset
-    if policy.require_identity_removed and _text_of(dataset, 0x00120062).upper() != "YES":
-        yield Finding(_IDENTITY_REMOVED, "must be YES")
-    if policy.method and not _text_of(dataset, 0x00120063).startswith(policy.method):
-        yield Finding(_METHOD, "must name the declared method")
-    if _text_of(dataset, 0x00280301).upper() not in ("", "NO"):
-        yield Finding(_BURNED_IN, "burned-in annotation declared")
-    if container.preamble.strip(b"\0") and not container.preamble.startswith((b"II*\0", b"MM\0*")):
-        yield Finding(_PREAMBLE, "must be empty")
-    elif re.search(rb"[A-Za-z]{4}", container.preamble):
-        yield Finding(_PREAMBLE, "holds text")
+def judgements(container: Container, policy: Policy) -> Iterator[Judgement]:
+    """Yield what was judged, in the order of the file. Sizes of all add up to the bytes of the file, or of its inflated
+    data set; what is judged about the file as a whole answers for no byte."""
+    yield _preamble(container.preamble)
+    yield from _elements(container.head, "", policy, EXPLICIT_LITTLE, container)
+    if container.syntax == dicom_container.DEFLATED:
+        packed = container.file_bytes - PREAMBLE_BYTES - 4 - sum(map(_extent, container.head))
+        yield Judgement("deflated data set", "inflated and judged below", None, packed)
+    yield from _elements(container.elements, "", policy, container.form, container)
+    yield from _pixels(container)
+    yield from _elements(container.behind, "", policy, container.form, container)
+    if container.unowned:
+        fault = "bytes without an owner" if container.unowned.strip(b"\0") else None
+        yield Judgement("behind the last element", "padding with zeros", fault, len(container.unowned))
+    yield from _about_the_whole(container, policy)
 
 
-def _text_of(dataset: Dataset, tag: int) -> str:
-    return _characters(_raw_value(dataset, tag)) if tag in dataset else ""
+def _extent(element: Element) -> int:
+    if element.items is None:
+        return element.head + len(element.value)
+    return element.head + sum(_extent(inner) for item in element.items for inner in item)
 
 
-def _raw_value(dataset: Dataset, tag: int) -> object:
-    element = dataset.get_item(tag)
-    return element.value if element is not None else None
+def _preamble(preamble: bytes) -> Judgement:
+    """A preamble is empty, or the head of a TIFF that shares the file: byte order and one offset (PS3.10 7.1)."""
+    is_tiff = preamble.startswith((b"II*\0", b"MM\0*")) and not preamble[8:].strip(b"\0")
+    fault = None if is_tiff or not preamble.strip(b"\0") else "must be empty"
+    return Judgement("preamble", "empty or the head of a TIFF", fault, PREAMBLE_BYTES + 4)
 
 
-def _characters(value: object) -> str:
-    """Return a value as text without padding; bytes one character each, whatever character set they claim."""
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("latin-1").strip("\0 ")
-    if isinstance(value, str):
-        return value.strip("\0 ")
-    if isinstance(value, (list, tuple)) or hasattr(value, "__iter__"):
-        return "\\".join(_characters(part) for part in value)
-    return str(value)
-
-
-def _walk(dataset: Dataset, where: str, policy: Policy, depth: int, budget: list[int]) -> Iterator[Finding]:
-    if depth > DEFAULT_LIMITS.nesting:
-        yield Finding(where, "nested too deeply to audit")
+def _pixels(container: Container) -> Iterator[Judgement]:
+    name, size = "(7FE0,0010)", container.pixel_span[1] - container.pixel_span[0]
+    if container.fragment_sizes is None:
+        yield Judgement(name, "pixels, judged as picture", None, size)
         return
-    for tag in sorted(dataset.keys()):
-        budget[0] -= 1
-        if budget[0] < 0:
-            yield Finding(where or "data set", "too many elements to audit")
-            return
-        yield from _judge(dataset, int(tag), where, policy, depth, budget)
+    fault = _fault_of_offsets(container)
+    yield Judgement(name, "pixels, judged as picture; offset table", fault, size)
+    for marker, wrong in markers.listed(bytes(container.pixels), container.syntax):
+        yield Judgement(f"{name}>{marker}", "declared content of a codestream", wrong, 0)
 
 
-def _judge(dataset: Dataset, tag: int, where: str, policy: Policy, depth: int, budget: list[int]) -> Iterator[Finding]:
-    name = f"{where}({tag >> 16:04X},{tag & 0xFFFF:04X})"
-    element = dataset.get_item(tag)
-    vr, known = _representation(tag, element)
-    items = _items(dataset, tag, element, vr)
-    if items is not None:
-        row = profile_row(tag)
-        if len(items) and row is not None and not _is_retained(row.options, policy) and not _is_uid_row(row.basic):
-            yield Finding(name, f"Table E.1-1 {row.basic}: must be empty")
-        for item in items:
-            yield from _walk(item, f"{name}>", policy, depth + 1, budget)
-        return
-    value = element.value
-    text = _characters(value)
-    if not text:
-        return
-    if tag >> 16 & 1:
-        yield from _private(tag, name, text, policy)
-    elif not known and profile_row(tag) is None:
-        if policy.deny_unknown and tag & 0xFFFF:
-            yield Finding(name, "unknown tag")
-    else:
-        yield from _public(tag, vr, name, value, text, policy)
+def _fault_of_offsets(container: Container) -> str | None:
+    """The basic offset table names starts of fragments, the first at 0, one a frame (PS3.5 A.4)."""
+    table = container.offset_table
+    if not table:
+        return None
+    offsets = [int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4)]
+    starts, at = set(), 0
+    for size in container.fragment_sizes:
+        starts.add(at)
+        at += size + 8
+    frames = next((characters(e.value) for e in container.elements if e.tag == 0x00280008), "") or "1"
+    if len(table) % 4 or offsets[0] or offsets != sorted(set(offsets)) or not starts.issuperset(offsets):
+        return "not an offset table"
+    return None if str(len(offsets)) == frames.lstrip("0+") else "an offset table of more frames than declared"
 
 
-def _representation(tag: int, element: object) -> tuple[str, bool]:
-    """Return the value representation to judge by, and whether the standard knows the tag.
-
-    The standard's own representation decides; a file that claims another cannot talk its way around a rule.
-    """
-    try:
-        return dictionary_VR(tag).split(" or ")[0], True
-    except KeyError:
-        return (getattr(element, "VR", None) or "UN"), False
-
-
-def _items(dataset: Dataset, tag: int, element: object, vr: str) -> Sequence | None:
-    """Return the items of a sequence, None where the element is none."""
-    if isinstance(element, RawDataElement):
-        if vr != "SQ" and element.VR != "SQ":
-            return None
-        if not element.value:
-            return Sequence()
-        value = dataset[tag].value
-        return value if isinstance(value, Sequence) else None
-    return element.value if isinstance(element.value, Sequence) else None
+def _about_the_whole(container: Container, policy: Policy) -> Iterator[Judgement]:
+    said = {element.tag: characters(element.value) for element in container.elements if element.items is None}
+    if policy.require_identity_removed and said.get(0x00120062, "").upper() != "YES":
+        yield Judgement("(0012,0062)", "identity removed", "must be YES", 0)
+    if policy.method and not said.get(_METHOD, "").startswith(policy.method) and not _has_method(container, policy):
+        yield Judgement(tag_name(_METHOD), "method", "must name the declared method", 0)
+    if said.get(0x00280301, "").upper() not in ("", "NO"):
+        yield Judgement("(0028,0301)", "burned-in annotation", "burned-in annotation declared", 0)
 
 
-def _private(tag: int, name: str, text: str, policy: Policy) -> Iterator[Finding]:
-    is_creator = 0x10 <= tag & 0xFFFF <= 0xFF
-    if is_creator and text in policy.private_creators:
-        return
-    if policy.deny_private:
-        yield Finding(name, "private value")
-    else:
-        yield from _scan(name, text)
+def _has_method(container: Container, policy: Policy) -> bool:
+    """Tell whether the method is named by its code (PS3.16 CID 7050), or by a text that the site's profiles allow."""
+    codes = next((element.items or () for element in container.elements if element.tag == _METHOD_CODES), ())
+    if any(e.tag == concepts.VALUE and characters(e.value) == _BASIC_PROFILE for item in codes for e in item):
+        return True
+    text = next((characters(e.value) for e in container.elements if e.tag == _METHOD), "")
+    return any(pattern.fullmatch(text) for pattern in policy.methods)
 
 
-def _is_retained(options: dict, policy: Policy) -> bool:
-    return any(name in policy.options for name in options)
-
-
-def _is_uid_row(basic: str) -> bool:
-    return basic.startswith("U")
-
-
-def _public(tag: int, vr: str, name: str, value: object, text: str, policy: Policy) -> Iterator[Finding]:
-    row = profile_row(tag)
-    if tag in _PATIENT_TAGS:
-        if policy.patient is None or not policy.patient.fullmatch(text):
-            yield Finding(name, "not a declared pseudonym")
-        return
-    if vr == "UI":
-        yield from _uid(tag, name, text, policy)
-        return
-    if row is not None and tag not in policy.retained_text and not _is_retained(row.options, policy):
-        yield Finding(name, f"Table E.1-1 {row.basic}: must be empty")
-        return
-    shape = _NUMERIC_TEXT.get(vr)
-    if shape is not None and not all(shape.fullmatch(part.strip("\0 ")) for part in text.split("\\")):
-        yield Finding(name, f"not a value of representation {vr}")
-        return
-    if vr in _DATES and not {"modified_dates", "full_dates"} & policy.options:
-        yield Finding(name, "dates are not retained")
-        return
-    if vr in _TEXT:
-        yield from _retained_text(tag, name, text, policy)
-    elif vr not in _BINARY and shape is None and isinstance(value, (bytes, str)):
-        yield from _opaque(tag, name, value)
-    if vr not in _BINARY:
-        yield from _scan(name, text)
-
-
-def _uid(tag: int, name: str, text: str, policy: Policy) -> Iterator[Finding]:
-    """Judge a UID by its root, or by the pattern that the site declares for an element that holds none (VinDr's)."""
-    if any(_fits(pattern, text, policy) for pattern in policy.retained_text.get(tag, ())):
-        return
-    for part in text.split("\\"):
-        uid = part.strip("\0 ")
-        if not uid or uid.startswith(_STANDARD_UIDS) or uid in policy.uids or name in _META_UIDS:
+def _elements(
+    elements: tuple[Element, ...], where: str, policy: Policy, form: Form, container: Container
+) -> Iterator[Judgement]:
+    seen: set[int] = set()
+    coded = concepts.faults(elements, policy.words) if where and concepts.is_concept(elements) else None
+    for element in elements:
+        name, tag = where + tag_name(element.tag), element.tag
+        if tag in seen:
+            yield Judgement(name, "each element once", "stands twice", _extent(element), tag)
             continue
-        if not re.fullmatch(r"[0-9.]{1,64}", uid) or not uid.startswith(policy.uid_roots or ("\0",)):
-            yield Finding(name, "UID outside the declared roots")
+        seen.add(tag)
+        if element.items is not None:
+            yield _sequence(element, name, policy)
+            inner = IMPLICIT_LITTLE if element.vr == "UN" else form
+            for item in element.items:
+                yield from _elements(item, f"{name}>", policy, inner, container)
+        elif coded is not None and tag in concepts.CONCEPT_TAGS:
+            yield Judgement(name, "coded concept", coded.get(tag), _extent(element), tag, element.value)
+        else:
+            rule, fault = _judge(element, elements, policy, form, container)
+            yield Judgement(name, rule, fault, _extent(element), tag, element.value)
 
 
-_META_UIDS = frozenset({"(0002,0012)"})
-"""Implementation Class UID: the software that wrote the file."""
+def _sequence(element: Element, name: str, policy: Policy) -> Judgement:
+    rule, fault, row = "sequence", None, profile_row(element.tag)
+    if element.items and not values.kinds_agree("SQ", standard_vr(element.tag)):
+        fault = "a sequence where the standard has none"
+    elif element.items and element.tag >> 16 & 1 and policy.deny_private:
+        fault = "private value"
+    elif element.items and row is not None and not _is_retained(row, policy) and "U" not in row.basic:
+        fault = f"Table E.1-1 {row.basic}: must be empty"
+    elif element.items and not standard_vr(element.tag) and row is None and policy.deny_unknown:
+        fault = "unknown tag"
+    return Judgement(name, rule, fault, element.head, element.tag)
 
 
-def _retained_text(tag: int, name: str, text: str, policy: Policy) -> Iterator[Finding]:
-    if tag not in policy.retained_text:
-        yield Finding(name, "text is not retained here")
-        return
-    if not any(_fits(pattern, text, policy) for pattern in policy.retained_text[tag]):
-        yield Finding(name, "not a declared value")
+def _is_retained(row: ProfileRow, policy: Policy) -> bool:
+    return any(name in policy.options for name in row.options)
 
 
-def _fits(pattern: re.Pattern[str] | None, text: str, policy: Policy) -> bool:
-    if pattern is not None:
-        return pattern.fullmatch(text) is not None
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return all(word in policy.words for word in words) and not re.search(r"\d{6,}", text)
+def _judge(
+    element: Element, beside: tuple[Element, ...], policy: Policy, form: Form, container: Container
+) -> tuple[str, str | None]:
+    """Return the one rule that an element falls under, and its fault."""
+    tag, value = element.tag, element.value
+    if not tag & 0xFFFF:
+        size = sum(_extent(other) for other in beside if other.tag >> 16 == tag >> 16 and other is not element)
+        return "group length", values.fault_of_group_length(element, size, container.file_bytes, form)
+    if not value.strip(b"\0 "):
+        return "empty", None
+    if tag >> 16 & 1:
+        return "private", rules.fault_of_private(tag, characters(value), policy)
+    standard, row = standard_vr(tag), profile_row(tag)
+    if not standard and row is None:
+        return "unknown tag", "unknown tag" if policy.deny_unknown else rules.scan(characters(value))
+    if not values.kinds_agree(element.vr, standard):
+        return "representation", f"not of the standard's representation {standard[0]}"
+    vr = element.vr if element.vr in standard or element.vr in values.NUMBERS else (standard or ("UN",))[0]
+    if tag in (rules.NAME, rules.PATIENT) or tag in rules.SUBJECTS:
+        return "pseudonym", rules.fault_of_pseudonym(tag, characters(value), policy)
+    if tag >> 16 == 2:
+        special = rules.meta(tag, value, policy)
+        if special is not None:
+            return special
+    if vr == "UI":
+        return "UID", rules.fault_of_uid(tag, value, policy)
+    is_named = tag in policy.retained_text or tag in policy.declared
+    if row is not None and not is_named and not _is_retained(row, policy):
+        if rules.is_dummy(vr, value, policy):
+            return "dummy", None
+        return f"Table E.1-1 {row.basic}", f"Table E.1-1 {row.basic}: must be empty"
+    return _public(element, vr, beside, policy, form)
 
 
-def _opaque(tag: int, name: str, value: bytes | str) -> Iterator[Finding]:
-    """Bytes of no declared shape: group 0028 tables may stand, readable text may not."""
-    if tag >> 16 in (0x0028, 0x0002, 0x7FE0) and tag not in (0x00020102,):
-        return
-    raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
-    if raw.strip(b"\0"):
-        yield Finding(name, "opaque bytes")
-
-
-def _scan(name: str, text: str) -> Iterator[Finding]:
-    for rule, pattern in _IDENTITIES:
-        if pattern.search(text):
-            yield Finding(name, rule)
+def _public(
+    element: Element, vr: str, beside: tuple[Element, ...], policy: Policy, form: Form
+) -> tuple[str, str | None]:
+    tag, value = element.tag, element.value
+    if tag in values.TABLE_TAGS:
+        return "look-up table", values.fault_of_table(element, beside, form)
+    if vr in values.NUMBERS:
+        return f"number {vr}", values.fault_of_number(tag, vr, value, form)
+    if vr in values.DATES and rules.is_dummy(vr, value, policy):
+        return "dummy", None
+    fault = values.fault_of_shape(tag, vr, value)
+    if fault is not None and not rules.is_declared(tag, value, policy):
+        return f"representation {vr}", fault
+    if tag == _AGE:
+        return "age", rules.fault_of_age(characters(value), policy)
+    if vr in values.DATES:
+        kept = {"modified_dates", "full_dates"} & policy.options
+        return "date", None if kept else "dates are not retained"
+    if vr == "CS":
+        return "defined term", rules.fault_of_term(tag, value, policy) or rules.scan(characters(value))
+    if vr in values.TEXT:
+        return "declared value", rules.fault_of_text(tag, value, policy)
+    if vr in ("DS", "IS", "AS"):
+        return f"representation {vr}", None
+    return "no opaque bytes", "opaque bytes"

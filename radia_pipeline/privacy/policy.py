@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,18 +19,24 @@ from pydicom.datadict import tag_for_keyword
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable, UnknownName
+from radia_pipeline.privacy.known import KNOWN, folded, known
 from radia_pipeline.privacy.letters import fold
 from radia_pipeline.privacy.profile import OPTIONS, TABLE
 
 _EXAM_DATES = ("allow_with_exam", "refuse")
 _PHYSICIANS = ("refuse", "allow")
+_AGES = ("cap", "refuse")
 _ABOUT_REPORTS = ("reports", "version")
 """What the gate of headers and pixels does not read: a change there makes no file looked at again."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What a site declares. ``options``: retained options of PS3.15 E.3. Patterns are compared with whole values."""
+    """What a site declares. ``options``: retained options of PS3.15 E.3. Patterns are compared with whole values.
+
+    ``declared``: values by tag, folded as ``known.folded`` does; ``methods``: whole texts of (0012,0063) that stand for
+    the method; ``dummies``: what tools put where an element must not be empty.
+    """
 
     options: frozenset[str] = frozenset()
     patient: re.Pattern[str] | None = None
@@ -43,6 +49,10 @@ class Policy:
     deny_unknown: bool = True
     reads_burned_in_text: bool = False
     retained_text: Mapping[int, tuple[re.Pattern[str] | None, ...]] = field(default_factory=dict)
+    declared: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    methods: tuple[re.Pattern[str], ...] = ()
+    dummies: frozenset[str] = frozenset()
+    refuses_old_age: bool = False
     words: frozenset[str] = frozenset()
     ocr_allowed: frozenset[str] = frozenset()
     fingerprint: str = ""
@@ -69,27 +79,80 @@ def policy_of(source: str) -> Policy:
     path = contracts_root() / "sources" / f"{source}_deid.yaml"
     if not path.exists():
         return Policy(fingerprint=_digest({}))
+    return read_policy(path)
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy that a file declares, with the shipped profiles that it names (``profiles``).
+
+    Raises BadTable where it names an unknown option, keyword, profile or choice.
+    """
     raw = read_yaml(path)
-    pseudonym = raw.get("pseudonym") or {}
+    profiles = [_profile(name, path) for name in raw.get("profiles") or ()]
     unknown = set(raw.get("options") or {}) - set(OPTIONS)
     if unknown:
         raise BadTable(f"{path.name} names unknown options", accepted=", ".join(OPTIONS))
+    if raw.get("ages_above_89", _AGES[0]) not in _AGES:
+        raise BadTable(f"{path.name} holds an unknown choice for ages_above_89", accepted=", ".join(_AGES))
+    pseudonym, given = raw.get("pseudonym") or {}, [raw, *profiles]
+    patterns = [*_all(given, "pseudonym", "patient"), *_all(given, "pseudonym", "patients")]
     return Policy(
         options=frozenset(name for name, kept in (raw.get("options") or {}).items() if kept),
-        patient=_pattern(pseudonym["patient"], path) if pseudonym.get("patient") else None,
-        uid_roots=tuple(pseudonym.get("uid_roots") or ()),
-        uids=frozenset(pseudonym.get("uids") or ()),
+        patient=_pattern("|".join(f"(?:{pattern})" for pattern in patterns), path) if patterns else None,
+        uid_roots=tuple(_all(given, "pseudonym", "uid_roots")),
+        uids=frozenset(_all(given, "pseudonym", "uids")),
         method=pseudonym.get("method"),
         require_identity_removed=bool(raw.get("require_identity_removed", True)),
         deny_private=raw.get("private", "deny") != "strip",
         private_creators=frozenset(raw.get("private_creators") or ()),
         deny_unknown=raw.get("unknown", "deny") != "strip",
         reads_burned_in_text=raw.get("burned_in_text") == "ocr",
-        retained_text=_retained(raw.get("retained_text") or {}, path),
-        words=frozenset(word for line in raw.get("words") or () for word in str(line).lower().split()),
+        retained_text=_merged(_retained(one.get("retained_text") or {}, path) for one in given),
+        declared=_declared(given, path),
+        methods=tuple(_pattern(pattern, path) for pattern in _all(given, "methods")),
+        dummies=known().dummies | {folded(word) for word in _all(given, "dummies")},
+        refuses_old_age=raw.get("ages_above_89") == "refuse",
+        words=frozenset(word for line in _all(given, "words") for word in str(line).lower().split()),
         ocr_allowed=frozenset(str(word).upper() for line in raw.get("ocr_allowed") or () for word in str(line).split()),
-        fingerprint=_digest({name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}),
+        fingerprint=_digest([{name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}, profiles]),
     )
+
+
+def _profile(name: str, path: Path) -> dict:
+    """Return what a shipped profile of a de-identifying tool adds."""
+    folder = contracts_root() / "deid_profiles"
+    names = sorted(found.stem for found in folder.glob("*.yaml"))
+    if name not in names:
+        raise BadTable(f"{path.name} names an unknown profile", accepted=", ".join(names))
+    return read_yaml(folder / f"{name}.yaml")
+
+
+def _all(given: list[dict], *keys: str) -> list[str]:
+    """Return what all of ``given`` hold under a path of keys, as one list."""
+    found: list[str] = []
+    for said in given:
+        for key in keys:
+            said = (said or {}).get(key)
+        found += [] if said is None else [str(one) for one in said] if isinstance(said, list) else [str(said)]
+    return found
+
+
+def _declared(given: list[dict], path: Path) -> dict[int, frozenset[str]]:
+    """Return {tag: values}, folded; `declared` of a policy."""
+    found: dict[int, frozenset[str]] = {}
+    for said in given:
+        for keyword, listed in (said.get("declared") or {}).items():
+            tag = _tag(keyword, path)
+            found[tag] = found.get(tag, frozenset()) | {folded(str(value)) for value in listed}
+    return found
+
+
+def _merged(given: Iterable[dict[int, tuple]]) -> dict[int, tuple]:
+    merged: dict[int, tuple] = {}
+    for one in given:
+        for tag, patterns in one.items():
+            merged[tag] = (*merged.get(tag, ()), *patterns)
+    return merged
 
 
 @dataclass(frozen=True)
@@ -128,12 +191,18 @@ def _retained(raw: Mapping[str, str | list[str]], path: Path) -> dict[int, tuple
     """Return {tag: alternatives}; None as alternative means words of the list."""
     retained = {}
     for keyword, given in raw.items():
-        tag = tag_for_keyword(keyword)
-        if tag is None:
-            raise BadTable(f"{path.name} retains an unknown keyword {keyword!r}", accepted="keywords of PS3.6")
         patterns = given if isinstance(given, list) else [given]
-        retained[int(tag)] = tuple(None if pattern == "words" else _pattern(pattern, path) for pattern in patterns)
+        retained[_tag(keyword, path)] = tuple(
+            None if pattern == "words" else _pattern(pattern, path) for pattern in patterns
+        )
     return retained
+
+
+def _tag(keyword: str, path: Path) -> int:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise BadTable(f"{path.name} names an unknown keyword {keyword!r}", accepted="keywords of PS3.6")
+    return int(tag)
 
 
 def _pattern(text: str, path: Path) -> re.Pattern[str]:
@@ -145,5 +214,5 @@ def _pattern(text: str, path: Path) -> re.Pattern[str]:
 
 def _digest(raw: object) -> str:
     """Fingerprint the choices, so that a changed policy makes ingest look at every file again."""
-    content = json.dumps(raw, sort_keys=True, default=str).encode() + TABLE.read_bytes()
+    content = json.dumps(raw, sort_keys=True, default=str).encode() + TABLE.read_bytes() + KNOWN.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]

@@ -8,6 +8,7 @@ from __future__ import annotations
 EMPTY_FILE = "empty_file"
 UNREADABLE = "unreadable"
 NOT_AN_IMAGE = "not_an_image"
+HEADERLESS_DICOM = "headerless_dicom"
 BROKEN_CONTAINER = "broken_container"
 TRUNCATED = "truncated"
 UNSUPPORTED_SYNTAX = "unsupported_syntax"

@@ -1,0 +1,108 @@
+"""Coded concepts (PS3.3 8.8): a code of the form of its scheme, and a meaning that says no more than the code does.
+
+Belongs here: what makes an item a coded concept and when one is sound. Does not belong here: the schemes' forms
+(``known.yaml``), and where a concept may stand (``header``).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from radia_pipeline.privacy.known import known
+from radia_pipeline.privacy.values import characters
+from radia_pipeline.privacy.walk import Element
+
+VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE = (
+    0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120,
+)  # fmt: skip
+CONCEPT_TAGS = frozenset({VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE})
+_VALUES = (VALUE, LONG_VALUE, URN_VALUE)
+
+
+def is_concept(item: tuple[Element, ...]) -> bool:
+    """Tell whether an item holds a coded concept: a code and the scheme that it is of."""
+    tags = {element.tag for element in item}
+    return SCHEME in tags and not tags.isdisjoint(_VALUES)
+
+
+def faults(item: tuple[Element, ...], words: frozenset[str]) -> dict[int, str]:
+    """Return tag -> fault of a coded concept's elements. ``words``: what the site adds to those of meanings."""
+    said = {element.tag: characters(element.value) for element in item if element.tag in CONCEPT_TAGS}
+    scheme = said.get(SCHEME, "")
+    form = known().schemes.get(scheme)
+    if form is None:
+        return {tag: "not a coding scheme of the standard" for tag in CONCEPT_TAGS & said.keys() if said[tag]}
+    found = {}
+    code = next((said[tag] for tag in _VALUES if said.get(tag)), "")
+    for tag in _VALUES:
+        if said.get(tag) and (not form.fullmatch(said[tag]) or not _checks(scheme, said[tag])):
+            found[tag] = "not a code of its scheme"
+    if said.get(SCHEME_VERSION) and not re.fullmatch(r"[0-9._-]{1,10}|SMI|V[0-9]{1,2}", said[SCHEME_VERSION]):
+        found[SCHEME_VERSION] = "not a version of a coding scheme"
+    if said.get(MEANING) and not _means(scheme, code, said[MEANING], words):
+        found[MEANING] = "not a meaning of its code"
+    return found
+
+
+def _means(scheme: str, code: str, meaning: str, words: frozenset[str]) -> bool:
+    if not re.search(r"\d{4}", meaning):
+        allowed = known().concept_words | words
+        if all(word in allowed for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", meaning.lower())) or all(
+            word in allowed for word in re.findall(r"[^\W\d_]+", meaning.lower())
+        ):
+            return True
+    return meaning.casefold() in _meanings().get((scheme, code), ())
+
+
+@cache
+def _meanings() -> dict[tuple[str, str], frozenset[str]]:
+    """Return (scheme, code) -> meanings of PS3.16, as pydicom carries them; read only for a word that is not listed."""
+    from pydicom.sr._concepts_dict import concepts
+
+    found: dict[tuple[str, str], set[str]] = {}
+    for scheme, by_keyword in concepts.items():
+        for by_code in by_keyword.values():
+            for code, (meaning, _) in by_code.items():
+                found.setdefault((scheme, code), set()).add(meaning.casefold())
+    return {key: frozenset(meanings) for key, meanings in found.items()}
+
+
+def _checks(scheme: str, code: str) -> bool:
+    """Tell whether the check digit of a code is right, where its scheme has one."""
+    if scheme == "SCT":
+        return _verhoeff(code)
+    if scheme == "LN":
+        return _mod_10(code)
+    return True
+
+
+_DIHEDRAL = [
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+]  # fmt: skip
+_PERMUTATION = [
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+]
+
+
+def _verhoeff(digits: str) -> bool:
+    """SNOMED CT identifiers end in a check digit of Verhoeff's (dihedral group D5)."""
+    check = 0
+    for place, digit in enumerate(reversed(digits)):
+        check = int(_DIHEDRAL[check][int(_PERMUTATION[place % 8][int(digit)])])
+    return check == 0
+
+
+def _mod_10(code: str) -> bool:
+    """LOINC codes end in a check digit of Luhn's."""
+    digits = [int(digit) for digit in code if digit.isdigit()]
+    total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return total % 10 == 0

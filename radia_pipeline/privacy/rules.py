@@ -1,0 +1,152 @@
+"""The rules of the gate for one value: may an attribute hold it, by the standard's lists and the site's?
+
+Belongs here: one function a rule; each returns why a value identifies, None where it does not, and never the value.
+Does not belong here: which rule an element falls under (``header``), forms of representations (``values``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.uid import UID_dictionary
+
+from radia_pipeline.privacy import values
+from radia_pipeline.privacy.known import folded, known
+from radia_pipeline.privacy.policy import Policy
+from radia_pipeline.privacy.values import characters, parts
+
+NAME, PATIENT, SUBJECTS = 0x00100010, 0x00100020, frozenset({0x00120040, 0x00120042})
+_STANDARD_UIDS = "1.2.840.10008."
+_METHOD, _IMAGE_TYPE = 0x00120063, 0x00080008
+_IMPLEMENTATION, _VERSION_NAME, _TITLES = 0x00020012, 0x00020013, frozenset({0x00020016, 0x00020017, 0x00020018})
+_OLD_AGE_YEARS = 89
+_IDENTITIES = (
+    ("health_insurance_number", re.compile(r"(?<![A-Z])[A-Z]{4}[ -]?\d{4}[ -]?\d{4}(?!\d)", re.IGNORECASE)),
+    ("phone_number", re.compile(r"(?<!\d)\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)")),
+    ("mail_address", re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")),
+    ("name_with_caret", re.compile(r"[^\W\d]{2,}\^[^\W\d]{2,}")),
+    ("written_date", re.compile(r"(?<!\d)(19|20)\d\d[-/](0[1-9]|1[0-2])[-/]([0-2]\d|3[01])(?!\d)")),
+)
+
+
+def fault_of_private(tag: int, text: str, policy: Policy) -> str | None:
+    if 0x10 <= tag & 0xFFFF <= 0xFF and text in policy.private_creators:
+        return None
+    return "private value" if policy.deny_private else scan(text)
+
+
+def fault_of_pseudonym(tag: int, text: str, policy: Policy) -> str | None:
+    """Names may be padded with empty components (PS3.5 6.2.1); a name may be a dummy, an identifier may not."""
+    plain = text.rstrip("^ ") if tag == NAME else text
+    if policy.patient is not None and policy.patient.fullmatch(plain):
+        return None
+    if tag != PATIENT and folded(plain.strip("^")) in policy.dummies:
+        return None
+    return "not a declared pseudonym"
+
+
+def meta(tag: int, value: bytes, policy: Policy) -> tuple[str, str | None] | None:
+    """Judge what only the file meta information has; None where the usual rules apply."""
+    text = characters(value)
+    if is_declared(tag, value, policy):
+        return "declared value", scan(text)
+    if tag == 0x00020001:
+        return "version of the meta information", None if value == b"\0\1" else "opaque bytes"
+    if tag == _IMPLEMENTATION:
+        sound = values.fault_of_shape(tag, "UI", value) is None and text.startswith(known().implementation_roots)
+        return "software", None if sound or text in policy.uids else "UID outside the declared roots"
+    if tag == _VERSION_NAME:
+        return "software", None if known().software.fullmatch(text) else "not a declared value"
+    if tag in _TITLES:
+        return "application entity", None if folded(text) in known().titles else "not a declared value"
+    return None
+
+
+def is_dummy(vr: str, value: bytes, policy: Policy) -> bool:
+    """Tell whether a value is what tools put where the profile asks for something that is not empty (D, Z/D)."""
+    text = characters(value)
+    if vr in ("DA", "DT"):
+        return text[:8] in known().dummy_dates and not text[8:].strip("0.")
+    if vr == "TM":
+        return not text.strip("0.:")
+    if vr in ("IS", "DS"):
+        return not text.strip("0.")
+    return vr in (*values.TEXT, "CS") and folded(text.strip("^")) in policy.dummies
+
+
+def fault_of_uid(tag: int, value: bytes, policy: Policy) -> str | None:
+    """Judge UIDs by their root; those of the standard are listed (PS3.6 A)."""
+    if is_declared(tag, value, policy):
+        return None
+    for uid in parts(value):
+        if not uid or uid in policy.uids or (uid.startswith(_STANDARD_UIDS) and uid in UID_dictionary):
+            continue
+        if values.fault_of_shape(0, "UI", uid.encode("latin-1")) or not uid.startswith(policy.uid_roots or ("\0",)):
+            return "UID outside the declared roots"
+    return None
+
+
+def fault_of_age(text: str, policy: Policy) -> str | None:
+    years = int(text[:-1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[text[-1]]
+    return "ages above 89 are refused" if years >= _OLD_AGE_YEARS + 1 and policy.refuses_old_age else None
+
+
+def fault_of_term(tag: int, value: bytes, policy: Policy) -> str | None:
+    if is_declared(tag, value, policy):
+        return None
+    terms, form = known().terms.get(tag), known().forms.get(tag)
+    if terms is None and form is None:
+        return "not a declared value"
+    for part in parts(value):
+        counter = tag == _IMAGE_TYPE and re.fullmatch(r"\d{1,6}", part)
+        if part and folded(part) not in (terms or ()) and not counter and not (form and form.fullmatch(part)):
+            return "not a defined term of its attribute"
+    return None
+
+
+def fault_of_text(tag: int, value: bytes, policy: Policy) -> str | None:
+    text = characters(value)
+    if tag == _METHOD:
+        return None if _is_method(text, policy) else "not a declared value"
+    if is_declared(tag, value, policy) or _is_known(tag, value):
+        return scan(text)
+    if tag in policy.retained_text or tag in known().values or tag in known().forms or tag in policy.declared:
+        return "not a declared value"
+    return "text is not retained here"
+
+
+def _is_method(text: str, policy: Policy) -> bool:
+    """Every part of (0012,0063) is a name of the profile or of an option, or what a tool says of itself."""
+    if any(pattern.fullmatch(text) for pattern in policy.methods) or known().methods.fullmatch(text):
+        return True
+    said = [part.strip() for part in re.split(r"[;\\\n]|, (?=[A-Z])", text)]
+    listed = (policy.method,) if policy.method else ()
+    return all(not part or part in listed or known().methods.fullmatch(part) for part in said)
+
+
+def _is_known(tag: int, value: bytes) -> bool:
+    """Tell whether all values of an element stand in the shipped lists, or are numbers of a shipped form."""
+    listed = known().values.get(tag, frozenset()) | known().terms.get(tag, frozenset())
+    form = known().forms.get(tag)
+    return all(
+        not part or folded(part) in listed or (form is not None and form.fullmatch(part)) for part in parts(value)
+    ) and bool(listed or form)
+
+
+def is_declared(tag: int, value: bytes, policy: Policy) -> bool:
+    """Tell whether the site declares the value: in a list, by a pattern for the whole, or by words."""
+    declared = policy.declared.get(tag)
+    if declared is not None and all(not part or folded(part) in declared for part in parts(value)):
+        return True
+    return any(_fits(pattern, characters(value), policy) for pattern in policy.retained_text.get(tag, ()))
+
+
+def _fits(pattern: re.Pattern[str] | None, text: str, policy: Policy) -> bool:
+    if pattern is not None:
+        return pattern.fullmatch(text) is not None
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return all(word in policy.words for word in words) and not re.search(r"\d{6,}", text)
+
+
+def scan(text: str) -> str | None:
+    return next((rule for rule, pattern in _IDENTITIES if pattern.search(text)), None)
