@@ -15,17 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE
-from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.loss import ImageTarget
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.training.inputs import placement
-from radia_pipeline.training.packed import PackedImages, Wanted, pack
+from radia_pipeline.training.packed import PackedImages, pack, wanted_images
 from radia_pipeline.training.sampler import generator
-from radia_pipeline.training.studies import LATERAL, label_matrix
+from radia_pipeline.training.studies import LATERAL, known_absent, label_matrix, labelled_by
 
 KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""
@@ -110,8 +109,8 @@ def known_classes(source: str, values: np.ndarray, boxed: np.ndarray, classes: t
     Yes where it has a box, where it is negative, and where it is blank in a source that labels it. No where it is
     positive or uncertain but nobody knows where, and where the source does not label it.
     """
-    labelled = np.array([name in source_sheet(source).labelled for name in classes])
-    known = (values == NEGATIVE) | ((values == MISSING) & labelled)
+    columns = [vocabulary().index(name) for name in classes]
+    known = known_absent(values, labelled_by(source)[columns])
     known[boxed] = True
     return known
 
@@ -140,10 +139,8 @@ def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[Im
 
 def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedImages:
     """The entries' pixels at the input's size, memory-mapped; ``row_of_image`` names each one's row."""
-    wanted: dict[str, list[Wanted]] = {}
-    for entry in entries:
-        wanted.setdefault(entry.source, []).append(Wanted(entry.image_id, lake.root / entry.path))
-    return pack(lake, wanted, size_px)
+    columns = ([getattr(entry, name) for entry in entries] for name in ("source", "image_id", "path"))
+    return pack(lake, wanted_images(lake, *columns), size_px)
 
 
 def augment(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,11 @@ from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.model_folders import is_finished, read_card, read_history
 from radia_pipeline.training.model_store import publish
-from radia_pipeline.training.outcome import library_versions, warn_of_unfinished
+from radia_pipeline.training.outcome import OnEvent, library_versions, warn_of_unfinished
 from radia_pipeline.training.packed import PackedImages
 from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.schedules import Moment, ScheduleSection, learning_rate
 
-OnEvent = Callable[[dict[str, Any]], None]
 STOPPING_IOU = 0.3
 LOG_EVERY_S = 5.0
 

@@ -8,11 +8,12 @@ Shape legend: n predicted boxes of a class, R rows of weights, G images, B block
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.bootstrap import REPLICATES, Resampler, percentile_interval
 from radia_pipeline.localisation.boxes import Boxes, suppressed
@@ -23,7 +24,6 @@ MIN_BOXES = 3  # a class with fewer reference boxes does not enter the mean over
 MERGE_IOU = 0.5  # at group level, boxes of several classes over one place are one box
 AGNOSTIC = "any"
 MEAN = "mean"
-LEVELS = ("class", "group", "agnostic")
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,31 @@ def average_precision(predicted: Boxes, reference: Boxes, image_ids: Sequence[st
 
 
 def at_level(boxes: Boxes, level: str) -> Boxes:
-    """Bring boxes to a level: ``class`` as they are; ``group`` once for each group above (or equal to) their class;
-    ``agnostic`` all under one name. At the latter two, boxes over one place are merged (the best stays)."""
-    if level == "class":
-        return boxes
-    if level == "agnostic":
-        return _merged(boxes.relabelled(np.full(len(boxes), AGNOSTIC, dtype=object)))
+    """Bring boxes to one of ``LEVELS``; above ``class``, boxes over one place are merged (the best stays)."""
+    return LEVELS[level](boxes)
+
+
+def _by_class(boxes: Boxes) -> Boxes:
+    """As they are."""
+    return boxes
+
+
+def _by_group(boxes: Boxes) -> Boxes:
+    """Once for each group above (or equal to) their class."""
     words = vocabulary()
     groups = set(words.finding_groups) | set(words.unions)
     above = {name: [g for g in (name, *words.ancestors(name)) if g in groups] for name in set(boxes.label)}
     rows = [(index, group) for index, name in enumerate(boxes.label) for group in above[name]]
     index = np.array([row for row, _ in rows], dtype=int)
     return _merged(boxes.take(index).relabelled(np.array([group for _, group in rows], dtype=object)))
+
+
+def _under_one_name(boxes: Boxes) -> Boxes:
+    """Whatever their class."""
+    return _merged(boxes.relabelled(np.full(len(boxes), AGNOSTIC, dtype=object)))
+
+
+LEVELS = Table("level", {"class": _by_class, "group": _by_group, "agnostic": _under_one_name})
 
 
 def _merged(boxes: Boxes) -> Boxes:
@@ -139,7 +152,7 @@ class Reference:
 
 
 def score_boxes(
-    predicted: Boxes, reference: Reference, *, levels: Sequence[str] = LEVELS,
+    predicted: Boxes, reference: Reference, *, levels: Iterable[str] = LEVELS,
     thresholds: Sequence[float] = IOU_THRESHOLDS, replicates: int = REPLICATES, seed: int = 0,
     min_boxes: int = MIN_BOXES,
 ) -> list[dict]:  # fmt: skip

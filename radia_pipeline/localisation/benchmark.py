@@ -219,12 +219,7 @@ def _control_rows(recipe: str, boxes: Boxes, pools: Mapping[str, Drawn], settle:
     drawn = Boxes.joined(part.reference.boxes for part in elsewhere)
     priors = controls.prior_boxes(drawn, {k: v for part in elsewhere for k, v in part.sizes.items()})
     sizes = pools[TEST].sizes
-    made = {
-        controls.RANDOM: controls.at_random(boxes, sizes),
-        controls.PRIOR: controls.at_prior(boxes, priors, sizes),
-        controls.BLIND: controls.blind(priors, sizes),
-    }
-    for name, control in made.items():
+    for name, control in controls.all_of(boxes, priors, sizes).items():
         yield from _judged({"recipe": recipe, "method": name}, control, pools[TEST], "", settle)
 
 

@@ -101,6 +101,15 @@ def _placed(prior: PriorBox, size: Sequence[int]) -> tuple[float, float, float, 
     return left * size[0], top * size[1], right * size[0], bottom * size[1]
 
 
+def all_of(
+    boxes: Boxes, priors: Mapping[str, PriorBox], sizes: Mapping[str, tuple[int, int]], seed: int = 0
+) -> dict[str, Boxes]:
+    """Return every control of these boxes, by its name."""
+    return {
+        RANDOM: at_random(boxes, sizes, seed), PRIOR: at_prior(boxes, priors, sizes), BLIND: blind(priors, sizes),
+    }  # fmt: skip
+
+
 def sizes_of(image_ids: Iterable[str], widths: Iterable[int], heights: Iterable[int]) -> dict[str, tuple[int, int]]:
     """Return {image_id: (width_px, height_px)}."""
     return {image: (int(w), int(h)) for image, w, h in zip(image_ids, widths, heights)}

@@ -15,16 +15,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
-from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Frame
 from radia_pipeline.localisation.maps import explain
 from radia_pipeline.training.inference import latest_model, load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
-from radia_pipeline.training.packed import PackedImages, Wanted, pack
-from radia_pipeline.training.studies import LATERAL, label_matrix
+from radia_pipeline.training.packed import PackedImages, pack, wanted_images
+from radia_pipeline.training.studies import LATERAL, known_absent, label_matrix, labelled_by
 
 BATCH = 32
 KEYS = ("source", "image_id", "study_id", "patient_key", "group_id", "path", "view", "width_px", "height_px", "pool")
@@ -57,9 +55,7 @@ class ImageSet:
 
     def known_absent(self, row: int) -> np.ndarray:
         """Which classes (K,) the image surely does not show: said 0, or blank in a source that labels them."""
-        labelled = source_sheet(self.columns["source"][row]).labelled
-        blank = np.array([name in labelled for name in vocabulary().classes])
-        return (self.values[row] == NEGATIVE) | ((self.values[row] == MISSING) & blank)
+        return known_absent(self.values[row], labelled_by(self.columns["source"][row]))
 
 
 def read_images(lake: Lake, sources: Sequence[str]) -> ImageSet:
@@ -114,8 +110,5 @@ class Explainer:
 
 def _packed(lake: Lake, images: ImageSet, size_px: int) -> PackedImages:
     """Pack what is not packed yet at this size (training has packed its own sources)."""
-    wanted: dict[str, list[Wanted]] = {}
-    names = ("source", "image_id", "path")
-    for source, image, path in zip(*(images.columns[name] for name in names)):
-        wanted.setdefault(source, []).append(Wanted(image, lake.root / path))
-    return pack(lake, wanted, size_px)
+    columns = (images.columns[name] for name in ("source", "image_id", "path"))
+    return pack(lake, wanted_images(lake, *columns), size_px)

@@ -6,7 +6,7 @@ here: reading the truth files (the demo does) and scores against radiologists' b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import LEVELS, MEAN, Reference, score_boxes
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.explainer import ImageSet, read_images
+from radia_pipeline.training.studies import FRONTAL_ORDER
 
 HEADLINE = "map@0.3"
 PSEUDO = "pseudo boxes"
-FRONTAL = ("PA", "AP", "UNKNOWN")  # the detector reads frontal images, so all sets of boxes are judged there
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,11 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxe
 
 def judge(
     lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = TEST,
-    views: Sequence[str] = FRONTAL, levels: Sequence[str] = LEVELS, replicates: int = REPLICATES, seed: int = 0,
+    views: Sequence[str] = FRONTAL_ORDER, levels: Iterable[str] = LEVELS, replicates: int = REPLICATES, seed: int = 0,
 ) -> TruthScore:  # fmt: skip
     """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
 
+    Frontal views unless others are given: the detector reads no others, so all sets of boxes are judged there.
     The controls are made of the first set. ``random``: same sizes, scores and images, random places. ``prior``: same
     images and scores, the class's median true box of the other pools. ``prior_blind``: that box on every image, scored
     by its frequency. Raises EmptyPool where the pool has no such image in any manifest.
@@ -84,11 +85,7 @@ def judge(
     made = {name: Boxes.from_table(table).on(names) for name, table in boxes.items()}
     first = next(iter(made.values()))
     priors = controls.prior_boxes(truth, _sizes(elsewhere))
-    made |= {
-        controls.RANDOM: controls.at_random(first, sizes, seed),
-        controls.PRIOR: controls.at_prior(first, priors, sizes),
-        controls.BLIND: controls.blind(priors, sizes),
-    }
+    made |= controls.all_of(first, priors, sizes, seed)
     rows = [
         {"boxes_of": name, "pool": pool, **row}
         for name, one in made.items()

@@ -21,6 +21,7 @@ from radia_pipeline.evaluation.ensemble import MIN_POSITIVES, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.scorecard import CANDIDATE, MEAN, MEAN_GROUPS, MEAN_PATHOLOGIES
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.localisation.average_precision import LEVELS
 from radia_pipeline.localisation.controls import is_control, shown_name
 from radia_pipeline.pages.render import short_version
 from radia_pipeline.usecases.summary import localisation_figures, pool_counts, source_counts
@@ -30,7 +31,7 @@ MAIN, BESIDE = "s0", "muted"
 FILE_ROLES = {"ingested": "s0", "duplicates": "s5", "quarantined": "s1"}
 TABLES = ("images", "labels", "manifest", "splits", "predictions", "ensemble", "scorecard", "saliency_benchmark",
           "pseudo_boxes", "detector_scorecard")  # fmt: skip
-_LEVELS = ("class", "group", "agnostic")
+_LEVELS = tuple(LEVELS)
 
 
 def sources(lake: Lake) -> list[dict[str, Any]]:

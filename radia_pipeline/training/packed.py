@@ -43,6 +43,16 @@ class Wanted:
     path: Path
 
 
+def wanted_images(
+    lake, sources: Iterable[str], image_ids: Iterable[str], paths: Iterable[str | Path]
+) -> dict[str, list[Wanted]]:
+    """Return the images of each source as packing wants them, from columns of a manifest (paths inside the lake)."""
+    wanted: dict[str, list[Wanted]] = {}
+    for source, image_id, path in zip(sources, image_ids, paths):
+        wanted.setdefault(source, []).append(Wanted(image_id, lake.root / path))
+    return wanted
+
+
 class PackedImages:
     """Packed images of several sources under one numbering; each row's checksum is verified when first read."""
 

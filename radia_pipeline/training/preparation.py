@@ -48,11 +48,7 @@ def prepare_pools(recipe: Recipe, lake, manifest: pa.Table, runtime: Runtime, sp
 
 def wanted_images(lake, manifest: pa.Table) -> dict[str, list[packed.Wanted]]:
     """Return each source's images of a manifest, as packing wants them."""
-    wanted: dict[str, list[packed.Wanted]] = {}
-    columns = [manifest.column(name).to_pylist() for name in ("source", "image_id", "path")]
-    for source, image, path in zip(*columns):
-        wanted.setdefault(source, []).append(packed.Wanted(image, lake.root / path))
-    return wanted
+    return packed.wanted_images(lake, *(manifest.column(name).to_pylist() for name in ("source", "image_id", "path")))
 
 
 def announce(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
 from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -143,7 +143,7 @@ def label_counts(studies: Studies) -> dict[str, np.ndarray]:
     known = studies.labelled
     return {
         "positives": ((studies.values == 1) & known).sum(axis=0),
-        "negatives": (((studies.values == 0) | (studies.values == MISSING)) & known).sum(axis=0),
+        "negatives": (known_absent(studies.values, known) & known).sum(axis=0),
         "uncertain": ((studies.values == -1) & known).sum(axis=0),
     }
 
@@ -177,6 +177,7 @@ def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Stu
         first_rows[index] = next(row for row in chosen if row is not None)
     sources = np.array([source for source, _ in slots], dtype=object)
     values = label_matrix(table)[first_rows]
+    labelled = {name: labelled_by(name) for name in set(sources.tolist())}
     weights = np.array([1.0 if keys["weight"][row] is None else keys["weight"][row] for row in first_rows])
     return Studies(
         source=sources,
@@ -185,7 +186,7 @@ def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Stu
         group_id=np.array([keys["group_id"][row] for row in first_rows], dtype=object),
         image_rows=image_rows,
         values=values,
-        labelled=_labelled(sources),
+        labelled=np.stack([labelled[name] for name in sources]),
         weight=weights,
     )
 
@@ -202,7 +203,12 @@ def label_matrix(table: pa.Table) -> np.ndarray:
     return matrix.astype(np.int8)
 
 
-def _labelled(sources: np.ndarray) -> np.ndarray:
-    classes = vocabulary().classes
-    rows = {name: np.array([cls in source_sheet(name).labelled for cls in classes]) for name in set(sources.tolist())}
-    return np.stack([rows[name] for name in sources])
+def labelled_by(source: str) -> np.ndarray:
+    """Return which classes a source labels: bool (21,)."""
+    labelled = source_sheet(source).labelled
+    return np.array([name in labelled for name in vocabulary().classes])
+
+
+def known_absent(values: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Return which cells surely show nothing: said 0, or blank in a class that the source labels; bool, as values."""
+    return (values == NEGATIVE) | ((values == MISSING) & labelled)

@@ -116,3 +116,7 @@ def test_a_score_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="finite"):
         metrics.auc(np.array([np.nan, 0.1]), np.array([1, 0]))
     assert np.isnan(metrics.auc(np.array([np.nan, 0.1]), np.array([-1, 0])))
+
+
+def test_the_list_of_metrics_is_what_is_computed():
+    assert list(figures(*sample(1))) == list(metrics.METRICS)
