@@ -31,12 +31,8 @@ class Placement:
     height_px: int
     size_px: int
 
-    def to_input(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-        """Map a box (x, y, width, height) from stored-image pixels to input pixels."""
-        return x * self.scale + self.left_px, y * self.scale + self.top_px, width * self.scale, height * self.scale
-
     def to_stored(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-        """Map a box (x, y, width, height) from input pixels to stored-image pixels; inverse of ``to_input``."""
+        """Map a box (x, y, width, height) from input pixels to stored-image pixels."""
         return (x - self.left_px) / self.scale, (y - self.top_px) / self.scale, width / self.scale, height / self.scale
 
 

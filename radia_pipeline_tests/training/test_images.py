@@ -38,8 +38,10 @@ def smooth(size: int) -> np.ndarray:
 @given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([32, 224, 384]))
 def test_boxes_return_to_where_they_came_from(height, width, size):
     where = placement(height, width, size)
-    box = (width * 0.1, height * 0.2, width * 0.5, height * 0.3)
-    assert np.allclose(where.to_stored(*where.to_input(*box)), box)
+    whole = where.to_stored(where.left_px, where.top_px, where.width_px, where.height_px)
+    assert np.allclose(whole, (0, 0, width, height), atol=1 / where.scale)
+    step = 10 * where.scale
+    assert np.allclose(where.to_stored(where.left_px + step, where.top_px, step, step), (10, 0, 10, 10))
     assert max(where.width_px, where.height_px) == size
     assert where.left_px >= 0 and where.top_px >= 0
 

@@ -1,0 +1,123 @@
+"""Doors or nothing: no code that only tests call, no piece of code that stands twice; or it is listed with a reason."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vulture import Vulture
+
+from radia_pipeline.reports.sentence.reader import HANDLERS
+
+ROOT = Path(__file__).resolve().parents[1]
+CALLERS = ("radia_pipeline", "benchmarks", "radia_pipeline_tests/generated.py", "radia_pipeline_tests/graph_picture.py")
+"""Who may call what the package defines; tests do not count."""
+BY_DECORATOR = (
+    "@*.command", "@atexit.register", "@click.command", "@click.group", "@dg.*", "@field_validator", "@model_validator",
+)  # fmt: skip
+"""What a framework calls."""
+BY_NAME = re.compile(r"(?:.*:)?([A-Za-z_]\w*)(?:\.\w+)?")
+"""A string that a table or a worker looks something up by: ``name`` or ``module:name``."""
+SURE, LIKELY = 80, 60
+"""Vulture's confidence in per cent: of imports, arguments and code that cannot be reached; of everything else."""
+UNUSED: dict[str, str] = {}
+"""Names that vulture is sure nobody uses, and why they stand."""
+WAITING: dict[str, str] = {
+    "__getattr__": "Python calls it for the package's public names",
+    "__dir__": "Python calls it for the package's public names",
+    "detect_array": "the detector's ONNX file without torch, for whoever serves it; the round trip is tested",
+    "fit_temperature": "calibration by one number, for classes with too few positives for two",
+    "version_by_alias": "answering by the champion instead of the lake's latest ensemble",
+}
+"""Functions, methods and classes without a caller, and what they wait for."""
+TWICE: dict[frozenset[str], str] = {}
+"""Pairs of modules with eight equal lines, and why they are better so."""
+AT_MOST = 10
+
+
+def unused(paths: list[str], confidence: int) -> dict[str, str]:
+    """Return name -> place of what vulture finds unused in these files."""
+    finder = Vulture(ignore_decorators=list(BY_DECORATOR))
+    finder.scavenge(paths)
+    code = ("class", "function", "method", "property")
+    return {
+        item.name: f"{Path(item.filename).name}:{item.first_lineno}"
+        for item in finder.get_unused_code(min_confidence=confidence)
+        if confidence == SURE or item.typ in code
+    }
+
+
+def named_in_strings(folder: Path) -> set[str]:
+    """Return the names that stand in string constants: whatever is called by one of these has a caller."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py"))
+    texts = {
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {found[1] for text in texts if (found := BY_NAME.fullmatch(text))}
+
+
+def pairs_of_clones(folder: str) -> set[frozenset[str]]:
+    """Return the pairs of modules that share eight lines or more (pylint wants one fewer); imports, docstrings and
+    signatures do not count."""
+    command = [
+        sys.executable, "-m", "pylint", "--rcfile=/dev/null", "--disable=all", "--enable=duplicate-code",
+        "--min-similarity-lines=7", "--output-format=json", folder,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    found = set()
+    for message in json.loads(done.stdout):
+        lines = message["message"].splitlines()
+        found.add(frozenset(line[2:].split(":")[0] for line in lines if line.startswith("==")))
+    return found
+
+
+@pytest.fixture(scope="module")
+def callers() -> list[str]:
+    return [str(ROOT / name) for name in CALLERS]
+
+
+def test_nothing_is_surely_unused_but_what_is_listed(callers):
+    found = unused(callers, SURE)
+    assert found.keys() == UNUSED.keys(), found
+    assert len(UNUSED) <= AT_MOST
+
+
+def test_every_function_has_a_caller_or_a_reason_to_wait(callers):
+    """The reader of reports calls its handlers by the kinds of the rules, commands are called by their file's name."""
+    called = named_in_strings(ROOT / "radia_pipeline")
+    called |= {path.stem for path in (ROOT / "radia_pipeline" / "cli").glob("*.py")}
+    called |= {handler.__name__ for handler in HANDLERS if handler is not None}
+    found = {name: place for name, place in unused(callers, LIKELY).items() if name not in called}
+    assert found.keys() == WAITING.keys(), {name: found[name] for name in found.keys() - WAITING.keys()}
+    assert len(WAITING) <= AT_MOST
+
+
+@pytest.mark.slow
+def test_nothing_stands_twice_but_what_is_listed():
+    assert pairs_of_clones("radia_pipeline") == set(TWICE)
+    assert len(TWICE) <= AT_MOST
+
+
+def test_a_planted_function_without_a_caller_is_seen(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "import os\n\n\ndef called():\n    return 1\n\n\ndef alone():\n    return called()\n"
+    )
+    assert unused([str(tmp_path)], LIKELY) == {"alone": "a.py:8"}
+    assert unused([str(tmp_path)], SURE) == {"os": "a.py:1"}
+
+
+def test_a_planted_clone_is_seen(tmp_path):
+    text = "\n".join(f"value_{number} = compute(value_{number}, {number})" for number in range(8)) + "\n"
+    package = tmp_path / "planted"
+    package.mkdir()
+    for name in ("__init__", "a", "b", "c"):
+        (package / f"{name}.py").write_text({"a": text, "b": "x = 1\n" + text}.get(name, ""))
+    assert pairs_of_clones(str(package)) == {frozenset({"planted.a", "planted.b"})}
