@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.options import OneOf, json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
 from radia_pipeline.drawing.text import table
 
@@ -147,3 +148,99 @@ def plan(pool: str, half_width: float, auc: float, seconds: float, lake_root, as
     head = f"{found['studies']} studies, {found['hours']:.0f} hours for two readers: {reached}"
     text = "\n".join([head, table([name.replace("_", " ") for name in names], rows)])
     print_result(found, text, as_json)
+
+
+@review.command("figures")
+@click.argument("set_id")
+@click.option("--model", default="ensemble", show_default=True, help="Recipe with predictions, or the ensemble.")
+@lake_option
+@json_option
+def figures(set_id: str, model: str, lake_root, as_json: bool) -> None:
+    """Judge a model on a reading set, beside its readers.
+
+    Figures are weighted to the whole pool. A reader is below the curve where the model finds more at as many false
+    alarms; the reader has no part in the truth that this is measured with.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.readings.judgement import judge_set
+
+    found = [asdict(one) for one in judge_set(Lake.open(lake_root, create=False), set_id, model)]
+    names = ["auc", "ap", "f1", "sensitivity", "prevalence"]
+    rows = [
+        [one["name"], f"{one['effective_positives']:.0f}", *(_in_brackets(one["figures"][name]) for name in names),
+         f"{one['below']['value']:.0f} of {len(one['readers'])} ({one['below']['low']:.0f} to "
+         f"{one['below']['high']:.0f})"]
+        for one in found
+    ]  # fmt: skip
+    text = table(["class", "effective positives", *names, "readers below the curve"], rows)
+    print_result({"classes": found}, text if rows else "no class has enough positives yet", as_json)
+
+
+def _in_brackets(one: dict) -> str:
+    return f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+
+
+@review.command("errors")
+@click.option("--most", type=int, default=20, show_default=True, help="How many lines to print.")
+@lake_option
+@json_option
+def errors(most: int, lake_root, as_json: bool) -> None:
+    """List what the rules over reports get wrong, worst first.
+
+    Readings are compared with the label that each rule and cue made; the order is by the lower end of the share that is
+    wrong, so that one bad case does not lead.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.readings.labeler_errors import labeler_errors
+
+    found = [vars(one) for one in labeler_errors(Lake.open(lake_root, create=False))[:most]]
+    rows = [
+        [one["class_name"], one["rule_id"], one["cue"], f"{one['wrong']} of {one['cells']}",
+         f"{one['share']:.3f} ({one['low']:.3f} to {one['high']:.3f})", f"{one['studies_wrong']:.0f}"]
+        for one in found
+    ]  # fmt: skip
+    text = table(["class", "rule", "cue", "wrong", "share", "studies of the pool"], rows)
+    print_result({"rules": found}, text if rows else "no reading of a study with a report yet", as_json)
+
+
+@review.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@lake_option
+@json_option
+def export(folder: Path, lake_root, as_json: bool) -> None:
+    """Write the chain of readings and a CSV of all answers into FOLDER.
+
+    The chain can be proved without this software: docs/readings.md holds a script.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.readings.exchange import export_readings
+
+    result = vars(export_readings(Lake.open(lake_root, create=False), folder))
+    print_result(result, pairs(result), as_json)
+
+
+def _forms():
+    from radia_pipeline.readings.exchange import FORMS
+
+    return FORMS
+
+
+@review.command("import")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--form", type=OneOf(_forms), default="csv", show_default=True, help="What the file is.")
+@click.option("--made-by", required=True, help="Code of the person who brings the readings in.")
+@click.option("--made-from", required=True, help="What they were made with, and when.")
+@lake_option
+@json_option
+def import_file(path: Path, form: str, made_by: str, made_from: str, lake_root, as_json: bool) -> None:
+    """Bring in readings made elsewhere.
+
+    They mend labels and are never truth. A CSV has the columns source, study_id, reader, class, answer (present,
+    absent, uncertain) and, if known, decided_at.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.readings.exchange import import_readings
+
+    lake = Lake.open(lake_root, create=False)
+    result = vars(import_readings(lake, path, form, made_by=made_by, made_from=made_from))
+    print_result(result, pairs(result), as_json)

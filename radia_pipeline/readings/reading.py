@@ -174,9 +174,8 @@ def _one_of(what: str, value: str, accepted) -> None:
 
 def _require_answers(reading: Reading) -> None:
     classes = vocabulary().classes
-    if reading.phase != IMPORTED:
-        for name in (*reading.asked, *(box.class_name for box in reading.boxes)):
-            _one_of("class", name, classes)
+    for name in (*reading.asked, *(box.class_name for box in reading.boxes)):
+        _one_of("class", name, classes)
     values = set(ANSWERS.values())
     if any(isinstance(value, bool) or value not in values for value in reading.answers.values()):
         raise BadInput("an answer that is none", accepted="1 (present), 0 (absent), -1 (uncertain)")
