@@ -105,9 +105,8 @@ def _within_stored_bits(pixels: np.ndarray, facts: PixelFacts) -> np.ndarray:
     """Clip what a lossy codec made of values at the ends of the range: it may overshoot BitsStored."""
     if pixels.dtype.kind not in "iu" or (facts.is_signed and pixels.dtype.kind == "u"):
         return pixels
-    low, high = (-(1 << (facts.bits_stored - 1)), (1 << (facts.bits_stored - 1)) - 1) if facts.is_signed else (
-        0, (1 << facts.bits_stored) - 1
-    )  # fmt: skip
+    low = -(1 << (facts.bits_stored - 1)) if facts.is_signed else 0
+    high = low + (1 << facts.bits_stored) - 1
     bounds = np.iinfo(pixels.dtype)
     return np.clip(pixels, max(low, bounds.min), min(high, bounds.max))
 

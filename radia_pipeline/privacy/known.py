@@ -35,6 +35,7 @@ class Known:
     methods: re.Pattern[str]
     schemes: Mapping[str, re.Pattern[str]]
     concept_words: frozenset[str]
+    trade_words: frozenset[str]
 
 
 def folded(value: str) -> str:
@@ -67,7 +68,7 @@ def known() -> Known:
         dummies=frozenset(map(folded, raw["dummies"])), dummy_dates=frozenset(raw["dummy_dates"]),
         methods=any_of(raw["methods"]),
         schemes={scheme: re.compile(form) for scheme, form in raw["schemes"].items()},
-        concept_words=frozenset(raw["concept_words"].split()),
+        concept_words=frozenset(raw["concept_words"].split()), trade_words=frozenset(raw["trade_words"].split()),
     )  # fmt: skip
 
 

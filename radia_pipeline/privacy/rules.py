@@ -53,7 +53,8 @@ def meta(tag: int, value: bytes, policy: Policy) -> tuple[str, str | None] | Non
     if tag == 0x00020001:
         return "version of the meta information", None if value == b"\0\1" else "opaque bytes"
     if tag == _IMPLEMENTATION:
-        sound = values.fault_of_shape(tag, "UI", value) is None and text.startswith(known().implementation_roots)
+        roots = (*known().implementation_roots, *policy.uid_roots)
+        sound = values.fault_of_shape(tag, "UI", value) is None and text.startswith(roots)
         return "software", None if sound or text in policy.uids else "UID outside the declared roots"
     if tag == _VERSION_NAME:
         return "software", None if known().software.fullmatch(text) else "not a declared value"

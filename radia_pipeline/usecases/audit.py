@@ -12,13 +12,14 @@ from pathlib import Path
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.dicom import work
 from radia_pipeline.dicom.examine import Task, Verdict
-from radia_pipeline.errors import BadInput
-from radia_pipeline.privacy import container, prints
-from radia_pipeline.privacy.header import audit_file
+from radia_pipeline.errors import BadInput, Refusal
+from radia_pipeline.privacy import container, prints, reasons
+from radia_pipeline.privacy.header import audit_file, judgements
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
-from radia_pipeline.privacy.policy import reads_pixels, report_policy_of
+from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy_of
 from radia_pipeline.privacy.text import breaches
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
+from radia_pipeline.usecases.policy_proposal import files_below
 
 _TABLE_SUFFIXES = (".csv", ".csv.gz")
 _TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"
@@ -31,7 +32,7 @@ def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -
     pixels are read (``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only).
     """
     reads_text = reads_pixels(source, ocr_mode)
-    for path in paths:
+    for path in files_below(paths):
         if path.name.lower().endswith(_TABLE_SUFFIXES):
             yield path, list(audit_reports(path, source))
             continue
@@ -42,12 +43,33 @@ def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -
         yield path, findings
 
 
-def _of_header(path: Path, source: str) -> list:
+def explain(paths: Iterable[Path], source: str) -> Iterator[tuple[Path, list[tuple[str, str, str, int]]]]:
+    """Yield every DICOM file with its ledger: element, rule, verdict and the bytes that the rule answers for, in the
+    order of the file; never a value. A file that cannot be walked has one line that says why."""
+    policy = policy_of(source)
+    for path in files_below(paths):
+        data = _read(path)
+        if container.sniff(data) != "dicom":
+            continue
+        try:
+            parsed = container.parse(data)
+        except Refusal as refusal:
+            yield path, [("file", "walk", refusal.received, len(data))]
+            continue
+        yield path, [(one.where, one.rule, one.fault or "passes", one.size) for one in judgements(parsed, policy)]
+
+
+def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as handle:
-            kind = container.sniff(handle.read(container.PREAMBLE_BYTES + 4))
+        return path.read_bytes()
     except OSError:
         raise BadInput(f"{path} cannot be read", accepted="a readable DICOM or CSV file") from None
+
+
+def _of_header(path: Path, source: str) -> list:
+    kind = container.sniff(_read(path))
+    if kind == "headerless":
+        return [f"file cannot be audited: {reasons.HEADERLESS_DICOM}"]
     return audit_file(path, source) if kind == "dicom" else ["file cannot be audited: neither DICOM nor a CSV table"]
 
 

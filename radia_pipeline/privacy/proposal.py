@@ -1,0 +1,147 @@
+"""A delivery -> the policy that would admit its devices: values seen, whom they could name, which may be taken.
+
+Belongs here: counting what the gate would not let in, and what speaks against a value. Does not belong here: reading a
+folder and writing files (``usecases.policy_proposal``). Values leave this module only for the steward's own files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+from pydicom.datadict import keyword_for_tag
+
+from radia_pipeline.privacy import rules
+from radia_pipeline.privacy.container import Container
+from radia_pipeline.privacy.header import judgements
+from radia_pipeline.privacy.known import folded, known
+from radia_pipeline.privacy.letters import fold
+from radia_pipeline.privacy.patterns import patterns
+from radia_pipeline.privacy.policy import Policy
+from radia_pipeline.privacy.values import characters, parts
+from radia_pipeline.privacy.walk import standard_vr
+
+_LISTED = frozenset({"not a declared value", "text is not retained here", "not a defined term of its attribute"})
+_UIDS = "UID outside the declared roots"
+_DEVICE_TAGS = (0x00080070, 0x00081090, 0x00181000, 0x0018700A)
+_PATIENT, _METHOD = 0x00100020, 0x00120063
+_LIST_KINDS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
+_FREE = frozenset({0x00104000, 0x00081030, 0x0008103E, 0x00204000})
+"""Comments and descriptions: typed by people, a list of them is no policy."""
+_LEAST_FILES, _LEAST_SHARE, _LEAST_PATIENTS = 2, 0.001, 2
+_LONG_NUMBER = re.compile(r"\d{7}|\d{3}[ .-]\d{3}[ .-]\d{3,4}|(?:19|20)\d\d[-/. ]?[01]\d[-/. ]?[0-3]\d")
+_NAMED = re.compile(r"\^|\b(?:DR|MME|MLLE|MR|MRS|MS|MD)\b\.?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One value of one attribute: in how many files, of how many devices and patients, and what speaks against it."""
+
+    keyword: str
+    value: str
+    files: int
+    devices: int
+    patients: int
+    against: str | None
+
+
+@dataclass
+class Delivery:
+    """Counts over the files of a delivery. Files are added one by one; nothing of their pixels is kept."""
+
+    policy: Policy
+    files: int = 0
+    _counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _devices: dict[tuple[int, str], set[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(set))
+    _patients: dict[tuple[int, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add(self, container: Container) -> None:
+        """Count the values of one file that the policy does not admit."""
+        self.files += 1
+        said = {element.tag: characters(element.value) for element in container.elements if element.items is None}
+        device, patient = tuple(said.get(tag, "") for tag in _DEVICE_TAGS), said.get(_PATIENT, "")
+        for key in set(self._not_admitted(container)):
+            self._counts[key] += 1
+            self._devices[key].add(device)
+            self._patients[key].add(patient)
+
+    def _not_admitted(self, container: Container) -> Iterator[tuple[int, str]]:
+        for one in judgements(container, self.policy):
+            is_listed = one.fault in _LISTED and one.tag not in _FREE
+            if one.fault == _UIDS:
+                yield from ((one.tag, _root_of(uid)) for uid in parts(one.value) if uid)
+            elif is_listed and one.tag == _METHOD:
+                yield one.tag, characters(one.value)
+            elif is_listed and _LIST_KINDS.intersection(standard_vr(one.tag)):
+                yield from ((one.tag, part) for part in parts(one.value) if part)
+
+    def seen(self) -> list[Seen]:
+        """Return every value with its counts, by attribute, the commonest first."""
+        found = []
+        for key, count in sorted(self._counts.items(), key=lambda item: (item[0][0], -item[1], item[0][1])):
+            tag, value = key
+            patients = len(self._patients[key])
+            against = _against(tag, value) or self._too_few(count, patients)
+            found.append(Seen(keyword_for_tag(tag), value, count, len(self._devices[key]), patients, against))
+        return found
+
+    def _too_few(self, files: int, patients: int) -> str | None:
+        if files < max(_LEAST_FILES, _LEAST_SHARE * self.files):
+            return "in few files"
+        return "on one patient only" if patients < _LEAST_PATIENTS else None
+
+
+def additions(seen: list[Seen]) -> dict[str, object]:
+    """Return what a policy must add for the values that nothing speaks against: `declared`, `methods`, UID roots."""
+    declared: dict[str, list[str]] = {}
+    methods, roots = [], []
+    for one in seen:
+        if one.against is not None:
+            continue
+        if one.keyword == "DeidentificationMethod":
+            methods.append(re.escape(one.value))
+        elif one.value.endswith(".") and one.keyword.endswith("UID"):
+            roots.append(one.value)
+        else:
+            declared.setdefault(one.keyword, []).append(one.value)
+    return {"declared": declared, "methods": methods, "uid_roots": sorted(set(roots))}
+
+
+def _root_of(uid: str) -> str:
+    """Return what UIDs of one maker share: all but the last components, at least an organisation's own."""
+    components = uid.split(".")
+    return ".".join(components[: max(len(components) - 2, min(len(components) - 1, 5))]) + "."
+
+
+def _against(tag: int, value: str) -> str | None:
+    """Return why a value could name a person, None where it does not look so."""
+    if standard_vr(tag) == ("UI",):
+        return None if re.fullmatch(r"[0-9.]+", value) and value.count(".") >= 4 else "no UID"
+    text = "".join(c if c.isprintable() else " " for c in value)
+    if text != value:
+        return "holds bytes that are no letters"
+    if rules.scan(value) or _LONG_NUMBER.search(value):
+        return "looks like a number or a date of a person"
+    words = re.findall(r"[^\W\d_]+", value)
+    if _NAMED.search(value) or any(fold(word) in _people() for word in words):
+        return "looks like a person"
+    usual = known().trade_words | _common()
+    strange = [word for word in words if len(word) > 2 and folded(word) not in usual]
+    if len(strange) >= 2 and not re.search(r"\d", value) and all(word[0].isupper() for word in strange):
+        return "looks like a person"
+    return None
+
+
+@cache
+def _people() -> frozenset[str]:
+    return frozenset(patterns().names)
+
+
+@cache
+def _common() -> frozenset[str]:
+    """Return the words of makers and terms that everybody has."""
+    lists = [*known().values.values(), *known().terms.values()]
+    return frozenset(word for listed in lists for value in listed for word in re.findall(r"[^\W\d_]+", value))
