@@ -23,10 +23,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @ocr_option("auto", "Search pixels for burned-in text; off looks at headers only.")
 @json_option
 def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool, **ways: object) -> None:
-    """Are these files de-identified? Exit code 1 if not; --explain, --propose and --policy tell and do not judge.
+    """Are these files de-identified? Exit code 1 if not.
 
     FILES are DICOM files, report tables (CSV), and folders of them. A line for each finding names place and rule, never
-    the value.
+    the value. --explain, --propose and --policy tell and do not judge.
     """
     if sum(map(bool, (ways["explain"], ways["propose"], ways["policy"]))) > 1 or bool(ways["out"]) != ways["propose"]:
         raise BadInput(
