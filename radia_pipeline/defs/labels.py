@@ -65,13 +65,15 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake))
 
 
-@table_assets("box_annotations", deps=("images",))
+@table_assets("box_annotations", deps=("images", "label_reviews"))
 def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
-    """Radiologists' boxes, brought to pixels of the stored images."""
+    """Radiologists' boxes, the source's and those of readings, in pixels of the stored images."""
     from radia_pipeline.labels.boxes import build_boxes as build
+    from radia_pipeline.readings.in_force import boxes_in_force
 
     adapter, root = radia.delivery(context.partition_key)
-    return build(adapter, root, radia.lake(), radia.pseudonymizer())
+    lake = radia.lake()
+    return build(adapter, root, lake, radia.pseudonymizer(), boxes_in_force(lake, context.partition_key))
 
 
 ASSETS = [extract_mentions, build_labels, build_boxes]

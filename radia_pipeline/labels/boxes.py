@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from radia_pipeline.contracts.tables import conform
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.base import Source
@@ -29,8 +30,12 @@ class BoxesResult:
     version: str = ""
 
 
-def build_boxes(source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer) -> BoxesResult:
+def build_boxes(
+    source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer, read: Iterable[Mapping] = ()
+) -> BoxesResult:
     """Write the ``box_annotations`` partition of a source, empty where it has no boxes.
+
+    ``read``: boxes that readers drew or confirmed, in pixels of the stored image; they follow the source's own.
 
     A box is scaled from the frame in which the source published it (the adapter's ``box_frame_px``, else the delivered
     image's own size) and cut at the image's edge. Needs ``images``.
@@ -39,6 +44,7 @@ def build_boxes(source: Source | str, root: Path | None, lake: Lake, keys: Pseud
     delivered = adapter.boxes(Path(root)) if root is not None else None
     problems = Counter(delivered.problems) if delivered else Counter()
     rows = _scaled(delivered.table.to_pylist(), adapter, lake, keys, problems) if delivered else []
+    rows += _of_readers(list(read), adapter.name, lake, Counter(row["image_id"] for row in rows), problems)
     written = lake.write("box_annotations", conform("box_annotations", rows), adapter.name)
     return BoxesResult(
         source=adapter.name, boxes=len(rows), images=len({row["image_id"] for row in rows}),
@@ -71,6 +77,28 @@ def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer,
              "class": box["class"], **corner, "reader": box["reader"], "origin": adapter.box_origin}
         )  # fmt: skip
         index[image_id] += 1
+    return rows
+
+
+def _of_readers(boxes: list[Mapping], source: str, lake: Lake, index: Counter, problems: Counter) -> list[dict]:
+    """Return readers' boxes as rows; ``index``: how many boxes each image has already."""
+    if not boxes:
+        return []
+    columns = ["image_id", "study_id", "width_px", "height_px"]
+    images = {row["image_id"]: row for row in lake.read("images", source, columns=columns).to_pylist()}
+    rows = []
+    for box in boxes:
+        image = images.get(box["image_id"])
+        corner = in_stored_pixels(box, 1.0, 1.0, image) if image else None
+        if corner is None or box["class"] not in vocabulary().classes:
+            problems["read_boxes_left_out"] += 1
+            continue
+        rows.append(
+            {"source": source, "image_id": box["image_id"], "study_id": image["study_id"],
+             "box_index": index[box["image_id"]], "class": box["class"], **corner, "reader": box["reader"],
+             "origin": "review"}
+        )  # fmt: skip
+        index[box["image_id"]] += 1
     return rows
 
 

@@ -6,7 +6,7 @@ Not here: truth of a reading set, and how a label is laid over what a source say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from radia_pipeline.contracts.label_values import UNCERTAIN
@@ -90,17 +90,35 @@ def labels_in_force(lake: Lake) -> dict[tuple[str, str, str], InForce]:
     readers say; readers who are as many against as for make it uncertain. Rereadings after a reveal mend the training
     pool only: whoever saw the model's answer does not judge the model.
     """
-    pools = pools_of_studies(lake)
     last: dict[tuple[str, str, str], dict[str, tuple[int, int, bool]]] = {}
-    for sequence, reading in readings_in_force(lake):
-        if not PHASES[reading.phase].makes_label:
-            continue
-        if reading.phase == REREAD and pools.get(reading.study_id) in HELD_OUT:
-            continue
+    for sequence, reading in _mending(lake):
         for name, value in reading.answers.items():
             cell = (reading.source, reading.study_id, name)
             last.setdefault(cell, {})[reading.reader] = (sequence, value, reading.phase == ADJUDICATION)
     return {cell: InForce(*_together(by_reader)) for cell, by_reader in last.items()}
+
+
+def boxes_in_force(lake: Lake, source: str) -> list[dict]:
+    """Return the boxes of a source that readers drew or confirmed: image_id, class, x_px … height_px, reader.
+
+    They come from the readings that make labels, each reader's latest reading of a study alone.
+    """
+    latest = {(reading.study_id, reading.reader): reading for _, reading in _mending(lake) if reading.source == source}
+    return [
+        {"image_id": box.image_id, "class": box.class_name, "x_px": box.x_px, "y_px": box.y_px,
+         "width_px": box.width_px, "height_px": box.height_px, "reader": reader}
+        for (_, reader), reading in sorted(latest.items(), key=lambda one: one[0])
+        for box in reading.boxes if box.is_confirmed
+    ]  # fmt: skip
+
+
+def _mending(lake: Lake) -> Iterator[tuple[int, Reading]]:
+    """Yield the readings in force that may change labels: not those after a reveal where a model is judged."""
+    pools = pools_of_studies(lake)
+    for sequence, reading in readings_in_force(lake):
+        is_revealed = reading.phase == REREAD and pools.get(reading.study_id) in HELD_OUT
+        if PHASES[reading.phase].makes_label and not is_revealed:
+            yield sequence, reading
 
 
 def _together(by_reader: Mapping[str, tuple[int, int, bool]]) -> tuple[str, int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from radia_pipeline.labels.boxes import build_boxes
 from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
-from radia_pipeline.readings.in_force import labels_in_force, publish_reviews
+from radia_pipeline.readings.in_force import boxes_in_force, labels_in_force, publish_reviews
+from radia_pipeline.readings.reading import ReadBox
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
 from radia_pipeline_tests.readings.worlds import SOURCE, reading, revealed
@@ -86,3 +88,22 @@ def test_simulated_readers_unlock_nothing_outside_a_demo(lake):
     (lake.root / "key_fingerprint.txt").unlink(missing_ok=True)
     Pseudonymizer(DEMO_KEY).bind(lake)
     assert value_of(lake) == 1
+
+
+def test_confirmed_boxes_join_the_annotations_cut_to_the_image(lake):
+    put_images(lake, SOURCE, [image_row(SOURCE, "a.png", "p", "s1")])
+    image = KEYS.image_id(SOURCE, "a.png")
+
+    def box(x_px: float, **changes) -> ReadBox:
+        return ReadBox(**{**vars(ReadBox(image, "Mass", x_px, 10.0, 50.0, 40.0)), **changes})
+
+    first = say(lake, 1, boxes=(box(1.0),))
+    boxes = (box(20.0), box(480.0), box(30.0, is_confirmed=False), box(5.0, image_id="f" * 32))
+    say(lake, 1, boxes=boxes, supersedes=first.sequence)
+    result = build_boxes(SOURCE, None, lake, KEYS, boxes_in_force(lake, SOURCE))
+    assert (result.boxes, result.images, result.problems) == (2, 1, {"read_boxes_left_out": 1})
+    rows = lake.read("box_annotations", SOURCE).to_pylist()
+    assert [(row["x_px"], row["width_px"], row["reader"], row["origin"]) for row in rows] == [
+        (20.0, 50.0, "r1", "review"), (480.0, 32.0, "r1", "review"),
+    ]  # fmt: skip
+    assert boxes_in_force(lake, "chexpert") == []
