@@ -13,6 +13,7 @@ from pathlib import Path
 
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16, render, views
+from radia_pipeline.dicom.admission import Admitted, Intake, admit
 from radia_pipeline.dicom.pixel_checks import remarks
 from radia_pipeline.errors import LakeUnwritable, Refusal
 from radia_pipeline.lake import atomic
@@ -20,7 +21,6 @@ from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import Container
-from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
 
@@ -104,42 +104,36 @@ def _read(task: Task) -> tuple[bytes, os.stat_result]:
 
 
 def _examined(data: bytes, task: Task) -> dict:
-    kind = dicom_container.sniff(data)
-    if kind == "empty":
-        raise Refusal(reasons.EMPTY_FILE)
-    if kind == "dicom":
-        return _examined_dicom(data, task)
-    if kind == "headerless":
-        raise Refusal(reasons.HEADERLESS_DICOM, "a data set without preamble and prefix")
-    if kind not in ("png", "jpeg") or not task.has_facts:
-        raise Refusal(reasons.NOT_AN_IMAGE, "not an image of the kind that this source delivers")
-    picture = render.picture_of_raster(data, kind, task.limits)
-    text_was_read = _check_pixels(picture, task, policy_of(task.source), must=False)
+    policy = policy_of(task.source)
+    if task.only_pixels:
+        return _only_pixels(data, task, policy)
+    admitted = admit(data, Intake(policy, takes_rasters=task.has_facts, is_listed=task.has_facts, limits=task.limits))
+    if admitted.parsed is not None:
+        return _examined_dicom(admitted, task, policy)
+    picture = render.picture_of_raster(data, admitted.kind, task.limits)
+    text_was_read = _check_pixels(picture, task, policy, must=False)
     row = _picture_row(picture, task, view=(task.table_view or views.UNKNOWN, "table" if task.table_view else "none"))
     return {"row": row, "text_was_read": text_was_read}
 
 
-def _examined_dicom(data: bytes, task: Task) -> dict:
-    policy = policy_of(task.source)
+def _only_pixels(data: bytes, task: Task, policy: Policy) -> dict:
+    """Look for print alone: the audit has told all findings of the header already."""
     parsed = dicom_container.parse(data, task.limits)
-    if task.only_pixels:
-        picture = render.picture_of_dicom(parsed, header_facts.pixel_facts(parsed, task.limits))
-        return {"text_was_read": _check_pixels(picture, task, policy, must=header_facts.is_secondary_capture(parsed))}
-    findings = audit(parsed, policy)
-    if findings:
-        more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
-        raise Refusal(reasons.IDENTITY_IN_HEADER, "; ".join(str(finding) for finding in findings[:3]) + more)
-    is_secondary = header_facts.check_radiograph(parsed, is_listed=task.has_facts)
-    facts = header_facts.pixel_facts(parsed, task.limits)
+    picture = render.picture_of_dicom(parsed, header_facts.pixel_facts(parsed, task.limits))
+    return {"text_was_read": _check_pixels(picture, task, policy, must=header_facts.is_secondary_capture(parsed))}
+
+
+def _examined_dicom(admitted: Admitted, task: Task, policy: Policy) -> dict:
+    parsed = admitted.parsed
     native = None if task.has_facts else header_facts.identifiers(parsed)
-    picture = render.picture_of_dicom(parsed, facts)
-    text_was_read = _check_pixels(picture, task, policy, must=is_secondary)
-    unread = (UNREAD_CAPTURE,) if is_secondary and policy.reads_burned_in_text and not text_was_read else ()
+    picture = render.picture_of_dicom(parsed, admitted.facts)
+    text_was_read = _check_pixels(picture, task, policy, must=admitted.is_secondary)
+    is_unread = admitted.is_secondary and policy.reads_burned_in_text and not text_was_read
     view = views.view_of_header(parsed.dataset)
     if view[0] == views.UNKNOWN and task.table_view:
         view = (task.table_view, "table")
     row = _picture_row(picture, task, view=view, parsed=parsed)
-    row["flags"] += [*header_facts.flags(parsed), *unread]
+    row["flags"] += [*header_facts.flags(parsed), *((UNREAD_CAPTURE,) if is_unread else ())]
     row.update(header_facts.describe(parsed))
     return {"row": row, "native_ids": native, "text_was_read": text_was_read}
 

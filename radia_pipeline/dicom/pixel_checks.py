@@ -16,7 +16,8 @@ import numpy as np
 from radia_pipeline.dicom.poses import Pose, pose_of
 from radia_pipeline.dicom.resample import thumbnail
 
-FLAGS = ("not_a_chest", "inverted", "rotated", "blank", "cropped")
+NOT_A_CHEST = "not_a_chest"
+FLAGS = (NOT_A_CHEST, "inverted", "rotated", "blank", "cropped")
 LOW_RESOLUTION_PX = 256
 _SIDE = 32
 _THRESHOLD = 0.5
