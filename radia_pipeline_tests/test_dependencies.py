@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 import tomllib
@@ -42,6 +43,7 @@ def declared(requirements: list[str]) -> set[str]:
 NEEDED, DEV = declared(PROJECT["dependencies"]), declared(PROJECT["optional-dependencies"]["dev"])
 
 
+@functools.cache
 def imported(folder: str) -> dict[str, set[str]]:
     """Return the distributions that may stand behind each foreign module that a folder's files import."""
     files = modules_of(ROOT / folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -41,14 +42,20 @@ TWICE: dict[frozenset[str], str] = {}
 AT_MOST = 10
 
 
-def unused(paths: list[str], confidence: int) -> dict[str, str]:
-    """Return name -> place of what vulture finds unused in these files."""
+@functools.cache
+def looked_at(*paths: str) -> Vulture:
+    """Return vulture after it has read these files and folders."""
     finder = Vulture(ignore_decorators=list(BY_DECORATOR))
     finder.scavenge(paths)
+    return finder
+
+
+def unused(paths: list[str], confidence: int) -> dict[str, str]:
+    """Return name -> place of what vulture finds unused in these files."""
     code = ("class", "function", "method", "property")
     return {
         item.name: f"{Path(item.filename).name}:{item.first_lineno}"
-        for item in finder.get_unused_code(min_confidence=confidence)
+        for item in looked_at(*paths).get_unused_code(min_confidence=confidence)
         if confidence == SURE or item.typ in code
     }
 

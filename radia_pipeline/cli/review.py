@@ -208,9 +208,9 @@ def errors(most: int, lake_root, as_json: bool) -> None:
 @lake_option
 @json_option
 def export(folder: Path, lake_root, as_json: bool) -> None:
-    """Write the chain of readings and a CSV of all answers into FOLDER.
+    """Write the chain of readings and their answers as CSV.
 
-    The chain can be proved without this software: docs/readings.md holds a script.
+    Both go into FOLDER. The chain can be proved without this software: docs/readings.md holds a script.
     """
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.readings.exchange import export_readings
