@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -84,7 +84,12 @@ def task_record(task: Task) -> list[Any]:
 def task_of(record: list[Any]) -> Task:
     """Return the task of a record."""
     *values, limits = record
-    return Task(*values, limits=Limits(*limits))
+    return Task(*values, limits=_limits(*limits))
+
+
+@lru_cache(maxsize=8)
+def _limits(*values: float) -> Limits:
+    return Limits(*values)
 
 
 def verdict_record(verdict: Verdict) -> list[Any]:
@@ -95,7 +100,7 @@ def verdict_record(verdict: Verdict) -> list[Any]:
 def verdict_of(record: Any, task: Task) -> Verdict:
     """Return the verdict of a record; raises BadFrame unless it holds what a verdict on the task's file must hold."""
     is_whole = isinstance(record, list) and len(record) == len(_FITS)
-    if not (is_whole and all(fits(value) for fits, value in zip(_FITS.values(), record))):
+    if not (is_whole and all(fits(value) for fits, value in zip(_FITS.values(), record, strict=True))):
         raise BadFrame("A record that is no verdict on a file")
     verdict = Verdict(*record)
     if verdict.native_ids is not None:

@@ -7,6 +7,7 @@ Not here: sockets (``channel``) and what a message means.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import struct
@@ -128,20 +129,27 @@ class Decoder:
 
 def _frame_of(described: bytearray, content: bytearray) -> Frame:
     try:
-        head = _DECODER.decode(described.decode("ascii"))
+        text = described.decode("ascii")
+        head, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):  # a decoding error is a ValueError too, and so is a number of 5,000 digits
         raise BadFrame("A message whose head is not JSON") from None
-    if not (isinstance(head, list) and len(head) == 2 and isinstance(head[1], list) and len(head[1]) <= MAX_ARRAYS):
+    if not (end == len(text) and isinstance(head, list) and len(head) == 2 and isinstance(head[1], list)):
         raise BadFrame("A message whose head is not of the agreed form")
-    kinds = [_kind_of(described) for described in head[1]]
+    return Frame(head[0], _arrays_of(head[1], content) if head[1] or content else ())
+
+
+def _arrays_of(described: list[Any], content: bytearray) -> tuple[np.ndarray, ...]:
+    if len(described) > MAX_ARRAYS:
+        raise BadFrame(f"A message with {len(described)} arrays", accepted=f"at most {MAX_ARRAYS}")
+    kinds = [_kind_of(one) for one in described]
     sizes = [kind.itemsize * math.prod(shape) for kind, shape in kinds]
     if sum(sizes) != len(content):
         raise BadFrame("A message whose arrays are not of the size that it names")
-    arrays, at = [], 0
-    for (kind, shape), size in zip(kinds, sizes, strict=True):
-        arrays.append(_array_of(content[at : at + size], kind, shape))
-        at += size
-    return Frame(head[0], tuple(arrays))
+    ends = itertools.accumulate(sizes)
+    return tuple(
+        _array_of(content[end - size : end], kind, shape)
+        for (kind, shape), size, end in zip(kinds, sizes, ends, strict=True)
+    )
 
 
 def _kind_of(described: Any) -> tuple[np.dtype, tuple[int, ...]]:
