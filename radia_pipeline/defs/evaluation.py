@@ -36,7 +36,11 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
         return build(radia.lake(), list(recipes))
 
-    @table_assets("scorecard", deps=(*predictions, "ensemble", "evaluation_sets"), plots=scorecard_plots)
+    @table_assets(
+        "scorecard",
+        deps=(*predictions, "ensemble", "evaluation_sets", "reading_sets", "label_truth"),
+        plots=scorecard_plots,
+    )
     def build_scorecard(context: dg.AssetExecutionContext, radia: Radia):
         """Figures with intervals of every model, on every pool, source and class."""
         from radia_pipeline.evaluation.scorecard import build_scorecard as build

@@ -2,7 +2,8 @@
 
 Thresholds come from the validation pool, so decisions on test are honest. The view ``pool`` is a whole pool at natural
 prevalence; the view ``set`` is the original's quota set inside it, where figures that depend on prevalence are left
-out. What does not belong here: the formulas (``metrics``) and how they look (``pages``).
+out; the view ``readings`` is judged by radiologists, where a complete reading set of the pool
+is there. What does not belong here: the formulas (``metrics``) and how they look (``pages``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from radia_pipeline.evaluation.ensemble import (
     load_ensemble,
 )
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, predicted_recipes, read_panel
+from radia_pipeline.evaluation.validated import judged, validated_sets
 from radia_pipeline.lake.lake import Lake
 
 ALL_SOURCES = "all"
@@ -143,7 +145,7 @@ def build_scorecard(lake: Lake, *, replicates: int = bootstrap.REPLICATES, seed:
     """
     recipes = predicted_recipes(lake)
     has_ensemble = lake.exists("predictions", ENSEMBLE) and lake.exists("ensemble")
-    sets, rows = _quota_sets(lake), []
+    sets, read, rows = _quota_sets(lake), validated_sets(lake), []
     for model in (*recipes, *([ENSEMBLE] if has_ensemble else [])):
         panel = read_panel(lake, model)
         thresholds = validation_thresholds(panel)
@@ -153,6 +155,9 @@ def build_scorecard(lake: Lake, *, replicates: int = bootstrap.REPLICATES, seed:
         for place, part in _places(panel, sets):
             wanted = SET_METRICS if place["view"] == "set" else metrics.METRICS
             rows += _judge({"model": model, **place}, part, thresholds, wanted, replicates, seed)
+        for pool, one in read.items():
+            place = {"model": model, "source": ALL_SOURCES, "pool": pool, "view": "readings"}
+            rows += [_row(place, *found) for found in judged(one, panel, thresholds)]
     for model, panel in _candidates(lake, recipes) if has_ensemble else ():
         for pool in HELD_OUT:
             place = {"model": model, "source": ALL_SOURCES, "pool": pool, "view": "pool"}

@@ -1,1 +1,1 @@
-"""Radiologists' readings: their append-only store, the sets they read, truth by rule, and their statistics."""
+"""Radiologists' readings: their append-only store, the sets they read, truth by rule, how far readers agree."""

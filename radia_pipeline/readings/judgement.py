@@ -1,7 +1,7 @@
 """A model on a closed reading set: its figures for the whole pool, and the set's readers beside it on the ROC plane.
 
 A reader is compared with truth in which that reader had no part, and with the model on the same studies. Not here: the
-formulas (``statistics``), the truth (``truth``).
+formulas (``evaluation.weighted``), the truth (``truth``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from radia_pipeline.evaluation.bootstrap import Interval, percentile_interval
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
 from radia_pipeline.evaluation.scorecard import validation_thresholds
+from radia_pipeline.evaluation.weighted import MIN_POSITIVES, Sample, figures
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.sets import read_sets
-from radia_pipeline.readings.statistics import MIN_POSITIVES, Sample, figures
 from radia_pipeline.readings.truth import StudyAnswers, answers_by_set
 
 REPLICATES = 500

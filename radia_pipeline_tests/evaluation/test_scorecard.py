@@ -103,3 +103,34 @@ def test_same_predictions_give_the_same_scorecard(judged):
 def test_without_predictions_the_error_says_what_to_do(tmp_path):
     with pytest.raises(MissingTable, match="train a recipe"):
         scorecard.build_scorecard(make_lake(tmp_path, {}))
+
+
+def put_reading_set(lake, waiting: int = 0) -> None:
+    """Publish a set of 60 test studies of weight 2 whose truth is the label of Edema; so many cells still wait."""
+    panel, k = read_panel(lake, "one").only(pool="test").take(np.arange(60)), vocabulary().index("Edema")
+    fixed = {"set_id": "test-1", "pool": "test", "stratum": "rest", "inclusion_probability": 0.5, "frame_studies": 120,
+             "frame_groups": 120, "members_sha256": "0" * 64, "seed": 0, "vocabulary_version": "1"}  # fmt: skip
+    studies = list(zip(panel.study_id.tolist(), panel.source.tolist(), panel.group_id.tolist()))
+    lake.write("reading_sets", [{**fixed, "study_id": i, "source": s, "group_id": g} for i, s, g in studies])
+    lake.write("label_truth", [
+        {"set_id": "test-1", "study_id": i, "class": "Edema", "source": s, "present": 0, "readers": 2, "weight": 2.0,
+         "value": None if n < waiting else int(panel.label[n, k] == 1), "is_simulated": False,
+         "rule": "waits_for_reader" if n < waiting else "agreement"}
+        for n, (i, s, _) in enumerate(studies)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_complete_reading_set_is_a_view_of_its_own(tmp_path, waiting):
+    lake = make_lake(tmp_path, {"one": 1.5}, studies=240)
+    put_reading_set(lake, waiting)
+    scorecard.build_scorecard(lake, replicates=20)
+    rows = {row["metric"]: row for row in rows_at(lake, view="readings")}
+    if waiting:
+        assert rows == {}
+        return
+    panel, k = read_panel(lake, "one").only(pool="test").take(np.arange(60)), vocabulary().index("Edema")
+    truth = (panel.label[:, k] == 1).astype(int)
+    assert rows["auc"]["value"] == pytest.approx(metrics.auc(panel.probability[:, k], truth))
+    assert rows["prevalence"]["low"] < truth.mean() == pytest.approx(rows["prevalence"]["value"])
+    assert {row["class"] for row in rows.values()} == {"Edema"}

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from radia_pipeline.evaluation.intervals import auc_interval, effective, f1_interval, hanley_mcneil, wilson
-from radia_pipeline.readings.statistics import Sample, _ap_influence, figures
+from radia_pipeline.evaluation.weighted import Sample, _ap_influence, figures
 
 
 def enriched(generator: np.random.Generator) -> tuple[Sample, float, float]:

@@ -3,7 +3,8 @@
 A study counts as many times as it stands for studies of the pool. The variance of a figure is that of its influence
 values under stratified sampling (Särndal, Swensson & Wretman 1992, 5.5–5.7); it enters the closed forms of
 ``evaluation.intervals`` as the number of equal observations that it is worth, which is never more than the weights
-allow (Kish). Not here: which answers are truth (``truth``), how the set was drawn (``drawing``).
+allow (Kish). Not here: which answers are truth and how a set was
+drawn, which is known by ``readings``.
 
 Shape legend: n studies of the set whose truth is present or absent.
 """
