@@ -20,9 +20,12 @@ COUNTS = ("found", "ingested", "quarantined", "duplicates")
 @click.option("--source", required=True, help="Which dataset's layout it is.")
 @ocr_option("auto", "Search pixels for burned-in text.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes (default: the machine's cores).")
+@click.option("--dry-run", is_flag=True, help="Only say how many images that stand today's rules would take out.")
 @lake_option
 @json_option
-def ingest(directory: Path, source: str, ocr: str, workers: int | None, lake_root, as_json: bool) -> None:
+def ingest(
+    directory: Path, source: str, ocr: str, workers: int | None, dry_run: bool, lake_root, as_json: bool
+) -> None:
     """Ingest one delivery.
 
     Publishes images, quarantine and duplicates of its source; quarantined files are no failure.
@@ -35,6 +38,9 @@ def ingest(directory: Path, source: str, ocr: str, workers: int | None, lake_roo
 
     adapter = find_source(source)
     root = locate(source, directory)
+    if dry_run:
+        _preview(adapter, root, Lake.open(lake_root, create=False), as_json)
+        return
     lake = Lake.open(lake_root)
     bar = Progress()
     result = ingest_images(
@@ -46,6 +52,19 @@ def ingest(directory: Path, source: str, ocr: str, workers: int | None, lake_roo
         say(f"Note: {warning}")
     counts = {name: getattr(result, name) for name in (*COUNTS, "reasons")}
     print_result(counts, as_text(counts), as_json)
+
+
+def _preview(adapter, root: Path, lake, as_json: bool) -> None:
+    from radia_pipeline.dicom.rejudge import rejudge
+
+    seen = rejudge(adapter, root, lake)
+    gone = "".join(f"\n  {reason}: {count}" for reason, count in seen.would_go.items())
+    print_result(
+        vars(seen),
+        f"found {seen.found}, of which {seen.standing} stand as images and {seen.new} do not; by header and codestream "
+        f"{sum(seen.would_go.values())} of {seen.patients} patients would go{gone}",
+        as_json,
+    )
 
 
 def as_text(counts: Mapping[str, Any]) -> str:

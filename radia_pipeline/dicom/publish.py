@@ -20,6 +20,8 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import reasons
 
+_IDENTIFY = (reasons.IDENTITY_IN_HEADER, reasons.IDENTITY_IN_PIXELS)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -65,7 +67,9 @@ def publish(source: str, lake: Lake, journal: Journal, keys: Pseudonymizer, path
             f"The counts of {source} do not add up: {len(paths)} files were found",
             accepted="found = ingested + quarantined + duplicates", do="run again; if it stays, report it as a defect",
         )  # fmt: skip
+    standing = _standing_pictures(lake, source)
     _write(source, lake, journal, keys, decided, refused)
+    _remove_identities(source, lake, journal, decided, refused, standing)
     _clear_staged(source, lake, keys, decided)
     return Outcome(len(decided.kept), len(decided.duplicates), counted)
 
@@ -74,6 +78,28 @@ def _already_kept(lake: Lake, source: str) -> frozenset[str]:
     if not lake.exists("images", source):
         return frozenset()
     return frozenset(lake.read("images", source, columns=["delivered_path"]).column(0).to_pylist())
+
+
+def _standing_pictures(lake: Lake, source: str) -> dict[str, str]:
+    """Return delivered path -> picture of the images that stood before."""
+    if not lake.exists("images", source):
+        return {}
+    table = lake.read("images", source, columns=["delivered_path", "path"])
+    return dict(zip(table["delivered_path"].to_pylist(), table["path"].to_pylist(), strict=True))
+
+
+def _remove_identities(
+    source: str, lake: Lake, journal: Journal, decided: Resolution, refused: list[str], standing: dict[str, str]
+) -> None:
+    """Remove pictures of files that stood and are refused now because somebody could be recognised.
+
+    Other reasons may pass (a share that was away): their pictures stay until they are made again or forgotten.
+    """
+    now = [path for path in refused if path in standing]
+    kept = {picture_path(source, entry.image_id) for entry in journal.entries(decided.kept)} if now else set()
+    for entry in journal.entries(now):
+        if entry.reason in _IDENTIFY and standing[entry.path] not in kept:
+            (lake.root / standing[entry.path]).unlink(missing_ok=True)
 
 
 def _place(source: str, lake: Lake, journal: Journal, keys: Pseudonymizer, decided: Resolution) -> list[str]:
