@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +12,18 @@ import click
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line of standard output."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    """Print one JSON object on one line of standard output; a figure that does not exist is null."""
+    sys.stdout.write(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def _finite(content: Any) -> Any:
+    """Return plain data with null in the place of numbers that JSON has not."""
+    if isinstance(content, Mapping):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def print_result(content: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -96,11 +96,14 @@ def status(lake_root, as_json: bool) -> None:
 
 def _status_lines(one: dict) -> str:
     between = one["between"]
+    compared = [
+        f"  kappa {between['kappa']:.3f} ({between['low']:.3f} to {between['high']:.3f}), {between['cells']} cells, "
+        f"positive agreement {between['positive']:.3f}, negative {between['negative']:.3f}, AC1 {between['ac1']:.3f}"
+    ]
     return "\n".join([
         f"{one['set_id']}: {one['studies']} studies",
         *(f"  {reader} has read {count}" for reader, count in one["read"].items()),
-        f"  kappa {between['kappa']:.3f} ({between['low']:.3f} to {between['high']:.3f}), {between['cells']} cells, "
-        f"positive agreement {between['positive']:.3f}, negative {between['negative']:.3f}, AC1 {between['ac1']:.3f}",
+        *(compared if between["cells"] else ["  no study was read by two readers yet"]),
         *(f"  {reader} with itself: {own['observed']:.3f} of {own['cells']} cells"
           for reader, own in one["within"].items() if own["cells"]),
         f"  next: {one['next_step']}",
