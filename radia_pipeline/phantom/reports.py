@@ -66,13 +66,13 @@ def write_report(findings: Mapping[str, Place], rng: np.random.Generator) -> Rep
         return Report(pick(rng, wording.UNREADABLE), {})
     sentences, statuses = _findings(findings, rng)
     sentences += _denials(statuses, rng)
-    remarks, is_blocked = _remarks(statuses, rng)
+    remarks, is_blocked, tells_history = _remarks(statuses, rng)
     sentences += remarks
     if not sentences or (not statuses and not is_blocked and rng.random() < 0.12):
-        sentences = [Sentence(pick(rng, wording.NORMAL_EXAM), {}, "lung")]
+        sentences, tells_history = [Sentence(pick(rng, wording.NORMAL_EXAM), {}, "lung")], False
     closing = _conclusion(findings, statuses, is_blocked, rng)
     said = combined(*(sentence.said for sentence in [*sentences, *closing]))
-    normal = no_finding(any(said.values()), not is_blocked)
+    normal = no_finding(any(said.values()), not (is_blocked or tells_history))
     if normal is not None:
         said[vocabulary().no_finding] = normal
     return Report(retype(_assemble(sentences, closing, rng), rng), said)
@@ -154,9 +154,9 @@ def _denials(statuses: Mapping[str, int], rng: np.random.Generator) -> list[Sent
     return sentences
 
 
-def _remarks(statuses: Mapping[str, int], rng: np.random.Generator) -> tuple[list[Sentence], bool]:
-    """Return true remarks that label nothing, and whether one of them is an abnormality that blocks No Finding."""
-    remarks, is_blocked = [], False
+def _remarks(statuses: Mapping[str, int], rng: np.random.Generator) -> tuple[list[Sentence], bool, bool]:
+    """Return true remarks that label nothing, and whether an abnormality, and whether history, blocks No Finding."""
+    remarks, is_blocked, tells_history = [], False, False
     for organ, options in wording.NEUTRAL.items():
         if organ == "lung" and statuses:
             options = ("Hiles sans particularité", "Les hiles sont normaux", "Bonne inspiration")
@@ -173,7 +173,8 @@ def _remarks(statuses: Mapping[str, int], rng: np.random.Generator) -> tuple[lis
         past = phrase_of(pick(rng, ["Pneumonia", "Emphysema", "Hernia", "Fracture"]), rng, singular=True)
         options = [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"]
         remarks.append(Sentence(pick(rng, options), {}, "lung"))
-    return remarks, is_blocked
+        tells_history = True
+    return remarks, is_blocked, tells_history
 
 
 def _conclusion(

@@ -8,26 +8,32 @@ Nothing is learned and nothing is remembered between reports except single words
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
 from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.reports.devices import devices_of
+from radia_pipeline.reports.edits import Changed, places_before
 from radia_pipeline.reports.french import FRENCH
-from radia_pipeline.reports.kinds import HAS_ADVICE, HAS_DEVICE, READS, SAYS_NORMAL, kinds
+from radia_pipeline.reports.kinds import ANSWERS, HAS_ADVICE, HAS_DEVICE, IS_FOREIGN, KIND, READS, SAYS_NORMAL, kinds
 from radia_pipeline.reports.lines import join_cut_words, settle_lines
+from radia_pipeline.reports.repair import is_lost, repair
 from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.scan import Scan
-from radia_pipeline.reports.sections import LABELLED, Sentence
-from radia_pipeline.reports.sentence.clause import UNREAD
+from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
+from radia_pipeline.reports.sentence.clause import QUESTION_MARK, UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
 from radia_pipeline.reports.sentence.reader import SentenceReader
-from radia_pipeline.reports.words import TOKEN
+from radia_pipeline.reports.words import TOKEN, UNKNOWN
 
 _SPLIT = TOKEN.split
 _NAMED = kinds("finding fixed_finding")
 _NO_CLASS = (None,)
+ANSWERED = "answered"
+"""Rule id of a question that a later sentence answers."""
 _new = tuple.__new__
 """Makes a named tuple at a fifth of the cost of calling its class."""
 
@@ -65,6 +71,22 @@ class Attributes(NamedTuple):
     mention_count: int
     uncertain_share: float
     unread_count: int
+    repaired: int
+    devices: str
+    misplaced_devices: str
+
+
+class Asides(NamedTuple):
+    """What reading gathers beside mentions: classes that the indication asks about, remarks, flags of kinds seen,
+    whether history was told, repaired places, devices and those that lie wrong."""
+
+    asked: Set[str] = frozenset()
+    remarks: Set[str] = frozenset()
+    seen: int = 0
+    past: bool = False
+    repaired: int = 0
+    devices: Set[str] = frozenset()
+    misplaced: Set[str] = frozenset()
 
 
 class Reading(NamedTuple):
@@ -90,43 +112,69 @@ class Labeler:
 
     def read(self, text: str) -> Reading:
         """Read one report. Any string is accepted; an empty one is unlabelled. Time and memory are linear in length."""
-        shifts = None
+        original, steps = text, repair(text)
+        if steps:
+            text = steps[-1].text
+        repaired = sum(len(step.edits) for step in steps) if steps else 0
+        if (repaired or "\ufffd" in text) and is_lost(text):
+            return _unreadable(original, repaired)
+        signs = self.book.marks.rewrite(text)
+        if signs:
+            text, steps = signs[-1].text, steps + signs
         if "- " in text or "-\n" in text or "-\r" in text or "-\u00a0" in text:
-            text, shifts, original = *join_cut_words(text, self.book), text
-        else:
-            original = text
+            steps.append(join_cut_words(text, self.book))
+            text = steps[-1].text
         parts = _SPLIT(text)
         symbols = list(map(self.book.table.__getitem__, parts))
         if "\n" in text:
             settle_lines(parts, symbols, self.book)
-        return self._put_together(Scan(symbols, self.book).run(), _Places(original, parts, shifts))
+        return self._put_together(Scan(symbols, self.book).run(), _Places(original, parts, steps), repaired)
 
     # ------------------------------------------------------------------ events to a reading
-    def _put_together(self, scan: Scan, place: _Places) -> Reading:
+    def _put_together(self, scan: Scan, place: _Places, repaired: int) -> Reading:
         rows: list[Mention] = []
         asked: set[str] = set()
         seen = 0
+        question: Sequence[int] = ()
+        questions = past = False
         words = self.book.words
         for s in scan.sentences:
             labelled = s.section in LABELLED
             if not s.bits & READS:
-                seen |= s.bits if labelled else 0
+                seen |= s.bits & (SAYS_NORMAL | HAS_DEVICE) if labelled else 0
+                if s.bits & HAS_DEVICE and labelled:
+                    place.devices(scan.events[s.first : s.last])
+                if s.bits & ANSWERS and question:
+                    _answer(rows, question, scan.events[s.first : s.last], scan.symbols)
                 continue
+            before = len(rows)
             span = scan.events[s.first : s.last]
             if labelled:
                 reader = SentenceReader(span, scan.symbols, words)
                 reader.read(s.asked, s.bits & HAS_ADVICE, s.end)
-                seen |= s.bits & HAS_DEVICE
+                if s.bits & HAS_DEVICE:
+                    seen |= HAS_DEVICE
+                    place.devices(span)
                 if reader.says_normal:
                     seen |= SAYS_NORMAL
+                past = past or reader.tells_history
                 found = reader.mentions
+                if s.bits & IS_FOREIGN and words.french.isdisjoint(scan.symbols[s.start : s.end + 1 : 2]):
+                    _short_forms_only(found, scan.symbols)
+                if s.section == ELSEWHERE:
+                    _thoracic_only(found)
             else:
                 found = _named_only(span, s.section)
                 if s.section == "indication":
                     asked.update(c for m in found for c in m.leaf.classes)
             if found:
                 place.rows(s, found, rows)
-        return _finish(rows, asked, scan.remarks, seen)
+            question = range(before, len(rows)) if s.asked and labelled else ()
+            questions = questions or bool(question)
+        if questions:
+            _settle_questions(rows)
+        about = _new(Asides, (asked, scan.remarks, seen, past, repaired, place.found, place.wrong))
+        return _finish(rows, about)
 
 
 def _named_only(span: list[tuple], section: str) -> list[ReadMention]:
@@ -137,17 +185,25 @@ def _named_only(span: list[tuple], section: str) -> list[ReadMention]:
 class _Places:
     """Tokens to characters of the original text; built when the first finding asks."""
 
-    def __init__(self, text: str, parts: list[str], shifts: list[tuple[int, int]] | None) -> None:
-        self._text, self._parts, self._shifts = text, parts, shifts
+    def __init__(self, text: str, parts: list[str], steps: list[Changed]) -> None:
+        self._text, self._parts, self._steps = text, parts, steps
         self._ends: list[int] = []
+        self.found: set[str] = set()
+        self.wrong: set[str] = set()
+
+    def devices(self, span: list[tuple]) -> None:
+        """Remember the devices of a sentence."""
+        found, wrong = devices_of(span)
+        self.found |= found
+        self.wrong |= wrong
 
     def rows(self, s: Sentence, found: list[ReadMention], rows: list[Mention]) -> None:
         """Append one row per mention and class."""
-        ends, text, shifts, section = self._ends, self._text, self._shifts, s.section
+        ends, text, section = self._ends, self._text, s.section
         if not ends:
             ends = self._ends = list(accumulate(map(len, self._parts)))
-            if shifts:
-                ends = self._ends = _shifted(ends, shifts)
+            for step in reversed(self._steps):
+                ends = self._ends = places_before(ends, step.edits)
         sentence = text[ends[s.start - 1] : ends[s.end]]
         for m in found:
             leaf, cue = m.leaf, m.cue
@@ -157,10 +213,51 @@ class _Places:
                 rows.append(_new(Mention, (leaf.rule, name, m.status, section, sentence, start, end, words, m.rule)))
 
 
-def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) -> Reading:
+def _answer(rows: list[Mention], question: Sequence[int], span: list[tuple], symbols: list[int]) -> None:
+    """ "Pneumothorax? Non.": the question that stands before is answered."""
+    if len(span) != 1 or (span[0][0] == KIND["deny"] and span[0][1] + 2 < len(symbols) and not symbols[span[0][1] + 1]):
+        return
+    status = 1 if span[0][0] == KIND["yes_after"] else 0
+    for k in question:
+        if rows[k].status == -1:
+            rows[k] = rows[k]._replace(status=status, rule_id=span[0][3].rule)
+
+
+def _settle_questions(rows: list[Mention]) -> None:
+    """A question that a later sentence answers is its answer: it makes no label itself."""
+    answered: set[str | None] = set()
+    for k in range(len(rows) - 1, -1, -1):
+        row = rows[k]
+        if row.rule_id == QUESTION_MARK and row.class_ in answered:
+            rows[k] = row._replace(status=None, rule_id=ANSWERED)
+        elif row.status is not None and row.class_ is not None:
+            answered.add(row.class_)
+
+
+def _thoracic_only(found: list[ReadMention]) -> None:
+    for m in found:
+        if "anywhere" in m.leaf.traits:
+            m.status, m.cue, m.rule = None, None, f"section.{ELSEWHERE}"
+
+
+def _short_forms_only(found: list[ReadMention], symbols: list[int]) -> None:
+    """Of a sentence in another language only a denial or a doubt right before its findings is read."""
+    for m in found:
+        between = symbols[m.cue[2] + 2 : m.first : 2] if m.cue is not None and m.cue[2] < m.first else ()
+        if m.status == 1 or UNKNOWN in between:
+            m.status, m.cue, m.rule = None, None, UNREAD
+
+
+def _unreadable(text: str, repaired: int) -> Reading:
+    """The reading of a text whose letters transport destroyed: nothing but that it is listed."""
+    row = Mention("unreadable", None, None, "findings", text, 0, len(text), None, UNREAD)
+    return _finish([row], Asides(repaired=repaired))
+
+
+def _finish(rows: list[Mention], about: Asides) -> Reading:
     labels = strongest_by_class([row[1:3] for row in rows])
     read = uncertain = unread = 0
-    other = False
+    other, seen, remarks = about.past, about.seen, about.remarks
     for row in rows:
         name, status = row[1], row[2]
         if status is None:
@@ -180,21 +277,13 @@ def _finish(rows: list[Mention], asked: set[str], remarks: set[str], seen: int) 
         "is_concordance_impossible" in remarks,
         "is_quality_limited" in remarks,
         "is_reference" in remarks and not has_text,
-        any(c not in labels for c in asked),
+        any(c not in labels for c in about.asked),
         other,
         len(rows),
         uncertain / read if read else 0.0,
         unread,
+        about.repaired,
+        " ".join(sorted(about.devices)) if about.devices else "",
+        " ".join(sorted(about.misplaced)) if about.misplaced else "",
     )
     return Reading(tuple(rows), _new(Attributes, attributes), labels)
-
-
-def _shifted(positions: list[int], shifts: list[tuple[int, int]]) -> list[int]:
-    """Return where ascending positions of the joined text lie in the original. ``shifts``: (from here on, add this)."""
-    moved, k, add = [], 0, 0
-    for position in positions:
-        while k < len(shifts) and shifts[k][0] < position:
-            add = shifts[k][1]
-            k += 1
-        moved.append(position + add)
-    return moved

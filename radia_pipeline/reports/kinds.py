@@ -18,7 +18,9 @@ KINDS = {
     "other": "an abnormality without a class: it only blocks No Finding",
     "excluded": "looks like a finding and is none",
     "anatomy": "stands for its classes when it is said to be normal or enlarged",
-    "device": "a device; it blocks nothing",
+    "device": "a device (`value`: its kind); it blocks nothing",
+    "misplaced": "said of a device: it lies wrong, and blocks No Finding",
+    "removed": "said of a device: it is gone",
     "mimic": "what a finding may be instead",
     # said of anatomy
     "normal": "normal",
@@ -37,6 +39,7 @@ KINDS = {
     "particle": "opens a negation and decides nothing alone",
     "deny_after": "denies what stands before it",
     "none_after": "the answer no, behind a colon",
+    "yes_after": "the answer yes, behind a colon",
     "exclude_word": "excluding: denies, and hedges where it is denied itself",
     "contrast": "a new statement begins",
     "presence": "says that what follows is there, unless it stands under a cue",
@@ -59,7 +62,9 @@ KINDS = {
     "or": "makes alternatives",
     # silence
     "no_label": "history: named and not seen now",
+    "it": "takes up what an earlier examination showed",
     "other_exam": "another examination or organ",
+    "foreign": "a word of another language: alone in a sentence, only short denials and doubts are read",
     "showed": "what another examination showed",
     "advice": "what one wants to know",
     "imperative": "an order: asks at the start of a sentence",
@@ -98,6 +103,9 @@ TRAITS = {
     "pattern": "a sign whose absence is a sign",
     "sign": "a sign and no diagnosis: no alternative to one",
     "suspicious": "may look suspicious, and is there then",
+    "heals": "healed, it is there still",
+    "index": "an index of the heart, which a number may follow",
+    "anywhere": "may lie outside the chest: no label in a section on another region",
     "masculine": "a masculine noun, which tells a participle from an adjective of the same letters",
     "as_written": "its words are too near to others to be corrected",
     # of cues
@@ -106,6 +114,7 @@ TRAITS = {
     "not_excluded": "an exclusion that was not achieved",
     "overrides": "of kind hedge_after: stronger than a denial",
     "turns": "of kind contrast: nothing begins where its own negation follows",
+    "past": "of kind no_label: the history of a finding, which blocks No Finding",
     "search": "of kind no_label: something was looked for, and may have been negative",
     "fronted": "of kind no_label: told before what is seen, over at the comma",
 }
@@ -117,13 +126,17 @@ def kinds(names: str) -> frozenset[int]:
     return frozenset(KIND[name] for name in names.split())
 
 
-READABLE = kinds("finding fixed_finding fixed quality other anatomy")
+READABLE = kinds("finding fixed_finding fixed quality other anatomy misplaced")
 
-READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE = 1, 2, 4, 8
+READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE, IS_FOREIGN, ANSWERS = 1, 2, 4, 8, 16, 32
 _BITS = {
     **{KIND[k]: SAYS_NORMAL for k in ("normal", "clear")},
     KIND["device"]: HAS_DEVICE,
     KIND["advice_verb"]: HAS_ADVICE,
+    KIND["foreign"]: IS_FOREIGN,
+    KIND["none_after"]: ANSWERS,
+    KIND["deny"]: ANSWERS,
+    KIND["yes_after"]: ANSWERS,
 }
 BITS = tuple(READS if n in READABLE else _BITS.get(n, 0) for n in range(len(KINDS)))
 """What the presence of a kind means for its sentence, as flags."""

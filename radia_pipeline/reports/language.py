@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -65,6 +65,13 @@ class Words:
     # what is said of findings and anatomy
     type_words: frozenset[int]  # say what kind a finding is, not that it is there
     size_words: frozenset[int]  # say that it is seen
+    places: frozenset[int]  # prepositions of where a finding lies
+    measures: frozenset[int]  # before a number
+    french: frozenset[int]  # with one of them a sentence is of this language, whatever else stands in it
+    causes: frozenset[int]  # behind a finding they speak of where it comes from
+    below: frozenset[int]
+    above: frozenset[int]  # compare an index
+    healed: frozenset[int]  # said of a bone
     enlarged_words: frozenset[int]  # may be said of an anatomy behind another predicate
     line_starts: frozenset[int]  # at the start of a line in capitals they go on with the line before
     lungs: frozenset[int]
@@ -81,6 +88,37 @@ class Words:
     other_exams: frozenset[int]
     follow_up: frozenset[int]  # begin a sentence of advice that ends at a comma
     status_post: frozenset[int]  # of kind normal; at the start of a sentence they open history
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Words that stand for signs, as a language lists them under ``signs`` in words.yaml; alternatives are patterns."""
+
+    denial: str  # the value of a "-"
+    affirmation: str  # the value of a "+"
+    absence_of: str  # an empty box
+    presence_of: str  # a ticked box
+    possible: str  # "+/-", and a question mark before its word
+    fracture: str  # "#" before a bone
+    below: str
+    above: str  # "<" and ">" before an index
+    normal: str  # an "n" behind an anatomy
+    no_values: tuple[str, ...]
+    yes_values: tuple[str, ...]
+    described: tuple[str, ...]  # how a cell begins that says where or how large
+    values: tuple[str, ...]  # all that ends a cell of a table written on one line
+    complements: tuple[str, ...]  # behind a value they go on with it: it is none
+    determiners: tuple[str, ...]  # values that deny a noun behind them
+    anatomies: tuple[str, ...]  # behind which a lone "n" is "normal"
+    verbs: tuple[str, ...]  # before which it is not
+    bones: tuple[str, ...]  # before which "#" is a fracture
+    of_what: tuple[str, ...]  # behind which "#" is a fracture
+    indices: tuple[str, ...]  # of the heart's width, which may come in percent
+
+    @classmethod
+    def of(cls, listed: Mapping[str, str | list[str]]) -> Signs:
+        """Return the signs of one YAML entry."""
+        return cls(**{name: tuple(given) if isinstance(given, list) else given for name, given in listed.items()})
 
 
 @dataclass(frozen=True, eq=False)

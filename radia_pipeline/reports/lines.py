@@ -6,42 +6,87 @@ Belongs here: the layout of a text. Does not belong here: what stands in a line 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import kinds
 from radia_pipeline.reports.rules import Rulebook
-from radia_pipeline.reports.words import NEWLINE, SPACE, STOP
+from radia_pipeline.reports.words import COLON, NEWLINE, NUMBERS, SPACE, STOP
 
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _FUNCTION_WORDS = kinds(
-    "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem"
+    "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem "
+    "exclude_word advice presence resolved lessened enlargement no_label"
 )
 _CONTINUATION = kinds("of and or nor with link deny_after not no_more verb hedge_after")
+_OPENERS = kinds(
+    "finding fixed_finding other excluded anatomy deny no_more presence contrast enlargement resolved device"
+)
+_DESCRIBES = kinds("modifier hedge_near hedge_before state article")
+FULL_LINE = 60
+"""Characters of a line that was wrapped because it was full."""
+_LOOK = 4
+"""Words of a line that tell how it begins."""
 _PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
 """At the start of a line in capitals these go on with the line before."""
 
 
-def join_cut_words(text: str, book: Rulebook) -> tuple[str, list[tuple[int, int]]]:
-    """Join words cut at a line end when the joined word is known; return (position, characters gone so far)."""
-    pieces, shifts, at, gone = [], [], 0, 0
+def join_cut_words(text: str, book: Rulebook) -> Changed:
+    """Join words cut at a line end when the joined word is known."""
+    pieces = []
     for match in _CUT.finditer(text):
         left = 1 if match.group(1) else 3
-        if not book.table.knows(match.group(left) + match.group(left + 1)):
-            continue
-        pieces.append(text[at : match.end(left)])
-        at = match.start(left + 1)
-        gone += at - match.end(left)
-        shifts.append((at - gone, gone))
-    return "".join(pieces) + text[at:], shifts
+        if book.table.knows(match.group(left) + match.group(left + 1)):
+            pieces.append((match.end(left), match.start(left + 1), ""))
+    return change(text, pieces)
 
 
 def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     """Decide for every line end whether it ends a statement or only wraps it."""
     mixed = any(p.islower() for p in parts[1::2])
+    start = 0
     for k in range(2, len(symbols) - 1, 2):
         if symbols[k] == NEWLINE:
-            before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
-            joined = before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners
-            wraps = joined or after in _CONTINUATION
-            goes_on = after in _PREDICATES or symbols[k + 1] in book.words.line_starts
-            wraps = wraps or (parts[k + 1][0].islower() if mixed else goes_on)
-            symbols[k] = SPACE if wraps else STOP
+            symbols[k] = SPACE if _wraps(symbols, k, book, _Case(parts[k + 1][0], mixed, parts[start:k])) else STOP
+        if "\n" in parts[k]:
+            start = k + 1
+
+
+class _Case(NamedTuple):
+    """How a line begins, whether the text has small letters, and the line before."""
+
+    first: str
+    mixed: bool
+    before: list[str]
+
+    def is_prose(self) -> bool:
+        """Say whether the line before was full: then the next goes on with it, whatever it begins with."""
+        return self.first.islower() and sum(map(len, self.before)) >= FULL_LINE
+
+
+def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
+    """Say whether the line end at ``k`` only wraps a statement."""
+    before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
+    is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none  # "épanchement : aucun"
+    if (before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners) and not is_value:
+        return True
+    if after in _CONTINUATION:
+        return not (case.first.isupper() and case.mixed)
+    if case.mixed and case.first.isupper():
+        return False
+    if after in _PREDICATES or symbols[k + 1] in book.words.line_starts or case.is_prose():
+        return True
+    return case.mixed and not begins_statement(symbols, k + 1, book)
+
+
+def begins_statement(symbols: list[int], token: int, book: Rulebook) -> bool:
+    """Say whether a line in lower case begins a statement: with a noun, a denial or a doubt, described or not."""
+    for at in range(token, min(token + 2 * _LOOK, len(symbols)), 2):
+        if at > token and symbols[at - 1]:
+            return False
+        kind = book.kind_of(symbols[at])
+        if kind in _OPENERS:
+            return True
+        if kind not in _DESCRIBES:
+            return symbols[at] in NUMBERS
+    return False

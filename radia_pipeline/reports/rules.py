@@ -14,9 +14,10 @@ from typing import Any
 from radia_pipeline.errors import BadInput
 from radia_pipeline.reports.forms import Forms
 from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
-from radia_pipeline.reports.language import Language, Words
+from radia_pipeline.reports.language import Language, Signs, Words
+from radia_pipeline.reports.marks import Marks
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
-from radia_pipeline.reports.words import FIRST_WORD, WordTable, plain
+from radia_pipeline.reports.words import FIRST_WORD, NUMBER, YEAR, WordTable, plain
 
 LEAF = -1
 """Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
@@ -87,6 +88,7 @@ class Rulebook:
     solo: Mapping[int, Leaf]
     words: Words
     titles: Titles
+    marks: Marks
 
     def kind_of(self, symbol: int) -> int:
         """Return the kind of a word that is a phrase by itself, -1 for any other."""
@@ -109,7 +111,8 @@ def rulebook(language: Language) -> Rulebook:
     solo = {symbol: node[LEAF] for symbol, node in book.tree.items() if len(node) == 1 and LEAF in node}
     tree = {symbol: node for symbol, node in book.tree.items() if symbol not in solo}
     word_sets = _word_sets(book, words["word_sets"])
-    return Rulebook(language.version, book.rules, book.forms, table, book.symbols, tree, solo, word_sets, titles)
+    marks = Marks(Signs.of(words["signs"]))
+    return Rulebook(language.version, book.rules, book.forms, table, book.symbols, tree, solo, word_sets, titles, marks)
 
 
 def _titles(book: _Builder, sections: Mapping[str, Any]) -> Titles:
@@ -157,6 +160,8 @@ class _Builder:
     def symbol(self, word: str) -> int:
         """Return the number of a word, giving it one if it is new."""
         word = plain(word)
+        if word.isdigit() and word != "0":
+            return YEAR if len(word) == len("2020") else NUMBER  # in a form "9" is any number, "2020" any year
         self.seen.add(word)
         return self.symbols.setdefault(self.language.stem(word), FIRST_WORD + len(self.symbols))
 

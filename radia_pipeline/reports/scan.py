@@ -16,6 +16,8 @@ from radia_pipeline.reports.words import (
     DASH,
     FIRST_WORD,
     LAST_QUESTION,
+    LINE_QUESTION,
+    LINE_STOP,
     OPEN,
     PARAGRAPH,
     QUESTION,
@@ -40,9 +42,10 @@ _LONGEST_SKIP = 3
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
 _OTHER_EXAM = KIND["other_exam"]
 _SPOKEN = (_PUNCTUATION, _REMARK)
-_ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION))
-_ASKS = frozenset((QUESTION, LAST_QUESTION))
-_ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION))
+_ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
+_ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
+_ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
+"""A blank line, or the end of a line that closes a sentence."""
 
 
 class Scan:

@@ -12,7 +12,9 @@ from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.words import COMMA, SPACE
 
-LABELLED = frozenset(("findings", "conclusion"))
+ELSEWHERE = "elsewhere"
+"""A section on another region: what may lie outside the chest makes no label there."""
+LABELLED = frozenset(("findings", "conclusion", ELSEWHERE))
 """Only what the radiologist saw makes labels: no question, no history, no advice."""
 
 LONGEST_TITLE = 6
@@ -66,11 +68,16 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
         if words and symbols[k - 1]:
             break
         words += (symbols[k],)
-        if words in book.titles.bare or (
+        if (words in book.titles.bare and not _goes_on(symbols, k, book)) or (
             words in book.titles.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
         ):
             found = k + 2, book.titles.section_of[words]
     return found
+
+
+def _goes_on(symbols: list[int], token: int, book: Rulebook) -> bool:
+    """ "ATCD de pontage.": a noun with its complement is no title."""
+    return token + 2 < len(symbols) and not symbols[token + 1] and symbols[token + 2] in book.words.of
 
 
 BRIEF = frozenset(("comparison", "technique"))
@@ -85,13 +92,28 @@ class Sections:
 
     def settle(self, sentences: list[Sentence]) -> list[Sentence]:
         """Let findings begin after a brief section, and after an indication that no title ends."""
-        sentences = close_brief_sections(sentences)
+        sentences = self.close_indications(close_brief_sections(sentences))
         end = len(sentences)
         while end and sentences[end - 1].section == "conclusion":
             end -= 1
         if end and sentences[end - 1].section not in LABELLED:
             return self._close_open_section(sentences[:end]) + sentences[end:]
         return sentences
+
+    def close_indications(self, sentences: list[Sentence]) -> list[Sentence]:
+        """Let findings begin behind a blank line or a closed line of an indication, where nothing is asked or told."""
+        closed: list[Sentence] = []
+        is_open = False
+        for k, s in enumerate(sentences):
+            if s.section != "indication":
+                is_open = False
+            elif is_open or (
+                k and sentences[k - 1].section == s.section and s.apart and not (s.asked or self._tells(s))
+            ):
+                is_open = True
+                s = s._replace(section="findings")
+            closed.append(s)
+        return closed
 
     def untitled_indication(self, sentences: list[Sentence]) -> list[Sentence]:
         """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""

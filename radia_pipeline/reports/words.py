@@ -29,8 +29,19 @@ from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos
     NUMBER,
     LAST_QUESTION,
     YEAR,
-) = range(15)
-FIRST_WORD = 16
+    LINE_STOP,
+    LINE_QUESTION,
+    RATIO_BELOW,
+    RATIO_AT,
+    RATIO_ABOVE,
+) = range(20)
+NUMBERS = frozenset((NUMBER, YEAR, RATIO_BELOW, RATIO_AT, RATIO_ABOVE))
+SIGN_BULLETS = "•→▪■▫◦‣⁃●○◆◇❖►▶▸➢➤⇒✓✔❑\uf000-\uf0ff"
+"""Signs that are nothing but bullets, wherever they stand; private-use signs are those of word processors."""
+BULLETS = rf"-–—−*·>+‐‑_~{SIGN_BULLETS}"
+"""What may stand before an item at the start of its line."""
+
+FIRST_WORD = 24
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 
 MARKS = "\u00ad\u200b\u200c\u200d\u0300-\u036f"
@@ -40,21 +51,26 @@ TOKEN = re.compile(rf"(\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)")
 CACHE_LIMIT = 200_000
 """Distinct tokens remembered before the memory is dropped: about 20 MB, months of a hospital's vocabulary."""
 
+_RATIO = re.compile(r"0[.,]\d{1,2}\Z")
+_HALF = 0.5
+"""The index of the heart at which it is neither normal nor enlarged."""
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d."))
 """What may stand inside a word and tells nothing: invisible marks, and the dots of an abbreviation."""
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _ORDER = (  # first match wins: the strongest punctuation inside one separator
+    (re.compile(r"\?[^\S\n]*\n"), LINE_QUESTION),
     (re.compile(r"\?"), QUESTION),
+    (re.compile(r"[.!…][^\S\n]*\n"), LINE_STOP),
     (re.compile(r"[.!…]"), STOP),
     (re.compile(r";"), SEMICOLON),
     (re.compile(r":"), COLON),
-    (re.compile(r"\n\s*[-–—•*·>]"), STOP),
+    (re.compile(rf"\n\s*[{BULLETS}]"), STOP),
     (re.compile(r"[,،]"), COMMA),
     (re.compile(r"\n"), NEWLINE),
     (re.compile(r"[(\[{]"), OPEN),
     (re.compile(r"[)\]}]"), CLOSE),
-    (re.compile(r"\s[-–—•*]+\s|[•→]|--+|[—|]"), DASH),
+    (re.compile(rf"\s[-–—•*−]+\s|[{SIGN_BULLETS}]|--+|[—|]"), DASH),
 )
 
 
@@ -110,6 +126,9 @@ class WordTable(dict):
         if token[0].isdigit():
             if token == "0":
                 return self._symbols.get(self._nought, NUMBER)  # "épanchement : 0"
+            if _RATIO.match(token):
+                ratio = float(token.replace(",", "."))
+                return RATIO_AT if ratio == _HALF else RATIO_ABOVE if ratio > _HALF else RATIO_BELOW
             return YEAR if _YEAR.match(token) else NUMBER
         word = plain(token)
         symbol = self._symbols.get(self._stem(word))

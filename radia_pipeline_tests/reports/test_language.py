@@ -23,10 +23,15 @@ from radia_pipeline_tests.literals import literals
 from radia_pipeline_tests.reports import readings
 
 READER = Path(reports.__file__).parent
-READER_MODULES = [*READER.glob("*.py"), *READER.glob("sentence/*.py")]
+CHARACTERS = READER / "repair.py"
+"""Tables of characters, which are of no language."""
+READER_MODULES = [path for path in (*READER.glob("*.py"), *READER.glob("sentence/*.py")) if path != CHARACTERS]
+NOUGHTS = {"ø", "Ø"}
+"""Signs for nothing, which Python takes for letters."""
 ENGLISH = """
-absence air but concordance exception exclusion impossible index kind lie line max on out patient question reference
-resolution rule seen status zero
+absence air an are but cannot chest concordance exception exclusion for has impossible in index intact kind
+left lie line max may on out patient question reference region resolution rule seen signs status the there
+unchanged upper without zero
 """
 """English words of the code that the rules also hold, as French or as what a radiologist dictates in English."""
 
@@ -54,7 +59,9 @@ def french_words() -> set[str]:
 
 def french_in(source: str, french: set[str]) -> set[str]:
     """Return the French words and the letters beyond ASCII in the literals of a module."""
-    found = {letter for text in literals(source) for letter in text if letter.isalpha() and not letter.isascii()}
+    found = {
+        letter for text in literals(source) for letter in text if letter.isalpha() and not letter.isascii()
+    } - NOUGHTS
     return found | {word for text in literals(source) for word in words_in(text) & french if not word.isdigit()}
 
 

@@ -43,7 +43,7 @@ def _texts(name: str) -> tuple[tuple[str, str, dict[str, int | None]], ...]:
 
 def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
     """Return (phenomenon, text, labels) of every text written for development beside the rules."""
-    return _texts("dev_set.yaml") + _texts("dev_set_probes.yaml")
+    return _texts("dev_set.yaml") + _texts("dev_set_probes.yaml") + _texts("dev_set_forms.yaml")
 
 
 def blind_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:

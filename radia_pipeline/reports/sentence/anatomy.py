@@ -20,6 +20,11 @@ from radia_pipeline.reports.sentence.clause import (
     K,
     Mention,
 )
+from radia_pipeline.reports.words import RATIO_ABOVE, RATIO_AT, RATIO_BELOW
+
+_RATIOS = {RATIO_BELOW: 0, RATIO_AT: -1, RATIO_ABOVE: 1}
+_RATIO_WITHIN = 8
+"""Words between an index and its number."""
 
 
 class Anatomy(After):
@@ -33,11 +38,14 @@ class Anatomy(After):
             self.title_group = 0
         if self.scope == SILENT and self.cue[0] == K["other_exam"] and "examination" in leaf.traits:
             self.scope = NONE
+        if "index" in leaf.traits and self.ratio(event):
+            return
         if self.enlarging is not None:
             self.enlarged_anatomy(event)
             return
         if self.normal_before is not None:
-            if not self.sep or (self.sep == "and" and self.symbols[event[1] - 2] in self.words.partitive):
+            joined = self.sep == "and" and (self.inverted or self.symbols[event[1] - 2] in self.words.partitive)
+            if not self.sep or joined:
                 self.label(event, 0, self.normal_before)
                 self.sep = ""
                 return
@@ -52,6 +60,20 @@ class Anatomy(After):
         self.described = ()
         self.verb = False
         self.normal_before = None
+
+    def ratio(self, event: Event) -> bool:
+        """ "Index cardiothoracique à 0,56": the number says what the heart is; said whether there is one."""
+        symbols, words = self.symbols, self.words
+        for token in range(event[2] + 2, min(event[2] + 2 * _RATIO_WITHIN, self.end + 1), 2):
+            if symbols[token] in _RATIOS:
+                between = symbols[event[2] + 2 : token : 2]
+                status = _RATIOS[symbols[token]]
+                if status == -1:
+                    status = 0 if words.below & set(between) else 1 if words.above & set(between) else -1
+                self.label(event, status, event)
+                self.says_normal = self.says_normal or status == 0
+                return True
+        return False
 
     def is_denied_with_all(self, event: Event) -> bool:
         """ "Aucune anomalie du cœur": what is not named is denied of the anatomy behind it."""
@@ -108,6 +130,9 @@ class Anatomy(After):
         if not self.i and self.symbols[event[1]] in self.words.status_post and self.target_ahead():
             self.open(SILENT, event)  # "S/P pneumothorax": status post
             return
+        if self.previous_kind() == K["colon"] and self.has_named() and not self.group:
+            self.back(0, event, event[3].rule, whole=True)  # "Fracture : RAS"
+            return
         scope = self.predicate_scope()
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
         if scope in (DENIED, SILENT):
@@ -120,6 +145,7 @@ class Anatomy(After):
             self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
         if bare:
             self.normal_before = event
+        self.inverted = bare and self.next_kind() == K["verb"]
         self.close_predicate(event)
 
     def search_was_negative(self, event: Event) -> bool:
@@ -211,7 +237,7 @@ class Anatomy(After):
     def blunted(self, event: Event) -> None:
         """A blunted angle is uncertain; "non émoussé" is free."""
         status = 0 if self.predicate_scope() == DENIED else -1
-        for anatomy in self.group:
+        for anatomy in self.group or self.still_described():
             if "angle" in anatomy[3].traits:
                 self.label(anatomy, status, event)
         if self.group:

@@ -45,8 +45,12 @@ class Change(After):
             self.undo_unread()
             self.present()
             return
-        if self.has_named():
+        if self.has_named() and not self.is_healed(event):
             self.back(0, event, event[3].rule, whole=True)
+
+    def is_healed(self, event: Event) -> bool:
+        """A healed fracture is an old fracture."""
+        return "heals" in self.mentions[-1].leaf.traits and self.symbols[event[2]] in self.words.healed
 
     def before_previous_partial(self) -> bool:
         return self.i > 1 and self.events[self.i - 2][0] == K["partial"]

@@ -19,11 +19,15 @@ AFFIRMED = "affirmed"
 """Rule id of a finding that is named and neither denied nor hedged."""
 REACH = 60
 """Events or findings that a cue looks over, so that time stays linear in texts that never end a sentence."""
+QUESTION_MARK = "question_mark"
+"""Rule id of a finding in a question."""
 UNREAD = "unread"
 """Rule id of a finding in a clause with a denial that no rule understands: no label, listed for review."""
 
 K = KIND
-LIGHT = kinds("of article modifier hedge_near filler seem hedge_verb link hedge_before state presence place enlarged")
+LIGHT = kinds(
+    "foreign of article modifier hedge_near filler seem hedge_verb link hedge_before state presence place enlarged"
+)
 NAMES = kinds("finding fixed_finding other fixed")
 TARGETS = NAMES | kinds("anatomy enlargement quality limit resolved lessened change")
 BOUNDARY = kinds("comma and or with contrast colon semicolon dash open close nor")
@@ -68,6 +72,8 @@ class Clause:
     """How many findings had been named when the clause began (contrast, semicolon), and when the last comma came."""
     opened = negated = verb = False
     """Whether a particle has opened a negation, whether a negation has been said, whether a verb."""
+    tells_history = False
+    """Whether a finding was named that is past: it blocks No Finding."""
     says_normal = False
     """Whether something was said to be normal: with nothing else, the report is."""
     described: tuple | list = ()
@@ -76,8 +82,10 @@ class Clause:
     """How many of the group stand before a colon."""
     enlarging, enlarging_at = None, 0
     """(cue, scope) of an enlargement that waits for its anatomy, and its event."""
-    normal_before = None
-    """A normal that waits for its anatomy."""
+    normal_before, inverted = None, False
+    """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
+    gloss_of: Mention | None = None
+    """The finding right before an opening bracket: a bare noun inside only says it again."""
     mimic_at = -2
     """The event that named what a finding may be instead."""
 

@@ -55,9 +55,17 @@ class Denial(After):
         """A bare "non" ends a statement: "Pneumothorax : non"."""
         if self.after_colon(event) or self.search_was_negative(event):
             return
+        if event[2] < self.end and not self.symbols[event[2] + 1]:
+            self.negated = True
+            return  # "non cloisonné": says which kind
         if self.ends_here() and self.has_named() and event[1] - self.mentions[-1].last <= 2:
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
+
+    def yes_after(self, event: Event) -> None:
+        """ "Pneumothorax : oui" undoes a denial of the same statement."""
+        for mention in self.behind()[:1]:
+            mention.status, mention.cue, mention.rule = 1, event, event[3].rule
 
     def not_(self, event: Event) -> None:
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""

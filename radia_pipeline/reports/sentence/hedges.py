@@ -8,7 +8,7 @@ from __future__ import annotations
 from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
-from radia_pipeline.reports.words import NUMBER, UNKNOWN, YEAR
+from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
 
 class Hedges(After):
@@ -33,14 +33,24 @@ class Hedges(After):
                 break  # "pneumonie probable à gauche"
             if later[1] - position > 4 or (kind not in LIGHT and kind not in TARGETS):
                 break
+            if kind in (K["change"], K["lessened"]):
+                return  # "possible progression de l'opacité": the change is in doubt
             if kind in TARGETS:
                 if kind == K["anatomy"] and touches:
                     break  # "masse possible au hile gauche"
                 self.open(HEDGED, event)
                 return
             position = later[2]
-        if not self.other_noun_before(event):
+        if not self.other_noun_before(event) and not self.speaks_of_the_cause(event):
             self.back(-1, event, event[3].rule, whole=False)
+
+    def speaks_of_the_cause(self, event: Event) -> bool:
+        """ "Opacité d'origine virale probable", "secondaire à un possible bouchon": the finding itself is there."""
+        last = self.mentions[-1] if len(self.mentions) > self.clause else None
+        if last is None or self.sep == "comma":
+            return False
+        between = self.symbols[max(last.last + 2, event[1] - REACH) : event[1] : 2]
+        return not self.words.causes.isdisjoint(between)
 
     def begins_anew(self) -> bool:
         """ "Pas d'infiltrat possible pneumonie": a bare noun right after the hedge is another statement."""
@@ -100,7 +110,7 @@ class Hedges(After):
 
     def number_follows(self, event: Event) -> bool:
         following = event[2] + 2
-        return following < len(self.symbols) and self.symbols[following] in (NUMBER, YEAR)
+        return following < len(self.symbols) and self.symbols[following] in NUMBERS
 
     def hedge_verb(self, event: Event) -> None:
         if not self.in_denial() and self.target_ahead():
@@ -112,8 +122,8 @@ class Hedges(After):
 
     def hedge_after(self, event: Event) -> None:
         """À exclure, est possible: backward; forward when nothing stands before."""
-        if self.scope == SILENT:
-            return
+        if self.scope == SILENT or (self.sep == "comma" and self.other_noun_before(event)):
+            return  # "infiltrat excavé, BK à éliminer"
         if (
             not self.back(-1, event, event[3].rule, whole=True, strong="overrides" in event[3].traits)
             and not self.group

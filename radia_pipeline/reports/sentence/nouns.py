@@ -24,6 +24,8 @@ class Nouns(After):
                 self.opened = self.negated = False
         elif self.enlarging is not None and self.scope == DENIED and not self.sep:
             self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
+        elif self.enlarging is not None and self.scope == HEDGED and not self.sep:
+            self.scope = NONE  # "possible augmentation de l'épanchement"
         if self.title_group:
             self.keep_named(event)
         if self.sep == "and" and self.intro == "article":
@@ -34,6 +36,8 @@ class Nouns(After):
             if self.scope in (DENIED, HEDGED) and not self.fresh:
                 self.scope = NONE
         mention = self.mention(event, link)
+        if self.gloss_of is not None and not self.scope and self.next_kind() in (K["close"], -1):
+            mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
         if link == "or" and self.scope in (NONE, HEDGED):
             self.alternatives(mention)
         elif (
@@ -49,6 +53,8 @@ class Nouns(After):
         """Return the finding as the open scope has it; affirmed, or with its own value, where none is open."""
         _, first, last, leaf = event
         if self.scope:
+            past = self.scope == SILENT and "past" in self.cue[3].traits and bool(leaf.classes)
+            self.tells_history = self.tells_history or past
             return Mention(leaf, first, last, STATUS[self.scope], self.cue, self.cue[3].rule, link)
         status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
         return Mention(leaf, first, last, status, None, AFFIRMED, link)
@@ -98,6 +104,7 @@ class Nouns(After):
         self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
         self.fresh = False
         self.verb = False
+        self.gloss_of = None
         self.enlarging = self.normal_before = None
         self.described = ()
 
@@ -110,8 +117,9 @@ class Nouns(After):
         else:
             self.denied_image(event)
             return
-        own_scope = self.scope == HEDGED and self.cue[1] > parent.first and leaf.kind != K["place"]
-        status = -1 if own_scope and parent.status == 1 else parent.status
+        own_scope = self.scope in (HEDGED, DENIED) and self.cue[1] > parent.first and leaf.kind != K["place"]
+        own_scope = own_scope and (self.scope == HEDGED or (self.fresh and self.cue[0] in (K["deny"], K["nor"])))
+        status = STATUS[self.scope] if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
         self.settle()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, Clause, K
+from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
-AFTERTHOUGHT = kinds("modifier state hedge_near place")
+AFTERTHOUGHT = kinds("foreign modifier state hedge_near place")
 PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
 LOOSE = kinds("modifier article state hedge_near")
 """What may stand between two nouns that nothing joins."""
@@ -30,10 +31,25 @@ class Reach(Clause):
         if self.fresh or self.sep or not self.stands_alone(event):
             return False
         before = self.events[self.i - 1]
-        if before[0] == K["article"] or self.symbols[before[1]] in self.words.size_words:
+        if before[0] == K["article"] or self.symbols[before[1]] in self.words.size_words or self.is_placed(event):
             return True
         closes, _, described = self.chain()
         return described and not closes
+
+    def is_placed(self, event: Event) -> bool:
+        """Say whether the noun is located or measured: "fracture de la 5e côte", "nodule de 6 mm"."""
+        symbols, words = self.symbols, self.words
+        token = event[2] + 2
+        while token <= self.end and not symbols[token - 1] and symbols[token] in words.modifiers:
+            token += 2
+        if token > self.end or symbols[token - 1]:
+            return False
+        if symbols[token] in words.places or symbols[token] in NUMBERS:
+            return True
+        following = symbols[token + 2] if token + 2 <= self.end and not symbols[token + 1] else -1
+        return following in NUMBERS or (
+            symbols[token] in words.measures and (following in words.definite or following == UNKNOWN)
+        )
 
     def stands_alone(self, event: Event) -> bool:
         """Say whether nothing joins this noun to the finding before it: no preposition, no adjective, no link."""
@@ -73,7 +89,7 @@ class Reach(Clause):
         if self.intro == "article":
             return self.full and sep == "and" and not self.predicate_ahead()
         if sep == "with":
-            return not self.adjective
+            return False
         if self.adjective or not self.direct():
             return False
         return self.denied_list_goes_on(sep)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from radia_pipeline.reports.kinds import KINDS, Event
 from radia_pipeline.reports.sentence.anatomy import Anatomy
 from radia_pipeline.reports.sentence.change import Change
-from radia_pipeline.reports.sentence.clause import BOUNDARY, K
+from radia_pipeline.reports.sentence.clause import BOUNDARY, QUESTION_MARK, K
 from radia_pipeline.reports.sentence.denial import Denial
 from radia_pipeline.reports.sentence.hedges import Hedges
 from radia_pipeline.reports.sentence.nouns import Nouns
@@ -36,7 +36,7 @@ class SentenceReader(Nouns, Anatomy, Denial, Change, Hedges, Structure, Silence)
                 self.i = i
                 handler(self, event)
         if asked:
-            self.back(-1, None, "question_mark", whole=True)
+            self.back(-1, None, QUESTION_MARK, whole=True)
 
 
 def _advice_start(events: list[Event]) -> int:
@@ -61,6 +61,7 @@ _BY_KIND = {
     "fixed": "fixed",
     "quality": "quality",
     "anatomy": "anatomy",
+    "misplaced": "misplaced",
     "normal": "normal",
     "clear": "clear",
     "free": "clear",
@@ -75,6 +76,8 @@ _BY_KIND = {
     "particle": "particle",
     "deny_after": "deny_after",
     "none_after": "none_after",
+    "yes_after": "yes_after",
+    "it": "it",
     "resolved": "resolved",
     "resolved_after": "resolved_after",
     "lessened": "lessened",
@@ -107,7 +110,7 @@ _BY_KIND = {
     "verb": "verb_",
     "modifier": "modifier",
     "comma": "comma",
-    "open": "comma",
+    "open": "bracket",
     "close": "comma",
     "colon": "colon",
     "semicolon": "hard_stop",

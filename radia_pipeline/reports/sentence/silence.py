@@ -5,15 +5,40 @@ Belongs here: scopes without a status. Does not belong here: whole sections (``r
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Event
-from radia_pipeline.reports.sentence.clause import NAMES, REACH, SILENT, Clause, K
+from radia_pipeline.reports.kinds import Event, Leaf
+from radia_pipeline.reports.sentence.clause import AFFIRMED, NAMES, NONE, REACH, SILENT, Clause, K, Mention
+
+MISPLACED = Leaf(K["other"], "misplaced_device")
+"""What a device that lies wrong stands for."""
 
 
 class Silence(Clause):
     """What makes no label although it names a finding: history, other examinations, advice."""
 
     def no_label(self, event: Event) -> None:
+        """History covers what follows; behind a finding, in brackets or at the end, what stands before it."""
+        ends = self.next_kind() in (K["close"], -1)
+        if ends and event[2] <= self.events[-1][2] and event[2] + 2 > self.end - 1 and len(self.mentions) > self.clause:
+            last = self.mentions[-1]
+            if event[1] - last.last <= 4 and last.status == 1:
+                last.status, last.cue, last.rule = None, event, event[3].rule
+                self.tells_history = True
+                return
         self.open(SILENT, event)
+
+    def misplaced(self, event: Event) -> None:
+        """A device that lies wrong is an abnormality without a class."""
+        device = next((e for e in self.events if e[0] == K["device"]), None)
+        if device is None or self.in_denial() or self.scope == SILENT:
+            return
+        self.mentions.append(Mention(MISPLACED, event[1], event[2], 1, event, event[3].rule, "far"))
+
+    def it(self, event: Event) -> None:
+        """ "L'examen antérieur montrait un nodule, celui-ci …": the nodule is spoken of now."""
+        for mention in self.behind():
+            if mention.status is None and mention.cue is not None and mention.cue[0] in (K["showed"], K["no_label"]):
+                mention.status, mention.cue, mention.rule = 1, None, AFFIRMED
+        self.scope = NONE
 
     def other_exam(self, event: Event) -> None:
         """What another examination shows is not on this radiograph, unless both are named together."""

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
-from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, NONE, PRESENT, SILENT, K
+from radia_pipeline.reports.sentence.clause import (
+    AFFIRMED,
+    BOUNDARY,
+    DENIED,
+    HEDGED,
+    NAMES,
+    NONE,
+    PRESENT,
+    SILENT,
+    UNREAD,
+    K,
+)
+from radia_pipeline.reports.words import NUMBER, UNKNOWN
 
 
 class Structure(After):
@@ -18,6 +30,15 @@ class Structure(After):
         self.segment = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = self.normal_before = None
+
+    def bracket(self, event: Event) -> None:
+        """ "Ni gazeux (pneumothorax)": what stands alone in brackets right behind a finding explains it."""
+        last = self.mentions[-1] if self.mentions else None
+        bare = self.next_kind() in NAMES and (
+            self.i + 2 >= len(self.events) or self.events[self.i + 2][0] == K["close"]
+        )
+        self.comma(event)
+        self.gloss_of = last if bare and last is not None and event[1] - last.last == 1 else None
 
     def and_(self, event: Event) -> None:
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
@@ -73,12 +94,27 @@ class Structure(After):
     def colon(self, event: Event) -> None:
         self.title_group = len(self.group) if self.group and not self.mentions else 0
         following = self.following()
+        self.value_unread(event)
+        if self.scope == SILENT and self.cue[0] == K["imperative"] and not self.mentions:
+            self.scope = NONE  # "Contrôle post ponction : diminution de l'épanchement"
         if (
             self.scope
             and not self.fresh
             and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"]))
         ):
             self.scope = NONE
+
+    def value_unread(self, event: Event) -> None:
+        """ "Pneumothorax : NA": a value that no rule knows labels nothing."""
+        last = self.mentions[-1] if len(self.mentions) > self.clause else None
+        if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
+            return
+        token, following = event[1] + 1, self.following()
+        if following is not None and following[0] not in BOUNDARY:
+            return
+        alone = token >= self.end or self.symbols[token + 1]
+        if token <= self.end and (self.symbols[token] == UNKNOWN or (self.symbols[token] == NUMBER and alone)):
+            last.status, last.cue, last.rule = None, event, UNREAD
 
     def of(self, event: Event) -> None:
         if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"

@@ -1,0 +1,238 @@
+"""Signs that stand for words: boxes, values of forms, cells of tables, bullets, "#", "+/-", a percentage of an index.
+
+Belongs here: layout on the characters of a text, rewritten as the words and marks that the rules know. Does not belong
+here: what transport did to the text (``repair``), line ends (``lines``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from radia_pipeline.reports.edits import Changed, change
+from radia_pipeline.reports.language import Signs
+
+Piece = tuple[int, int, str]
+
+_EMPTY, _TICKED = "☐", "☒☑🗹⊠✗✘"
+_SQUARES = "□▢◻"
+"""Bullets, unless a box of the same text is ticked."""
+_BOX = rf"(?:[{_EMPTY}{_SQUARES}{_TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
+_BOXES = re.compile(_BOX)
+_HAS_BOX = re.compile(rf"[{_EMPTY}{_TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
+_O_BULLET = re.compile(r"(?m)^([^\S\n]*)o(?=[^\S\n]+\w)")
+_SIGN = re.compile(
+    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|0)\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
+    re.M,
+)
+_PLUS_MINUS = re.compile(r"\+\s?/\s?[-–−]|±")
+_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
+_COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
+_ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
+_CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
+_SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
+_SIGNS = re.compile(rf"[<>;#?|\t±%/=(\[☐{_TICKED}{_SQUARES}]")
+_VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
+_SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
+_LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
+"""Every text that needs a rewriting holds one of these, or a value behind a colon."""
+
+
+class Marks:
+    """Rewrites the signs of one language's texts; see ``Signs`` for the words."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._no, self._yes, self._absent, self._present = (
+            signs.denial,
+            signs.affirmation,
+            signs.absence_of,
+            signs.presence_of,
+        )
+        self._possible, self._fracture = signs.possible, signs.fracture
+        values = "|".join(signs.values)
+        yes, no = "|".join(signs.yes_values), "|".join(signs.no_values)
+        self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*\Z")
+        self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{'|'.join(signs.described)})(?!\w)")
+        self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({yes}|{no})\b")
+        self._flat = re.compile(
+            rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{'|'.join(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
+        )
+        self._deny = re.compile(rf"(?i)(?:{'|'.join(signs.determiners)})\Z")
+        self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
+        self._normal = re.compile(
+            rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
+        )
+        self._normal_word = signs.normal
+        self._compared = {"<": signs.below, ">": signs.above}
+        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:[\w.,/-]+[^\S\n]+){{0,4}}?(?:{'|'.join(signs.bones)}))")
+        self._asks_bone = re.compile(rf"(?i)\b(?:{'|'.join(signs.of_what)})[^\S\n]*(#)")
+        self._index = re.compile(rf"(?i)(?:{'|'.join(signs.indices)})[^\n.;]{{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]?%")
+        self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
+        self._steps: tuple[Callable[[str], Iterator[Piece]], ...] = (
+            self.fractures,
+            self.ticked_values,
+            self.boxes,
+            self.rows,
+            self.values,
+            self.flattened,
+            self.questions,
+            self.slashes,
+            self.normals,
+            self.percentages,
+            self.comparisons,
+        )
+
+    def rewrite(self, text: str) -> list[Changed]:
+        """Return the steps that turn signs into words, first to last; none for a text without them."""
+        if not self._is_touched(text):
+            return []
+        steps = []
+        for step in self._steps:
+            pieces = sorted(step(text))
+            if pieces:
+                steps.append(change(text, pieces))
+                text = steps[-1].text
+        return steps
+
+    def _is_touched(self, text: str) -> bool:
+        if _SIGNS.search(text) or "\no " in text or text.startswith("o "):
+            return True
+        if (" n" in text or " N" in text) and _LONE_N.search(text):
+            return True
+        return ":" in text and bool(_SIGN_VALUE.search(text) or self._has_flat.search(text))
+
+    # ------------------------------------------------------------------ steps: what to put where
+    def fractures(self, text: str) -> Iterator[Piece]:
+        """ "# costale", "pas de #": a fracture; any other "#" and an "o" at the start of a line are bullets."""
+        if "#" in text:
+            bones = {m.start() for m in self._bone.finditer(text)} | {
+                m.start(1) for m in self._asks_bone.finditer(text)
+            }
+            yield from ((at, at + 1, f"{self._fracture} ") for at in bones)
+            yield from (
+                (at, at + 1, "•")
+                for at, sign in enumerate(text)
+                if sign == "#" and at not in bones and _starts_line(text, at)
+            )
+        yield from ((m.end(1), m.end(1) + 1, "•") for m in _O_BULLET.finditer(text))
+
+    def ticked_values(self, text: str) -> Iterator[Piece]:
+        """ "☐ oui ☒ non": what is ticked is the value."""
+        if not _HAS_BOX.search(text):
+            return
+        for m in self._ticked_value.finditer(text):
+            if _is_ticked(m[1]):
+                yield m.start(1), m.end(1), ":"
+            else:
+                yield m.start(), m.end(), " "
+
+    def boxes(self, text: str) -> Iterator[Piece]:
+        """Boxes before their items, or behind them where a line begins with an item."""
+        if not _HAS_BOX.search(text):
+            return
+        ticked = any(map(_is_ticked, _BOXES.findall(text)))
+        for m in _BOXES.finditer(text):
+            if m[0] in _SQUARES and not ticked:
+                continue
+            line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
+            first = _BOXES.search(text, m.start() - len(line))
+            before = text[m.start() - len(line) : first.start()].strip(" \t-•.")
+            behind = bool(before) and not before.endswith(":")
+            if behind:
+                yield m.start(), m.end(), f" : {self._yes if _is_ticked(m[0]) else self._no}. "
+                continue
+            start = m.start() - (len(line) - len(line.rstrip()))
+            if line.strip():
+                yield start, m.start(), ". " if not line.rstrip().endswith(":") else " "
+            yield m.start(), m.end(), self._present if _is_ticked(m[0]) else self._absent
+
+    def rows(self, text: str) -> Iterator[Piece]:
+        """A row of cells: the first is the label of the next; a denial beside an affirmation is not the row's value."""
+        if "\t" in text or "|" in text or ";" in text:
+            for row in _ROW.finditer(text):
+                yield from self._row(row)
+
+    def _row(self, row: re.Match[str]) -> Iterator[Piece]:
+        line, at = row[0], row.start()
+        marks = [m for m in _CELL.finditer(line) if line[: m.start()].strip()]
+        if not marks or not line[marks[0].end() :].strip(" \t|"):
+            return
+        starts, ends = [m.end() for m in marks], [*(m.start() for m in marks[1:]), len(line)]
+        cells = [line[a:b] for a, b in zip(starts, ends, strict=True)]
+        affirmed = any(map(self._is_yes.match, cells))
+        if ";" in line and (":" in line or not (affirmed or any(map(self._is_no.match, cells)))):
+            return
+        is_table = ":" not in line and (
+            len(cells) > 1
+            or "\t" in line
+            or self._is_anatomy(line[: marks[0].start()])
+            or bool(self._is_no.match(cells[0]) or affirmed)
+        )
+        for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
+            yield at + m.start(), at + m.end(), " : " if k == 0 and is_table else ". "
+            if is_table and affirmed and self._is_no.match(cell):
+                yield at + starts[k], at + ends[k], ""
+
+    def _is_anatomy(self, label: str) -> bool:
+        return self._anatomy.fullmatch(label.strip()) is not None
+
+    def values(self, text: str) -> Iterator[Piece]:
+        """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""
+        if not _VALUE_SIGNS.search(text):
+            return
+        hedges = [(m.start(), m.end()) for m in _PLUS_MINUS.finditer(text)]
+        yield from ((a, b, f" {self._possible} ") for a, b in hedges)
+        for m in _SIGN.finditer(text):
+            if any(a < m.end() and m.start() < b for a, b in hedges):
+                continue
+            sign = m["sign"] or m["value"]
+            if m["value"] and sign[0] != "+" and not _ends_value(text, m.end()):
+                continue
+            yield m.start(), m.end(), f" : {self._yes if sign[0] == '+' else self._no}. "
+
+    def flattened(self, text: str) -> Iterator[Piece]:
+        """ "Épanchement : non Pneumothorax : non": a value ends before the next label."""
+        if ":" in text and self._has_flat.search(text):
+            for m in self._flat.finditer(text):
+                label = text[max(text.rfind(".", 0, m.start()), text.rfind("\n", 0, m.start())) + 1 : m.start()]
+                if not (self._deny.match(m[2]) and self._anatomy.search(label)):  # "Plèvre : aucun épanchement Cœur :"
+                    yield m.end(2), m.end(2), ". "
+
+    def questions(self, text: str) -> Iterator[Piece]:
+        """ "?pneumothorax": the sign stands before its word."""
+        if "?" in text:
+            yield from ((m.start(), m.end(), f" {self._possible} ") for m in _ASKS_BEFORE.finditer(text))
+
+    def slashes(self, text: str) -> Iterator[Piece]:
+        """ "X / Y" are cells; "X/Y" is a list and stays."""
+        if "/" in text:
+            yield from ((m.start(), m.end(), ".") for m in _SLASH.finditer(text))
+
+    def normals(self, text: str) -> Iterator[Piece]:
+        """ "Cœur n poumons clairs": normal."""
+        if _LONE_N.search(text):
+            yield from ((m.start(3), m.end(3), self._normal_word) for m in self._normal.finditer(text))
+
+    def percentages(self, text: str) -> Iterator[Piece]:
+        """ "Index de 55 %" is one of 0,55."""
+        if "%" in text:
+            yield from ((m.start(1), m.end(), f"0,{m[1]}") for m in self._index.finditer(text))
+
+    def comparisons(self, text: str) -> Iterator[Piece]:
+        """ "ICT < 0,50": below."""
+        if "<" in text or ">" in text:
+            yield from ((m.start(), m.end(), f" {self._compared[m[1]]} ") for m in _COMPARES.finditer(text))
+
+
+def _starts_line(text: str, at: int) -> bool:
+    return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+
+
+def _is_ticked(box: str) -> bool:
+    return box[0] in _TICKED or any(sign in box for sign in "xX✓✔")
+
+
+def _ends_value(text: str, at: int) -> bool:
+    """Say whether a dash behind a colon is a value and no bullet: its line ends there or goes on with a label."""
+    rest = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
+    return not rest.strip() or rest.lstrip()[0] in ",;|/.)" or ":" in rest

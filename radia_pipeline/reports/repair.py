@@ -1,0 +1,109 @@
+"""What transport did to a text, undone where that is certain: entities, tags, wrong encodings, odd apostrophes.
+
+Belongs here: characters. Does not belong here: what a text means. Small tables of our own and not ftfy: a
+report must be repaired in microseconds, by rules that can be listed, and nothing uncertain may be touched.
+"""
+
+from __future__ import annotations
+
+import re
+from html.entities import html5
+
+from radia_pipeline.reports.edits import Changed, change
+
+_LETTERS = (
+    "àâäçèéêëîïôöùûüÿñÀÂÄÇÈÉÊËÎÏÔÖÙÛÜŸœŒæÆ°«»²³·µ±½¼×\u00a0\u2018\u2019\u201c\u201d\u2013\u2014\u2022\u2026\u2610\u2612"
+)
+"""Characters of French reports that come as two or three where UTF-8 was read as Windows-1252 or Latin-1."""
+
+
+def _misread() -> dict[str, str]:
+    """Return the misread spelling of every letter, in both encodings, once and twice."""
+    found: dict[str, str] = {}
+    for letter in _LETTERS:
+        spellings = {letter}
+        for _ in range(2):
+            spellings = {wrong for right in spellings for wrong in _read_wrongly(right)}
+            found.update({wrong: letter for wrong in spellings if len(wrong) > 1})
+    return found
+
+
+def _read_wrongly(text: str) -> set[str]:
+    """Return ``text`` as UTF-8 read byte by byte; bytes that Windows-1252 leaves out stay as they are."""
+    raw = text.encode()
+    windows = "".join(_windows(byte) for byte in raw)
+    return {windows, raw.decode("latin-1")}
+
+
+def _windows(byte: int) -> str:
+    try:
+        return bytes((byte,)).decode("cp1252")
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+_WRONG = {**_misread(), "\u00c3 ": "à "}
+_ALIKE = dict.fromkeys("\u02bc\u02b9\u2032\u00b4\u0060\u2018\u201b\uff07", "'") | dict.fromkeys(
+    "\u2011\u2010\u00ad\u2043", "-"
+)
+_ALIKE |= {"\u2028": "\n", "\u2029": "\n", "\u0085": "\n", "\v": "\n", "\f": "\n", "\u00ad": ""}
+_BREAKS = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr|h\d|ul|ol|table)\b[^>]*>", re.I)
+_ALTERNATIVES = "|".join(map(re.escape, sorted(_WRONG, key=len, reverse=True)))
+_SUSPECT = re.compile(
+    "[&<\u00c2\u00c3\u00c5\u00e2\u00ad\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
+)
+_RETURN = re.compile(r"\r(?!\n)")
+"""One of these stands in every text that needs a repair."""
+_HARM = re.compile(
+    r"(?P<entity>&#(?:\d{1,6}|[xX][0-9a-fA-F]{1,5});?|&[a-zA-Z]{2,8};)|(?P<cell><\s*/\s*t[dh]\b[^>]*>\s*<\s*t[dh]\b[^>]*>)"
+    r"|(?P<tag></?[a-zA-Z][^<>]{0,200}>)|(?P<wrong>"
+    + _ALTERNATIVES
+    + ")|(?P<alike>["
+    + "".join(map(re.escape, _ALIKE))
+    + r"])|(?P<return>\r(?!\n))"
+)
+_TIMES = 3
+"""An entity may hold an entity ("&amp;eacute;"), or a wrong encoding."""
+_LOST = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|(?<=[a-z])\u00c3(?=[a-z])|&[a-zA-Z]{2,8};")
+"""What is left of letters that nobody can restore."""
+
+
+def repair(text: str) -> list[Changed]:
+    """Return the steps that mend ``text``, first to last; none where nothing is wrong with it."""
+    steps: list[Changed] = []
+    while len(steps) < _TIMES and (_SUSPECT.search(text) or ("\r" in text and _RETURN.search(text))):
+        pieces = [(m.start(), m.end(), new) for m in _HARM.finditer(text) if (new := _right(m)) != m[0]]
+        if not pieces:
+            break
+        steps.append(change(text, pieces))
+        text = steps[-1].text
+    return steps
+
+
+def is_lost(text: str) -> bool:
+    """Say whether a repaired text still holds letters that transport destroyed."""
+    return _LOST.search(text) is not None
+
+
+def _right(match: re.Match[str]) -> str:
+    kind, found = match.lastgroup, match[0]
+    if kind == "wrong":
+        return _WRONG[found]
+    if kind == "alike":
+        return _ALIKE[found]
+    if kind == "return":
+        return "\n"
+    if kind == "cell":
+        return " | "
+    if kind == "tag":
+        return "\n" if _BREAKS.match(found) else " "
+    return _entity(found)
+
+
+def _entity(found: str) -> str:
+    name = found[1:].rstrip(";")
+    if name[0] != "#":
+        return html5.get(name + ";", found)
+    code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    is_text = (32 <= code < 0x110000 and not 0xD800 <= code < 0xE000) or code in (9, 10, 13)
+    return _windows(code) if 0x80 <= code < 0xA0 else chr(code) if is_text else found
