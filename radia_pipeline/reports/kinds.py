@@ -136,6 +136,7 @@ _BITS = {
     KIND["foreign"]: IS_FOREIGN,
     KIND["none_after"]: ANSWERS,
     KIND["deny"]: ANSWERS,
+    KIND["deny_after"]: ANSWERS,
     KIND["yes_after"]: ANSWERS,
 }
 BITS = tuple(READS if n in READABLE else _BITS.get(n, 0) for n in range(len(KINDS)))

@@ -31,6 +31,7 @@ _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
 _CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
+_LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*")
 _SIGNS = re.compile(rf"[<>;#?|\t±%/=(\[☐{_TICKED}{_SQUARES}]")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
@@ -54,6 +55,7 @@ class Marks:
         self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*\Z")
         self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{'|'.join(signs.described)})(?!\w)")
         self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({yes}|{no})\b")
+        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({yes}|{no})[^\S\n]*({_BOX})")
         self._flat = re.compile(
             rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{'|'.join(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
@@ -76,6 +78,7 @@ class Marks:
             self.values,
             self.flattened,
             self.questions,
+            self.leaders,
             self.slashes,
             self.normals,
             self.percentages,
@@ -95,7 +98,7 @@ class Marks:
         return steps
 
     def _is_touched(self, text: str) -> bool:
-        if _SIGNS.search(text) or "\no " in text or text.startswith("o "):
+        if _SIGNS.search(text) or "...." in text or "\no " in text or text.startswith("o "):
             return True
         if (" n" in text or " N" in text) and _LONE_N.search(text):
             return True
@@ -119,6 +122,11 @@ class Marks:
     def ticked_values(self, text: str) -> Iterator[Piece]:
         """ "☐ oui ☒ non": what is ticked is the value."""
         if not _HAS_BOX.search(text):
+            return
+        behind, first = self._value_ticked.search(text), _BOXES.search(text)
+        if behind and first and behind.start(2) == first.start():  # "Oui ( ) Non (X)"
+            for m in self._value_ticked.finditer(text):
+                yield (m.start(2), m.end(2), " ") if _is_ticked(m[2]) else (m.start(), m.end(), " ")
             return
         for m in self._ticked_value.finditer(text):
             if _is_ticked(m[1]):
@@ -207,6 +215,11 @@ class Marks:
         """ "X / Y" are cells; "X/Y" is a list and stays."""
         if "/" in text:
             yield from ((m.start(), m.end(), ".") for m in _SLASH.finditer(text))
+
+    def leaders(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax ........ absent": dots lead to the value."""
+        if "...." in text:
+            yield from ((m.start(), m.end(), " : ") for m in _LEADER.finditer(text))
 
     def normals(self, text: str) -> Iterator[Piece]:
         """ "Cœur n poumons clairs": normal."""

@@ -29,7 +29,7 @@ READER_MODULES = [path for path in (*READER.glob("*.py"), *READER.glob("sentence
 NOUGHTS = {"ø", "Ø"}
 """Signs for nothing, which Python takes for letters."""
 ENGLISH = """
-absence air an are but cannot chest concordance exception exclusion for has impossible in index intact kind
+absence air an are be but cannot chest concordance exception exclusion for has impossible in index intact kind
 left lie line max may on out patient question reference region resolution rule seen signs status the there
 unchanged upper without zero
 """

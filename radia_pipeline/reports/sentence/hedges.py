@@ -47,7 +47,7 @@ class Hedges(After):
     def speaks_of_the_cause(self, event: Event) -> bool:
         """ "Opacité d'origine virale probable", "secondaire à un possible bouchon": the finding itself is there."""
         last = self.mentions[-1] if len(self.mentions) > self.clause else None
-        if last is None or self.sep == "comma":
+        if last is None:
             return False
         between = self.symbols[max(last.last + 2, event[1] - REACH) : event[1] : 2]
         return not self.words.causes.isdisjoint(between)
