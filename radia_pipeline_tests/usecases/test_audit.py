@@ -10,7 +10,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from radia_pipeline.cli.main import main
+from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.privacy import prints
+from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.dicom import files
 
 needs_tesseract = pytest.mark.skipif(not prints.is_available(), reason="Tesseract is not installed")
@@ -74,3 +76,11 @@ def test_the_real_delivery_is_judged_as_its_contents_say(real_root: Path, capsys
     assert {name for name, findings in found.items() if findings} == {
         "0008.dcm", "0010.dcm", "0024.dcm", "0025.dcm", "0026.dcm",
     }  # fmt: skip
+
+
+def test_an_invented_delivery_is_de_identified_but_for_its_planted_faults(tmp_path):
+    write_phantom(tmp_path, seed=3, patients={"ccsmtl": 6}, size_px=128)
+    files = sorted((tmp_path / "ccsmtl" / "dicom").rglob("*.dcm"))
+    clean = [path for path, findings in audit_files(files, "ccsmtl", ocr_mode="off") if not findings]
+    assert len(clean) >= len(files) - 3
+    assert clean
