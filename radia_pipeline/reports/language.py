@@ -112,6 +112,7 @@ class Signs:
     anatomies: tuple[str, ...]  # behind which a lone "n" is "normal"
     verbs: tuple[str, ...]  # before which it is not
     bones: tuple[str, ...]  # before which "#" is a fracture
+    before_bones: tuple[str, ...]  # what may stand between "#" and its bone
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
 

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from radia_pipeline.reports.edits import Changed, change
-from radia_pipeline.reports.kinds import kinds
+from radia_pipeline.reports.kinds import KIND, kinds
 from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.words import COLON, NEWLINE, NUMBERS, SPACE, STOP
 
@@ -25,6 +25,7 @@ _OPENERS = kinds(
 _DESCRIBES = kinds("modifier hedge_near hedge_before state article")
 FULL_LINE = 60
 """Characters of a line that was wrapped because it was full."""
+_DENIES = kinds("deny not no_more contrast")
 _LOOK = 4
 """Words of a line that tell how it begins."""
 _PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
@@ -68,8 +69,14 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     """Say whether the line end at ``k`` only wraps a statement."""
     before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
     is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none  # "épanchement : aucun"
-    if (before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners) and not is_value:
+    if (is_value and after != KIND["of"]) or (
+        before == KIND["modifier"] and (after in _DENIES or symbols[k + 1] in book.words.notices)
+    ):
+        return False
+    if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
+    if symbols[k + 1] in book.words.notices:
+        return False  # "il n'y a pas": a statement of its own
     if after in _CONTINUATION:
         return not (case.first.isupper() and case.mixed)
     if case.mixed and case.first.isupper():

@@ -20,7 +20,7 @@ _SQUARES = "□▢◻"
 _BOX = rf"(?:[{_EMPTY}{_SQUARES}{_TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
 _BOXES = re.compile(_BOX)
 _HAS_BOX = re.compile(rf"[{_EMPTY}{_TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
-_O_BULLET = re.compile(r"(?m)^([^\S\n]*)o(?=[^\S\n]+\w)")
+_O_BULLET = re.compile(r"(?m)^([^\S\n]*)o(?=[^\S\n]+\S)")
 _SIGN = re.compile(
     r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|0)\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
     re.M,
@@ -52,10 +52,11 @@ class Marks:
         self._possible, self._fracture = signs.possible, signs.fracture
         values = "|".join(signs.values)
         yes, no = "|".join(signs.yes_values), "|".join(signs.no_values)
+        words = "|".join(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
         self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*\Z")
         self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{'|'.join(signs.described)})(?!\w)")
-        self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({yes}|{no})\b")
-        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({yes}|{no})[^\S\n]*({_BOX})")
+        self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
+        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
         self._flat = re.compile(
             rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{'|'.join(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
@@ -66,7 +67,8 @@ class Marks:
         )
         self._normal_word = signs.normal
         self._compared = {"<": signs.below, ">": signs.above}
-        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:[\w.,/-]+[^\S\n]+){{0,4}}?(?:{'|'.join(signs.bones)}))")
+        before = "|".join(signs.before_bones)
+        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:(?:{before})[^\S\n]*)*(?:{'|'.join(signs.bones)}))")
         self._asks_bone = re.compile(rf"(?i)\b(?:{'|'.join(signs.of_what)})[^\S\n]*(#)")
         self._index = re.compile(rf"(?i)(?:{'|'.join(signs.indices)})[^\n.;]{{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]?%")
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
@@ -145,7 +147,9 @@ class Marks:
             line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
             first = _BOXES.search(text, m.start() - len(line))
             before = text[m.start() - len(line) : first.start()].strip(" \t-•.")
-            behind = bool(before) and not before.endswith(":")
+            before = before.rpartition(". ")[2] if first.start() else before
+            behind = any(map(str.isalpha, before)) and not text[: first.start()].rstrip().endswith(".")
+            behind = behind and not before.endswith(":")
             if behind:
                 yield m.start(), m.end(), f" : {self._yes if _is_ticked(m[0]) else self._no}. "
                 continue
