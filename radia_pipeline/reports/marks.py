@@ -70,7 +70,7 @@ class Marks:
         before = "|".join(signs.before_bones)
         self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:(?:{before})[^\S\n]*)*(?:{'|'.join(signs.bones)}))")
         self._asks_bone = re.compile(rf"(?i)\b(?:{'|'.join(signs.of_what)})[^\S\n]*(#)")
-        self._index = re.compile(rf"(?i)(?:{'|'.join(signs.indices)})[^\n.;]{{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]?%")
+        self._index = re.compile(rf"(?i)(?:{'|'.join(signs.indices)})[^\n.;]{{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%")
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
         self._steps: tuple[Callable[[str], Iterator[Piece]], ...] = (
             self.fractures,
@@ -172,14 +172,13 @@ class Marks:
         starts, ends = [m.end() for m in marks], [*(m.start() for m in marks[1:]), len(line)]
         cells = [line[a:b] for a, b in zip(starts, ends, strict=True)]
         affirmed = any(map(self._is_yes.match, cells))
+        answers = affirmed or bool(self._is_no.match(cells[0]))
+        label = line[_after_title(line[: marks[0].start()]) : marks[0].start()]
+        has_title, is_value = ":" in line[: marks[0].start()], ":" in label + line[marks[0].end() :]
         if ";" in line and (":" in line or not (affirmed or any(map(self._is_no.match, cells)))):
             return
-        is_table = ":" not in line and (
-            len(cells) > 1
-            or "\t" in line
-            or self._is_anatomy(line[: marks[0].start()])
-            or bool(self._is_no.match(cells[0]) or affirmed)
-        )
+        is_bare = not has_title and (len(cells) > 1 or "\t" in line)
+        is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)
         for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
             yield at + m.start(), at + m.end(), " : " if k == 0 and is_table else ". "
             if is_table and affirmed and self._is_no.match(cell):
@@ -239,6 +238,12 @@ class Marks:
         """ "ICT < 0,50": below."""
         if "<" in text or ">" in text:
             yield from ((m.start(), m.end(), f" {self._compared[m[1]]} ") for m in _COMPARES.finditer(text))
+
+
+def _after_title(head: str) -> int:
+    """Return where a row's label begins in its first cell: behind a title ("RAPPORT : …"), else at the start."""
+    behind = head.rfind(":") + 1
+    return behind if head[behind:].strip() else 0
 
 
 def _starts_line(text: str, at: int) -> bool:

@@ -7,6 +7,7 @@ report must be repaired in microseconds, by rules that can be listed, and nothin
 from __future__ import annotations
 
 import re
+import unicodedata
 from html.entities import html5
 
 from radia_pipeline.reports.edits import Changed, change
@@ -68,10 +69,18 @@ _LOST = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|(?<=[a-z])\u00c3(?
 """What is left of letters that nobody can restore."""
 
 
+_APART = re.compile("[^\\W\\d_][\u0300-\u036f]+")
+"""A letter and its accents, each a character of its own (Unicode's form NFD)."""
+
+
 def repair(text: str) -> list[Changed]:
     """Return the steps that mend ``text``, first to last; none where nothing is wrong with it."""
     steps: list[Changed] = []
-    while len(steps) < _TIMES and (_SUSPECT.search(text) or ("\r" in text and _RETURN.search(text))):
+    if not unicodedata.is_normalized("NFC", text):
+        together = ((m.start(), m.end(), unicodedata.normalize("NFC", m[0])) for m in _APART.finditer(text))
+        steps = [joined] if (joined := change(text, together)).edits else []
+        text = joined.text
+    while len(steps) <= _TIMES and (_SUSPECT.search(text) or ("\r" in text and _RETURN.search(text))):
         pieces = [(m.start(), m.end(), new) for m in _HARM.finditer(text) if (new := _right(m)) != m[0]]
         if not pieces:
             break

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.repair import repair
 from radia_pipeline_tests.reports.templates import FINDINGS, TEMPLATES, sentence
 from radia_pipeline_tests.reports.texts import dev_set
 
 RANK = {0: 0, -1: 1, 1: 2}
 TEXTS = [text for _, text, _ in dev_set() if text]
 WITHOUT_INDICATION = [t for phenomenon, t, _ in dev_set() if t and not phenomenon.startswith("sections_")]
-ONE_LINE = [t for t in TEXTS if "\n" not in t]
+ONE_LINE = [t for t in TEXTS if "\n" not in t and not repair(t)]
+"""Without those that transport has damaged: capitals in an entity make another entity, not another way to write it."""
 UNTITLED = [t for t in ONE_LINE if ":" not in t]
 
 
