@@ -104,7 +104,7 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
         "is_concordance_impossible": False, "is_quality_limited": False, "is_reference_only": False,
         "has_open_question": False,
         "has_other_abnormality": False, "mention_count": 1, "uncertain_share": 0.0, "unread_count": 0,
-        "engine_version": "1",
+        "repaired": 0, "devices": "", "misplaced_devices": "", "engine_version": "1",
     }  # fmt: skip
     lake.write("report_attributes", [attributes], "chexpert")
     result = build_manifest("chexpert", lake)
