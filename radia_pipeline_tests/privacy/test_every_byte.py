@@ -109,6 +109,8 @@ def test_text_beside_the_elements_is_found(data: bytes) -> None:
     ("DetectorID", "LAVOIE"), ("AcquisitionDeviceProcessingCode", "LAVOIE19540312"),
     ("ImageType", ["ORIGINAL", "PRIMARY", "LAVOIE"]),
     ("DeidentificationMethod", "Basic Application Confidentiality Profile LAVOIE 1954"), ("BodyPartExamined", "OCTAVE"),
+    ("DeidentificationMethod", "Basic Application Confidentiality Profile; Retain OCTAVE LAVOIE Option"),
+    ("DeidentificationMethod", "Basic Application Confidentiality Profile; TCIA OCTAVE LAVOIE Anonymizer"),
     ("ViewPosition", "LAVOIE"), ("WindowCenterWidthExplanation", "OCTAVE"),
 ])  # fmt: skip
 def test_a_person_is_no_value_of_a_list(keyword: str, value: object) -> None:
