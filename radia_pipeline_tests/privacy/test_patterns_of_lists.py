@@ -81,8 +81,6 @@ def test_room_is_seen(pattern):
     assert room_for_letters(_parser.parse(pattern)) >= SHORTEST_NAME
 
 
-@pytest.mark.parametrize(
-    "pattern", ["Made [0-9.]{1,9}", "[A-F0-9]{3,6}", r"(?:Retain|Clean)\s{1,9}Option", "[A-Z]?"]
-)
+@pytest.mark.parametrize("pattern", ["Made [0-9.]{1,9}", "[A-F0-9]{3,6}", r"(?:Retain|Clean)\s{1,9}Option", "[A-Z]?"])
 def test_digits_and_words_are_no_room(pattern):
     assert room_for_letters(_parser.parse(pattern)) < SHORTEST_NAME
