@@ -29,9 +29,9 @@ _FILE = re.compile(r"\.(csv|html|j2|json|jsonl|md|onnx|parquet|py|safetensors|ya
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Yield the comments and docstrings of a Python file, the comments of others, the whole of a page."""
+    """Yield the comments and docstrings of a Python file, the comments of others, the whole of a page or of results."""
     content = path.read_text(encoding="utf-8")
-    if path.suffix == ".md":
+    if path.suffix in (".md", ".json"):
         yield content
     elif path.suffix != ".py":
         yield from (found[1] for line in content.splitlines() if (found := _COMMENT.search(line)))
