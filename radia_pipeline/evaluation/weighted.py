@@ -3,8 +3,7 @@
 A study counts as many times as it stands for studies of the pool. The variance of a figure is that of its influence
 values under stratified sampling (Särndal, Swensson & Wretman 1992, 5.5–5.7); it enters the closed forms of
 ``evaluation.intervals`` as the number of equal observations that it is worth, which is never more than the weights
-allow (Kish). Not here: which answers are truth and how a set was
-drawn, which is known by ``readings``.
+allow (Kish). Not here: which answers are truth and how a set was drawn, which is known by ``readings``.
 
 Shape legend: n studies of the set whose truth is present or absent.
 """
@@ -18,6 +17,7 @@ from scipy import stats
 
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.bootstrap import Interval
+from radia_pipeline.evaluation.calibration import logit, sigmoid
 from radia_pipeline.evaluation.intervals import auc_interval, effective, f1_interval, wilson
 
 METRICS = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence", "mean_probability")
@@ -147,9 +147,8 @@ def _ap(sample: Sample, ap: float, prevalence: float) -> tuple[float, float]:
     spread = np.sqrt(sample.variance(*_ap_influence(sample, ap)))
     centre = (worth * ap + 0.5 * prevalence) / (worth + 0.5)
     half = stats.t.ppf(0.975, max(1.0, worth - 1)) * spread / (centre * (1 - centre))
-    logit = np.log(centre / (1 - centre))
-    low, high = (float(1 / (1 + np.exp(-(logit + side * half)))) for side in (-1, 1))
-    return min(low, ap), max(high, ap)
+    low, high = sigmoid(logit(np.array(centre)) + half * np.array([-1.0, 1.0]))
+    return min(float(low), ap), max(float(high), ap)
 
 
 def _ap_influence(sample: Sample, ap: float) -> tuple[np.ndarray, np.ndarray]:
