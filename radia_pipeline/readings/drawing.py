@@ -80,25 +80,24 @@ class Turn:
 def order_of(study_ids: Sequence[str], reader: str, seed: int) -> list[Turn]:
     """Return a reader's own order of a set, with a tenth of it a second time, at least REPEAT_DISTANCE later.
 
-    In sets that are too small for that distance there are fewer repeats, or none.
+    Sets of fewer studies than that distance have none.
     """
     generator = np.random.default_rng([seed, *reader.encode()])
     shuffled = generator.permutation(np.array(sorted(study_ids), dtype=object)).tolist()
-    wanted = round(REPEAT_SHARE * len(shuffled))
+    wanted = round(REPEAT_SHARE * len(shuffled)) if len(shuffled) >= REPEAT_DISTANCE else 0
     total = len(shuffled) + wanted
-    if total <= REPEAT_DISTANCE:
-        return [Turn(study, False) for study in shuffled]
-    wanted = min(wanted, total - REPEAT_DISTANCE)
-    slots = set((REPEAT_DISTANCE + generator.permutation(total - REPEAT_DISTANCE)[:wanted]).tolist())
+    slots = set((REPEAT_DISTANCE + generator.permutation(max(0, total - REPEAT_DISTANCE))[:wanted]).tolist())
     turns: list[Turn] = []
     again: set[str] = set()
     firsts = iter(shuffled)
-    for position in range(total):
-        far = turns[: position - REPEAT_DISTANCE + 1] if position in slots else []
+    while len(turns) < total:
+        far = turns[: len(turns) - REPEAT_DISTANCE + 1] if len(turns) in slots else []
         candidates = [turn.study_id for turn in far if not turn.is_repeat and turn.study_id not in again]
         if candidates:
             again.add(study := candidates[int(generator.integers(len(candidates)))])
             turns.append(Turn(study, True))
         elif (study := next(firsts, None)) is not None:
             turns.append(Turn(study, False))
+        else:
+            break  # a place for a repeat had none to choose from
     return turns
