@@ -11,6 +11,7 @@ from typing import NamedTuple
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import KIND, kinds
 from radia_pipeline.reports.rules import Rulebook
+from radia_pipeline.reports.sections import title_before
 from radia_pipeline.reports.words import COLON, NEWLINE, NUMBERS, SPACE, STOP
 
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
@@ -26,6 +27,10 @@ _DESCRIBES = kinds("modifier hedge_near hedge_before state article")
 FULL_LINE = 60
 """Characters of a line that was wrapped because it was full."""
 _DENIES = kinds("deny not no_more contrast")
+_PART = kinds("anatomy modifier of and article filler or")
+"""What a title that names a part of the body is made of."""
+_TITLE = 6
+"""Words of the longest such title."""
 _LOOK = 4
 """Words of a line that tell how it begins."""
 _PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
@@ -68,7 +73,7 @@ class _Case(NamedTuple):
 def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     """Say whether the line end at ``k`` only wraps a statement."""
     before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
-    is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none  # "épanchement : aucun"
+    is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none and not _opens_a_part(symbols, k - 2, book)
     if (is_value and after != KIND["of"]) or (
         before == KIND["modifier"] and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
@@ -84,6 +89,19 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     if after in _PREDICATES or symbols[k + 1] in book.words.line_starts or case.is_prose():
         return True
     return case.mixed and not begins_statement(symbols, k + 1, book)
+
+
+def _opens_a_part(symbols: list[int], colon: int, book: Rulebook) -> bool:
+    """Say whether a section or a part of the body stands before ``colon``: a denial behind it goes on in the next line
+    ("plèvre : aucun ⏎ épanchement"), where behind a finding it is the whole answer ("épanchement : aucun")."""
+    if title_before(symbols, colon, 1, book) is not None:
+        return True
+    for at in range(colon - 1, max(0, colon - 1 - 2 * _TITLE), -2):
+        if book.kind_of(symbols[at]) not in _PART:
+            return False
+        if at < 2 or symbols[at - 1] in (STOP, NEWLINE, COLON):
+            return True
+    return False
 
 
 def begins_statement(symbols: list[int], token: int, book: Rulebook) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline_tests.reports.templates import FINDINGS
 
@@ -18,6 +20,10 @@ LAYOUTS = (
     "{x}\n{y}", "{y}\n\n{x}", "{x}\r{y}", "{x}<br>{y}", "+ {x}\r\n+ {y}", "RAPPORT :\n{x}\n{y}", "{x}. {y}.",
     "▪ {x}\n▪ {y}",
 )  # fmt: skip
+
+
+TITLES = ("", "PLÈVRE: ", "Poumons : ", "Rapport: ", "COEUR ET MÉDIASTIN: ", "Conclusion : ")
+PROSE = ("Aucun {f}", "Aucun signe {de}", "Pas {de}", "Absence {de}", "Il n'y a pas {de}", "On ne voit pas {de}", "Sans {f}")
 
 
 def denied(form: str, noun: str) -> str:
@@ -37,3 +43,18 @@ def test_a_denied_finding_is_never_present():
         if 1 in (labels.get(name), labels.get(other)):
             opened.append(text)
     assert not opened, f"{len(opened)} of {SAMPLES} fell open (seed {SEED}): {opened[:10]}"
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("case", [str, str.upper, str.lower], ids=["mixed", "capitals", "small"])
+def test_a_denial_goes_on_over_a_line_that_wraps(title, case):
+    read = Labeler.default().read
+    opened = []
+    for noun, _, name in FINDINGS:
+        for form in PROSE:
+            words = f"{title}{denied(form, noun)}. Hiles sans particularité.".split(" ")
+            for at in range(1, len(words) - 3):
+                text = case(" ".join(words[:at]) + "\n" + " ".join(words[at:]))
+                if read(text).labels.get(name) == 1:
+                    opened.append(text)
+    assert opened == []
