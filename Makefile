@@ -41,9 +41,8 @@ generated: $(READY) ## Rewrite every file that is made from others: class lists,
 golden: $(READY) ## Write the numbers of trainings whose version was raised; under the same version none is changed
 	$(BIN)/python -W ignore -m radia_pipeline_tests.training.golden
 	$(BIN)/python -W ignore -m radia_pipeline_tests.detection.golden
-	$(BIN)/python -W ignore -m radia_pipeline_tests.detection.golden
 
-test: lint ## Style and the quick tests (at most 10 minutes on 2 cores)
+test: lint ## Style and the quick tests (at most 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
 test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk and tesseract-ocr
