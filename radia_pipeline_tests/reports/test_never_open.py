@@ -23,7 +23,9 @@ LAYOUTS = (
 
 
 TITLES = ("", "PLÈVRE: ", "Poumons : ", "Rapport: ", "COEUR ET MÉDIASTIN: ", "Conclusion : ")
-PROSE = ("Aucun {f}", "Aucun signe {de}", "Pas {de}", "Absence {de}", "Il n'y a pas {de}", "On ne voit pas {de}", "Sans {f}")
+PROSE = (
+    "Aucun {f}", "Aucun signe {de}", "Pas {de}", "Absence {de}", "Il n'y a pas {de}", "On ne voit pas {de}", "Sans {f}",
+)  # fmt: skip
 
 
 def denied(form: str, noun: str) -> str:
