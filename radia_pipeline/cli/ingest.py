@@ -30,20 +30,20 @@ def ingest(
 
     Publishes images, quarantine and duplicates of its source; quarantined files are no failure.
     """
-    from radia_pipeline.dicom.ingest import ingest_images
     from radia_pipeline.lake.keys import Pseudonymizer
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.sources.registry import locate
     from radia_pipeline.sources.registry import source as find_source
+    from radia_pipeline.usecases.retract import ingest as ingest_delivery
 
     adapter = find_source(source)
     root = locate(source, directory)
     if dry_run:
-        _preview(adapter, root, Lake.open(lake_root, create=False), as_json)
+        _preview(adapter, root, Lake.open(lake_root, create=False), as_json, workers=workers, ocr=ocr)
         return
     lake = Lake.open(lake_root)
     bar = Progress()
-    result = ingest_images(
+    result = ingest_delivery(
         adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
         on_progress=lambda done, total: bar(f"images/{source}", done, total),
     )  # fmt: skip
@@ -54,17 +54,33 @@ def ingest(
     print_result(counts, as_text(counts), as_json)
 
 
-def _preview(adapter, root: Path, lake, as_json: bool) -> None:
+def _preview(adapter, root: Path, lake, as_json: bool, **options: Any) -> None:
+    """Say what an ingest with the same options would take out of the lake."""
     from radia_pipeline.dicom.rejudge import rejudge
+    from radia_pipeline.usecases.retract import foresee
 
-    seen = rejudge(adapter, root, lake)
-    gone = "".join(f"\n  {reason}: {count}" for reason, count in seen.would_go.items())
-    print_result(
-        vars(seen),
-        f"found {seen.found}, of which {seen.standing} stand as images and {seen.new} do not; by header and codestream "
-        f"{sum(seen.would_go.values())} of {seen.patients} patients would go{gone}",
-        as_json,
+    bar = Progress()
+    seen = rejudge(
+        adapter, root, lake, on_progress=lambda done, total: bar(f"judged/{adapter.name}", done, total), **options
     )
+    bar.close()
+    gone = foresee(seen.images, lake)
+    told = {name: getattr(seen, name) for name in ("found", "standing", "new", "would_go", "patients")}
+    taken = {"images": len(seen.images), **vars(gone), "models": list(gone.models)}
+    print_result(told | {"taken_out": taken}, _preview_text(told, taken), as_json)
+
+
+def _preview_text(told: Mapping[str, Any], taken: Mapping[str, Any]) -> str:
+    lines = [
+        f"found {told['found']}, of which {told['standing']} stand as images and {told['new']} do not",
+        f"today's rules refuse {sum(told['would_go'].values())} of those that stand, of {told['patients']} patients",
+        *(f"  {reason}: {count}" for reason, count in told["would_go"].items()),
+        f"taken out for good: {taken['images']} images, {taken['pictures']} pictures, "
+        f"{taken['versions']} earlier versions",
+        *(f"  {table}: {count} rows" for table, count in taken["rows"].items()),
+        *(f"  saw them: model {name}" for name in taken["models"]),
+    ]
+    return "\n".join(lines)
 
 
 def as_text(counts: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from radia_pipeline.defs.tables import table_assets
 )
 def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
     """Read every delivered file: store its pixels, refuse it with a reason, or drop it as a duplicate."""
-    from radia_pipeline.dicom.ingest import ingest_images as ingest
+    from radia_pipeline.usecases.retract import ingest
 
     adapter, root = radia.delivery(context.partition_key)
     report = progress(context, f"images/{context.partition_key}")

@@ -38,7 +38,8 @@ _COMMIT_FILES, _COMMIT_S = 256, 5.0
 class IngestResult:
     """Counts of the delivery as it is.
 
-    ``gone``: files that an earlier run saw. ``examined``: files that this run looked at.
+    ``gone``: files that an earlier run saw. ``examined``: files that this run looked at. ``withdrawn``: what went with
+    images that stood and are refused now, where something did.
     """
 
     found: int
@@ -50,6 +51,7 @@ class IngestResult:
     warnings: list[str] = field(default_factory=list)
     examined: int = 0
     seconds: float = 0.0
+    withdrawn: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

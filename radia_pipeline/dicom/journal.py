@@ -121,6 +121,14 @@ class Journal:
             for key in sorted(patient_keys):
                 yield from self._connection.execute(query, (key,))
 
+    def forget_pictures(self, image_ids: Iterable[str]) -> None:
+        """Remove the notes that pictures stood; the file is rewritten, as ``forget_patients`` does."""
+        with self._translated():
+            with self._connection:
+                rows = [(image_id,) for image_id in image_ids]
+                self._connection.executemany("delete from placed where image_id = ?", rows)
+            self._connection.execute("vacuum")
+
     def forget_patients(self, patient_keys: Iterable[str]) -> int:
         """Remove the patients' lines for good; the file is rewritten, so that nothing of them stays in free pages."""
         removed = 0

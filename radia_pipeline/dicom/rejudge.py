@@ -1,71 +1,121 @@
 """What the present rules would make of a delivery, before anything is written: the ingest's dry run.
 
-Belongs here: judging again, by header and codestream, the files that stand in the lake. Does not belong here: decoding,
-print in pixels and tables (``ingest``). Nothing is written, and nothing of a file leaves but counts.
+Belongs here: judging again, as the ingest does, the files whose images stand in the lake, and when a refusal takes an
+image out for good. Does not belong here: what goes with it (``usecases.retract``). Nothing is written into the lake.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from radia_pipeline.dicom.admission import Intake, admit
+from radia_pipeline.dicom import work
+from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.ingest import escaped
-from radia_pipeline.errors import Refusal
+from radia_pipeline.errors import LakeUnwritable
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy import reasons
-from radia_pipeline.privacy.policy import policy_of
-from radia_pipeline.sources.base import Source
+from radia_pipeline.privacy import prints, reasons
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS
+from radia_pipeline.privacy.policy import reads_pixels
+from radia_pipeline.processes import pool
+from radia_pipeline.sources.base import ImageFacts, Source
+
+_SIDE_PX = 1024
+"""Of the picture that is made and thrown away; a verdict does not depend on it."""
+_IDENTITY = frozenset({reasons.IDENTITY_IN_HEADER, reasons.IDENTITY_IN_PIXELS})
+_OF_THE_MOMENT = frozenset(
+    {
+        reasons.UNREADABLE, reasons.CHANGED_WHILE_READ, reasons.DECODER_CRASHED, reasons.DECODER_TIMEOUT,
+        reasons.TOO_LARGE, reasons.UNAUDITED_PIXELS, reasons.UNKNOWN_TO_TABLE, reasons.UID_CONFLICT,
+    }
+)  # fmt: skip
+"""Reasons of a machine, a table or a neighbour, which may pass: the row goes, what was made of the picture stays."""
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """``standing``: files whose images stand in the lake; ``would_go``: how many of them the rules refuse, by reason;
-    ``patients``: how many people those are of; ``new``: delivered files that the lake does not hold as images."""
+    """``standing``: files whose images stand in the lake; ``would_go``: how many of them are refused now, by reason;
+    ``patients``: how many people those are of; ``new``: delivered files that the lake does not hold as images;
+    ``images``: keyed identifiers of those that would be taken out for good."""
 
     found: int
     standing: int
     new: int
     would_go: dict[str, int] = field(default_factory=dict)
     patients: int = 0
+    images: frozenset[str] = frozenset()
 
 
-def rejudge(source: Source, root: Path, lake: Lake) -> DryRun:
-    """Judge the delivered files of a lake's images by today's rules; raises what listing the delivery raises."""
-    known = _standing(lake, source.name)
-    facts, policy = source.facts(root), policy_of(source.name)
-    intake = Intake(policy, takes_rasters=facts is not None, is_listed=facts is not None)
-    found, refused, patients = 0, Counter(), set()
-    standing = 0
-    for delivered in source.files(root):
-        found += 1
-        patient = known.get(escaped(delivered.relative_path))
-        if patient is None:
-            continue
-        standing += 1
-        reason = _reason(root / delivered.relative_path, intake)
-        if reason is not None:
-            refused[reason] += 1
-            patients.add(patient)
-    return DryRun(found, standing, found - standing, dict(sorted(refused.items())), len(patients))
+def takes_out(reason: str, *, same_bytes: bool) -> bool:
+    """Tell whether a refusal takes out for good an image that stood: because somebody could be recognised, or because
+    the rules have changed and not the file."""
+    return reason in _IDENTITY or (same_bytes and reason not in _OF_THE_MOMENT)
 
 
-def _standing(lake: Lake, source: str) -> dict[str, str]:
-    """Return delivered path -> keyed patient of the images that stand."""
+def rejudge(
+    source: Source,
+    root: Path,
+    lake: Lake,
+    *,
+    workers: int | None = None,
+    ocr: str = "auto",
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> DryRun:
+    """Judge the delivered files of a lake's images by today's rules, whole, as an ingest with the same options would.
+
+    Raises what listing the delivery raises, RunFailed where Tesseract is missing, LakeUnwritable where the machine's
+    temporary folder is full.
+    """
+    known, reads_text = _standing(lake, source.name), reads_pixels(source.name, ocr)
+    if reads_text:
+        prints.require_tesseract()
+    facts = source.facts(root)
+    paths = [file.relative_path for file in source.files(root)]
+    again = [path for path in paths if escaped(path) in known]
+    seen = DryRun(len(paths), len(again), len(paths) - len(again))
+    if not again:
+        return seen
+    refused, patients, images = Counter(), set(), set()
+    with tempfile.TemporaryDirectory() as folder:
+        staged = Path(folder) / "judged.png"
+        tasks = (_task(source.name, root / path, facts, path, reads_text, staged) for path in again)
+        answers = work.judged(tasks, workers=min(workers or pool.default_workers(), len(again)), limits=DEFAULT_LIMITS)
+        for done, (number, answer) in enumerate(answers, 1):
+            row = known[escaped(again[number])]
+            reason = _reason(answer) if facts is None or again[number] in facts else reasons.UNKNOWN_TO_TABLE
+            if reason is not None:
+                refused[reason] += 1
+                patients.add(row["patient_key"])
+                is_same = isinstance(answer, Verdict) and answer.file_sha256 == row["file_sha256"]
+                images |= {row["image_id"]} if takes_out(reason, same_bytes=is_same) else set()
+            on_progress(done, len(again))
+    return replace(seen, would_go=dict(sorted(refused.items())), patients=len(patients), images=frozenset(images))
+
+
+def _task(
+    source: str, path: Path, facts: Mapping[str, ImageFacts] | None, name: str, reads_text: bool, staged: Path
+) -> Task:
+    said = facts.get(name) if facts is not None else None
+    view = said.view if said is not None else None
+    return Task(
+        str(path), str(staged), source, _SIDE_PX, reads_text=reads_text, has_facts=said is not None, table_view=view
+    )
+
+
+def _standing(lake: Lake, source: str) -> dict[str, dict[str, str]]:
+    """Return delivered path -> keyed image and patient, and the file's hash, of the images that stand."""
     if not lake.exists("images", source):
         return {}
-    table = lake.read("images", source, columns=["delivered_path", "patient_key"])
-    return dict(zip(table["delivered_path"].to_pylist(), table["patient_key"].to_pylist(), strict=True))
+    columns = ["delivered_path", "image_id", "patient_key", "file_sha256"]
+    return {row["delivered_path"]: row for row in lake.read("images", source, columns=columns).to_pylist()}
 
 
-def _reason(path: Path, intake: Intake) -> str | None:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return reasons.UNREADABLE
-    try:
-        admit(data, intake)
-    except Refusal as refusal:
-        return refusal.reason
-    return None
+def _reason(answer: Verdict | LakeUnwritable | pool.Lost) -> str | None:
+    if isinstance(answer, LakeUnwritable):
+        raise answer
+    if isinstance(answer, Verdict):
+        return answer.reason
+    return reasons.DECODER_TIMEOUT if answer.how == pool.TIMED_OUT else reasons.DECODER_CRASHED

@@ -7,7 +7,6 @@ from pathlib import Path
 from pydicom.encaps import encapsulate
 
 from radia_pipeline.dicom.ingest import ingest_images
-from radia_pipeline.dicom.rejudge import DryRun, rejudge
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.dicom import files
@@ -40,20 +39,6 @@ def test_hidden_identities_are_quarantined_and_nowhere_in_the_lake(tmp_path: Pat
     details = str(lake.read("quarantine", "ccsmtl").to_pydict()).encode()
     for content in (*written, details, shown.out.encode(), shown.err.encode()):
         assert not any(name in content.upper() for name in NAMES)
-
-
-def test_a_dry_run_counts_what_would_go_and_writes_nothing(tmp_path: Path) -> None:
-    delivery, lake = files.Delivery(tmp_path / "delivery"), Lake.open(tmp_path / "lake")
-    for number in (1, 2, 3):
-        delivery.put(f"{number}.dcm", files.clean_file(number, patient=f"CC000{number}"))
-    ingest_images(delivery, delivery.root, lake, Pseudonymizer(b"k" * 32), ocr="off", workers=1)
-    before = {path: path.read_bytes() for path in lake.root.rglob("*") if path.is_file()}
-    assert rejudge(delivery, delivery.root, lake) == DryRun(found=3, standing=3, new=0)
-    delivery.put("2.dcm", planted.PLANTED["text behind the pixels"])
-    delivery.put("4.dcm", files.clean_file(4))
-    told = rejudge(delivery, delivery.root, lake)
-    assert told == DryRun(found=4, standing=3, new=1, would_go={"identity_in_header": 1}, patients=1)
-    assert {path: path.read_bytes() for path in lake.root.rglob("*") if path.is_file()} == before
 
 
 def test_the_picture_of_a_file_that_is_refused_now_goes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.in_force import publish_reviews
 from radia_pipeline.readings.store import Store, lines_of
+from radia_pipeline.usecases import erasure
 from radia_pipeline.usecases import forget as forgetting
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.dicom import files
@@ -161,9 +162,9 @@ def test_killed_midway_the_same_call_finishes(ingested, monkeypatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for step in ("_clean_journal", "_clean_versions", "_clean_table"):
+    for module, step in ((forgetting, "_clean_journal"), (erasure, "_clean_versions"), (erasure, "_clean_table")):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(forgetting, step, stop)
+            patch.setattr(module, step, stop)
             forget_patients([gone], lake)
     forget_patients([gone], lake)
     assert places_of(traces, lake) == {"ledger/pools.jsonl"}
