@@ -1,0 +1,102 @@
+"""Files that hold an identity inside the compressed frame, one a place; as ``hostile``."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.privacy.making import (
+    BASELINE,
+    HT,
+    J2K,
+    LOSSLESS,
+    LS,
+    NAME,
+    PERSON,
+    PHONE,
+    WIDE,
+    at_scan,
+    frame,
+    framed,
+    main_header,
+    marked,
+    run_length,
+    segment,
+    tile_part,
+)
+
+
+def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for name, syntax in (("JPEG lossless", LOSSLESS), ("JPEG-LS", LS), ("JPEG baseline", BASELINE)):
+        for code, body in (
+            (0xFE, PERSON), (0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0" + PERSON), (0xE0, b"JFXX\0\x10" + PERSON),
+            (0xE1, b"Exif\0\0" + PERSON), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PERSON),
+            (0xE2, b"ICC_PROFILE\0\1\1" + PERSON), (0xE8, PERSON), (0xED, b"Photoshop 3.0\x008BIM" + PERSON),
+            (0xEE, b"Adobe\0d\0\0\0\0\0" + PERSON), (0xEF, PERSON), (0xF0, PERSON), (0xDD, PERSON),
+        ):  # fmt: skip
+            yield (
+                f"{name}, segment {code:02X} {body[:5]!r}",
+                lambda syntax=syntax, code=code, body=body: marked(syntax, code, body),
+            )
+        yield f"{name}, comment before the scan", lambda syntax=syntax: at_scan(syntax, segment(0xFE, PERSON))
+        yield f"{name}, comment before the end", lambda syntax=syntax: at_scan(
+            syntax, segment(0xFE, PERSON), ahead=False)  # fmt: skip
+        yield f"{name}, text before the end", lambda syntax=syntax: at_scan(syntax, PERSON, ahead=False)
+        yield f"{name}, text behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + PERSON])
+        yield f"{name}, four letters behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + b"NGUY"])
+        yield f"{name}, second stream", lambda syntax=syntax: framed(syntax, [frame(syntax), frame(syntax)])
+        yield f"{name}, fragment of text", lambda syntax=syntax: framed(syntax, [frame(syntax), PERSON])
+        yield f"{name}, offset table of text", lambda syntax=syntax: framed(
+            syntax, [frame(syntax)], table=b"LAVOIE O")  # fmt: skip
+        yield f"{name}, offset that is a telephone", lambda syntax=syntax: framed(
+            syntax, [frame(syntax)], table=struct.pack("<I", 4185550177))  # fmt: skip
+    yield (
+        "JPEG baseline, table of a name",
+        lambda: marked(BASELINE, 0xDB, b"\3" + b"LAVOIE OCTAVE 1954-03-12".ljust(64)),
+    )
+    yield "JPEG baseline, table of a name alone", lambda: marked(BASELINE, 0xDB, b"\3" + b"LAVOIE".ljust(64, b"\1"))
+    yield "JPEG baseline, table of a telephone", lambda: marked(BASELINE, 0xDB, b"\3" + PHONE.ljust(64, b"\1"))
+    yield (
+        "JPEG baseline, unused code table",
+        lambda: marked(BASELINE, 0xC4, b"\x13" + bytes(15) + b"\x10" + NAME.ljust(16)),
+    )
+    yield (
+        "JPEG lossless, unused code table",
+        lambda: marked(LOSSLESS, 0xC4, b"\3" + bytes(15) + b"\x10" + NAME.ljust(16)),
+    )
+    yield "JPEG lossless, arithmetic table", lambda: marked(LOSSLESS, 0xCC, NAME)
+    yield "JPEG-LS, mapping table", lambda: marked(LS, 0xF8, b"\2\1\1" + PERSON)
+    yield "JPEG-LS, preset with text", lambda: marked(LS, 0xF8, b"\1" + PERSON)
+    for name, syntax in (("JPEG 2000", J2K), ("HTJ2K", HT)):
+        yield f"{name}, comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\1" + PERSON)
+        yield f"{name}, binary comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\0" + PERSON)
+        yield f"{name}, wide comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\1" + WIDE)
+        yield f"{name}, comment behind an encoder's name", lambda syntax=syntax: main_header(
+            syntax, 0x64, b"\0\1Created by OpenJPEG version 2.5.0 LAVOIE OCTAVE")  # fmt: skip
+        yield (
+            f"{name}, comment of a tile part",
+            lambda syntax=syntax: tile_part(syntax, segment(0x64, b"\0\1" + PERSON)),
+        )
+        yield f"{name}, foreign marker", lambda syntax=syntax: main_header(syntax, 0x70, PERSON)
+        for code, what in (
+            (0x55, "lengths of tile parts"), (0x57, "lengths of packets"), (0x63, "registration"), (0x5E, "region"),
+            (0x53, "coding of a component"), (0x5D, "quantisation of a component"), (0x5F, "progression"),
+            (0x60, "packed headers"),
+        ):  # fmt: skip
+            yield f"{name}, {what}", lambda syntax=syntax, code=code: main_header(syntax, code, b"\0" + PERSON)
+        yield f"{name}, lengths in a tile part", lambda syntax=syntax: tile_part(syntax, segment(0x58, b"\0" + PERSON))
+        yield f"{name}, text behind the packets", lambda syntax=syntax: tile_part(syntax, PERSON, at_end=True)
+        yield f"{name}, text behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + PERSON])
+        yield f"{name}, boxes of a file", lambda syntax=syntax: framed(syntax, [
+            b"\0\0\0\x0cjP  \r\n\x87\n" + struct.pack(">I4s", 8 + len(PERSON), b"xml ") + PERSON
+            + frame(syntax)])  # fmt: skip
+        yield f"{name}, second stream", lambda syntax=syntax: framed(syntax, [frame(syntax) + frame(syntax)])
+        yield f"{name}, fragment of text", lambda syntax=syntax: framed(syntax, [frame(syntax), PERSON])
+        yield f"{name}, offset table of text", lambda syntax=syntax: framed(syntax, [frame(syntax)], table=b"LAVOIE O")
+    yield "run lengths, unused offsets", lambda: run_length(PERSON)
+    yield "run lengths, text behind", lambda: framed(files.RLE, [frame(files.RLE) + PERSON])
+    yield "run lengths, fragment of text", lambda: framed(files.RLE, [frame(files.RLE), PERSON])
+
+
+CODESTREAM: dict[str, Callable[[], bytes]] = dict(_codestreams())
