@@ -49,7 +49,7 @@ def put(tag: int, vr: bytes, value: bytes, data: bytes = CLEAN) -> bytes:
     return data[:at] + element(tag, vr, value) + data[at:]
 
 
-def inmeta_element(added: bytes, data: bytes = CLEAN) -> bytes:
+def in_meta(added: bytes, data: bytes = CLEAN) -> bytes:
     """Put elements at the end of the file meta information, whose length follows."""
     data = before(0x00080016, added, data)
     length = struct.unpack_from("<I", data, 140)[0]
