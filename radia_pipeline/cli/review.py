@@ -121,10 +121,16 @@ def next_study(set_id: str, reader: str, lake_root, as_json: bool) -> None:
     Each reader has an own order; hidden repeats come as any other study.
     """
     from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.readings.membership import classes_of, rows_of_set
     from radia_pipeline.readings.progress import reading_list
 
-    turns = reading_list(Lake.open(lake_root, create=False), set_id, reader)
-    content = {"study_id": turns[0].study_id if turns else None, "left": len(turns)}
+    lake = Lake.open(lake_root, create=False)
+    turns = reading_list(lake, set_id, reader)
+    content = {
+        "study_id": turns[0].study_id if turns else None,
+        "left": len(turns),
+        "asked": classes_of(rows_of_set(lake, set_id)),
+    }
     print_result(content, pairs(content), as_json)
 
 

@@ -44,19 +44,22 @@ def shown(words) -> str:
 
 
 @vocabulary.command("migrate")
+@click.option("--carry-open-sets", is_flag=True, help="Go on reading open reading sets in the new words.")
 @lake_option
 @json_option
-def migrate(lake_root, as_json: bool) -> None:
+def migrate(carry_open_sets: bool, lake_root, as_json: bool) -> None:
     """Bring a lake to the installed vocabulary.
 
-    What cannot follow is withdrawn, for `radia run` to make again.
+    What cannot follow is withdrawn, for `radia run` to make again. While a reading set is being read this is refused,
+    unless it is carried: readings stay as they were given, and follow their classes where truth is made of them.
     """
     from radia_pipeline.labels.migration import migrate_lake
     from radia_pipeline.lake.lake import Lake, default_root
     from radia_pipeline.readings.progress import require_no_open_set
 
     lake = Lake(lake_root if lake_root is not None else default_root())
-    require_no_open_set(lake)
+    if not carry_open_sets:
+        require_no_open_set(lake)
     result = asdict(migrate_lake(lake))
     print_result(result, migrated(result), as_json)
 

@@ -6,7 +6,7 @@ Not here: truth of a reading set, and how a label is laid over what a source say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from radia_pipeline.contracts.label_values import UNCERTAIN
@@ -77,7 +77,11 @@ def readings_in_force(lake: Lake) -> list[tuple[int, Reading]]:
     """Return (sequence, reading) of every reading that nobody took back, in order; of people, in a demo lake of
     simulated readers too.
     """
-    lines = [line for _, line in lines_of(lake) if line is not None]
+    return in_force(lake, [line for _, line in lines_of(lake) if line is not None])
+
+
+def in_force(lake: Lake, lines: Sequence[Line]) -> list[tuple[int, Reading]]:
+    """Do as ``readings_in_force`` does on the store's lines, which the caller has proved."""
     gone, is_demo = taken_back(lines), Pseudonymizer.is_demo(lake)
     read = ((line.sequence, line.reading) for line in lines if line.kind == READ and line.sequence not in gone)
     return [(sequence, reading) for sequence, reading in read if is_demo or reading.origin == "person"]

@@ -13,14 +13,13 @@ import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.bootstrap import Interval, percentile_interval
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
 from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.evaluation.weighted import MIN_POSITIVES, Sample, figures
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.sets import read_sets
+from radia_pipeline.readings.membership import rows_of_set
 from radia_pipeline.readings.truth import StudyAnswers, answers_by_set
 
 REPLICATES = 500
@@ -54,9 +53,7 @@ def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudg
 
     Raises BadInput for an unknown set, MissingTable where the model has no predictions.
     """
-    members = read_sets(lake).get(set_id)
-    if members is None:
-        raise BadInput(f"No reading set {set_id!r} was drawn", do="see `radia review status`")
+    members = rows_of_set(lake, set_id)
     panel = read_panel(lake, model)
     place = {study: row for row, study in enumerate(panel.study_id.tolist())}
     members = [member for member in members if member["study_id"] in place]

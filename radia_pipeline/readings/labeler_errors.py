@@ -14,9 +14,10 @@ import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, stronger
 from radia_pipeline.evaluation.intervals import effective, wilson
+from radia_pipeline.labels.readings import reviewed_values
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.in_force import labels_in_force
-from radia_pipeline.readings.sets import read_sets
+from radia_pipeline.readings.membership import read_sets
 from radia_pipeline.readings.truth import answers_by_set
 
 NOT_MENTIONED = "not mentioned"
@@ -70,7 +71,12 @@ def _row(key: tuple[str, str, str], cells: list[tuple[bool, float]]) -> RuleErro
 
 def _read_cells(lake: Lake) -> dict[tuple[str, str], tuple[int, float]]:
     """Return (study_id, class) → truth that is present or absent, and the studies that it stands for."""
-    cells = {(study, name): (verdict.value, 1.0) for (_, study, name), verdict in labels_in_force(lake).items()}
+    verdicts = labels_in_force(lake)
+    cells = {
+        cell: (value, 1.0)
+        for source in {source for source, _, _ in verdicts}
+        for cell, value in reviewed_values(verdicts, source).items()
+    }
     answers = answers_by_set(lake)
     for set_id, members in read_sets(lake).items():
         for member in members:

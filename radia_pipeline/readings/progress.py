@@ -16,7 +16,8 @@ from radia_pipeline.evaluation.intervals import auc_interval, effective, wilson
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.agreement import Agreement, agreement
 from radia_pipeline.readings.drawing import REPEAT_SHARE, Turn, draw, order_of
-from radia_pipeline.readings.sets import frame_of, read_sets
+from radia_pipeline.readings.membership import classes_of, read_sets, rows_of_set
+from radia_pipeline.readings.sets import frame_of
 from radia_pipeline.readings.truth import OPEN, StudyAnswers, answers_by_set
 
 SIZE_STEP = 50
@@ -50,9 +51,9 @@ def statuses(lake: Lake) -> list[SetStatus]:
 
 
 def _status(set_id: str, rows: list[dict], answers: Mapping[str, StudyAnswers]) -> SetStatus:
-    said = [answers.get(row["study_id"], StudyAnswers()) for row in rows]
+    said, asked = [answers.get(row["study_id"], StudyAnswers()) for row in rows], classes_of(rows)
     read = Counter(reader for one in said for reader in one.blind)
-    rules = Counter(one.truth(name)[1] for one in said for name in (one.asked() or vocabulary().classes))
+    rules = Counter(one.truth(name)[1] for one in said for name in (one.asked() or asked))
     unread = sum(len(one.blind) < READERS for one in said)
     disputed = sum(any(one.truth(name)[1] == OPEN[1] for name in one.asked()) for one in said)
     step = "nothing: the set is complete"
@@ -77,9 +78,7 @@ def compared(pairs: list[tuple[Mapping, Mapping]]) -> Agreement:
 
 def reading_list(lake: Lake, set_id: str, reader: str) -> list[Turn]:
     """Return what a reader still has to read of a set, in the reader's own order; raises BadInput for no set."""
-    rows = read_sets(lake).get(set_id)
-    if rows is None:
-        raise BadInput(f"No reading set {set_id!r} was drawn", do="see `radia review status`")
+    rows = rows_of_set(lake, set_id)
     answers = answers_by_set(lake).get(set_id, {})
     turns = order_of([row["study_id"] for row in rows], reader, rows[0]["seed"])
     return [
@@ -95,7 +94,8 @@ def require_no_open_set(lake: Lake) -> None:
     if open_:
         raise VocabularyMismatch(
             f"The reading set {', '.join(open_)} is being read in the words of the present vocabulary",
-            do="finish its readings before the vocabulary changes",
+            do="finish its readings first, or carry it with --carry-open-sets: what is left is asked in the new words, "
+            "what was answered is merged as labels are, and a class that is new is not asked",
         )
 
 

@@ -159,6 +159,8 @@ def require_sound(reading: Reading) -> None:
     for code in (reading.reader, reading.made_by or "nobody"):
         if not _CODE.fullmatch(code):
             raise BadInput("a reader's code that cannot be stored", accepted="1 to 64 letters, digits, '_', '.', '-'")
+    if not _CODE.fullmatch(reading.set_id or "none"):
+        raise BadInput("a reading set's name that cannot be stored", do="take it from `radia review status`")
     if not _REQUEST.fullmatch(reading.request_key):
         raise BadInput("a reading without a request key", accepted="1 to 128 letters, digits, '_', '.', ':' or '-'")
     _require_answers(reading)

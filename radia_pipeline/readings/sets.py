@@ -1,14 +1,13 @@
 """Reading sets: a sample of a pool that radiologists read, closed and hashed before anybody does.
 
-Here: the frame and its strata, the table ``reading_sets``. Not here: the draw itself (``drawing``), truth (``truth``),
-progress and plans (``progress``).
+Here: the frame and its strata, drawing from it, closing again what lost a forgotten patient. Not here: the draw itself
+(``drawing``), what a set holds (``membership``), truth (``truth``), progress and plans (``progress``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +23,14 @@ from radia_pipeline.labels.table import read_labels
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.drawing import REST, draw
 from radia_pipeline.readings.frame import Placed, placed_studies
+from radia_pipeline.readings.membership import TABLE, members_sha256, read_sets, sha256_of
 from radia_pipeline.readings.store import Store
 
 HIGH_SCORE = "high score, label not positive"
 HIGH_SHARE = 0.02
 """Of each class, studies among this highest share of the pool's scores whose label is not positive are a stratum."""
 _VERSION_CHARACTERS = 8
+_NAME = re.compile(r"[\w.-]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
     """
     if size < 1 or seed < 0:
         raise BadInput("A reading set of that size or seed cannot be drawn", accepted="a size from 1, a seed from 0")
+    if not _NAME.fullmatch(name or pool):
+        raise BadInput("A name that no reading set can have", accepted="1 to 40 letters, digits, '_', '.' or '-'")
     frame = frame_of(lake, pool)
     drawn = draw(frame.groups, frame.strata, size, seed)
     members = [frame.studies[place] for place in drawn.members]
@@ -102,7 +105,7 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
         set_id, len(members), **counts, uses_scores=HIGH_SCORE in frame.strata, members_sha256=sha256,
         strata={stratum: int((drawn.stratum == stratum).sum()) for stratum in sorted(set(drawn.stratum.tolist()))},
     )  # fmt: skip
-    with lake.lock("reading_sets"):
+    with lake.lock(TABLE):
         known = read_sets(lake)
         if set_id in known:
             return result
@@ -115,21 +118,20 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
         if pool == TEST and result.uses_scores:
             note_use(lake, "reading set", set_id, len(frame.studies))
         Store(lake).close_set(set_id, sha256)
-        lake.write("reading_sets", [*(row for rows_ in known.values() for row in rows_), *rows])
+        lake.write(TABLE, [*(row for rows_ in known.values() for row in rows_), *rows])
     return result
 
 
-def members_sha256(members: Sequence[tuple[str, str, float]]) -> str:
-    """Return the hash of what is closed: (study_id, stratum, inclusion probability), in any order."""
-    return hashlib.sha256(json.dumps(sorted(members)).encode()).hexdigest()
+def close_without(lake: Lake, study_ids: Collection[str]) -> None:
+    """Close each set again without studies that are about to be forgotten; what remains proves itself as before.
 
-
-def read_sets(lake: Lake) -> dict[str, list[dict]]:
-    """Return set_id → rows of ``reading_sets``; empty before the first draw."""
-    sets: dict[str, list[dict]] = {}
-    for row in lake.read("reading_sets").to_pylist() if lake.exists("reading_sets") else ():
-        sets.setdefault(row["set_id"], []).append(row)
-    return sets
+    A set that is not as it was closed is left alone: forgetting a patient must not make it look sound.
+    """
+    store = Store(lake)
+    for set_id, rows in read_sets(lake).items():
+        kept = [row for row in rows if row["study_id"] not in study_ids]
+        if len(kept) < len(rows) and sha256_of(rows) in store.closings(set_id):
+            store.close_set(set_id, sha256_of(kept))
 
 
 def _labels(lake: Lake, studies: Sequence[Placed]) -> np.ndarray:

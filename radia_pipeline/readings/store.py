@@ -35,7 +35,18 @@ from radia_pipeline.readings.chain import (
     write_witness,
 )
 from radia_pipeline.readings.first_release import bring_in
-from radia_pipeline.readings.reading import BLIND, REREAD, Reading, as_record, require_sound
+from radia_pipeline.readings.membership import classes_of, rows_of_set
+from radia_pipeline.readings.reading import (
+    ADJUDICATION,
+    BLIND,
+    IMPORTED,
+    PHASES,
+    REPEAT,
+    REVEALING,
+    Reading,
+    as_record,
+    require_sound,
+)
 
 LOCK = "reviews"
 _FILLED_IN = ("decided_at", "vocabulary_version")
@@ -64,8 +75,9 @@ class Store:
         """Append a reading and return its line; it and its witness are on disk when this returns.
 
         A request key that stands in the store with the same content is not written again: its line is returned. Raises
-        BadInput or UnknownName for what is no reading, for a key that bears another content, and for what an earlier
-        reading of the same study forbids; DamagedFile, LakeUnwritable.
+        BadInput or UnknownName for what is no reading, for a key that bears another content, for what an earlier
+        reading of the same study forbids, and for a set that is not closed or does not hold the study; DamagedFile,
+        LakeUnwritable.
         """
         require_sound(reading)
         with self._lake.lock(LOCK):
@@ -85,16 +97,24 @@ class Store:
         """Take a reading back by an event; the reading stays. Only its own reader may; twice is once."""
         with self._lake.lock(LOCK):
             self._catch_up()
-            if self._place_of.get(sequence, ("",))[0] != reader:
+            if self._place_of.get(sequence, (("",), ""))[0][0] != reader:
                 raise BadInput("a reading that is not this reader's", do="undo one's own readings only")
             if sequence not in self._undone:
                 self._append(UNDONE, {"undoes": [sequence], "reader": reader, "at": now()})
 
     def close_set(self, set_id: str, members_sha256: str) -> None:
-        """Write down that a reading set was closed: only readings after this event count for its truth."""
+        """Write down that a reading set was closed: no reading of it is taken before this event.
+
+        A set that lost a forgotten patient is closed again; closing it twice as it is is once.
+        """
         with self._lake.lock(LOCK):
             self._catch_up()
-            self._append(CLOSED, {"set_id": set_id, "members_sha256": members_sha256, "at": now()})
+            if self._closings.get(set_id, [None])[-1] != members_sha256:
+                self._append(CLOSED, {"set_id": set_id, "members_sha256": members_sha256, "at": now()})
+
+    def closings(self, set_id: str) -> tuple[str, ...]:
+        """Return the hashes with which a set was closed, in order; none of a set that was not."""
+        return tuple(self._closings.get(set_id, ()))
 
     def forget(self, study_ids: Collection[str]) -> int:
         """Remove every reading of these studies, with answers, boxes and comments; return how many there were.
@@ -124,17 +144,40 @@ class Store:
         return line
 
     def _require_place(self, reading: Reading) -> None:
-        """Refuse what contradicts an earlier reading of the same study."""
-        own = (reading.reader, reading.study_id, reading.set_id)
-        if reading.supersedes is not None and self._place_of.get(reading.supersedes) != own:
-            raise BadInput("a reading that supersedes another study's, set's or reader's", do="supersede one's own")
-        if reading.phase != BLIND:
+        """Refuse what contradicts an earlier reading of the same study, or the set that it names."""
+        own, phase = (reading.reader, reading.study_id, reading.set_id), reading.phase
+        if reading.supersedes is not None and self._place_of.get(reading.supersedes) != (own, phase):
+            raise BadInput("a reading that supersedes another study's, set's, phase's or reader's", do="name one's own")
+        if PHASES[phase].needs_set:
+            self._require_set(reading)
+        earlier = self._blind.get(own)
+        has_read = earlier is not None and earlier not in self._undone
+        if phase == REPEAT and not has_read:
+            raise BadInput("a repeat of what its reader has not read in the set", do="send it as a blind reading")
+        if phase == ADJUDICATION and has_read:
+            raise BadInput("an adjudication by one of the two readers", do="let a third person decide")
+        if phase != BLIND:
             return
         if own[:2] in self._revealed:
             raise BadInput("a blind reading after its reader saw the answer", do="call it a reread")
-        earlier = self._blind.get(own)
-        if earlier is not None and earlier != reading.supersedes and earlier not in self._undone:
+        if has_read and earlier != reading.supersedes:
             raise BadInput(f"a second blind reading of a study in {reading.set_id}", do=f"supersede reading {earlier}")
+
+    def _require_set(self, reading: Reading) -> None:
+        """Refuse a reading of a set that is not closed, of a study outside it, or of classes that it does not ask."""
+        set_id = str(reading.set_id)
+        if set_id not in self._closings:
+            do = "draw it with `radia review draw`: a set is closed and hashed before anybody reads"
+            raise BadInput(f"a {reading.phase} reading in a set that is not closed", do=do)
+        if set_id not in self._sets:
+            rows = rows_of_set(self._lake, set_id)
+            studies = frozenset((row["source"], row["study_id"]) for row in rows)
+            self._sets[set_id] = (studies, frozenset(classes_of(rows)))
+        studies, classes = self._sets[set_id]
+        if (reading.source, reading.study_id) not in studies:
+            raise BadInput(f"a study that is not in {set_id}", do="ask `radia review next` what to read")
+        if foreign := sorted(set(reading.asked) - classes):
+            raise BadInput(f"{', '.join(foreign)} was not asked when {set_id} was drawn", do="draw a new set for it")
 
     def _append(self, kind: str, content: Mapping[str, Any]) -> Line:
         record = record_of(self._mark.number + 1, kind, content)
@@ -146,7 +189,9 @@ class Store:
         self._mark = self._file.beginning
         self._inode: int | None = None
         self._keys: dict[str, tuple[Mark, bytes]] = {}
-        self._place_of: dict[int, tuple[str, str, str | None]] = {}
+        self._place_of: dict[int, tuple[tuple[str, str, str | None], str]] = {}
+        self._closings: dict[str, list[str]] = {}
+        self._sets: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str]]] = {}
         self._blind: dict[tuple[str, str, str | None], int] = {}
         self._revealed: set[tuple[str, str]] = set()
         self._undone: set[int] = set()
@@ -172,16 +217,20 @@ class Store:
 
     def _take_in(self, line: Line, number: int) -> None:
         require_number(line, number)
-        self._undone.update(line.content.get("undoes", ()))
+        content = line.content
+        self._undone.update(content.get("undoes", ()))
+        if line.kind == CLOSED:
+            self._closings.setdefault(content["set_id"], []).append(content["members_sha256"])
+            self._sets.pop(content["set_id"], None)
         if line.kind != READ:
             return
-        content = line.content
         self._keys[content["request_key"]] = (self._mark, _sha256(content))
-        own = (content["reader"], content["study_id"], content["set_id"])
-        self._place_of[line.sequence] = own
-        if content["phase"] == BLIND:
+        own, phase = (content["reader"], content["study_id"], content["set_id"]), content["phase"]
+        self._place_of[line.sequence] = (own, phase)
+        if phase == BLIND:
             self._blind[own] = line.sequence
-        if content["phase"] == REREAD:
+        is_open = not PHASES[phase].is_blind and phase != IMPORTED
+        if is_open or phase == ADJUDICATION or set(content["shown"]["visible"]) & set(REVEALING):
             self._revealed.add(own[:2])
 
 

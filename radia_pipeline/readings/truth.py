@@ -6,26 +6,23 @@ a model. Readings after a reveal, imported ones and those from before the set wa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.tables import conform, empty
-from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.readings.carried import Answers, answers_across
 from radia_pipeline.readings.chain import CLOSED
-from radia_pipeline.readings.in_force import publish_reviews, readings_in_force
-from radia_pipeline.readings.reading import ADJUDICATION, BLIND, REPEAT
-from radia_pipeline.readings.sets import read_sets
+from radia_pipeline.readings.in_force import in_force, publish_reviews
+from radia_pipeline.readings.membership import classes_of, read_sets, require_as_closed
+from radia_pipeline.readings.reading import ADJUDICATION, BLIND, REPEAT, Reading
 from radia_pipeline.readings.store import lines_of
 
 AGREEMENT, ADJUDICATED, NOT_ASSESSABLE = "agreement", "adjudication", "not_assessable"
 WAITS_FOR_READER, WAITS_FOR_ADJUDICATOR = "waits_for_reader", "waits_for_adjudicator"
 OPEN = (WAITS_FOR_READER, WAITS_FOR_ADJUDICATOR)
 MIN_READERS = 2
-
-Answers = Mapping[str, int | None]
-"""Class → answer; None where the study was not assessable."""
 
 
 @dataclass
@@ -79,10 +76,11 @@ def build_truth(lake: Lake) -> TruthResult:
 RULES = (AGREEMENT, ADJUDICATED, NOT_ASSESSABLE, *OPEN)
 
 
-def _rows(members: Iterable[Mapping], answers: Mapping[str, StudyAnswers]) -> Iterable[dict]:
+def _rows(members: Sequence[Mapping], answers: Mapping[str, StudyAnswers]) -> Iterable[dict]:
+    classes = classes_of(members)
     for member in members:
         said = answers.get(member["study_id"], StudyAnswers())
-        for name in sorted({*vocabulary().classes, *said.asked()} if not said.blind else said.asked()):
+        for name in sorted(said.asked() if said.blind else classes):
             value, rule = said.truth(name)
             blind = [given[name] for given in said.blind.values() if given.get(name) is not None]
             yield {
@@ -94,24 +92,38 @@ def _rows(members: Iterable[Mapping], answers: Mapping[str, StudyAnswers]) -> It
 
 
 def answers_by_set(lake: Lake) -> dict[str, dict[str, StudyAnswers]]:
-    """Return set_id → study_id → answers in force, given after the set was closed."""
-    closed = {
-        line.content["set_id"]: line.sequence for _, line in lines_of(lake) if line is not None and line.kind == CLOSED
-    }
+    """Return set_id → study_id → answers in force, given after the set was closed, in the installed vocabulary's words.
+
+    Raises DamagedFile where a set's table is not what was closed.
+    """
+    lines = [line for _, line in lines_of(lake) if line is not None]
+    closings: dict[str, list[tuple[int, str]]] = {}
+    for line in lines:
+        if line.kind == CLOSED:
+            closings.setdefault(line.content["set_id"], []).append((line.sequence, line.content["members_sha256"]))
+    asked = {}
+    for set_id, rows in read_sets(lake).items():
+        require_as_closed(set_id, rows, [sha256 for _, sha256 in closings.get(set_id, ())])
+        asked[set_id] = frozenset(classes_of(rows))
     found: dict[str, dict[str, StudyAnswers]] = {}
-    for sequence, reading in readings_in_force(lake):
-        if reading.set_id not in closed or sequence < closed[reading.set_id]:
-            continue
-        said = found.setdefault(reading.set_id, {}).setdefault(reading.study_id, StudyAnswers())
-        answers = {name: reading.answers.get(name) for name in reading.asked}
-        said.is_simulated |= reading.origin == "simulated"
-        if reading.phase == BLIND:
-            said.blind[reading.reader] = answers
-        elif reading.phase == REPEAT:
-            said.repeat[reading.reader] = answers
-        elif reading.phase == ADJUDICATION:
-            said.adjudicated = answers
+    for sequence, reading in in_force(lake, lines):
+        if reading.set_id in asked and sequence > closings[reading.set_id][0][0]:
+            said = found.setdefault(reading.set_id, {}).setdefault(reading.study_id, StudyAnswers())
+            _take_in(said, reading, asked[reading.set_id])
     return found
+
+
+def _take_in(said: StudyAnswers, reading: Reading, asked: Collection[str]) -> None:
+    answers = {name: value for name, value in answers_across(reading).items() if name in asked}
+    if reading.phase == BLIND:
+        said.blind[reading.reader] = answers
+    elif reading.phase == REPEAT:
+        said.repeat[reading.reader] = answers
+    elif reading.phase == ADJUDICATION:
+        said.adjudicated = answers
+    else:
+        return
+    said.is_simulated |= reading.origin == "simulated"
 
 
 def _ruled(value: int | None, rule: str) -> tuple[int | None, str]:

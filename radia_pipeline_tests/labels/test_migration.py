@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-import radia_pipeline
 from radia_pipeline.cohort.splits import build_splits
-from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.labels.migration import migrate_lake
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images, put_labels
+from radia_pipeline_tests.labels.checkouts import Checkout
 
 STUDIES = {
     "s1": ("p1", {"Nodule": 1, "Lung Lesion": 1, "Mass": 0, "Hernia": 0, "Pneumonia": 0}),
@@ -52,57 +46,12 @@ def lake(tmp_path) -> Lake:
     return made
 
 
-class Checkout:
-    """A copy of package and contracts, and Python processes that run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder
-        package = Path(radia_pipeline.__file__).parent
-        shutil.copytree(package, folder / "radia_pipeline", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        shutil.copytree(contracts_root(), folder / "data_contracts")
-
-    def change(self, drop: set[str], add: list[dict], steps: list[dict], **sheets: dict) -> None:
-        """Write a migration as a maintainer does, and let the tool bring the contracts in line."""
-        self._edit("vocabulary.yaml", lambda words: words.update(
-            version="2.0.0",
-            classes=[one for one in words["classes"] if one["name"] not in drop] + add,
-            migrations=[{"name": "the-change", "from": "1.0.0", "to": "2.0.0", "reason": "a test", "steps": steps}],
-        ))  # fmt: skip
-        for path in (self.root / "data_contracts" / "sources").glob("*.yaml"):
-            self._edit(f"sources/{path.name}", lambda sheet: self._follow(sheet, drop, sheets))
-        self.run("-m", "radia_pipeline.cli.main", "vocabulary", "contracts")
-
-    def _edit(self, name: str, change) -> None:
-        path = self.root / "data_contracts" / name
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        change(content)
-        path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
-
-    @staticmethod
-    def _follow(sheet: dict, drop: set[str], sheets: dict) -> None:
-        if "labels" in sheet:
-            sheet["labels"] = [name for name in sheet["labels"] if name not in drop] + sheets.get(sheet["source"], [])
-            sheet["labels"] = list(dict.fromkeys(sheet["labels"]))
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-W", "ignore", *arguments]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    def migrate(self, lake: Lake) -> dict:
-        refusal = self.run("-m", "radia_pipeline.cli.main", "tables", "show", "--lake", str(lake.root), code=2)
-        assert "the-change" in refusal and "radia vocabulary migrate" in refusal
-        return json.loads(
-            self.run("-m", "radia_pipeline.cli.main", "vocabulary", "migrate", "--json", "--lake", str(lake.root))
-        )
-
-    def read(self, lake: Lake, source: str = "nih_cxr14") -> tuple[dict, list]:
-        """Return (study, class) → (said, value, origin) and the boxes' classes; the lake must speak version 2."""
-        version, has_sets, boxes, rows = json.loads(self.run("-c", READ, str(lake.root), source))
-        assert (version, has_sets) == ("2.0.0", False)
-        name_of = {KEYS.study_id(source, name): name for name in STUDIES}
-        return {(name_of[study], name): tuple(rest) for study, name, *rest in rows}, boxes
+def read(checkout: Checkout, lake: Lake, source: str = "nih_cxr14") -> tuple[dict, list]:
+    """Return (study, class) → (said, value, origin) and the boxes' classes; the lake must speak version 2."""
+    version, has_sets, boxes, rows = json.loads(checkout.run("-c", READ, str(lake.root), source))
+    assert (version, has_sets) == ("2.0.0", False)
+    name_of = {KEYS.study_id(source, name): name for name in STUDIES}
+    return {(name_of[study], name): tuple(rest) for study, name, *rest in rows}, boxes
 
 
 @pytest.fixture
@@ -119,7 +68,7 @@ def test_merged_classes_carry_their_findings_over_and_a_retired_one_goes(lake, c
     assert result["migrated"] == ["box_annotations/nih_cxr14", "labels/chexpert", "labels/nih_cxr14"]
     assert result["rebuild"] == ["evaluation_sets/all"]
     assert result["rows_of_retired_classes"] == 1
-    labels, boxes = checkout.read(lake)
+    labels, boxes = read(checkout, lake)
     assert len(labels) == 3 * 18
     assert labels["s1", "Lung Lesion"] == (1, 1, "table")
     assert labels["s1", "Lung Opacity"] == (None, 1, "closure")
@@ -137,7 +86,7 @@ def test_an_added_class_is_unknown_or_its_labels_are_made_again(lake, checkout):
     result = checkout.migrate(lake)
     assert result["migrated"] == ["labels/chexpert"]  # which does not label the class
     assert result["rebuild"] == ["box_annotations/nih_cxr14", "evaluation_sets/all", "labels/nih_cxr14"]
-    labels, _ = checkout.read(lake, "chexpert")
+    labels, _ = read(checkout, lake, "chexpert")
     assert len(labels) == 3 * 22
     assert labels["s1", "Fibrosis"] == (None, None, "none")
     assert lake.read_version("labels", "nih_cxr14", version).num_rows == 63  # the version stays

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.sets import DrawnSet, draw_set, read_sets
+from radia_pipeline.readings.membership import read_sets
+from radia_pipeline.readings.sets import DrawnSet, draw_set
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images, put_labels
 from radia_pipeline_tests.readings.worlds import SOURCE, reading

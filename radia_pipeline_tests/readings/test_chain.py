@@ -14,14 +14,14 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.chain import file_of
 from radia_pipeline.readings.reading import ReadBox
 from radia_pipeline.readings.store import Store, lines_of
-from radia_pipeline_tests.readings.worlds import OTHER, STUDY, reading
+from radia_pipeline_tests.readings.worlds import OTHER, STUDY, unset
 
 
 def filled(lake: Lake) -> Store:
     """Return a store with three readings, one of them undone."""
     store = Store(lake)
     for number in range(3):
-        store.append(reading(study_id=f"{number:032x}"))
+        store.append(unset(study_id=f"{number:032x}"))
     store.undo(2, "r1")
     return store
 
@@ -113,7 +113,7 @@ def test_a_store_that_is_cut_while_it_is_open_takes_no_more(tmp_path):
     with lake.readings_path.open("r+b") as file:
         file.truncate(len(b"".join(lines[:2])))
     with pytest.raises(DamagedFile, match="cut off"):
-        store.append(reading(study_id=OTHER))
+        store.append(unset(study_id=OTHER))
     assert lake.readings_path.read_bytes() == b"".join(lines[:2])
 
 
@@ -121,8 +121,8 @@ def test_forgetting_keeps_the_chain_and_removes_what_was_read(tmp_path):
     lake = Lake.open(tmp_path / "lake")
     store = Store(lake)
     box = ReadBox("a" * 32, "Hernia", 1.0, 2.0, 33.0, 44.0)
-    store.append(reading({"Hernia": 1}, boxes=(box,), comment="Hernie hiatale."))
-    store.append(reading(study_id=OTHER))
+    store.append(unset({"Hernia": 1}, boxes=(box,), comment="Hernie hiatale."))
+    store.append(unset(study_id=OTHER))
     head = store.head
     before = lake.readings_path.read_bytes().splitlines()
     assert Store(lake).forget({STUDY}) == 1
@@ -132,14 +132,14 @@ def test_forgetting_keeps_the_chain_and_removes_what_was_read(tmp_path):
     # A head that was published before goes on to hold: the tombstone keeps the hash of what stood there.
     assert [mark.tail for mark, _ in lines_of(lake)][1] == head.sha256
     assert Store(lake).forget({STUDY}) == 0
-    assert Store(lake).append(reading()).sequence == 4
+    assert Store(lake).append(unset()).sequence == 4
     assert before[1] == lake.readings_path.read_bytes().splitlines()[1]
 
 
 def test_a_tombstone_tells_nothing_to_who_tries_all_studies(tmp_path):
     """Whoever knows all of a forgotten line but its random bits cannot find its hash again."""
     lake = Lake.open(tmp_path / "lake")
-    given = reading(decided_at="2026-01-01T00:00:00.000+00:00", request_key="known")
+    given = unset(decided_at="2026-01-01T00:00:00.000+00:00", request_key="known")
     Store(lake).append(given)
     line = lake.readings_path.read_bytes().splitlines()[0]
     record = json.loads(line.rpartition(b',"~":"')[0] + b"}")

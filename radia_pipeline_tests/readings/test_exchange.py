@@ -17,7 +17,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.exchange import COLUMNS, export_readings, import_readings
 from radia_pipeline.readings.in_force import labels_in_force
 from radia_pipeline.readings.store import Store
-from radia_pipeline_tests.readings.worlds import OTHER, SOURCE, STUDY, reading
+from radia_pipeline_tests.readings.worlds import OTHER, SOURCE, STUDY, unset
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "readings.md"
 
@@ -30,9 +30,9 @@ def lake(tmp_path) -> Lake:
 @pytest.fixture
 def exported(lake, tmp_path) -> Path:
     store = Store(lake)
-    store.append(reading(comment="Opacité."))
-    store.append(reading({"Mass": 0, "Hernia": -1}, study_id=OTHER))
-    store.append(reading(reader="r2"))
+    store.append(unset(comment="Opacité."))
+    store.append(unset({"Mass": 0, "Hernia": -1}, study_id=OTHER))
+    store.append(unset(reader="r2"))
     store.forget({OTHER})
     export_readings(lake, tmp_path / "out")
     return tmp_path / "out"

@@ -13,7 +13,7 @@ from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
 from radia_pipeline.readings.chain import MIGRATED, READ, UNDONE
 from radia_pipeline.readings.in_force import labels_in_force, publish_reviews
 from radia_pipeline.readings.store import Store, lines_of
-from radia_pipeline_tests.readings.worlds import OTHER, STUDY, reading
+from radia_pipeline_tests.readings.worlds import OTHER, STUDY, unset
 
 WRITTEN = (
     '{"checksum": "251ada537e125a95205a2e203f01f2cd", "class_name": "Mass", "is_blind": true, "request_key": "click-1",'
@@ -59,7 +59,7 @@ def test_verdicts_become_imported_readings_and_withdrawals_events(old):
     assert (first.phase, first.role, first.reader, first.answers) == ("imported", "none", "r1", {"Mass": 1})
     assert (first.decided_at, first.made_from) == ("2025-03-01T10:00:00.000+00:00", "first_release, blind")
     assert {cell[1]: found.value for cell, found in labels_in_force(old).items()} == {OTHER: -1}
-    assert Store(old).append(reading()).sequence == 5
+    assert Store(old).append(unset()).sequence == 5
     assert publish_reviews(old).rows == 3
 
 

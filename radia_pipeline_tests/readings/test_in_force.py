@@ -10,14 +10,14 @@ from radia_pipeline.readings.in_force import boxes_in_force, labels_in_force, pu
 from radia_pipeline.readings.reading import ReadBox
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
-from radia_pipeline_tests.readings.worlds import SOURCE, reading, revealed
+from radia_pipeline_tests.readings.worlds import SOURCE, reading, revealed, with_set
 
 STUDY = KEYS.study_id(SOURCE, "s1")
 
 
 @pytest.fixture
 def lake(tmp_path):
-    return new_lake(tmp_path)
+    return with_set(new_lake(tmp_path), STUDY)
 
 
 def value_of(lake) -> int | None:
@@ -56,9 +56,10 @@ def test_undone_and_superseded_answers_are_gone(lake):
 
 
 def test_repeats_and_monitoring_make_no_label(lake):
+    say(lake, 0)
     say(lake, 1, phase="repeat")
     say(lake, 1, phase="monitor")
-    assert value_of(lake) is None
+    assert value_of(lake) == 0
 
 
 def test_a_study_that_cannot_be_assessed_says_nothing_and_is_published(lake):

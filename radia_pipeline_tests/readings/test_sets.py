@@ -7,13 +7,15 @@ import json
 import pytest
 
 from radia_pipeline.cli.main import main
-from radia_pipeline.errors import BadInput, EmptyPool, UnknownName, VocabularyMismatch
+from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, UnknownName, VocabularyMismatch
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.readings.chain import CLOSED
 from radia_pipeline.readings.drawing import REST
+from radia_pipeline.readings.membership import members_sha256, read_sets
 from radia_pipeline.readings.progress import plan_set, reading_list, require_no_open_set, statuses
-from radia_pipeline.readings.sets import HIGH_SCORE, draw_set, members_sha256, read_sets
-from radia_pipeline.readings.store import lines_of
+from radia_pipeline.readings.sets import HIGH_SCORE, draw_set
+from radia_pipeline.readings.store import Store, lines_of
+from radia_pipeline.readings.truth import build_truth
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.cohort.lakes import KEYS
 from radia_pipeline_tests.readings.lakes import answer, drawn_set, pool_lake
@@ -73,6 +75,8 @@ def test_a_high_score_against_the_label_is_a_stratum_and_leaves_a_line_without_f
 def test_what_cannot_be_drawn_is_refused(lake, pool, size, error):
     with pytest.raises(error):
         draw_set(lake, pool, size)
+    with pytest.raises(BadInput, match="name"):
+        draw_set(lake, "test", 5, name="set of Dr. X")
     assert read_sets(lake) == {}
 
 
@@ -107,6 +111,23 @@ def test_a_forgotten_patient_leaves_the_set(lake):
     forget_patients([KEYS.patient_key(SOURCE, "p1")], lake)
     assert len(read_sets(lake)[found.set_id]) == 39
     assert statuses(lake)[0].read == {}
+    assert len(Store(lake).closings(found.set_id)) == 2
+    answer(lake, found.set_id, KEYS.study_id(SOURCE, "s2"), "r1", 1)
+    assert statuses(lake)[0].read == {"r1": 1}
+
+
+def test_a_set_that_is_not_as_it_was_closed_gives_no_truth(lake):
+    """An inclusion probability that was changed would change every figure; forgetting does not make it sound."""
+    found, _ = drawn_set(lake, 40)
+    (rows,) = read_sets(lake).values()
+    lake.write("reading_sets", [{**rows[0], "inclusion_probability": 0.25}, *rows[1:]])
+    for look in (statuses, build_truth):
+        with pytest.raises(DamagedFile, match="not as it was closed"):
+            look(lake)
+    forget_patients([KEYS.patient_key(SOURCE, "p1")], lake)
+    assert len(Store(lake).closings(found.set_id)) == 1
+    with pytest.raises(DamagedFile):
+        statuses(lake)
 
 
 def test_narrower_wishes_cost_more(lake):

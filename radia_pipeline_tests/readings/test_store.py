@@ -18,12 +18,12 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.chain import READ
 from radia_pipeline.readings.reading import ReadBox, Shown
 from radia_pipeline.readings.store import Store, lines_of
-from radia_pipeline_tests.readings.worlds import OTHER, SET, STUDY, reading, revealed
+from radia_pipeline_tests.readings.worlds import OTHER, SET, STUDY, reading, revealed, unset, with_set
 
 
 @pytest.fixture
 def lake(tmp_path) -> Lake:
-    return Lake.open(tmp_path / "lake")
+    return with_set(Lake.open(tmp_path / "lake"))
 
 
 def read_of(lake: Lake) -> list:
@@ -61,13 +61,14 @@ def test_a_second_reader_overwrites_nothing_and_nobody_undoes_anothers_reading(l
         store.undo(first.sequence, "r2")
     store.undo(first.sequence, "r1")
     store.undo(first.sequence, "r1")
-    assert store.head.lines == 3
+    assert store.head.lines == 4
     assert [one.answers["Mass"] for one in read_of(lake)] == [1, 0]
 
 
 @pytest.mark.parametrize("is_again", [False, True])
 def test_what_contradicts_an_earlier_reading_of_the_study_is_refused(lake, is_again):
-    store = Store(lake)
+    other = SET.replace("1234", "5678")
+    store = Store(with_set(lake, set_id=other))
     first = store.append(reading())
     store = Store(lake) if is_again else store
     with pytest.raises(BadInput, match="second blind"):
@@ -77,8 +78,39 @@ def test_what_contradicts_an_earlier_reading_of_the_study_is_refused(lake, is_ag
     store.append(reading({"Mass": 0}, supersedes=first.sequence))
     store.append(revealed())
     with pytest.raises(BadInput, match="after its reader saw"):
-        store.append(reading(set_id="another-set"))
+        store.append(reading(set_id=other))
     store.append(reading(reader="r2"))
+
+
+def test_a_set_is_closed_before_anybody_reads_it(lake):
+    """No name that nobody drew is accepted and no study from outside; a set closed again takes what it holds."""
+    store = Store(lake)
+    for phase, role in (("blind", "reader"), ("repeat", "reader"), ("adjudication", "adjudicator")):
+        with pytest.raises(BadInput, match="not closed"):
+            store.append(reading(set_id="test-00000000", phase=phase, role=role))
+    with pytest.raises(BadInput, match="not in test-1234abcd"):
+        store.append(reading(study_id="e" * 32))
+    assert read_of(lake) == []
+    with_set(lake, STUDY, OTHER, "e" * 32)
+    assert store.append(reading(study_id="e" * 32)).sequence == 3
+
+
+def test_each_phase_has_its_place(lake):
+    store = Store(lake)
+    with pytest.raises(BadInput, match="has not read"):
+        store.append(reading(phase="repeat"))
+    first = store.append(reading())
+    store.append(reading({"Mass": 0}, phase="repeat"))
+    with pytest.raises(BadInput, match="one of the two readers"):
+        store.append(reading(phase="adjudication", role="adjudicator"))
+    # After a reveal nobody takes a blind answer out of the truth by superseding it with what was seen since.
+    with pytest.raises(BadInput, match="phase"):
+        store.append(revealed({"Mass": 0}, supersedes=first.sequence))
+    store.append(reading(phase="adjudication", role="adjudicator", reader="a1"))
+    with pytest.raises(BadInput, match="after its reader saw"):
+        store.append(reading(reader="a1"))
+    with pytest.raises(BadInput, match="set's name"):
+        store.append(unset(set_id="a name of somebody"))
 
 
 @pytest.mark.parametrize(
@@ -115,16 +147,16 @@ def test_what_is_no_reading_is_refused_and_not_repeated(lake, changes, error):
 def test_what_another_process_wrote_is_known_before_the_next_append(lake):
     mine, other = Store(lake), Store(lake)
     first = mine.append(reading(request_key="click-b", decided_at="2026-01-01T00:00:00.000+00:00"))
-    assert other.head.lines == 0
-    assert other.append(first.reading).sequence == 1
+    assert other.head.lines == 1
+    assert other.append(first.reading).sequence == 2
     other.forget({STUDY})
-    assert mine.append(reading()).sequence == 3
+    assert mine.append(reading()).sequence == 4
 
 
 def _append_many(root, reader, count):
     store = Store(Lake(root))
     for number in range(count):
-        store.append(reading(reader=reader, study_id=f"{number:032x}", request_key=f"{reader}-{number}"))
+        store.append(unset(reader=reader, study_id=f"{number:032x}", request_key=f"{reader}-{number}"))
 
 
 def test_two_readers_at_once_lose_and_overwrite_nothing(lake):
@@ -141,7 +173,7 @@ def test_two_readers_at_once_lose_and_overwrite_nothing(lake):
 def _append_and_confirm(root, pipe, start):
     store = Store(Lake(root))
     for number in range(start, start + 1000):
-        store.append(reading(study_id=f"{number:032x}", request_key=f"k-{number}"))
+        store.append(unset(study_id=f"{number:032x}", request_key=f"k-{number}"))
         os.write(pipe, f"{number}\n".encode())
 
 
@@ -185,7 +217,7 @@ def test_a_full_disk_leaves_the_store_whole(lake):
     child.join()
     assert child.exitcode == 7
     assert len(read_of(lake)) == 1
-    assert Store(lake).append(reading(study_id=OTHER)).sequence == 2
+    assert Store(lake).append(reading(study_id=OTHER)).sequence == 3
 
 
 def test_the_commands_verify_undo_and_publish(lake, capsys):
@@ -198,9 +230,9 @@ def test_the_commands_verify_undo_and_publish(lake, capsys):
 
     assert run("verify") == {"code": 0, **vars(store.head)}
     assert run("undo", str(kept.sequence), "--reader", "r2")["code"] == 2
-    assert run("undo", str(kept.sequence), "--reader", "r1") == {"code": 0, "undone": 1}
+    assert run("undo", str(kept.sequence), "--reader", "r1") == {"code": 0, "undone": kept.sequence}
     published = run("publish")
-    assert (published["readings"], published["rows"], published["head_lines"]) == (1, 1, 2)
+    assert (published["readings"], published["rows"], published["head_lines"]) == (1, 1, 3)
     assert published["head_sha256"] == Store(lake).head.sha256
     assert lake.read("label_reviews")["is_in_force"].to_pylist() == [False]
     lake.readings_path.write_bytes(lake.readings_path.read_bytes().replace(b'"Mass":1', b'"Mass":0'))
@@ -210,4 +242,5 @@ def test_the_commands_verify_undo_and_publish(lake, capsys):
 def test_a_set_is_part_of_what_is_read_once(lake):
     store = Store(lake)
     store.append(reading())
-    assert store.append(reading(set_id=SET.replace("1234", "5678"))).sequence == 2
+    other = SET.replace("1234", "5678")
+    assert store.append(reading(set_id=with_set(lake, set_id=other) and other)).sequence == 4

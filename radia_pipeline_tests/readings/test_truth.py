@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
 from radia_pipeline.readings.store import Store
 from radia_pipeline.readings.truth import answers_by_set, build_truth
@@ -51,7 +52,8 @@ def test_what_saw_the_answer_came_too_early_or_from_elsewhere_has_no_part(world)
     answer(lake, set_id, study, "r1", 1)
     Store(lake).append(revealed({"Mass": 1}, study_id=study, set_id=set_id, reader="r2"))
     answer(lake, set_id, study, "r3", 1, phase="imported", made_from="sheet")
-    answer(lake, "a-set-nobody-closed", study, "r4", 1)
+    with pytest.raises(BadInput, match="not closed"):
+        answer(lake, "a-set-nobody-closed", study, "r4", 1)
     assert truth_of(lake, study) == (None, "waits_for_reader", 1, 1)
 
 

@@ -19,7 +19,7 @@ from radia_pipeline.usecases import erasure
 from radia_pipeline.usecases import forget as forgetting
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.dicom import files
-from radia_pipeline_tests.readings.worlds import reading
+from radia_pipeline_tests.readings.worlds import unset
 
 SOURCE = "ccsmtl"
 
@@ -43,7 +43,7 @@ def whole_lake(lake: Lake, keys: Pseudonymizer) -> set[str]:
     lake.write("predictions", [_prediction(row, gone) for row in rows], "demo")
     lake.write("image_links", [_link(rows[0], rows[1])])
     for row in rows:
-        Store(lake).append(reading(source=SOURCE, study_id=row["study_id"]))
+        Store(lake).append(unset(source=SOURCE, study_id=row["study_id"]))
     publish_reviews(lake)
     lake.ledger_path.parent.mkdir(parents=True)
     lake.ledger_path.write_text(json.dumps({"patient_key": gone}) + "\n")
