@@ -127,10 +127,13 @@ def close_without(lake: Lake, study_ids: Collection[str]) -> None:
 
     A set that is not as it was closed is left alone: forgetting a patient must not make it look sound.
     """
-    store = Store(lake)
-    for set_id, rows in read_sets(lake).items():
-        kept = [row for row in rows if row["study_id"] not in study_ids]
-        if len(kept) < len(rows) and sha256_of(rows) in store.closings(set_id):
+    gone, store = frozenset(study_ids), None
+    for set_id, rows in read_sets(lake).items() if gone else ():
+        kept = [row for row in rows if row["study_id"] not in gone]
+        if len(kept) == len(rows):
+            continue
+        store = store or Store(lake)
+        if sha256_of(rows) in store.closings(set_id):
             store.close_set(set_id, sha256_of(kept))
 
 

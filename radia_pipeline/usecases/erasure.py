@@ -23,6 +23,7 @@ from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
+from radia_pipeline.readings.sets import close_without
 
 _PATIENT_COLUMNS = ("patient_key", "patient_key_a", "patient_key_b")
 _STUDY_COLUMNS = ("study_id",)
@@ -81,6 +82,7 @@ class Erased:
 def erase(traces: Traces, lake: Lake) -> Erased:
     """Remove pictures, packed data, previews, the report page, rows and earlier versions; journals and reviews stay."""
     models = models_that_saw(traces.images, lake)
+    close_without(lake, traces.studies)
     heads = _new_heads(traces, lake)
     pictures = _remove_pictures(traces, lake)
     for folder in (lake.packed_dir, lake.previews_dir):

@@ -22,7 +22,6 @@ from radia_pipeline.dicom.journal import Journal
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.sets import close_without
 from radia_pipeline.readings.store import Store
 from radia_pipeline.usecases.erasure import (
     KEY,
@@ -110,7 +109,6 @@ def _remove(traces: Traces, lake: Lake) -> ForgetResult:
     for folder in lake.pixels_dir.glob("*/.staged"):
         shutil.rmtree(folder)  # what a killed ingest left bears no patient's name
     marks = Store(lake).forget(traces.studies)
-    close_without(lake, traces.studies)
     gone = erase(traces, lake)
     # The journals come last: until then they tell what belongs to the patients.
     lines = sum(_clean_journal(path, traces) for path in journals(lake))
