@@ -24,7 +24,7 @@ from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
 
 UNREAD_CAPTURE = "unread_capture"

@@ -18,6 +18,8 @@ VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE = (
 )  # fmt: skip
 CONCEPT_TAGS = frozenset({VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE})
 _VALUES = (VALUE, LONG_VALUE, URN_VALUE)
+_VERSION = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d|\d{1,4}(?:[._-]\d{1,4}){0,2}|SMI|V\d{1,2}")
+"""A date since there are such schemes, or a release."""
 
 
 def is_concept(item: tuple[Element, ...]) -> bool:
@@ -38,7 +40,7 @@ def faults(item: tuple[Element, ...], words: frozenset[str]) -> dict[int, str]:
     for tag in _VALUES:
         if said.get(tag) and (not form.fullmatch(said[tag]) or not _checks(scheme, said[tag])):
             found[tag] = "not a code of its scheme"
-    if said.get(SCHEME_VERSION) and not re.fullmatch(r"[0-9._-]{1,10}|SMI|V[0-9]{1,2}", said[SCHEME_VERSION]):
+    if said.get(SCHEME_VERSION) and not _VERSION.fullmatch(said[SCHEME_VERSION]):
         found[SCHEME_VERSION] = "not a version of a coding scheme"
     if said.get(MEANING) and not _means(scheme, code, said[MEANING], words):
         found[MEANING] = "not a meaning of its code"

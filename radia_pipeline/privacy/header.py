@@ -18,6 +18,7 @@ from radia_pipeline.errors import BadInput, Refusal
 from radia_pipeline.privacy import concepts, markers, rules, values
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy.container import PREAMBLE_BYTES, Container
+from radia_pipeline.privacy.known import known
 from radia_pipeline.privacy.policy import Policy, policy_of
 from radia_pipeline.privacy.profile import ProfileRow, profile_row
 from radia_pipeline.privacy.values import characters
@@ -76,7 +77,7 @@ def audit(container: Container, policy: Policy) -> list[Finding]:
 def judgements(container: Container, policy: Policy) -> Iterator[Judgement]:
     """Yield what was judged, in the order of the file. Sizes of all add up to the bytes of the file, or of its inflated
     data set; what is judged about the file as a whole answers for no byte."""
-    yield _preamble(container.preamble)
+    yield _preamble(container.preamble, container.file_bytes)
     yield from _elements(container.head, "", policy, EXPLICIT_LITTLE, container)
     if container.syntax == dicom_container.DEFLATED:
         packed = container.file_bytes - PREAMBLE_BYTES - 4 - sum(map(_extent, container.head))
@@ -96,9 +97,10 @@ def _extent(element: Element) -> int:
     return element.head + sum(_extent(inner) for item in element.items for inner in item)
 
 
-def _preamble(preamble: bytes) -> Judgement:
-    """A preamble is empty, or the head of a TIFF that shares the file: byte order and one offset (PS3.10 7.1)."""
+def _preamble(preamble: bytes, file_bytes: int) -> Judgement:
+    """A preamble is empty, or the head of a TIFF that shares the file: byte order and an offset in it (PS3.10 7.1)."""
     is_tiff = preamble.startswith((b"II*\0", b"MM\0*")) and not preamble[8:].strip(b"\0")
+    is_tiff = is_tiff and int.from_bytes(preamble[4:8], "little" if preamble[0] == 0x49 else "big") < file_bytes
     fault = None if is_tiff or not preamble.strip(b"\0") else "must be empty"
     return Judgement("preamble", "empty or the head of a TIFF", fault, PREAMBLE_BYTES + 4)
 
@@ -216,9 +218,9 @@ def _judge(
     if vr == "UI":
         return "UID", rules.fault_of_uid(tag, value, policy)
     is_named = tag in policy.retained_text or tag in policy.declared
+    if row is not None and rules.is_dummy(vr, value, policy):
+        return "dummy", None
     if row is not None and not is_named and not _is_retained(row, policy):
-        if rules.is_dummy(vr, value, policy):
-            return "dummy", None
         return f"Table E.1-1 {row.basic}", f"Table E.1-1 {row.basic}: must be empty"
     return _public(element, vr, beside, policy, form)
 
@@ -238,6 +240,8 @@ def _public(
         return f"representation {vr}", fault
     if tag == _AGE:
         return "age", rules.fault_of_age(characters(value), policy)
+    if tag in known().forms and vr in values.DATES:
+        return "date of a standard", None if rules.is_of_form(tag, value) else "not a declared value"
     if vr in values.DATES:
         kept = {"modified_dates", "full_dates"} & policy.options
         return "date", None if kept else "dates are not retained"

@@ -72,5 +72,11 @@ def known() -> Known:
     )  # fmt: skip
 
 
+def names_encoder(comment: bytes) -> bool:
+    """Tell whether a comment of a codestream is empty or names an encoder of the list, and says nothing else."""
+    text = comment.decode("latin-1").strip("\0 \r\n")
+    return not text or known().encoders.fullmatch(text) is not None
+
+
 def _lists(raw: Mapping[str, list]) -> dict[int, frozenset[str]]:
     return {tag_of(keyword): frozenset(folded(str(value)) for value in values) for keyword, values in raw.items()}

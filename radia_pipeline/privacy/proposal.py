@@ -33,7 +33,10 @@ _FREE = frozenset({0x00104000, 0x00081030, 0x0008103E, 0x00204000})
 """Comments and descriptions: typed by people, a list of them is no policy."""
 _LEAST_FILES, _LEAST_SHARE, _LEAST_PATIENTS = 2, 0.001, 2
 _LONG_NUMBER = re.compile(r"\d{7}|\d{3}[ .-]\d{3}[ .-]\d{3,4}|(?:19|20)\d\d[-/. ]?[01]\d[-/. ]?[0-3]\d")
-_NAMED = re.compile(r"\^|\b(?:DR|MME|MLLE|MR|MRS|MS|MD)\b\.?", re.IGNORECASE)
+_NAMED = re.compile(r"\^|\b(?:DRE?|MME|MLLE|MR|MRS|MS|PROF)\b\.?\s+[^\W\d_]{2,}|[^\W\d_]{2,},?\s+MD\b", re.IGNORECASE)
+_VOWELS = re.compile(r"[aeiouyà-öø-ÿ]", re.IGNORECASE)
+_COMPOUND = re.compile(r"[a-z]{4,}[A-Z]")
+"""A word with a capital behind small letters, longer than the beginning of a name (Mac, Fitz)."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +128,19 @@ def _against(tag: int, value: str) -> str | None:
         return "holds bytes that are no letters"
     if rules.scan(value) or _LONG_NUMBER.search(value):
         return "looks like a number or a date of a person"
-    words = re.findall(r"[^\W\d_]+", value)
-    if _NAMED.search(value) or any(fold(word) in _people() for word in words):
+    words, usual = re.findall(r"[^\W\d_]+", value), known().trade_words | _common()
+    strange = [word for word in words if _could_be_a_name(word) and folded(word) not in usual]
+    named = [word for word in words if fold(word) in _people()]
+    if _NAMED.search(value) or (named and (strange or len(words) == 1)):
         return "looks like a person"
-    usual = known().trade_words | _common()
-    strange = [word for word in words if len(word) > 2 and folded(word) not in usual]
     if len(strange) >= 2 and not re.search(r"\d", value) and all(word[0].isupper() for word in strange):
         return "looks like a person"
     return None
+
+
+def _could_be_a_name(word: str) -> bool:
+    """Abbreviations without a vowel and compounds as firms form them are nobody's name."""
+    return len(word) > 2 and _VOWELS.search(word) is not None and not _COMPOUND.search(word)
 
 
 @cache

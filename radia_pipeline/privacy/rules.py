@@ -20,12 +20,27 @@ _STANDARD_UIDS = "1.2.840.10008."
 _METHOD, _IMAGE_TYPE = 0x00120063, 0x00080008
 _IMPLEMENTATION, _VERSION_NAME, _TITLES = 0x00020012, 0x00020013, frozenset({0x00020016, 0x00020017, 0x00020018})
 _OLD_AGE_YEARS = 89
+_DATE_ALONE = re.compile(r"(?<!\d)(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
+_BIRTH_IN_UID = re.compile(r"\.19[0-8]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=\.|$)")
+_RANDOM, _LEAST_RANDOM_DIGITS = "2.25.", 24
+"""A UID of 128 random bits (PS3.5 B.2) with fewer digits occurs once in 10^14; a telephone has ten."""
+_MAKERS_OWN = re.compile(r"(?:\.\d{1,5}){0,8}")
+_PARTED_TELEPHONE = re.compile(r"(?<!\d)\d{3}\.\d{3}\.\d{4}(?!\d)")
+_CONTEXT_UIDS = re.compile(r"1\.2\.840\.10008\.6\.1\.\d{1,4}")
+"""Context groups of PS3.16 grow with each edition."""
 _IDENTITIES = (
     ("health_insurance_number", re.compile(r"(?<![A-Z])[A-Z]{4}[ -]?\d{4}[ -]?\d{4}(?!\d)", re.IGNORECASE)),
-    ("phone_number", re.compile(r"(?<!\d)\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)")),
+    ("phone_number", re.compile(r"(?<![\d.])\(?\d{3}\)?[ ._/,-]\d{3}[ ._/,-]\d{4}(?![\d.])")),
     ("mail_address", re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")),
     ("name_with_caret", re.compile(r"[^\W\d]{2,}\^[^\W\d]{2,}")),
-    ("written_date", re.compile(r"(?<!\d)(19|20)\d\d[-/](0[1-9]|1[0-2])[-/]([0-2]\d|3[01])(?!\d)")),
+    (
+        "written_date",
+        re.compile(
+            r"(?<!\d)(19|20)\d\d[-/](0[1-9]|1[0-2])[-/]([0-2]\d|3[01])(?!\d)"
+            r"|(?<![\d.])19[0-8]\d[._](0[1-9]|1[0-2])[._]([0-2]\d|3[01])(?![\d.])"
+            r"|(?<![\d.])([0-2]\d|3[01])[-/._](0[1-9]|1[0-2])[-/._](19|20)\d\d(?![\d.])"
+        ),
+    ),
 )
 
 
@@ -39,7 +54,7 @@ def fault_of_pseudonym(tag: int, text: str, policy: Policy) -> str | None:
     """Names may be padded with empty components (PS3.5 6.2.1); a name may be a dummy, an identifier may not."""
     plain = text.rstrip("^ ") if tag == NAME else text
     if policy.patient is not None and policy.patient.fullmatch(plain):
-        return None
+        return "a date in a pseudonym" if _DATE_ALONE.search(plain) else None
     if tag != PATIENT and folded(plain.strip("^")) in policy.dummies:
         return None
     return "not a declared pseudonym"
@@ -53,14 +68,22 @@ def meta(tag: int, value: bytes, policy: Policy) -> tuple[str, str | None] | Non
     if tag == 0x00020001:
         return "version of the meta information", None if value == b"\0\1" else "opaque bytes"
     if tag == _IMPLEMENTATION:
-        roots = (*known().implementation_roots, *policy.uid_roots)
-        sound = values.fault_of_shape(tag, "UI", value) is None and text.startswith(roots)
+        sound = values.fault_of_shape(tag, "UI", value) is None and _names_software(text, policy)
         return "software", None if sound or text in policy.uids else "UID outside the declared roots"
     if tag == _VERSION_NAME:
         return "software", None if known().software.fullmatch(text) else "not a declared value"
     if tag in _TITLES:
         return "application entity", None if folded(text) in known().titles else "not a declared value"
     return None
+
+
+def _names_software(uid: str, policy: Policy) -> bool:
+    """Tell whether a UID lies below a maker's root by short numbers: releases, which are no telephone."""
+    for root in (*known().implementation_roots, *policy.uid_roots):
+        rest = uid[len(root) - 1 :]
+        if uid.startswith(root) and _MAKERS_OWN.fullmatch(rest) and not _PARTED_TELEPHONE.search(rest):
+            return True
+    return False
 
 
 def is_dummy(vr: str, value: bytes, policy: Policy) -> bool:
@@ -82,8 +105,14 @@ def fault_of_uid(tag: int, value: bytes, policy: Policy) -> str | None:
     for uid in parts(value):
         if not uid or uid in policy.uids or (uid.startswith(_STANDARD_UIDS) and uid in UID_dictionary):
             continue
+        if _CONTEXT_UIDS.fullmatch(uid):
+            continue
         if values.fault_of_shape(0, "UI", uid.encode("latin-1")) or not uid.startswith(policy.uid_roots or ("\0",)):
             return "UID outside the declared roots"
+        if uid.startswith(_RANDOM) and len(uid) < len(_RANDOM) + _LEAST_RANDOM_DIGITS:
+            return "a random UID that is too short"
+        if _BIRTH_IN_UID.search(uid):
+            return "a date of birth in a UID"
     return None
 
 
@@ -98,9 +127,11 @@ def fault_of_term(tag: int, value: bytes, policy: Policy) -> str | None:
     terms, form = known().terms.get(tag), known().forms.get(tag)
     if terms is None and form is None:
         return "not a declared value"
-    for part in parts(value):
-        counter = tag == _IMAGE_TYPE and re.fullmatch(r"\d{1,6}", part)
-        if part and folded(part) not in (terms or ()) and not counter and not (form and form.fullmatch(part)):
+    found, counters = parts(value), 0
+    for part in found:
+        counters += tag == _IMAGE_TYPE and re.fullmatch(r"\d{1,6}", part) is not None
+        is_counter = counters == 1 and part.isdecimal()
+        if part and folded(part) not in (terms or ()) and not is_counter and not (form and form.fullmatch(part)):
             return "not a defined term of its attribute"
     return None
 
@@ -123,6 +154,11 @@ def _is_method(text: str, policy: Policy) -> bool:
     said = [part.strip() for part in re.split(r"[;\\\n]|, (?=[A-Z])", text)]
     listed = (policy.method,) if policy.method else ()
     return all(not part or part in listed or known().methods.fullmatch(part) for part in said)
+
+
+def is_of_form(tag: int, value: bytes) -> bool:
+    """Tell whether all values of an element are of the form that its attribute has."""
+    return all(not part or known().forms[tag].fullmatch(part) for part in parts(value))
 
 
 def _is_known(tag: int, value: bytes) -> bool:

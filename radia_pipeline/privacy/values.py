@@ -19,9 +19,11 @@ TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 DATES = frozenset({"DA", "TM", "DT"})
 _NUMBER_BYTES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8}
 NUMBERS = frozenset(_NUMBER_BYTES)
+_NUMPY = {"UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8", "SV": "i8", "UV": "u8"}
+_FIRST_TOO_LONG = 10**6
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _SHAPES = {
-    "DS": re.compile(r"[+-]?(\d{1,6}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"),
+    "DS": re.compile(r"[+-]?(?![2-9]\d{2}[2-9]\d{2}\.(?!0{4})\d{4}$)(\d{1,6}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"),
     "IS": re.compile(r"[+-]?\d{1,6}"),
     "AS": re.compile(r"\d{1,3}[DWMY]"),
     "DA": re.compile(r"(?:19|20)\d\d\.?(?:0[1-9]|1[0-2])\.?(?:0[1-9]|[12]\d|3[01])"),
@@ -99,9 +101,15 @@ def fault_of_number(tag: int, vr: str, value: bytes, form: Form) -> str | None:
         order = "<HH" if form.little else ">HH"
         tags = (high << 16 | low for high, low in struct.iter_unpack(order, value))
         return None if all(dictionary_has_tag(tag) for tag in tags) else "not a tag of the standard"
-    if len(value) == 4 and _SHORT_WORD.fullmatch(value):
+    if (len(value) == 4 and _SHORT_WORD.fullmatch(value)) or holds_text(value):
         return "text in a number"
-    return "text in a number" if holds_text(value) else None
+    return None if size < 4 or _are_measures(vr, value, form) else "a number that no device measures"
+
+
+def _are_measures(vr: str, value: bytes, form: Form) -> bool:
+    """Tell whether numbers are finite and of at most six digits, as those of decimal strings: a telephone has ten."""
+    numbers = np.frombuffer(value, ("<" if form.little else ">") + _NUMPY[vr])
+    return bool((np.isfinite(numbers) & (numbers < _FIRST_TOO_LONG) & (numbers > -_FIRST_TOO_LONG)).all())
 
 
 def holds_text(value: bytes) -> bool:

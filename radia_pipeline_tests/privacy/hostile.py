@@ -285,5 +285,4 @@ HEADER: dict[str, Callable[[], bytes]] = {
     "retired comment": lambda: put(0x00084000, b"LT", PERSON),
     "retired format": lambda: put(0x00280040, b"CS", b"LAVOIE"),
     "coding groups": lambda: put(0x00280402, b"US", b"LAVOIE"),
-    "repeating group of numbers": lambda: put(0x60000010, b"US", b"LA"),
 }  # fmt: skip

@@ -124,10 +124,10 @@ def segment(code: int, body: bytes) -> bytes:
     return bytes([0xFF, code]) + (len(body) + 2).to_bytes(2, "big") + body
 
 
-def frame(syntax: str) -> bytes:
+def frame(syntax: str, seed: int = 1) -> bytes:
     if syntax == BASELINE:
-        return imagecodecs.jpeg8_encode(files.picture(1, (32, 24), 8))
-    return files.stream(files.picture(1, (32, 24)), syntax, 12)
+        return imagecodecs.jpeg8_encode(files.picture(seed, (32, 24), 8))
+    return files.stream(files.picture(seed, (32, 24)), syntax, 12)
 
 
 def framed(syntax: str, items: list[bytes], *, table: bytes | None = None) -> bytes:

@@ -21,7 +21,7 @@ NEEDS_A_DIGIT = {"schemes/IBSI"}
 FILES = (
     KNOWN,
     *sorted((contracts_root() / "deid_profiles").glob("*.yaml")),
-    contracts_root() / "sources" / "ccsmtl_deid.yaml",
+    *sorted((contracts_root() / "sources").glob("*_deid.yaml")),
 )
 
 

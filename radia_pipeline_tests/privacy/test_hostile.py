@@ -1,0 +1,55 @@
+"""No file with an identity beside its pixels is let in, wherever it hides; the files it was made from are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from radia_pipeline.dicom.admission import Intake, admit
+from radia_pipeline.dicom.decode import stored_values
+from radia_pipeline.errors import Refusal
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.policy import policy_of
+from radia_pipeline_tests.privacy import hostile, hostile_codestreams, making
+
+INTAKE = Intake(policy_of("ccsmtl"))
+WHERE = {"container": hostile.CONTAINER, "header": hostile.HEADER, "codestream": hostile_codestreams.CODESTREAM}
+SYNTAXES = (making.LOSSLESS, making.LS, making.BASELINE, making.J2K, making.HT)
+MEANS_THE_FILE = {reasons.BROKEN_CONTAINER, reasons.TRUNCATED, reasons.DECODE_FAILED, reasons.LYING_HEADER}
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def refused(data: bytes) -> str | None:
+    try:
+        admitted = admit(data, INTAKE)
+        stored_values(admitted.parsed, admitted.facts)
+    except Refusal as refusal:
+        return refusal.reason
+    return None
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_no_identity_passes(where: str) -> None:
+    """All places of a kind at once: what passes is named."""
+    found = {name: refused(make()) for name, make in WHERE[where].items()}
+    assert [name for name, reason in found.items() if reason is None] == []
+    accused = [reason for reason in found.values() if reason == reasons.IDENTITY_IN_HEADER]
+    assert set(found.values()) <= MEANS_THE_FILE | {reasons.IDENTITY_IN_HEADER, reasons.NOT_A_RADIOGRAPH}
+    assert len(accused) > len(found) / 2
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_the_frames_that_were_used_are_sound(syntax: str) -> None:
+    assert refused(making.framed(syntax, [making.frame(syntax)])) is None
+
+
+@pytest.mark.parametrize("make", [
+    lambda: making.CLEAN, lambda: making.put(0x00189073, b"FD", b"\0" * 6 + b"\xf0\x3f"),
+    lambda: making.put(0x00200052, b"UI", b"1.2.840.10008.1.4.1.1"),
+    lambda: making.with_tags(SoftwareVersions="2019.03.12"),
+    lambda: making.with_tags(ImageType=["DERIVED", "PRIMARY", "", "RT", "", "", "", "", "150000"]),
+    lambda: making.meta_element(0x00020012, b"1.2.276.0.7230010.3.0.3.6.7"),
+])  # fmt: skip
+def test_their_sound_siblings_pass(make: Callable[[], bytes]) -> None:
+    assert refused(make()) is None
