@@ -24,14 +24,14 @@ from radia_pipeline.privacy.text import breaches
 
 HERE = Path(__file__).parent
 CORPUS, RESULT = HERE / "identities.csv", HERE / "results" / "identities.json"
-ROUNDS, REPORTS = 5, 3000
+ROUNDS, REPORTS = 5, 8000
 TIMED = """
 import sys, time
 from radia_pipeline.privacy.policy import report_policy_of
 from radia_pipeline.privacy.text import breaches
 from radia_pipeline_tests.phantom.samples import sample_reports
 policy, texts = report_policy_of("ccsmtl"), [text for text, _ in sample_reports(int(sys.argv[1]), 9)]
-for text in texts[:200]: breaches(text, policy)
+for text in texts[:400]: breaches(text, policy)
 began = time.process_time()
 for text in texts: breaches(text, policy)
 print((time.process_time() - began) / len(texts))

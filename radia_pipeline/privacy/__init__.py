@@ -2,5 +2,6 @@
 
 ``policy`` (with ``profile``, the standard's table): what a site's deliveries may hold. ``container``: every byte of a
 file -> its parts, under ``limits``. ``header``: the DICOM elements. ``prints`` (with ``text_regions``): text in pixels.
-``text`` (with ``patterns``, french.yaml): free French text. ``reasons``: why a file is refused.
+``text`` (with ``names``, ``numbers``, ``patterns``, ``wording``, ``disguise``, french.yaml): free French text.
+``reasons``: why a file is refused.
 """

@@ -1,7 +1,7 @@
-"""The words of french.yaml and the numbers of Québec as patterns: what names a person in a French report.
+"""Numbers, dates and addresses of Québec, and the words before them, as patterns that are tried where digits begin.
 
-Belongs here: one pattern a rule. Does not belong here: the words (``french.yaml``), and when a match is a breach
-(``text``).
+Belongs here: one pattern a form. Does not belong here: the words (french.yaml), when a match is a breach (``numbers``),
+names (``names``).
 """
 
 from __future__ import annotations
@@ -10,80 +10,92 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from radia_pipeline.contracts.location import read_yaml
+from radia_pipeline.privacy.wording import said
 
-_WORDS = Path(__file__).with_name("french.yaml")
-
-_UPPER, _LOWER = "A-ZÀ-ÖØ-Þ", "a-zà-öø-ÿ"
-_LETTER = "A-Za-zÀ-ÖØ-öø-ÿ"
-_NAME = rf"[{_UPPER}][{_LETTER}'’-]+"
-
-SENTENCE_END = re.compile(r"[.!?;]\s|\n\s*\n")
-CAPITALISED = re.compile(rf"[{_UPPER}][{_LETTER}]*(?:[-'’][{_LETTER}]+)*")
-TWO_CAPITALISED = re.compile(rf"[{_LOWER},]\s+([{_UPPER}][{_LOWER}'’-]+)\s+([{_UPPER}][{_LOWER}'’-][{_LETTER}'’-]*)")
-"""Two capitalised words behind a small one: no beginning of a sentence."""
-
-_NUMBERS = {
-    # A NAM (RAMQ) is four letters and eight digits, however they are parted.
-    "health_insurance_number": rf"(?<![{_LETTER}])[{_LETTER}]{{4}}(?:[ .-]?\d){{8}}(?!\d)",
-    "social_insurance_number": r"(?<![\d,.])\d{3}[ -]\d{3}[ -]\d{3}(?!\d|[.,]\d)",
-    "phone_number": r"(?<!\d)(?:\+?1[ .-]?)?\(?\d{3}\)?[ .-]{0,2}\d{3}[ .-]?\d{4}(?!\d)|(?<![\d-])\d{3}-\d{4}(?![\d-])",
-    "postal_code": r"(?<!\w)[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d(?!\w)",
-    "record_number": r"(?<![\d,.])\d{6,7}(?![\d,.]*\d)|(?<![\d,.])\d{9,}(?!\d)",
-}
-_WITHOUT_DIGITS = {"mail_address": r"[\w.+-]+@[\w-]+\.\w+", "name_with_caret": r"[^\W\d_]{2,}\^[^\W\d_]{2,}"}
-_DATE = (
-    r"(?<!\d)(?:(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:[0-2]?\d|3[01])|(?:[0-2]?\d|3[01])[-/.](?:0?[1-9]|1[0-2])"
-    r"[-/.](?:19|20)\d\d|(?:0[1-9]|[12]\d|3[01])[-/](?:0[1-9]|1[0-2])[-/]\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])"
-    r"(?:[0-2]\d|3[01]))(?!\d)"
-)
+_SEPARATED = r"[ .-]{0,2}"
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_NUMERIC_DATES = (
+    rf"{_YEAR}([-/. ]){_MONTH}\1{_DAY}", rf"{_DAY}([-/.]){_MONTH}\2{_YEAR}", rf"{_DAY} {_MONTH} {_YEAR}",
+    r"(?:0[1-9]|[12]\d|3[01])([-/])(?:0[1-9]|1[0-2])\3\d\d",
+    r"(?:3[2-9]|[4-9]\d)([-/])(?:0[1-9]|1[0-2])\4(?:0[1-9]|[12]\d|3[01])",
+    rf"{_DAY}/{_MONTH}/\d\d", rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])",
+)  # fmt: skip
+_CAPITALISED = r"[A-ZÀ-ÖØ-Þ0-9][\w'’&.-]*\w"
+_PROPER = rf"({_CAPITALISED}(?:[ -](?:[a-z]{{1,3}}[ '’]){{0,2}}{_CAPITALISED}){{0,4}})"
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Compiled patterns. ``with_digits`` and ``without``: rule -> pattern whose match is a breach, the first of texts
-    that hold a digit; ``ordinary``: what follows a title without being a name; ``names``: known name -> "alone" or
-    "with_another". Words of both without accents and case."""
+    """Compiled. What is named ``before_…`` is searched in the text before digits, ``numbers`` match at them."""
 
-    with_digits: Mapping[str, re.Pattern[str]]
-    without: Mapping[str, re.Pattern[str]]
-    birth: re.Pattern[str]
+    numbers: Mapping[str, re.Pattern[str]]
     date: re.Pattern[str]
+    month_before: re.Pattern[str]
+    rest_of_english_date: re.Pattern[str]
+    before_birth: re.Pattern[str]
+    before_born: re.Pattern[str]
+    before_record: re.Pattern[str]
+    before_telephone: re.Pattern[str]
+    before_extension: re.Pattern[str]
+    before_flat: re.Pattern[str]
+    before_lodging: re.Pattern[str]
+    age: re.Pattern[str]
+    before_room: re.Pattern[str]
+    month: re.Pattern[str]
+    street: re.Pattern[str]
     examination: re.Pattern[str]
-    titled: re.Pattern[str]
-    titled_in_any_case: re.Pattern[str]
-    physician: re.Pattern[str]
-    labelled: re.Pattern[str]
-    patient: re.Pattern[str]
-    ordinary: frozenset[str]
-    names: Mapping[str, str]
+    institution: re.Pattern[str]
+    employer: re.Pattern[str]
+    place: re.Pattern[str]
+
+
+SENTENCE_END = re.compile(r"[.!?;]\s|\n\s*\n")
+DIGITS = re.compile(r"\d+")
+YEAR = re.compile(rf"{_YEAR}(?!\d|[.,]\d)")
+HEALTH_LETTERS = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .-]?){4}$")
+MAIL = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\(arobase\)|\[at\])\s?[\w-]+(?:\s?\.\s?\w+)+", re.IGNORECASE)
+WEB = re.compile(r"\w+://\S+|\bwww\.\S+", re.IGNORECASE)
+CARET = re.compile(r"[^\W\d_]{2,}(?:\^|_{1,2})[^\W\d_]{2,}")
+WITH_DEGREE = re.compile(rf"{_CAPITALISED},?\s+[Mm]\.[Dd](?![^\W_])")
+TYPIST = re.compile(r"[/:][a-z]{2,3}(?=[ .]*(?:\n|\Z))")
+BEFORE_TYPIST = re.compile(r"(?<![^\s.])(?:[A-Z]{2,3})?$")
+PREGNANCIES = re.compile(r"\d{1,2}P\d{1,2}A\d")
+"""What stands behind the G of pregnancies, births and losses, which has the form of a postal code."""
+LONG_RECORD = re.compile(r"(?:\d{8,}|\d{6,7}(?<!000))(?![\d,.]*\d)")
+RECORD_NUMBER = re.compile(r"\d[\d /-]*\d")
 
 
 @cache
 def patterns() -> Patterns:
-    """Return the patterns of the gate, compiled once per process."""
-    said = read_yaml(_WORDS)
-    one = {name: _one_of(words) for name, words in said.items() if isinstance(words, list)}
+    """Return the patterns of numbers and places, compiled once per process."""
+    one = {name: _one_of(words) for name, words in said().items() if isinstance(words, list)}
+    months = rf"{one['months']}\b\.?"
+    number = rf"(?:\s*(?:{one['numbers']})\s*)?"
+    before = {
+        "before_birth": rf"\b(?:{one['birth']})\b[^.¤\n]{{0,20}}?",
+        "before_born": rf"\b{one['born']}\s*{one['born_on']}?\s*(?:{months}\s*)?",
+        "before_record": rf"(?:\b{one['records']}\b(?:\s+{one['of_records']}\b)?{number}\s*[:#]?\s*|"
+        rf"\b{one['numbers']}\s*(?:de\s+|d['’]){one['records']}\s*:?\s*|#\s*)(?:[A-Z]{{1,4}}-?)?",
+        "before_telephone": rf"\b{one['telephone']}\b\.?\s*(?:no\s*)?:?\s*\(?",
+        "before_extension": rf"\b{one['extension']}\b\.?\s*:?\s*",
+        "before_flat": rf"(?<!\w){one['flats']}\.?\s*",
+        "before_lodging": rf"(?<!\w){one['lodgings']}\.?\s*",
+        "before_room": rf"\b{one['rooms']}\b\.?\s*(?:{one['numbers']}\s*)?",
+        "month_before": rf"\b{months}\s*",
+    }  # fmt: skip
     return Patterns(
-        with_digits={rule: _in_any_case(pattern) for rule, pattern in _numbers(one).items()},
-        without={rule: re.compile(pattern) for rule, pattern in _WITHOUT_DIGITS.items()},
-        birth=_in_any_case(rf"(?<!-)\b(?:{one['born']}\s*{one['born_on']}|{one['birth']})\b[^.]{{0,20}}?\d"),
-        date=_in_any_case(_dates(one, said["first_of_the_month"])),
+        numbers=_numbers(), date=_in_any_case(_dates(one)), month=_in_any_case(months),
+        rest_of_english_date=_in_any_case(rf"\d{{1,2}}(?:st|nd|rd|th)?,?\s+{_YEAR}(?!\d)"),
+        street=_in_any_case(_streets(one)), age=_in_any_case(rf"(?:9\d|1[0-4]\d)\s?{one['years']}(?!\w)"),
         examination=_in_any_case(rf"{one['examinations']}|\b{one['examinations_in_full']}\b"),
-        titled=re.compile(rf"(?<![\w.])(?<!\d ){one['titles']}\s+({_NAME})"),
-        titled_in_any_case=_in_any_case(rf"\b{one['titles_in_any_case']}\s+([{_LETTER}'’-]+)"),
-        physician=re.compile(
-            rf"\b{one['physicians']}\b\.?\s+(?:[A-Z]\.?[ -]?){{0,2}}{_NAME}|{_NAME},?\s+{one['degrees']}(?!\w)"
+        institution=re.compile(
+            rf"(?i:{one['institutions']})(?:\s+(?i:{one['of_whom']}))*\s*(?:['’]\s*)?{_PROPER}?"
         ),
-        labelled=_in_any_case(
-            rf"\b{one['name_labels']}\b(?:\s+{one['of_whom']})?\s*[:=]\s*[{_LETTER}]|\b{one['called']}\s+{_NAME}"
-        ),
-        patient=re.compile(rf"\b{one['patient']}\s+({_NAME})|\b{one['patient_labels']}\s*:\s*({_NAME})[, ]+{_NAME}"),
-        ordinary=frozenset(said["ordinary_words"].split()),
-        names=_names(said["names"]),
-    )
+        employer=re.compile(rf"(?i:{one['employers']})\s*(?:['’]\s*)?{_PROPER}"),
+        place=re.compile(rf"(?i:{one['places_before']})\s*{_PROPER}"),
+        **{name: _in_any_case(pattern + "$") for name, pattern in before.items()},
+    )  # fmt: skip
 
 
 def _one_of(words: Iterable[str]) -> str:
@@ -95,21 +107,30 @@ def _in_any_case(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-def _numbers(one: Mapping[str, str]) -> dict[str, str]:
-    """Return rule -> pattern: numbers by their shape, and those that a word before them gives away."""
-    spoken = {
-        "phone_number": rf"\b{one['telephone']}\s*:?\s*\(?\d",
-        "street_address": rf"\b\d{{1,5}}[A-Z]?,?\s+{one['streets']}\s+\w",
-        "record_number": rf"\b{one['records']}\b\s*{one['numbers']}?\s*[:#]?\s*[A-Z]{{0,4}}\s?\d[\d -]{{2,}}",
+def _numbers() -> dict[str, re.Pattern[str]]:
+    """Return rule -> pattern of numbers by their shape alone, tried where digits begin."""
+    shapes = {
+        "phone_number": r"(?:1[ .-]?)?\(?\d{3}\)?[ .-]{0,2}\d{3}[ .-]?\d{4}(?!\d)|\d{3}-\d{4}(?![\d-])",
+        "social_insurance_number": r"\d{3}([ .-]?)\d{3}\1\d{3}(?!\d|[.,]\d)",
+        "postal_code": r"\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d(?!\w)",
+        "health_insurance_number": rf"(?:\d{_SEPARATED}){{7}}\d(?!\d)",
     }
-    rules = dict.fromkeys((*_NUMBERS, *spoken))
-    return {rule: "|".join(filter(None, (spoken.get(rule), _NUMBERS.get(rule)))) for rule in rules}
+    return {rule: _in_any_case(shape) for rule, shape in shapes.items()}
 
 
-def _dates(one: Mapping[str, str], first: str) -> str:
-    return rf"{_DATE}|(?<!\d)(?:{first}|[0-2]?\d|3[01])\s+{one['months']}\s+(?:19|20)\d\d"
+def _dates(one: Mapping[str, str]) -> str:
+    first = re.escape(str(said()["first_of_the_month"]))
+    named = (
+        rf"(?:{first}|{_DAY})(?:st|nd|rd|th)?[ -]{{0,2}}{one['months']}\b\.?,?[ -]{{0,2}}(?:{_YEAR}|\d\d(?!\s?[h:]))"
+    )
+    return rf"(?:{'|'.join(_NUMERIC_DATES)}|{named})(?!\d)"
 
 
-def _names(listed: Mapping[str, str]) -> dict[str, str]:
-    names = dict.fromkeys(listed["with_another"].split(), "with_another")
-    return names | dict.fromkeys([*listed["surnames"].split(), *listed["given"].split()], "alone")
+def _streets(one: Mapping[str, str]) -> str:
+    """Return the forms of an address, from its number on."""
+    number, ordinal = r"\d{1,5}\s?[A-Z]?,?\s+(?:bis\s+)?", r"\d{1,3}(?:e|re|ère|ème|th|st|nd|rd)"
+    name = r"(?:[\w'’.-]+\s+){1,3}?"
+    return (
+        rf"{number}(?:{one['streets']})\b\.?\s+[^\W\d_]\w*(?:[\s-]\w+){{0,3}}|\d{{3,5}},?\s+{one['hills']}\s+{one['hills_of']}[\s-]?\w+"
+        rf"|{number}{ordinal}\s+(?:{one['streets']}|{one['streets_behind']})\b|{number}{name}{one['streets_behind']}\b"
+    )

@@ -26,6 +26,14 @@ from radia_pipeline.privacy.profile import OPTIONS, TABLE
 _EXAM_DATES = ("allow_with_exam", "refuse")
 _PHYSICIANS = ("refuse", "allow")
 _AGES = ("cap", "refuse")
+_ON_IDENTITY = ("refuse", "redact")
+SITE_CHOICES: Mapping[str, tuple[str, str]] = {
+    "web_addresses": ("web_address", "refuse"), "places": ("place", "keep"), "employers": ("employer", "keep"),
+    "institutions": ("institution", "keep"), "rooms": ("room", "keep"), "typist_initials": ("typist_initials", "keep"),
+    "ages_above_89": ("age_above_89", "redact"), "first_names": ("first_name", "refuse"),
+}  # fmt: skip
+"""What a hospital decides of its reports: key of the sheet -> rule of the gate, and what holds by default."""
+_CHOICES = ("keep", "refuse", "redact")
 _ABOUT_REPORTS = ("reports", "version")
 """What the gate of headers and pixels does not read: a change there makes no file looked at again."""
 
@@ -159,14 +167,24 @@ def _merged(given: Iterable[dict[int, tuple]]) -> dict[int, tuple]:
 class ReportPolicy:
     """What a site declares for its reports; without a declaration everything is refused that names a person.
 
-    ``exam_dates``: whether a full date may stand in a sentence about an examination. ``eponyms``: names of signs,
-    diseases and devices, without accents and case.
+    ``exam_dates``: whether a full date may stand in a sentence about an examination or about care. ``on_identity``:
+    whether a text that names a person is refused whole or has kinds in the place of names (redact). ``choices``: rule
+    -> keep, refuse or redact, for what a hospital decides itself. ``eponyms``: names of signs, diseases and devices,
+    without accents and case.
     """
 
     exam_dates: str = "allow_with_exam"
     physicians: str = "refuse"
     eponyms: frozenset[str] = field(default_factory=frozenset)
     patient: re.Pattern[str] | None = None
+    on_identity: str = "refuse"
+    choices: Mapping[str, str] = field(default_factory=lambda: dict(SITE_CHOICES.values()))
+
+    def choice(self, rule: str) -> str:
+        """Return what becomes of what breaks a rule: keep, refuse or redact."""
+        if rule == "physician_name" and self.physicians == "allow":
+            return "keep"
+        return self.choices.get(rule, "refuse")
 
 
 @cache
@@ -175,7 +193,8 @@ def report_policy_of(source: str) -> ReportPolicy:
     path = contracts_root() / "sources" / f"{source}_deid.yaml"
     raw = read_yaml(path) if path.exists() else {}
     said = raw.get("reports") or {}
-    for key, choices in (("exam_dates", _EXAM_DATES), ("physicians", _PHYSICIANS)):
+    allowed = {"exam_dates": _EXAM_DATES, "physicians": _PHYSICIANS, "on_identity": _ON_IDENTITY}
+    for key, choices in (allowed | dict.fromkeys(SITE_CHOICES, _CHOICES)).items():
         if said.get(key, choices[0]) not in choices:
             raise BadTable(f"{path.name} holds an unknown choice for reports.{key}", accepted=", ".join(choices))
     pattern = (raw.get("pseudonym") or {}).get("patient")
@@ -184,6 +203,8 @@ def report_policy_of(source: str) -> ReportPolicy:
         physicians=said.get("physicians", _PHYSICIANS[0]),
         eponyms=frozenset(fold(word) for line in said.get("eponyms") or () for word in str(line).split()),
         patient=_pattern(pattern, path) if pattern else None,
+        on_identity=said.get("on_identity", _ON_IDENTITY[0]),
+        choices={rule: said.get(key, default) for key, (rule, default) in SITE_CHOICES.items()},
     )
 
 

@@ -19,10 +19,10 @@ from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.header import judgements
 from radia_pipeline.privacy.known import folded, known
 from radia_pipeline.privacy.letters import fold
-from radia_pipeline.privacy.patterns import patterns
 from radia_pipeline.privacy.policy import Policy
 from radia_pipeline.privacy.values import characters, parts
 from radia_pipeline.privacy.walk import standard_vr
+from radia_pipeline.privacy.wording import names
 
 _LISTED = frozenset({"not a declared value", "text is not retained here", "not a defined term of its attribute"})
 _UIDS = "UID outside the declared roots"
@@ -145,7 +145,7 @@ def _could_be_a_name(word: str) -> bool:
 
 @cache
 def _people() -> frozenset[str]:
-    return frozenset(patterns().names)
+    return frozenset(names())
 
 
 @cache

@@ -1,24 +1,41 @@
 """Does a report name a person? The gate that headers pass in ``header``, for free French text. It fails closed.
 
-Belongs here: the rules, and when a match breaks one. Does not belong here: words and patterns (``french.yaml``,
-``patterns``), which rules a site softens (``policy``), and what becomes of a report that breaks one (the reports'
-ingest). A finding names rule and place, never a value.
+Belongs here: the gate itself, what a site keeps, and putting a kind in the place of a name. Does not belong here: names
+(``names``), numbers (``numbers``), words (``wording``), which rules a site softens (``policy``), and what becomes of a
+report that breaks one (the reports' ingest). A finding names rule and place, never a value.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from radia_pipeline.privacy.letters import fold
-from radia_pipeline.privacy.patterns import CAPITALISED, SENTENCE_END, TWO_CAPITALISED, patterns
+from radia_pipeline.privacy import wording as w
+from radia_pipeline.privacy.disguise import undisguised
+from radia_pipeline.privacy.names import Said, names
+from radia_pipeline.privacy.numbers import Span, numbers
+from radia_pipeline.privacy.patterns import BEFORE_TYPIST, CARET, DIGITS, MAIL, TYPIST, WEB, WITH_DEGREE, patterns
 from radia_pipeline.privacy.policy import ReportPolicy
 
-_MAY_BE_DATES = frozenset({"phone_number", "record_number", "social_insurance_number"})
-"""Rules of numbers that a date with blanks or hyphens would break; dates have a rule of their own."""
-_DISGUISED = re.compile("[^\n\r\t -~À-ÖØ-öø-ÿœŒ’°«»]")
+_NAME, _NUMBER, _DATE, _ADDRESS = "NOM", "NUMÉRO", "DATE", "ADRESSE"
+KIND_OF_RULE: Mapping[str, str] = {
+    "titled_name": _NAME, "physician_name": _NAME, "staff_name": _NAME, "signature": _NAME, "relative_name": _NAME,
+    "patient_name": _NAME, "labelled_name": _NAME, "listed_name": _NAME, "first_name": _NAME,
+    "capitalised_words": _NAME, "person_subject": _NAME, "name_with_caret": _NAME,
+    "health_insurance_number": _NUMBER, "social_insurance_number": _NUMBER, "phone_number": "TÉLÉPHONE",
+    "record_number": _NUMBER, "postal_code": _ADDRESS, "street_address": _ADDRESS, "mail_address": "COURRIEL",
+    "date_of_birth": _DATE, "date_without_examination": _DATE, "web_address": "LIEN", "place": "LIEU",
+    "employer": "EMPLOYEUR", "institution": "ÉTABLISSEMENT", "room": "LOCAL", "typist_initials": "INITIALES",
+    "age_above_89": "ÂGE",
+}  # fmt: skip
+"""Rule -> what stands in the place of that which breaks it."""
+_REPLACED = re.compile("«(?:" + "|".join(sorted(set(KIND_OF_RULE.values()))) + ")»")
+_INERT = "¤"
+"""Takes the place of a replacement while the rest is judged: no letter, no digit, no blank."""
+_SHIELDS = frozenset({"institution", "employer", "place", "physician_name"})
+"""What a site keeps although a name is a part of it (Hôpital Pierre-Boucher)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -32,117 +49,128 @@ class Breach:
         return f"{self.rule} at character {self.place}"
 
 
+@dataclass(frozen=True)
+class Passed:
+    """What the gate lets in of a text: as written, or with kinds in the place of what names a person.
+
+    ``breaches``: why it stays outside, then ``text`` is empty; ``replaced``: how often each rule was, in its place.
+    """
+
+    text: str
+    breaches: tuple[Breach, ...] = ()
+    replaced: Mapping[str, int] = field(default_factory=dict)
+
+
 def breaches(text: str, policy: ReportPolicy) -> list[Breach]:
-    """Return the first breach of every rule that a text breaks, by place; an empty list means that nobody is named."""
-    text = _plain(text)
+    """Return the first breach of every rule that a text breaks, by place; an empty list means that nobody is named.
+
+    What the site keeps, or always has replaced, is none.
+    """
+    found = _spans(text, policy)
+    return _first_of_each(span for span in found if policy.choice(span.rule) == "refuse") if found else []
+
+
+def passed(text: str, policy: ReportPolicy) -> Passed:
+    """Return what may enter of a text. It counts as de-identified only where what is left of it passes again."""
+    found = _spans(text, policy)
+    refused = [span for span in found if policy.choice(span.rule) == "refuse"]
+    if refused and policy.on_identity == "refuse":
+        return Passed("", tuple(_first_of_each(refused)))
+    if not found:
+        return Passed(text)
+    redacted = _with_kinds(text, found)
+    left = _first_of_each(_spans(redacted, policy))
+    if left:
+        return Passed("", tuple(left))
+    return Passed(redacted, (), dict(sorted(Counter(span.rule for span in _apart(found)).items())))
+
+
+def _first_of_each(spans: Iterator[Span] | list[Span]) -> list[Breach]:
     found: dict[str, int] = {}
-    for at, rule in _all_breaches(text, policy):
-        found[rule] = min(at, found.get(rule, at))
+    for span in spans:
+        found[span.rule] = min(span.start, found.get(span.rule, span.start))
     return sorted(Breach(at + 1, rule) for rule, at in found.items())
 
 
-def _plain(text: str) -> str:
-    """Undo disguises: compatibility forms, odd spaces and hyphens, invisible characters, words parted at line ends."""
-    text = unicodedata.normalize("NFC", text)
-    plain = []
-    for character in text if _DISGUISED.search(text) else ():
-        form = unicodedata.normalize("NFKC", character)
-        kind = unicodedata.category(character)
-        if kind == "Zs":
-            form = " "
-        elif kind == "Pd" or character == "\N{MINUS SIGN}":
-            form = "-"
-        plain.append(form if kind != "Cf" else "")
-    return re.sub(r"(?<=[^\W\d_])-\n(?=[^\W\d_])", "", "".join(plain) or text)
+def _apart(spans: list[Span]) -> list[Span]:
+    """Return spans that do not overlap: of several on one place the longest."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if kept and span.start < kept[-1].end:
+            kept[-1] = kept[-1]._replace(end=max(span.end, kept[-1].end))
+        else:
+            kept.append(span)
+    return kept
 
 
-def _all_breaches(text: str, policy: ReportPolicy) -> Iterator[tuple[int, str]]:
-    if re.search(r"\d", text):
-        yield from _numbers(text)
-        yield from ((match.start(), "date_of_birth") for match in patterns().birth.finditer(text))
-        yield from _dates(text, policy)
-    for rule, pattern in patterns().without.items():
-        yield from ((match.start(), rule) for match in pattern.finditer(text))
-    yield from _titles(text, policy)
-    yield from _capitalised(text, policy)
+def _with_kinds(text: str, spans: list[Span]) -> str:
+    parts, at = [], 0
+    for span in _apart(spans):
+        parts += [text[at : span.start], f"«{KIND_OF_RULE[span.rule]}»"]
+        at = span.end
+    return "".join((*parts, text[at:]))
 
 
-def _numbers(text: str) -> Iterator[tuple[int, str]]:
-    date = patterns().date
-    for rule, pattern in patterns().with_digits.items():
-        for match in pattern.finditer(text):
-            if not (rule in _MAY_BE_DATES and date.fullmatch(match[0])):
-                yield match.start(), rule
+def _spans(text: str, policy: ReportPolicy) -> list[Span]:
+    """Return what names a person, in the text as written, but for what the site keeps."""
+    plain = undisguised(text)
+    shown = plain.text
+    if "«" in shown:
+        shown = _REPLACED.sub(lambda match: _INERT * len(match[0]), shown)
+    found = list(_all_spans(shown, policy))
+    if not found:
+        return found
+    kept = [span for span in found if policy.choice(span.rule) == "keep"]
+    shields = [span for span in kept if span.rule in _SHIELDS]
+    found = [
+        span for span in found
+        if span not in kept and not (KIND_OF_RULE[span.rule] == _NAME and _lies_in(span, shields))
+    ]  # fmt: skip
+    return [Span(*plain.written(span.start, span.end), span.rule) for span in found]
 
 
-def _dates(text: str, policy: ReportPolicy) -> Iterator[tuple[int, str]]:
-    for match in patterns().date.finditer(text):
-        numbers = [int(number) for number in re.findall(r"\d+", match[0])]
-        if len(numbers) == 3 and numbers[2] - numbers[1] == numbers[1] - numbers[0] == 1:
-            continue  # ribs or segments, as in 10-11-12
-        sentence = _sentence(text, match.start(), match.end())
-        if policy.exam_dates == "refuse" or not patterns().examination.search(sentence):
-            yield match.start(), "date_without_examination"
+def _all_spans(text: str, policy: ReportPolicy) -> Iterator[Span]:
+    kinds = w.kinds_of(set(w.WORD.findall(text)))
+    said = Said(text, policy.eponyms)
+    if kinds & (w.NAME | w.INTRODUCES):
+        yield from names(said)
+    if kinds & w.PLACED:
+        yield from _placed(said)
+    if DIGITS.search(text):
+        yield from numbers(text, policy.exam_dates)
+    if "M.D" in text or "m.d" in text:
+        yield from _matches(text, WITH_DEGREE, "physician_name")
+    if "^" in text or "_" in text:
+        yield from _matches(text, CARET, "name_with_caret")
+    if "@" in text or "arobase" in text or "(at)" in text or "[at]" in text:
+        yield from _matches(text, MAIL, "mail_address")
+    if "//" in text or "www." in text.lower():
+        yield from _matches(text, WEB, "web_address")
+    if "/" in text or ":" in text:
+        yield from _typists(text)
 
 
-def _sentence(text: str, start: int, end: int) -> str:
-    ends = [match.end() for match in SENTENCE_END.finditer(text, 0, start)]
-    following = SENTENCE_END.search(text, end)
-    return text[ends[-1] if ends else 0 : following.start() if following else len(text)]
+def _matches(text: str, pattern: re.Pattern[str], rule: str) -> Iterator[Span]:
+    yield from (Span(match.start(), match.end(), rule) for match in pattern.finditer(text))
 
 
-def _titles(text: str, policy: ReportPolicy) -> Iterator[tuple[int, str]]:
-    """Yield names that a title, a label or the word patient gives away."""
-    said = patterns()
-    if policy.physicians == "refuse":
-        yield from ((match.start(), "physician_name") for match in said.physician.finditer(text))
-    for pattern, rule in ((said.titled, "titled_name"), (said.patient, "patient_name")):
-        for match in pattern.finditer(text):
-            word = next(group for group in match.groups() if group)
-            if fold(word) not in said.ordinary | policy.eponyms:
-                yield match.start(), rule
-    for match in said.titled_in_any_case.finditer(text):
-        if fold(match[1]) in said.names:
-            yield match.start(), "titled_name"
-    yield from ((match.start(), "labelled_name") for match in said.labelled.finditer(text))
+def _typists(text: str) -> Iterator[Span]:
+    """Yield initials of who dictated and who typed (ZW/kl), as they stand at the end of a line."""
+    for typed in TYPIST.finditer(text):
+        dictated = BEFORE_TYPIST.search(text, max(0, typed.start() - 4), typed.start())
+        if dictated is not None and (dictated[0] or typed[0].startswith("/")):
+            yield Span(dictated.start(), typed.end(), "typist_initials")
 
 
-def _capitalised(text: str, policy: ReportPolicy) -> Iterator[tuple[int, str]]:
-    """Yield names that only their capitals give away; a physician's name is judged with its title."""
-    physicians = [match.span() for match in patterns().physician.finditer(text)]
-    for match in TWO_CAPITALISED.finditer(text):
-        if not _parts(match[1], match[2]) & policy.eponyms and not _lies_in(match.start(1), physicians):
-            yield match.start(1), "capitalised_words"
-    words = list(CAPITALISED.finditer(text))
-    for place, word in enumerate(words):
-        if not _lies_in(word.start(), physicians) and _is_listed_name(text, words, place, policy):
-            yield word.start(), "listed_name"
+def _placed(said: Said) -> Iterator[Span]:
+    """Yield institutions, employers and places, where a word announces one."""
+    known = patterns()
+    forms = ((known.institution, "institution"), (known.employer, "employer"), (known.place, "place"))
+    for _, start, _, kind in said.words:
+        if kind & w.PLACED:
+            found = ((form.match(said.text, start), rule) for form, rule in forms)
+            yield from (Span(match.start(), match.end(), rule) for match, rule in found if match is not None)
 
 
-def _is_listed_name(text: str, words: list[re.Match[str]], place: int, policy: ReportPolicy) -> bool:
-    """Tell whether a capitalised word is a common name of the region; one beside an eponym is a part of it (Claude
-    Bernard-Horner)."""
-    names, word = patterns().names, words[place][0]
-    hits = {names[part] for part in (_parts(word) | {fold(word)}) & names.keys()}
-    if not hits:
-        return False
-    beside = [
-        words[other][0]
-        for other in (place - 1, place + 1)
-        if 0 <= other < len(words) and _touch(text, words[min(place, other)], words[max(place, other)])
-    ]
-    if _parts(word, *beside) & policy.eponyms:
-        return False
-    return "alone" in hits or any(fold(other) in names for other in beside)
-
-
-def _parts(*words: str) -> set[str]:
-    return {fold(part) for word in words for part in re.split(r"[-'’]", word)}
-
-
-def _touch(text: str, first: re.Match[str], second: re.Match[str]) -> bool:
-    return re.fullmatch(r"[ ,]{1,2}|-", text[first.end() : second.start()]) is not None
-
-
-def _lies_in(place: int, spans: list[tuple[int, int]]) -> bool:
-    return any(start <= place < end for start, end in spans)
+def _lies_in(span: Span, others: list[Span]) -> bool:
+    return any(other.start <= span.start < other.end for other in others)

@@ -1,14 +1,14 @@
 """Delivered reports -> the table ``reports``: one row per study, identifiers keyed, nobody named.
 
-Belongs here: joining several texts of one study, refusing texts that name a person, counting what does not fit. Does
-not belong here: reading the text, and the rules of the gate (``privacy``).
+Belongs here: joining several texts of one study, refusing or redacting texts that name a person, counting what does not
+fit. Does not belong here: reading the text, and the rules of the gate (``privacy``).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from radia_pipeline.contracts.tables import empty
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy.policy import report_policy_of
-from radia_pipeline.privacy.text import Breach, breaches
+from radia_pipeline.privacy.text import Passed, passed
 from radia_pipeline.sources.base import Source
 
 JOINT = "\n\n"
@@ -27,7 +27,8 @@ JOINT = "\n\n"
 class ReportsResult:
     """Counts for metadata. ``found``: delivered texts; ``joined``: studies with several; ``patient_mismatches``:
     studies whose texts name different patients (the first stands); ``repeated``: same text again; ``empty``: blank;
-    ``refused``: studies whose text names a person and stays outside; ``refused_by_rule``: such studies by rule."""
+    ``refused``: studies whose text names a person and stays outside; ``refused_by_rule``: such studies by rule;
+    ``redacted``: studies with kinds in the place of what the site has replaced; ``replaced_by_rule``: how often."""
 
     found: int
     studies: int
@@ -40,6 +41,8 @@ class ReportsResult:
     problems: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
     refused_by_rule: Mapping[str, int] = field(default_factory=dict)
+    redacted: int = 0
+    replaced_by_rule: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,9 +77,9 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
     columns = (delivered.table.column(n).to_pylist() for n in ("native_study_id", "native_patient_id", "text"))
     for study, patient, text in zip(*columns, strict=True):
         texts.add(study, patient, text or "")
-    refusals = _refusals(source.name, texts.parts)
+    policy, counted = report_policy_of(source.name), _Judged()
     rows = [
-        _row(source.name, study, texts.patients[study], parts, keys, refusals.get(study))
+        _row(source.name, study, texts.patients[study], parts, keys, counted.add(passed(_joined(parts), policy)))
         for study, parts in texts.parts.items()
     ]
     written = lake.write("reports", rows or empty("reports"), source.name)
@@ -90,37 +93,42 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
         version=written.version,
         changed=written.changed,
         problems=dict(delivered.problems),
-        refused=len(refusals),
-        refused_by_rule=_by_rule(refusals.values()),
+        refused=counted.refused,
+        refused_by_rule=dict(sorted(counted.refused_by_rule.items())),
+        redacted=counted.redacted,
+        replaced_by_rule=dict(sorted(counted.replaced_by_rule.items())),
     )
 
 
-def _by_rule(refusals: Iterable[list[Breach]]) -> dict[str, int]:
-    counts = Counter(rule for found in refusals for rule in {breach.rule for breach in found})
-    return dict(sorted(counts.items()))
+@dataclass
+class _Judged:
+    """What the gate made of the texts of studies; one that names a person keeps all of its study outside."""
+
+    refused: int = 0
+    redacted: int = 0
+    refused_by_rule: Counter[str] = field(default_factory=Counter)
+    replaced_by_rule: Counter[str] = field(default_factory=Counter)
+
+    def add(self, judged: Passed) -> Passed:
+        """Count one study."""
+        self.refused += bool(judged.breaches)
+        self.redacted += bool(judged.replaced)
+        self.refused_by_rule.update({breach.rule for breach in judged.breaches})
+        self.replaced_by_rule.update(judged.replaced)
+        return judged
 
 
 def _joined(parts: list[str]) -> str:
     return JOINT.join(part for part in parts if part.strip()) if len(parts) > 1 else parts[0]
 
 
-def _refusals(source: str, texts: Mapping[str, list[str]]) -> dict[str, list[Breach]]:
-    """Return {study: breaches} of the studies whose texts name a person; one such text refuses all of its study."""
-    policy = report_policy_of(source)
-    found = ((study, breaches(_joined(parts), policy)) for study, parts in texts.items())
-    return {study: broken for study, broken in found if broken}
-
-
-def _row(
-    source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer, refusal: Iterable[Breach] | None
-) -> dict:
-    text = _joined(parts) if refusal is None else ""
+def _row(source: str, study: str, patient: str, parts: list[str], keys: Pseudonymizer, judged: Passed) -> dict:
     return {
         "source": source,
         "study_id": keys.study_id(source, study),
         "patient_key": keys.patient_key(source, patient),
-        "report_text": text,
-        "text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "report_text": judged.text,
+        "text_sha256": hashlib.sha256(judged.text.encode("utf-8", "surrogatepass")).hexdigest(),
         "text_count": len(parts),
-        "refusal": None if refusal is None else "; ".join(str(breach) for breach in refusal),
+        "refusal": "; ".join(map(str, judged.breaches)) or None,
     }

@@ -12,8 +12,8 @@ import pytest
 
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy.policy import ReportPolicy, report_policy_of
-from radia_pipeline.privacy.text import breaches
+from radia_pipeline.privacy.policy import SITE_CHOICES, ReportPolicy, report_policy_of
+from radia_pipeline.privacy.text import breaches, passed
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
 from radia_pipeline_tests.phantom.samples import sample_reports
@@ -106,6 +106,65 @@ def test_a_site_declares_what_it_keeps() -> None:
     assert [b.rule for b in breaches("Mme Tremblay, vue par Dr Roy.", kept)] == ["titled_name", "listed_name"]
 
 
+REDACTS = ReportPolicy(on_identity="redact")
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("Mme Ouattarabi tousse. Poumons clairs.", "«NOM» tousse. Poumons clairs."),
+        ("Née le 4 juillet 1958, toux.", "«DATE», toux."),
+        ("Rappeler au 418-555-0187. Pas de masse.", "Rappeler au «TÉLÉPHONE». Pas de masse."),
+        ("POUMONS CLAIRS. BRZOSTEK OKSANA. PAS DE MASSE.", "POUMONS CLAIRS. «NOM». PAS DE MASSE."),
+        ("Brzo\u200bstek Oks\u200bana tousse. Œdème.", "«NOM» tousse. Œdème."),
+        ("Dossier 778123. Cœur normal.", "«NUMÉRO». Cœur normal."),
+        ("Dicté par Z. Mbarekou. Normal.", "«NOM». Normal."),
+    ],
+)
+def test_a_kind_takes_the_place_of_what_names_a_person_and_the_rest_stays(written: str, left: str) -> None:
+    entered = passed(written, REDACTS)
+    assert (entered.text, entered.breaches, sum(entered.replaced.values())) == (left, (), 1)
+    assert breaches(left, REDACTS) == []
+
+
+def test_a_redacted_text_enters_only_where_what_is_left_passes_again() -> None:
+    for text, _ in sample_reports(60, 11):
+        for rule, planted in ((rule, planted) for rule, texts in PLANTED.items() for planted in texts[:1]):
+            entered = passed(f"{text}\n{planted}", REDACTS)
+            assert entered.text or entered.breaches, rule
+            assert breaches(entered.text, REDACTS) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "left"),
+    [
+        ("web_addresses", "Voir www.exemple.qc.ca/x pour la suite.", "Voir «LIEN» pour la suite."),
+        ("places", "Réside à Chicoutimi.", "«LIEU»."),
+        ("institutions", "Transférée de la Clinique Pimparé.", "Transférée de la «ÉTABLISSEMENT»."),
+        ("rooms", "Chambre 412, lit du fond.", "«LOCAL», lit du fond."),
+        ("typist_initials", "Poumons clairs. OB/mt", "Poumons clairs. «INITIALES»"),
+        ("ages_above_89", "Femme de 97 ans.", "Femme de «ÂGE»."),
+        ("first_names", "Suzanne va mieux.", "«NOM» va mieux."),
+    ],
+)
+def test_a_site_keeps_refuses_or_has_replaced_what_is_its_own_choice(key: str, text: str, left: str) -> None:
+    rule, _ = SITE_CHOICES[key]
+    kept, refused, replaced = (ReportPolicy(choices={rule: choice}) for choice in ("keep", "refuse", "redact"))
+    assert (passed(text, kept).text, breaches(text, kept)) == (text, [])
+    assert passed(text, refused).text == "" and [breach.rule for breach in breaches(text, refused)] == [rule]
+    assert (passed(text, replaced).text, passed(text, replaced).replaced) == (left, {rule: 1})
+
+
+def test_what_a_corpus_of_planted_identities_is_expected_to_come_to() -> None:
+    path = Path(__file__).parents[2] / "benchmarks" / "identities.csv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["expected"] != "site"]
+    for expected, least in (("refuse", 0.98), ("keep", 0.98)):
+        judged = [bool(breaches(row["text"], POLICY)) for row in rows if row["expected"] == expected]
+        right = sum(judged) if expected == "refuse" else len(judged) - sum(judged)
+        assert right >= least * len(judged)
+
+
 class TwoStudies:
     name = "ccsmtl"
 
@@ -119,6 +178,21 @@ class TwoStudies:
             ("s2", "CC0002", self.second),
         ]
         return Delivered(pa.Table.from_pylist([dict(zip(REPORT_SCHEMA.names, row)) for row in rows], REPORT_SCHEMA))
+
+
+def test_mentions_point_into_the_redacted_text(tmp_path: Path, monkeypatch) -> None:
+    from radia_pipeline.reports import ingest as reports_ingest
+    from radia_pipeline.reports.engine import Labeler
+
+    monkeypatch.setattr(reports_ingest, "report_policy_of", lambda _: REDACTS)
+    lake, keys = Lake.open(tmp_path / "lake"), Pseudonymizer(b"k" * 32)
+    result = ingest_reports(TwoStudies("Mme Ouattarabi, 514-555-0134. Épanchement droit."), tmp_path, lake, keys)
+    assert (result.refused, result.redacted) == (0, 1)
+    assert result.replaced_by_rule == {"phone_number": 1, "titled_name": 1}
+    rows = {row["study_id"]: row for row in lake.read("reports", "ccsmtl").to_pylist()}
+    text = rows[keys.study_id("ccsmtl", "s2")]["report_text"]
+    found = [m for m in Labeler.default().read(text).mentions if text[m.start : m.end].startswith("Épanchement")]
+    assert "Ouattarabi" not in text and found
 
 
 def test_a_refused_report_stays_outside_with_rule_and_place_and_comes_in_when_mended(tmp_path: Path) -> None:
