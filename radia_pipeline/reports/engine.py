@@ -32,6 +32,8 @@ from radia_pipeline.reports.words import TOKEN, UNKNOWN
 _SPLIT = TOKEN.split
 _NAMED = kinds("finding fixed_finding")
 _NO_CLASS = (None,)
+_BLANKS = dict.fromkeys((0xA0, 0x202F), " ")
+"""Blanks that do not break a line; the place of every character stays."""
 ANSWERED = "answered"
 """Rule id of a question that a later sentence answers."""
 _new = tuple.__new__
@@ -118,6 +120,8 @@ class Labeler:
         repaired = sum(len(step.edits) for step in steps) if steps else 0
         if (repaired or "\ufffd" in text) and is_lost(text):
             return _unreadable(original, repaired)
+        if "\u00a0" in text or "\u202f" in text:
+            text = text.translate(_BLANKS)
         signs = self.book.marks.rewrite(text)
         if signs:
             text, steps = signs[-1].text, steps + signs
@@ -138,8 +142,10 @@ class Labeler:
         question: Sequence[int] = ()
         questions = past = False
         words = self.book.words
+        device_before = False
         for s in scan.sentences:
             labelled = s.section in LABELLED
+            device_before, named = bool(s.bits & HAS_DEVICE), device_before
             if not s.bits & READS:
                 seen |= s.bits & (SAYS_NORMAL | HAS_DEVICE) if labelled else 0
                 if s.bits & HAS_DEVICE and labelled:
@@ -151,6 +157,7 @@ class Labeler:
             span = scan.events[s.first : s.last]
             if labelled:
                 reader = SentenceReader(span, scan.symbols, words)
+                reader.device_before = named
                 reader.read(s.asked, s.bits & HAS_ADVICE, s.end)
                 if s.bits & HAS_DEVICE:
                     seen |= HAS_DEVICE

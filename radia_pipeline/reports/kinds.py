@@ -104,6 +104,7 @@ TRAITS = {
     "sign": "a sign and no diagnosis: no alternative to one",
     "suspicious": "may look suspicious, and is there then",
     "heals": "healed, it is there still",
+    "breaks": "may be said of a device instead",
     "index": "an index of the heart, which a number may follow",
     "anywhere": "may lie outside the chest: no label in a section on another region",
     "masculine": "a masculine noun, which tells a participle from an adjective of the same letters",
@@ -115,6 +116,7 @@ TRAITS = {
     "overrides": "of kind hedge_after: stronger than a denial",
     "turns": "of kind contrast: nothing begins where its own negation follows",
     "past": "of kind no_label: the history of a finding, which blocks No Finding",
+    "request": "of kind no_label: asked for; what stands next to it is not seen",
     "search": "of kind no_label: something was looked for, and may have been negative",
     "fronted": "of kind no_label: told before what is seen, over at the comma",
 }

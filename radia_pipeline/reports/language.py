@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -66,6 +66,7 @@ class Words:
     type_words: frozenset[int]  # say what kind a finding is, not that it is there
     size_words: frozenset[int]  # say that it is seen
     places: frozenset[int]  # prepositions of where a finding lies
+    lobes: frozenset[int]  # say alone where a finding lies
     measures: frozenset[int]  # before a number
     french: frozenset[int]  # with one of them a sentence is of this language, whatever else stands in it
     causes: frozenset[int]  # behind a finding they speak of where it comes from
@@ -115,6 +116,10 @@ class Signs:
     before_bones: tuple[str, ...]  # what may stand between "#" and its bone
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
+    signatures: tuple[str, ...]  # end a report, with a full stop before them or without
+    before: tuple[str, ...]  # head a column of what was seen earlier
+    now: tuple[str, ...]  # head a column of what is seen
+    sought: tuple[str, ...]  # deny all of a list whose slashes stand apart
 
     @classmethod
     def of(cls, listed: Mapping[str, str | list[str]]) -> Signs:

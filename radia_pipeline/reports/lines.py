@@ -11,17 +11,22 @@ from typing import NamedTuple
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import KIND, kinds
 from radia_pipeline.reports.rules import Rulebook
-from radia_pipeline.reports.sections import title_before
-from radia_pipeline.reports.words import COLON, NEWLINE, NUMBERS, SPACE, STOP
+from radia_pipeline.reports.sections import LABELLED, title_before
+from radia_pipeline.reports.words import COLON, COMMA, NEWLINE, NUMBERS, SPACE, STOP, UNKNOWN
 
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _FUNCTION_WORDS = kinds(
     "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem "
     "exclude_word advice presence resolved lessened enlargement no_label"
 )
+_DESCRIBING = kinds("modifier hedge_near")
+"""At the end of a line they describe what stands before them, unless the next line goes on in small letters."""
+_NAMED = kinds("finding fixed_finding other excluded anatomy device quality place")
+_CLOSED = kinds("modifier hedge_near lessened resolved enlargement no_label")
+"""A denial in the next line is no denial of these."""
 _CONTINUATION = kinds("of and or nor with link deny_after not no_more verb hedge_after")
 _OPENERS = kinds(
-    "finding fixed_finding other excluded anatomy deny no_more presence contrast enlargement resolved device"
+    "finding fixed_finding other excluded anatomy deny no_more presence contrast enlargement resolved device other_exam"
 )
 _DESCRIBES = kinds("modifier hedge_near hedge_before state article")
 FULL_LINE = 60
@@ -38,12 +43,14 @@ _PREDICATES = kinds("normal enlarged blunted clear free limit quality place comp
 
 
 def join_cut_words(text: str, book: Rulebook) -> Changed:
-    """Join words cut at a line end when the joined word is known."""
+    """Join words cut at a line end: without the hyphen when that is a known word, else a compound with it."""
     pieces = []
     for match in _CUT.finditer(text):
         left = 1 if match.group(1) else 3
         if book.table.knows(match.group(left) + match.group(left + 1)):
             pieces.append((match.end(left), match.start(left + 1), ""))
+        elif left == 1 and match.group(2)[0].islower():
+            pieces.append((match.end(1), match.start(2), "-"))
     return change(text, pieces)
 
 
@@ -75,7 +82,11 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
     is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none and not _opens_a_part(symbols, k - 2, book)
     if (is_value and after != KIND["of"]) or (
-        before == KIND["modifier"] and (after in _DENIES or symbols[k + 1] in book.words.notices)
+        before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
+    ):
+        return False
+    if before in _DESCRIBING and (
+        (case.mixed and case.first.isupper()) or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):
         return False
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
@@ -91,11 +102,25 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     return case.mixed and not begins_statement(symbols, k + 1, book)
 
 
+def _describes_a_noun(symbols: list[int], k: int, book: Rulebook) -> bool:
+    """Say whether what ends the line at ``k`` describes a noun of that line: "épanchement gauche possible"."""
+    for at in range(k - 3, max(0, k - 3 - 2 * _LOOK), -2):
+        if symbols[at + 1] not in (SPACE, COMMA):
+            return False
+        kind = book.kind_of(symbols[at])
+        if kind in _NAMED or symbols[at] == UNKNOWN:
+            return True
+        if kind not in _DESCRIBING:
+            return False
+    return False
+
+
 def _opens_a_part(symbols: list[int], colon: int, book: Rulebook) -> bool:
     """Say whether a section or a part of the body stands before ``colon``: a denial behind it goes on in the next line
     ("plèvre : aucun ⏎ épanchement"), where behind a finding it is the whole answer ("épanchement : aucun")."""
-    if title_before(symbols, colon, 1, book) is not None:
-        return True
+    title = title_before(symbols, colon, 1, book)
+    if title is not None:
+        return title[1] in LABELLED
     for at in range(colon - 1, max(0, colon - 1 - 2 * _TITLE), -2):
         if book.kind_of(symbols[at]) not in _PART:
             return False

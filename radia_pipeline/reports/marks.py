@@ -7,7 +7,7 @@ here: what transport did to the text (``repair``), line ends (``lines``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.language import Signs
@@ -31,7 +31,12 @@ _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
 _CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
-_LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*")
+_LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
+_TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
+_NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
+_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n]*")
+_PREFIXES = re.compile(r"(?m)(?:^|:)[^\S\n]*(?=\(\s*(?:[-–−+?]|\+\+)\s*\)[^\S\n]*\w)[^\n]*")
+_PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?])\+?\s*\)[^\S\n]*")
 _SIGNS = re.compile(rf"[<>;#?|\t±%/=(\[☐{_TICKED}{_SQUARES}]")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
@@ -50,32 +55,43 @@ class Marks:
             signs.presence_of,
         )
         self._possible, self._fracture = signs.possible, signs.fracture
-        values = "|".join(signs.values)
-        yes, no = "|".join(signs.yes_values), "|".join(signs.no_values)
+        self._before = re.compile(rf"(?i)\s*(?:{_any(signs.before)})\b")
+        self._now = re.compile(rf"(?i)\s*(?:{_any(signs.now)})\b")
+        self._sought = re.compile(rf"(?i)(?:^|[.\n])[^.\n/]*\b(?:{_any(signs.sought)})\s*[^.\n]*\Z")
+        values = _any(signs.values)
+        yes, no = _any(signs.yes_values), _any(signs.no_values)
         words = "|".join(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
         self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*\Z")
-        self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{'|'.join(signs.described)})(?!\w)")
+        self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{_any(signs.described)})(?!\w)")
         self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
         self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
         self._flat = re.compile(
-            rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{'|'.join(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
+            rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{_any(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
-        self._deny = re.compile(rf"(?i)(?:{'|'.join(signs.determiners)})\Z")
+        self._deny = re.compile(rf"(?i)(?:{_any(signs.determiners)})\Z")
         self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
         self._normal = re.compile(
             rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
         self._normal_word = signs.normal
         self._compared = {"<": signs.below, ">": signs.above}
-        before = "|".join(signs.before_bones)
-        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:(?:{before})[^\S\n]*)*(?:{'|'.join(signs.bones)}))")
-        self._asks_bone = re.compile(rf"(?i)\b(?:{'|'.join(signs.of_what)})[^\S\n]*(#)")
-        self._index = re.compile(rf"(?i)(?:{'|'.join(signs.indices)})[^\n.;]{{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%")
+        before = _any(signs.before_bones)
+        self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{_any(signs.signatures)})\b)")
+        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:(?:{before})\s*)*(?:{_any(signs.bones)}))")
+        self._asks_bone = re.compile(rf"(?i)\b(?:{_any(signs.of_what)})[^\S\n]*(#)")
+        self._index = re.compile(
+            rf"(?i)(?:{_any(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
+        )
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
         self._steps: tuple[Callable[[str], Iterator[Piece]], ...] = (
+            self.signatures,
             self.fractures,
+            self.numbers,
             self.ticked_values,
             self.boxes,
+            self.prefixes,
+            self.tabs,
+            self.columns,
             self.rows,
             self.values,
             self.flattened,
@@ -100,26 +116,38 @@ class Marks:
         return steps
 
     def _is_touched(self, text: str) -> bool:
-        if _SIGNS.search(text) or "...." in text or "\no " in text or text.startswith("o "):
+        if _SIGNS.search(text) or " .." in text or "...." in text:
+            return True
+        if ("\no" in text or text[:1] == "o") and _O_BULLET.search(text):
+            return True
+        if ")" in text and _NUMBER.search(text):
             return True
         if (" n" in text or " N" in text) and _LONE_N.search(text):
             return True
         return ":" in text and bool(_SIGN_VALUE.search(text) or self._has_flat.search(text))
 
     # ------------------------------------------------------------------ steps: what to put where
+    def signatures(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax : - Signé sans relecture": what stands before a signature is over."""
+        yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
+
     def fractures(self, text: str) -> Iterator[Piece]:
         """ "# costale", "pas de #": a fracture; any other "#" and an "o" at the start of a line are bullets."""
         if "#" in text:
             bones = {m.start() for m in self._bone.finditer(text)} | {
                 m.start(1) for m in self._asks_bone.finditer(text)
             }
+            starts = {at for at, sign in enumerate(text) if sign == "#" and _starts_line(text, at)}
+            if len(starts) > 1 and not starts <= bones:
+                bones -= starts  # a list: "# Arc aortique …" is no fracture where other items are none
             yield from ((at, at + 1, f"{self._fracture} ") for at in bones)
-            yield from (
-                (at, at + 1, "•")
-                for at, sign in enumerate(text)
-                if sign == "#" and at not in bones and _starts_line(text, at)
-            )
+            yield from ((at, at + 1, "•") for at in starts - bones)
         yield from ((m.end(1), m.end(1) + 1, "•") for m in _O_BULLET.finditer(text))
+
+    def numbers(self, text: str) -> Iterator[Piece]:
+        """ "1) …", "(2) …", a number in a cell of its own: bullets."""
+        if ")" in text or "\t" in text:
+            yield from ((m.start(), m.end(), "• ") for m in _NUMBER.finditer(text))
 
     def ticked_values(self, text: str) -> Iterator[Piece]:
         """ "☐ oui ☒ non": what is ticked is the value."""
@@ -130,7 +158,18 @@ class Marks:
             for m in self._value_ticked.finditer(text):
                 yield (m.start(2), m.end(2), " ") if _is_ticked(m[2]) else (m.start(), m.end(), " ")
             return
+        taken = []
+        for options in _OPTIONS.finditer(text):  # "☒ oui ☐ non ☐ indéterminé": of all options what is ticked stays
+            line, at = options[0], options.start()
+            boxes = list(_BOXES.finditer(line))
+            ends = [*(box.start() for box in boxes[1:]), len(line)]
+            if len(boxes) > 1 and self._ticked_value.search(line):
+                taken.append((at, options.end()))
+                for box, end in zip(boxes, ends, strict=True):
+                    yield at + box.start(), at + (box.end() if _is_ticked(box[0]) else end), " "
         for m in self._ticked_value.finditer(text):
+            if any(start <= m.start() < end for start, end in taken):
+                continue
             if _is_ticked(m[1]):
                 yield m.start(1), m.end(1), ":"
             else:
@@ -150,13 +189,40 @@ class Marks:
             before = before.rpartition(". ")[2] if first.start() else before
             behind = any(map(str.isalpha, before)) and not text[: first.start()].rstrip().endswith(".")
             behind = behind and not before.endswith(":")
-            if behind:
+            if behind or _is_value(text, m):
                 yield m.start(), m.end(), f" : {self._yes if _is_ticked(m[0]) else self._no}. "
                 continue
             start = m.start() - (len(line) - len(line.rstrip()))
             if line.strip():
                 yield start, m.start(), ". " if not line.rstrip().endswith(":") else " "
             yield m.start(), m.end(), self._present if _is_ticked(m[0]) else self._absent
+
+    def prefixes(self, text: str) -> Iterator[Piece]:
+        """ "(+) emphysème (-) nodule (?) infiltrat": signs that stand before their items."""
+        if "(" in text:
+            for row in _PREFIXES.finditer(text):
+                for m in _PREFIX.finditer(row[0]):
+                    word = {"+": self._present, "?": self._possible}.get(m[1], self._absent)
+                    yield row.start() + m.start(), row.start() + m.end(), f". {word} "
+
+    def tabs(self, text: str) -> Iterator[Piece]:
+        """ "Cœur⇥: normal": the colon separates already."""
+        if "\t" in text:
+            yield from ((m.start(), m.end(), " ") for m in _TAB_AT_COLON.finditer(text))
+
+    def columns(self, text: str) -> Iterator[Piece]:
+        """Of a table with columns "avant" and "maintenant" only the later one tells what is seen."""
+        if "\t" not in text and "|" not in text:
+            return
+        lines, at, earlier, width = text.split("\n"), 0, [], 0
+        for line in lines:
+            cells = list(re.finditer(r"[^\t|]+", line))
+            if any(self._now.match(cell[0]) for cell in cells[1:]):
+                earlier = [k for k, cell in enumerate(cells) if k and self._before.match(cell[0])]
+                width = len(cells)
+            elif earlier and len(cells) == width:
+                yield from ((at + cells[k].start(), at + cells[k].end() + 1, "") for k in earlier)
+            at += len(line) + 1
 
     def rows(self, text: str) -> Iterator[Piece]:
         """A row of cells: the first is the label of the next; a denial beside an affirmation is not the row's value."""
@@ -217,7 +283,9 @@ class Marks:
     def slashes(self, text: str) -> Iterator[Piece]:
         """ "X / Y" are cells; "X/Y" is a list and stays."""
         if "/" in text:
-            yield from ((m.start(), m.end(), ".") for m in _SLASH.finditer(text))
+            for m in _SLASH.finditer(text):
+                if not self._sought.search(text[: m.start()]):
+                    yield m.start(), m.end(), "."
 
     def leaders(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax ........ absent": dots lead to the value."""
@@ -240,10 +308,25 @@ class Marks:
             yield from ((m.start(), m.end(), f" {self._compared[m[1]]} ") for m in _COMPARES.finditer(text))
 
 
+def _any(patterns: Iterable[str]) -> str:
+    """Return alternatives as one pattern; a blank stands for any number of them, or for a line end."""
+    return "|".join(pattern.replace(" ", r"\s+") for pattern in patterns)
+
+
 def _after_title(head: str) -> int:
-    """Return where a row's label begins in its first cell: behind a title ("RAPPORT : …"), else at the start."""
-    behind = head.rfind(":") + 1
+    """Return where a row's label begins in its first cell: behind a title ("RAPPORT : …") or a sentence, else at 0."""
+    behind = max(head.rfind(":") + 1, head.rfind(". ") + 1)
     return behind if head[behind:].strip() else 0
+
+
+def _is_value(text: str, box: re.Match[str]) -> bool:
+    """Say whether a box is the value behind a colon: "Pneumothorax : ☐", then a line end or another label."""
+    if not text[: box.start()].rstrip(" \t").endswith(":"):
+        return False
+    rest = text[box.end() :].partition("\n")[0]
+    following = _BOXES.search(rest)
+    between = (rest[: following.start()] if following else rest).strip()
+    return not between or (following is not None and between.endswith(":"))
 
 
 def _starts_line(text: str, at: int) -> bool:

@@ -13,7 +13,8 @@ from html.entities import html5
 from radia_pipeline.reports.edits import Changed, change
 
 _LETTERS = (
-    "àâäçèéêëîïôöùûüÿñÀÂÄÇÈÉÊËÎÏÔÖÙÛÜŸœŒæÆ°«»²³·µ±½¼×\u00a0\u2018\u2019\u201c\u201d\u2013\u2014\u2022\u2026\u2610\u2612"
+    "àâäçèéêëîïôöùûüÿñøÀÂÄÇÈÉÊËÎÏÔÖÙÛÜŸØœŒæÆ°«»²³·µ±½¼×\u00a0\u2018\u2019\u201c\u201d\u2013\u2014\u2022\u2026\u2610\u2612"
+    "∅≤≥≈−→⇒‐\u2011\u202f‣⁃●○◦◆◇❖►▶▸➢➤✓✔✗✘☑❑▪■▫□\u02bc\u2032\ufeff\uf0b7\uf0a7\uf0d8\uf0fc\uf076"
 )
 """Characters of French reports that come as two or three where UTF-8 was read as Windows-1252 or Latin-1."""
 
@@ -47,11 +48,11 @@ _WRONG = {**_misread(), "\u00c3 ": "à "}
 _ALIKE = dict.fromkeys("\u02bc\u02b9\u2032\u00b4\u0060\u2018\u201b\uff07", "'") | dict.fromkeys(
     "\u2011\u2010\u00ad\u2043", "-"
 )
-_ALIKE |= {"\u2028": "\n", "\u2029": "\n", "\u0085": "\n", "\v": "\n", "\f": "\n", "\u00ad": ""}
+_ALIKE |= {"\u2028": "\n", "\u2029": "\n", "\u0085": "\n", "\v": "\n", "\f": "\n", "\u00ad": "", "\ufeff": ""}
 _BREAKS = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr|h\d|ul|ol|table)\b[^>]*>", re.I)
 _ALTERNATIVES = "|".join(map(re.escape, sorted(_WRONG, key=len, reverse=True)))
 _SUSPECT = re.compile(
-    "[&<\u00c2\u00c3\u00c5\u00e2\u00ad\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
+    "[&<\u00c2\u00c3\u00c5\u00ca\u00e2\u00ef\u00ad\ufeff\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
 )
 _RETURN = re.compile(r"\r(?!\n)")
 """One of these stands in every text that needs a repair."""

@@ -14,7 +14,7 @@ from typing import Any
 from radia_pipeline.errors import BadInput
 from radia_pipeline.reports.forms import Forms
 from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
-from radia_pipeline.reports.language import Language, Signs, Words
+from radia_pipeline.reports.language import FILES, Language, Signs, Words
 from radia_pipeline.reports.marks import Marks
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
 from radia_pipeline.reports.words import FIRST_WORD, NUMBER, YEAR, WordTable, plain
@@ -28,14 +28,12 @@ _CORRECTED = kinds("finding fixed_finding anatomy quality")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the files with its examples: (text, {class: value}). ``forms`` as written (see ``forms``)."""
+    """One rule of the files. ``forms`` as written (see ``forms``); its sentences stand in ``examples``."""
 
     id: str
     kind: str
     forms: tuple[str, ...]
     reason: str
-    fires: tuple[str, dict[str, int | None]]
-    spares: tuple[str, dict[str, int | None]]
     classes: tuple[str, ...] = ()
     value: Any = None
     after: tuple[str, ...] = ()
@@ -66,12 +64,14 @@ class Rule:
 @dataclass(frozen=True)
 class Titles:
     """Titles of sections as symbols. ``section_of``: each title's section; ``bare``: those that need no colon;
-    ``bare_ends``: those that need none at the end of their line; ``first``: with which words both begin."""
+    ``bare_ends``: those that need none at the end of their line; ``first``: with which words both begin; ``at_start``:
+    those that are titles only at the start of a sentence."""
 
     section_of: Mapping[tuple[int, ...], str]
     bare: frozenset[tuple[int, ...]]
     bare_ends: frozenset[tuple[int, ...]]
     first: frozenset[int]
+    at_start: frozenset[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,15 @@ class Rulebook:
 
 
 @lru_cache(maxsize=4)
-def rulebook(language: Language) -> Rulebook:
-    """Return a language's files compiled, once per process; raises BadInput where they do not fit the interface."""
-    lexicon, cues, sections, words = map(language.content, ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml"))
+def rulebook(language: Language, without: tuple[str, str] | None = None) -> Rulebook:
+    """Return a language's files compiled, once per process; raises BadInput where they do not fit the interface.
+
+    ``without``: (rule, form) that is left out, to see what it decides.
+    """
+    lexicon, cues, sections, words = map(language.content, FILES)
     book = _Builder(language, Forms(words["macros"], words["sets"]))
     for entry in lexicon["rules"] + cues["rules"]:
-        book.add_rule(Rule.of(entry))
+        book.add_rule(Rule.of(entry), without)
     for attribute, forms in cues["remarks"].items():
         book.add_forms(forms, Leaf(KIND["remark"], f"remark.{attribute}", (), attribute))
     book.add_modifiers(words["word_sets"]["modifiers"])
@@ -117,8 +120,10 @@ def rulebook(language: Language) -> Rulebook:
 
 def _titles(book: _Builder, sections: Mapping[str, Any]) -> Titles:
     section_of = {book.phrase(title): name for name, titles in sections["titles"].items() for title in titles}
-    bare, ends = (frozenset(map(book.phrase, sections[key])) for key in ("bare_titles", "bare_ends"))
-    return Titles(section_of, bare, ends, frozenset(title[0] for title in bare | ends))
+    bare, ends, at_start = (
+        frozenset(map(book.phrase, sections[key])) for key in ("bare_titles", "bare_ends", "titles_at_start")
+    )
+    return Titles(section_of, bare, ends, frozenset(title[0] for title in bare | ends), at_start)
 
 
 def _word_sets(book: _Builder, listed: Mapping[str, Sequence[str]]) -> Words:
@@ -169,12 +174,12 @@ class _Builder:
         """Return the numbers of words apart by spaces."""
         return tuple(map(self.symbol, words.split()))
 
-    def add_rule(self, rule: Rule) -> None:
-        """Add a rule and its forms."""
+    def add_rule(self, rule: Rule, without: tuple[str, str] | None = None) -> None:
+        """Add a rule and its forms, but for the one that is left out."""
         if rule.id in self.rules:
             raise BadInput(f"The rule {rule.id} is defined twice", accepted="each id once")
         self.rules[rule.id] = rule
-        self.add_forms(rule.forms, rule.leaf)
+        self.add_forms((form for form in rule.forms if (rule.id, form) != without), rule.leaf)
 
     def add_forms(self, forms: Iterable[str], leaf: Leaf) -> None:
         """Grow the phrase tree by every expansion of the forms."""

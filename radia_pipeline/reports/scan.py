@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from radia_pipeline.reports.kinds import BITS, KIND, Event, Leaf
 from radia_pipeline.reports.rules import LEAF, Rulebook
-from radia_pipeline.reports.sections import Sections, Sentence, bare_title, title_before
+from radia_pipeline.reports.sections import (
+    BLANK_LINE,
+    BRIEF,
+    CLOSED_LINE,
+    JOINED,
+    TITLED,
+    Sections,
+    Sentence,
+    bare_title,
+    title_before,
+)
 from radia_pipeline.reports.words import (
     CLOSE,
     COLON,
@@ -44,15 +54,17 @@ _OTHER_EXAM = KIND["other_exam"]
 _SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
-_ENDS_PARAGRAPH = frozenset((PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
-"""A blank line, or the end of a line that closes a sentence."""
+_APART = {PARAGRAPH: BLANK_LINE, LAST_QUESTION: BLANK_LINE, LINE_STOP: CLOSED_LINE, LINE_QUESTION: CLOSED_LINE}
+_SIGNATURES = frozenset(("is_signed_unread", "is_concordance_impossible"))
+"""Remarks behind the report: what stands before them is over, with a full stop or without."""
 
 
 class Scan:
     """One pass over the symbols of a report: words at odd places, separators at even ones.
 
     ``events``, ``sentences`` and ``remarks`` are the result. Of the sentence under way: ``first`` event, ``start``
-    token, ``apart`` (a blank line stands before it), ``bits`` (of its kinds). ``titled``: a title has been seen.
+    token, ``apart`` (what stands before it), ``bits`` (of its kinds). ``titled``: a title has been seen; ``reported``:
+    one that is not of a brief section.
     """
 
     def __init__(self, symbols: list[int], book: Rulebook) -> None:
@@ -60,8 +72,8 @@ class Scan:
         self.events: list[Event] = []
         self.sentences: list[Sentence] = []
         self.remarks: set[str] = set()
-        self.section, self.titled = "findings", False
-        self.first, self.start, self.apart, self.bits = 0, 1, True, 0
+        self.section, self.titled, self.reported = "findings", False, False
+        self.first, self.start, self.apart, self.bits = 0, 1, BLANK_LINE, 0
 
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
@@ -105,6 +117,9 @@ class Scan:
         symbols = self.symbols
         if leaf.kind == _REMARK:
             self.remarks.add(leaf.value)
+            if leaf.value in _SIGNATURES and i > self.start:
+                self.close(len(self.events), i - 2, asked=False)
+                self.start, self.apart = i, JOINED
             if leaf.value == "is_reference":  # "voir TDM pour la masse"
                 self.events.append((_OTHER_EXAM, i, end, leaf))
         elif leaf.value == "comma":
@@ -149,10 +164,8 @@ class Scan:
             if mark == STOP and symbol in self.book.words.abbreviations:
                 return end + 2
             self.close(len(self.events), end, mark in _ASKS)
-            self.apart = mark in _ENDS_PARAGRAPH
+            self.apart = _APART.get(mark, JOINED)
             self.start = self.after_titles(end + 2)
-            if self.start > end + 2:
-                self.apart = False
             return self.start
         return end + 2
 
@@ -180,7 +193,8 @@ class Scan:
         if token > self.start:
             self.close(cut, token - 2, asked=False)
         self.look_back(token)
-        self.section, self.first, self.start, self.apart, self.titled = section, cut, token, False, True
+        self.section, self.first, self.start, self.apart, self.titled = section, cut, token, TITLED, True
+        self.reported = self.reported or section not in BRIEF
         self.bits = 0
         for event in events[cut:]:
             self.bits |= BITS[event[0]]
@@ -192,7 +206,7 @@ class Scan:
 
     def look_back(self, token: int) -> None:
         """At the first title of the report itself: what stands before it may be an indication without a title."""
-        if not self.titled and self.symbols[token] in self.book.words.report_titles:
+        if not self.reported and self.symbols[token] in self.book.words.report_titles:
             self.sentences = Sections(self.events, self.symbols, self.book.words).untitled_indication(self.sentences)
 
     def after_titles(self, i: int) -> int:
@@ -204,7 +218,8 @@ class Scan:
                 break
             self.look_back(i)
             i, self.section = bare
-            self.titled = True
+            self.titled, self.apart = True, TITLED
+            self.reported = self.reported or self.section not in BRIEF
         return i
 
     def finish(self, i: int) -> Scan:

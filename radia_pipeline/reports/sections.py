@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from radia_pipeline.reports.kinds import KIND, READABLE, READS, Event, kinds
+from radia_pipeline.reports.kinds import HAS_DEVICE, KIND, READABLE, READS, SAYS_NORMAL, Event, kinds
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.words import COMMA, SPACE
@@ -19,6 +19,11 @@ LABELLED = frozenset(("findings", "conclusion", ELSEWHERE))
 
 LONGEST_TITLE = 6
 
+TITLED, JOINED, CLOSED_LINE, BLANK_LINE = -1, 0, 1, 2
+"""Before a sentence: its section's title, nothing, the end of a line that closes a sentence, a blank line."""
+
+SPEAKS = READS | SAYS_NORMAL | HAS_DEVICE
+"""Flags of a sentence that says something of the picture."""
 _STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state device")
 _INDICATION = kinds("advice no_label")
 _DESCRIBED = kinds("finding fixed_finding other")
@@ -27,15 +32,15 @@ _ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
 
 
 class Sentence(NamedTuple):
-    """``first``..``last``: events; ``start``..``end``: tokens; ``apart``: a blank line stands before it; ``asked``: it
-    ends in a question mark; ``bits``: of its kinds."""
+    """``first``..``last``: events; ``start``..``end``: tokens; ``apart``: what stands before it (TITLED, JOINED,
+    CLOSED_LINE, BLANK_LINE); ``asked``: it ends in a question mark; ``bits``: of its kinds."""
 
     section: str
     first: int
     last: int
     start: int
     end: int
-    apart: bool
+    apart: int
     asked: bool
     bits: int
 
@@ -47,16 +52,17 @@ def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> 
         if token < start or (words and symbols[token + 1]):
             break
         words = (symbols[token], *words)
-        if words in book.titles.section_of and not (token > start and _is_noun_of_a_phrase(symbols, token, book)):
+        if words in book.titles.section_of and not (token > start and _is_inside(symbols, token, words, book)):
             found = token, book.titles.section_of[words]
         token -= 2
     return found
 
 
-def _is_noun_of_a_phrase(symbols: list[int], token: int, book: Rulebook) -> bool:
-    """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux": no title begins at such a noun."""
+def _is_inside(symbols: list[int], token: int, words: tuple[int, ...], book: Rulebook) -> bool:
+    """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux", "examens alors demandés :": inside a
+    phrase such a word is no title."""
     if symbols[token - 1] == SPACE:
-        return symbols[token - 2] in book.words.joiners
+        return symbols[token - 2] in book.words.joiners or words in book.titles.at_start
     return symbols[token - 1] == COMMA and book.kind_of(symbols[token]) == _ANATOMY
 
 
@@ -69,15 +75,20 @@ def bare_title(symbols: list[int], token: int, book: Rulebook, section: str) -> 
             break
         words += (symbols[k],)
         if (words in book.titles.bare and not _goes_on(symbols, k, book)) or (
-            words in book.titles.bare_ends and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
+            words in book.titles.bare_ends
+            and (k + 1 >= len(symbols) or symbols[k + 1] or section not in LABELLED)
+            and not _goes_on(symbols, k, book)
         ):
             found = k + 2, book.titles.section_of[words]
     return found
 
 
 def _goes_on(symbols: list[int], token: int, book: Rulebook) -> bool:
-    """ "ATCD de pontage.": a noun with its complement is no title."""
-    return token + 2 < len(symbols) and not symbols[token + 1] and symbols[token + 2] in book.words.of
+    """ "ATCD de pontage.", "résultat communiqué": a noun with its complement is no title."""
+    if token + 2 >= len(symbols) or symbols[token + 1]:
+        return False
+    following = symbols[token + 2]
+    return following in book.words.of or following in book.tree.get(symbols[token], ())
 
 
 BRIEF = frozenset(("comparison", "technique"))
@@ -92,33 +103,62 @@ class Sections:
 
     def settle(self, sentences: list[Sentence]) -> list[Sentence]:
         """Let findings begin after a brief section, and after an indication that no title ends."""
-        sentences = self.close_indications(close_brief_sections(sentences))
-        end = len(sentences)
-        while end and sentences[end - 1].section == "conclusion":
-            end -= 1
-        if end and sentences[end - 1].section not in LABELLED:
-            return self._close_open_section(sentences[:end]) + sentences[end:]
-        return sentences
+        sentences = close_brief_sections(sentences)
+        closed = self.close_indications(sentences)
+        if any(s.section in LABELLED and s.bits & SPEAKS for s in closed):
+            sentences = closed  # else only a signature or the like stands behind the indication
+        settled: list[Sentence] = []
+        at = 0
+        while at < len(sentences):
+            end = at
+            while end < len(sentences) and (sentences[end].section in LABELLED) == (sentences[at].section in LABELLED):
+                end += 1
+            run = sentences[at:end]
+            is_open = run[0].section not in LABELLED and not self._findings_follow(sentences[end:])
+            settled += self._close_open_section(run) if is_open else run
+            at = end
+        return settled
+
+    def _findings_follow(self, sentences: list[Sentence]) -> bool:
+        """Say whether what stands behind a section makes findings; a conclusion alone, or a signature, does not."""
+        for s in sentences:
+            if s.section != "conclusion" and s.section in LABELLED and s.bits & SPEAKS:
+                return True
+            if s.section not in LABELLED:
+                return False
+        return False
 
     def close_indications(self, sentences: list[Sentence]) -> list[Sentence]:
-        """Let findings begin behind a blank line or a closed line of an indication, where nothing is asked or told."""
+        """Let findings begin behind a blank line or a closed line of an indication.
+
+        Not where something is asked or told of the patient: behind a closed line, and behind a blank one too where the
+        title of the findings is still to come.
+        """
         closed: list[Sentence] = []
         is_open = False
+        titled = max((k for k, s in enumerate(sentences) if s.apart == TITLED and s.section in LABELLED), default=-1)
         for k, s in enumerate(sentences):
             if s.section != "indication":
                 is_open = False
-            elif is_open or (
-                k and sentences[k - 1].section == s.section and s.apart and not (s.asked or self._tells(s))
-            ):
-                is_open = True
-                s = s._replace(section="findings")
+            else:
+                is_open = s.apart != TITLED and (is_open or self._ends_indication(sentences, k, titled))
+                if is_open:
+                    s = s._replace(section="findings")
             closed.append(s)
         return closed
 
+    def _ends_indication(self, sentences: list[Sentence], k: int, titled: int) -> bool:
+        s = sentences[k]
+        if not k or sentences[k - 1].section != s.section or s.apart <= JOINED:
+            return False
+        return (s.apart == BLANK_LINE and titled < k) or not (s.asked or self._tells(s))
+
     def untitled_indication(self, sentences: list[Sentence]) -> list[Sentence]:
         """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""
-        if any(s.asked or self._tells(s) for s in sentences):
-            return [s._replace(section="indication") for s in sentences]
+        sentences = close_brief_sections(sentences)
+        before = [s for s in sentences if s.section == "findings"]
+        if any(s.asked or self._tells(s) for s in before):
+            return [s._replace(section="indication") if s.section == "findings" else s for s in sentences]
         return sentences
 
     def _tells(self, sentence: Sentence) -> bool:
@@ -128,25 +168,22 @@ class Sections:
     def _speaks_of_the_patient(self, start: int, end: int) -> bool:
         return not self._words.indication.isdisjoint(self._symbols[start:end:2])
 
-    def _close_open_section(self, sentences: list[Sentence]) -> list[Sentence]:
+    def _close_open_section(self, rest: list[Sentence]) -> list[Sentence]:
         """Let findings begin where an indication without a following title visibly ends.
 
         Policy: an indication ends at the next title. Where no title follows, a new paragraph ends it; inside one
         paragraph, the first sentence that describes (a denial, a neutral anatomy, a located finding) and asks
         nothing.
         """
-        run = len(sentences)
-        while run and sentences[run - 1].section not in LABELLED:
-            run -= 1
-        rest = sentences[run:]
         described = [self._describes(s) for s in rest]
         last = max((k for k, is_described in enumerate(described) if is_described), default=0)
-        begins = [k for k in range(1, last + 1) if rest[k].apart]
+        begins = [k for k in range(1, last + 1) if rest[k].apart > JOINED]
         begins += [k for k in range(1, last + 1) if described[k]]
         if not begins:
-            return sentences
+            return rest
         k = begins[0]
-        return sentences[:run] + rest[:k] + [s._replace(section="findings") for s in rest[k:]]
+        end = next((n for n in range(k, len(rest)) if rest[n].apart == TITLED), len(rest))
+        return rest[:k] + [s._replace(section="findings") for s in rest[k:end]] + rest[end:]
 
     def _describes(self, sentence: Sentence) -> bool:
         """Say whether a sentence reads like a finding and not like a question or a symptom."""
@@ -159,13 +196,13 @@ class Sections:
 
 
 def close_brief_sections(sentences: list[Sentence]) -> list[Sentence]:
-    """Let findings begin after the first sentence of a comparison or a technique."""
+    """Let findings begin after the first sentence of a comparison or a technique, or behind its line."""
     closed: list[Sentence] = []
     running = ""
     for k, s in enumerate(sentences):
-        if s.section not in BRIEF:
+        if s.section not in BRIEF or s.apart == TITLED:
             running = ""
-        elif k and sentences[k - 1].section == s.section and (s.bits & READS or running):
+        elif k and sentences[k - 1].section == s.section and (s.bits & READS or s.apart > JOINED or running):
             running = "findings"
         closed.append(s._replace(section=running) if running else s)
     return closed

@@ -106,7 +106,7 @@ def port(folder: Path, changes: dict[str, tuple[str, str]]) -> Rulebook:
         ("cues.yaml", "kind: hedge_near", "kind: hedge_nigh", "hedge_adjective has a kind unknown"),
         ("lexicon.yaml", r"traits: \[angle\]", "traits: [angel]", "costophrenic has traits unknown"),
         ("lexicon.yaml", "classes: ", "klasses: ", "has keys unknown"),
-        ("lexicon.yaml", "id: cardiomegaly,", "id: heart,", "heart is defined twice"),
+        ("lexicon.yaml", "id: cardiomegaly$", "id: heart", "heart is defined twice"),
         ("words.yaml", "^  versus: .*$", "", "not those of the reader: versus"),
         ("words.yaml", "^  versus:", "  against: [contre]\n  versus:", "not those of the reader: against"),
     ],

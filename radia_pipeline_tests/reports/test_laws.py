@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-import unicodedata
+from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -11,23 +12,21 @@ from hypothesis import strategies as st
 
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.repair import repair
+from radia_pipeline_tests.reports.laws import EXEMPT, LAWS, broken
 from radia_pipeline_tests.reports.templates import FINDINGS, TEMPLATES, sentence
-from radia_pipeline_tests.reports.texts import dev_set
+from radia_pipeline_tests.reports.texts import all_texts, dev_set
 
 RANK = {0: 0, -1: 1, 1: 2}
 TEXTS = [text for _, text, _ in dev_set() if text]
 WITHOUT_INDICATION = [t for phenomenon, t, _ in dev_set() if t and not phenomenon.startswith("sections_")]
 ONE_LINE = [t for t in TEXTS if "\n" not in t and not repair(t)]
 """Without those that transport has damaged: capitals in an entity make another entity, not another way to write it."""
+ALL_TEXTS = all_texts()
 UNTITLED = [t for t in ONE_LINE if ":" not in t]
 
 
 def labels(text: str) -> dict[str, int]:
     return Labeler.default().read(text).labels
-
-
-def bare(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 CASES = [(status, template) for status, templates in TEMPLATES.items() for template in templates]
@@ -56,42 +55,6 @@ def test_two_statements_keep_their_own_status(one, other, first, second):
     for joint in (" ", "\n"):
         said = labels(joint.join(texts))
         assert (said.get(first[2]), said.get(second[2])) == (one[0], other[0])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        str.upper,
-        str.lower,
-        bare,
-        lambda t: bare(t).upper(),
-        lambda t: t.replace("'", "’"),
-        lambda t: t.replace("'", "' "),
-        lambda t: t.replace(" ", "  "),
-        lambda t: t.replace("oe", "œ").replace("Oe", "Œ"),
-        lambda t: t.replace("œ", "oe").replace("Œ", "Oe"),
-        lambda t: unicodedata.normalize("NFD", t),
-        lambda t: f"  {t}  ",
-        lambda t: t.replace(" ", "\u00a0"),
-    ],
-    ids=[
-        "upper",
-        "lower",
-        "no accents",
-        "typewriter",
-        "curly",
-        "spaced apostrophe",
-        "double space",
-        "oe to œ",
-        "œ to oe",
-        "decomposed",
-        "padding",
-        "hard space",
-    ],
-)
-def test_writing_does_not_change_the_labels(change):
-    changed = {t: (labels(t), labels(change(t))) for t in ONE_LINE}
-    assert {t: pair for t, pair in changed.items() if pair[0] != pair[1]} == {}
 
 
 @pytest.mark.parametrize(
@@ -199,3 +162,36 @@ def test_time_grows_linearly_with_length(unit):
 )
 def test_what_is_not_named_is_denied_of_the_anatomy_behind_it(text, said):
     assert labels(text) == said
+
+
+LAW_SAMPLES, LAW_SEED = 120, 20261130
+"""Texts of the quick test of each law; benchmarks/labeler_laws.py takes them all."""
+MOST_EXEMPT = 0.08
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_law_moves_no_label(law):
+    """Of each law a sample in which it changes something; the texts that it leaves alone are drawn again."""
+    draw = random.Random(f"{LAW_SEED}{law}")
+    texts = draw.sample(ALL_TEXTS, len(ALL_TEXTS))
+    changed = ((t, new) for t in texts if isinstance(new := LAWS[law](t), str))
+    pairs = {t: (labels(t), labels(new)) for t, new in islice(changed, LAW_SAMPLES)}
+    assert pairs, "a law that changes nothing"
+    assert {t: pair for t, pair in pairs.items() if pair[0] != pair[1]} == {}
+
+
+def test_there_are_laws_enough_and_few_texts_are_exempt():
+    assert len(LAWS) >= 60
+    made = [change(t) for change in LAWS.values() for t in ALL_TEXTS[::7]]
+    exempt = sum(one is EXEMPT for one in made)
+    assert exempt <= MOST_EXEMPT * (exempt + sum(isinstance(one, str) for one in made))
+
+
+@pytest.mark.parametrize(
+    ("law", "stop"),
+    [("a sentence a line", "\n"), ("bullets: dot", "\n"), ("wrapped everywhere", "\n"), ("sentences reversed", ". ")],
+)
+def test_a_reader_that_breaks_a_law_is_seen(law, stop):
+    """One for which only the first line counts breaks the laws of lines; one that reads a sentence, that of order."""
+    texts = ALL_TEXTS[:400]
+    assert any(broken(lambda text: labels(text.partition(stop)[0]), texts, [law]))

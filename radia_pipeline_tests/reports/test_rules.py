@@ -1,4 +1,4 @@
-"""Each rule's own examples, and laws over the whole rulebook."""
+"""Each rule's written sentences, each form's own example, and laws over the whole rulebook."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.examples import written
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.rules import rulebook
 
-RULES = sorted(rulebook(FRENCH).rules.values(), key=lambda rule: rule.id)
+BOOK = rulebook(FRENCH)
+RULES = sorted(BOOK.rules.values(), key=lambda rule: rule.id)
+WRITTEN = written(FRENCH)
+FEWEST = 3
+"""Sentences that every rule has, one in which it must not decide among them."""
 
 
 def said(text: str, want: dict) -> dict:
@@ -22,23 +27,33 @@ def said(text: str, want: dict) -> dict:
     return labels
 
 
+def test_every_rule_has_its_sentences_and_no_other_has_any():
+    assert WRITTEN.keys() == BOOK.rules.keys()
+    few = {name for name, one in WRITTEN.items() if len(one.fires) + len(one.spares) < FEWEST or not one.spares}
+    assert few == set()
+    texts = [text for one in WRITTEN.values() for text, _ in one.fires]
+    assert all(text.strip() for text in texts)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_fires_in_its_example_and_spares_its_counterexample(rule):
-    for text, want in (rule.fires, rule.spares):
-        assert said(text, want) == want
+def test_rule_is_read_as_written_in_its_sentences(rule):
+    for text, want in (*WRITTEN[rule.id].fires, *WRITTEN[rule.id].spares):
+        assert said(text, want) == want, text
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_rule_has_a_reason_forms_and_known_classes(rule):
     assert rule.reason and rule.forms
+    assert len(set(rule.forms)) == len(rule.forms)
     assert set(rule.classes) <= set(vocabulary().classes)
 
 
 @pytest.mark.parametrize("rule", [r for r in RULES if r.kind in ("finding", "fixed_finding")], ids=lambda rule: rule.id)
 def test_finding_rule_leaves_its_evidence(rule):
-    mentions = Labeler.default().read(rule.fires[0]).mentions
-    assert any(m.concept == rule.id for m in mentions)
-    assert all(m.concept != rule.id for m in Labeler.default().read(rule.spares[0]).mentions)
+    for text, _ in WRITTEN[rule.id].fires:
+        assert any(m.concept == rule.id for m in Labeler.default().read(text).mentions), text
+    for text, _ in WRITTEN[rule.id].spares:
+        assert all(m.concept != rule.id for m in Labeler.default().read(text).mentions), text
 
 
 def test_every_class_that_reports_can_say_has_a_rule():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +29,9 @@ CODES = {
     "NF": "No Finding",
 }
 
+OPENED = "abcd"
+"""Blind batches whose first scores are committed and that rules have been mended on since."""
+
 
 def decode(labels: str) -> dict[str, int | None]:
     """Return {class: value} for "CM=1 NF=." (a dot: blank)."""
@@ -47,5 +51,18 @@ def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
 
 
 def blind_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
-    """Return (batch, text, labels) of the reports that were written without looking at the rules."""
-    return _texts("dev_set_blind.yaml")
+    """Return (batch, text, labels) of the reports that were written without looking at the rules and are open now."""
+    return _texts("dev_set_blind.yaml") + tuple(row for name in OPENED for row in _texts(f"blind/batch_{name}.yaml"))
+
+
+def all_texts() -> list[str]:
+    """Return every text of the development set once, blind batches that have been opened among them."""
+    return list(dict.fromkeys(text for _, text, _ in (*dev_set(), *blind_set()) if text))
+
+
+def genuine_sentences() -> list[str]:
+    """Return the genuine French sentences that lie beside the repository; none where they do not."""
+    path = Path(__file__).resolve().parents[3] / "shared" / "real" / "french" / "chest_radiograph_sentences.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]

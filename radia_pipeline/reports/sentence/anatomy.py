@@ -143,7 +143,7 @@ class Anatomy(After):
         bare = not self.group
         for anatomy in self.group or self.still_described():
             self.label(anatomy, -1 if hedged else 0, self.cue if hedged else event)
-        if bare:
+        if bare and self.previous_kind() != K["device"]:
             self.normal_before = event
         self.inverted = bare and self.next_kind() == K["verb"]
         self.close_predicate(event)

@@ -86,6 +86,8 @@ class Clause:
     """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
     gloss_of: Mention | None = None
     """The finding right before an opening bracket: a bare noun inside only says it again."""
+    device_before = False
+    """Whether the sentence before named a device."""
     mimic_at = -2
     """The event that named what a finding may be instead."""
 

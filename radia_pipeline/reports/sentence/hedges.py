@@ -63,6 +63,8 @@ class Hedges(After):
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
         if self.sep != "comma" or self.direct():
             return False
+        if self.intro == "article" and event[0] == K["hedge_after"]:
+            return True  # "infiltrat basal, un syndrome aigu est à considérer"
         tokens = range(max(self.events[self.sep_event][2] + 1, event[1] - REACH), event[1])
         return any(self.symbols[t] == UNKNOWN for t in tokens)
 

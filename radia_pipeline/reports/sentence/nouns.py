@@ -5,10 +5,27 @@ Belongs here: what happens at a noun. Does not belong here: neutral anatomy (``a
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Event
+from radia_pipeline.reports.kinds import Event, Leaf, kinds
 from radia_pipeline.reports.sentence.after import After
-from radia_pipeline.reports.sentence.clause import AFFIRMED, DENIED, HEDGED, NONE, SILENT, STATUS, K, Mention
+from radia_pipeline.reports.sentence.clause import (
+    AFFIRMED,
+    DENIED,
+    HEDGED,
+    NAMES,
+    NONE,
+    REACH,
+    SILENT,
+    STATUS,
+    K,
+    Mention,
+)
 from radia_pipeline.reports.words import UNKNOWN
+
+NO_NOUN = kinds("device anatomy")
+"""Between a denial and a statement they are what is denied: "plus de drain le poumon est à la paroi"."""
+
+BROKEN = Leaf(K["other"], "broken_device")
+"""What a device that is broken stands for."""
 
 
 class Nouns(After):
@@ -36,6 +53,10 @@ class Nouns(After):
             if self.scope in (DENIED, HEDGED) and not self.fresh:
                 self.scope = NONE
         mention = self.mention(event, link)
+        if "breaks" in event[3].traits and self.speaks_of_a_device(event):
+            broken = mention.status != 0
+            mention.leaf, mention.rule = BROKEN, BROKEN.rule
+            mention.status = mention.status if broken else None
         if self.gloss_of is not None and not self.scope and self.next_kind() in (K["close"], -1):
             mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
         if link == "or" and self.scope in (NONE, HEDGED):
@@ -58,6 +79,15 @@ class Nouns(After):
             return Mention(leaf, first, last, STATUS[self.scope], self.cue, self.cue[3].rule, link)
         status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
         return Mention(leaf, first, last, status, None, AFFIRMED, link)
+
+    def speaks_of_a_device(self, event: Event) -> bool:
+        """ "Sondes intactes, sans coude ni fracture": a bare word where a device is named and nothing else."""
+        return (
+            event[1] == event[2]
+            and self.events[0][0] == K["device"]
+            and not any(e[0] in NAMES or e[0] == K["anatomy"] for e in self.events if e is not event)
+            and not self.is_placed(event)
+        )
 
     def keep_named(self, event: Event) -> None:
         """ "COEUR ET MÉDIASTIN: Déviation du médiastin, sans élargissement": said of the mediastinum."""
@@ -133,7 +163,10 @@ class Nouns(After):
 
     def fixed(self, event: Event) -> None:
         """A whole statement with a value of its own ("poumons à la paroi")."""
-        status = None if self.at_once_denied() else event[3].value
+        denied = self.at_once_denied() and not any(
+            e[0] in NO_NOUN and e[1] > self.cue[2] for e in self.events[max(self.i - REACH, 0) : self.i]
+        )
+        status = None if denied else event[3].value
         if self.advice_from < 0:
             self.mentions.append(Mention(event[3], event[1], event[2], status, event, event[3].rule, "far"))
         self.says_normal = True
@@ -167,5 +200,6 @@ class Nouns(After):
         ):
             articled = articled or symbols[token] in articles
             token += 2
-        unknown = token < len(symbols) and not symbols[token - 1] and symbols[token] == UNKNOWN
+        follows = token < len(symbols) and not symbols[token - 1]
+        unknown = follows and (symbols[token] == UNKNOWN or (versus and not self.target_ahead()))
         return unknown and (versus or articled) and event[1] - self.mentions[-1].last <= 12

@@ -41,6 +41,8 @@ class Reach(Clause):
         symbols, words = self.symbols, self.words
         token = event[2] + 2
         while token <= self.end and not symbols[token - 1] and symbols[token] in words.modifiers:
+            if symbols[token] in words.lobes:
+                return True
             token += 2
         if token > self.end or symbols[token - 1]:
             return False
@@ -101,9 +103,12 @@ class Reach(Clause):
         for event in self.events[self.i : self.i + REACH]:
             kind = event[0]
             if kind in NAMES or kind == K["enlargement"]:
+                if items and not after:
+                    break  # "opacités diffuses œdème ou contusions": another statement
                 items += 1
                 if after == "or":
                     return True, items, described
+                after = ""
             elif kind == K["comma"]:
                 after = "comma"
             elif kind in (K["or"], K["nor"]):

@@ -20,16 +20,18 @@ class Silence(Clause):
         ends = self.next_kind() in (K["close"], -1)
         if ends and event[2] <= self.events[-1][2] and event[2] + 2 > self.end - 1 and len(self.mentions) > self.clause:
             last = self.mentions[-1]
-            if event[1] - last.last <= 4 and last.status == 1:
+            requested = "request" in event[3].traits
+            if event[1] - last.last <= 4 and (last.status == 1 or (requested and last.status == -1)):
                 last.status, last.cue, last.rule = None, event, event[3].rule
-                self.tells_history = True
+                self.tells_history = self.tells_history or not requested
                 return
         self.open(SILENT, event)
 
     def misplaced(self, event: Event) -> None:
         """A device that lies wrong is an abnormality without a class."""
-        device = next((e for e in self.events if e[0] == K["device"]), None)
-        if device is None or self.in_denial() or self.scope == SILENT:
+        device = any(e[0] == K["device"] for e in self.events)
+        said_before = self.device_before and not any(e[0] in NAMES for e in self.events)
+        if not (device or said_before) or self.in_denial() or self.scope == SILENT:
             return
         self.mentions.append(Mention(MISPLACED, event[1], event[2], 1, event, event[3].rule, "far"))
 

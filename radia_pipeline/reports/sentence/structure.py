@@ -19,7 +19,7 @@ from radia_pipeline.reports.sentence.clause import (
     UNREAD,
     K,
 )
-from radia_pipeline.reports.words import NUMBER, UNKNOWN
+from radia_pipeline.reports.words import NUMBER, NUMBERS
 
 
 class Structure(After):
@@ -97,6 +97,8 @@ class Structure(After):
         self.value_unread(event)
         if self.scope == SILENT and self.cue[0] == K["imperative"] and not self.mentions:
             self.scope = NONE  # "Contrôle post ponction : diminution de l'épanchement"
+        if self.scope == DENIED and self.fresh and self.cue[0] == K["not"] and event[1] - self.cue[2] > 1:
+            self.scope = NONE  # "le poumon n'est pas réexpandu : atélectasie"
         if (
             self.scope
             and not self.fresh
@@ -110,10 +112,12 @@ class Structure(After):
         if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
             return
         token, following = event[1] + 1, self.following()
-        if following is not None and following[0] not in BOUNDARY:
+        if token > self.end or (following is not None and following[0] not in BOUNDARY):
             return
+        symbol, words = self.symbols[token], self.words
         alone = token >= self.end or self.symbols[token + 1]
-        if token <= self.end and (self.symbols[token] == UNKNOWN or (self.symbols[token] == NUMBER and alone)):
+        says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
+        if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
             last.status, last.cue, last.rule = None, event, UNREAD
 
     def of(self, event: Event) -> None:

@@ -1,0 +1,96 @@
+"""What one form of the rulebook does: its rule, an example, and the texts whose labels it decides.
+
+Belongs here: finding forms by their words, and reading with and without one. Does not belong here: how examples are
+made (``examples``), how they are printed (``cli``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from radia_pipeline.errors import BadInput
+from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.examples import Written, example, written
+from radia_pipeline.reports.kinds import KINDS
+from radia_pipeline.reports.language import Language
+from radia_pipeline.reports.rules import Rule, Rulebook, rulebook
+from radia_pipeline.reports.words import plain
+
+Labels = dict[str, int]
+DEVELOPMENT_SET = Path(__file__).resolve().parents[2] / "radia_pipeline_tests" / "reports"
+"""Where the development set lies in a checkout; an installed package has none."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One text whose labels a form decides: as they are, and as they were without it."""
+
+    text: str
+    labels: Labels
+    without: Labels
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a form does. ``example``: None where only other forms decide; ``decides``: texts of the development set."""
+
+    rule: Rule
+    form: str
+    does: str
+    example: Decided | None
+    written: Written
+    decides: tuple[Decided, ...]
+
+
+def find(query: str, book: Rulebook) -> list[tuple[Rule, str]]:
+    """Return (rule, form) for each form that is written as ``query``, or, where none is, that stands for its words.
+
+    Raises BadInput where no form does.
+    """
+    pairs = [(rule, form) for rule in book.rules.values() for form in rule.forms]
+    found = [(rule, form) for rule, form in pairs if query in (form, f"{rule.id}/{form}")]
+    if not found:
+        words = [book.table[plain(word)] for word in query.replace("'", " ").replace("-", " ").split()]
+        found = [
+            (rule, form)
+            for rule, form in pairs
+            if any([book.table[word] for word in spelt] == words for spelt in book.forms.expand(form))
+        ]
+    if not found:
+        raise BadInput(
+            f"No form of the rulebook stands for {query!r}",
+            accepted="a form as lexicon.yaml or cues.yaml writes it, or words that one stands for",
+        )
+    return found
+
+
+def explain(rule: Rule, form: str, language: Language, texts: Iterable[str]) -> Explanation:
+    """Read the example of a form and ``texts`` with it and without it."""
+    read, without = Labeler.default().read, Labeler(rulebook(language, (rule.id, form)))
+    shown = example(rule, form, language, without)
+
+    def decided(text: str) -> Decided:
+        return Decided(text, read(text).labels, without.read(text).labels)
+
+    return Explanation(
+        rule,
+        form,
+        KINDS[rule.kind],
+        None if shown is None else decided(shown),
+        written(language)[rule.id],
+        tuple(one for one in map(decided, texts) if one.labels != one.without),
+    )
+
+
+def development_texts(folder: Path = DEVELOPMENT_SET) -> list[str]:
+    """Return the texts of the development set; none where the package stands without its tests."""
+    texts = []
+    for path in sorted(folder.glob("dev_set*.yaml")):
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(path.read_bytes(), Loader=loader)
+        texts += [text for rows in content.values() for text, _ in rows]
+    return list(dict.fromkeys(texts))
