@@ -202,7 +202,7 @@ def _judge(
     if not value.strip(b"\0 "):
         return "empty", None
     if tag >> 16 & 1:
-        return "private", rules.fault_of_private(tag, characters(value), policy)
+        return "private", rules.fault_of_private(tag, characters(value), _creator(tag, beside), policy)
     standard, row = standard_vr(tag), profile_row(tag)
     if not standard and row is None:
         return "unknown tag", "unknown tag" if policy.deny_unknown else rules.scan(characters(value))
@@ -223,6 +223,11 @@ def _judge(
     if row is not None and not is_named and not _is_retained(row, policy):
         return f"Table E.1-1 {row.basic}", f"Table E.1-1 {row.basic}: must be empty"
     return _public(element, vr, beside, policy, form)
+
+
+def _creator(tag: int, beside: tuple[Element, ...]) -> str:
+    reserved = tag & 0xFFFF0000 | tag >> 8 & 0xFF
+    return next((characters(element.value) for element in beside if element.tag == reserved), "")
 
 
 def _public(

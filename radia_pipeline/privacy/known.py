@@ -17,6 +17,8 @@ from radia_pipeline.contracts.location import read_yaml
 from radia_pipeline.errors import BadTable
 
 KNOWN = Path(__file__).with_name("known.yaml")
+NOTHING = r"(?!)"
+"""A pattern that nothing fits."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def tag_of(keyword: str) -> int:
 
 def any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     """Return one pattern for several, to be matched whole."""
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or NOTHING)
 
 
 @cache

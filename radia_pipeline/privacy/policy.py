@@ -19,7 +19,7 @@ from pydicom.datadict import tag_for_keyword
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable, UnknownName
-from radia_pipeline.privacy.known import KNOWN, folded, known
+from radia_pipeline.privacy.known import KNOWN, NOTHING, folded, known
 from radia_pipeline.privacy.letters import fold
 from radia_pipeline.privacy.profile import OPTIONS, TABLE
 
@@ -38,22 +38,28 @@ _ABOUT_REPORTS = ("reports", "version")
 """What the gate of headers and pixels does not read: a change there makes no file looked at again."""
 
 
+_NO_UID = re.compile(NOTHING)
+
+
 @dataclass(frozen=True)
 class Policy:
     """What a site declares. ``options``: retained options of PS3.15 E.3. Patterns are compared with whole values.
 
-    ``declared``: values by tag, folded as ``known.folded`` does; ``methods``: whole texts of (0012,0063) that stand for
-    the method; ``dummies``: what tools put where an element must not be empty.
+    ``uid_forms``: whole UIDs of tools that have no root of their own. ``private_values``: texts that may stand in a
+    creator's blocks; ``declared``: values by tag, both folded as ``known.folded`` does. ``methods``: whole texts of
+    (0012,0063) that stand for the method; ``dummies``: what tools put where an element must not be empty.
     """
 
     options: frozenset[str] = frozenset()
     patient: re.Pattern[str] | None = None
     uid_roots: tuple[str, ...] = ()
     uids: frozenset[str] = frozenset()
+    uid_forms: re.Pattern[str] = _NO_UID
     method: str | None = None
     require_identity_removed: bool = False
     deny_private: bool = True
     private_creators: frozenset[str] = frozenset()
+    private_values: Mapping[str, frozenset[str]] = field(default_factory=dict)
     deny_unknown: bool = True
     reads_burned_in_text: bool = False
     retained_text: Mapping[int, tuple[re.Pattern[str] | None, ...]] = field(default_factory=dict)
@@ -109,10 +115,15 @@ def read_policy(path: Path) -> Policy:
         patient=_pattern("|".join(f"(?:{pattern})" for pattern in patterns), path) if patterns else None,
         uid_roots=tuple(_all(given, "pseudonym", "uid_roots")),
         uids=frozenset(_all(given, "pseudonym", "uids")),
+        uid_forms=_pattern("|".join(_all(given, "pseudonym", "uid_forms")) or NOTHING, path),
         method=pseudonym.get("method"),
         require_identity_removed=bool(raw.get("require_identity_removed", True)),
         deny_private=raw.get("private", "deny") != "strip",
-        private_creators=frozenset(raw.get("private_creators") or ()),
+        private_creators=frozenset(raw.get("private_creators") or ()) | frozenset(raw.get("private_values") or ()),
+        private_values={
+            creator: frozenset(folded(str(value)) for value in listed)
+            for creator, listed in (raw.get("private_values") or {}).items()
+        },
         deny_unknown=raw.get("unknown", "deny") != "strip",
         reads_burned_in_text=raw.get("burned_in_text") == "ocr",
         retained_text=_merged(_retained(one.get("retained_text") or {}, path) for one in given),

@@ -16,7 +16,7 @@ from pydicom.datadict import keyword_for_tag
 
 from radia_pipeline.privacy import rules
 from radia_pipeline.privacy.container import Container
-from radia_pipeline.privacy.header import judgements
+from radia_pipeline.privacy.header import Judgement, judgements
 from radia_pipeline.privacy.known import folded, known
 from radia_pipeline.privacy.letters import fold
 from radia_pipeline.privacy.policy import Policy
@@ -25,7 +25,10 @@ from radia_pipeline.privacy.walk import standard_vr
 from radia_pipeline.privacy.wording import names
 
 _LISTED = frozenset({"not a declared value", "text is not retained here", "not a defined term of its attribute"})
-_UIDS = "UID outside the declared roots"
+_UIDS, _PSEUDONYM = "UID outside the declared roots", "not a declared pseudonym"
+_FORM = re.compile(r"([A-Za-z][A-Za-z_.-]{1,15})([0-9]{3,12})")
+_LEAST_PSEUDONYMS = 3
+"""A prefix that this many patients share is nobody's name; numbers alone could be a hospital's own."""
 _DEVICE_TAGS = (0x00080070, 0x00081090, 0x00181000, 0x0018700A)
 _PATIENT, _METHOD = 0x00100020, 0x00120063
 _LIST_KINDS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
@@ -60,26 +63,19 @@ class Delivery:
     _counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     _devices: dict[tuple[int, str], set[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(set))
     _patients: dict[tuple[int, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    _pseudonyms: Counter[str] = field(default_factory=Counter)
 
     def add(self, container: Container) -> None:
         """Count the values of one file that the policy does not admit."""
         self.files += 1
         said = {element.tag: characters(element.value) for element in container.elements if element.items is None}
         device, patient = tuple(said.get(tag, "") for tag in _DEVICE_TAGS), said.get(_PATIENT, "")
-        for key in set(self._not_admitted(container)):
+        found = [one for one in judgements(container, self.policy) if one.fault]
+        self._pseudonyms.update(patient for one in found if one.tag == _PATIENT and one.fault == _PSEUDONYM)
+        for key in set(_not_admitted(found)):
             self._counts[key] += 1
             self._devices[key].add(device)
             self._patients[key].add(patient)
-
-    def _not_admitted(self, container: Container) -> Iterator[tuple[int, str]]:
-        for one in judgements(container, self.policy):
-            is_listed = one.fault in _LISTED and one.tag not in _FREE
-            if one.fault == _UIDS:
-                yield from ((one.tag, _root_of(uid)) for uid in parts(one.value) if uid)
-            elif is_listed and one.tag == _METHOD:
-                yield one.tag, characters(one.value)
-            elif is_listed and _LIST_KINDS.intersection(standard_vr(one.tag)):
-                yield from ((one.tag, part) for part in parts(one.value) if part)
 
     def seen(self) -> list[Seen]:
         """Return every value with its counts, by attribute, the commonest first."""
@@ -89,6 +85,9 @@ class Delivery:
             patients = len(self._patients[key])
             against = _against(tag, value) or self._too_few(count, patients)
             found.append(Seen(keyword_for_tag(tag), value, count, len(self._devices[key]), patients, against))
+        form = _form_of(self._pseudonyms)
+        if form is not None:
+            found.append(Seen("PatientID", form, sum(self._pseudonyms.values()), 0, len(self._pseudonyms), None))
         return found
 
     def _too_few(self, files: int, patients: int) -> str | None:
@@ -97,20 +96,44 @@ class Delivery:
         return "on one patient only" if patients < _LEAST_PATIENTS else None
 
 
+def _not_admitted(found: list[Judgement]) -> Iterator[tuple[int, str]]:
+    """Yield attribute and value of what a list, a root or a method could admit."""
+    for one in found:
+        is_listed = one.fault in _LISTED and one.tag not in _FREE
+        if one.fault == _UIDS:
+            yield from ((one.tag, _root_of(uid)) for uid in parts(one.value) if uid)
+        elif is_listed and one.tag == _METHOD:
+            yield one.tag, characters(one.value)
+        elif is_listed and _LIST_KINDS.intersection(standard_vr(one.tag)):
+            yield from ((one.tag, part) for part in parts(one.value) if part)
+
+
 def additions(seen: list[Seen]) -> dict[str, object]:
-    """Return what a policy must add for the values that nothing speaks against: `declared`, `methods`, UID roots."""
+    """Return what a policy must add for the values that nothing speaks against: `declared`, `methods`, UID roots, and
+    the form of pseudonyms (`patients`)."""
     declared: dict[str, list[str]] = {}
-    methods, roots = [], []
+    methods, roots, patients = [], [], []
     for one in seen:
         if one.against is not None:
             continue
         if one.keyword == "DeidentificationMethod":
             methods.append(re.escape(one.value))
+        elif one.keyword == "PatientID":
+            patients.append(one.value)
         elif one.value.endswith(".") and one.keyword.endswith("UID"):
             roots.append(one.value)
         else:
             declared.setdefault(one.keyword, []).append(one.value)
-    return {"declared": declared, "methods": methods, "uid_roots": sorted(set(roots))}
+    return {"declared": declared, "methods": methods, "uid_roots": sorted(set(roots)), "patients": patients}
+
+
+def _form_of(pseudonyms: Counter[str]) -> str | None:
+    """Return the form that all pseudonyms have: one prefix and a number. None where there is no such form."""
+    matches = [_FORM.fullmatch(value) for value in pseudonyms]
+    if len(matches) < _LEAST_PSEUDONYMS or not all(matches) or len({match[1] for match in matches}) > 1:
+        return None
+    sizes = [len(match[2]) for match in matches]
+    return f"{re.escape(matches[0][1])}[0-9]{{{min(sizes)},{max(sizes)}}}"
 
 
 def _root_of(uid: str) -> str:

@@ -44,9 +44,12 @@ _IDENTITIES = (
 )
 
 
-def fault_of_private(tag: int, text: str, policy: Policy) -> str | None:
+def fault_of_private(tag: int, text: str, creator: str, policy: Policy) -> str | None:
+    """``creator``: of the element's block (PS3.5 7.8.1), empty where none stands in its item."""
     if 0x10 <= tag & 0xFFFF <= 0xFF and text in policy.private_creators:
         return None
+    if tag & 0xFFFF > 0xFF and folded(text) in policy.private_values.get(creator, ()):
+        return scan(text)
     return "private value" if policy.deny_private else scan(text)
 
 
@@ -105,7 +108,7 @@ def fault_of_uid(tag: int, value: bytes, policy: Policy) -> str | None:
     for uid in parts(value):
         if not uid or uid in policy.uids or (uid.startswith(_STANDARD_UIDS) and uid in UID_dictionary):
             continue
-        if _CONTEXT_UIDS.fullmatch(uid):
+        if _CONTEXT_UIDS.fullmatch(uid) or policy.uid_forms.fullmatch(uid):
             continue
         if values.fault_of_shape(0, "UI", uid.encode("latin-1")) or not uid.startswith(policy.uid_roots or ("\0",)):
             return "UID outside the declared roots"

@@ -121,7 +121,8 @@ def _policy_text(source: str, seen: list[Seen]) -> str:
     for keyword, listed in added["declared"].items():
         declared[keyword] = [*declared.get(keyword, []), *listed]
     pseudonym = dict(raw.get("pseudonym") or {})
-    pseudonym["uid_roots"] = [*(pseudonym.get("uid_roots") or []), *added["uid_roots"]]
+    for name in ("uid_roots", "patients"):
+        pseudonym[name] = [*(pseudonym.get(name) or []), *added[name]]
     policy = raw | {
         "declared": declared,
         "pseudonym": pseudonym,

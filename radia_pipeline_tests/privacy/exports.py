@@ -383,6 +383,10 @@ DEVICES: dict[str, Callable[[], list[bytes]]] = {
     "a hospital's root, title and method": lambda: delivered(
         root="1.2.124.113532.80.22179.", meta=tool("1.2.276.0.7230010.3.0.3.6.8", "OFFIS_DCMTK_368", "CHUM_DEID2"),
         DeidentificationMethod="CHU deid pipeline 2.3"),
+    "a hospital's pseudonyms": lambda: [
+        export(number=number, patient=f"CHUQ-{number // 2:06d}", PatientName=f"CHUQ-{number // 2:06d}^^^")
+        for number in range(10, 22)
+    ],
     "two rooms of one maker": lambda: [
         *delivered(6, 3, ManufacturerModelName="DRX-Transportable", SoftwareVersions="6.0.10 (x64)",
         DetectorID="RM1-77A-X"),

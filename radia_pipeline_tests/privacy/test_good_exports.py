@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -63,6 +65,27 @@ def test_the_method_may_be_named_by_its_code_alone() -> None:
 def test_values_that_tools_leave_pass(tags: dict) -> None:
     expected = ["(0008,0050) Table E.1-1 Z: must be empty"] if "AccessionNumber" in tags else []
     assert findings(**tags) == expected
+
+
+def test_private_values_stand_where_their_creator_and_they_are_declared() -> None:
+    ds = files.dataset(files.picture(1, (8, 8)))
+    ds.private_block(0x0013, "CTP", create=True).add_new(0x10, "LO", "Chest collection")
+    parsed = parse(files.to_bytes(ds))
+    assert [str(finding) for finding in audit(parsed, POLICY)] == [
+        "(0013,0010) private value", "(0013,1010) private value"
+    ]  # fmt: skip
+    declared = replace(
+        POLICY, private_creators=frozenset({"CTP"}), private_values={"CTP": frozenset({"CHEST COLLECTION"})}
+    )
+    assert audit(parsed, declared) == []
+    for other in ({"CTP": frozenset({"OTHER"})}, {"GEMS": frozenset({"CHEST COLLECTION"})}):
+        assert audit(parsed, replace(declared, private_values=other))
+
+
+def test_a_tool_without_a_root_has_a_form_of_uids() -> None:
+    assert findings(FrameOfReferenceUID="2.1" + "7" * 39) == []
+    for uid in ("2.4185550177", "2.1" + "7" * 12, "2.1" + "7" * 40):
+        assert findings(FrameOfReferenceUID=uid)
 
 
 def test_an_identifier_may_be_no_dummy() -> None:
