@@ -177,8 +177,8 @@ def figures(set_id: str, model: str, lake_root, as_json: bool) -> None:
     names = ["auc", "ap", "f1", "sensitivity", "prevalence"]
     rows = [
         [one["name"], f"{one['effective_positives']:.0f}", *(_in_brackets(one["figures"][name]) for name in names),
-         f"{one['below']['value']:.0f} of {len(one['readers'])} ({one['below']['low']:.0f} to "
-         f"{one['below']['high']:.0f})"]
+         f"{one['below']['below']} of {one['below']['readers']} ({one['below']['surely']} to "
+         f"{one['below']['possibly']})"]
         for one in found
     ]  # fmt: skip
     text = table(["class", "effective positives", *names, "readers below the curve"], rows)

@@ -101,19 +101,28 @@ def weighted_auc(ranked: Ranked, weight: np.ndarray) -> np.ndarray:
     both kinds (Hanley & McNeil 1982)."""
     if not ranked.studies:
         return np.full(len(weight), np.nan)
-    positive, negative = blocks(ranked, weight)
+    return auc_of_blocks(*blocks(ranked, weight))
+
+
+def auc_of_blocks(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve (R,) from the positive and negative weight (R, B) of blocks, highest score first."""
     above = np.cumsum(negative, axis=1)
-    total = above[:, -1].copy()
+    total, positives = above[:, -1].copy(), positive.sum(axis=1)
     # A positive is above every negative that comes later, and above half of those that share its score.
-    pairs = positive.sum(axis=1) * total - np.einsum("rb,rb->r", positive, above - 0.5 * negative)
-    return _ratio(pairs, positive.sum(axis=1) * total)
+    above -= 0.5 * negative
+    pairs = positives * total - np.einsum("rb,rb->r", positive, above)
+    return _ratio(pairs, positives * total)
 
 
 def weighted_average_precision(ranked: Ranked, weight: np.ndarray) -> np.ndarray:
     """Average precision for weights (R, n): sum over thresholds of (recall step) x precision, without interpolation."""
     if not ranked.studies:
         return np.full(len(weight), np.nan)
-    positive, negative = blocks(ranked, weight)
+    return average_precision_of_blocks(*blocks(ranked, weight))
+
+
+def average_precision_of_blocks(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """Average precision (R,) from the positive and negative weight (R, B) of blocks, highest score first."""
     found = np.cumsum(positive, axis=1)
     called = found + np.cumsum(negative, axis=1)
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > EPSILON)

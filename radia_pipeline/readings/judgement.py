@@ -13,23 +13,20 @@ import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.bootstrap import Interval, percentile_interval
+from radia_pipeline.evaluation.bootstrap import Interval
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
+from radia_pipeline.evaluation.reader_gap import Below, count_below, place_reader
 from radia_pipeline.evaluation.scorecard import validation_thresholds
-from radia_pipeline.evaluation.weighted import MIN_POSITIVES, Sample, figures
+from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.membership import rows_of_set
 from radia_pipeline.readings.truth import StudyAnswers, answers_by_set
 
-REPLICATES = 500
-
 
 @dataclass(frozen=True)
 class ReaderPoint:
-    """One reader on the ROC plane of one class. ``gap``: the model's sensitivity at the reader's false alarms minus the
-    reader's: above 0 the reader lies below the curve.
-    """
+    """One reader on the ROC plane of one class. ``gap``: as ``evaluation.reader_gap`` has it."""
 
     reader: str
     sensitivity: float
@@ -39,13 +36,13 @@ class ReaderPoint:
 
 @dataclass(frozen=True)
 class ClassJudgement:
-    """One class. ``below``: readers below the curve; the interval: surely below, and not surely above it."""
+    """One class, with its figures and its readers."""
 
     name: str
     effective_positives: float
     figures: Mapping[str, Interval]
     readers: tuple[ReaderPoint, ...]
-    below: Interval
+    below: Below
 
 
 def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudgement, ...]:
@@ -96,11 +93,8 @@ class _Class:
             return None
         readers = sorted({reader for said in self.answers for reader in said.blind})
         points = tuple(point for reader in readers if (point := self._point(reader)) is not None)
-        below = sum(point.gap.value > 0 for point in points)
-        surely = sum(point.gap.low > 0 for point in points)
-        possibly = sum(point.gap.high > 0 for point in points)
-        counted = Interval(float(below), float(surely), float(possibly), int(sample.truth.sum()), len(sample.truth))
-        return ClassJudgement(self.name, sample.effective_positives, found, points, counted)
+        below = count_below([point.gap for point in points])
+        return ClassJudgement(self.name, sample.effective_positives, found, points, below)
 
     def _sample(self, without: tuple[str, ...]) -> tuple[Sample, np.ndarray]:
         """Return the studies with a truth that is present or absent, and their places."""
@@ -117,37 +111,6 @@ class _Class:
         given = [self.answers[place].blind.get(reader, {}).get(self.name) for place in kept]
         calls = np.array([np.nan if value is None else float(value) for value in given])
         counts = np.isin(calls, (POSITIVE, NEGATIVE))
-        positives = int(sample.truth[counts].sum())
-        if min(positives, int(counts.sum()) - positives) < MIN_POSITIVES:
-            return None
-        scores, truth = sample.score[counts], sample.truth[counts] == 1
-        called, weight = calls[counts] == 1, sample.weight[counts]
-        value, sensitivity, alarms = _gap(scores, truth, called, weight)
-        generator = np.random.default_rng(0)
-        drawn = [
-            _gap(scores, truth, called, weight * _resampled(generator, sample.stratum[counts]))[0]
-            for _ in range(REPLICATES)
-        ]
-        low, high = percentile_interval(np.array(drawn))
-        return ReaderPoint(reader, sensitivity, 1 - alarms, Interval(value, low, high, positives, int(counts.sum())))
-
-
-def _resampled(generator: np.random.Generator, stratum: np.ndarray) -> np.ndarray:
-    """Return how often each study is drawn when each stratum is drawn anew with replacement: (n,)."""
-    times = np.zeros(len(stratum))
-    for name in np.unique(stratum):
-        inside = np.flatnonzero(stratum == name)
-        times[inside] = np.bincount(generator.integers(0, len(inside), len(inside)), minlength=len(inside))
-    return times
-
-
-def _gap(score: np.ndarray, truth: np.ndarray, called: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
-    """Return (the model's sensitivity at the reader's false alarm rate − the reader's, the reader's, that rate)."""
-    positive, negative = weight * truth, weight * ~truth
-    if positive.sum() == 0 or negative.sum() == 0:
-        return float("nan"), float("nan"), float("nan")
-    sensitivity, alarms = positive[called].sum() / positive.sum(), negative[called].sum() / negative.sum()
-    order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.r_[score[order][1:] != score[order][:-1], True])
-    rates = [np.r_[0.0, np.cumsum(side[order])[ends] / side.sum()] for side in (negative, positive)]
-    return float(np.interp(alarms, *rates)) - float(sensitivity), float(sensitivity), float(alarms)
+        parts = (part[counts] for part in (sample.score, sample.truth, sample.weight, sample.stratum))
+        placed = place_reader(Sample(*parts), calls[counts] == POSITIVE)
+        return ReaderPoint(reader, **vars(placed)) if placed else None

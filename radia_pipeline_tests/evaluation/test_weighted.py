@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy import stats
+from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score, roc_curve
 
+from radia_pipeline.evaluation.bootstrap import Interval
 from radia_pipeline.evaluation.intervals import auc_interval, effective, f1_interval, hanley_mcneil, wilson
-from radia_pipeline.evaluation.weighted import Sample, _ap_influence, figures
+from radia_pipeline.evaluation.reader_gap import count_below, place_reader
+from radia_pipeline.evaluation.redraws import Redraws
+from radia_pipeline.evaluation.weighted import Sample, figures
 
 
-def enriched(generator: np.random.Generator) -> tuple[Sample, float, float]:
-    """Return a sample of 600 from a pool of 20,000 with half of the positives enriched; the pool's AUC, prevalence."""
+def enriched(generator: np.random.Generator) -> tuple[Sample, dict[str, float]]:
+    """Return a sample of 500 from a pool of 20,000 with half of the positives enriched; the pool's own figures."""
     truth = generator.random(20_000) < 0.03
     score = 1 / (1 + np.exp(-(generator.normal(size=20_000) + 1.6 * truth - 3)))
     stratum = np.where(truth & (generator.random(20_000) < 0.5), "Mass", "rest")
@@ -20,24 +24,30 @@ def enriched(generator: np.random.Generator) -> tuple[Sample, float, float]:
               for name, inside in places if len(inside)]  # fmt: skip
     members = np.concatenate([members for _, members, _ in chosen])
     weight = np.concatenate([np.full(len(members), count / len(members)) for _, members, count in chosen])
-    return (
-        Sample(score[members], truth[members].astype(int), weight, stratum[members]),
-        roc_auc_score(truth, score), float(truth.mean()),
-    )  # fmt: skip
+    pool = {
+        "auc": roc_auc_score(truth, score), "ap": average_precision_score(truth, score),
+        "f1": f1_score(truth, score >= 0.2), "sensitivity": recall_score(truth, score >= 0.2),
+        "prevalence": float(truth.mean()), "mean_probability": float(score.mean()),
+    }  # fmt: skip
+    return Sample(score[members], truth[members].astype(int), weight, stratum[members]), pool
 
 
-def test_figures_are_the_pools_on_average_and_unweighted_ones_are_not():
-    generator, found = np.random.default_rng(2), []
-    for _ in range(60):
-        sample, auc, prevalence = enriched(generator)
-        mine = figures(sample, 0.2)
-        plain = figures(Sample(sample.score, sample.truth, np.ones(len(sample.truth)), sample.stratum), 0.2)
-        inside = [mine["auc"].low <= auc <= mine["auc"].high, mine["prevalence"].low <= prevalence]
-        found.append([mine["auc"].value - auc, mine["prevalence"].value - prevalence,
-                      plain["prevalence"].value - prevalence, *inside])  # fmt: skip
+def test_figures_are_the_pools_on_average_and_intervals_hold_them():
+    """Coverage of 95 % has a standard error of 2.2 % in 100 draws; the benchmark has 2,000 a cell."""
+    generator, found, inside = np.random.default_rng(2), [], []
+    for _ in range(100):
+        sample, pool = enriched(generator)
+        mine = figures(sample, 0.2, replicates=200)
+        plain = figures(Sample(sample.score, sample.truth, np.ones(len(sample.truth)), sample.stratum), 0.2, 2)
+        found.append([mine["auc"].value - pool["auc"], mine["prevalence"].value - pool["prevalence"],
+                      plain["prevalence"].value - pool["prevalence"]])  # fmt: skip
+        inside.append([mine[name].low <= pool[name] <= mine[name].high for name in pool])
     means = np.mean(found, axis=0)
-    assert abs(means[0]) < 0.01 and abs(means[1]) < 0.004 and means[2] > 0.2
-    assert means[3] >= 0.9 and means[4] >= 0.9
+    assert abs(means[0]) < 0.01 and abs(means[1]) < 0.003 and means[2] > 0.2
+    held = dict(zip(pool, np.mean(inside, axis=0)))
+    # Without a stratum of high scores a few heavy negatives decide AP, which its interval does not foresee.
+    assert held.pop("ap") >= 0.7
+    assert min(held.values()) >= 0.88 and max(held.values()) <= 1
 
 
 def test_with_weight_one_they_are_scikit_learns():
@@ -50,18 +60,68 @@ def test_with_weight_one_they_are_scikit_learns():
     assert all(one.low < one.value < one.high for one in found.values())
 
 
-def test_influence_of_average_precision_is_its_derivative():
-    generator = np.random.default_rng(3)
-    truth = (generator.random(60) < 0.3).astype(int)
-    score, weight = np.round(generator.random(60) + 0.3 * truth, 1), generator.uniform(1, 9, 60)
-    sample = Sample(score, truth, weight, np.full(60, "rest"))
-    ap = average_precision_score(truth, score, sample_weight=weight)
-    influence, _ = _ap_influence(sample, ap)
-    for place in range(0, 60, 7):
-        more = weight.copy()
-        more[place] += 1e-6
-        slope = (average_precision_score(truth, score, sample_weight=more) - ap) / 1e-6
-        assert influence[place] == pytest.approx(slope, abs=1e-5)
+@pytest.mark.parametrize(("found", "sensitivity"), [(5, 1.0), (0, 0.0), (3, 0.6)])
+def test_few_positives_give_no_interval_without_width(found, sensitivity):
+    """All, none or some of five found: never [1, 1] or [0, 0], and about Jeffreys' limits where weights are equal."""
+    truth = np.r_[np.ones(5, int), np.zeros(295, int)]
+    score = np.r_[np.full(found, 0.9), np.full(5 - found, 0.1), np.linspace(0.2, 0.4, 295)]
+    mine = figures(Sample(score, truth, np.full(300, 50.0), np.full(300, "rest")), 0.5, replicates=20_000)
+    assert all(one.low < one.high for one in mine.values())
+    assert mine["sensitivity"].value == pytest.approx(sensitivity)
+    low, high = stats.beta.ppf((0.025, 0.975), found + 0.5, 5 - found + 0.5)
+    expected = (0.0 if found == 0 else low, 1.0 if found == 5 else high)
+    assert (mine["sensitivity"].low, mine["sensitivity"].high) == pytest.approx(expected, abs=0.07)
+
+
+@pytest.mark.parametrize("met", [0, 1, 4])
+def test_weighted_counts_have_the_middle_of_their_gamma_bounds(met):
+    """Fay & Kim (2017): 20 positives of a stratum read whole and a few of weight 160; an unread one is worth 160."""
+    truth = np.r_[np.ones(20, int), np.zeros(20, int), np.ones(met, int), np.zeros(240 - met, int)]
+    weight = np.r_[np.ones(40), np.full(240, 160.0)]
+    stratum = np.r_[np.full(40, "Mass"), np.full(240, "rest")]
+    sample = Sample(np.linspace(0, 1, 280), truth, weight, stratum)
+    mine = figures(sample, 0.5, replicates=20_000)["prevalence"]
+    generator, half = np.random.default_rng(5), np.arange(200_000) % 2
+    heavy = generator.gamma(np.maximum(met + half, 1e-9))
+    expected = (20 + 160 * np.quantile(heavy, (0.025, 0.975))) / weight.sum()
+    assert (mine.low, mine.high) == pytest.approx(tuple(expected), rel=0.08)
+
+
+def test_a_stratum_that_was_read_whole_adds_nothing_and_a_pool_that_was_is_a_sample():
+    generator = np.random.default_rng(4)
+    truth, score = (generator.random(200) < 0.3).astype(int), generator.random(200)
+    stratum = np.where(np.arange(200) < 100, "Mass", "rest")
+    part, whole = np.where(stratum == "Mass", 1.0, 3.0), np.ones(200)
+    drawn = Redraws.of(part, stratum, replicates=50).weight
+    assert (drawn[:, :100] == 1).all() and drawn[:, 100:].std() > 0.5
+    assert all(one.low < one.high for one in figures(Sample(score, truth, whole, stratum), 0.5).values())
+    alone = Redraws.of(np.array([5.0, 2.0, 2.0]), np.array(["a", "b", "b"]), replicates=50).weight
+    assert alone[:, 0].std() > 1
+
+
+@pytest.mark.parametrize("has_ties", [False, True])
+def test_a_readers_place_is_read_off_the_curve(has_ties):
+    generator = np.random.default_rng(6)
+    truth = (generator.random(400) < 0.3).astype(int)
+    score = generator.normal(size=400) + 1.5 * truth
+    score, weight = np.round(score, 1 if has_ties else 9), generator.uniform(1, 9, 400)
+    called = generator.random(400) < np.where(truth, 0.6, 0.2)
+    placed = place_reader(Sample(score, truth, weight, np.full(400, "rest")), called, 50)
+    false, true, _ = roc_curve(truth, score, sample_weight=weight, drop_intermediate=False)
+    alarms = weight[called & (truth == 0)].sum() / weight[truth == 0].sum()
+    sensitivity = weight[called & (truth == 1)].sum() / weight[truth == 1].sum()
+    assert (placed.sensitivity, placed.specificity) == pytest.approx((sensitivity, 1 - alarms))
+    assert placed.gap.value == pytest.approx(np.interp(alarms, false, true) - sensitivity, abs=1e-9)
+    assert placed.gap.low < placed.gap.value < placed.gap.high
+
+
+def test_readers_below_the_curve_are_counted_with_what_is_sure_and_what_is_possible():
+    gaps = [
+        Interval(value, low, high, 9, 99)
+        for value, low, high in ((0.2, 0.1, 0.3), (0.1, -0.1, 0.2), (-0.2, -0.3, -0.1))
+    ]
+    assert vars(count_below(gaps)) == {"readers": 3, "below": 2, "surely": 1, "possibly": 2}
+    assert place_reader(Sample(np.ones(3), np.array([1, 0, 0]), np.ones(3), np.full(3, "a")), np.ones(3, bool)) is None
 
 
 def test_a_class_without_positives_has_no_figures():

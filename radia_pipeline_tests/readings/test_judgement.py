@@ -44,7 +44,7 @@ def test_a_guesser_lies_below_the_curve_and_who_knows_does_not(world):
     (mass,) = judge_set(lake, set_id, "demo")
     point = {one.reader: one for one in mass.readers}
     assert mass.name == "Mass" and mass.figures["auc"].value > 0.9
-    assert point["guess"].gap.low > 0 and (mass.below.value, mass.below.low) == (1, 1)
+    assert point["guess"].gap.low > 0 and (mass.below.below, mass.below.surely) == (1, 1)
     assert point["r1"].sensitivity == point["r1"].specificity == 1.0 and point["r1"].gap.value <= 0
 
 
