@@ -44,12 +44,13 @@ def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool, **ways:
 
 def _judge(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> None:
     from radia_pipeline.usecases.audit import audit_files
+    from radia_pipeline.usecases.policy_proposal import shown
 
     found = {}
     for file, findings in audit_files(files, source, ocr_mode=ocr):
-        found[str(file)] = findings
+        found[shown(file)] = findings
         if not as_json:
-            click.echo(f"{file}: " + (f"{len(findings)} findings" if findings else "de-identified"))
+            click.echo(f"{shown(file)}: " + (f"{len(findings)} findings" if findings else "de-identified"))
             for finding in findings:
                 click.echo(f"  {finding}")
     if as_json:
@@ -61,12 +62,13 @@ def _judge(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> Non
 def _explain(files: tuple[Path, ...], source: str, as_json: bool) -> None:
     from radia_pipeline.drawing.text import table
     from radia_pipeline.usecases.audit import explain
+    from radia_pipeline.usecases.policy_proposal import shown
 
-    ledgers = {str(path): lines for path, lines in explain(files, source)}
+    ledgers = {shown(path): lines for path, lines in explain(files, source)}
     names = ["element", "rule", "verdict", "bytes"]
-    shown = (f"{path}\n" + table(names, lines) for path, lines in ledgers.items())
+    told = (f"{path}\n" + table(names, lines) for path, lines in ledgers.items())
     rows = {path: [dict(zip(names, line, strict=True)) for line in lines] for path, lines in ledgers.items()}
-    print_result({"files": rows}, "\n\n".join(shown), as_json)
+    print_result({"files": rows}, "\n\n".join(told), as_json)
 
 
 def _propose(files: tuple[Path, ...], source: str, out: Path, as_json: bool) -> None:

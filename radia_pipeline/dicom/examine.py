@@ -7,13 +7,13 @@ written. Identifiers leave this module natively and are keyed by the caller befo
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16, render, views
 from radia_pipeline.dicom.admission import Admitted, Intake, admit
+from radia_pipeline.dicom.delivered import read_whole
 from radia_pipeline.dicom.pixel_checks import remarks
 from radia_pipeline.errors import LakeUnwritable, Refusal
 from radia_pipeline.lake import atomic
@@ -75,7 +75,7 @@ def examine(task: Task) -> Verdict:
     Raises LakeUnwritable where the machine fails, which is no verdict on the file.
     """
     try:
-        data, before = _read(task)
+        data, before = read_whole(task.path, task.limits)
     except Refusal as refusal:
         return Verdict(NO_HASH, 0, 0, refusal.reason, refusal.detail)
     digest = hashlib.sha256(data).hexdigest()
@@ -86,21 +86,6 @@ def examine(task: Task) -> Verdict:
         return Verdict(**common, reason=refusal.reason, detail=refusal.detail)
     except MemoryError:
         return Verdict(**common, reason=reasons.TOO_LARGE, detail="memory limit")
-
-
-def _read(task: Task) -> tuple[bytes, os.stat_result]:
-    try:
-        with Path(task.path).open("rb") as handle:
-            before = os.fstat(handle.fileno())
-            if before.st_size > task.limits.file_bytes:
-                raise Refusal(reasons.TOO_LARGE, "file beyond the cap")
-            data = handle.read(task.limits.file_bytes + 1)
-            after = os.fstat(handle.fileno())
-    except OSError as error:
-        raise Refusal(reasons.UNREADABLE, f"{type(error).__name__}") from None
-    if len(data) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise Refusal(reasons.CHANGED_WHILE_READ)
-    return data, before
 
 
 def _examined(data: bytes, task: Task) -> dict:

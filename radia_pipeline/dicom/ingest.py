@@ -18,9 +18,10 @@ from pathlib import Path
 
 from radia_pipeline.dicom import examine as examination
 from radia_pipeline.dicom import publish, work
+from radia_pipeline.dicom.delivered import digest_of
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
-from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
+from radia_pipeline.errors import LakeUnwritable, NoLayout, Refusal, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import prints as text_reading
@@ -202,16 +203,11 @@ def _unknown_entries(plan: _Plan, paths: list[str]) -> Iterator[Entry]:
     """Files that the source's own table does not name: nobody could say whose they are."""
     for path in paths:
         try:
-            status = (plan.root / path).stat()
-            digest, size, mtime_ns = _digest_of(plan.root / path), status.st_size, status.st_mtime_ns
-        except OSError:
+            digest, status = digest_of(plan.root / path)
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+        except (OSError, Refusal):
             digest, size, mtime_ns = examination.NO_HASH, 0, 0
         yield Entry(escaped(path), size, mtime_ns, _rules_of(plan, path), digest, reason=reasons.UNKNOWN_TO_TABLE)
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _entry(plan: _Plan, path: str, answer: Verdict | LakeUnwritable | pool.Lost) -> Entry:

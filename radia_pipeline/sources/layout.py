@@ -12,12 +12,17 @@ from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile
 
 
 def files_below(root: Path, folders: Iterable[str]) -> list[DeliveredFile]:
-    """List every regular file, of any kind, below these folders of ``root``, sorted by relative path, each once."""
+    """List every file, of any kind, below these folders of ``root``, sorted by relative path, each once.
+
+    A folder that cannot be listed stands for its files, so that it is counted, as unreadable, and not passed over.
+    """
     found: set[str] = set()
     for folder in folders:
-        for here, _, names in os.walk(root / folder):
+        closed: list[OSError] = []
+        for here, _, names in os.walk(root / folder, onerror=closed.append):
             relative = Path(here).relative_to(root)
             found.update((relative / name).as_posix() for name in names)
+        found.update(Path(one.filename).relative_to(root).as_posix() for one in closed if Path(one.filename).exists())
     return [DeliveredFile(path) for path in sorted(found)]
 
 

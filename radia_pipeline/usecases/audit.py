@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.dicom import work
+from radia_pipeline.dicom.admission import Intake, admit
+from radia_pipeline.dicom.delivered import digest_of, read_whole
 from radia_pipeline.dicom.examine import Task, Verdict
-from radia_pipeline.errors import BadInput, Refusal
+from radia_pipeline.errors import BadInput, BadTable, Refusal
 from radia_pipeline.privacy import container, prints, reasons
-from radia_pipeline.privacy.header import audit_file, judgements
+from radia_pipeline.privacy.header import audit, judgements
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy_of
 from radia_pipeline.privacy.text import breaches
@@ -25,22 +28,32 @@ _TABLE_SUFFIXES = (".csv", ".csv.gz")
 _TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What the gate of a file found. ``is_whole``: its header was judged to the end, so that its pixels may be."""
+
+    said: tuple[str, ...] = ()
+    is_whole: bool = False
+
+
 def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -> Iterator[tuple[Path, list[str]]]:
     """Yield every file with its findings, none where it is de-identified; each finding names place and rule.
 
-    Raises BadInput where a file cannot be read, RunFailed where Tesseract is missing though the policy demands that
-    pixels are read (``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only).
+    Whatever lies in a delivery gets a verdict: what cannot be read or is no regular file, too. Raises BadInput where a
+    path that is named is not there, RunFailed where Tesseract is missing though the policy demands that pixels are read
+    (``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only).
     """
     reads_text = reads_pixels(source, ocr_mode)
     for path in files_below(paths):
         if path.name.lower().endswith(_TABLE_SUFFIXES):
-            yield path, list(audit_reports(path, source))
+            yield path, list(_of_table(path, source))
             continue
-        findings = [str(finding) for finding in _of_header(path, source)]
-        if reads_text and not any(finding.startswith("file ") for finding in findings):
+        found = _of_header(path, source)
+        pixels = []
+        if reads_text and found.is_whole:
             prints.require_tesseract()
-            findings += _of_pixels(path, source)
-        yield path, findings
+            pixels = _of_pixels(path, source)
+        yield path, [*found.said, *pixels]
 
 
 def explain(paths: Iterable[Path], source: str) -> Iterator[tuple[Path, list[tuple[str, str, str, int]]]]:
@@ -48,7 +61,11 @@ def explain(paths: Iterable[Path], source: str) -> Iterator[tuple[Path, list[tup
     order of the file; never a value. A file that cannot be walked has one line that says why."""
     policy = policy_of(source)
     for path in files_below(paths):
-        data = _read(path)
+        try:
+            data, _ = read_whole(path)
+        except Refusal as refusal:
+            yield path, [("file", "reading", refusal.received, 0)]
+            continue
         if container.sniff(data) != "dicom":
             continue
         try:
@@ -59,18 +76,28 @@ def explain(paths: Iterable[Path], source: str) -> Iterator[tuple[Path, list[tup
         yield path, [(one.where, one.rule, one.fault or "passes", one.size) for one in judgements(parsed, policy)]
 
 
-def _read(path: Path) -> bytes:
+def _of_header(path: Path, source: str) -> Findings:
+    """Judge as the ingest does (``dicom.admission``); of an identity all findings are told, and not the first alone."""
+    policy = policy_of(source)
     try:
-        return path.read_bytes()
-    except OSError:
-        raise BadInput(f"{path} cannot be read", accepted="a readable DICOM or CSV file") from None
+        data, _ = read_whole(path)
+        admit(data, Intake(policy))
+    except Refusal as refusal:
+        if refusal.reason != reasons.IDENTITY_IN_HEADER:
+            return Findings((f"file cannot be audited: {refusal.reason}",))
+        return Findings(tuple(map(str, audit(container.parse(data), policy))), is_whole=True)
+    return Findings(is_whole=True)
 
 
-def _of_header(path: Path, source: str) -> list:
-    kind = container.sniff(_read(path))
-    if kind == "headerless":
-        return [f"file cannot be audited: {reasons.HEADERLESS_DICOM}"]
-    return audit_file(path, source) if kind == "dicom" else ["file cannot be audited: neither DICOM nor a CSV table"]
+def _of_table(path: Path, source: str) -> Iterator[str]:
+    """Yield the findings of a CSV; one that cannot be read as a table of reports is no table of reports."""
+    try:
+        digest_of(path)
+        yield from audit_reports(path, source)
+    except (OSError, Refusal):
+        yield f"file cannot be audited: {reasons.UNREADABLE}"
+    except BadTable as error:
+        yield f"file cannot be audited: no table of reports ({error.kind})"
 
 
 def _of_pixels(path: Path, source: str) -> list[str]:

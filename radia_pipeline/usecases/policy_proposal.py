@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
+from radia_pipeline.dicom.delivered import read_whole
 from radia_pipeline.errors import BadInput, Refusal
 from radia_pipeline.privacy.container import parse, sniff
 from radia_pipeline.privacy.header import audit
@@ -45,13 +46,27 @@ class Trial:
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named, and those inside folders, in order; raises BadInput where nothing is there."""
+    """Return the files named and all that lies inside folders, of whatever kind, in order; links are not followed into
+    folders, and a folder that cannot be listed stands for its files. Raises BadInput for a path that is not there."""
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
-            raise BadInput(f"{path} cannot be read", accepted="files, or folders of files")
-        found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        if not os.path.lexists(path):
+            raise BadInput(f"{shown(path)} cannot be read", accepted="files, or folders of files")
+        found += sorted(_inside(path)) if path.is_dir() else [path]
     return found
+
+
+def shown(path: Path) -> str:
+    """Return a path as any output can hold it: bytes that are no text become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    closed: list[OSError] = []
+    for here, folders, names in os.walk(folder, onerror=closed.append):
+        linked = [name for name in folders if Path(here, name).is_symlink()]
+        yield from (Path(here, name) for name in (*names, *linked))
+    yield from (Path(one.filename) for one in closed)
 
 
 def propose(paths: Iterable[Path], source: str, out: Path) -> Proposal:
@@ -62,7 +77,7 @@ def propose(paths: Iterable[Path], source: str, out: Path) -> Proposal:
     """
     _require_own_place(out)
     delivery = Delivery(policy_of(source))
-    for _, data in _dicom_files(paths):
+    for data in _dicom_files(paths):
         try:
             delivery.add(parse(data))
         except Refusal:
@@ -78,7 +93,7 @@ def try_policy(paths: Iterable[Path], policy_file: Path) -> Trial:
     if not policy_file.is_file():
         raise BadInput(f"{policy_file} cannot be read", accepted="a policy file, such as --propose writes")
     policy, stops, files, passed = read_policy(policy_file), Counter(), 0, 0
-    for _, data in _dicom_files(paths):
+    for data in _dicom_files(paths):
         files += 1
         try:
             found = {str(finding) for finding in audit(parse(data), policy)}
@@ -89,14 +104,15 @@ def try_policy(paths: Iterable[Path], policy_file: Path) -> Trial:
     return Trial(files, passed, dict(stops.most_common()))
 
 
-def _dicom_files(paths: Iterable[Path]) -> Iterator[tuple[Path, bytes]]:
+def _dicom_files(paths: Iterable[Path]) -> Iterator[bytes]:
+    """Yield the DICOM files; what cannot be read is nobody's device (``radia audit`` names it)."""
     for path in files_below(paths):
         try:
-            data = path.read_bytes()
-        except OSError:
-            raise BadInput(f"{path} cannot be read", accepted="a readable DICOM file") from None
+            data, _ = read_whole(path)
+        except Refusal:
+            continue
         if sniff(data) == "dicom":
-            yield path, data
+            yield data
 
 
 def _require_own_place(out: Path) -> None:

@@ -30,6 +30,7 @@ def predict_files(
     """
     import numpy as np
 
+    from radia_pipeline.dicom.delivered import read_whole
     from radia_pipeline.evaluation.ensemble import load_ensemble
     from radia_pipeline.training.inference import latest_model, predict_images
 
@@ -44,7 +45,7 @@ def predict_files(
                 "There is no such file" if identified else f"There is no file {path}",
                 accepted="DICOM, PNG or JPEG files",
             )
-        images.append(_stored(path.read_bytes(), source, identified=identified))
+        images.append(_stored(read_whole(path)[0], source, identified=identified))
     names = vocabulary().classes
     outputs = {}
     for member in ensemble.used_members:

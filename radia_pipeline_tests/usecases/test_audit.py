@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from radia_pipeline.cli.main import main
+from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.lake.keys import Pseudonymizer
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.privacy import prints
+from radia_pipeline.sources.registry import source
 from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.dicom import files
 
@@ -39,7 +45,7 @@ def test_header_and_pixels_are_audited(tmp_path: Path, capsys) -> None:
     assert (code, found["a.dcm"]) == (1, [])
     assert found["b.dcm"][0] == "(0010,0030) Table E.1-1 Z: must be empty"
     assert found["b.dcm"][1].startswith("(7FE0,0010) identity_in_pixels: burned-in")
-    assert found["c.txt"] == ["file cannot be audited: neither DICOM nor a CSV table"]
+    assert found["c.txt"] == ["file cannot be audited: not_an_image"]
     assert audit(capsys, tmp_path / "a.dcm") == (0, {"a.dcm": []})
 
 
@@ -66,6 +72,65 @@ def test_report_tables_are_audited_by_row_and_rule(tmp_path: Path, capsys) -> No
         "row 2, report: listed_name at character 5", "row 2, report: phone_number at character 15",
         "row 2, patient_id: not a declared pseudonym",
     ]  # fmt: skip
+
+
+def test_whatever_lies_in_a_delivery_has_a_verdict(tmp_path: Path, capsys) -> None:
+    """Pipes that nobody writes to, sockets, links in a circle, names that are no text: none ends or stops the audit."""
+    folder = tmp_path / "delivery"
+    (folder / "inside").mkdir(parents=True)
+    os.mkfifo(folder / "pipe.dcm")
+    os.mkfifo(folder / "pipe.csv")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(folder / "socket"))
+    for name, target in {"circle": "circle", "nowhere.dcm": "gone.dcm", "up": "..", "null": "/dev/zero"}.items():
+        (folder / name).symlink_to(target)
+    for name, content in {
+        b"na\xefve \xff.dcm": files.clean_file(1), b"empty.dcm": b"", b"empty.csv": b"", b"page.csv": b"<html>",
+        b"broken.csv.gz": b"\x1f\x8b no gzip", b"inside/cut.dcm": files.clean_file(1)[:300],
+        b"two\nlines.dcm": files.clean_file(1), b"ct.dcm": files.clean_file(1, Modality="CT"),
+    }.items():  # fmt: skip
+        (folder / os.fsdecode(name)).write_bytes(content)
+    code, found = audit(capsys, folder, "--ocr", "off")
+    assert code == 1
+    reasons = {name: lines[0].rsplit(": ", 1)[-1] if lines else None for name, lines in found.items()}
+    assert reasons == {
+        "pipe.dcm": "unreadable", "pipe.csv": "unreadable", "socket": "unreadable", "circle": "unreadable",
+        "nowhere.dcm": "unreadable", "up": "unreadable", "null": "unreadable", "na\\xefve \\xff.dcm": None,
+        "empty.dcm": "empty_file", "empty.csv": "no table of reports (BadTable)",
+        "page.csv": "no table of reports (BadTable)", "broken.csv.gz": "no table of reports (BadTable)",
+        "cut.dcm": "truncated", "two\nlines.dcm": None, "ct.dcm": "not_a_radiograph",
+    }  # fmt: skip
+    assert main(["audit", str(folder), "--ocr", "off"]) == 1
+    assert main(["audit", str(folder), "--explain", "--json"]) == 0
+    assert main(["audit", str(folder), "--propose", "--out", str(tmp_path / "policy.yaml")]) == 0
+    assert main(["audit", str(folder), "--policy", str(tmp_path / "policy.yaml")]) == 0
+    assert main(["audit", str(folder / "not there"), "--ocr", "off"]) == 2
+
+
+def test_the_ingest_counts_the_same_delivery_whole(tmp_path: Path) -> None:
+    """A pipe costs its own line and no time; a folder that is closed stands for its files."""
+    delivery = files.Delivery(tmp_path / "delivery")
+    delivery.put("1.dcm", files.clean_file(1))
+    os.mkfifo(delivery.root / "dicom" / "pipe.dcm")
+    (delivery.root / "dicom" / "circle").symlink_to("circle")
+    result = ingest_images(
+        source("ccsmtl"), delivery.root, Lake.open(tmp_path / "lake"), Pseudonymizer(b"k" * 32), ocr="off", workers=1
+    )
+    assert (result.found, result.ingested, result.reasons) == (3, 1, {"unreadable": 2})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to the superuser")
+def test_a_closed_folder_is_no_empty_folder(tmp_path: Path) -> None:
+    closed = tmp_path / "delivery" / "dicom" / "closed"
+    closed.mkdir(parents=True)
+    closed.chmod(0)
+    try:
+        listed = source("ccsmtl").files(tmp_path / "delivery")
+        found = dict(audit_files([tmp_path / "delivery"], "ccsmtl", ocr_mode="off"))
+    finally:
+        closed.chmod(0o700)
+    assert [file.relative_path for file in listed] == ["dicom/closed"]
+    assert found == {closed: ["file cannot be audited: unreadable"]}
 
 
 def test_the_real_delivery_is_judged_as_its_contents_say(real_root: Path, capsys) -> None:
