@@ -23,8 +23,8 @@ def read_whole(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes
     Raises Refusal: unreadable, too_large, changed_while_read.
     """
     try:
-        with opened(path) as handle:
-            before = os.fstat(handle.fileno())
+        handle, before = opened(path)
+        with handle:
             if before.st_size > limits.file_bytes:
                 raise Refusal(reasons.TOO_LARGE, "file beyond the cap")
             data = handle.read(limits.file_bytes + 1)
@@ -38,14 +38,16 @@ def read_whole(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> tuple[bytes
 
 def digest_of(path: Path | str) -> tuple[str, os.stat_result]:
     """Return the hash of a file of any size; raises OSError, and Refusal for what is no regular file."""
-    with opened(path) as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest(), os.fstat(handle.fileno())
+    handle, status = opened(path)
+    with handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest(), status
 
 
-def opened(path: Path | str) -> BinaryIO:
+def opened(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
     """Open a regular file; a pipe would wait for its writer, a device may have no end. Raises as ``digest_of``."""
     handle = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+    status = os.fstat(handle.fileno())
+    if not stat.S_ISREG(status.st_mode):
         handle.close()
         raise Refusal(reasons.UNREADABLE, "no regular file")
-    return handle
+    return handle, status
