@@ -45,9 +45,9 @@ def digest_of(path: Path | str) -> tuple[str, os.stat_result]:
 
 def opened(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
     """Open a regular file; a pipe would wait for its writer, a device may have no end. Raises as ``digest_of``."""
-    handle = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    status = os.fstat(handle.fileno())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        handle.close()
+        os.close(descriptor)
         raise Refusal(reasons.UNREADABLE, "no regular file")
-    return handle, status
+    return os.fdopen(descriptor, "rb"), status
