@@ -76,6 +76,9 @@ def shown(one: Mapping[str, Any], most: int, texts: int) -> str:
 
 def _decided(row: Mapping[str, Any]) -> list[str]:
     with_it, without = _said(row["labels"]), _said(row["without"])
+    if row["labels"] == row["without"]:
+        with_it += f" ({', '.join(row['rules'])})"
+        without = f"the same labels by other rules ({', '.join(row['rules_without'])})"
     return [f"    {' '.join(row['text'].split())}  →  {with_it}", f"      without it: {without}"]
 
 

@@ -53,7 +53,7 @@ def candidates(rule: Rule, form: str, language: Language, book: Rulebook) -> Ite
     known = patterns(language)
     for pattern in (*known.get(rule.id, ()), *known.get(rule.kind, ())):
         for words in spellings(rule, form, book):
-            text = pattern.format(words)
+            text = pattern.replace("{}", words)
             yield text[:1].upper() + text[1:]
 
 

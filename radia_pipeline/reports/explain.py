@@ -13,9 +13,10 @@ from pathlib import Path
 import yaml
 
 from radia_pipeline.errors import BadInput
-from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.engine import Labeler, Reading
 from radia_pipeline.reports.examples import Written, example, written
 from radia_pipeline.reports.kinds import KINDS
+from radia_pipeline.reports.lacking import Lacking
 from radia_pipeline.reports.language import Language
 from radia_pipeline.reports.rules import Rule, Rulebook, rulebook
 from radia_pipeline.reports.words import plain
@@ -27,11 +28,18 @@ DEVELOPMENT_SET = Path(__file__).resolve().parents[2] / "radia_pipeline_tests" /
 
 @dataclass(frozen=True)
 class Decided:
-    """One text whose labels a form decides: as they are, and as they were without it."""
+    """One text that a form decides: its labels and the rules that decide them, and both without the form."""
 
     text: str
     labels: Labels
     without: Labels
+    rules: tuple[str, ...]
+    rules_without: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str, now: Reading, then: Reading) -> Decided:
+        """Return how one text is read with a form and without it."""
+        return cls(text, now.labels, then.labels, *(tuple(m.rule_id for m in one.mentions) for one in (now, then)))
 
 
 @dataclass(frozen=True)
@@ -70,26 +78,19 @@ def find(query: str, book: Rulebook) -> list[tuple[Rule, str]]:
 
 def explain(rule: Rule, form: str, language: Language, texts: Iterable[str]) -> Explanation:
     """Read the example of a form and ``texts`` with it and without it."""
-    read, without = Labeler.default().read, Labeler(rulebook(language, (rule.id, form)))
-    shown = example(rule, form, language, without)
-
-    def decided(text: str) -> Decided:
-        return Decided(text, read(text).labels, without.read(text).labels)
-
-    return Explanation(
-        rule,
-        form,
-        KINDS[rule.kind],
-        None if shown is None else decided(shown),
-        written(language)[rule.id],
-        tuple(one for one in map(decided, texts) if one.labels != one.without),
-    )
+    read = Labeler.default().read
+    with Lacking(rulebook(language), language.stem).without(rule.id, form) as lacking:
+        shown = example(rule, form, language, lacking)
+        first = None if shown is None else Decided.of(shown, read(shown), lacking.read(shown))
+        decided = [Decided.of(text, read(text), lacking.read(text)) for text in texts]
+    decides = tuple(one for one in decided if one.labels != one.without)
+    return Explanation(rule, form, KINDS[rule.kind], first, written(language)[rule.id], decides)
 
 
 def development_texts(folder: Path = DEVELOPMENT_SET) -> list[str]:
     """Return the texts of the development set; none where the package stands without its tests."""
     texts = []
-    for path in sorted(folder.glob("dev_set*.yaml")):
+    for path in sorted((*folder.glob("dev_set*.yaml"), *folder.glob("blind/batch_*.yaml"))):
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         content = yaml.load(path.read_bytes(), Loader=loader)
         texts += [text for rows in content.values() for text, _ in rows]

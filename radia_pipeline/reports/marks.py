@@ -22,7 +22,7 @@ _BOXES = re.compile(_BOX)
 _HAS_BOX = re.compile(rf"[{_EMPTY}{_TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
 _O_BULLET = re.compile(r"(?m)^([^\S\n]*)o(?=[^\S\n]+\S)")
 _SIGN = re.compile(
-    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|0)\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
+    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|[0øØ∅])\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
     re.M,
 )
 _PLUS_MINUS = re.compile(r"\+\s?/\s?[-–−]|±")

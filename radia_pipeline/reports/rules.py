@@ -97,15 +97,12 @@ class Rulebook:
 
 
 @lru_cache(maxsize=4)
-def rulebook(language: Language, without: tuple[str, str] | None = None) -> Rulebook:
-    """Return a language's files compiled, once per process; raises BadInput where they do not fit the interface.
-
-    ``without``: (rule, form) that is left out, to see what it decides.
-    """
+def rulebook(language: Language) -> Rulebook:
+    """Return a language's files compiled, once per process; raises BadInput where they do not fit the interface."""
     lexicon, cues, sections, words = map(language.content, FILES)
     book = _Builder(language, Forms(words["macros"], words["sets"]))
     for entry in lexicon["rules"] + cues["rules"]:
-        book.add_rule(Rule.of(entry), without)
+        book.add_rule(Rule.of(entry))
     for attribute, forms in cues["remarks"].items():
         book.add_forms(forms, Leaf(KIND["remark"], f"remark.{attribute}", (), attribute))
     book.add_modifiers(words["word_sets"]["modifiers"])
@@ -174,12 +171,12 @@ class _Builder:
         """Return the numbers of words apart by spaces."""
         return tuple(map(self.symbol, words.split()))
 
-    def add_rule(self, rule: Rule, without: tuple[str, str] | None = None) -> None:
-        """Add a rule and its forms, but for the one that is left out."""
+    def add_rule(self, rule: Rule) -> None:
+        """Add a rule and its forms."""
         if rule.id in self.rules:
             raise BadInput(f"The rule {rule.id} is defined twice", accepted="each id once")
         self.rules[rule.id] = rule
-        self.add_forms((form for form in rule.forms if (rule.id, form) != without), rule.leaf)
+        self.add_forms(rule.forms, rule.leaf)
 
     def add_forms(self, forms: Iterable[str], leaf: Leaf) -> None:
         """Grow the phrase tree by every expansion of the forms."""
