@@ -21,7 +21,7 @@ import numpy as np
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.reader_gap import count_below, place_reader
 from radia_pipeline.evaluation.weighted import METRICS, Sample, figures
-from radia_pipeline.readings.drawing import REST, draw
+from radia_pipeline.readings.drawing import REST, Coded
 from radia_pipeline.readings.sets import HIGH_SCORE, HIGH_SHARE
 
 RESULT = Path(__file__).parent / "results" / "reading_sets.json"
@@ -113,9 +113,9 @@ def simulate(cell: Cell, draws: int, replicates: int) -> dict[str, object]:
     """Draw sets of one pool and compare their figures with the pool's."""
     pool, other = Pool.of(cell), Pool.of(replace(cell, seed=cell.seed + 1000))
     threshold, _ = metrics.best_f1_threshold(other.score, other.label.astype(int))
-    whole, found, plain, worth = pool.figures(threshold), [], [], []
+    whole, coded, found, plain, worth = pool.figures(threshold), Coded.of(pool.group, pool.stratum), [], [], []
     for seed in range(draws):
-        drawn = draw(pool.group, pool.stratum, cell.size, seed)
+        drawn = coded.draw(cell.size, seed)
         sample = pool.sample(drawn.members, 1 / drawn.probability)
         if not (mine := figures(sample, threshold, replicates)):
             continue
@@ -148,9 +148,9 @@ def simulate_readers(cell: Cell, draws: int, replicates: int) -> dict[str, objec
     pool = Pool.of(cell)
     all_of_it = pool.sample(np.arange(STUDIES), np.ones(STUDIES))
     truth = [place_reader(all_of_it, calls, 2).gap.value for calls in pool.calls]
-    below, gaps, counted = sum(one > 0 for one in truth), [], []
+    below, coded, gaps, counted = sum(one > 0 for one in truth), Coded.of(pool.group, pool.stratum), [], []
     for seed in range(draws):
-        drawn = draw(pool.group, pool.stratum, cell.size, seed)
+        drawn = coded.draw(cell.size, seed)
         sample = pool.sample(drawn.members, 1 / drawn.probability)
         placed = [place_reader(sample, calls[drawn.members], replicates) for calls in pool.calls]
         if None not in placed:

@@ -138,18 +138,22 @@ def next_study(set_id: str, reader: str, lake_root, as_json: bool) -> None:
 @click.option("--pool", default="test", show_default=True, help="Pool to draw from.")
 @click.option("--half-width", type=float, default=0.05, show_default=True, help="Wished for every class's AUC.")
 @click.option("--auc", type=float, default=0.85, show_default=True, help="AUC that is expected.")
+@click.option(
+    "--label-sensitivity", type=float, default=0.8, show_default=True, help="Share of positives that labels find."
+)
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="Seconds that a reading takes.")
 @lake_option
 @json_option
-def plan(pool: str, half_width: float, auc: float, seconds: float, lake_root, as_json: bool) -> None:
+def plan(pool: str, half_width: float, lake_root, as_json: bool, **expected: float) -> None:
     """Say how many studies and hours an interval costs.
 
-    Labels stand in for the truth that nobody has read yet.
+    Labels stand in for the truth that nobody has read yet. What they miss costs most: such positives are met in the
+    rest of the pool, where one read study stands for many.
     """
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.readings.progress import plan_set
+    from radia_pipeline.readings.progress import Expected, plan_set
 
-    found = asdict(plan_set(Lake.open(lake_root, create=False), pool, half_width, auc=auc, seconds=seconds))
+    found = asdict(plan_set(Lake.open(lake_root, create=False), pool, half_width, Expected(**expected)))
     names = ["name", "positives", "effective_positives", "auc_half_width", "sensitivity_half_width"]
     rows = [[f"{one[name]:.3g}" if isinstance(one[name], float) else str(one[name]) for name in names]
             for one in found["classes"]]  # fmt: skip

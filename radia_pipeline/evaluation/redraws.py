@@ -13,6 +13,7 @@ Shape legend: n read studies, R replicates.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,8 +41,7 @@ class Redraws:
 
         A pool that was read whole is taken as a sample of patients to come: its strata were drawn from many.
         """
-        generator = np.random.default_rng(seed)
-        drawn = generator.standard_exponential((replicates, len(weight)))
+        drawn, mass, where = (part.copy() for part in _numbers(replicates, len(weight), seed))
         is_whole = bool((weight <= 1).all())
         for name in np.unique(stratum):
             inside = np.flatnonzero(stratum == name)
@@ -51,8 +51,7 @@ class Redraws:
                 part /= part.mean(axis=1, keepdims=True)
             drawn[:, inside] = 1 + np.sqrt(1 - share) * (part - 1)
         drawn *= weight
-        speaks_for = np.arange(replicates) % 2 == 0
-        return cls(drawn, weight, speaks_for, generator.standard_exponential(replicates), generator.random(replicates))
+        return cls(drawn, weight, np.arange(replicates) % 2 == 0, mass, where)
 
     def one_more(self, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return each replicate's unread study: the read one whose place it shares, and its mass: two (R,).
@@ -67,6 +66,14 @@ class Redraws:
     def for_and_against(self, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Split masses (R,) into those of replicates that speak for a figure and those that speak against it."""
         return np.where(self.speaks_for, mass, 0.0), np.where(self.speaks_for, 0.0, mass)
+
+
+@lru_cache(maxsize=4)
+def _numbers(replicates: int, studies: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same random numbers for every class of a set: exponential (R, n) and (R,), uniform (R,)."""
+    generator = np.random.default_rng(seed)
+    parts = (generator.standard_exponential((replicates, studies)), generator.standard_exponential(replicates))
+    return *parts, generator.random(replicates)
 
 
 def limits(value: float, replicates: np.ndarray) -> tuple[float, float]:

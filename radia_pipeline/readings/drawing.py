@@ -30,24 +30,48 @@ class Drawn:
     stratum: np.ndarray
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A frame from which is drawn often, coded once. ``group_of``, ``stratum_of`` (n,): numbers; ``count`` (groups,):
+    studies of each group; ``names``: strata in order."""
+
+    group_of: np.ndarray
+    count: np.ndarray
+    stratum_of: np.ndarray
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, groups: np.ndarray, strata: np.ndarray) -> Coded:
+        """Code names (n,) of groups and strata."""
+        _, group_of, count = np.unique(groups, return_inverse=True, return_counts=True)
+        names, stratum_of = np.unique(strata, return_inverse=True)
+        return cls(group_of, count, stratum_of, tuple(names.tolist()))
+
+    def draw(self, size: int, seed: int) -> Drawn:
+        """Draw ``size`` studies, at most one of a group; all groups may be fewer."""
+        generator = np.random.default_rng(seed)
+        shuffled = generator.permutation(len(self.group_of))
+        first = np.empty(len(self.count), dtype=np.int64)
+        first[self.group_of[shuffled[::-1]]] = shuffled[::-1]  # the last one written came first in the shuffle
+        ones = np.sort(first)
+        stratum_of = self.stratum_of[ones]
+        available = np.bincount(stratum_of, minlength=len(self.names))
+        taken = allocation({name: int(n) for name, n in zip(self.names, available) if n}, size)
+        members, probability = [], []
+        for place in np.flatnonzero(available):
+            inside, wanted = ones[stratum_of == place], taken[self.names[place]]
+            chosen = np.sort(generator.choice(inside, wanted, replace=False))
+            members.append(chosen)
+            probability.append(wanted / len(inside) / self.count[self.group_of[chosen]])
+        order = np.argsort(np.concatenate(members), kind="stable")
+        members = np.concatenate(members)[order]
+        stratum = np.array(self.names)[self.stratum_of[members]]
+        return Drawn(members, np.concatenate(probability)[order], stratum)
+
+
 def draw(groups: np.ndarray, strata: np.ndarray, size: int, seed: int) -> Drawn:
     """Draw ``size`` studies, at most one of a group. ``groups``, ``strata`` (n,): names; all groups may be fewer."""
-    generator = np.random.default_rng(seed)
-    _, group_of, count = np.unique(groups, return_inverse=True, return_counts=True)
-    shuffled = generator.permutation(len(groups))
-    _, first = np.unique(group_of[shuffled], return_index=True)
-    ones = np.sort(shuffled[first])
-    names, stratum_of, available = np.unique(strata[ones], return_inverse=True, return_counts=True)
-    taken = allocation(dict(zip(names.tolist(), available.tolist())), size)
-    members, probability = [], []
-    for place, name in enumerate(names.tolist()):
-        inside = ones[stratum_of == place]
-        chosen = np.sort(generator.choice(inside, taken[name], replace=False))
-        members.append(chosen)
-        probability.append(taken[name] / len(inside) / count[group_of[chosen]])
-    order = np.argsort(np.concatenate(members), kind="stable")
-    members = np.concatenate(members)[order]
-    return Drawn(members, np.concatenate(probability)[order], strata[members])
+    return Coded.of(groups, strata).draw(size, seed)
 
 
 def allocation(available: dict[str, int], size: int) -> dict[str, int]:

@@ -13,11 +13,12 @@ from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, VocabularyMismatch
 from radia_pipeline.evaluation.intervals import auc_interval, effective, wilson
+from radia_pipeline.evaluation.redraws import unread_weight
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.agreement import Agreement, agreement
-from radia_pipeline.readings.drawing import REPEAT_SHARE, Turn, draw, order_of
+from radia_pipeline.readings.drawing import REPEAT_SHARE, Turn, order_of
 from radia_pipeline.readings.membership import classes_of, read_sets, rows_of_set
-from radia_pipeline.readings.sets import frame_of
+from radia_pipeline.readings.sets import Frame, frame_of
 from radia_pipeline.readings.truth import OPEN, StudyAnswers, answers_by_set
 
 SIZE_STEP = 50
@@ -101,13 +102,30 @@ def require_no_open_set(lake: Lake) -> None:
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """What a set gives one class: positives by its labels, how many equal ones they are worth, half-widths of 95 %."""
+    """What a set gives one class: positives by its labels, how many equal ones they are worth with those that labels
+    miss, half-widths of 95 %.
+    """
 
     name: str
     positives: int
     effective_positives: float
     auc_half_width: float
     sensitivity_half_width: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a plan counts on: the model's AUC, the share of positives that labels find, the seconds of a reading."""
+
+    auc: float = 0.85
+    label_sensitivity: float = 0.8
+    seconds: float = 60.0
+
+    def require(self) -> None:
+        """Raise BadInput for what cannot be."""
+        if not (0.5 < self.auc < 1 and 0 < self.label_sensitivity <= 1 and self.seconds > 0):
+            accepted = "an AUC between .5 and 1, a sensitivity above 0 and up to 1, seconds above 0"
+            raise BadInput("a plan for impossible numbers", accepted=accepted)
 
 
 @dataclass(frozen=True)
@@ -120,23 +138,24 @@ class Plan:
     classes: tuple[ClassPlan, ...]
 
 
-def plan_set(lake: Lake, pool: str, half_width: float, *, auc: float = 0.85, seconds: float = 60.0) -> Plan:
+def plan_set(lake: Lake, pool: str, half_width: float, expected: Expected = Expected()) -> Plan:
     """Return the smallest set whose AUC intervals are as narrow as wished, else the whole pool's.
 
-    Labels stand in for truth, which nobody has read yet. ``auc``: what is expected; ``seconds``: a reading's.
+    Labels stand in for truth, which nobody has read yet, with what they miss.
     """
-    if not (0 < half_width < 0.5 and 0.5 < auc < 1 and seconds > 0):
-        raise BadInput("a plan for impossible numbers", accepted="half-width in 0 … .5, AUC in .5 … 1, seconds above 0")
+    expected.require()
+    if not 0 < half_width < 0.5:
+        raise BadInput("a plan for an impossible half-width", accepted="more than 0, less than .5")
     frame = frame_of(lake, pool)
     most = len(set(frame.groups.tolist()))
     sizes = [*range(SIZE_STEP, most, SIZE_STEP), most]
     low, high = 0, len(sizes) - 1
     while low < high:
         middle = (low + high) // 2
-        is_enough = _widest(_classes(frame, sizes[middle], auc)) <= half_width
+        is_enough = _widest(_classes(frame, sizes[middle], expected)) <= half_width
         low, high = (low, middle) if is_enough else (middle + 1, high)
-    classes = _classes(frame, sizes[low], auc)
-    hours = sizes[low] * READERS * (1 + REPEAT_SHARE) * seconds / 3600
+    classes = _classes(frame, sizes[low], expected)
+    hours = sizes[low] * READERS * (1 + REPEAT_SHARE) * expected.seconds / 3600
     return Plan(sizes[low], hours, _widest(classes) <= half_width, classes)
 
 
@@ -144,17 +163,26 @@ def _widest(classes: tuple[ClassPlan, ...]) -> float:
     return max((one.auc_half_width for one in classes), default=float("inf"))
 
 
-def _classes(frame, size: int, auc: float) -> tuple[ClassPlan, ...]:
-    drawn = draw(frame.groups, frame.strata, size, seed=0)
+def _classes(frame: Frame, size: int, expected: Expected) -> tuple[ClassPlan, ...]:
+    drawn = frame.coded.draw(size, seed=0)
     weight, words = 1.0 / drawn.probability, vocabulary()
     found = []
     for name in words.pathologies:
         labels = frame.values[:, words.index(name)] == POSITIVE
         if not labels.any():
             continue
-        positive = labels[drawn.members]
-        worth = effective(weight[positive])
+        positive, auc = labels[drawn.members], expected.auc
+        worth = _worth(weight, positive, int(labels.sum()), expected.label_sensitivity)
         auc_low, auc_high = auc_interval(auc, worth, effective(weight[~positive])) if worth >= 1 else (0.0, 1.0)
         low, high = wilson(auc, worth) if worth else (0.0, 1.0)
         found.append(ClassPlan(name, int(positive.sum()), worth, (auc_high - auc_low) / 2, (high - low) / 2))
     return tuple(found)
+
+
+def _worth(weight: np.ndarray, positive: np.ndarray, labelled: int, label_sensitivity: float) -> float:
+    """Return how many equal positives a class's will be worth: those with a label as drawn, and those that labels miss,
+    who lie anywhere in the pool and stand for as many as an unread study does.
+    """
+    missed = labelled * (1 / label_sensitivity - 1)
+    squares = float(np.square(weight[positive]).sum()) + missed * max(1.0, unread_weight(weight))
+    return float(weight[positive].sum() + missed) ** 2 / squares if positive.any() else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.pool_uses import note_use
 from radia_pipeline.labels.table import read_labels
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.readings.drawing import REST, draw
+from radia_pipeline.readings.drawing import REST, Coded
 from radia_pipeline.readings.frame import Placed, placed_studies
 from radia_pipeline.readings.membership import TABLE, members_sha256, read_sets, sha256_of
 from radia_pipeline.readings.store import Store
@@ -59,6 +60,11 @@ class Frame:
         """The group of each study: (n,)."""
         return np.array([study.group_id for study in self.studies])
 
+    @cached_property
+    def coded(self) -> Coded:
+        """The frame as it is drawn from."""
+        return Coded.of(self.groups, self.strata)
+
 
 def frame_of(lake: Lake, pool: str) -> Frame:
     """Return a pool as a frame, uncertain and unlabelled studies too; raises EmptyPool, UnknownName."""
@@ -95,7 +101,7 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
     if not _NAME.fullmatch(name or pool):
         raise BadInput("A name that no reading set can have", accepted="1 to 40 letters, digits, '_', '.' or '-'")
     frame = frame_of(lake, pool)
-    drawn = draw(frame.groups, frame.strata, size, seed)
+    drawn = frame.coded.draw(size, seed)
     members = [frame.studies[place] for place in drawn.members]
     closed = [(m.study_id, s, float(p)) for m, s, p in zip(members, drawn.stratum.tolist(), drawn.probability)]
     sha256 = members_sha256(closed)

@@ -12,7 +12,7 @@ from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.readings.chain import CLOSED
 from radia_pipeline.readings.drawing import REST
 from radia_pipeline.readings.membership import members_sha256, read_sets
-from radia_pipeline.readings.progress import plan_set, reading_list, require_no_open_set, statuses
+from radia_pipeline.readings.progress import Expected, plan_set, reading_list, require_no_open_set, statuses
 from radia_pipeline.readings.sets import HIGH_SCORE, draw_set
 from radia_pipeline.readings.store import Store, lines_of
 from radia_pipeline.readings.truth import build_truth
@@ -135,6 +135,18 @@ def test_narrower_wishes_cost_more(lake):
     assert wide.is_reached and not narrow.is_reached and narrow.studies == 40
     assert [one.name for one in narrow.classes] == ["Mass"]
     assert narrow.hours == pytest.approx(40 * 2 * 1.1 / 60)
+
+
+def test_what_labels_miss_makes_a_plan_wider(tmp_path):
+    """A positive without a label is met in the rest, where one read study stands for many."""
+    lake = pool_lake(tmp_path, patients=400)
+    (all_found,), (half_found,) = (
+        plan_set(lake, "test", 0.45, Expected(label_sensitivity=share)).classes for share in (1.0, 0.5)
+    )
+    assert half_found.effective_positives < all_found.effective_positives
+    assert half_found.auc_half_width > all_found.auc_half_width
+    with pytest.raises(BadInput, match="impossible"):
+        plan_set(lake, "test", 0.1, Expected(label_sensitivity=0.0))
 
 
 def test_the_commands_draw_plan_and_tell(lake, capsys):
