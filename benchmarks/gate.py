@@ -1,8 +1,8 @@
 """How many files with an identity pass the gate, and how many good exports are let in; by kind, with the names of each.
 
 Run: ``python benchmarks/gate.py``. Harmful files are judged whole (container, header, codestream, decoding) by the
-shipped policy; good ones too, and those of a device by the policy that its delivery proposes, taken unchanged. The
-score before anything was mended by it stands under ``first``. Writes ``benchmarks/results/gate.json``; exit status 1
+shipped policy; good ones too, and those of a device by the policy that its delivery proposes, taken unchanged. Scores
+before anything was mended by them stand under ``first`` and, of what was added later, ``second``. Writes ``benchmarks/results/gate.json``; exit status 1
 where a harmful file passes or fewer than 95 % of the good ones do.
 """
 
@@ -81,7 +81,7 @@ def main() -> int:
         folder = Path(name)
         now = {"harmful": harmful(folder), "standard": standard(folder), "devices": devices(folder)}
     earlier = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    result = {"first": earlier.get("first", now), "now": now}
+    result = {"first": now, **earlier, "now": now}
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(now, indent=1))
     good = [now["standard"], now["devices"]]

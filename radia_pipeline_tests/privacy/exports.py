@@ -227,6 +227,13 @@ STANDARD: dict[str, Callable[[], bytes]] = {
     "trial": lambda: export(
         ClinicalTrialSponsorName="CCSMTL", ClinicalTrialProtocolID="RADIA", ClinicalTrialSiteID="CCSMTL",
         ClinicalTrialSubjectID="CC0001"),
+    "clean descriptions": lambda: export(
+        StudyDescription="CHEST PA AND LATERAL", SeriesDescription="CHEST PA", ProtocolName="Chest 2 views",
+        PerformedProcedureStepDescription="THORAX FACE PROFIL"),
+    "de-identifying equipment": lambda: export(ContributingEquipmentSequence=item(
+        PurposeOfReferenceCodeSequence=concept("109104", "DCM", "De-identifying Equipment"), Manufacturer="PixelMed",
+        SoftwareVersions="2.1.4", InstitutionName="")),
+    "capture device": lambda: export(SecondaryCaptureDeviceManufacturer="GE Healthcare"),
     "padded name": lambda: export(PatientName="CC0001^^^^"),
     "age of two digits": lambda: export(PatientAge="61Y"),
     "age in months": lambda: export(PatientAge="018M"),
@@ -383,6 +390,12 @@ DEVICES: dict[str, Callable[[], list[bytes]]] = {
     "a hospital's root, title and method": lambda: delivered(
         root="1.2.124.113532.80.22179.", meta=tool("1.2.276.0.7230010.3.0.3.6.8", "OFFIS_DCMTK_368", "CHUM_DEID2"),
         DeidentificationMethod="CHU deid pipeline 2.3"),
+    "a trial of another sponsor": lambda: delivered(
+        ClinicalTrialSponsorName="Chest Cohort 7", ClinicalTrialProtocolID="CC7-2021", ClinicalTrialSiteID="S04",
+        ClinicalTrialProtocolName="CC7", ClinicalTrialSiteName="Site 04"),
+    "serial numbers and stations": lambda: delivered(
+        DeviceSerialNumber="SN-20117-B", StationName="DX2-ROOM4", ProtocolName="CHEST^PA ROUTINE",
+        PixelSpacingCalibrationDescription="Geometry at 1.1"),
     "a hospital's pseudonyms": lambda: [
         export(number=number, patient=f"CHUQ-{number // 2:06d}", PatientName=f"CHUQ-{number // 2:06d}^^^")
         for number in range(10, 22)

@@ -284,5 +284,17 @@ HEADER: dict[str, Callable[[], bytes]] = {
     "temperature of letters": lambda: put(0x00187001, b"DS", b"LAVOIE"),
     "retired comment": lambda: put(0x00084000, b"LT", PERSON),
     "retired format": lambda: put(0x00280040, b"CS", b"LAVOIE"),
+    "birth date as a calibration": lambda: put(0x00181200, b"DA", BORN),
+    "birth date as a creation": lambda: put(0x00080012, b"DA", BORN),
+    "code that is a birth date": lambda: with_tags(ViewCodeSequence=concept("540312", "DCM", "lateral view")),
+    "code that is a telephone": lambda: with_tags(ViewCodeSequence=concept("C5550177", "UMLS", "lateral view")),
+    "code with a check digit": lambda: with_tags(ViewCodeSequence=concept("4185550172", "SCT", "lateral view")),
+    "code of points": lambda: with_tags(ViewCodeSequence=concept("555.0177", "ACR", "lateral view")),
+    "software that is a short telephone": lambda: with_tags(SoftwareVersions="555-0177"),
+    "derivation with a short telephone": lambda: with_tags(DerivationDescription="lossless 555 0177"),
+    "derivation with a birth date": lambda: with_tags(DerivationDescription="lossless 54 03 12"),
+    "names of empty elements": lambda: before(0x00280002, b"".join(
+        struct.pack("<4s2sH", text, b"LO", 0) for text in (b"\x18\0LA", b"\x18\0VO", b"\x18\0ZZ"))),
+    "letters in 32 bits": lambda: put(0x00286040, b"UL", "LAVOIE".encode("utf-32-le")),
     "coding groups": lambda: put(0x00280402, b"US", b"LAVOIE"),
 }  # fmt: skip

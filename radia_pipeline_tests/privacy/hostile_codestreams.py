@@ -27,6 +27,21 @@ from radia_pipeline_tests.privacy.making import (
 )
 
 
+def _second_scan() -> bytes:
+    """A grey frame has one scan; of another no decoder takes notice."""
+    stream = frame(BASELINE)
+    scan = stream.index(b"\xff\xda")
+    size = int.from_bytes(stream[scan + 2 : scan + 4], "big")
+    head = stream[scan : scan + 2 + size]
+    return framed(BASELINE, [stream[:-2] + head + PERSON + bytes(300) + stream[-2:]])
+
+
+def _requantised() -> bytes:
+    stream = frame(BASELINE)
+    at = stream.index(b"\xff\xdb") + 5
+    return stream[: at + 20] + b"LAVOIE" + stream[at + 26 :]
+
+
 def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
     for name, syntax in (("JPEG lossless", LOSSLESS), ("JPEG-LS", LS), ("JPEG baseline", BASELINE)):
         for code, body in (
@@ -51,6 +66,18 @@ def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
             syntax, [frame(syntax)], table=b"LAVOIE O")  # fmt: skip
         yield f"{name}, offset that is a telephone", lambda syntax=syntax: framed(
             syntax, [frame(syntax)], table=struct.pack("<I", 4185550177))  # fmt: skip
+    yield "JPEG baseline, second scan", _second_scan
+    yield "JPEG baseline, table twice", lambda: marked(BASELINE, 0xDB, b"\0" + b"LAVOIE".ljust(64, b"\1"))
+    yield "JPEG baseline, table that is used", lambda: framed(BASELINE, [_requantised()])
+    yield "JPEG baseline, density", lambda: marked(BASELINE, 0xE0, b"JFIF\0\1\1\0NGUY\0\0")
+    yield "JPEG baseline, flags", lambda: marked(BASELINE, 0xEE, b"Adobe\0dNGUY\0")
+    for name, syntax in (("JPEG 2000", J2K), ("HTJ2K", HT)):
+        yield f"{name}, offsets", lambda syntax=syntax: main_header(syntax, 0x63, b"NGUY")
+        yield (
+            f"{name}, capabilities",
+            lambda syntax=syntax: main_header(syntax, 0x50, b"\xff\xff\xff\xff" + PERSON.ljust(64)),
+        )
+        yield f"{name}, profile", lambda syntax=syntax: main_header(syntax, 0x59, b"NGUY")
     yield (
         "JPEG baseline, table of a name",
         lambda: marked(BASELINE, 0xDB, b"\3" + b"LAVOIE OCTAVE 1954-03-12".ljust(64)),
