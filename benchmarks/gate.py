@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/gate.py``. Harmful files are judged whole (container, header, codestream, decoding) by the
 shipped policy; good ones too, and those of a device by the policy that its delivery proposes, taken unchanged. Scores
-before anything was mended by them stand under ``first`` and, of what was added later, ``second``. Writes ``benchmarks/results/gate.json``; exit status 1
-where a harmful file passes or fewer than 95 % of the good ones do.
+before anything was mended by them stand under ``first`` and, of what was added later, ``second``. Writes
+``benchmarks/results/gate.json``; exit status 1 where a harmful file passes or fewer than 95 % of the good ones do.
 """
 
 from __future__ import annotations

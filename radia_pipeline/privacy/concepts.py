@@ -17,7 +17,11 @@ VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE = (
     0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120,
 )  # fmt: skip
 CONCEPT_TAGS = frozenset({VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE})
+_PURPOSE, _DEIDENTIFYING = 0x0040A170, "109104"
 _VALUES = (VALUE, LONG_VALUE, URN_VALUE)
+_SCT_CONCEPTS = ("00", "10")
+"""Partition of SNOMED CT identifiers that are concepts, in front of the check digit."""
+_LONG_DIGITS = 7
 _VERSION = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d|\d{1,4}(?:[._-]\d{1,4}){0,2}|SMI|V\d{1,2}")
 """A date since there are such schemes, or a release."""
 
@@ -26,6 +30,12 @@ def is_concept(item: tuple[Element, ...]) -> bool:
     """Tell whether an item holds a coded concept: a code and the scheme that it is of."""
     tags = {element.tag for element in item}
     return SCHEME in tags and not tags.isdisjoint(_VALUES)
+
+
+def is_of_deidentifier(item: tuple[Element, ...]) -> bool:
+    """Tell whether an item of contributing equipment is the de-identifier's own (PS3.16 CID 7005)."""
+    purposes = next((element.items or () for element in item if element.tag == _PURPOSE), ())
+    return any(e.tag == VALUE and characters(e.value) == _DEIDENTIFYING for purpose in purposes for e in purpose)
 
 
 def faults(item: tuple[Element, ...], words: frozenset[str]) -> dict[int, str]:
@@ -38,7 +48,7 @@ def faults(item: tuple[Element, ...], words: frozenset[str]) -> dict[int, str]:
     found = {}
     code = next((said[tag] for tag in _VALUES if said.get(tag)), "")
     for tag in _VALUES:
-        if said.get(tag) and (not form.fullmatch(said[tag]) or not _checks(scheme, said[tag])):
+        if said.get(tag) and not (form.fullmatch(said[tag]) and _checks(scheme, said[tag])):
             found[tag] = "not a code of its scheme"
     if said.get(SCHEME_VERSION) and not _VERSION.fullmatch(said[SCHEME_VERSION]):
         found[SCHEME_VERSION] = "not a version of a coding scheme"
@@ -71,12 +81,12 @@ def _meanings() -> dict[tuple[str, str], frozenset[str]]:
 
 
 def _checks(scheme: str, code: str) -> bool:
-    """Tell whether the check digit of a code is right, where its scheme has one."""
+    """Tell whether the check digit of a code is right, where its scheme has one; a long code without one is known."""
     if scheme == "SCT":
-        return _verhoeff(code)
+        return _verhoeff(code) and code[-3:-1] in _SCT_CONCEPTS
     if scheme == "LN":
         return _mod_10(code)
-    return True
+    return sum(character.isdigit() for character in code) < _LONG_DIGITS or (scheme, code) in _meanings()
 
 
 _DIHEDRAL = [

@@ -26,6 +26,7 @@ from radia_pipeline.privacy.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Elemen
 
 _METHOD, _METHOD_CODES, _AGE = 0x00120063, 0x00120064, 0x00101010
 _BASIC_PROFILE = "113100"
+_EQUIPMENT = 0x0018A001
 
 
 @dataclass(frozen=True, order=True)
@@ -180,6 +181,8 @@ def _sequence(element: Element, name: str, policy: Policy) -> Judgement:
         fault = "a sequence where the standard has none"
     elif element.items and element.tag >> 16 & 1 and policy.deny_private:
         fault = "private value"
+    elif element.tag == _EQUIPMENT and element.items and all(map(concepts.is_of_deidentifier, element.items)):
+        rule = "equipment of the de-identification"
     elif element.items and row is not None and not _is_retained(row, policy) and "U" not in row.basic:
         fault = f"Table E.1-1 {row.basic}: must be empty"
     elif element.items and not standard_vr(element.tag) and row is None and policy.deny_unknown:
@@ -200,7 +203,8 @@ def _judge(
         size = sum(_extent(other) for other in beside if other.tag >> 16 == tag >> 16 and other is not element)
         return "group length", values.fault_of_group_length(element, size, container.file_bytes, form)
     if not value.strip(b"\0 "):
-        return "empty", None
+        is_known = tag >> 16 & 1 or standard_vr(tag) or profile_row(tag) is not None or not policy.deny_unknown
+        return ("empty", None) if is_known else ("unknown tag", "unknown tag")
     if tag >> 16 & 1:
         return "private", rules.fault_of_private(tag, characters(value), _creator(tag, beside), policy)
     standard, row = standard_vr(tag), profile_row(tag)
@@ -247,7 +251,9 @@ def _public(
         return "age", rules.fault_of_age(characters(value), policy)
     if tag in known().forms and vr in values.DATES:
         return "date of a standard", None if rules.is_of_form(tag, value) else "not a declared value"
-    if vr in values.DATES:
+    if vr in ("DA", "DT"):
+        return "date", rules.fault_of_date(characters(value), policy)
+    if vr == "TM":
         kept = {"modified_dates", "full_dates"} & policy.options
         return "date", None if kept else "dates are not retained"
     if vr == "CS":

@@ -15,6 +15,7 @@ from radia_pipeline.privacy.known import names_encoder
 _COM, _SOT, _SOD, _EOC = 0xFF64, 0xFF90, 0xFF93, b"\xff\xd9"
 _SIZ, _COD, _TLM, _PLT = 0xFF51, 0xFF52, 0xFF55, 0xFF58
 _LENGTH = "a segment of another length than declared"
+_HIGH_THROUGHPUT = 1 << 17
 _FOREIGN = "a marker that DICOM does not use"
 
 
@@ -85,8 +86,8 @@ def _size(body: bytes, frame: _Frame) -> bool:
 
 
 def _capabilities(body: bytes, _frame: _Frame) -> bool:
-    """Pcap, and two bytes for each of its bits that is set (T.800 A.5.2)."""
-    return len(body) == 4 + 2 * struct.unpack_from(">I", body)[0].bit_count()
+    """Pcap and two bytes for the one capability that there is, high throughput (T.800 A.5.2, T.814)."""
+    return len(body) == 6 and struct.unpack_from(">I", body)[0] == _HIGH_THROUGHPUT
 
 
 def _coding(body: bytes, frame: _Frame) -> bool:
@@ -108,7 +109,9 @@ def _quantisation(body: bytes, frame: _Frame) -> bool:
     """One value for each subband: a byte without quantisation, two with; derived: two in all (T.800 A.6.4)."""
     style, bands = body[0] & 31, 3 * frame.levels + 1
     wanted = {0: bands, 1: 2, 2: 2 * bands}.get(style)
-    return wanted is not None and len(body) == 1 + wanted
+    if wanted is None or len(body) != 1 + wanted:
+        return False
+    return style != 0 or not any(value & 7 for value in body[1:])
 
 
 def _component_quantisation(body: bytes, frame: _Frame) -> bool:
@@ -150,11 +153,12 @@ def _packet_lengths(body: bytes, frame: _Frame) -> bool:
 
 
 def _registration(body: bytes, frame: _Frame) -> bool:
-    return len(body) == 4 * frame.components
+    """Offsets between components (T.800 A.9.1): a grey frame has none."""
+    return len(body) == 4 * frame.components and not body.strip(b"\0")
 
 
 def _profile(body: bytes, _frame: _Frame) -> bool:
-    return len(body) in (2, 4)
+    return len(body) == 2
 
 
 _SEGMENTS: dict[int, Callable[[bytes, _Frame], bool]] = {

@@ -17,10 +17,15 @@ _COM, _SOS, _EOI, _DRI, _DNL, _DHT, _DAC, _DQT, _LSE = 0xFE, 0xDA, 0xD9, 0xDD, 0
 _FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), 0xF7})
 _AFTER_SCAN = {False: re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), True: re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")}
 """The next marker behind entropy-coded bits, in JPEG and in JPEG-LS, whose bit stuffing leaves 0xFF 0x00 to 0x7F."""
-_WORDS = re.compile(rb"[A-Za-z^ ,]{8}|[0-9]{7}|[A-Za-z][a-z]{2,}[ ^,]+[A-Za-z][a-z]{2,}|[A-Z]{4,}[\^ ][A-Z]{3,}")
+_WORDS = re.compile(
+    rb"[A-Z]{5}|[a-z]{5}|[A-Z][a-z]{4}|[A-Za-z^ ,]{8}|[0-9]{7}"
+    rb"|[A-Za-z][a-z]{2,}[ ^,]+[A-Za-z][a-z]{2,}|[A-Z]{4,}[\^ ][A-Z]{3,}"
+)
 _MOST_CATEGORY = 16
 """Differences have at most this many bits (T.81 H.1.2.2): symbols of direct-current and lossless tables."""
 _PRESETS_BYTES = 11
+_MOST_DENSITY = 4800
+"""Dots an inch: no film is digitised finer."""
 _LENGTH = "a segment of another length than declared"
 _TEXT = "text in a table"
 
@@ -33,10 +38,28 @@ class _Segment(NamedTuple):
 def listed(stream: bytes, *, is_ls: bool) -> Iterator[tuple[str, str | None]]:
     """Yield each segment with its fault, None where it is sound; returns where the end marker stands, None without."""
     segments, end = _segments(stream, is_ls=is_ls)
-    used = _used_tables(segments)
+    used, seen = _used_tables(segments), set()
     for code, body in segments:
-        yield _judged(code, body, used)
+        name, fault = _judged(code, body, used)
+        once = _once(code, body)
+        yield name, fault or ("stands twice" if once & seen else None)
+        seen |= once
     return end
+
+
+def _once(code: int, body: bytes) -> set[tuple[int, int]]:
+    """Return what of a segment may stand once in a grey frame: frame and scan, and tables by their identifier."""
+    if code in (_DQT, _DHT):
+        return {(code, body[at]) for at in _places(code, body)}
+    return {(0xC0 if code in _FRAMES else code, -1)} if code in (*_FRAMES, _SOS) else set()
+
+
+def _places(code: int, body: bytes) -> Iterator[int]:
+    """Yield where each table of a segment begins."""
+    at = 0
+    while at < len(body):
+        yield at
+        at += 1 + (128 if body[at] >> 4 else 64) if code == _DQT else 17 + sum(body[at + 1 : at + 17])
 
 
 def _segments(stream: bytes, *, is_ls: bool) -> tuple[list[_Segment], int | None]:
@@ -89,23 +112,21 @@ def _judged(code: int, body: bytes, used: set[tuple[int, int]]) -> tuple[str, st
 
 def _fault_of_quantisation(body: bytes, used: set[tuple[int, int]]) -> str | None:
     """A table that the frame does not use must be one of the standard's, at some quality (T.81 K.1, K.2)."""
-    at = 0
-    while at < len(body):
+    for at in _places(_DQT, body):
         size = 128 if body[at] >> 4 else 64
         content = body[at + 1 : at + 1 + size]
         if len(content) != size:
             return _LENGTH
-        if content not in _standard_quantisation() and ((_DQT, body[at] & 15) not in used or _WORDS.search(content)):
+        is_used = (_DQT, body[at] & 15) in used
+        if content not in _standard_quantisation() and not (is_used and not _WORDS.search(content)):
             return _TEXT
-        at += 1 + size
     return None
 
 
 def _fault_of_codes(body: bytes, used: set[tuple[int, int]]) -> str | None:
     """Symbols are categories of differences, which are small, or runs and categories, each once; of the latter only the
     standard's may stand unused."""
-    at = 0
-    while at < len(body):
+    for at in _places(_DHT, body):
         total = sum(body[at + 1 : at + 17])
         table, symbols = body[at + 1 : at + 17 + total], body[at + 17 : at + 17 + total]
         if len(symbols) != total or len(table) != 16 + total:
@@ -115,7 +136,6 @@ def _fault_of_codes(body: bytes, used: set[tuple[int, int]]) -> str | None:
             return _TEXT
         if not is_direct and (_DHT, body[at]) not in used and symbols not in _standard_symbols():
             return _TEXT
-        at += 17 + total
     return None
 
 
@@ -146,9 +166,13 @@ def _is_application(code: int, body: bytes) -> bool:
     """JFIF without a thumbnail, Adobe's transform, HP's colour transform of JPEG-LS, the head and the end of a SPIFF
     directory (ISO/IEC 10918-3 F), which are numbers alone."""
     if code == 0xE0:
-        return len(body) == 14 and body.startswith(b"JFIF\0") and body[12:14] == b"\0\0"
+        sound = len(body) == 14 and body.startswith(b"JFIF\0\1") and body[7] <= 2 and body[12:14] == b"\0\0"
+        return sound and max(int.from_bytes(body[at : at + 2], "big") for at in (8, 10)) <= _MOST_DENSITY
     if code == 0xEE:
-        return len(body) == 12 and body.startswith(b"Adobe") and body[11] <= 2
+        flags = {int.from_bytes(body[at : at + 2], "big") & 0x3FFF for at in (7, 9)}
+        return (
+            len(body) == 12 and body.startswith(b"Adobe\0") and body[6] in (100, 101) and flags == {0} and body[11] <= 2
+        )
     if code != 0xE8:
         return False
     if body in (b"\0\0\0\1", b"\0\0\0\1\xff\xd8"):

@@ -47,7 +47,8 @@ class Policy:
 
     ``uid_forms``: whole UIDs of tools that have no root of their own. ``private_values``: texts that may stand in a
     creator's blocks; ``declared``: values by tag, both folded as ``known.folded`` does. ``methods``: whole texts of
-    (0012,0063) that stand for the method; ``dummies``: what tools put where an element must not be empty.
+    (0012,0063) that stand for the method; ``first_year``: before which no date may lie; ``dummies``: what tools put
+    where an element must not be empty.
     """
 
     options: frozenset[str] = frozenset()
@@ -67,6 +68,7 @@ class Policy:
     methods: tuple[re.Pattern[str], ...] = ()
     dummies: frozenset[str] = frozenset()
     refuses_old_age: bool = False
+    first_year: int = 0
     words: frozenset[str] = frozenset()
     ocr_allowed: frozenset[str] = frozenset()
     fingerprint: str = ""
@@ -131,6 +133,7 @@ def read_policy(path: Path) -> Policy:
         methods=tuple(_pattern(pattern, path) for pattern in _all(given, "methods")),
         dummies=known().dummies | {folded(word) for word in _all(given, "dummies")},
         refuses_old_age=raw.get("ages_above_89") == "refuse",
+        first_year=int(raw.get("dates_since") or 0),
         words=frozenset(word for line in _all(given, "words") for word in str(line).lower().split()),
         ocr_allowed=frozenset(str(word).upper() for line in raw.get("ocr_allowed") or () for word in str(line).split()),
         fingerprint=_digest([{name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}, profiles]),

@@ -16,6 +16,8 @@ from radia_pipeline.privacy.policy import Policy
 from radia_pipeline.privacy.values import characters, parts
 
 NAME, PATIENT, SUBJECTS = 0x00100010, 0x00100020, frozenset({0x00120040, 0x00120042})
+_MOST_NUMBERS, _LONGEST_NUMBER = 2, 6
+"""In a description of listed words: sizes, ratios and counts, no telephone and no date."""
 _STANDARD_UIDS = "1.2.840.10008."
 _METHOD, _IMAGE_TYPE = 0x00120063, 0x00080008
 _IMPLEMENTATION, _VERSION_NAME, _TITLES = 0x00020012, 0x00020013, frozenset({0x00020016, 0x00020017, 0x00020018})
@@ -30,7 +32,12 @@ _CONTEXT_UIDS = re.compile(r"1\.2\.840\.10008\.6\.1\.\d{1,4}")
 """Context groups of PS3.16 grow with each edition."""
 _IDENTITIES = (
     ("health_insurance_number", re.compile(r"(?<![A-Z])[A-Z]{4}[ -]?\d{4}[ -]?\d{4}(?!\d)", re.IGNORECASE)),
-    ("phone_number", re.compile(r"(?<![\d.])\(?\d{3}\)?[ ._/,-]\d{3}[ ._/,-]\d{4}(?![\d.])")),
+    (
+        "phone_number",
+        re.compile(
+            r"(?<![\d.])\(?\d{3}\)?[ ._/,-]\d{3}[ ._/,-]\d{4}(?![\d.])|(?<![\d.-])[2-9]\d{2}[ -]\d{4}(?![\d.-])"
+        ),
+    ),
     ("mail_address", re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")),
     ("name_with_caret", re.compile(r"[^\W\d]{2,}\^[^\W\d]{2,}")),
     (
@@ -119,6 +126,13 @@ def fault_of_uid(tag: int, value: bytes, policy: Policy) -> str | None:
     return None
 
 
+def fault_of_date(text: str, policy: Policy) -> str | None:
+    """Dates stay where the site retains them, from its first year on: before it lie births and no radiographs."""
+    if not {"modified_dates", "full_dates"} & policy.options:
+        return "dates are not retained"
+    return "a date before the site's first year" if int(text[:4]) < policy.first_year else None
+
+
 def fault_of_age(text: str, policy: Policy) -> str | None:
     years = int(text[:-1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[text[-1]]
     return "ages above 89 are refused" if years >= _OLD_AGE_YEARS + 1 and policy.refuses_old_age else None
@@ -184,8 +198,9 @@ def is_declared(tag: int, value: bytes, policy: Policy) -> bool:
 def _fits(pattern: re.Pattern[str] | None, text: str, policy: Policy) -> bool:
     if pattern is not None:
         return pattern.fullmatch(text) is not None
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return all(word in policy.words for word in words) and not re.search(r"\d{6,}", text)
+    words, numbers = re.findall(r"[^\W\d_]+", text.lower()), re.findall(r"\d+(?:\.\d+)?", text)
+    is_short = len(numbers) <= _MOST_NUMBERS and all(len(number) <= _LONGEST_NUMBER for number in numbers)
+    return all(word in policy.words for word in words) and is_short
 
 
 def scan(text: str) -> str | None:

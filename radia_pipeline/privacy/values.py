@@ -41,6 +41,7 @@ _MICRO = frozenset({0x00181153, 0x00188150, 0x00188151, 0x00181405})
 _RUNS = re.compile(
     rb"[A-Za-z^=@' ,-]*[A-Za-z]{3}[A-Za-z^=@' ,-]*|[0-9][0-9 .()/-]{7,}"
     rb"|(?:[A-Za-z0-9^=@' ,.-]\x00){4,}|(?:\x00[A-Za-z0-9^=@' ,.-]){4,}"
+    rb"|(?:[A-Za-z^ ]\x00{3}){4,}|(?:\x00{3}[A-Za-z^ ]){4,}"
 )
 _SHORT_WORD = re.compile(rb"[A-Z]{4}|[a-z]{4}|[A-Z][a-z]{3}|[A-Z][a-z]{2}[ \0]|[A-Z]{3}[ \0]")
 _SUSPECT_BYTES = 5
@@ -113,7 +114,7 @@ def _are_measures(vr: str, value: bytes, form: Form) -> bool:
 
 
 def holds_text(value: bytes) -> bool:
-    """Tell whether bytes that should be numbers hold letters or digits in a row, in 8 or 16 bits."""
+    """Tell whether bytes that should be numbers hold letters or digits in a row, in 8, 16 or 32 bits."""
     return any(len(run.group()) >= _SUSPECT_BYTES for run in _RUNS.finditer(value))
 
 
@@ -146,4 +147,5 @@ def fault_of_group_length(element: Element, group_bytes: int, file_bytes: int, f
     length = int.from_bytes(element.value, "little" if form.little else "big")
     if length == group_bytes:
         return None
-    return "not a group length" if length > file_bytes or _SHORT_WORD.fullmatch(element.value) else None
+    is_stale = length <= min(file_bytes, _FIRST_TOO_LONG) and not _SHORT_WORD.fullmatch(element.value)
+    return None if is_stale else "not a group length"

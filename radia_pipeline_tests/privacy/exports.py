@@ -394,7 +394,7 @@ DEVICES: dict[str, Callable[[], list[bytes]]] = {
         ClinicalTrialSponsorName="Chest Cohort 7", ClinicalTrialProtocolID="CC7-2021", ClinicalTrialSiteID="S04",
         ClinicalTrialProtocolName="CC7", ClinicalTrialSiteName="Site 04"),
     "serial numbers and stations": lambda: delivered(
-        DeviceSerialNumber="SN-20117-B", StationName="DX2-ROOM4", ProtocolName="CHEST^PA ROUTINE",
+        DeviceSerialNumber="SN-20117-B", StationName="DX2-ROOM4", ProtocolName="CHEST-PA ROUTINE",
         PixelSpacingCalibrationDescription="Geometry at 1.1"),
     "a hospital's pseudonyms": lambda: [
         export(number=number, patient=f"CHUQ-{number // 2:06d}", PatientName=f"CHUQ-{number // 2:06d}^^^")
