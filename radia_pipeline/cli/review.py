@@ -78,7 +78,19 @@ def draw(pool: str, size: int, name: str | None, seed: int, lake_root, as_json: 
     from radia_pipeline.readings.sets import draw_set
 
     result = vars(draw_set(Lake.open(lake_root, create=False), pool, size, name=name, seed=seed))
-    print_result(result, pairs(result), as_json)
+    print_result(result, _drawn(result, size), as_json)
+
+
+def _drawn(result: dict, size: int) -> str:
+    fewer = f" ({size} were asked for; the pool has no more groups)" if result["studies"] < size else ""
+    scores = "scores of the ensemble were looked at" if result["uses_scores"] else "no scores were looked at"
+    return "\n".join([
+        f"{result['set_id']} is drawn and closed: {result['studies']} studies{fewer}",
+        f"  of a pool of {result['frame_studies']} studies in {result['frame_groups']} groups of patients; {scores}",
+        *(f"  {count} {stratum}" for stratum, count in result["strata"].items()),
+        f"  hash of what it holds: {result['members_sha256']}",
+        f"  next: `radia review next {result['set_id']} --reader CODE`, for two readers at least",
+    ])  # fmt: skip
 
 
 @review.command("status")
@@ -126,12 +138,10 @@ def next_study(set_id: str, reader: str, lake_root, as_json: bool) -> None:
 
     lake = Lake.open(lake_root, create=False)
     turns = reading_list(lake, set_id, reader)
-    content = {
-        "study_id": turns[0].study_id if turns else None,
-        "left": len(turns),
-        "asked": classes_of(rows_of_set(lake, set_id)),
-    }
-    print_result(content, pairs(content), as_json)
+    asked = classes_of(rows_of_set(lake, set_id))
+    content = {"study_id": turns[0].study_id if turns else None, "left": len(turns), "asked": asked}
+    text = "\n".join([pairs({"study_id": content["study_id"], "left": len(turns)}), f"asked: {', '.join(asked)}"])
+    print_result(content, text if turns else f"{reader} has read all of {set_id}", as_json)
 
 
 @review.command("plan")
@@ -158,7 +168,7 @@ def plan(pool: str, half_width: float, lake_root, as_json: bool, **expected: flo
     rows = [[f"{one[name]:.3g}" if isinstance(one[name], float) else str(one[name]) for name in names]
             for one in found["classes"]]  # fmt: skip
     reached = "every class gets it" if found["is_reached"] else "even the whole pool does not give it to every class"
-    head = f"{found['studies']} studies, {found['hours']:.0f} hours for two readers: {reached}"
+    head = f"{found['studies']} studies, {found['hours']:.1f} hours for two readers: {reached}"
     text = "\n".join([head, table([name.replace("_", " ") for name in names], rows)])
     print_result(found, text, as_json)
 

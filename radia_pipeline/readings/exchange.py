@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from radia_pipeline.contracts.tables import contract
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, UnknownName
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
@@ -25,6 +28,7 @@ from radia_pipeline.readings.store import Store
 
 COLUMNS = ("source", "study_id", "reader", "class", "answer")
 """What a spreadsheet needs; ``decided_at`` may stand beside them."""
+_SHEET = f"columns {', '.join(COLUMNS)}, apart by commas, one answer a line"
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,13 @@ class Exported:
 
 @dataclass(frozen=True)
 class Imported:
-    """``readings``: in the file; ``new``: of them, those that the store did not hold."""
+    """``readings``: in the file; ``new``: of them, those that the store did not hold; ``of_unknown_studies``: of them,
+    those of studies of which the lake has no image, which change no label until one comes.
+    """
 
     readings: int
     new: int
+    of_unknown_studies: int
 
 
 def export_readings(lake: Lake, folder: Path) -> Exported:
@@ -72,13 +79,18 @@ def import_readings(lake: Lake, path: Path, form: str, *, made_by: str, made_fro
     if form not in FORMS:
         raise UnknownName(f"the form {form!r}", accepted=", ".join(FORMS))
     readings = _gathered(FORMS[form](path), made_by, made_from)
+    if not readings:
+        raise BadInput("The file holds no answer", accepted=_SHEET)
     store = Store(lake)
     before = store.head.lines
     for reading in readings:
         require_sound(reading)
     for reading in readings:
         store.append(reading)
-    return Imported(len(readings), store.head.lines - before)
+    known = lake.read("images", columns=["study_id"]) if lake.partitions("images") else {"study_id": pa.array([])}
+    here = set(known["study_id"].to_pylist())
+    unknown = sum(reading.study_id not in here for reading in readings)
+    return Imported(len(readings), store.head.lines - before, unknown)
 
 
 def _gathered(rows: Iterator[Mapping[str, str]], made_by: str, made_from: str) -> list[Reading]:
@@ -86,9 +98,13 @@ def _gathered(rows: Iterator[Mapping[str, str]], made_by: str, made_from: str) -
     for number, row in enumerate(rows, start=1):
         missing = [name for name in COLUMNS if not row.get(name)]
         if missing:
-            raise BadInput(f"Answer {number} of the file lacks {', '.join(missing)}", accepted=", ".join(COLUMNS))
+            raise BadInput(f"Answer {number} of the file lacks {', '.join(missing)}", accepted=_SHEET)
         if row["answer"] not in ANSWERS:
             raise BadInput(f"Answer {number} of the file is none", accepted=", ".join(ANSWERS))
+        if row["class"] not in vocabulary().classes:
+            raise BadInput(
+                f"Answer {number} of the file is of an unknown class", accepted=", ".join(vocabulary().classes)
+            )
         key = (row["source"], row["study_id"], row["reader"], row.get("decided_at") or "")
         if row["class"] in together.setdefault(key, {}):
             raise BadInput(f"Answer {number} of the file stands there twice", do="give each class one answer")
@@ -106,8 +122,14 @@ def _gathered(rows: Iterator[Mapping[str, str]], made_by: str, made_from: str) -
 
 
 def _from_csv(path: Path) -> Iterator[Mapping[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if set(COLUMNS) - set(rows.fieldnames or ()):
+                raise BadInput("The file's first line does not name the columns", accepted=_SHEET)
+            yield from rows
+    except (UnicodeDecodeError, csv.Error):
+        raise BadInput("The file is no CSV in UTF-8", do="save it as CSV UTF-8, columns apart by commas") from None
 
 
 def _from_label_studio(path: Path) -> Iterator[Mapping[str, str]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.bootstrap import Interval
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
@@ -21,7 +22,7 @@ from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.membership import rows_of_set
-from radia_pipeline.readings.truth import StudyAnswers, answers_by_set
+from radia_pipeline.readings.truth import StudyAnswers, answers_by_set, is_open
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,17 @@ class ClassJudgement:
 def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudgement, ...]:
     """Judge a model's predictions on a reading set, class by class; classes without enough positives are left out.
 
-    Raises BadInput for an unknown set, MissingTable where the model has no predictions.
+    Raises BadInput for a set that is unknown or not read to its end, MissingTable where the model has no predictions.
     """
     members = rows_of_set(lake, set_id)
+    said = answers_by_set(lake).get(set_id, {})
+    if waiting := sum(is_open(said.get(member["study_id"], StudyAnswers())) for member in members):
+        received = f"{waiting} studies of {set_id} wait for somebody: figures on the others would be those of easy ones"
+        raise BadInput(received, do="see `radia review status` for what is next")
     panel = read_panel(lake, model)
     place = {study: row for row, study in enumerate(panel.study_id.tolist())}
     members = [member for member in members if member["study_id"] in place]
     rows = np.array([place[member["study_id"]] for member in members], dtype=np.int64)
-    said = answers_by_set(lake).get(set_id, {})
     answers = [said.get(member["study_id"], StudyAnswers()) for member in members]
     weight = np.array([1.0 / member["inclusion_probability"] for member in members])
     stratum = np.array([member["stratum"] for member in members])

@@ -125,7 +125,7 @@ class Expected:
         """Raise BadInput for what cannot be."""
         if not (0.5 < self.auc < 1 and 0 < self.label_sensitivity <= 1 and self.seconds > 0):
             accepted = "an AUC between .5 and 1, a sensitivity above 0 and up to 1, seconds above 0"
-            raise BadInput("a plan for impossible numbers", accepted=accepted)
+            raise BadInput("A plan for impossible numbers", accepted=accepted)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def plan_set(lake: Lake, pool: str, half_width: float, expected: Expected = Expe
     """
     expected.require()
     if not 0 < half_width < 0.5:
-        raise BadInput("a plan for an impossible half-width", accepted="more than 0, less than .5")
+        raise BadInput("A plan for an impossible half-width", accepted="more than 0, less than .5")
     frame = frame_of(lake, pool)
     most = len(set(frame.groups.tolist()))
     sizes = [*range(SIZE_STEP, most, SIZE_STEP), most]

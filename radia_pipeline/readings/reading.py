@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
@@ -61,6 +62,9 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _CODE = re.compile(r"[\w.-]{1,64}")
 _REQUEST = re.compile(r"[\w.:-]{1,128}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DATE_RULE = "date_without_examination"
+_SETTING = re.compile(r"[\w.,:/ +×-]{0,64}")
+"""What a page says of itself and of what it showed: versions, language, screen, views."""
 
 
 @dataclass(frozen=True)
@@ -155,23 +159,34 @@ def require_sound(reading: Reading) -> None:
     _one_of("role", reading.role, ROLES)
     _one_of("origin", reading.origin, ORIGINS)
     if not _KEY.fullmatch(reading.study_id):
-        raise BadInput("a reading of something that is no study", accepted="a study_id of 32 hexadecimal characters")
+        raise BadInput("A reading of something that is no study", accepted="a study_id of 32 hexadecimal characters")
     for code in (reading.reader, reading.made_by or "nobody"):
         if not _CODE.fullmatch(code):
-            raise BadInput("a reader's code that cannot be stored", accepted="1 to 64 letters, digits, '_', '.', '-'")
+            raise BadInput("A reader's code that cannot be stored", accepted="1 to 64 letters, digits, '_', '.', '-'")
     if not _CODE.fullmatch(reading.set_id or "none"):
-        raise BadInput("a reading set's name that cannot be stored", do="take it from `radia review status`")
+        raise BadInput("A reading set's name that cannot be stored", do="take it from `radia review status`")
     if not _REQUEST.fullmatch(reading.request_key):
-        raise BadInput("a reading without a request key", accepted="1 to 128 letters, digits, '_', '.', ':' or '-'")
+        raise BadInput("A reading without a request key", accepted="1 to 128 letters, digits, '_', '.', ':' or '-'")
+    for at in (reading.opened_at, reading.painted_at, reading.decided_at):
+        if at and not _is_time(at):
+            raise BadInput("A time that is none", accepted="ISO 8601, as 2026-01-31T09:30:00+00:00")
     _require_answers(reading)
     _require_phase(reading)
     _require_shown(reading)
-    _require_comment(reading)
+    _require_texts(reading)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _one_of(what: str, value: str, accepted) -> None:
     if value not in accepted:
-        raise UnknownName(f"the {what} {value!r}", accepted=", ".join(accepted))
+        raise UnknownName(f"Unknown {what} {value!r}", accepted=", ".join(accepted))
 
 
 def _require_answers(reading: Reading) -> None:
@@ -180,7 +195,7 @@ def _require_answers(reading: Reading) -> None:
         _one_of("class", name, classes)
     values = set(ANSWERS.values())
     if any(isinstance(value, bool) or value not in values for value in reading.answers.values()):
-        raise BadInput("an answer that is none", accepted="1 (present), 0 (absent), -1 (uncertain)")
+        raise BadInput("An answer that is none", accepted="1 (present), 0 (absent), -1 (uncertain)")
     is_read = reading.not_assessable is None
     if not reading.asked or set(reading.answers) != (set(reading.asked) if is_read else set()):
         raise BadInput(
@@ -194,27 +209,35 @@ def _require_answers(reading: Reading) -> None:
 def _require_phase(reading: Reading) -> None:
     phase = PHASES[reading.phase]
     if phase.is_blind and (seen := sorted(set(reading.shown.visible) & set(REVEALING))):
-        raise BadInput(f"a {reading.phase} reading that saw {', '.join(seen)}", do="call it a reread")
+        raise BadInput(f"A {reading.phase} reading that saw {', '.join(seen)}", do="call it a reread")
     if phase.needs_set and not reading.set_id:
-        raise BadInput(f"a {reading.phase} reading outside a reading set", do="name the set with its version")
+        raise BadInput(f"A {reading.phase} reading outside a reading set", do="name the set with its version")
     if (reading.phase == ADJUDICATION) != (reading.role == "adjudicator"):
         raise BadInput("the adjudication is the adjudicator's, and nothing else is")
 
 
 def _require_shown(reading: Reading) -> None:
-    for name in reading.shown.visible:
+    shown = reading.shown
+    for name in shown.visible:
         _one_of("visible thing", name, VISIBLE)
-    images = reading.shown.images
+    said = (*shown.visible.values(), *shown.views, shown.app_version, shown.language, shown.screen)
+    if not all(_SETTING.fullmatch(one) for one in said):
+        raise BadInput("A version, view or setting that is none", accepted="up to 64 letters, digits and . , : / + - ×")
+    images = shown.images
     if not all(_KEY.fullmatch(image) and _SHA256.fullmatch(pixels) for image, pixels in images.items()):
-        raise BadInput("an image without its id or the hash of its pixels", accepted="image_id: pixel_sha256")
+        raise BadInput("An image without its id or the hash of its pixels", accepted="image_id: pixel_sha256")
     for box in reading.boxes:
         if not _KEY.fullmatch(box.image_id):
-            raise BadInput("a box on something that is no image", accepted="an image_id")
+            raise BadInput("A box on something that is no image", accepted="an image_id")
         if min(box.width_px, box.height_px) <= 0:
-            raise BadInput("a box without width or height", accepted="more than 0 pixels")
+            raise BadInput("A box without width or height", accepted="more than 0 pixels")
 
 
-def _require_comment(reading: Reading) -> None:
-    if reading.comment and (found := breaches(reading.comment, report_policy_of(reading.source))):
-        rules = ", ".join(sorted({breach.rule for breach in found}))
-        raise BadInput(f"a comment that may name a person ({rules})", do="say it without names, numbers and dates")
+def _require_texts(reading: Reading) -> None:
+    for what, text in (("comment", reading.comment), ("source of readings", reading.made_from)):
+        found = {breach.rule for breach in breaches(text, report_policy_of(reading.source))} if text else set()
+        if text == reading.made_from:
+            found -= {_DATE_RULE}  # when they were made is what is asked for
+        if found:
+            do = "say it without names, numbers and dates"
+            raise BadInput(f"A {what} that may name a person ({', '.join(sorted(found))})", do=do)

@@ -69,7 +69,7 @@ class Frame:
 def frame_of(lake: Lake, pool: str) -> Frame:
     """Return a pool as a frame, uncertain and unlabelled studies too; raises EmptyPool, UnknownName."""
     if pool not in POOLS:
-        raise UnknownName(f"the pool {pool!r}", accepted=", ".join(POOLS))
+        raise UnknownName(f"Unknown pool {pool!r}", accepted=", ".join(POOLS))
     studies = [study for study in placed_studies(lake) if study.pool == pool]
     if not studies:
         raise EmptyPool(f"The pool {pool} holds no studies", do="ingest a source and materialize splits first")

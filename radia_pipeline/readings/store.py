@@ -98,7 +98,9 @@ class Store:
         with self._lake.lock(LOCK):
             self._catch_up()
             if self._place_of.get(sequence, (("",), ""))[0][0] != reader:
-                raise BadInput("a reading that is not this reader's", do="undo one's own readings only")
+                raise BadInput(
+                    f"Line {sequence} of the store is no reading of this reader's", do="undo one's own readings only"
+                )
             if sequence not in self._undone:
                 self._append(UNDONE, {"undoes": [sequence], "reader": reader, "at": now()})
 
@@ -137,45 +139,45 @@ class Store:
     def _again(self, reading: Reading) -> Line:
         before, content = self._keys[reading.request_key]
         if content != _sha256(as_record(reading)):
-            raise BadInput("a request key that stands in the store with another reading", do="use a new key")
+            raise BadInput("A request key that stands in the store with another reading", do="use a new key")
         _, line = next(iter(self._file.follow(before)))
         if line is None:
-            raise BadInput("a request key of a reading that was forgotten", do="use a new key")
+            raise BadInput("A request key of a reading that was forgotten", do="use a new key")
         return line
 
     def _require_place(self, reading: Reading) -> None:
         """Refuse what contradicts an earlier reading of the same study, or the set that it names."""
         own, phase = (reading.reader, reading.study_id, reading.set_id), reading.phase
         if reading.supersedes is not None and self._place_of.get(reading.supersedes) != (own, phase):
-            raise BadInput("a reading that supersedes another study's, set's, phase's or reader's", do="name one's own")
+            raise BadInput("A reading that supersedes another study's, set's, phase's or reader's", do="name one's own")
         if PHASES[phase].needs_set:
             self._require_set(reading)
         earlier = self._blind.get(own)
         has_read = earlier is not None and earlier not in self._undone
         if phase == REPEAT and not has_read:
-            raise BadInput("a repeat of what its reader has not read in the set", do="send it as a blind reading")
+            raise BadInput("A repeat of what its reader has not read in the set", do="send it as a blind reading")
         if phase == ADJUDICATION and has_read:
-            raise BadInput("an adjudication by one of the two readers", do="let a third person decide")
+            raise BadInput("An adjudication by one of the two readers", do="let a third person decide")
         if phase != BLIND:
             return
         if own[:2] in self._revealed:
-            raise BadInput("a blind reading after its reader saw the answer", do="call it a reread")
+            raise BadInput("A blind reading after its reader saw the answer", do="call it a reread")
         if has_read and earlier != reading.supersedes:
-            raise BadInput(f"a second blind reading of a study in {reading.set_id}", do=f"supersede reading {earlier}")
+            raise BadInput(f"A second blind reading of a study in {reading.set_id}", do=f"supersede reading {earlier}")
 
     def _require_set(self, reading: Reading) -> None:
         """Refuse a reading of a set that is not closed, of a study outside it, or of classes that it does not ask."""
         set_id = str(reading.set_id)
         if set_id not in self._closings:
             do = "draw it with `radia review draw`: a set is closed and hashed before anybody reads"
-            raise BadInput(f"a {reading.phase} reading in a set that is not closed", do=do)
+            raise BadInput(f"A {reading.phase} reading in a set that is not closed", do=do)
         if set_id not in self._sets:
             rows = rows_of_set(self._lake, set_id)
             studies = frozenset((row["source"], row["study_id"]) for row in rows)
             self._sets[set_id] = (studies, frozenset(classes_of(rows)))
         studies, classes = self._sets[set_id]
         if (reading.source, reading.study_id) not in studies:
-            raise BadInput(f"a study that is not in {set_id}", do="ask `radia review next` what to read")
+            raise BadInput(f"A study that is not in {set_id}", do="ask `radia review next` what to read")
         if foreign := sorted(set(reading.asked) - classes):
             raise BadInput(f"{', '.join(foreign)} was not asked when {set_id} was drawn", do="draw a new set for it")
 

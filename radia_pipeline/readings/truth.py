@@ -91,6 +91,11 @@ def _rows(members: Sequence[Mapping], answers: Mapping[str, StudyAnswers]) -> It
             }  # fmt: skip
 
 
+def is_open(said: StudyAnswers) -> bool:
+    """Tell whether a study still waits for somebody."""
+    return not said.blind or any(said.truth(name)[1] in OPEN for name in said.asked())
+
+
 def answers_by_set(lake: Lake) -> dict[str, dict[str, StudyAnswers]]:
     """Return set_id → study_id → answers in force, given after the set was closed, in the installed vocabulary's words.
 

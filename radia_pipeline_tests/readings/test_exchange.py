@@ -91,7 +91,7 @@ def test_a_sheet_comes_in_once_as_imported_readings(lake, tmp_path, capsys):
     words = ["review", "import", str(path), "--made-by", "st1", "--made-from", "sheet of May", "--lake", str(lake.root)]
     for new in (2, 0):
         assert main([*words, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"readings": 2, "new": new}
+        assert json.loads(capsys.readouterr().out) == {"readings": 2, "new": new, "of_unknown_studies": 2}
     found = {cell[1:]: verdict.value for cell, verdict in labels_in_force(lake).items()}
     assert found == {(STUDY, "Mass"): 1, (STUDY, "Hernia"): 0, (OTHER, "Mass"): -1}
 
@@ -122,6 +122,31 @@ def test_a_bad_line_lets_nothing_in_and_is_not_repeated(lake, tmp_path, row):
         import_readings(lake, path, "csv", made_by="st1", made_from="sheet")
     assert "1.2.840" not in str(caught.value)
     assert Store(lake).head.lines == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "first line"),
+        (b"source,study_id,reader,class,answer\n", "no answer"),
+        (b"source;study_id;reader;class;answer\nnih_cxr14;1;r;Mass;present\n", "apart by commas"),
+        ("source,study_id,reader,class,answer\nnih_cxr14,é,r,Mass,présent\n".encode("latin-1"), "UTF-8"),
+        (bytes(range(128, 256)), "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_said_to_be_none(lake, tmp_path, content, words):
+    (tmp_path / "sheet.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=words):
+        import_readings(lake, tmp_path / "sheet.csv", "csv", made_by="st1", made_from="sheet")
+
+
+@pytest.mark.parametrize("changes", [{"made_from": "sheet of Mme Tremblay"}, {"at": "Tuesday, Mme Tremblay"}])
+def test_where_readings_come_from_names_nobody(lake, tmp_path, changes):
+    row = (SOURCE, STUDY, "dr1", "Mass", "present", changes.get("at", ""))
+    path = sheet(tmp_path / "sheet.csv", row)
+    with pytest.raises(BadInput) as caught:
+        import_readings(lake, path, "csv", made_by="st1", made_from=changes.get("made_from", "sheet of 2026-05-01"))
+    assert "Tremblay" not in str(caught.value)
 
 
 def test_other_forms_are_named(lake, tmp_path):

@@ -56,3 +56,13 @@ def test_the_command_prints_them(world, capsys):
     assert "1 of 3 (1 to 1)" in capsys.readouterr().out
     with pytest.raises(BadInput, match="No reading set"):
         judge_set(lake, "another")
+
+
+def test_an_open_set_has_no_figures(tmp_path):
+    """What two readers agree on so far are the easy studies."""
+    lake = pool_lake(tmp_path)
+    found, (first, *_) = drawn_set(lake, 40)
+    for reader, value in (("r1", 1), ("r2", 0)):
+        Store(lake).append(reading({"Mass": value}, study_id=first, reader=reader, set_id=found.set_id))
+    with pytest.raises(BadInput, match=r"40 studies of .* wait"):
+        judge_set(lake, found.set_id)
