@@ -8,6 +8,7 @@ Nothing is learned and nothing is remembered between reports except single words
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import accumulate
@@ -32,6 +33,12 @@ from radia_pipeline.reports.words import TOKEN, UNKNOWN
 _SPLIT = TOKEN.split
 _NAMED = kinds("finding fixed_finding")
 _NO_CLASS = (None,)
+PLAIN = re.compile(
+    "[0-9A-Za-z\u00c0\u00c1\u00c4\u00c6-\u00c9\u00cb-\u00d6\u00d8-\u00e1\u00e3-\u00ee\u00f0-\u00f6\u00f8-\u00ff\u0152\u0153"
+    " .,:'\u2019\n-]*\\Z"
+)
+"""A text that needs no repair, and in which few signs stand for words (see Marks.may_touch); letters with which misread
+ones begin are not among its letters."""
 _BLANKS = dict.fromkeys((0xA0, 0x202F), " ")
 """Blanks that do not break a line; the place of every character stays."""
 ANSWERED = "answered"
@@ -114,17 +121,19 @@ class Labeler:
 
     def read(self, text: str) -> Reading:
         """Read one report. Any string is accepted; an empty one is unlabelled. Time and memory are linear in length."""
-        original, steps = text, repair(text)
-        if steps:
-            text = steps[-1].text
-        repaired = sum(len(step.edits) for step in steps) if steps else 0
-        if (repaired or "\ufffd" in text) and is_lost(text):
-            return _unreadable(original, repaired)
-        if "\u00a0" in text or "\u202f" in text:
+        original, steps, repaired = text, [], 0
+        is_plain = PLAIN.match(text)
+        if not is_plain:
+            steps = repair(text)
+            text = steps[-1].text if steps else text
+            repaired = sum(len(step.edits) for step in steps)
+            if (repaired or "\ufffd" in text) and is_lost(text):
+                return _unreadable(original, repaired)
             text = text.translate(_BLANKS)
-        signs = self.book.marks.rewrite(text)
-        if signs:
-            text, steps = signs[-1].text, steps + signs
+        if not is_plain or self.book.marks.may_touch(text):
+            signs = self.book.marks.rewrite(text)
+            if signs:
+                text, steps = signs[-1].text, steps + signs
         if "- " in text or "-\n" in text or "-\r" in text or "-\u00a0" in text:
             steps.append(join_cut_words(text, self.book))
             text = steps[-1].text
@@ -142,42 +151,52 @@ class Labeler:
         question: Sequence[int] = ()
         questions = past = False
         words = self.book.words
-        device_before = False
+        device_before = 0
+        events, symbols = scan.events, scan.symbols
         for s in scan.sentences:
-            labelled = s.section in LABELLED
-            device_before, named = bool(s.bits & HAS_DEVICE), device_before
-            if not s.bits & READS:
-                seen |= s.bits & (SAYS_NORMAL | HAS_DEVICE) if labelled else 0
-                if s.bits & HAS_DEVICE and labelled:
-                    place.devices(scan.events[s.first : s.last])
-                if s.bits & ANSWERS and question:
-                    _answer(rows, question, scan.events[s.first : s.last], scan.symbols)
+            section, first, last, start, end, _, is_asked, bits = s
+            labelled = section in LABELLED
+            if not bits & READS:
+                device_before = bits & HAS_DEVICE
+                if labelled:
+                    seen |= bits & (SAYS_NORMAL | HAS_DEVICE)
+                    if device_before:
+                        place.devices(events[first:last])
+                if question and bits & ANSWERS:
+                    _answer(rows, question, events[first:last], symbols)
                 continue
             before = len(rows)
-            span = scan.events[s.first : s.last]
+            span = events[first:last]
             if labelled:
-                reader = SentenceReader(span, scan.symbols, words)
-                reader.device_before = named
-                reader.read(s.asked, s.bits & HAS_ADVICE, s.end)
-                if s.bits & HAS_DEVICE:
+                reader = SentenceReader(span, symbols, words)
+                if device_before:
+                    reader.device_before = True
+                device_before = bits & HAS_DEVICE
+                reader.read(is_asked, bits & HAS_ADVICE, end)
+                if device_before:
                     seen |= HAS_DEVICE
                     place.devices(span)
                 if reader.says_normal:
                     seen |= SAYS_NORMAL
-                past = past or reader.tells_history
+                if reader.tells_history:
+                    past = True
                 found = reader.mentions
-                if s.bits & IS_FOREIGN and words.french.isdisjoint(scan.symbols[s.start : s.end + 1 : 2]):
-                    _short_forms_only(found, scan.symbols)
-                if s.section == ELSEWHERE:
+                if bits & IS_FOREIGN and words.french.isdisjoint(symbols[start : end + 1 : 2]):
+                    _short_forms_only(found, symbols)
+                if section == ELSEWHERE:
                     _thoracic_only(found)
             else:
-                found = _named_only(span, s.section)
-                if s.section == "indication":
+                device_before = bits & HAS_DEVICE
+                found = _named_only(span, section)
+                if section == "indication":
                     asked.update(c for m in found for c in m.leaf.classes)
             if found:
                 place.rows(s, found, rows)
-            question = range(before, len(rows)) if s.asked and labelled else ()
-            questions = questions or bool(question)
+            if is_asked and labelled:
+                question = range(before, len(rows))
+                questions = questions or bool(question)
+            elif question:
+                question = ()
         if questions:
             _settle_questions(rows)
         about = _new(Asides, (asked, scan.remarks, seen, past, repaired, place.found, place.wrong))
@@ -212,12 +231,14 @@ class _Places:
             for step in reversed(self._steps):
                 ends = self._ends = places_before(ends, step.edits)
         sentence = text[ends[s.start - 1] : ends[s.end]]
+        add = rows.append
         for m in found:
-            leaf, cue = m.leaf, m.cue
+            _, concept, classes, *_ = m.leaf
+            cue = m.cue
             words = text[ends[cue[1] - 1] : ends[cue[2]]] if cue is not None else None
-            start, end = ends[m.first - 1], ends[m.last]
-            for name in leaf.classes or _NO_CLASS:
-                rows.append(_new(Mention, (leaf.rule, name, m.status, section, sentence, start, end, words, m.rule)))
+            start, end, status, rule = ends[m.first - 1], ends[m.last], m.status, m.rule
+            for name in classes or _NO_CLASS:
+                add(_new(Mention, (concept, name, status, section, sentence, start, end, words, rule)))
 
 
 def _answer(rows: list[Mention], question: Sequence[int], span: list[tuple], symbols: list[int]) -> None:

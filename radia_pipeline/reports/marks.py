@@ -116,13 +116,13 @@ class Marks:
         return steps
 
     def _is_touched(self, text: str) -> bool:
-        if _SIGNS.search(text) or " .." in text or "...." in text:
+        return bool(_SIGNS.search(text) or (")" in text and _NUMBER.search(text)) or self.may_touch(text))
+
+    def may_touch(self, text: str) -> bool:
+        """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
+        if ".." in text or (("\no" in text or text[:1] == "o") and _O_BULLET.search(text)):
             return True
-        if ("\no" in text or text[:1] == "o") and _O_BULLET.search(text):
-            return True
-        if ")" in text and _NUMBER.search(text):
-            return True
-        if (" n" in text or " N" in text) and _LONE_N.search(text):
+        if _LONE_N.search(text):
             return True
         return ":" in text and bool(_SIGN_VALUE.search(text) or self._has_flat.search(text))
 

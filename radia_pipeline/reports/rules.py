@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from radia_pipeline.errors import BadInput
@@ -89,6 +89,21 @@ class Rulebook:
     words: Words
     titles: Titles
     marks: Marks
+
+    @cached_property
+    def solo_list(self) -> list[Leaf | None]:
+        """``solo`` by the number of the word."""
+        return [self.solo.get(symbol) for symbol in range(self.words_end)]
+
+    @cached_property
+    def tree_list(self) -> list[dict | None]:
+        """``tree`` by the number of the word."""
+        return [self.tree.get(symbol) for symbol in range(self.words_end)]
+
+    @property
+    def words_end(self) -> int:
+        """Above the number of every word."""
+        return max(self.symbols.values()) + 1
 
     def kind_of(self, symbol: int) -> int:
         """Return the kind of a word that is a phrase by itself, -1 for any other."""

@@ -78,17 +78,17 @@ class Scan:
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
         symbols, book, bits_of = self.symbols, self.book, BITS
-        solo_get, tree_get, modifiers = book.solo.get, book.tree.get, book.words.modifiers
-        i, n, add = 1, len(symbols), self.events.append
+        solo, tree, modifiers = book.solo_list, book.tree_list, book.words.modifiers
+        i, n, bits, add = 1, len(symbols), 0, self.events.append
         if n > 1:
             i = self.start = self.after_titles(1)
         while i < n:
             symbol = symbols[i]
             end = i
             if symbol >= FIRST_WORD:
-                leaf = solo_get(symbol)
+                leaf = solo[symbol]
                 if leaf is None:
-                    node = tree_get(symbol)
+                    node = tree[symbol]
                     if node is not None:
                         following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else -2
                         if following in node or following in modifiers:
@@ -96,20 +96,25 @@ class Scan:
                         else:
                             leaf = node.get(LEAF)
                 if leaf is not None:
-                    kind = leaf.kind
+                    kind = leaf[0]
                     if kind in _SPOKEN:
+                        self.bits |= bits
+                        bits = 0
                         self.spoken(leaf, i, end)
                     else:
                         add((kind, i, end, leaf))
-                        self.bits |= bits_of[kind]
+                        bits |= bits_of[kind]
             i = end + 2
             mark = symbols[end + 1]
             if mark:
                 leaf = _INSIDE.get(mark)
                 if leaf is None:
+                    self.bits |= bits
+                    bits = 0
                     i = self.mark(end, symbol)
                 else:
-                    add((leaf.kind, end + 1, end + 1, leaf))
+                    add((leaf[0], end + 1, end + 1, leaf))
+        self.bits |= bits
         return self.finish(i)
 
     def spoken(self, leaf: Leaf, i: int, end: int) -> None:

@@ -45,8 +45,11 @@ FIRST_WORD = 24
 """Symbols below this are punctuation; words of the rulebook are numbered from here."""
 
 MARKS = "\u00ad\u200b\u200c\u200d\u0300-\u036f"
-TOKEN = re.compile(rf"(\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)")
-"""Dotted abbreviations, numbers, words; what stands between two tokens is one separator."""
+TOKEN = re.compile(
+    rf"([a-zA-ZÀ-ÖØ-öø-ÿ][a-zA-ZÀ-ÖØ-öø-ÿœŒ]+(?![\w{MARKS}])|\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)"
+)
+"""Plain words (most of them, and found fastest), numbers, dotted abbreviations, other words; what stands between two
+tokens is one separator."""
 
 CACHE_LIMIT = 200_000
 """Distinct tokens remembered before the memory is dropped: about 20 MB, months of a hospital's vocabulary."""
@@ -54,7 +57,7 @@ CACHE_LIMIT = 200_000
 _RATIO = re.compile(r"0[.,]\d{1,2}\Z")
 _HALF = 0.5
 """The index of the heart at which it is neither normal nor enlarged."""
-_YEAR = re.compile(r"(?:19|20)\d\d\Z")
+_YEAR_DIGITS, _CENTURIES = 4, ("19", "20")
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d."))
 """What may stand inside a word and tells nothing: invisible marks, and the dots of an abbreviation."""
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
@@ -111,6 +114,8 @@ class WordTable(dict):
         self._findings, self._elided, self._nought = findings, elided, nought
 
     def __missing__(self, token: str) -> int:
+        if token.isdecimal() and token != "0":  # numbers seldom come again: they are not remembered
+            return YEAR if len(token) == _YEAR_DIGITS and token[:2] in _CENTURIES else NUMBER
         if len(self) >= CACHE_LIMIT:
             self.clear()
         symbol = self[token] = self._symbol(token)
@@ -129,7 +134,7 @@ class WordTable(dict):
             if _RATIO.match(token):
                 ratio = float(token.replace(",", "."))
                 return RATIO_AT if ratio == _HALF else RATIO_ABOVE if ratio > _HALF else RATIO_BELOW
-            return YEAR if _YEAR.match(token) else NUMBER
+            return NUMBER
         word = plain(token)
         symbol = self._symbols.get(self._stem(word))
         if symbol is not None:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.reports.engine import Labeler
+from radia_pipeline.reports.engine import PLAIN, Labeler
+from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.repair import repair
+from radia_pipeline.reports.rules import rulebook
 from radia_pipeline_tests.reports.laws import EXEMPT, LAWS, broken
 from radia_pipeline_tests.reports.templates import FINDINGS, TEMPLATES, sentence
 from radia_pipeline_tests.reports.texts import all_texts, dev_set
@@ -195,3 +197,12 @@ def test_a_reader_that_breaks_a_law_is_seen(law, stop):
     """One for which only the first line counts breaks the laws of lines; one that reads a sentence, that of order."""
     texts = ALL_TEXTS[:400]
     assert any(broken(lambda text: labels(text.partition(stop)[0]), texts, [law]))
+
+
+def test_what_a_plain_text_holds_needs_no_repair():
+    """Texts that the reader takes for plain are those in which nothing would be repaired."""
+    plain = [text for text in ALL_TEXTS if PLAIN.match(text)]
+    assert len(plain) > len(ALL_TEXTS) / 4
+    assert [text for text in plain if repair(text)] == []
+    marks = rulebook(FRENCH).marks
+    assert [text for text in plain if marks.rewrite(text) and not marks.may_touch(text)] == []

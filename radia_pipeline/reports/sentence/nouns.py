@@ -33,39 +33,36 @@ class Nouns(After):
 
     def name(self, event: Event) -> None:
         """A finding (or an abnormality without a class) is named."""
+        sep = self.sep
         if 0 <= self.advice_from <= self.i:
             self.scope, self.cue = SILENT, self.events[self.advice_from]
         elif self.scope and self.is_over(event):
             self.scope = NONE
-            if not self.sep:
+            if not sep:
                 self.opened = self.negated = False
-        elif self.enlarging is not None and self.scope == DENIED and not self.sep:
-            self.scope = NONE  # "pas d'augmentation de l'épanchement": it is there
-        elif self.enlarging is not None and self.scope == HEDGED and not self.sep:
-            self.scope = NONE  # "possible augmentation de l'épanchement"
+        elif self.enlarging is not None and self.scope in (DENIED, HEDGED) and not sep:
+            self.scope = NONE  # "pas d'augmentation de l'épanchement", "possible augmentation …": it is there
         if self.title_group:
             self.keep_named(event)
-        if self.sep == "and" and self.intro == "article":
+        if sep == "and" and self.intro == "article":
             self.opened = self.negated = False
-        link = self.link()
+        link = self.link() if len(self.mentions) > self.clause else ""
         if link and self.is_place(event):
             link = "at"  # "nodule sous l'épanchement"
             if self.scope in (DENIED, HEDGED) and not self.fresh:
                 self.scope = NONE
         mention = self.mention(event, link)
-        if "breaks" in event[3].traits and self.speaks_of_a_device(event):
+        if event[3].traits and "breaks" in event[3].traits and self.speaks_of_a_device(event):
             broken = mention.status != 0
             mention.leaf, mention.rule = BROKEN, BROKEN.rule
             mention.status = mention.status if broken else None
         if self.gloss_of is not None and not self.scope and self.next_kind() in (K["close"], -1):
             mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
-        if link == "or" and self.scope in (NONE, HEDGED):
+        if sep != "or":
+            pass
+        elif link == "or" and self.scope in (NONE, HEDGED):
             self.alternatives(mention)
-        elif (
-            mention.status == 1
-            and self.sep == "or"
-            and (self.mimic_at == self.sep_event - 1 or self.unknown_before_or())
-        ):
+        elif mention.status == 1 and (self.mimic_at == self.sep_event - 1 or self.unknown_before_or()):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
@@ -74,8 +71,8 @@ class Nouns(After):
         """Return the finding as the open scope has it; affirmed, or with its own value, where none is open."""
         _, first, last, leaf = event
         if self.scope:
-            past = self.scope == SILENT and "past" in self.cue[3].traits and bool(leaf.classes)
-            self.tells_history = self.tells_history or past
+            if self.scope == SILENT and "past" in self.cue[3].traits and leaf.classes:
+                self.tells_history = True
             return Mention(leaf, first, last, STATUS[self.scope], self.cue, self.cue[3].rule, link)
         status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
         return Mention(leaf, first, last, status, None, AFFIRMED, link)
@@ -106,9 +103,7 @@ class Nouns(After):
         return before in self.words.locatives and self.symbols[event[1] - 2] in self.words.definite
 
     def link(self) -> str:
-        """How this noun is joined to the finding before it in the clause; "" when it is not."""
-        if len(self.mentions) == self.clause:
-            return ""
+        """How this noun is joined to the finding before it in the clause."""
         sep = self.sep
         if sep == "or":
             return "or" if self.direct() else "far"
@@ -158,7 +153,9 @@ class Nouns(After):
         """ "Aucune image nodulaire": the noun belongs to the cue."""
         if self.scope in (DENIED, HEDGED) and self.fresh and self.symbols[self.cue[2]] in self.words.image:
             status, rule = STATUS[self.scope], self.cue[3].rule
-            self.mentions.append(Mention(event[3], event[1], event[2], status, self.cue, rule, self.link()))
+            self.mentions.append(
+                Mention(event[3], event[1], event[2], status, self.cue, rule, self.link() if self.has_named() else "")
+            )
             self.settle()
 
     def fixed(self, event: Event) -> None:
