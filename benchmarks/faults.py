@@ -140,7 +140,7 @@ def gate(folder: Path) -> dict:
     ]
     real = sorted((REAL / "nih_cxr14" / "images").rglob("*.png"))
     marks = policy_of("ccsmtl").ocr_allowed
-    found = [prints.find_text(render_native(path).astype(np.float32), marks) is not None for path in real]
+    found = [prints.find_text(render_native(path).astype(np.float32), marks).rule is not None for path in real]
     return {
         "prints": len(planted), "prints_found": sum(planted), "clean_phantoms": len(alarms),
         "false_alarms": sum(alarms), "real_chests": len(found), "false_alarms_real": sum(found),
@@ -172,7 +172,7 @@ def main() -> int:
         "wrong_size": len(wrong_size), "seconds": result.seconds, "by_mutation": dict(sorted(ended.items())),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
-        found["gate"] = gate(Path(name)) if prints.is_available() else None
+        found["gate"] = gate(Path(name))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))

@@ -46,9 +46,7 @@ def run_demo(lake_root: Path, *, is_small: bool = False, is_fresh: bool = False)
     lake = Lake.open(lake_root)
     keys = Pseudonymizer.from_environment(lake)
     _invent(deliveries, size)
-    change_settings(
-        lake.root, sources_root=str(deliveries.absolute()), recipes=size.recipes, detector=size.detector, ocr="off"
-    )
+    change_settings(lake.root, sources_root=str(deliveries.absolute()), recipes=size.recipes, detector=size.detector)
     outcome = execute_graph(lake, list(SOURCES))
     summary = {
         **collect(lake), "failed": outcome.failed, "notes": outcome.notes,

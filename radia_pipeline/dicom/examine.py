@@ -23,8 +23,9 @@ from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import Container
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
+from radia_pipeline.privacy.prints import INITIALS, Print, find_text
 
-RULES_VERSION = "5"
+RULES_VERSION = "6"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
 
 UNREAD_CAPTURE = "unread_capture"
@@ -96,43 +97,47 @@ def _examined(data: bytes, task: Task) -> dict:
     if admitted.parsed is not None:
         return _examined_dicom(admitted, task, policy)
     picture = render.picture_of_raster(data, admitted.kind, task.limits)
-    text_was_read = _check_pixels(picture, task, policy, must=False)
+    read = _check_pixels(picture, task, policy)
     row = _picture_row(picture, task, view=(task.table_view or views.UNKNOWN, "table" if task.table_view else "none"))
-    return {"row": row, "text_was_read": text_was_read}
+    row["flags"] += _flags_of_print(read)
+    return {"row": row, "text_was_read": read is not None}
 
 
 def _only_pixels(data: bytes, task: Task, policy: Policy) -> dict:
     """Look for print alone: the audit has told all findings of the header already."""
     parsed = dicom_container.parse(data, task.limits)
     picture = render.picture_of_dicom(parsed, header_facts.pixel_facts(parsed, task.limits))
-    return {"text_was_read": _check_pixels(picture, task, policy, must=header_facts.is_secondary_capture(parsed))}
+    return {"text_was_read": _check_pixels(picture, task, policy) is not None}
 
 
 def _examined_dicom(admitted: Admitted, task: Task, policy: Policy) -> dict:
     parsed = admitted.parsed
     native = None if task.has_facts else header_facts.identifiers(parsed)
     picture = render.picture_of_dicom(parsed, admitted.facts)
-    text_was_read = _check_pixels(picture, task, policy, must=admitted.is_secondary)
-    is_unread = admitted.is_secondary and policy.reads_burned_in_text and not text_was_read
+    read = _check_pixels(picture, task, policy)
+    is_unread = admitted.is_secondary and policy.reads_burned_in_text and read is None
     view = views.view_of_header(parsed.dataset)
     if view[0] == views.UNKNOWN and task.table_view:
         view = (task.table_view, "table")
     row = _picture_row(picture, task, view=view, parsed=parsed)
-    row["flags"] += [*header_facts.flags(parsed), *((UNREAD_CAPTURE,) if is_unread else ())]
+    row["flags"] += [*header_facts.flags(parsed), *_flags_of_print(read), *((UNREAD_CAPTURE,) if is_unread else ())]
     row.update(header_facts.describe(parsed))
-    return {"row": row, "native_ids": native, "text_was_read": text_was_read}
+    return {"row": row, "native_ids": native, "text_was_read": read is not None}
 
 
-def _check_pixels(picture: render.Picture, task: Task, policy: Policy, *, must: bool) -> bool:
-    """Refuse burned-in text; return True where it was looked for. ``must``: in the whole picture."""
+def _flags_of_print(read: Print | None) -> list[str]:
+    return [INITIALS] if read is not None and read.has_initials else []
+
+
+def _check_pixels(picture: render.Picture, task: Task, policy: Policy) -> Print | None:
+    """Refuse print in the pixels that may name a person; None where it was not looked for."""
     if not task.reads_text:
-        return False
-    from radia_pipeline.privacy.prints import find_text
-
-    rule = find_text(picture.shown, policy.ocr_allowed, whole=must)
+        return None
+    found = find_text(picture.shown, policy.ocr_allowed, policy.print_floor)
+    rule = found.rule or (INITIALS if found.has_initials and policy.refuses_initials else None)
     if rule is not None:
         raise Refusal(reasons.IDENTITY_IN_PIXELS, rule)
-    return True
+    return found
 
 
 def _picture_row(

@@ -24,7 +24,6 @@ from radia_pipeline.dicom.journal import Entry, Journal
 from radia_pipeline.errors import LakeUnwritable, NoLayout, Refusal, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy import prints as text_reading
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import policy_of, reads_pixels
@@ -93,14 +92,12 @@ def ingest_images(
     """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
 
     ``ocr``: one of the policies' ``OCR_MODES``. Only files that are new, changed, or judged by other rules are looked
-    at; ``on_progress(done, total)`` counts those. Raises NoLayout (unreadable folder), RunFailed (Tesseract missing, or
-    a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
+    at; ``on_progress(done, total)`` counts those. Raises NoLayout (unreadable folder), RunFailed (a
+    delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
     """
     started = time.monotonic()
     root = Path(root)
     reads_text = reads_pixels(source.name, ocr)
-    if reads_text:
-        text_reading.require_tesseract()
     with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:
         paths = _listed(source, root)
         plan = _Plan(source, root, lake, keys, source.facts(root), max_side_px, reads_text, limits)
@@ -173,7 +170,7 @@ def _examine(
     if not known:
         return len(unknown)
     tasks = (_task(plan, path) for path in known)
-    answers = work.judged(tasks, workers=min(workers, len(known)), limits=plan.limits)
+    answers = work.judged(tasks, workers=min(workers, len(known)), limits=plan.limits, reads_text=plan.reads_text)
     batch, last = [], time.monotonic()
     with contextlib.closing(answers):
         for done, (number, answer) in enumerate(answers, 1):

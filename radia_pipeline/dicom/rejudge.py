@@ -17,7 +17,7 @@ from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.ingest import escaped
 from radia_pipeline.errors import LakeUnwritable
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.privacy import prints, reasons
+from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import reads_pixels
 from radia_pipeline.processes import pool
@@ -66,12 +66,9 @@ def rejudge(
 ) -> DryRun:
     """Judge the delivered files of a lake's images by today's rules, whole, as an ingest with the same options would.
 
-    Raises what listing the delivery raises, RunFailed where Tesseract is missing, LakeUnwritable where the machine's
-    temporary folder is full.
+    Raises what listing the delivery raises, LakeUnwritable where the machine's temporary folder is full.
     """
     known, reads_text = _standing(lake, source.name), reads_pixels(source.name, ocr)
-    if reads_text:
-        prints.require_tesseract()
     facts = source.facts(root)
     paths = [file.relative_path for file in source.files(root)]
     again = [path for path in paths if escaped(path) in known]
@@ -82,7 +79,8 @@ def rejudge(
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / "judged.png"
         tasks = (_task(source.name, root / path, facts, path, reads_text, staged) for path in again)
-        answers = work.judged(tasks, workers=min(workers or pool.default_workers(), len(again)), limits=DEFAULT_LIMITS)
+        count = min(workers or pool.default_workers(), len(again))
+        answers = work.judged(tasks, workers=count, limits=DEFAULT_LIMITS, reads_text=reads_text)
         for done, (number, answer) in enumerate(answers, 1):
             row = known[escaped(again[number])]
             reason = _reason(answer) if facts is None or again[number] in facts else reasons.UNKNOWN_TO_TABLE

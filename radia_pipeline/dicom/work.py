@@ -29,15 +29,17 @@ _MOST_BYTES = 1 << 20
 
 
 def judged(
-    tasks: Iterable[Task], *, workers: int, limits: Limits
+    tasks: Iterable[Task], *, workers: int, limits: Limits, reads_text: bool = False
 ) -> Iterator[tuple[int, Verdict | LakeUnwritable | Lost]]:
     """Examine files in worker processes; yields (number of the task, what came of it) in the order of completion.
 
+    ``reads_text``: whether tasks ask for print, so that its reader is loaded once for all workers.
     LakeUnwritable stands for a machine that fails, Lost for a file that took its worker down or that did not come back
     with a verdict.
     """
+    warm = f"{__name__}:{'warm_up_reader' if reads_text else 'warm_up'}"
     work = pool.Work(
-        f"{__name__}:examine_frame", f"{__name__}:warm_up", seconds=limits.seconds, memory_bytes=limits.memory_bytes,
+        f"{__name__}:examine_frame", warm, seconds=limits.seconds, memory_bytes=limits.memory_bytes,
         caps=Caps(json_bytes=_MOST_BYTES, array_bytes=0),
     )  # fmt: skip
     asked: dict[int, Task] = {}
@@ -74,6 +76,14 @@ def warm_up() -> None:
     import scipy.sparse
 
     assert all((imagecodecs, jpeg_ls, openjpeg, rle, scipy.sparse))
+
+
+def warm_up_reader() -> None:
+    """Load the models of the reader of print besides; workers are forked from here and share them."""
+    from radia_pipeline.privacy import reader
+
+    warm_up()
+    reader.load()
 
 
 def task_record(task: Task) -> list[Any]:

@@ -21,11 +21,15 @@ from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable, UnknownName
 from radia_pipeline.privacy.known import KNOWN, NOTHING, folded, known
 from radia_pipeline.privacy.letters import fold
+from radia_pipeline.privacy.prints import FLOOR
 from radia_pipeline.privacy.profile import OPTIONS, TABLE
 
 _EXAM_DATES = ("allow_with_exam", "refuse")
 _PHYSICIANS = ("refuse", "allow")
 _AGES = ("cap", "refuse")
+_INITIALS = ("flag", "refuse")
+_FLOORS = (0.3, 0.95)
+"""Between which a floor of confidence means something: below, each rib is a letter; above, hardly any print is one."""
 _ON_IDENTITY = ("refuse", "redact")
 SITE_CHOICES: Mapping[str, tuple[str, str]] = {
     "web_addresses": ("web_address", "refuse"), "places": ("place", "keep"), "employers": ("employer", "keep"),
@@ -49,6 +53,7 @@ class Policy:
     creator's blocks; ``declared``: values by tag, both folded as ``known.folded`` does. ``methods``: whole texts of
     (0012,0063) that stand for the method; ``first_year``: before which no date may lie; ``dummies``: what tools put
     where an element must not be empty.
+    ``print_floor``: confidence from which print in the pixels counts as read.
     """
 
     options: frozenset[str] = frozenset()
@@ -71,6 +76,8 @@ class Policy:
     first_year: int = 0
     words: frozenset[str] = frozenset()
     ocr_allowed: frozenset[str] = frozenset()
+    refuses_initials: bool = False
+    print_floor: float = FLOOR
     fingerprint: str = ""
 
 
@@ -110,6 +117,8 @@ def read_policy(path: Path) -> Policy:
         raise BadTable(f"{path.name} names unknown options", accepted=", ".join(OPTIONS))
     if raw.get("ages_above_89", _AGES[0]) not in _AGES:
         raise BadTable(f"{path.name} holds an unknown choice for ages_above_89", accepted=", ".join(_AGES))
+    if raw.get("initials", _INITIALS[0]) not in _INITIALS:
+        raise BadTable(f"{path.name} holds an unknown choice for initials", accepted=", ".join(_INITIALS))
     pseudonym, given = raw.get("pseudonym") or {}, [raw, *profiles]
     patterns = [*_all(given, "pseudonym", "patient"), *_all(given, "pseudonym", "patients")]
     return Policy(
@@ -136,8 +145,19 @@ def read_policy(path: Path) -> Policy:
         first_year=int(raw.get("dates_since") or 0),
         words=frozenset(word for line in _all(given, "words") for word in str(line).lower().split()),
         ocr_allowed=frozenset(str(word).upper() for line in raw.get("ocr_allowed") or () for word in str(line).split()),
+        refuses_initials=raw.get("initials") == "refuse",
+        print_floor=_floor(raw.get("print_confidence", FLOOR), path),
         fingerprint=_digest([{name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}, profiles]),
     )
+
+
+def _floor(said: object, path: Path) -> float:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not _FLOORS[0] <= said <= _FLOORS[1]:
+        raise BadTable(
+            f"{path.name} holds no confidence under print_confidence",
+            accepted=f"a number from {_FLOORS[0]} to {_FLOORS[1]}",
+        )
+    return float(said)
 
 
 def _profile(name: str, path: Path) -> dict:

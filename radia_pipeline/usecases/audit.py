@@ -16,7 +16,7 @@ from radia_pipeline.dicom.admission import Intake, admit
 from radia_pipeline.dicom.delivered import digest_of, read_whole
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.errors import BadInput, BadTable, Refusal
-from radia_pipeline.privacy import container, prints, reasons
+from radia_pipeline.privacy import container, reasons
 from radia_pipeline.privacy.header import audit, judgements
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy_of
@@ -40,8 +40,7 @@ def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -
     """Yield every file with its findings, none where it is de-identified; each finding names place and rule.
 
     Whatever lies in a delivery gets a verdict: what cannot be read or is no regular file, too. Raises BadInput where a
-    path that is named is not there, RunFailed where Tesseract is missing though the policy demands that pixels are read
-    (``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only).
+    path that is named is not there. ``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only.
     """
     reads_text = reads_pixels(source, ocr_mode)
     for path in files_below(paths):
@@ -49,10 +48,7 @@ def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -
             yield path, list(_of_table(path, source))
             continue
         found = _of_header(path, source)
-        pixels = []
-        if reads_text and found.is_whole:
-            prints.require_tesseract()
-            pixels = _of_pixels(path, source)
+        pixels = _of_pixels(path, source) if reads_text and found.is_whole else []
         yield path, [*found.said, *pixels]
 
 
@@ -105,7 +101,7 @@ def _of_pixels(path: Path, source: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         staged = str(Path(folder) / "none.png")
         task = Task(str(path.absolute()), staged, source, 1024, reads_text=True, only_pixels=True)
-        ((_, answer),) = work.judged([task], workers=1, limits=DEFAULT_LIMITS)
+        ((_, answer),) = work.judged([task], workers=1, limits=DEFAULT_LIMITS, reads_text=True)
     if not isinstance(answer, Verdict):
         return [f"(7FE0,0010) cannot be audited: decoder {answer}"]
     if answer.reason is None:

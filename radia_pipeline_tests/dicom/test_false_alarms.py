@@ -14,12 +14,11 @@ from pydicom.encaps import encapsulate
 
 from radia_pipeline.dicom.examine import Task, Verdict, examine
 from radia_pipeline.phantom.radiograph import Film, take
-from radia_pipeline.privacy import prints, reasons
+from radia_pipeline.privacy import reasons
 from radia_pipeline_tests.dicom import files
 
 LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91")
 SYNTAXES = (*files.EXACT, *LOSSY)
-needs_tesseract = pytest.mark.skipif(not prints.is_available(), reason="Tesseract is not installed")
 
 
 def film(number: int, size_px: int = 700) -> np.ndarray:
@@ -57,14 +56,13 @@ def verdict(content: bytes, folder: Path) -> Verdict:
     return examine(Task(str(path), str(folder / "staged.png"), "ccsmtl", 1024, reads_text=True))
 
 
-@needs_tesseract
 @pytest.mark.parametrize(
     "number", [pytest.param(n, marks=() if n < len(SYNTAXES) else pytest.mark.slow) for n in range(100)]
 )
 def test_a_clean_phantom_passes_whole(number: int, tmp_path: Path) -> None:
     found = verdict(as_file(film(number), number, SYNTAXES[number % len(SYNTAXES)]), tmp_path)
     assert (found.reason, found.detail, found.text_was_read) == (None, None, True)
-    assert set(found.row["flags"]) <= {"low_resolution"}
+    assert set(found.row["flags"]) <= {"low_resolution", "initials"}
 
 
 PRINTS = ("TREMBLAY MARIE", "GAGNON^JEAN", "Bouchard, Paul", "1954-03-12", "NAM TREM 5403 1299", "Nguyen Thi Lan M 54")
@@ -87,13 +85,12 @@ def printed(picture: np.ndarray, text: str, corner: tuple[float, float], height_
     return (picture * (1 - share) + (65535.0 if ground < 40000 else 0.0) * share).astype(np.uint16)
 
 
-@needs_tesseract
 @pytest.mark.slow
-def test_print_on_an_anatomy_is_found_nine_times_in_ten(tmp_path: Path) -> None:
+def test_print_on_an_anatomy_is_found(tmp_path: Path) -> None:
     missed = []
     for number, text in enumerate(PRINTS * 10):
         picture = printed(film(number), text, CORNERS[number * 5 // 6 % 6], 18 + 3 * (number % 7))
         found = verdict(as_file(picture, number, files.EXPLICIT), tmp_path)
         if found.reason != reasons.IDENTITY_IN_PIXELS:
             missed.append(number)
-    assert len(missed) <= len(PRINTS), missed
+    assert len(missed) <= 1, missed

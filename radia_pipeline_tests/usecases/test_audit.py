@@ -16,12 +16,10 @@ from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.write import write_phantom
-from radia_pipeline.privacy import prints
 from radia_pipeline.sources.registry import source
 from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.dicom import files
 
-needs_tesseract = pytest.mark.skipif(not prints.is_available(), reason="Tesseract is not installed")
 REPORTS = "study_instance_uid,patient_id,report\n1.2.3,CC0001,Pas d'épanchement.\n"
 
 
@@ -36,7 +34,6 @@ def printed(text: str) -> np.ndarray:
     return np.maximum(files.picture(1, (1000, 900)) // 2, np.asarray(mask, np.uint16) * 16)
 
 
-@needs_tesseract
 def test_header_and_pixels_are_audited(tmp_path: Path, capsys) -> None:
     named = files.to_bytes(files.dataset(printed("TREMBLAY MARIE 1954-03-12"), PatientBirthDate="19540312"))
     for name, content in {"a.dcm": files.clean_file(1), "b.dcm": named, "c.txt": b"no image"}.items():
@@ -47,14 +44,6 @@ def test_header_and_pixels_are_audited(tmp_path: Path, capsys) -> None:
     assert found["b.dcm"][1].startswith("(7FE0,0010) identity_in_pixels: burned-in")
     assert found["c.txt"] == ["file cannot be audited: not_an_image"]
     assert audit(capsys, tmp_path / "a.dcm") == (0, {"a.dcm": []})
-
-
-def test_without_tesseract_it_says_the_way_out(tmp_path: Path, capsys, monkeypatch) -> None:
-    (tmp_path / "a.dcm").write_bytes(files.clean_file(1))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["audit", str(tmp_path / "a.dcm"), "--json"]) == 1
-    assert "Tesseract is not installed" in json.loads(capsys.readouterr().out)["error"]
-    assert audit(capsys, tmp_path / "a.dcm", "--ocr", "off") == (0, {"a.dcm": []})
 
 
 def test_report_tables_are_audited_by_row_and_rule(tmp_path: Path, capsys) -> None:
