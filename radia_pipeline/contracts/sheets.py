@@ -20,7 +20,9 @@ class SourceSheet:
     """What is known of a source before a file is read: terms of use, label map, what it labels and what not.
 
     ``label_origin``: rules, table or expert. ``columns``: those of each published table. ``other_tokens`` name no class
-    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. The rest of a sheet is for people.
+    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. ``expert_pools``: those of the
+    publisher's own lists that radiologists read, though the rest was labelled otherwise. The rest of a sheet is for
+    people.
     """
 
     source: str
@@ -34,6 +36,7 @@ class SourceSheet:
     columns: Mapping[str, Sequence[str]]
     other_tokens: tuple[str, ...]
     unlabelled_tokens: tuple[str, ...]
+    expert_pools: tuple[str, ...] = ()
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -73,4 +76,5 @@ def source_sheet(source: str) -> SourceSheet:
         columns=raw.get("columns") or {},
         other_tokens=tuple(raw.get("other_tokens") or ()),
         unlabelled_tokens=tuple(raw.get("unlabelled_tokens") or ()),
+        expert_pools=tuple(raw.get("expert_pools") or ()),
     )

@@ -9,6 +9,9 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.defs.tracked_figures import log_headlines
 
+RELEASE_BY, RELEASE_WHY = "radia/release_by", "radia/release_why"
+"""Tags of a run that releases the ensemble: who does, and why."""
+
 
 def predictions_asset(recipe: str) -> dg.AssetsDefinition:
     """Return the asset ``predictions/<recipe>``."""
@@ -17,7 +20,7 @@ def predictions_asset(recipe: str) -> dg.AssetsDefinition:
         "predictions", deps=("manifest", dg.AssetKey(["classifiers", recipe])), kinds=("pytorch",), partition=recipe
     )
     def predict(context: dg.AssetExecutionContext, radia: Radia):
-        """Probabilities of every study of the validation and test pools."""
+        """Probabilities of every study of the validation pool."""
         from radia_pipeline.training.inference import predict_manifest
 
         return predict_manifest(radia.lake(), recipe)
@@ -37,16 +40,22 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         return build(radia.lake(), list(recipes))
 
     @table_assets(
-        "scorecard",
-        deps=(*predictions, "ensemble", "evaluation_sets", "reading_sets", "label_truth"),
+        "scorecard", "scorecard_subgroups", "test_predictions",
+        deps=(*predictions, "ensemble", "evaluation_sets", "reading_sets", "label_truth", "images", "labels",
+              "report_attributes", "splits"),
         plots=scorecard_plots,
-    )
+    )  # fmt: skip
     def build_scorecard(context: dg.AssetExecutionContext, radia: Radia):
-        """Figures with intervals of every model, on every pool, source and class."""
+        """Figures with intervals of every model on validation; on test of a released ensemble. A run with the tags
+        radia/release_by and radia/release_why releases the one that stands."""
+        from radia_pipeline.evaluation.release import Release
         from radia_pipeline.evaluation.scorecard import build_scorecard as build
 
-        result = build(radia.lake())
+        tags = context.run.tags
+        who, why = tags.get(RELEASE_BY), tags.get(RELEASE_WHY)
+        result = build(radia.lake(), Release(who or "", why or "") if who or why else None)
         runs = log_headlines(radia.lake(), recipes)
-        return {"models": list(result.models), "mlflow_runs_with_figures": runs}
+        counts = {"test_releases": result.test_releases, "test_uses": result.test_uses}
+        return {"models": list(result.models), "mlflow_runs_with_figures": runs, **counts}
 
     return [*(predictions_asset(recipe) for recipe in recipes), build_ensemble, build_scorecard]

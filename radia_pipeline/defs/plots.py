@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
-from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.charts import Interval, intervals, stacked_bars
 from radia_pipeline.drawing.grid import grid
@@ -56,12 +55,16 @@ def pools_plot(lake: Lake, partition: str) -> dict[str, str]:
 
 
 def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
-    """AUC of the ensemble on the test pool with its interval."""
-    place = {"model": "ensemble", "source": "all", "pool": TEST, "view": "pool", "metric": "auc"}
+    """AUC of the ensemble with its interval, on test where it was released, else on validation."""
+    from radia_pipeline.evaluation.scorecard import shown_pool
+
+    rows = lake.read("scorecard", partition).to_pylist()
+    pool = shown_pool(rows)
+    place = {"model": "ensemble", "source": "all", "pool": pool, "view": "pool", "metric": "auc"}
     found = {
         row["class"]: row
-        for row in lake.read("scorecard", partition).to_pylist()
-        if all(row[name] == value for name, value in place.items())
+        for row in rows
+        if row["value"] is not None and all(row[name] == value for name, value in place.items())
     }
     if not found:
         return {}
@@ -70,8 +73,10 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
         *sorted(found.keys() - set(vocabulary().classes)),
     ]
     rows = [_interval(f"{name.replace('_', ' of ')} ({found[name]['positives']:,})", found[name]) for name in order]
-    title = "AUC of the ensemble on the test pool (positive studies in brackets)"
-    return {"test_auc": intervals(rows, title=title, unit="AUC, 95 % interval; dotted: chance", guide=0.5).address()}
+    title = f"AUC of the ensemble on {pool} (positive studies in brackets)"
+    return {
+        "auc_by_class": intervals(rows, title=title, unit="AUC, 95 % interval; dotted: chance", guide=0.5).address()
+    }
 
 
 def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
@@ -86,7 +91,7 @@ def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
         _interval(f"{row['recipe']}: {shown_name(row['method'])}", row, "muted" if is_control(row["method"]) else "s0")
         for row in means
     ]
-    title = "Saliency methods against radiologists' boxes on the test pool"
+    title = "Saliency methods against radiologists' boxes on validation"
     return {
         "map_by_method": intervals(rows, title=title, unit="mAP@.3, 95 % interval; grey: controls", low=0).address()
     }

@@ -1,4 +1,6 @@
-"""How well the detector's boxes meet reference boxes on the test pool: per class, per group, class-agnostic.
+"""How well the detector's boxes meet reference boxes on validation: per class, per group, class-agnostic.
+
+The test pool is kept for a release.
 
 References: ``annotations`` (radiologists' boxes), ``pseudo`` (what it was taught, on patients it has not seen) and, in
 the demo, ``truth``. Beside it stand the pseudo boxes themselves and two controls. Not here: average precision
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.pools import TEST, TRAIN
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import store
 from radia_pipeline.detection.config import DetectorConfig
@@ -30,8 +32,6 @@ THRESHOLDS = (0.3, 0.4, 0.5)
 DETECTOR, PSEUDO = "detector", "pseudo_boxes"
 PRIOR, RANDOM = controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM]
 HEADLINE = "map@0.3"
-REPLICATES = 200
-"""Enough for an interval's second digit; four models, three references and three thresholds share the time."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class ScorecardResult:
 
 
 def build_detector_scorecard(
-    lake: Lake, truth: Boxes | None = None, *, name: str | None = None, replicates: int = REPLICATES, seed: int = 0
+    lake: Lake, truth: Boxes | None = None, *, name: str | None = None, seed: int = 0
 ) -> ScorecardResult:
-    """Let the newest detector look at the test pool, judge its boxes, publish ``detector_scorecard``.
+    """Let the newest detector look at the validation pool, judge its boxes, publish ``detector_scorecard``.
 
-    ``truth``: true boxes in stored-image pixels, on all images of the test pool (the phantom's only). ``name``: which
-    detector; the one trained last if not given. Raises NotTrained, EmptyPool (no image in the test pool).
+    ``truth``: true boxes in stored-image pixels, on all images of that pool (the phantom's only). ``name``: which
+    detector; the one trained last if not given. Raises NotTrained, EmptyPool (no image in the pool).
     """
     model_dir = store.latest_detector(lake, name)
     sources = training_sources(lake, DetectorConfig())
-    images = read_images(lake, sources, (TEST,))
+    images = read_images(lake, sources, (VALIDATION,))
     if not images.num_rows:
-        raise EmptyPool("The test pool has no frontal image", do="run with more patients: pools are 80/10/10")
+        raise EmptyPool("The validation pool has no frontal image", do="run with more patients: pools are 80/10/10")
     detected = Boxes.from_table(detect(lake, images, model_dir=model_dir))
     taught = read_boxes(lake, sources)
     references = dict(_references(lake, images, taught, truth))
@@ -70,7 +70,7 @@ def build_detector_scorecard(
         for against, reference in references.items()
         for model, boxes in voters.items()
         if (model, against) != (PSEUDO, "pseudo")
-        for row in score_boxes(boxes, reference, thresholds=THRESHOLDS, replicates=replicates, seed=seed)
+        for row in score_boxes(boxes, reference, thresholds=THRESHOLDS)
     ]
     written = lake.write("detector_scorecard", [finite(row) for row in rows])
     return ScorecardResult(

@@ -14,7 +14,8 @@ from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.errors import MissingTable, NotTrained
 from radia_pipeline.evaluation import metrics
-from radia_pipeline.evaluation.ensemble import enough, load_ensemble
+from radia_pipeline.evaluation.combinations import enough
+from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.panel import predicted_recipes, read_panel
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.model_folders import latest_model

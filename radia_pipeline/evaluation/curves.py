@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from radia_pipeline.evaluation.metrics import ECE_BINS, Ranked, counted
-
-Z95 = 1.959964
-"""Standard normal deviate of a two-sided interval of 95 %."""
+from radia_pipeline.evaluation.intervals import wilson
+from radia_pipeline.evaluation.metrics import ECE_BINS, Ranked, bin_of, counted
 
 
 def roc_points(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,16 +56,13 @@ def reliability_interval(
     _, share, _ = reliability_points(probability, label, bins)
     groups = np.asarray(group)[ranked.order]
     n = np.array([len(np.unique(groups[place == number])) for number in np.flatnonzero(held)], dtype=float)
-    middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * np.sqrt(share * (1 - share) / n + (Z95 / (2 * n)) ** 2)
-    is_alone = n < 2
-    low, high = np.where(is_alone, np.nan, middle - half), np.where(is_alone, np.nan, middle + half)
-    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+    limits = [wilson(p, count) if count >= 2 else (np.nan, np.nan) for p, count in zip(share, n)]
+    return np.array([low for low, _ in limits]), np.array([high for _, high in limits])
 
 
 def _binned(ranked: Ranked, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return studies of each bin, which bins hold one, and each ranked study's bin."""
-    place = np.minimum((np.clip(ranked.score, 0, 1) * bins).astype(int), bins - 1)
+    place = bin_of(np.clip(ranked.score, 0, 1), bins)
     count = np.bincount(place, minlength=bins)
     return count, count > 0, place
 

@@ -1,8 +1,8 @@
-"""How members are combined: candidate rules, the choice on validation, thresholds and calibration per class.
+"""How members become one decision: the rule, calibration, coherence and thresholds, all chosen on validation.
 
-The choice sees the validation pool only. Preference goes to rules in their order here (the mean first, for it won among
-published CheXpert submissions): a later rule must beat the earlier ones by more than chance, paired on the same
-draws of groups. What does not belong here: figures on the test pool (``scorecard``).
+The choice sees the validation pool only, and what is fitted there is judged on its other patients (``folds``). The
+cheapest rule that is not below the best beyond chance is taken. What does not belong here: the rules themselves
+(``combinations``), figures (``scorecard``).
 
 Shape legend: M members, n studies, K classes.
 """
@@ -14,85 +14,110 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool, UnknownName
-from radia_pipeline.evaluation import bootstrap, metrics
-from radia_pipeline.evaluation.calibration import Calibration, fit_platt, logit, sigmoid
+from radia_pipeline.evaluation import folds, metrics
+from radia_pipeline.evaluation.calibration import METHODS, Calibration, log_loss, logit, sigmoid
+from radia_pipeline.evaluation.coherence import WAYS, capped
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES, RULES, enough
+from radia_pipeline.evaluation.differences import paired_difference
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel, rows_of
 from radia_pipeline.lake.lake import Lake
 
 SINGLE = "single:"
-MIN_POSITIVES = 5  # a class with fewer positives (or negatives) does not enter a mean over classes
 DEFAULT_THRESHOLD = 0.5  # of classes without a positive in validation
-CHOICE_REPLICATES = 500
+SURELY = 2.0
+"""By how many standard errors a calibration must beat the first method of the table to take its place."""
 
 
 def candidate_rules(members: Sequence[str]) -> tuple[str, ...]:
-    """Return all rules to try, in order of preference; with one member only that member."""
+    """Return all rules to try; with one member only that member."""
     singles = tuple(SINGLE + name for name in members)
-    return singles if len(members) == 1 else (*COMBINATIONS, *singles)
-
-
-def combine(rule: str, members: Sequence[str], probability: np.ndarray) -> np.ndarray:
-    """Combine probabilities (M, n, K) of the members, in their order, to (n, K)."""
-    probability = np.asarray(probability, dtype=np.float64)
-    if rule in COMBINATIONS:
-        return COMBINATIONS[rule](probability)
-    name = rule.removeprefix(SINGLE)
-    if not rule.startswith(SINGLE) or name not in members:
-        raise UnknownName(f"Unknown ensemble rule {rule!r}", accepted=", ".join(candidate_rules(members)))
-    return probability[list(members).index(name)]
-
-
-def _mean_probability(probability: np.ndarray) -> np.ndarray:
-    return probability.mean(axis=0)
-
-
-def _mean_logit(probability: np.ndarray) -> np.ndarray:
-    return sigmoid(logit(probability).mean(axis=0))
-
-
-def _minimum(probability: np.ndarray) -> np.ndarray:
-    return probability.min(axis=0)
-
-
-def _maximum(probability: np.ndarray) -> np.ndarray:
-    return probability.max(axis=0)
-
-
-COMBINATIONS = Table("combination of members", {
-    "mean_probability": _mean_probability, "mean_logit": _mean_logit, "minimum": _minimum, "maximum": _maximum,
-})  # fmt: skip
-"""Probabilities (M, n, K) -> (n, K), in order of preference."""
+    return singles if len(members) == 1 else (*singles, *RULES)
 
 
 @dataclass(frozen=True)
-class Ensemble:
-    """A rule over members with calibration and threshold per class: what turns their outputs into a decision."""
+class Combination:
+    """A rule over members with its parameters (K, P)."""
 
     rule: str
     members: tuple[str, ...]
-    calibrations: tuple[Calibration, ...]
-    thresholds: np.ndarray
+    parameters: np.ndarray
+
+    @classmethod
+    def fitted(cls, rule: str, members: Sequence[str], probability: np.ndarray, label: np.ndarray) -> Combination:
+        """Fit a rule on probabilities (M, n, K) and labels (n, K); raises UnknownName."""
+        members = tuple(members)
+        if rule in RULES:
+            return cls(rule, members, RULES[rule].fitted(probability, label))
+        if not rule.startswith(SINGLE) or rule.removeprefix(SINGLE) not in members:
+            raise UnknownName(f"Unknown ensemble rule {rule!r}", accepted=", ".join(candidate_rules(members)))
+        return cls(rule, members, np.zeros((label.shape[1], 0)))
 
     @property
     def used_members(self) -> tuple[str, ...]:
         """The members whose output matters under the rule."""
-        return (self.rule.removeprefix(SINGLE),) if self.rule.startswith(SINGLE) else self.members
+        if self.rule.startswith(SINGLE):
+            return (self.rule.removeprefix(SINGLE),)
+        if self.rule == "greedy":
+            return tuple(name for name, weight in zip(self.members, self.parameters[0]) if weight > 0)
+        return self.members
+
+    def __call__(self, probability: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Combine {recipe: (n, K)} to (n, K); members that the rule does not use may be absent."""
+        if missing := [name for name in self.used_members if name not in probability]:
+            raise UnknownName(f"No output of {', '.join(missing)}", accepted=", ".join(self.used_members))
+        if self.rule.startswith(SINGLE):
+            return np.asarray(probability[self.used_members[0]], dtype=np.float64)
+        shape = probability[self.used_members[0]].shape
+        stacked = [np.asarray(probability.get(name, np.zeros(shape)), dtype=np.float64) for name in self.members]
+        return RULES[self.rule].combine(np.stack(stacked), self.parameters)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What turns members' outputs into a decision: a combination, a calibration for each class, coherence, thresholds
+    (K,), NaN where a class has none."""
+
+    combination: Combination
+    calibrations: tuple[Calibration, ...]
+    way: str
+    thresholds: np.ndarray
+
+    @property
+    def rule(self) -> str:
+        """Name of the combination's rule."""
+        return self.combination.rule
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All members that the rule was chosen among."""
+        return self.combination.members
+
+    @property
+    def used_members(self) -> tuple[str, ...]:
+        """The members whose output matters under the rule."""
+        return self.combination.used_members
+
+    @property
+    def cuts(self) -> np.ndarray:
+        """Thresholds (K,), .5 where a class has none."""
+        return np.where(np.isfinite(self.thresholds), self.thresholds, DEFAULT_THRESHOLD)
 
     def predict(self, probability: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Combine and calibrate members' probabilities {recipe: (n, K)}: calibrated logit and probability, (n, K).
+        """Combine and calibrate members' probabilities {recipe: (n, K)}: logit and probability, (n, K).
 
-        Members that the rule does not use may be absent.
+        No class stands above one of its parents. Members that the rule does not use may be absent.
         """
-        members = self.used_members
-        if missing := [name for name in members if name not in probability]:
-            raise UnknownName(f"No output of {', '.join(missing)}", accepted=", ".join(members))
-        mixed = logit(combine(self.rule, members, np.stack([probability[name] for name in members])))
-        moved = np.stack([fit(mixed[:, k]) for k, fit in enumerate(self.calibrations)], axis=1)
-        return moved, sigmoid(moved)
+        return self.calibrated(self.combination(probability))
+
+    def calibrated(self, mixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrate combined probabilities (n, K) and make them coherent: logit and probability."""
+        logits = logit(mixed)
+        moved = np.stack([fit(logits[:, k]) for k, fit in enumerate(self.calibrations)], axis=1)
+        coherent = WAYS[self.way](moved)
+        return coherent, capped(sigmoid(coherent))
 
 
 @dataclass(frozen=True)
@@ -104,38 +129,50 @@ class EnsembleResult:
     validation_auc: dict[str, float]
     validation_studies: int
     classes_in_mean: int
+    calibrations: dict[str, int]
+    way_to_coherence: str
     left_out_studies: int = 0
     rows: int = 0
     version: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
-def enough(label: np.ndarray, minimum: int = MIN_POSITIVES) -> np.ndarray:
-    """Return which classes (K,) have at least ``minimum`` positives and as many negatives."""
-    return ((label == 1).sum(axis=0) >= minimum) & ((label == 0).sum(axis=0) >= minimum)
+def cross_fitted(rule: str, members: Sequence[str], panels: Sequence[Panel]) -> np.ndarray:
+    """Return the rule's scores (n, K) on aligned panels, each study's from parameters fitted on other patients."""
+    probability, label = np.stack([panel.probability for panel in panels]), panels[0].label
+    named = dict(zip(members, probability))
+    out = Combination.fitted(rule, members, probability, label)(named)
+    if rule in RULES and RULES[rule].fit:
+        for fitted, judged in folds.splits(panels[0].group_id):
+            one = Combination.fitted(rule, members, probability[:, fitted], label[fitted])
+            out[judged] = one({name: values[judged] for name, values in named.items()})
+    return out
 
 
-def choose_rule(members: Sequence[str], panels: Sequence[Panel], *, seed: int = 0) -> tuple[str, dict[str, float]]:
+def candidates(members: Sequence[str], panels: Sequence[Panel]) -> dict[str, np.ndarray]:
+    """Return every rule's cross-fitted scores (n, K) on aligned panels of validation."""
+    return {rule: cross_fitted(rule, members, panels) for rule in candidate_rules(members)}
+
+
+def choose_rule(members: Sequence[str], panels: Sequence[Panel]) -> tuple[str, dict[str, float]]:
     """Choose on aligned validation panels. Returns (rule, mean AUC of every candidate).
 
-    The best candidate by mean AUC sets the bar; the first rule, in order of preference, that is not below it beyond
-    chance (the 95 % interval of the paired difference holds 0) is taken. Without any class to judge by: the first rule.
+    The best candidate by mean AUC sets the bar; the cheapest one that is not below it beyond chance (the 95 % interval
+    of the paired difference holds 0) is taken, the better of two that cost the same. Without any class to judge by: the
+    mean.
     """
-    rules = candidate_rules(members)
     label, kept = panels[0].label, enough(panels[0].label)
-    probability = np.stack([panel.probability for panel in panels])
-    scores = {rule: combine(rule, members, probability)[:, kept] for rule in rules}
-    means = {rule: _mean_auc(scores[rule], label[:, kept]) for rule in rules}
+    scores = {rule: score[:, kept] for rule, score in candidates(members, panels).items()}
+    means = {rule: _mean_auc(score, label[:, kept]) for rule, score in scores.items()}
     if not kept.any():
-        return rules[0], means
-    best = max(rules, key=lambda rule: means[rule])
-    for rule in rules:
+        return next((rule for rule in RULES if rule in scores), SINGLE + members[0]), means
+    best = max(scores, key=lambda rule: means[rule])
+    cost = {rule: 1 if rule.startswith(SINGLE) else len(members) for rule in scores}
+    for rule in sorted(scores, key=lambda rule: (cost[rule], -means[rule])):
         if rule == best:
             break
-        difference = bootstrap.paired_difference(
-            scores[best], scores[rule], label[:, kept], panels[0].group_id, replicates=CHOICE_REPLICATES, seed=seed
-        )
-        if difference.low <= 0:
+        found = paired_difference(scores[best], scores[rule], label[:, kept], panels[0].group_id)
+        if found.low <= 0:
             return rule, means
     return best, means
 
@@ -145,42 +182,97 @@ def _mean_auc(score: np.ndarray, label: np.ndarray) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def fit_ensemble(rule: str, members: Sequence[str], panels: Sequence[Panel]) -> Ensemble:
-    """Fit calibration and best-F1 threshold of each class on aligned panels of a whole pool (natural prevalence)."""
-    mixed = combine(rule, members, np.stack([panel.probability for panel in panels]))
-    label, scores = panels[0].label, logit(mixed)
-    fits, thresholds = [], np.full(label.shape[1], np.nan)
+def choose_calibration(logits: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Calibration:
+    """Fit the method of METHODS that is best on patients that it was not fitted on, for logits and labels (n,).
+
+    The first method is left only for one that is surely better: its log loss lower by SURELY standard errors.
+    """
+    losses = {}
+    for name, fit in METHODS.items():
+        out = np.full(len(logits), np.nan)
+        for fitted, judged in folds.splits(group_ids):
+            out[judged] = fit(logits[fitted], label[fitted])(logits[judged])
+        losses[name] = log_loss(out, label)
+    first = next(iter(METHODS))
+    gains = {name: losses[first] - loss for name, loss in losses.items() if name != first}
+    sure = {name: value for name, gain in gains.items() if (value := _sure_gain(gain, group_ids)) > 0}
+    return METHODS[max(sure, key=lambda name: sure[name], default=first)](logits, label)
+
+
+def _sure_gain(gain: np.ndarray, group_ids: np.ndarray) -> float:
+    """Return the sum of gains of studies (n,) less SURELY standard errors over groups; 0 without any."""
+    kept = np.isfinite(gain)
+    if not kept.any():
+        return 0.0
+    _, index = np.unique(np.asarray(group_ids)[kept].astype(str), return_inverse=True)
+    sums = np.bincount(index.reshape(-1), weights=gain[kept])
+    return float(sums.sum() - SURELY * np.sqrt(len(sums)) * sums.std())
+
+
+def fit_ensemble(
+    rule: str, members: Sequence[str], panels: Sequence[Panel], *, like: Ensemble | None = None
+) -> Ensemble:
+    """Fit combination, calibrations and thresholds on aligned panels of a whole pool (natural prevalence).
+
+    ``like``: an ensemble whose calibration methods and way to coherence are taken instead of chosen again.
+    """
+    probability, label = np.stack([panel.probability for panel in panels]), panels[0].label
+    combination = Combination.fitted(rule, members, probability, label)
+    mixed = combination(dict(zip(members, probability)))
+    fits = _calibrations(logit(mixed), label, panels[0].group_id, like)
+    whole = Ensemble(combination, fits, like.way if like else next(iter(WAYS)), np.full(label.shape[1], np.nan))
+    if like is None and metrics.counted(label).any():
+        ways = {name: replace(whole, way=name) for name in WAYS}
+        losses = {name: np.nanmean(log_loss(one.calibrated(mixed)[0], label)) for name, one in ways.items()}
+        whole = ways[min(losses, key=lambda name: losses[name])]
+    return replace(whole, thresholds=best_cuts(whole.calibrated(mixed)[1], label))
+
+
+def _calibrations(
+    logits: np.ndarray, label: np.ndarray, group_ids: np.ndarray, like: Ensemble | None
+) -> tuple[Calibration, ...]:
+    columns = range(label.shape[1])
+    if like is None:
+        return tuple(choose_calibration(logits[:, k], label[:, k], group_ids) for k in columns)
+    known = [one.method if one.method in METHODS else next(iter(METHODS)) for one in like.calibrations]
+    return tuple(METHODS[known[k]](logits[:, k], label[:, k]) for k in columns)
+
+
+def best_cuts(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the best-F1 threshold (K,) of each class, NaN for one without a positive."""
+    out = np.full(label.shape[1], np.nan)
     for k in range(label.shape[1]):
-        fits.append(fit_platt(scores[:, k], label[:, k]))
         if (label[:, k] == 1).any():
-            cut, _ = metrics.best_f1_threshold(sigmoid(fits[k](scores[:, k])), label[:, k])
-            thresholds[k] = min(max(cut, 0.0), 1.0)
-    return Ensemble(rule, tuple(members), tuple(fits), thresholds)
+            cut, _ = metrics.best_f1_threshold(probability[:, k], label[:, k])
+            out[k] = min(max(cut, 0.0), 1.0)
+    return out
 
 
-def build_ensemble(lake: Lake, recipes: Sequence[str], *, seed: int = 0) -> EnsembleResult:
+def build_ensemble(lake: Lake, recipes: Sequence[str]) -> EnsembleResult:
     """Choose a rule on validation, fit it, publish ``ensemble`` and the predictions partition ``ensemble``.
 
     Raises MissingTable where a recipe has no predictions, EmptyPool where no study is in validation.
     """
     members = tuple(sorted(dict.fromkeys(recipes)))
-    raw = [read_panel(lake, name) for name in members]
-    panels = aligned(raw)
-    validation = [panel.only(pool=VALIDATION) for panel in panels]
-    if not len(validation[0]):
+    raw = [read_panel(lake, name).only(pool=VALIDATION) for name in members]
+    if not min(map(len, raw), default=0):
         raise EmptyPool("No predicted study is in the validation pool", do="run with more patients: pools are 80/10/10")
-    rule, means = choose_rule(members, validation, seed=seed)
-    fitted = fit_ensemble(rule, members, validation)
+    panels = aligned(raw)
+    rule, means = choose_rule(members, panels)
+    fitted = fit_ensemble(rule, members, panels)
     moved, probability = fitted.predict({name: panel.probability for name, panel in zip(members, panels)})
-    written = lake.write("ensemble", _rows(fitted, validation))
+    written = lake.write("ensemble", _rows(fitted, panels))
     lake.write("predictions", rows_of(replace(panels[0], logit=moved, probability=probability), ENSEMBLE), ENSEMBLE)
-    kept = int(enough(validation[0].label).sum())
+    kept = int(enough(panels[0].label).sum())
+    used = [one.method for one in fitted.calibrations]
     return EnsembleResult(
         rule=rule,
         members=members,
         validation_auc=means,
-        validation_studies=len(validation[0]),
+        validation_studies=len(panels[0]),
         classes_in_mean=kept,
+        calibrations={name: used.count(name) for name in sorted(set(used))},
+        way_to_coherence=fitted.way,
         left_out_studies=max(map(len, raw)) - len(panels[0]),
         rows=written.rows,
         version=written.version,
@@ -189,18 +281,23 @@ def build_ensemble(lake: Lake, recipes: Sequence[str], *, seed: int = 0) -> Ense
 
 
 def _rows(fitted: Ensemble, validation: Sequence[Panel]) -> list[dict]:
-    mixed = combine(fitted.rule, fitted.members, np.stack([panel.probability for panel in validation]))
+    mixed = fitted.combination({name: panel.probability for name, panel in zip(fitted.members, validation)})
     label, rows = validation[0].label, []
     for k, name in enumerate(vocabulary().classes):
-        auc, cut = metrics.auc(mixed[:, k], label[:, k]), fitted.thresholds[k]
+        auc, cut, fit = metrics.auc(mixed[:, k], label[:, k]), fitted.thresholds[k], fitted.calibrations[k]
         rows.append(
             {
                 "class": name,
                 "rule": fitted.rule,
                 "members": list(fitted.members),
+                "parameters": fitted.combination.parameters[k].tolist(),
                 "threshold": float(cut) if np.isfinite(cut) else None,
-                "calibration_a": fitted.calibrations[k].a,
-                "calibration_b": fitted.calibrations[k].b,
+                "calibration": fit.method,
+                "calibration_a": fit.a,
+                "calibration_b": fit.b,
+                "calibration_knots": list(fit.knots),
+                "calibration_shares": list(fit.shares),
+                "coherence": fitted.way,
                 "validation_auc": auc if np.isfinite(auc) else None,
                 "validation_positives": int((label[:, k] == 1).sum()),
             }
@@ -209,9 +306,21 @@ def _rows(fitted: Ensemble, validation: Sequence[Panel]) -> list[dict]:
 
 
 def load_ensemble(lake: Lake) -> Ensemble:
-    """Read the published ensemble; raises MissingTable before it was built."""
+    """Read the published ensemble, one of an earlier release too; raises MissingTable before it was built."""
     rows = {row["class"]: row for row in lake.read("ensemble").to_pylist()}
     ordered = [rows[name] for name in vocabulary().classes]
     cuts = [np.nan if row["threshold"] is None else row["threshold"] for row in ordered]
-    fits = tuple(Calibration(row["calibration_a"], row["calibration_b"]) for row in ordered)
-    return Ensemble(ordered[0]["rule"], tuple(ordered[0]["members"]), fits, np.array(cuts))
+    parameters = np.array([row.get("parameters") or [] for row in ordered], dtype=float).reshape(len(ordered), -1)
+    return Ensemble(
+        Combination(ordered[0]["rule"], tuple(ordered[0]["members"]), parameters),
+        tuple(_calibration(row) for row in ordered),
+        ordered[0].get("coherence") or next(iter(WAYS)),
+        np.array(cuts),
+    )
+
+
+def _calibration(row: Mapping[str, object]) -> Calibration:
+    steps = (tuple(row.get(name) or ()) for name in ("calibration_knots", "calibration_shares"))
+    return Calibration(
+        row["calibration_a"], row["calibration_b"], row.get("calibration") or next(iter(METHODS)), *steps
+    )

@@ -129,7 +129,8 @@ def average_precision_of_blocks(positive: np.ndarray, negative: np.ndarray) -> n
     return _ratio(np.einsum("rb,rb->r", positive, precision), found[:, -1])
 
 
-def _bins(probability: np.ndarray, bins: int) -> np.ndarray:
+def bin_of(probability: np.ndarray, bins: int) -> np.ndarray:
+    """Return the number of the equal-width bin of each probability (n,)."""
     return np.minimum((probability * bins).astype(int), bins - 1)
 
 
@@ -141,7 +142,7 @@ def weighted_probability_metrics(ranked: Ranked, weight: np.ndarray, bins: int =
     """
     p, y = ranked.score, ranked.positive.astype(float)
     member = np.zeros((ranked.studies, bins))
-    member[np.arange(ranked.studies), _bins(np.clip(p, 0.0, 1.0), bins)] = 1.0
+    member[np.arange(ranked.studies), bin_of(np.clip(p, 0.0, 1.0), bins)] = 1.0
     sums = weight @ np.column_stack([np.ones_like(p), (p - y) ** 2, p * y, p, y, member * (p - y)[:, None]])
     total, squared, both, mass, positives, gaps = *sums[:, :5].T, sums[:, 5:]
     return {
@@ -186,6 +187,37 @@ def auc(score: np.ndarray, label: np.ndarray) -> float:
     """Area under the ROC curve of scores (n,) against labels (n,); NaN without both kinds."""
     ranked = Ranked.of(score, label)
     return float(weighted_auc(ranked, ranked.weights(None))[0])
+
+
+def partial_area(ranked: Ranked, end: float) -> float:
+    """Area under the ROC curve from a false positive rate of 0 to ``end``; NaN without both kinds."""
+    if not ranked.positives or not ranked.negatives:
+        return float("nan")
+    positive, negative = (side[0] for side in blocks(ranked, np.ones((1, ranked.studies))))
+    false_rate = np.r_[0.0, np.cumsum(negative) / ranked.negatives]
+    true_rate = np.r_[0.0, np.cumsum(positive) / ranked.positives]
+    stop = int(np.searchsorted(false_rate, end, side="right"))
+    at_end = true_rate[-1]
+    if stop < len(false_rate):
+        at_end = float(np.interp(end, false_rate[stop - 1 : stop + 1], true_rate[stop - 1 : stop + 1]))
+    x, y = np.r_[false_rate[:stop], end], np.r_[true_rate[:stop], at_end]
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+
+
+def standardised_area(area: float, end: float) -> float:
+    """Bring a partial area to .5 for chance and 1 for perfect order (McClish 1989)."""
+    least = 0.5 * end * end
+    return 0.5 * (1 + (area - least) / (end - least))
+
+
+def sensitivity_at(ranked: Ranked, specificity: float) -> tuple[float, float]:
+    """Return (highest sensitivity among cuts of at least this specificity, its cut); scores from the cut are called."""
+    positive, negative = (side[0] for side in blocks(ranked, np.ones((1, ranked.studies))))
+    found, false = np.cumsum(positive), np.cumsum(negative)
+    allowed = np.flatnonzero(false <= (1 - specificity) * ranked.negatives + EPSILON * ranked.studies)
+    if not len(allowed):
+        return 0.0, float(np.nextafter(ranked.score[0], np.inf))
+    return float(found[allowed[-1]] / ranked.positives), float(ranked.score[ranked.starts[allowed[-1]]])
 
 
 def best_f1_threshold(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:

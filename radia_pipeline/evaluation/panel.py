@@ -1,6 +1,6 @@
 """The ``predictions`` table as matrices: studies down, classes across, models aligned on the same studies.
 
-What does not belong here: combining models (``ensemble``) and judging them (``scorecard``).
+What does not belong here: combining models (``ensemble``), judging them (``scorecard``), the test pool (``release``).
 
 Shape legend: n studies, K classes of the vocabulary in its order, M models.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import EmptyPool, MissingTable
 from radia_pipeline.lake.lake import Lake
@@ -80,8 +81,11 @@ def panel_of(table: pa.Table) -> Panel:
 
 
 def read_panel(lake: Lake, model: str) -> Panel:
-    """Read the predictions of a recipe or of the ensemble; raises MissingTable before they were made."""
-    return panel_of(lake.read("predictions", model))
+    """Read the predictions of a recipe or of the ensemble on validation; raises MissingTable before they were made.
+
+    A partition of an earlier release holds test studies too: they are left out.
+    """
+    return panel_of(lake.read("predictions", model)).only(pool=VALIDATION)
 
 
 def predicted_recipes(lake: Lake) -> tuple[str, ...]:

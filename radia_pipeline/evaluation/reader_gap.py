@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.evaluation import metrics
-from radia_pipeline.evaluation.bootstrap import Interval
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.redraws import REPLICATES, Redraws, limits
 from radia_pipeline.evaluation.weighted import MIN_POSITIVES, Sample
 

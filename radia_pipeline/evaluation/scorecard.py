@@ -1,48 +1,61 @@
 """Every model on every pool, source and class, each figure with its interval and what it rests on.
 
-Thresholds come from the validation pool, so decisions on test are honest. The view ``pool`` is a whole pool at natural
-prevalence; the view ``set`` is the original's quota set inside it, where figures that depend on prevalence are left
-out; the view ``readings`` is judged by radiologists, where a complete reading set of the pool
-is there. What does not belong here: the formulas (``metrics``) and how they look (``pages``).
+Recipes, the ensemble and every rule that could have been chosen are judged on validation, by decisions fitted on other
+patients; on test only a released ensemble and its members. The view ``pool`` is a whole pool at natural prevalence;
+``set`` is the original's quota set inside it, where figures that depend on prevalence are left out; ``expert`` the
+studies that radiologists read; ``readings`` is judged by a complete reading set of the pool. What does not belong here:
+the figures (``class_figures``), subgroups (``subgroups``), how they look (``pages``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from radia_pipeline.contracts.pools import HELD_OUT, TEST, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation import bootstrap, metrics
-from radia_pipeline.evaluation.bootstrap import ClassReplicates, Interval
-from radia_pipeline.evaluation.ensemble import (
-    DEFAULT_THRESHOLD,
-    MIN_POSITIVES,
-    candidate_rules,
-    combine,
-    load_ensemble,
-)
+from radia_pipeline.errors import MissingTable, NotTrained
+from radia_pipeline.evaluation import class_figures
+from radia_pipeline.evaluation.calibration import logit
+from radia_pipeline.evaluation.calibration_error import calibration_error
+from radia_pipeline.evaluation.class_figures import OneClass
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.ensemble import SINGLE, candidates, load_ensemble
+from radia_pipeline.evaluation.intervals import Interval
+from radia_pipeline.evaluation.judged import ABNORMAL, Judged
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, predicted_recipes, read_panel
-from radia_pipeline.evaluation.validated import judged, validated_sets
+from radia_pipeline.evaluation.pool_uses import uses
+from radia_pipeline.evaluation.release import Release, release, released_panels
+from radia_pipeline.evaluation.study_facts import EXPERT, study_facts
+from radia_pipeline.evaluation.subgroups import TOO_FEW, corrected, subgroup_rows
+from radia_pipeline.evaluation.validated import judged as judged_by_readings
+from radia_pipeline.evaluation.validated import validated_sets
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.model_folders import latest_model, read_card
 
 ALL_SOURCES = "all"
+METRICS = tuple(class_figures.FORMS)
 SET_METRICS = ("auc", "f1", "sensitivity", "specificity")
 CANDIDATE_METRICS = ("auc", "ap", "f1")
+ERRORS = ("ece", "ece_if_calibrated")
 CANDIDATE = "rule:"
 MEAN, MEAN_PATHOLOGIES, MEAN_GROUPS = "mean", "mean_pathologies", "mean_groups"
+POOL, SET, READINGS = "pool", "set", "readings"
 
 
 @dataclass(frozen=True)
 class ScorecardResult:
-    """What was judged, and the headline: mean test AUC and F1 of each model."""
+    """What was judged, and the headline: mean AUC and F1 of each model. ``test_releases``: how often figures of the
+    test pool were shown so far; ``test_uses``: all uses of its scores."""
 
     models: tuple[str, ...]
     rows: int
     version: str
     headline: tuple[Headline, ...]
+    test_releases: int
+    test_uses: int
 
 
 @dataclass(frozen=True)
@@ -57,23 +70,22 @@ class Headline:
     classes: int
 
 
-def validation_thresholds(panel: Panel) -> np.ndarray:
-    """Return the best-F1 threshold (K,) of each class on the panel's validation studies; 0.5 without positives."""
-    pool = panel.only(pool=VALIDATION)
-    out = np.full(panel.label.shape[1], DEFAULT_THRESHOLD)
-    for k in range(panel.label.shape[1]):
-        if (pool.label[:, k] == 1).any():
-            out[k] = metrics.best_f1_threshold(pool.probability[:, k], pool.label[:, k])[0]
-    return out
+@dataclass(frozen=True)
+class _Model:
+    """A model on one pool, what it was trained on, and which figures it gets."""
+
+    name: str
+    trained_on: str | None
+    pool: str
+    judged: Judged
+    metrics: tuple[str, ...] = METRICS
 
 
-def means_of(classes: list[ClassReplicates], minimum: int = MIN_POSITIVES) -> dict[str, list[ClassReplicates]]:
+def means_of(classes: Mapping[str, OneClass], minimum: int = MIN_POSITIVES) -> dict[str, list[OneClass]]:
     """Return which classes enter each mean: all, the pathologies, the groups; only those with enough of both kinds."""
-    names, words = vocabulary().classes, vocabulary()
+    words = vocabulary()
     groups = set(words.finding_groups) | set(words.unions)
-    kept = {
-        name: one for name, one in zip(names, classes) if min(one.positives, one.studies - one.positives) >= minimum
-    }
+    kept = {name: one for name, one in classes.items() if name != ABNORMAL and _has_enough(one, minimum)}
     return {
         MEAN: list(kept.values()),
         MEAN_PATHOLOGIES: [one for name, one in kept.items() if name in words.pathologies],
@@ -81,40 +93,55 @@ def means_of(classes: list[ClassReplicates], minimum: int = MIN_POSITIVES) -> di
     }
 
 
-def _row(place: dict, name: str, metric: str, found: Interval) -> dict:
+def _has_enough(one: OneClass, minimum: int) -> bool:
+    ranked = one.studies.ranked
+    return one.has_both and min(ranked.positives, ranked.negatives) >= minimum
+
+
+def _row(place: Mapping, name: str, metric: str, found: Interval, patients: int) -> dict:
     figures = {key: getattr(found, key) for key in ("value", "low", "high")}
-    figures = {key: (value if np.isfinite(value) else None) for key, value in figures.items()}
-    return {**place, "class": name, "metric": metric, **figures, "positives": found.positives, "studies": found.studies}
+    figures = {key: (float(value) if np.isfinite(value) else None) for key, value in figures.items()}
+    return {**place, "class": name, "metric": metric, **figures, "positives": found.positives,
+            "studies": found.studies, "patients": patients,
+            "remark": TOO_FEW if figures["value"] is None else None}  # fmt: skip
 
 
-def _judge(
-    place: dict, panel: Panel, thresholds: np.ndarray, wanted: tuple[str, ...], replicates: int, seed: int
-) -> Iterator[dict]:
+def _judge(place: Mapping, judged: Judged, wanted: Sequence[str]) -> Iterator[dict]:
     """Yield the rows of one model at one place (source, pool, view)."""
-    probability = np.where(np.isfinite(panel.probability), panel.probability, 0.0)
-    classes = bootstrap.bootstrap_classes(
-        probability, panel.label, panel.group_id, thresholds, replicates=replicates, seed=seed
-    )
-    for name, one in zip(vocabulary().classes, classes):
+    classes = judged.classes()
+    for name, one in classes.items():
         for metric in wanted:
-            yield _row(place, name, metric, one.interval(metric))
+            yield _row(place, name, metric, one.interval(metric), one.patients)
+        if len(wanted) == len(METRICS):
+            yield from _errors(place, name, one)
+    patients = judged.groups[1]
     for name, members in means_of(classes).items():
         for metric in wanted:
-            yield _row(place, name, metric, bootstrap.mean_interval(members, metric))
-        count = Interval(float(len(members)), np.nan, np.nan, sum(one.positives for one in members), len(panel))
-        yield _row(place, name, "classes", count)
+            yield _row(place, name, metric, class_figures.mean_figure(members, metric), patients)
+        positives = sum(one.studies.ranked.positives for one in members)
+        count = Interval(float(len(members)), np.nan, np.nan, positives, len(judged.panel))
+        yield _row(place, name, "classes", count, patients)
 
 
-def _places(panel: Panel, sets: dict[str, np.ndarray]) -> Iterator[tuple[dict, Panel]]:
-    sources = [ALL_SOURCES, *sorted(set(panel.source))]
-    for pool in HELD_OUT:
-        for source in sources:
-            part = panel.only(pool=pool, source=None if source == ALL_SOURCES else source)
-            for view in ("pool", "set"):
-                if view == "set":
-                    part = part.only(study_ids=sets.get(pool, np.zeros(0, dtype=object)))
-                if len(part):
-                    yield {"source": source, "pool": pool, "view": view}, part
+def _errors(place: Mapping, name: str, one: OneClass) -> Iterator[dict]:
+    """Calibration error without an interval, for none holds; and the band in which a calibrated model's would lie."""
+    found, counts = calibration_error(one), (one.studies.ranked.positives, one.studies.ranked.studies)
+    numbers = ((np.nan,) * 3, (np.nan,) * 3)
+    if found:
+        numbers = (found.value, np.nan, np.nan), (found.expected, found.low, found.high)
+    for metric, values in zip(ERRORS, numbers):
+        yield _row(place, name, metric, Interval(*values, *counts), one.patients)
+
+
+def _places(one: _Model, sets: Mapping[str, np.ndarray], experts: set) -> Iterator[tuple[dict, Judged]]:
+    panel = one.judged.panel
+    read = np.array([key in experts for key in zip(panel.source.tolist(), panel.study_id.tolist())], dtype=bool)
+    in_set = np.isin(panel.study_id, sets.get(one.pool, np.zeros(0, dtype=object)))
+    for source in (ALL_SOURCES, *sorted(set(panel.source))):
+        inside = np.ones(len(panel), dtype=bool) if source == ALL_SOURCES else panel.source == source
+        for view, kept in ((POOL, inside), (SET, inside & in_set), (EXPERT, inside & read)):
+            if kept.any():
+                yield {"source": source, "view": view}, one.judged.take(kept)
 
 
 def _quota_sets(lake: Lake) -> dict[str, np.ndarray]:
@@ -126,66 +153,132 @@ def _quota_sets(lake: Lake) -> dict[str, np.ndarray]:
     return {name: np.unique(studies[names == name].astype(str)) for name in HELD_OUT}
 
 
-def _candidates(lake: Lake, recipes: tuple[str, ...]) -> Iterator[tuple[str, Panel]]:
-    """Yield every rule that could have been chosen, uncalibrated, so that the choice can be judged on test."""
-    from dataclasses import replace
+def trained_on(lake: Lake, recipes: Sequence[str]) -> str | None:
+    """Return the sources that recipes' newest models learned from, apart by commas; None where a model is unknown."""
+    found: set[str] = set()
+    for recipe in recipes:
+        try:
+            card = read_card(latest_model(lake, recipe))
+        except NotTrained:
+            return None
+        found |= set(card["recipe"]["data"].get("sources") or lake.partitions("manifest"))
+    return ", ".join(sorted(found)) or None
 
-    members = tuple(name for name in load_ensemble(lake).members if name in recipes)
-    panels = aligned([read_panel(lake, name) for name in members])
-    stacked = np.stack([panel.probability for panel in panels])
-    for rule in candidate_rules(members):
-        if not rule.startswith("single:"):
-            yield CANDIDATE + rule, replace(panels[0], probability=combine(rule, members, stacked))
+
+def _on_validation(lake: Lake, recipes: Sequence[str]) -> Iterator[_Model]:
+    """Yield the recipes, the ensemble and every rule that could have been chosen."""
+    panels = {name: read_panel(lake, name) for name in recipes}
+    for name, panel in panels.items():
+        yield _Model(name, trained_on(lake, [name]), VALIDATION, Judged.cross_fitted(panel))
+    if not lake.exists(ENSEMBLE):
+        return
+    chosen = load_ensemble(lake)
+    if not set(chosen.members) <= set(panels):
+        return
+    members = aligned([panels[name] for name in chosen.members])
+    judged = Judged.ensemble_cross_fitted(chosen, members)
+    yield _Model(ENSEMBLE, trained_on(lake, chosen.used_members), VALIDATION, judged)
+    for rule, score in candidates(chosen.members, members).items():
+        if not rule.startswith(SINGLE):
+            panel = replace(members[0], probability=score, logit=logit(score))
+            on = trained_on(lake, chosen.members)
+            yield _Model(CANDIDATE + rule, on, VALIDATION, Judged.cross_fitted(panel), CANDIDATE_METRICS)
 
 
-def build_scorecard(lake: Lake, *, replicates: int = bootstrap.REPLICATES, seed: int = 0) -> ScorecardResult:
-    """Judge every recipe with predictions, the ensemble and every candidate rule; publish ``scorecard``.
+def _on_test(lake: Lake) -> Iterator[_Model]:
+    """Yield the released ensemble's members and the ensemble, by thresholds of validation."""
+    panels = released_panels(lake)
+    for name, panel in panels.items():
+        chosen_on = read_panel(lake, name)
+        tuned = load_ensemble(lake).cuts if name == ENSEMBLE else None
+        members = load_ensemble(lake).used_members if name == ENSEMBLE else [name]
+        yield _Model(name, trained_on(lake, members), TEST, Judged.by(panel, chosen_on, tuned))
 
-    Raises MissingTable where no recipe has predictions.
+
+def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult:
+    """Judge every model and publish ``scorecard`` and ``scorecard_subgroups``.
+
+    ``given``: who releases the ensemble and why: it and its members are then scored on the test pool, once, which the
+    ledger records. Raises MissingTable where no recipe has predictions.
     """
     recipes = predicted_recipes(lake)
-    has_ensemble = lake.exists("predictions", ENSEMBLE) and lake.exists("ensemble")
-    sets, read, rows = _quota_sets(lake), validated_sets(lake), []
-    for model in (*recipes, *([ENSEMBLE] if has_ensemble else [])):
-        panel = read_panel(lake, model)
-        thresholds = validation_thresholds(panel)
-        if model == ENSEMBLE:
-            chosen = load_ensemble(lake).thresholds
-            thresholds = np.where(np.isfinite(chosen), chosen, DEFAULT_THRESHOLD)
-        for place, part in _places(panel, sets):
-            wanted = SET_METRICS if place["view"] == "set" else metrics.METRICS
-            rows += _judge({"model": model, **place}, part, thresholds, wanted, replicates, seed)
-        for pool, one in read.items():
-            place = {"model": model, "source": ALL_SOURCES, "pool": pool, "view": "readings"}
-            rows += [_row(place, *found) for found in judged(one, panel, thresholds)]
-    for model, panel in _candidates(lake, recipes) if has_ensemble else ():
-        for pool in HELD_OUT:
-            place = {"model": model, "source": ALL_SOURCES, "pool": pool, "view": "pool"}
-            if len(part := panel.only(pool=pool)):
-                rows += _judge(place, part, validation_thresholds(panel), CANDIDATE_METRICS, replicates, seed)
+    if given is not None:
+        if not lake.exists(ENSEMBLE):
+            raise MissingTable("There is no ensemble to release", do="materialize ensemble first")
+        release(lake, given)
+    facts, sets, read = study_facts(lake), _quota_sets(lake), validated_sets(lake)
+    experts = {study for study, origin in facts["origin"].items() if EXPERT in origin}
+    rows, parts = [], []
+    for one in (*_on_validation(lake, recipes), *_on_test(lake)):
+        fixed = {"model": one.name, "trained_on": one.trained_on, "pool": one.pool}
+        for place, judged in _places(one, sets, experts):
+            wanted = one.metrics if place["view"] != SET else SET_METRICS
+            rows += _judge({**fixed, **place}, judged, wanted)
+        if one.pool in read and one.metrics == METRICS:
+            rows += _by_readings(fixed, one, read[one.pool])
+        if one.name == ENSEMBLE:
+            parts += subgroup_rows({"model": one.name, "pool": one.pool}, one.judged.panel, facts)
     written = lake.write("scorecard", rows)
+    lake.write("scorecard_subgroups", _with_q(parts))
+    if not lake.exists("test_predictions"):
+        lake.write("test_predictions", [])
     models = tuple(dict.fromkeys(row["model"] for row in rows))
-    return ScorecardResult(models, written.rows, written.version, tuple(_headlines(rows, TEST, ALL_SOURCES)))
+    shown = uses(lake)
+    return ScorecardResult(
+        models, written.rows, written.version, tuple(_headlines(rows, shown_pool(rows), ALL_SOURCES)),
+        sum(use.shows_figures for use in shown), len(shown),
+    )  # fmt: skip
 
 
-def headlines(lake: Lake, *, pool: str = TEST, source: str = ALL_SOURCES) -> list[Headline]:
+def _by_readings(fixed: Mapping, one: _Model, validated) -> Iterator[dict]:
+    place = {**fixed, "source": ALL_SOURCES, "view": READINGS}
+    for name, metric, found in judged_by_readings(validated, one.judged.panel, one.judged.tuned.mean(axis=0)):
+        yield _row(place, name, metric, found, found.studies)
+
+
+def _with_q(parts: list[dict]) -> list[dict]:
+    """Correct for how many subgroups are looked at, in each model and pool."""
+    out = []
+    for pool in HELD_OUT:
+        table = [row for row in parts if row["pool"] == pool]
+        q = corrected([row.get("p_value") for row in table])
+        out += [{**row, "q_value": value} for row, value in zip(table, q)]
+    return out
+
+
+def shown_pool(rows: Sequence[Mapping]) -> str:
+    """Return the pool of the headline: test where an ensemble was released, else validation."""
+    return TEST if any(row["pool"] == TEST for row in rows) else VALIDATION
+
+
+def headlines(lake: Lake, *, pool: str | None = None, source: str = ALL_SOURCES) -> list[Headline]:
     """Return each model's mean AUC and F1 on a pool from the published scorecard, the ensemble last."""
-    return list(_headlines(lake.read("scorecard").to_pylist(), pool, source))
+    rows = lake.read("scorecard").to_pylist()
+    return list(_headlines(rows, pool or shown_pool(rows), source))
 
 
-def _headlines(rows: list[dict], pool: str, source: str) -> Iterator[Headline]:
-    place = {"source": source, "pool": pool, "view": "pool", "class": MEAN}
-    found = [row for row in rows if all(row[key] == value for key, value in place.items())]
-    by_model = {}
-    for row in found:
-        by_model.setdefault(row["model"], {})[row["metric"]] = row
-    for model in sorted(by_model, key=lambda name: (name == ENSEMBLE, name.startswith(CANDIDATE), name)):
+def _headlines(rows: Sequence[Mapping], pool: str, source: str) -> Iterator[Headline]:
+    place = {"source": source, "pool": pool, "view": POOL, "class": MEAN}
+    by_model: dict[str, dict] = {}
+    for row in rows:
+        if all(row[key] == value for key, value in place.items()):
+            by_model.setdefault(row["model"], {})[row["metric"]] = row
+    for model in sorted(by_model, key=lambda name: (name == ENSEMBLE, not name.startswith(CANDIDATE), name)):
         figures = by_model[model]
         yield Headline(
             model, source, pool, _interval(figures["auc"]), _interval(figures["f1"]), int(figures["classes"]["value"])
         )
 
 
-def _interval(row: dict) -> Interval:
+def _interval(row: Mapping) -> Interval:
     figures = (np.nan if row[key] is None else row[key] for key in ("value", "low", "high"))
     return Interval(*figures, row["positives"], row["studies"])
+
+
+def validation_thresholds(panel: Panel) -> np.ndarray:
+    """Return the best-F1 threshold (K,) of each class on the panel's validation studies; 0.5 without positives."""
+    from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, best_cuts
+
+    pool = panel.only(pool=VALIDATION)
+    found = best_cuts(pool.probability, pool.label)
+    return np.where(np.isfinite(found), found, DEFAULT_THRESHOLD)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.bootstrap import Interval
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.panel import Panel
 from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.evaluation import metrics
-from radia_pipeline.evaluation.bootstrap import Interval
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.redraws import REPLICATES, Redraws, limits, unread_weight
 
 METRICS = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence", "mean_probability")

@@ -1,9 +1,7 @@
 """Detection average precision with intervals: per class, per parent group and class-agnostic.
 
-Boxes are matched once per image; a bootstrap replicate only reweighs images, by groups of patients. What does not
-belong here: which boxes are compared with which reference (``benchmark``, ``truth``, ``detection``).
-
-Shape legend: n predicted boxes of a class, R rows of weights, G images, B blocks of equal scores.
+What does not belong here: matching boxes (``matching``), how sure a figure is (``box_intervals``), which boxes are
+compared with which reference (``benchmark``, ``truth``, ``detection``).
 """
 
 from __future__ import annotations
@@ -15,76 +13,15 @@ import numpy as np
 
 from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.bootstrap import REPLICATES, Resampler, percentile_interval
+from radia_pipeline.localisation.box_intervals import box_figure, mean_limits
 from radia_pipeline.localisation.boxes import Boxes, suppressed
-from radia_pipeline.sources.overlap import iou
+from radia_pipeline.localisation.matching import match, weighted_ap
 
 IOU_THRESHOLDS = (0.1, 0.3, 0.5)
 MIN_BOXES = 3  # a class with fewer reference boxes does not enter the mean over classes
 MERGE_IOU = 0.5  # at group level, boxes of several classes over one place are one box
 AGNOSTIC = "any"
 MEAN = "mean"
-
-
-@dataclass(frozen=True)
-class Matched:
-    """Predicted boxes of one class, best first: ``is_hit`` and ``image`` (index) (n,), ``ends`` (B,) last of each block
-    of equal scores; ``reference`` (G,) reference boxes on each image."""
-
-    is_hit: np.ndarray
-    image: np.ndarray
-    ends: np.ndarray
-    reference: np.ndarray
-
-    @property
-    def boxes(self) -> int:
-        """Number of reference boxes."""
-        return int(self.reference.sum())
-
-
-def match(predicted: Boxes, reference: Boxes, image_ids: Sequence[str], threshold: float) -> Matched:
-    """Match boxes of one class: best score first, each to the free reference box with the highest IoU >= threshold.
-
-    Boxes on images outside ``image_ids`` are left out.
-    """
-    place = {image: index for index, image in enumerate(image_ids)}
-    image = np.array([place.get(one, -1) for one in predicted.image_id], dtype=int)
-    order = np.argsort(-predicted.score, kind="stable")
-    order = order[image[order] >= 0]
-    score, image = predicted.score[order], image[order]
-    reference_image = np.array([place.get(one, -1) for one in reference.image_id], dtype=int)
-    of_image = {index: np.flatnonzero(reference_image == index) for index in set(reference_image.tolist()) - {-1}}
-    free = np.ones(len(reference), dtype=bool)
-    is_hit = np.zeros(len(order), dtype=bool)
-    for position, (box, index) in enumerate(zip(predicted.corners[order], image)):
-        rows = of_image.get(index)
-        if rows is None:
-            continue
-        overlap = np.where(free[rows], iou(box, reference.corners[rows])[0], -1.0)
-        best = int(np.argmax(overlap))
-        if overlap[best] >= threshold:
-            is_hit[position], free[rows[best]] = True, False
-    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) if len(score) else np.zeros(0, dtype=int)
-    counts = np.bincount(reference_image[reference_image >= 0], minlength=len(image_ids))
-    return Matched(is_hit, image, ends, counts)
-
-
-def weighted_ap(matched: Matched, weight: np.ndarray) -> np.ndarray:
-    """Average precision for image weights (R, G): area under the precision envelope over recall; NaN without reference.
-
-    Boxes of equal score enter together, so that their order cannot matter.
-    """
-    total = weight @ matched.reference
-    out = np.where(total > 0, 0.0, np.nan)
-    if not len(matched.image):
-        return out
-    each = weight[:, matched.image]
-    hits = np.cumsum(each * matched.is_hit, axis=1)[:, matched.ends]
-    called = np.cumsum(each, axis=1)[:, matched.ends]
-    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    gained = np.diff(hits, axis=1, prepend=0.0)
-    return np.divide((gained * envelope).sum(axis=1), total, out=out, where=total > 0)
 
 
 def average_precision(predicted: Boxes, reference: Boxes, image_ids: Sequence[str], threshold: float) -> float:
@@ -153,45 +90,41 @@ class Reference:
 
 def score_boxes(
     predicted: Boxes, reference: Reference, *, levels: Iterable[str] = LEVELS,
-    thresholds: Sequence[float] = IOU_THRESHOLDS, replicates: int = REPLICATES, seed: int = 0,
-    min_boxes: int = MIN_BOXES,
+    thresholds: Sequence[float] = IOU_THRESHOLDS, min_boxes: int = MIN_BOXES,
 ) -> list[dict]:  # fmt: skip
     """Judge boxes: rows of level, class (or ``mean``), metric (``ap@0.3``, mean ``map@0.3``), value, low, high, counts.
 
-    Only classes with reference boxes have rows; the mean is over those with at least ``min_boxes``. Where there are no
-    reference boxes at all the result is empty.
+    Only classes with reference boxes have rows, without a figure where those are of one patient; the mean is over those
+    with at least ``min_boxes``. Where there are no reference boxes at all the result is empty.
     """
     predicted, rows = reference.counting(predicted), []
-    draws = list(Resampler.of(reference.group_ids, replicates, seed)) if len(reference.image_ids) else []
     for level in levels:
         drawn, guessed = at_level(reference.boxes.on(reference.image_ids), level), at_level(predicted, level)
         for threshold in thresholds:
-            rows += _level_rows(guessed, drawn, reference, level, threshold, draws, min_boxes)
+            rows += _level_rows(guessed, drawn, reference, level, threshold, min_boxes)
     return rows
 
 
-def _level_rows(guessed, drawn, reference, level, threshold, draws, min_boxes) -> Iterator[dict]:
+def _level_rows(guessed, drawn, reference, level, threshold, min_boxes) -> Iterator[dict]:
     place, metric = {"level": level, "images": len(reference.image_ids)}, f"ap@{threshold:g}"
-    values, replicates, counts = [], [], []
+    names, index = np.unique(np.asarray(reference.group_ids).astype(str), return_inverse=True)
+    group, figures, counts = index.reshape(-1), [], []
     for name in sorted(set(drawn.label)):
         one = drawn.take(drawn.label == name)
         matched = match(guessed.take(guessed.label == name), one, reference.image_ids, threshold)
         value = float(weighted_ap(matched, np.ones((1, len(reference.image_ids))))[0])
-        again = np.concatenate([weighted_ap(matched, weight) for weight in draws])
-        low, high = percentile_interval(again)
-        figures = {"value": value, "low": low, "high": high, "boxes": matched.boxes}
-        yield {**place, "class": name, "metric": metric, **figures}
-        if matched.boxes >= min_boxes:
-            values.append(value)
-            replicates.append(again)
+        found = box_figure(matched, value, group, len(names))
+        numbers = {"value": None, "low": None, "high": None}
+        if found is not None:
+            numbers = {"value": value, "low": found.low, "high": found.high}
+        yield {**place, "class": name, "metric": metric, **numbers, "boxes": matched.boxes}
+        if found is not None and matched.boxes >= min_boxes:
+            figures.append(found)
             counts.append(matched.boxes)
-    if values:
-        stack = np.stack(replicates)
-        exists = np.isfinite(stack)
-        means = np.where(exists, stack, 0.0).sum(axis=0) / np.maximum(exists.sum(axis=0), 1)
-        low, high = percentile_interval(means)
-        figures = {"value": float(np.mean(values)), "low": low, "high": high, "boxes": sum(counts)}
-        yield {**place, "class": MEAN, "metric": f"m{metric}", **figures}
+    if figures:
+        low, high = mean_limits(figures)
+        numbers = {"value": float(np.mean([one.value for one in figures])), "low": low, "high": high}
+        yield {**place, "class": MEAN, "metric": f"m{metric}", **numbers, "boxes": sum(counts)}
 
 
 def finite(row: Mapping) -> dict:

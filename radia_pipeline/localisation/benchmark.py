@@ -1,23 +1,24 @@
-"""Which saliency method points where radiologists point: chosen on validation, reported on test, beside controls.
+"""Which saliency method points where radiologists point: chosen and judged on validation, beside controls.
 
 Only images on which somebody drew a box are judged: elsewhere nobody says where nothing is. What does not belong here:
 formulas of maps (``maps``) and boxes for training a detector (``pseudo``).
 
-Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` are on test; ``validation map@0.3``
-on validation; ``threshold_share`` where maps were cut; ``vote`` 1 for the methods that draw pseudo boxes; ``same as X``
-1 where a method's maps are those of X but for their scale, so that it has no vote of its own.
+Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` are on validation, each image's
+boxes cut where the other half of the patients says; ``threshold_share`` where maps are cut, by all of them; ``vote`` 1
+for the methods that draw pseudo boxes; ``same as X`` 1 where a method's maps are those of X but for their scale, so
+that it has no vote of its own. The test pool is kept for a release.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from radia_pipeline.contracts.pools import HELD_OUT, POOLS, TEST, TRAIN, VALIDATION
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.bootstrap import REPLICATES
+from radia_pipeline.evaluation.folds import fold_of
 from radia_pipeline.evaluation.panel import read_panel
 from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.lake.lake import Lake
@@ -33,12 +34,13 @@ MIN_VALIDATION_BOXES = 10  # below this a threshold or a method is not chosen bu
 GATE_SHARE = 0.5  # of the class's decision threshold: boxes of unlikely classes rank low, but are drawn
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
 DEFAULT_METHOD = "pcam"
-ON_VALIDATION = f"{VALIDATION} "
+HALVES = 2
+"""Parts of the patients: each is judged by thresholds of the other."""
 
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What was compared: drawn boxes in each pool, the method that votes for each recipe, and its mAP@.3 on test."""
+    """What was compared: drawn boxes in each pool, the method that votes for each recipe."""
 
     recipes: tuple[str, ...]
     boxes: dict[str, int]
@@ -73,7 +75,7 @@ def drawn_pools(lake: Lake) -> dict[str, Drawn]:
         return {}
     boxes = Boxes.joined(Boxes.from_table(tables[name]) for name in sources)
     images = read_images(lake, sources).where(image_id=set(boxes.image_id))
-    return {pool: _drawn(images.where(pool={pool}), boxes) for pool in POOLS}
+    return {pool: _drawn(images.where(pool={pool}), boxes) for pool in (TRAIN, VALIDATION)}
 
 
 def _drawn(images: ImageSet, boxes: Boxes) -> Drawn:
@@ -152,16 +154,14 @@ def _class_ap(boxes: Boxes, reference: Reference, name: str) -> float:
     return average_precision(boxes.take(boxes.label == name), drawn, reference.image_ids, CHOICE_IOU)
 
 
-def build_saliency_benchmark(
-    lake: Lake, recipes: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
-) -> BenchmarkResult:
+def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkResult:
     """Compare all methods of all recipes with drawn boxes; publish ``saliency_benchmark`` (empty without any box).
 
     Raises NotTrained where a recipe has no model, MissingTable where it has no predictions.
     """
     pools, rows, chosen = drawn_pools(lake), [], {}
     for recipe in recipes if pools else ():
-        found = list(_recipe_rows(lake, recipe, pools, replicates, seed))
+        found = list(_recipe_rows(lake, recipe, pools))
         rows += found
         chosen[recipe] = next(row["method"] for row in found if row["metric"] == "vote" and row["value"])
     written = lake.write("saliency_benchmark", [finite(row) for row in rows])
@@ -173,33 +173,46 @@ def build_saliency_benchmark(
     )  # fmt: skip
 
 
-def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], replicates: int, seed: int) -> Iterator[dict]:
-    gates = gates_of(lake, recipe)
-    seen = {pool: _explain_all(lake, recipe, pools[pool]) for pool in HELD_OUT}
-    size_px, validation = seen[VALIDATION][1], seen[VALIDATION][0]
-    same = coinciding([*validation, *seen[TEST][0]], tuple(METHODS))
-    settle = {"replicates": replicates, "seed": seed}
-    drawn = sorted({name for pool in seen for name in pools[pool].reference.boxes.label})
+def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn]) -> Iterator[dict]:
+    gates, drawn = gates_of(lake, recipe), pools[VALIDATION]
+    seen, size_px = _explain_all(lake, recipe, drawn)
+    same = coinciding(seen, tuple(METHODS))
+    classes = sorted(set(drawn.reference.boxes.label))
     scores: dict[str, float] = {}
     for method in METHODS:
         place = {"recipe": recipe, "method": method}
-        at = {s: cut(validation, pools[VALIDATION].images, size_px, method, gates, s, classes=drawn) for s in SHARES}
-        shares = best_shares(at, pools[VALIDATION].reference)
-        for name, share in shares.items():
-            yield _fact(place, name, "threshold_share", share, pools[VALIDATION])
-        for pool, prefix in ((VALIDATION, ON_VALIDATION), (TEST, "")):
-            boxes = cut(seen[pool][0], pools[pool].images, size_px, method, gates, shares, classes=drawn)
-            judged = list(_judged({**place}, boxes, pools[pool], prefix, settle))
-            yield from judged
-            if prefix:
-                scores[method] = next((r["value"] for r in judged if r["metric"] == f"{ON_VALIDATION}map@0.3"), np.nan)
-            elif method == DEFAULT_METHOD:
-                yield from _control_rows(recipe, boxes, pools, settle)
+        at = {s: cut(seen, drawn.images, size_px, method, gates, s, classes=classes) for s in SHARES}
+        for name, share in best_shares(at, drawn.reference).items():
+            yield _fact(place, name, "threshold_share", share, drawn)
+        boxes = _cross_fitted(at, drawn.reference)
+        judged = list(_judged(place, boxes, drawn))
+        yield from judged
+        found = [row["value"] for row in judged if row["metric"] == f"map@{CHOICE_IOU:g}"]
+        scores[method] = found[0] if found else np.nan
+        if method == DEFAULT_METHOD:
+            yield from _control_rows(recipe, boxes, pools)
         if method in same:
-            yield _fact(place, MEAN, f"same as {same[method]}", 1.0, pools[TEST])
-    vote = _vote(scores, same, len(pools[VALIDATION].reference.boxes))
+            yield _fact(place, MEAN, f"same as {same[method]}", 1.0, drawn)
+    vote = _vote(scores, same, len(drawn.reference.boxes))
     for method in METHODS:
-        yield _fact({"recipe": recipe, "method": method}, MEAN, "vote", float(method == vote), pools[VALIDATION])
+        yield _fact({"recipe": recipe, "method": method}, MEAN, "vote", float(method == vote), drawn)
+
+
+def _cross_fitted(at: Mapping[float, Boxes], reference: Reference) -> Boxes:
+    """Return boxes of every image, cut at the shares that are best on the other half of the patients."""
+    half, names = fold_of(reference.group_ids, HALVES), np.array(reference.image_ids, dtype=object)
+    parts = []
+    for number in range(HALVES):
+        other, here = half != number, names[half == number]
+        elsewhere = replace(
+            reference, image_ids=tuple(names[other]), group_ids=np.asarray(reference.group_ids)[other],
+            boxes=reference.boxes.on(names[other]),
+        )  # fmt: skip
+        shares = best_shares(at, elsewhere)
+        for share, boxes in at.items():
+            chosen = np.array([shares.get(name, shares[MEAN]) == share for name in boxes.label], dtype=bool)
+            parts.append(boxes.take(chosen).on(here))
+    return Boxes.joined(parts)
 
 
 def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:
@@ -207,20 +220,17 @@ def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained]
     return [one for _, part in explainer.batches() for one in part], explainer.size_px
 
 
-def _judged(place: dict, boxes: Boxes, drawn: Drawn, prefix: str, settle: dict) -> Iterator[dict]:
-    for row in score_boxes(boxes, drawn.reference, levels=("class",), **settle):
-        kept = {key: value for key, value in row.items() if key != "level"}
-        yield {**place, **kept, "metric": prefix + row["metric"]}
+def _judged(place: dict, boxes: Boxes, drawn: Drawn) -> Iterator[dict]:
+    for row in score_boxes(boxes, drawn.reference, levels=("class",)):
+        yield {**place, **{key: value for key, value in row.items() if key != "level"}}
 
 
-def _control_rows(recipe: str, boxes: Boxes, pools: Mapping[str, Drawn], settle: dict) -> Iterator[dict]:
-    """Controls on test; the prior knows the boxes of all patients outside test."""
-    elsewhere = [pools[pool] for pool in (TRAIN, VALIDATION)]
-    drawn = Boxes.joined(part.reference.boxes for part in elsewhere)
-    priors = controls.prior_boxes(drawn, {k: v for part in elsewhere for k, v in part.sizes.items()})
-    sizes = pools[TEST].sizes
-    for name, control in controls.all_of(boxes, priors, sizes).items():
-        yield from _judged({"recipe": recipe, "method": name}, control, pools[TEST], "", settle)
+def _control_rows(recipe: str, boxes: Boxes, pools: Mapping[str, Drawn]) -> Iterator[dict]:
+    """Controls on validation; the prior knows the boxes of the patients of train."""
+    elsewhere, here = pools[TRAIN], pools[VALIDATION]
+    priors = controls.prior_boxes(elsewhere.reference.boxes, elsewhere.sizes)
+    for name, control in controls.all_of(boxes, priors, here.sizes).items():
+        yield from _judged({"recipe": recipe, "method": name}, control, here)
 
 
 def _vote(scores: Mapping[str, float], same: Mapping[str, str], boxes: int) -> str:

@@ -1,5 +1,7 @@
 """Pseudo boxes: the ensemble's saliency maps as boxes with scores, for training a detector and for being judged.
 
+Images of the test pool have none: it is kept for a release.
+
 In the training pool labels help: a class known to be absent gets no box, a positive one gets its box whatever its
 probability. In validation and test nothing but the models is used, so the boxes there are predictions. What does not
 belong here: choosing methods (``benchmark``) and exporting boxes to other formats.
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.label_values import POSITIVE
-from radia_pipeline.contracts.pools import TRAIN
+from radia_pipeline.contracts.pools import POOLS, TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, load_ensemble
 from radia_pipeline.lake.lake import Lake
@@ -60,7 +62,8 @@ def build_pseudo_boxes(
     ``on_progress(done, total)`` counts images. Raises MissingTable without ensemble or manifest, NotTrained without a
     member's model.
     """
-    ensemble, images = load_ensemble(lake), read_images(lake, [source_name])
+    ensemble = load_ensemble(lake)
+    images = read_images(lake, [source_name]).where(pool=set(POOLS) - {TEST})
     choices = {name: read_choice(lake, name) for name in ensemble.used_members}
     voters = [Voter(Explainer(lake, name, images, (one.method,)), one) for name, one in choices.items()]
     label = "+".join(sorted({one.method for one in choices.values()}))

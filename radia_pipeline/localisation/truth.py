@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radia_pipeline.contracts.pools import POOLS, TEST
+from radia_pipeline.contracts.pools import POOLS, TEST, VALIDATION
 from radia_pipeline.errors import EmptyPool
-from radia_pipeline.evaluation.bootstrap import REPLICATES
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import LEVELS, MEAN, Reference, score_boxes
@@ -65,18 +64,18 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxe
 
 
 def judge(
-    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = TEST,
-    views: Sequence[str] = FRONTAL_ORDER, levels: Iterable[str] = LEVELS, replicates: int = REPLICATES, seed: int = 0,
+    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = VALIDATION,
+    views: Sequence[str] = FRONTAL_ORDER, levels: Iterable[str] = LEVELS, seed: int = 0,
 ) -> TruthScore:  # fmt: skip
     """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
 
     Frontal views unless others are given: the detector reads no others, so all sets of boxes are judged there.
     The controls are made of the first set. ``random``: same sizes, scores and images, random places. ``prior``: same
-    images and scores, the class's median true box of the other pools. ``prior_blind``: that box on every image, scored
-    by its frequency. Raises EmptyPool where the pool has no such image in any manifest.
+    images and scores, the class's median true box of the other pools but test. ``prior_blind``: that box on every
+    image, scored by its frequency. Raises EmptyPool where the pool has no such image in any manifest.
     """
     everything = read_images(lake, lake.partitions("manifest")).where(view=set(views))
-    judged, elsewhere = everything.where(pool={pool}), everything.where(pool=set(POOLS) - {pool})
+    judged, elsewhere = everything.where(pool={pool}), everything.where(pool=set(POOLS) - {pool, TEST})
     if not len(judged):
         raise EmptyPool(f"The manifest has no image in the pool {pool}", do="make a larger phantom")
     truth = true_boxes_on_stored_images(lake, truth_boxes, keys)
@@ -89,14 +88,14 @@ def judge(
     rows = [
         {"boxes_of": name, "pool": pool, **row}
         for name, one in made.items()
-        for row in score_boxes(one, reference, levels=levels, replicates=replicates, seed=seed)
+        for row in score_boxes(one, reference, levels=levels)
     ]
     return TruthScore(pool, tuple(rows))
 
 
 def score_against_truth(
-    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = TEST,
-    replicates: int = REPLICATES, seed: int = 0,
+    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = VALIDATION,
+    seed: int = 0,
 ) -> list[dict]:  # fmt: skip
     """Return the mAP@.3 of sets of boxes and of the controls against a phantom's truth, one row each.
 
@@ -106,7 +105,7 @@ def score_against_truth(
     """
     table = truth if isinstance(truth, pa.Table) else pq.read_table(truth)
     sets = boxes if boxes is not None else {PSEUDO: lake.read("pseudo_boxes")}
-    scored = judge(lake, sets, table, keys, pool=pool, levels=("class",), replicates=replicates, seed=seed)
+    scored = judge(lake, sets, table, keys, pool=pool, levels=("class",), seed=seed)
     found = (scored.headline(name) for name in (*sets, *controls.CONTROLS))
     return [row for row in found if row is not None]
 

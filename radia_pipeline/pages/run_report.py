@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from radia_pipeline.contracts.pools import POOLS
-from radia_pipeline.evaluation.ensemble import MIN_POSITIVES
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.pool_uses import uses
+from radia_pipeline.evaluation.scorecard import shown_pool
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages import run_report_figures as figures
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.run_report_curves import class_panels
+from radia_pipeline.usecases.summary import test_pool_words
 
 DEFAULT_TITLE = "What the pipeline came to"
 SHOWN_FACTS = ("duration_s", "vocabulary_version", "git_revision", "recipes", "sources_root", "device", "memory_gb")
@@ -46,6 +49,8 @@ def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
         "pools": figures.pools(lake),
         "ensemble": figures.ensemble(lake),
         "models": figures.models(lake),
+        "pool": shown_pool(figures.scorecard_rows(lake)),
+        "test_pool": _test_pool(lake),
         "places": [
             {"name": name, "classes": figures.class_rows(lake, name)} for name in figures.evaluated_sources(lake)
         ],
@@ -58,6 +63,11 @@ def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
         "min_positives": MIN_POSITIVES,
     }
     return {**content, "tiles": _tiles(content)}
+
+
+def _test_pool(lake: Lake) -> str:
+    used = uses(lake)
+    return test_pool_words(sum(use.shows_figures for use in used), len(used))
 
 
 def _facts(extra: dict[str, Any]) -> list[tuple[str, str]]:
@@ -82,7 +92,7 @@ def _tiles(content: dict[str, Any]) -> list[dict[str, Any]]:
     best = next((row for row in content["models"] if row["kind"] == "main"), None)
     for key, name in (("auc", "mean AUC, ensemble"), ("f1", "mean F1, ensemble")):
         if best and best[key]:
-            note = f"95 %: {best[key]['interval']} · test, {best['classes']} classes"
+            note = f"95 %: {best[key]['interval']} · {content['pool']}, {best['classes']} classes"
             tiles.append(_tile(name, best[key]["value"], note))
     for row in content["truth"]:
         if row["map"] and not row["is_control"]:

@@ -16,9 +16,12 @@ from radia_pipeline.drawing.plot import Axis, plot
 from radia_pipeline.drawing.svg import Picture
 from radia_pipeline.evaluation import curves
 from radia_pipeline.evaluation.calibration import sigmoid
-from radia_pipeline.evaluation.ensemble import Ensemble, combine, load_ensemble
+from radia_pipeline.evaluation.ensemble import Ensemble, load_ensemble
+from radia_pipeline.evaluation.judged import Judged
 from radia_pipeline.evaluation.metrics import counted
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel
+from radia_pipeline.evaluation.release import released_panels
+from radia_pipeline.evaluation.scorecard import shown_pool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.run_report_figures import figure, indexed, scorecard_rows
 
@@ -47,15 +50,34 @@ class _Class:
         return int(counted(self.label).sum())
 
 
-def class_panels(lake: Lake, pool: str = TEST) -> list[dict[str, str | Picture]]:
-    """Return the curves of each class of the ensemble on a pool; only classes with both kinds of studies."""
-    if not lake.exists("predictions", ENSEMBLE) or not lake.exists("ensemble"):
+def class_panels(lake: Lake) -> list[dict[str, str | Picture]]:
+    """Return the curves of each class of the ensemble on the scorecard's pool; only classes with both kinds of
+    studies."""
+    rows = scorecard_rows(lake)
+    if not rows or not lake.exists("ensemble"):
         return []
-    panel = read_panel(lake, ENSEMBLE).only(pool=pool)
-    raw = _uncalibrated(lake, load_ensemble(lake), pool)
-    found = indexed(scorecard_rows(lake), source="all", pool=pool, view="pool", model=ENSEMBLE)
-    classes = (_class(panel, raw, found, k, name) for k, name in enumerate(vocabulary().classes))
+    pool = shown_pool(rows)
+    judged = _on_test(lake) if pool == TEST else _on_validation(lake, load_ensemble(lake))
+    if judged is None:
+        return []
+    found = indexed(rows, source="all", pool=pool, view="pool", model=ENSEMBLE)
+    classes = (_class(*judged, found, k, name) for k, name in enumerate(vocabulary().classes))
     return [_panel(one) for one in classes if 0 < one.positives < one.studies]
+
+
+def _on_test(lake: Lake) -> tuple[Panel, np.ndarray] | None:
+    panels = released_panels(lake)
+    panel = panels.pop(ENSEMBLE)
+    return panel, _uncalibrated(load_ensemble(lake), panels)
+
+
+def _on_validation(lake: Lake, chosen: Ensemble) -> tuple[Panel, np.ndarray] | None:
+    """Return the ensemble as the scorecard judges it on validation, and what it says before calibration."""
+    if any(not lake.exists("predictions", name) for name in chosen.members):
+        return None
+    panels = aligned([read_panel(lake, name) for name in chosen.members])
+    judged = Judged.ensemble_cross_fitted(chosen, panels)
+    return judged.panel, _uncalibrated(chosen, dict(zip(chosen.members, panels)))
 
 
 def _class(panel: Panel, raw: np.ndarray, found: dict, k: int, name: str) -> _Class:
@@ -63,10 +85,9 @@ def _class(panel: Panel, raw: np.ndarray, found: dict, k: int, name: str) -> _Cl
     return _Class(name, panel.probability[:, k], raw[:, k], panel.label[:, k], panel.group_id, rows)
 
 
-def _uncalibrated(lake: Lake, chosen: Ensemble, pool: str) -> np.ndarray:
-    """Probabilities of the rule before calibration, on the ensemble's studies in its order."""
-    panels = [panel.only(pool=pool) for panel in aligned([read_panel(lake, name) for name in chosen.members])]
-    out = combine(chosen.rule, chosen.members, np.stack([panel.probability for panel in panels]))
+def _uncalibrated(chosen: Ensemble, panels: dict[str, Panel]) -> np.ndarray:
+    """Probabilities of the rule before calibration, on aligned panels in their order."""
+    out = chosen.combination({name: panel.probability for name, panel in panels.items()})
     return np.where(np.isfinite(out), out, sigmoid(np.zeros(1)))
 
 

@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from radia_pipeline.contracts.pools import POOLS, TEST
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.small import divided_bar, whisker
 from radia_pipeline.errors import RadiaError
-from radia_pipeline.evaluation.ensemble import MIN_POSITIVES, load_ensemble
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE
-from radia_pipeline.evaluation.scorecard import CANDIDATE, MEAN, MEAN_GROUPS, MEAN_PATHOLOGIES
+from radia_pipeline.evaluation.scorecard import CANDIDATE, MEAN, MEAN_GROUPS, MEAN_PATHOLOGIES, shown_pool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import LEVELS
 from radia_pipeline.localisation.controls import is_control, shown_name
@@ -92,11 +93,12 @@ def figure(row: dict | None, **axis) -> dict[str, Any] | None:
     }
 
 
-def models(lake: Lake, pool: str = TEST) -> list[dict[str, Any]]:
-    """Mean AUC and F1 of every model, the ensemble first, then its candidate rules last."""
-    found = indexed(scorecard_rows(lake), source="all", pool=pool, view="pool")
+def models(lake: Lake) -> list[dict[str, Any]]:
+    """Mean AUC and F1 of every model on the scorecard's pool, the ensemble first, its candidate rules last."""
+    rows = scorecard_rows(lake)
+    found = indexed(rows, source="all", pool=shown_pool(rows), view="pool")
     names = sorted({model for model, _, _ in found}, key=lambda m: (m != ENSEMBLE, m.startswith(CANDIDATE), m))
-    rows = []
+    shown = []
     for name in names:
         kind = "main" if name == ENSEMBLE else "other" if name.startswith(CANDIDATE) else "member"
         role = BESIDE if kind == "other" else MAIN
@@ -106,13 +108,14 @@ def models(lake: Lake, pool: str = TEST) -> list[dict[str, Any]]:
         row["f1"] = figure(found.get((name, MEAN, "f1")), role=role, width=124)
         count = found.get((name, MEAN, "classes"))
         row["classes"] = int(count["value"]) if count else 0
-        rows.append(row)
-    return rows
+        shown.append(row)
+    return shown
 
 
-def class_rows(lake: Lake, source: str, pool: str = TEST, model: str = ENSEMBLE) -> list[dict[str, Any]]:
+def class_rows(lake: Lake, source: str, model: str = ENSEMBLE) -> list[dict[str, Any]]:
     """Figures of each class of a model on one source's pool; classes without any label are left out."""
-    found = indexed(scorecard_rows(lake), source=source, pool=pool, view="pool", model=model)
+    table = scorecard_rows(lake)
+    found = indexed(table, source=source, pool=shown_pool(table), view="pool", model=model)
     words, rows = vocabulary(), []
     for name in words.classes:
         one = {m: found.get((model, name, m)) for m in ("auc", "f1", "sensitivity", "specificity", "ppv")}

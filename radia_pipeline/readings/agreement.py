@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
-from radia_pipeline.evaluation.bootstrap import Z_95
-from radia_pipeline.evaluation.intervals import wilson
+from radia_pipeline.evaluation.intervals import Z_95, wilson
 
 
 @dataclass(frozen=True)

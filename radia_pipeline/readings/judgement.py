@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadInput
-from radia_pipeline.evaluation.bootstrap import Interval
-from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, load_ensemble
+from radia_pipeline.errors import BadInput, MissingTable
+from radia_pipeline.evaluation.ensemble import load_ensemble
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
 from radia_pipeline.evaluation.reader_gap import Below, count_below, place_reader
+from radia_pipeline.evaluation.release import released_panels
 from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake
@@ -49,21 +51,22 @@ class ClassJudgement:
 def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudgement, ...]:
     """Judge a model's predictions on a reading set, class by class; classes without enough positives are left out.
 
-    Raises BadInput for a set that is unknown or not read to its end, MissingTable where the model has no predictions.
+    Raises BadInput for a set that is unknown or not read to its end, MissingTable where the model has no predictions on
+    its pool: on test only a released ensemble and its members have them.
     """
     members = rows_of_set(lake, set_id)
     said = answers_by_set(lake).get(set_id, {})
     if waiting := sum(is_open(said.get(member["study_id"], StudyAnswers())) for member in members):
         received = f"{waiting} studies of {set_id} wait for somebody: figures on the others would be those of easy ones"
         raise BadInput(received, do="see `radia review status` for what is next")
-    panel = read_panel(lake, model)
+    panel = _panel(lake, model, members[0]["pool"])
     place = {study: row for row, study in enumerate(panel.study_id.tolist())}
     members = [member for member in members if member["study_id"] in place]
     rows = np.array([place[member["study_id"]] for member in members], dtype=np.int64)
     answers = [said.get(member["study_id"], StudyAnswers()) for member in members]
     weight = np.array([1.0 / member["inclusion_probability"] for member in members])
     stratum = np.array([member["stratum"] for member in members])
-    thresholds = _thresholds(lake, panel, model)
+    thresholds = _thresholds(lake, model)
     judged = []
     for column, name in enumerate(vocabulary().classes):
         scores = panel.probability[rows, column]
@@ -73,11 +76,22 @@ def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudg
     return tuple(judged)
 
 
-def _thresholds(lake: Lake, panel: Panel, model: str) -> np.ndarray:
+def _panel(lake: Lake, model: str, pool: str) -> Panel:
+    if pool != TEST:
+        return read_panel(lake, model)
+    panels = released_panels(lake)
+    if model not in panels:
+        raise MissingTable(
+            f"The model {model} has not been scored on the test pool",
+            do="release the ensemble: `radia scorecard --release --who … --why …`",
+        )
+    return panels[model]
+
+
+def _thresholds(lake: Lake, model: str) -> np.ndarray:
     if model != ENSEMBLE:
-        return validation_thresholds(panel)
-    chosen = load_ensemble(lake).thresholds
-    return np.where(np.isfinite(chosen), chosen, DEFAULT_THRESHOLD)
+        return validation_thresholds(read_panel(lake, model))
+    return load_ensemble(lake).cuts
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from radia_pipeline.contracts.label_values import MISSING, POSITIVE
 from radia_pipeline.contracts.pools import POOLS, TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool, UnknownName
-from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
 from radia_pipeline.evaluation.pool_uses import note_use
+from radia_pipeline.evaluation.release import released_panels
 from radia_pipeline.labels.table import read_labels
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.drawing import REST, Coded
@@ -74,7 +75,7 @@ def frame_of(lake: Lake, pool: str) -> Frame:
     if not studies:
         raise EmptyPool(f"The pool {pool} holds no studies", do="ingest a source and materialize splits first")
     values = _labels(lake, studies)
-    return Frame(studies, values, strata_of(values, _is_high(lake, studies, values)))
+    return Frame(studies, values, strata_of(values, _is_high(_scores(lake, pool), studies, values)))
 
 
 def strata_of(values: np.ndarray, is_high: np.ndarray) -> np.ndarray:
@@ -155,18 +156,22 @@ def _labels(lake: Lake, studies: Sequence[Placed]) -> np.ndarray:
     return values
 
 
-def _is_high(lake: Lake, studies: Sequence[Placed], values: np.ndarray) -> np.ndarray:
-    """Tell which studies the ensemble finds suspicious against their label: bool (n,), none without predictions."""
+def _scores(lake: Lake, pool: str) -> Panel | None:
+    """Return the ensemble's scores of a pool, on test those of its release; None where there are none."""
+    if pool == TEST:
+        return released_panels(lake).get(ENSEMBLE)
+    return read_panel(lake, ENSEMBLE).only(pool=pool) if lake.exists("predictions", ENSEMBLE) else None
+
+
+def _is_high(scores: Panel | None, studies: Sequence[Placed], values: np.ndarray) -> np.ndarray:
+    """Tell which studies the ensemble finds suspicious against their label: bool (n,), none without scores."""
     is_high = np.zeros(len(studies), dtype=bool)
-    if not lake.exists("predictions", ENSEMBLE):
+    if scores is None:
         return is_high
-    words, place = vocabulary(), {study.study_id: row for row, study in enumerate(studies)}
-    scores = np.full(values.shape, -np.inf)
-    for row in lake.read("predictions", ENSEMBLE, columns=["study_id", "class", "probability"]).to_pylist():
-        if row["study_id"] in place:
-            scores[place[row["study_id"]], words.index(row["class"])] = row["probability"]
-    for name in words.pathologies:
-        column = scores[:, words.index(name)]
+    place = {study: row for row, study in enumerate(scores.study_id.tolist())}
+    rows = np.array([place.get(study.study_id, -1) for study in studies], dtype=int)
+    for name in vocabulary().pathologies:
+        column = np.where(rows >= 0, scores.probability[rows, vocabulary().index(name)], np.nan)
         scored = np.isfinite(column)
         if scored.any():
             is_high |= scored & (column >= np.quantile(column[scored], 1 - HIGH_SHARE))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
-from radia_pipeline.contracts.pools import HELD_OUT
+from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.training import distributed, packed
@@ -25,7 +25,8 @@ from radia_pipeline.training.preparation import wanted_images
 from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline.training.studies import Studies, evaluation_labels, pool_studies, read_manifest
 
-__all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest", "score_studies"]
+__all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest",
+           "score_manifest", "score_studies"]  # fmt: skip
 
 
 def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Classifier:
@@ -68,12 +69,18 @@ def empty_answer(model: Classifier, device: torch.device) -> tuple[dict[str, flo
     return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}, maps
 
 
-def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = HELD_OUT, *, workers: int = 1) -> Any:
-    """Score whole pools with the recipe's newest model and write ``predictions/<recipe>``; returns the WriteResult.
+def predict_manifest(lake, recipe_name: str, *, workers: int = 1) -> Any:
+    """Score the validation pool with the recipe's newest model and write ``predictions/<recipe>``; returns the
+    WriteResult. Raises NotTrained, EmptyPool."""
+    table = score_manifest(lake, recipe_name, (VALIDATION,), workers=workers)
+    return lake.write("predictions", table, partition=recipe_name)
+
+
+def score_manifest(lake, recipe_name: str, pools: Sequence[str], *, workers: int = 1) -> pa.Table:
+    """Score whole pools with the recipe's newest model; returns rows of ``predictions``. Raises NotTrained, EmptyPool.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
     compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
-    Raises NotTrained, EmptyPool.
     """
     folder = latest_model(lake, recipe_name)
     recipe = parse_recipe(read_card(folder)["recipe"])
@@ -91,7 +98,7 @@ def predict_manifest(lake, recipe_name: str, pools: Sequence[str] = HELD_OUT, *,
         tables.append(_prediction_table(recipe_name, pool, studies, model, logits))
     if not tables:
         raise EmptyPool(f"Pools {', '.join(pools)} hold no study", do="materialize splits and manifest")
-    return lake.write("predictions", pa.concat_tables(tables), partition=recipe_name)
+    return pa.concat_tables(tables)
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def predict_files(
         answers = predict_images(latest_model(lake, member), images)
         outputs[member] = np.array([[answer[name] for name in names] for answer in answers])
     _, probability = ensemble.predict(outputs)
-    calls = probability >= np.nan_to_num(ensemble.thresholds, nan=0.5)
+    calls = probability >= ensemble.cuts
     return {
         "model": "ensemble",
         "rule": ensemble.rule,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from radia_pipeline.contracts.pools import POOLS, TEST
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.drawing.text import interval, table
-from radia_pipeline.evaluation.scorecard import CANDIDATE
+from radia_pipeline.evaluation.pool_uses import uses
+from radia_pipeline.evaluation.scorecard import CANDIDATE, shown_pool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
 
@@ -45,16 +46,19 @@ def pool_counts(lake: Lake) -> dict[str, dict[str, int]]:
     return counts.reindex(columns=list(POOLS), fill_value=0).to_dict("index")
 
 
-def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1"), pool: str = TEST) -> dict[str, dict[str, Any]]:
-    """Return mean figures with intervals of every model on whole pools, all sources together."""
+def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1")) -> dict[str, dict[str, Any]]:
+    """Return mean figures with intervals of every model, all sources together: on the whole test pool where an ensemble
+    was released, else on validation."""
     figures: dict[str, dict[str, Any]] = {}
-    for row in lake.read("scorecard").to_pylist():
+    rows = lake.read("scorecard").to_pylist()
+    pool = shown_pool(rows)
+    for row in rows:
         if row["model"].startswith(CANDIDATE):  # ways to combine members that were not chosen; the report shows them
             continue
         if (row["source"], row["pool"], row["view"], row["class"]) == ("all", pool, "pool", "mean") and row[
             "metric"
         ] in metrics:
-            kept = {name: row[name] for name in ("value", "low", "high", "positives", "studies")}
+            kept = {name: row[name] for name in ("value", "low", "high", "positives", "studies", "pool")}
             figures.setdefault(row["model"], {})[row["metric"]] = kept
     return figures
 
@@ -71,6 +75,8 @@ def collect(lake: Lake) -> dict[str, Any]:
         summary["pools"] = pool_counts(lake)
     if lake.exists("scorecard"):
         summary["models"] = model_figures(lake)
+        used = uses(lake)
+        summary["test_pool"] = {"releases": sum(use.shows_figures for use in used), "uses": len(used)}
     for name in ("saliency_benchmark", "detector_scorecard"):
         if lake.exists(name):
             summary[name] = localisation_figures(lake, name)
@@ -91,8 +97,9 @@ def as_text(summary: dict[str, Any]) -> str:
             for model, f in sorted(summary["models"].items())
         ]
         parts.append(
-            "Classifiers on the test pool, mean over classes (95 % interval)\n"
+            f"Classifiers on {_pool_words(summary['models'])}, mean over classes (95 % interval)\n"
             + table(["model", "AUC", "F1", "studies"], rows)
+            + f"\n{test_pool_words(**summary['test_pool'])}"
         )
     if summary.get("saliency_benchmark"):
         rows = [
@@ -100,7 +107,8 @@ def as_text(summary: dict[str, Any]) -> str:
             for r in summary["saliency_benchmark"]
         ]
         parts.append(
-            "Saliency against radiologists' boxes, mAP@.3\n" + table(["recipe", "method", "mAP@.3", "boxes"], rows)
+            "Saliency against radiologists' boxes on validation, mAP@.3\n"
+            + table(["recipe", "method", "mAP@.3", "boxes"], rows)
         )
     elif "saliency_benchmark" in summary:
         parts.append("Saliency against radiologists' boxes: no class has enough drawn boxes to be judged")
@@ -114,6 +122,19 @@ def as_text(summary: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def test_pool_words(releases: int, uses: int) -> str:
+    """Return in words how often the test pool was used."""
+    if not uses:
+        return "The test pool has not been used."
+    others = f", {uses - releases} other uses without figures" if uses > releases else ""
+    return f"Figures of the test pool were shown for {releases} released ensemble{'s' * (releases != 1)}{others}."
+
+
+def _pool_words(models: dict[str, dict[str, Any]]) -> str:
+    pools = {figure["pool"] for figures in models.values() for figure in figures.values()}
+    return f"{', '.join(sorted(pools))}, by decisions of other patients"
+
+
 def _detector_text(rows: list[dict[str, Any]]) -> str:
     """One line for each set of boxes and what it is judged against; "look here" ignores the class."""
     found = {(row["against"], row["model"], row["level"]): row for row in rows}
@@ -122,7 +143,7 @@ def _detector_text(rows: list[dict[str, Any]]) -> str:
         [model, against, *(_shown(found.get((against, model, level))) for level in levels)]
         for against, model in sorted({key[:2] for key in found}, key=lambda key: (key[0], ORDER.index(key[1])))
     ]
-    return "Detector on the test pool, mAP@.3\n" + table(["boxes of", "judged against", *levels.values()], lines)
+    return "Detector on validation, mAP@.3\n" + table(["boxes of", "judged against", *levels.values()], lines)
 
 
 def _sources_text(counts: list[dict[str, Any]]) -> str:

@@ -16,9 +16,10 @@ ROW_RULES = {
     "null_has_no_origin": {"origin": "none"},
     "folds_in_train_only": {"pool": "test"},
     "span_not_empty": {"span_end": 0},
+    "an_interval_has_a_width": {"low": 0.5, "high": 0.5},
 }
 """What breaks each row rule in a table of ``valid_table``; a new row rule needs its planting here."""
-_SPANS = {"span_start": 1, "span_end": 2}
+_ENDS = {"span_start": 1, "span_end": 2, "low": 0.25, "high": 0.75}
 
 
 def valid_table(terms: Contract, rows: int) -> pa.Table:
@@ -40,7 +41,7 @@ def _values(column: Column, rows: int) -> pa.Array:
         return pa.array([[]] * rows, column.type)
     if column.type == pa.string():
         return pa.array([f"{column.name} {number:08d}" for number in range(rows)])
-    number = _SPANS.get(column.name, column.minimum if column.minimum is not None else min(0.5, column.maximum or 1))
+    number = _ENDS.get(column.name, column.minimum if column.minimum is not None else min(0.5, column.maximum or 1))
     if column.key_position is not None and pa.types.is_integer(column.type):
         return pa.array(np.arange(rows) + int(number)).cast(column.type)
     return pa.array(np.full(rows, number)).cast(column.type, safe=False)

@@ -60,7 +60,8 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(name):
 def test_the_tables_of_all_that_is_chosen_by_name_are_found():
     wanted = {
         "training.schedules.SCHEDULES", "training.optimizers.OPTIMIZERS", "training.choices.HEADS",
-        "localisation.maps.METHODS", "evaluation.ensemble.COMBINATIONS", "detection.export_boxes.FORMATS",
+        "localisation.maps.METHODS", "evaluation.combinations.RULES", "evaluation.class_figures.FORMS",
+        "evaluation.coherence.WAYS", "evaluation.calibration.METHODS", "detection.export_boxes.FORMATS",
     }  # fmt: skip
     assert {f"radia_pipeline.{name}" for name in wanted} <= set(TABLES)
 

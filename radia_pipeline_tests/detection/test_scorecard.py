@@ -18,7 +18,7 @@ def true_boxes(world) -> Boxes:
 
 @pytest.fixture(scope="module")
 def scored(trained):
-    result = build_detector_scorecard(trained.world.lake, true_boxes(trained.world), replicates=30)
+    result = build_detector_scorecard(trained.world.lake, true_boxes(trained.world))
     return result, trained.world.lake.read("detector_scorecard").to_pylist()
 
 
@@ -48,7 +48,7 @@ def test_boxes_that_are_the_reference_score_one(scored):
 
 
 def test_scoring_twice_changes_nothing(scored, trained):
-    again = build_detector_scorecard(trained.world.lake, true_boxes(trained.world), replicates=30)
+    again = build_detector_scorecard(trained.world.lake, true_boxes(trained.world))
     assert again.version == scored[0].version
 
 

@@ -55,12 +55,48 @@ def test_the_slope_is_positive_and_finite_whatever_comes(seed, positives, separa
     assert np.isfinite(fitted.b)
 
 
-def test_few_positives_move_only_the_shift():
+def test_with_few_positives_the_slope_stays_near_one():
     z = np.linspace(-3, 3, 50)
     y = (np.arange(50) >= 45).astype(int)
-    fitted = calibration.fit_platt(z, y)
-    assert fitted.a == 1.0
-    assert calibration.sigmoid(fitted(z)).mean() == pytest.approx((5 * 6 / 7 + 45 / 47) / 50, abs=1e-6)
+    assert 0.5 < calibration.fit_platt(z, y).a < 2.0
+    shifted = calibration.fit_shift(z, y)
+    assert shifted.a == 1.0
+    assert calibration.sigmoid(shifted(z)).mean() == pytest.approx((5 * 6 / 7 + 45 / 47) / 50, abs=1e-6)
+
+
+def test_the_prior_on_the_slope_is_better_than_a_fixed_slope_with_four_positives():
+    """True slope .6: over many small pools the log loss on the whole world is lower."""
+    z, y = true_world(5, 8_000)
+    moved, rng, losses = z / 0.6, np.random.default_rng(6), {"platt": [], "shift": []}
+    for _ in range(60):
+        some = np.r_[rng.choice(np.flatnonzero(y == 1), 4), rng.choice(np.flatnonzero(y == 0), 46)]
+        for name, found in losses.items():
+            fitted = calibration.METHODS[name](moved[some], y[some])
+            found.append(calibration.log_loss(fitted(moved), y).mean())
+    assert np.mean(losses["platt"]) < np.mean(losses["shift"])
+
+
+@pytest.mark.parametrize("name", calibration.METHODS)
+@given(seed=st.integers(0, 200), positives=st.integers(0, 160))
+@settings(max_examples=25, deadline=None)
+def test_every_method_keeps_the_order_of_scores(name, seed, positives):
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.ones(positives), np.zeros(160)].astype(int)
+    z = rng.normal(size=len(y)) + y
+    moved = calibration.METHODS[name](z, y)(z)
+    order = np.argsort(z)
+    assert np.isfinite(moved).all()
+    assert (np.diff(moved[order]) > 0).all()
+
+
+def test_isotonic_steps_follow_a_curve_that_no_line_does():
+    rng = np.random.default_rng(0)
+    z = rng.uniform(-3, 3, 20_000)
+    truth = np.where(z > 0, 0.6, 0.2)
+    y = (rng.random(len(z)) < truth).astype(int)
+    found = {name: calibration.sigmoid(calibration.METHODS[name](z, y)(z)) for name in ("platt", "isotonic")}
+    errors = {name: np.abs(p - truth).mean() for name, p in found.items()}
+    assert errors["isotonic"] < 0.03 < errors["platt"]
 
 
 def test_logit_and_sigmoid_are_inverse_and_bounded():

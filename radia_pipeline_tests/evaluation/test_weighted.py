@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score, roc_curve
 
-from radia_pipeline.evaluation.bootstrap import Interval
-from radia_pipeline.evaluation.intervals import auc_interval, effective, f1_interval, hanley_mcneil, wilson
+from radia_pipeline.evaluation.intervals import Interval, auc_interval, effective, f1_interval, hanley_mcneil, wilson
 from radia_pipeline.evaluation.reader_gap import count_below, place_reader
 from radia_pipeline.evaluation.redraws import Redraws
 from radia_pipeline.evaluation.weighted import Sample, figures

@@ -82,8 +82,8 @@ def make_lake(path, count: int = 60, recipes: dict[str, str] | None = None) -> L
 
 
 def _panel(manifest: list[dict], seed: int) -> Panel:
-    """Random probabilities on the evaluation pools: low thresholds, so that something is drawn."""
-    rows = [row for row in manifest if row["pool"] != "train"]
+    """Random probabilities on validation: low thresholds, so that something is drawn."""
+    rows = [row for row in manifest if row["pool"] == "validation"]
     classes = vocabulary().classes
     label = np.array([[row.get(name, 0) for name in classes] for row in rows], dtype=np.int8)
     probability = np.random.default_rng(seed).uniform(0.3, 0.6, label.shape) + 0.1 * label

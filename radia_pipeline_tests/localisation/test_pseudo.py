@@ -19,6 +19,8 @@ from radia_pipeline_tests.localisation.lakes import HEIGHT, KEYS, SOURCE, WIDTH,
 def drawn(tmp_path_factory):
     lake = make_lake(tmp_path_factory.mktemp("lake"), recipes={"flat": "linear", "peaked": "pcam"})
     build_ensemble(lake, ["flat", "peaked"])
+    both = {"rule": "mean_probability", "parameters": []}  # both vote, whichever is better by chance
+    lake.write("ensemble", [{**row, **both} for row in lake.read("ensemble").to_pylist()])
     seen = []
     return lake, pseudo.build_pseudo_boxes(SOURCE, lake, lambda done, total: seen.append((done, total))), seen
 
@@ -27,7 +29,8 @@ def test_boxes_lie_inside_their_images_and_are_numbered(drawn):
     lake, result, seen = drawn
     rows = lake.read("pseudo_boxes", SOURCE).to_pylist()
     assert len(rows) == result.boxes > 0
-    assert seen[-1] == (60, 60)
+    assert seen[-1] == (40, 40)  # the test pool is left alone
+    assert set(result.boxes_per_pool) == {"train", "validation"}
     for row in rows:
         assert 0 <= row["x_px"] < row["x_px"] + row["width_px"] <= WIDTH + 1e-6
         assert 0 <= row["y_px"] < row["y_px"] + row["height_px"] <= HEIGHT + 1e-6
@@ -49,7 +52,7 @@ def test_positive_training_images_are_drawn_and_known_absent_classes_never(drawn
 def test_labels_of_evaluation_images_are_not_looked_at(drawn):
     lake, _, _ = drawn
     images = read_images(lake, [SOURCE])
-    (row,) = [r for r in range(len(images)) if images.columns["pool"][r] == "test"][:1]
+    (row,) = [r for r in range(len(images)) if images.columns["pool"][r] == "validation"][:1]
     probability, cuts = np.linspace(0, 1, 21), np.full(21, 0.5)
     before = pseudo.wanted_classes(row, images, probability, cuts)
     images.values[row] = 1 - np.clip(images.values[row], 0, 1)
@@ -58,7 +61,7 @@ def test_labels_of_evaluation_images_are_not_looked_at(drawn):
 
 def test_a_group_is_drawn_only_without_its_children(drawn):
     lake, _, _ = drawn
-    images = read_images(lake, [SOURCE]).where(pool={"test"})
+    images = read_images(lake, [SOURCE]).where(pool={"validation"})
     probability = np.zeros(21)
     probability[vocabulary().index("Lung Lesion")] = 0.9
     assert pseudo.wanted_classes(0, images, probability, np.full(21, 0.5)) == ["Lung Lesion"]
@@ -103,7 +106,7 @@ def with_images_table(lake):
 def test_true_boxes_as_prediction_score_one_and_beat_every_control(drawn):
     lake = with_images_table(drawn[0])
     boxes = lake.read("box_annotations", SOURCE)
-    scored = truth.judge(lake, {"pseudo boxes": boxes}, phantom_truth(lake), KEYS, replicates=20)
+    scored = truth.judge(lake, {"pseudo boxes": boxes}, phantom_truth(lake), KEYS)
     assert scored.headline()["value"] == 1.0
     assert scored.headline()["boxes"] == 10
     assert scored.headline()["images"] == 20
@@ -124,16 +127,16 @@ def test_true_boxes_of_images_that_the_lake_refused_are_dropped(drawn):
 def test_false_boxes_on_images_without_findings_count(drawn):
     lake = with_images_table(drawn[0])
     boxes = lake.read("box_annotations", SOURCE).to_pylist()
-    empty = [r for r in lake.read("manifest", SOURCE).to_pylist() if r["pool"] == "test" and r["Mass"] == 0]
+    empty = [r for r in lake.read("manifest", SOURCE).to_pylist() if r["pool"] == "validation" and r["Mass"] == 0]
     rows = [{**r, "score": 0.5} for r in boxes] + [{**boxes[0], "image_id": r["image_id"], "score": 0.9} for r in empty]
-    scored = truth.judge(lake, {"pseudo boxes": pa.Table.from_pylist(rows)}, phantom_truth(lake), KEYS, replicates=5)
+    scored = truth.judge(lake, {"pseudo boxes": pa.Table.from_pylist(rows)}, phantom_truth(lake), KEYS)
     assert scored.headline()["value"] == pytest.approx(0.5)
 
 
 def test_the_demos_rows_are_read_from_the_truth_file(drawn, tmp_path):
     lake = with_images_table(drawn[0])
     pq.write_table(phantom_truth(lake), tmp_path / "boxes.parquet")
-    rows = truth.score_against_truth(lake, tmp_path / "boxes.parquet", KEYS, replicates=10)
+    rows = truth.score_against_truth(lake, tmp_path / "boxes.parquet", KEYS)
     assert [row["boxes_of"] for row in rows] == ["pseudo boxes", "random", "prior", "prior_blind"]
-    assert {row["pool"] for row in rows} == {"test"}
+    assert {row["pool"] for row in rows} == {"validation"}
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)

@@ -23,9 +23,9 @@ SCORE = {"model": "detector", "against": "annotations", "level": "class", "class
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("lake")
-    lake = make_lake(root, {"one": 1.5, "two": 1.2}, studies=160)
+    lake = make_lake(root, {"one": 1.5, "two": 1.2}, studies=320)
     ensemble.build_ensemble(lake, ["one", "two"])
-    scorecard.build_scorecard(lake, replicates=40)
+    scorecard.build_scorecard(lake)
     lake.write("detector_scorecard", [{**SCORE, "model": NAMES[PRIOR], "value": 0.05, "low": 0.0, "high": 0.2}, SCORE])
     control = {**TRUTH, "boxes_of": "random", "value": 0.02, "low": 0.0, "high": 0.05}
     extra = {
@@ -58,7 +58,7 @@ def test_every_class_with_both_kinds_has_its_three_curves_with_their_figures(pag
     lake, text = page
     panels = class_panels(lake)
     assert len(panels) == len(vocabulary().classes) - 1  # one class has no positive study
-    rows = figures.indexed(figures.scorecard_rows(lake), source="all", pool="test", view="pool", model="ensemble")
+    rows = figures.indexed(figures.scorecard_rows(lake), source="all", pool="validation", view="pool", model="ensemble")
     for panel in panels:
         ap = rows["ensemble", panel["name"], "ap"]
         assert panel["ap"] == f"AP {ap['value']:.2f} ({ap['low']:.2f}–{ap['high']:.2f})"

@@ -12,6 +12,7 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.readings.judgement import judge_set
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import KEYS
+from radia_pipeline_tests.evaluation.worlds import put_release
 from radia_pipeline_tests.readings.lakes import drawn_set, pool_lake
 from radia_pipeline_tests.readings.worlds import SOURCE, reading
 
@@ -35,7 +36,8 @@ def world(tmp_path_factory):
         rows.append({"recipe": "demo", "source": SOURCE, "study_id": study, "patient_key": study, "group_id": study,
                      "pool": "test", "class": "Mass", "logit": 0.0, "probability": score, "label": truth,
                      "image_count": 1})  # fmt: skip
-    lake.write("predictions", rows, "demo")
+    put_release(lake, rows)
+    lake.write("predictions", [{**row, "pool": "validation"} for row in rows], "demo")
     return lake, found.set_id
 
 

@@ -9,6 +9,7 @@ import pytest
 from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, UnknownName, VocabularyMismatch
 from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.readings.chain import CLOSED
 from radia_pipeline.readings.drawing import REST
 from radia_pipeline.readings.membership import members_sha256, read_sets
@@ -18,6 +19,7 @@ from radia_pipeline.readings.store import Store, lines_of
 from radia_pipeline.readings.truth import build_truth
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.cohort.lakes import KEYS
+from radia_pipeline_tests.evaluation.worlds import put_release
 from radia_pipeline_tests.readings.lakes import answer, drawn_set, pool_lake
 from radia_pipeline_tests.readings.worlds import SOURCE
 
@@ -37,7 +39,7 @@ def put_scores(lake, high: str) -> None:
         rows.append({"recipe": ENSEMBLE, "source": SOURCE, "study_id": study, "patient_key": key, "group_id": key,
                      "pool": "test", "class": "Mass", "logit": 0.0, "probability": score, "label": None,
                      "image_count": 1})  # fmt: skip
-    lake.write("predictions", rows, ENSEMBLE)
+    put_release(lake, rows)
 
 
 def test_a_set_is_one_study_a_group_of_the_whole_pool_and_is_closed_before_it_is_read(lake):
@@ -66,7 +68,8 @@ def test_a_high_score_against_the_label_is_a_stratum_and_leaves_a_line_without_f
     assert strata[mine] == HIGH_SCORE
     line = json.loads(lake.ledger_path.with_name("test_pool.jsonl").read_text())
     assert (line["purpose"], line["name"], line["studies"]) == ("reading set", found.set_id, 54)
-    assert set(line) == {"at", "purpose", "name", "studies", "~"}
+    assert set(line) == {"at", "purpose", "name", "studies", "who", "why", "~"}
+    assert not any(use.shows_figures for use in uses(lake))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_detector_stands_above_its_controls_with_a_figure_for_each_level(tmp
     judged = [(NAMES[RANDOM], "class", 0.09), (NAMES[PRIOR], "class", 0.03), ("detector", "class", 0.62),
               ("detector", "agnostic", 0.53), ("pseudo_boxes", "class", 0.57)]  # fmt: skip
     lake.write("detector_scorecard", [{**ROW, "model": m, "level": level, "value": v} for m, level, v in judged])
-    lines = as_text(collect(lake)).split("Detector on the test pool, mAP@.3\n")[1].splitlines()
+    lines = as_text(collect(lake)).split("Detector on validation, mAP@.3\n")[1].splitlines()
     assert [line.split("  ")[0] for line in lines[2:]] == ["detector", "pseudo_boxes", NAMES[PRIOR], NAMES[RANDOM]]
     assert lines[2].split() == ["detector", "annotations", "0.620", "(0.100–0.900)", "–", "0.530", "(0.100–0.900)"]
 

@@ -1,0 +1,109 @@
+"""What is known of studies besides their labels: views, sex, age, machine, report, who read them.
+
+Read from the tables of earlier steps; a table that has not been made leaves its facts out. Not here: figures of
+subgroups (``subgroups``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from radia_pipeline.contracts.pools import POOLS
+from radia_pipeline.contracts.sheets import known_sources, source_sheet
+from radia_pipeline.lake.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Study = tuple[str, str]
+"""Source and study_id."""
+EXPERT, WEAK = "expert", "weak"
+EXPERT_ORIGINS = ("expert", "review")
+AGE_BANDS = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (200, "80 and older"))
+PORTABLE_VIEW = "AP"
+IMAGE_COLUMNS = ("source", "study_id", "view", "patient_sex", "patient_age_years", "manufacturer", "device_model")
+REPORT_SIGNS = ("is_quality_limited", "has_other_abnormality", "has_open_question", "is_signed_unread")
+
+
+def study_facts(lake: Lake) -> dict[str, Mapping[Study, tuple[str, ...]]]:
+    """Return {attribute: {study: its strata}}; an attribute of which a study may have several gives it several."""
+    facts: dict[str, Mapping[Study, tuple[str, ...]]] = {"origin": _origins(lake)}
+    if lake.partitions("images"):
+        facts |= _of_images(lake.frame("images", columns=list(IMAGE_COLUMNS)))
+    if lake.partitions("report_attributes"):
+        columns = ["source", "study_id", "devices", *REPORT_SIGNS]
+        facts |= _of_reports(lake.frame("report_attributes", columns=columns))
+    return facts
+
+
+def _of_images(images: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]]:
+    by_study = images.groupby(["source", "study_id"], sort=False)
+    first = by_study.first()
+    views = by_study["view"].agg(lambda values: tuple(sorted(set(values.dropna()))))
+    makers = first["manufacturer"].fillna("").astype(str) + " " + first["device_model"].fillna("").astype(str)
+    return {
+        "views": {study: (" + ".join(found),) for study, found in views.items() if found},
+        "portable": {
+            study: ("AP, as at the bedside" if PORTABLE_VIEW in found else "not AP",)
+            for study, found in views.items()
+            if found
+        },
+        "sex": _single(first["patient_sex"].dropna()),
+        "age": {study: (_band(age),) for study, age in first["patient_age_years"].dropna().items()},
+        "machine": _single(makers[makers.str.strip() != ""].str.strip()),
+        "images": {study: (str(count) if count < 3 else "3 and more",) for study, count in by_study.size().items()},
+    }
+
+
+def _band(age: float) -> str:
+    return next(name for limit, name in AGE_BANDS if age < limit)
+
+
+def _single(column: pd.Series) -> dict[Study, tuple[str, ...]]:
+    return {study: (str(value),) for study, value in column.items()}
+
+
+def _of_reports(reports: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]]:
+    keys = list(zip(reports["source"], reports["study_id"]))
+    signs = {
+        name: {study: ("yes" if value else "no",) for study, value in zip(keys, reports[name])} for name in REPORT_SIGNS
+    }
+    kinds = {study: tuple(str(value).split()) or ("none",) for study, value in zip(keys, reports["devices"])}
+    return {f"report {name.removeprefix('is_').removeprefix('has_').replace('_', ' ')}": one
+            for name, one in signs.items()} | {"devices": kinds}  # fmt: skip
+
+
+def _origins(lake: Lake) -> dict[Study, tuple[str, ...]]:
+    """Tell for each study whether a radiologist read it: by its labels' origin, or by a publisher's list that experts
+    read, where the pools follow those lists."""
+    found: dict[Study, tuple[str, ...]] = {}
+    for source in lake.partitions("labels"):
+        labels = lake.read("labels", source, columns=["study_id", "origin"])
+        read = labels.filter(pc.is_in(labels["origin"], value_set=_array(EXPERT_ORIGINS)))
+        experts = set(pc.unique(read["study_id"]).to_pylist()) | _on_expert_lists(lake, source)
+        for study in pc.unique(labels["study_id"]).to_pylist():
+            found[source, study] = (EXPERT if study in experts else WEAK,)
+    return found
+
+
+def _on_expert_lists(lake: Lake, source: str) -> set[str]:
+    pools = source_sheet(source).expert_pools if source in known_sources() else ()
+    if not pools or not lake.exists("splits") or not lake.exists("images", source):
+        return set()
+    splits = lake.read("splits", columns=["source", "patient_key", "pool", "reason"]).to_pylist()
+    patients = {
+        row["patient_key"]
+        for row in splits
+        if row["source"] == source and row["reason"] == "official" and row["pool"] in pools and row["pool"] in POOLS
+    }
+    images = lake.read("images", source, columns=["study_id", "patient_key"]).to_pylist()
+    return {row["study_id"] for row in images if row["patient_key"] in patients}
+
+
+def _array(values: tuple[str, ...]):
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
