@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.bootstrap import bootstrap_classes, mean_interval, paired_difference
+from radia_pipeline.evaluation.differences import mean_auc, paired_difference
 from radia_pipeline.evaluation.panel import Panel, read_panel
 from radia_pipeline.training.inference import predict_manifest
 from radia_pipeline.training.model_folders import read_card
@@ -110,7 +110,7 @@ class Budget:
     def __str__(self) -> str:
         return (
             f"{self.size_px} px, {self.epochs} epochs (two stages: half each), batch 32, small DenseNet; mean over the "
-            "14 pathologies on the patients of the validation and test pools; differences are paired over patients. "
+            "14 pathologies on the patients of the validation pool; differences are paired over patients. "
             "The intervals know patients, not seeds: the two lines with other seeds show what the seed alone does."
         )
 
@@ -149,15 +149,13 @@ def predicted(lake, name: str) -> Panel:
 
 
 def compared(name: str, panel: Panel, base: Panel) -> dict:
-    """Mean AUC over pathologies on validation + test patients, interval, paired difference from the baseline."""
+    """Mean AUC over pathologies on validation, interval, paired difference from the baseline."""
     columns = [vocabulary().index(pathology) for pathology in vocabulary().pathologies]
-    mine = [panel.probability[:, columns], panel.label[:, columns], panel.group_id]
-    mean = mean_interval(bootstrap_classes(*mine, replicates=REPLICATES), "auc")
+    mean = mean_auc(panel.probability[:, columns], panel.label[:, columns], panel.group_id)
     common = np.intersect1d(panel.study_id, base.study_id)
     ours, theirs = panel.only(study_ids=common), base.only(study_ids=common)
     moved = paired_difference(
-        ours.probability[:, columns], theirs.probability[:, columns], ours.label[:, columns], ours.group_id,
-        replicates=REPLICATES,
+        ours.probability[:, columns], theirs.probability[:, columns], ours.label[:, columns], ours.group_id
     )  # fmt: skip
     figures = {"auc": mean.value, "low": mean.low, "high": mean.high, "studies": len(panel)}
     figures |= {"difference": moved.value, "difference_low": moved.low, "difference_high": moved.high}

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
@@ -59,11 +59,13 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Run:
-    """One Dagster run: the assets that it makes and, where they are split by source, the partition."""
+    """One Dagster run: the assets that it makes and, where they are split by source, the partition. ``tags``: more of
+    them, which a step may read."""
 
     title: str
     names: tuple[str, ...]
     partition: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -96,7 +98,7 @@ def run_one(job, instance, run: Run) -> StepReport:
         partition_key=run.partition,
         run_config=QUIET,
         raise_on_error=False,
-        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_")},
+        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_"), **run.tags},
     )
     error, failure = (None, None) if result.success else _why(result)
     return StepReport(run.title, run.partition, time.monotonic() - started, error, tuple(_notes(result)), failure)

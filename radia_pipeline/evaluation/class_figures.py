@@ -124,7 +124,14 @@ class OneClass:
 
     def figure(self, metric: str) -> Estimate | None:
         """Return a figure of FORMS; None where it does not exist or rests on too few patients."""
-        return FORMS[metric](self)
+        if metric not in self._found:
+            self._found[metric] = FORMS[metric](self)
+        return self._found[metric]
+
+    @cached_property
+    def _found(self) -> dict[str, Estimate | None]:
+        """Figures that were asked for: a mean over classes asks again."""
+        return {}
 
     def interval(self, metric: str) -> Interval:
         """Return a figure of FORMS; NaN where it does not exist or rests on too few patients."""

@@ -12,16 +12,14 @@ from radia_pipeline.evaluation.class_figures import OneClass, mean_figure
 from radia_pipeline.evaluation.intervals import Interval, mover_difference
 
 
+def mean_auc(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Interval:
+    """Return the mean AUC of scores (n, K) over the classes that have one."""
+    return mean_figure(_classes(score, label, group_ids), "auc")
+
+
 def paired_difference(first: np.ndarray, second: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Interval:
     """Return the mean AUC of ``first`` minus that of ``second`` over classes, both (n, K); NaN where none has one."""
-    _, group = np.unique(np.asarray(group_ids).astype(str), return_inverse=True)
-    sides = []
-    for score in (first, second):
-        classes = [
-            OneClass.of(score[:, k], label[:, k], group.reshape(-1), groups=int(group.max(initial=-1)) + 1)
-            for k in range(label.shape[1])
-        ]
-        sides.append([one for one in classes if one.has_both])
+    sides = [_classes(score, label, group_ids) for score in (first, second)]
     means = [mean_figure(classes, "auc") for classes in sides]
     value = means[0].value - means[1].value
     if not np.isfinite(value):
@@ -29,6 +27,13 @@ def paired_difference(first: np.ndarray, second: np.ndarray, label: np.ndarray, 
     moved = [np.mean([one.figure("auc").influence for one in classes], axis=0) for classes in sides]
     low, high = mover_difference(*means, _correlation(*moved))
     return Interval(value, low, high, means[0].positives, means[0].studies)
+
+
+def _classes(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> list[OneClass]:
+    names, index = np.unique(np.asarray(group_ids).astype(str), return_inverse=True)
+    group = index.reshape(-1)
+    classes = [OneClass.of(score[:, k], label[:, k], group, groups=len(names)) for k in range(label.shape[1])]
+    return [one for one in classes if one.has_both]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

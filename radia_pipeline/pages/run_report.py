@@ -9,14 +9,13 @@ from typing import Any
 
 from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
-from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.scorecard import shown_pool
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages import run_report_figures as figures
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.run_report_curves import class_panels
-from radia_pipeline.usecases.summary import test_pool_words
+from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 DEFAULT_TITLE = "What the pipeline came to"
 SHOWN_FACTS = ("duration_s", "vocabulary_version", "git_revision", "recipes", "sources_root", "device", "memory_gb")
@@ -50,7 +49,7 @@ def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
         "ensemble": figures.ensemble(lake),
         "models": figures.models(lake),
         "pool": shown_pool(figures.scorecard_rows(lake)),
-        "test_pool": _test_pool(lake),
+        "test_pool": test_pool_words(**test_pool_counts(lake)),
         "places": [
             {"name": name, "classes": figures.class_rows(lake, name)} for name in figures.evaluated_sources(lake)
         ],
@@ -63,11 +62,6 @@ def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
         "min_positives": MIN_POSITIVES,
     }
     return {**content, "tiles": _tiles(content)}
-
-
-def _test_pool(lake: Lake) -> str:
-    used = uses(lake)
-    return test_pool_words(sum(use.shows_figures for use in used), len(used))
 
 
 def _facts(extra: dict[str, Any]) -> list[tuple[str, str]]:

@@ -75,8 +75,7 @@ def collect(lake: Lake) -> dict[str, Any]:
         summary["pools"] = pool_counts(lake)
     if lake.exists("scorecard"):
         summary["models"] = model_figures(lake)
-        used = uses(lake)
-        summary["test_pool"] = {"releases": sum(use.shows_figures for use in used), "uses": len(used)}
+        summary["test_pool"] = test_pool_counts(lake)
     for name in ("saliency_benchmark", "detector_scorecard"):
         if lake.exists(name):
             summary[name] = localisation_figures(lake, name)
@@ -92,15 +91,7 @@ def as_text(summary: dict[str, Any]) -> str:
         rows = [[source, *(counts[pool] for pool in POOLS)] for source, counts in sorted(summary["pools"].items())]
         parts.append("Patients per pool\n" + table(["source", *POOLS], rows))
     if summary.get("models"):
-        rows = [
-            [model, _shown(f.get("auc")), _shown(f.get("f1")), (f.get("auc") or {}).get("studies")]
-            for model, f in sorted(summary["models"].items())
-        ]
-        parts.append(
-            f"Classifiers on {_pool_words(summary['models'])}, mean over classes (95 % interval)\n"
-            + table(["model", "AUC", "F1", "studies"], rows)
-            + f"\n{test_pool_words(**summary['test_pool'])}"
-        )
+        parts.append(models_text(summary))
     if summary.get("saliency_benchmark"):
         rows = [
             [r["recipe"], controls.shown_name(r["method"]), _shown(r), r["boxes"]]
@@ -122,6 +113,22 @@ def as_text(summary: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def models_text(summary: dict[str, Any]) -> str:
+    """Return the models' mean figures as a table, and how often the test pool was used."""
+    rows = [
+        [model, _shown(f.get("auc")), _shown(f.get("f1")), (f.get("auc") or {}).get("studies")]
+        for model, f in sorted(summary["models"].items())
+    ]
+    title = f"Classifiers on {_pool_words(summary['models'])}, mean over classes (95 % interval)"
+    return f"{title}\n{table(['model', 'AUC', 'F1', 'studies'], rows)}\n{test_pool_words(**summary['test_pool'])}"
+
+
+def test_pool_counts(lake: Lake) -> dict[str, int]:
+    """Return how often the test pool was used: for releases, and in all."""
+    used = uses(lake)
+    return {"releases": sum(use.shows_figures for use in used), "uses": len(used)}
+
+
 def test_pool_words(releases: int, uses: int) -> str:
     """Return in words how often the test pool was used."""
     if not uses:
@@ -132,7 +139,7 @@ def test_pool_words(releases: int, uses: int) -> str:
 
 def _pool_words(models: dict[str, dict[str, Any]]) -> str:
     pools = {figure["pool"] for figures in models.values() for figure in figures.values()}
-    return f"{', '.join(sorted(pools))}, by decisions of other patients"
+    return " and ".join(sorted(pools))
 
 
 def _detector_text(rows: list[dict[str, Any]]) -> str:
@@ -159,4 +166,4 @@ def _sources_text(counts: list[dict[str, Any]]) -> str:
 
 
 def _shown(figure: dict[str, Any] | None) -> str:
-    return interval(figure["value"], figure["low"], figure["high"]) if figure else "–"
+    return interval(figure["value"], figure["low"], figure["high"]) if figure and figure["value"] is not None else "–"

@@ -1,0 +1,222 @@
+"""How often intervals of 95 % hold the truth: simulated patients, one cell for each size, prevalence and skill.
+
+Three parts: figures of one class, with the percentile bootstrap over patients beside them; means over 14 classes whose
+scores and labels go together; mean average precision of boxes. Every world has two positive patients at least. F1,
+average precision and mAP are compared with their value at the pool's own prevalence. Results are kept cell by cell, so
+that a run can be stopped and goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm
+
+from radia_pipeline.evaluation import metrics
+from radia_pipeline.evaluation.bootstrap import Resampler, percentile_interval
+from radia_pipeline.evaluation.class_figures import Cuts, OneClass, mean_figure
+from radia_pipeline.evaluation.differences import paired_difference
+from radia_pipeline.localisation.box_intervals import box_figure, mean_limits
+from radia_pipeline.localisation.matching import weighted_ap
+from radia_pipeline_tests.evaluation.patients import ALIKE, World, alike, draw, patients_of
+from radia_pipeline_tests.localisation.detections import Detections
+
+RESULT = Path(__file__).parent / "results" / "intervals.json"
+STUDIES, PREVALENCES, AUCS, CORRELATIONS = (50, 200, 1000), (0.02, 0.2, 0.5), (0.7, 0.87, 0.97), (0.0, 0.3, 0.7)
+CLASSES, WORLDS, BESIDE, REPLICATES = 14, 2000, 60, 200
+SKILLS = ((1.0, 0.5, 0.5), (1.5, 0.7, 0.3), (3.0, 0.9, 0.1))
+SINGLE = ("auc", "sensitivity", "specificity", "f1", "ap")
+MEANS = ("auc", "f1", "ap", "sensitivity")
+SLACK = 1e-9
+
+
+@cache
+def true_ap(world: World, prevalence: float) -> float:
+    return world.ap(prevalence)
+
+
+def truths(world: World, cut: float, own: float) -> dict[str, float]:
+    """True figures of one class at a cut; those that depend on prevalence at the pool's own."""
+    return {
+        "auc": world.auc, "sensitivity": float(world.found(cut)), "specificity": float(norm.cdf(cut)),
+        "f1": float(world.f1_at(cut, own)), "ap": true_ap(world, own),
+    }  # fmt: skip
+
+
+def holds(low: float, high: float, truth: float) -> bool:
+    return low - SLACK <= truth <= high + SLACK
+
+
+def single_cell(studies: int, prevalence: float, auc: float, worlds: int) -> dict:
+    """Cover and mean width of each figure; from ten positive patients apart; width and cover of percentiles beside."""
+    world = World(studies, prevalence, auc)
+    rng, cut = np.random.default_rng([studies, int(100 * prevalence), int(100 * auc)]), world.cut
+    held = {name: [] for name in SINGLE}
+    widths, many, beside = {name: [] for name in SINGLE}, [], {name: [] for name in SINGLE}
+    for number in range(worlds):
+        score, label, group = draw(rng, world)
+        one = OneClass.of(score, label, group, Cuts(cut, cut))
+        truth = truths(world, cut, float(label.mean()))
+        many.append(one.positive_patients >= 10)
+        for name in SINGLE:
+            found = one.figure(name)
+            held[name].append(holds(found.low, found.high, truth[name]))
+            widths[name].append(found.high - found.low)
+        if number < BESIDE:
+            for name, (low, high) in percentiles(one, group, cut).items():
+                beside[name].append((holds(low, high, truth[name]), high - low))
+    many = np.array(many)
+    out = {"worlds": worlds, "share_from_10_patients": round(float(many.mean()), 3)}
+    for name in SINGLE:
+        hits = np.array(held[name])
+        out[name] = {
+            "cover": pct(hits), "cover_from_10": pct(hits[many]) if many.sum() >= 200 else None,
+            "width": round(float(np.mean(widths[name])), 4),
+            "bootstrap_cover": pct(np.array([hit for hit, _ in beside[name]])),
+            "bootstrap_width": round(float(np.nanmean([width for _, width in beside[name]])), 4),
+        }  # fmt: skip
+    return out
+
+
+def percentiles(one: OneClass, group: np.ndarray, cut: float) -> dict[str, tuple[float, float]]:
+    """The percentile bootstrap over patients."""
+    ranked, parts = one.studies.ranked, []
+    for weight in Resampler.of(group, REPLICATES):
+        parts.append(metrics.weighted_metrics(ranked, weight[:, ranked.order], cut))
+    return {name: percentile_interval(np.concatenate([part[name] for part in parts])) for name in SINGLE}
+
+
+def pct(hits: np.ndarray) -> float:
+    return round(100 * float(np.mean(hits)), 2) if len(hits) else float("nan")
+
+
+def mean_cell(studies: int, prevalence: float, correlation: float, worlds: int) -> dict:
+    """Cover and mean width of means over classes of mixed skill."""
+    kinds = [World(studies, prevalence, AUCS[k % len(AUCS)]) for k in range(CLASSES)]
+    cuts = [world.cut for world in kinds]
+    rng = np.random.default_rng([studies, int(100 * prevalence), int(10 * correlation), 7])
+    held, widths = {name: [] for name in MEANS}, {name: [] for name in MEANS}
+    for _ in range(worlds):
+        classes, found = draw_classes(rng, kinds, cuts, correlation)
+        for name in MEANS:
+            mean = mean_figure(classes, name)
+            truth = np.mean([one[name] for one in found])
+            held[name].append(holds(mean.low, mean.high, truth))
+            widths[name].append(mean.high - mean.low)
+    return {"worlds": worlds} | {
+        name: {"cover": pct(np.array(held[name])), "width": round(float(np.mean(widths[name])), 4)} for name in MEANS
+    }
+
+
+def draw_classes(rng, kinds, cuts, correlation: float) -> tuple[list[OneClass], list[dict[str, float]]]:
+    """Draw the classes of a pool, each with two patients of both kinds; all share a part of scores and labels."""
+    group = patients_of(rng, kinds[0].studies)
+    shared_label, shared_score = alike(rng, group), alike(rng, group)
+    mix = lambda shared: np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * alike(rng, group)  # noqa: E731
+    classes, truth = [], []
+    for world, cut in zip(kinds, cuts):
+        while True:
+            label = (mix(shared_label) > norm.isf(world.prevalence)).astype(int)
+            if all(len(np.unique(group[label == kind])) >= 2 for kind in (0, 1)):
+                break
+        score = mix(shared_score) + world.gap * label
+        classes.append(OneClass.of(score, label, group, Cuts(cut, cut), int(group.max()) + 1))
+        truth.append(truths(world, cut, float(label.mean())))
+    return classes, truth
+
+
+def map_cell(images: int, prevalence: float, skill: int, worlds: int) -> dict:
+    """Cover and mean width of average precision of a class, and of its mean over classes."""
+    kind = Detections(prevalence, *SKILLS[skill])
+    rng = np.random.default_rng([images, int(100 * prevalence), skill, 11])
+    single, single_width, mean, mean_width = [], [], [], []
+    for _ in range(worlds):
+        group = patients_of(rng, images)
+        figures, truth = [], []
+        while len(figures) < CLASSES:
+            matched = kind.draw(rng, group)
+            if matched.boxes < 3 or len(np.unique(group[matched.reference > 0])) < 2:
+                continue
+            value = float(weighted_ap(matched, np.ones((1, images)))[0])
+            figures.append(box_figure(matched, value, group, int(group.max()) + 1))
+            truth.append(kind.truth(matched.boxes / images))
+            single.append(holds(figures[-1].low, figures[-1].high, truth[-1]))
+            single_width.append(figures[-1].high - figures[-1].low)
+        low, high = mean_limits(figures)
+        mean.append(holds(low, high, float(np.mean(truth))))
+        mean_width.append(high - low)
+    return {"worlds": worlds, "ap": {"cover": pct(np.array(single)), "width": round(float(np.mean(single_width)), 4)},
+            "map": {"cover": pct(np.array(mean)), "width": round(float(np.mean(mean_width)), 4)}}  # fmt: skip
+
+
+def pair_cell(studies: int, prevalence: float, skill: int, worlds: int) -> dict:
+    """Cover of the difference of two models' AUC, which share half of their scores' variance."""
+    first, second = ((0.87, 0.87), (0.9, 0.8), (0.97, 0.96))[skill]
+    gaps = [World(studies, prevalence, auc).gap for auc in (first, second)]
+    rng = np.random.default_rng([studies, int(100 * prevalence), skill, 13])
+    held, widths = [], []
+    for _ in range(worlds):
+        _, label, group = draw(rng, World(studies, prevalence, first))
+        common = alike(rng, group)
+        scores = [np.sqrt(ALIKE) * (common + alike(rng, group)) + gap * label for gap in gaps]
+        found = paired_difference(scores[0][:, None], scores[1][:, None], label[:, None], group)
+        held.append(holds(found.low, found.high, first - second))
+        widths.append(found.high - found.low)
+    return {"worlds": worlds, "difference": {"cover": pct(np.array(held)), "width": round(float(np.mean(widths)), 4)}}
+
+
+PARTS = {
+    "single": (single_cell, list(product(STUDIES, PREVALENCES, AUCS))),
+    "means": (mean_cell, list(product(STUDIES, PREVALENCES, CORRELATIONS))),
+    "map": (map_cell, list(product(STUDIES, PREVALENCES, range(len(SKILLS))))),
+    "pairs": (pair_cell, list(product(STUDIES, PREVALENCES, range(3)))),
+}
+
+
+def cell(part: str, place: tuple, worlds: int) -> dict:
+    return PARTS[part][0](*place, worlds)
+
+
+def summary(kept: dict) -> dict:
+    """Lowest and highest cover of each figure over the cells of each part."""
+    out: dict = {}
+    for part, cells in kept.items():
+        for one in cells.values():
+            for name, found in one.items():
+                if isinstance(found, dict):
+                    for key in ("cover", "cover_from_10"):
+                        if found.get(key) is not None:
+                            out.setdefault(f"{part} {name} {key}", []).append(found[key])
+    return {name: [min(values), max(values), len(values)] for name, values in out.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=WORLDS)
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    kept = json.loads(RESULT.read_text())["cells"] if RESULT.exists() else {}
+    with ProcessPoolExecutor(options.processes) as pool:
+        asked = {
+            (part, "/".join(map(str, place))): pool.submit(cell, part, place, options.worlds)
+            for part in options.parts
+            for place in PARTS[part][1]
+            if kept.get(part, {}).get("/".join(map(str, place)), {}).get("worlds", 0) < options.worlds
+        }
+        for (part, place), found in asked.items():
+            kept.setdefault(part, {})[place] = found.result()
+            RESULT.write_text(json.dumps({"summary": summary(kept), "cells": kept}, indent=1) + "\n")
+            print(part, place, json.dumps(kept[part][place]), flush=True)
+    print(json.dumps(summary(kept), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The scorecard's page: every figure with its interval, subgroups, sources side by side, uses of the test pool.
+
+Its figures are in ``scorecard_figures``, its words in the template, its looks in ``render``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.contracts.pools import TEST
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.scorecard import shown_pool
+from radia_pipeline.lake.atomic import write_text
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.pages import scorecard_figures as figures
+from radia_pipeline.pages.render import made_from, render
+from radia_pipeline.pages.run_report_figures import scorecard_rows
+from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
+
+SECTIONS = (
+    ("models", "Models"), ("classes", "Class by class"), ("choice", "How the rule was chosen"),
+    ("subgroups", "Subgroups"), ("sources", "Trained on, tested on"), ("test-pool", "Uses of the test pool"),
+    ("reading", "How to read this"),
+)  # fmt: skip
+
+
+def write_scorecard_page(lake: Lake, path: Path | str) -> Path:
+    """Write the page and return its path; sections whose tables are absent say so."""
+    write_text(Path(path), render("scorecard.html.j2", _content(lake)))
+    return Path(path)
+
+
+def _content(lake: Lake) -> dict[str, Any]:
+    rows = scorecard_rows(lake)
+    pool = shown_pool(rows)
+    content = {
+        "title": "Scorecard",
+        "made_from": made_from(lake, "ensemble", "scorecard"),
+        "sections": SECTIONS,
+        "pool": pool,
+        "pools": figures.pools_of(rows),
+        "models": {name: figures.models(rows, name) for name in figures.pools_of(rows)},
+        "classes": figures.classes(rows, pool),
+        "kinds": figures.KINDS,
+        "figures": figures.FIGURES,
+        "words": figures.WORDS,
+        "candidates": figures.candidates(lake, rows),
+        "subgroups": figures.subgroups(lake, pool),
+        "single_classes": figures.single_classes(lake, pool),
+        "subgroup_counts": figures.subgroup_counts(lake, pool),
+        "matrix": figures.matrix(rows, pool),
+        "ledger": figures.ledger(lake),
+        "test_pool": test_pool_words(**test_pool_counts(lake)),
+        "is_test": pool == TEST,
+        "min_positives": MIN_POSITIVES,
+    }
+    return {**content, "tiles": _tiles(content, test_pool_counts(lake))}
+
+
+def _tiles(content: dict[str, Any], counts: dict[str, int]) -> list[dict[str, str]]:
+    """The page's first answer: a few large figures, each with what it rests on."""
+    tiles = []
+    best = figures.first_of(content["models"].get(content["pool"], ()))
+    for key, name in (("auc", "mean AUC"), ("abnormal", "normal or not, AUC"), ("f1", "mean F1")):
+        if best and best[key]:
+            note = f"95 %: {best[key]['interval']} · {best['name']} on {content['pool']}"
+            tiles.append({"name": name, "value": best[key]["value"], "note": note})
+    out = content["subgroup_counts"]
+    if out["looked_at"]:
+        note = f"of {out['looked_at'] - out['too_few']:,} with a figure; {out['too_few']:,} too few"
+        tiles.append({"name": "subgroups that stand out", "value": str(out["stand_out"]), "note": note})
+    note = f"{counts['uses']} uses of its scores in all"
+    tiles.append({"name": "releases on the test pool", "value": str(counts["releases"]), "note": note})
+    return tiles
