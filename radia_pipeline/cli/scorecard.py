@@ -17,8 +17,9 @@ from radia_pipeline.cli.output import print_result
 def scorecard(is_release: bool, who: str, why: str, lake_root, as_json: bool) -> None:
     """Judge all models, write scorecard.html.
 
-    They are judged on validation; the page lies in the lake. With --release the ensemble and the members that it uses are scored on the test pool as well. Each release is a line
-    in a ledger that only grows, and the scorecard says how many there were: choose before, not after.
+    They are judged on validation; the page lies in the lake. With --release the ensemble and the members that it uses
+    are scored on the test pool as well. Each release is a line in a ledger that only grows, and the scorecard says how
+    many there were: choose before, not after.
     """
     from radia_pipeline.defs.scorecard import make_scorecard
     from radia_pipeline.errors import BadInput
