@@ -80,14 +80,15 @@ class Erased:
 
 
 def erase(traces: Traces, lake: Lake) -> Erased:
-    """Remove pictures, packed data, previews, the report page, rows and earlier versions; journals and reviews stay."""
+    """Remove pictures, packed data, previews, pages, rows and earlier versions; journals and reviews stay."""
     models = models_that_saw(traces.images, lake)
     close_without(lake, traces.studies)
     heads = _new_heads(traces, lake)
     pictures = _remove_pictures(traces, lake)
     for folder in (lake.packed_dir, lake.previews_dir):
         shutil.rmtree(folder, ignore_errors=True)
-    (lake.root / "report.html").unlink(missing_ok=True)
+    for page in ("report.html", "scorecard.html"):
+        (lake.root / page).unlink(missing_ok=True)
     rows = {name: count for name in contract_names() if (count := _clean_table(name, traces, heads, lake))}
     return Erased(rows, _clean_versions(traces, lake), pictures, models)
 

@@ -12,6 +12,9 @@ import pytest
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.pipeline import execute, make_plan
 from radia_pipeline.errors import NoLayout
+from radia_pipeline.evaluation.coherence import violations
+from radia_pipeline.evaluation.panel import read_panel
+from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
@@ -121,13 +124,29 @@ def test_labels_of_reports_are_mostly_what_the_phantom_meant(world):
     assert sum(a == b for a, b in compared) / len(compared) > 0.97
 
 
-def test_each_classifier_has_one_finished_run_with_its_test_figures(world):
+def test_each_classifier_has_one_finished_run_with_its_figures_of_validation_alone(world):
     lake = world[0]
     runs = Tracker(lake).runs()
     names = [run.tags["radia.recipe"] for run in runs]
     assert sorted(names) == sorted([*RECIPES, "detector"])
     assert all(run.is_finished for run in runs)
-    assert all("test/studies" in run.metrics for run in runs if run.tags["radia.recipe"] in RECIPES)
+    mine = [run.metrics for run in runs if run.tags["radia.recipe"] in RECIPES]
+    assert all("validation/studies" in metrics and "test/studies" not in metrics for metrics in mine)
+
+
+def test_nothing_was_shown_of_the_test_pool_and_no_interval_has_zero_width(world):
+    lake = world[0]
+    assert uses(lake) == []
+    assert lake.read("test_predictions").num_rows == 0
+    for table in ("scorecard", "scorecard_subgroups", "saliency_benchmark", "detector_scorecard"):
+        rows = [row for row in lake.read(table).to_pylist() if row["low"] is not None]
+        assert not [row for row in rows if row["high"] <= row["low"]], table
+    tests = {row["image_id"] for row in lake.read("manifest").to_pylist() if row["pool"] == "test"}
+    assert not tests & set(lake.read("pseudo_boxes")["image_id"].to_pylist())
+
+
+def test_probabilities_of_the_ensemble_are_coherent(world):
+    assert violations(read_panel(world[0], "ensemble").probability) == 0
 
 
 def test_boxes_lie_inside_their_images(world):
