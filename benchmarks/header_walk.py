@@ -21,6 +21,9 @@ from pathlib import Path
 import numpy as np
 
 ROUNDS, FILES, REPEATS = 7, 24, 12
+_LONG_SHARE = 0.02
+_LONG_HEADS = (b"\x18\0\x53\xa0LT", b"\x18\0\x25\x90FD", b"\x18\0\x20\x16US", b"\x18\0\x20\x10LO")
+"""Explicit elements that may hold up to 64 KiB: text, and numbers of any count."""
 RESULT = Path(__file__).with_name("results") / "header_walk.json"
 TIMED = """
 import sys, time
@@ -96,8 +99,13 @@ def fuzz(folder: Path, seconds: float) -> dict[str, float]:
 
 
 def mutated(rng: random.Random, contents: list[bytes]) -> bytes:
-    """Return a file with some bytes changed, cut, repeated or taken from another."""
+    """Return a file with some bytes changed, cut, repeated or taken from another, and at times a long value in front."""
     data = bytearray(rng.choice(contents))
+    if rng.random() < _LONG_SHARE:
+        at = data.index(b"\x28\0\2\0", 132)
+        unit = rng.choice((b", ", b"ab ", b"A\0", b"1 ", b"a@", b"1-", b"\0\0\0A", b"a^"))
+        body = unit * (rng.randrange(1 << 15) // len(unit) // 4 * 4)
+        data[at:at] = rng.choice(_LONG_HEADS) + len(body).to_bytes(2, "little") + body
     for _ in range(rng.randint(1, 8)):
         at, size = rng.randrange(len(data)), rng.randint(1, 40)
         kind = rng.randrange(4)

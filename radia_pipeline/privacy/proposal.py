@@ -35,6 +35,7 @@ _LIST_KINDS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
 _FREE = frozenset({0x00104000, 0x00081030, 0x0008103E, 0x00204000})
 """Comments and descriptions: typed by people, a list of them is no policy."""
 _LEAST_FILES, _LEAST_SHARE, _LEAST_PATIENTS = 2, 0.001, 2
+_LONGEST = 128
 _LONG_NUMBER = re.compile(r"\d{7}|\d{3}[ .-]\d{3}[ .-]\d{3,4}|(?:19|20)\d\d[-/. ]?[01]\d[-/. ]?[0-3]\d")
 _NAMED = re.compile(r"\^|\b(?:DRE?|MME|MLLE|MR|MRS|MS|PROF)\b\.?\s+[^\W\d_]{2,}|[^\W\d_]{2,},?\s+MD\b", re.IGNORECASE)
 _VOWELS = re.compile(r"[aeiouyà-öø-ÿ]", re.IGNORECASE)
@@ -146,6 +147,8 @@ def _against(tag: int, value: str) -> str | None:
     """Return why a value could name a person, None where it does not look so."""
     if standard_vr(tag) == ("UI",):
         return None if re.fullmatch(r"[0-9.]+", value) and value.count(".") >= 4 else "no UID"
+    if len(value) > _LONGEST:
+        return "longer than a value of a device"
     text = "".join(c if c.isprintable() else " " for c in value)
     if text != value:
         return "holds bytes that are no letters"

@@ -38,8 +38,8 @@ _IDENTITIES = (
             r"(?<![\d.])\(?\d{3}\)?[ ._/,-]\d{3}[ ._/,-]\d{4}(?![\d.])|(?<![\d.-])[2-9]\d{2}[ -]\d{4}(?![\d.-])"
         ),
     ),
-    ("mail_address", re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")),
-    ("name_with_caret", re.compile(r"[^\W\d]{2,}\^[^\W\d]{2,}")),
+    ("mail_address", re.compile(r"[\w.+-]@[\w-]+\.\w")),
+    ("name_with_caret", re.compile(r"[^\W\d]{2}\^[^\W\d]{2}")),
     (
         "written_date",
         re.compile(

@@ -38,13 +38,13 @@ _SHAPES = {
 _LONG_NUMBERS = re.compile(r"[+-]?\d{1,9}(\.\d*)?")
 _MICRO = frozenset({0x00181153, 0x00188150, 0x00188151, 0x00181405})
 """Exposure, time and current in millionths, and the relative exposure: longer than six digits by nature."""
+_LETTERS, _THREE_LETTERS = re.compile(rb"[A-Za-z^=@' ,-]{5,}"), re.compile(rb"[A-Za-z]{3}")
 _RUNS = re.compile(
-    rb"[A-Za-z^=@' ,-]*[A-Za-z]{3}[A-Za-z^=@' ,-]*|[0-9][0-9 .()/-]{7,}"
+    rb"[0-9][0-9 .()/-]{7,}"
     rb"|(?:[A-Za-z0-9^=@' ,.-]\x00){4,}|(?:\x00[A-Za-z0-9^=@' ,.-]){4,}"
     rb"|(?:[A-Za-z^ ]\x00{3}){4,}|(?:\x00{3}[A-Za-z^ ]){4,}"
 )
 _SHORT_WORD = re.compile(rb"[A-Z]{4}|[a-z]{4}|[A-Z][a-z]{3}|[A-Z][a-z]{2}[ \0]|[A-Z]{3}[ \0]")
-_SUSPECT_BYTES = 5
 TABLE_TAGS = frozenset({0x00283006})
 _DESCRIPTOR = 0x00283002
 
@@ -114,8 +114,12 @@ def _are_measures(vr: str, value: bytes, form: Form) -> bool:
 
 
 def holds_text(value: bytes) -> bool:
-    """Tell whether bytes that should be numbers hold letters or digits in a row, in 8, 16 or 32 bits."""
-    return any(len(run.group()) >= _SUSPECT_BYTES for run in _RUNS.finditer(value))
+    """Tell whether bytes that should be numbers hold letters or digits in a row, in 8, 16 or 32 bits.
+
+    In time that grows as the value does: no pattern here can be entered from each of its own bytes.
+    """
+    words = any(_THREE_LETTERS.search(run.group()) for run in _LETTERS.finditer(value))
+    return words or _RUNS.search(value) is not None
 
 
 def fault_of_table(element: Element, beside: tuple[Element, ...], form: Form) -> str | None:

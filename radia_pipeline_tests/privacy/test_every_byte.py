@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from radia_pipeline.errors import Refusal
-from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy import reasons, rules, values
 from radia_pipeline.privacy.container import DEFLATED, parse, sniff
 from radia_pipeline.privacy.header import audit, judgements
 from radia_pipeline.privacy.policy import policy_of
@@ -166,6 +166,15 @@ def test_a_walk_takes_as_long_as_the_file_is_large() -> None:
     many = b"".join(element(0x00181020, b"LO", b"1.0") for _ in range(20_001))
     with pytest.raises(Refusal, match="too many elements"):
         parse(before(0x00185101, many))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", [b", ", b"ab ", b"A\0", b"1 ", b"\0\0\0A", b"a@", b"(418) ", b"1-", b"a^"])
+def test_long_values_are_searched_once(unit: bytes) -> None:
+    """A search that begins anew at each byte of such a value would take hours; this one ends."""
+    value = unit * (500_000 // len(unit))
+    assert isinstance(values.holds_text(value), bool)
+    assert rules.scan(value.decode("latin-1")) in (None, "name_with_caret", "mail_address", "phone_number")
 
 
 def test_a_data_set_without_its_prefix_is_told_from_other_files() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 
 from radia_pipeline.privacy import markers
@@ -59,6 +61,14 @@ def test_a_comment_of_a_codestream_is_found_in_either_header(syntax: str) -> Non
     psot = (length + len(added) if length else 0).to_bytes(4, "big")
     later = stream[: sot + 6] + psot + stream[sot + 10 : sot + 12] + added + stream[sot + 12 :]
     assert faults(later, syntax)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(SYNTAXES), st.integers(2, 400), st.binary(max_size=12), st.integers(0, 12))
+def test_a_mutated_frame_is_listed_whatever_it_holds(syntax: str, at: int, added: bytes, removed: int) -> None:
+    stream = frame(syntax)
+    faults(stream[:at] + added + stream[at + removed :], syntax)
+    faults(stream[:at], syntax)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
