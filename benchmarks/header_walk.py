@@ -99,7 +99,7 @@ def fuzz(folder: Path, seconds: float) -> dict[str, float]:
 
 
 def mutated(rng: random.Random, contents: list[bytes]) -> bytes:
-    """Return a file with some bytes changed, cut, repeated or taken from another, and at times a long value in front."""
+    """Return a file with some bytes changed, cut, repeated or taken from another; at times with a long value."""
     data = bytearray(rng.choice(contents))
     if rng.random() < _LONG_SHARE:
         at = data.index(b"\x28\0\2\0", 132)

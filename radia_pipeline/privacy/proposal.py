@@ -34,6 +34,8 @@ _PATIENT, _METHOD = 0x00100020, 0x00120063
 _LIST_KINDS = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
 _FREE = frozenset({0x00104000, 0x00081030, 0x0008103E, 0x00204000})
 """Comments and descriptions: typed by people, a list of them is no policy."""
+_NUMBERED = frozenset({0x00081010, 0x00181000, 0x00181004, 0x00181008, 0x0018700A, 0x00120020, 0x00120030})
+"""Stations, serial numbers, plates, detectors, protocols and sites: a word alone, without a number, could be a name."""
 _LEAST_FILES, _LEAST_SHARE, _LEAST_PATIENTS = 2, 0.001, 2
 _LONGEST = 128
 _LONG_NUMBER = re.compile(r"\d{7}|\d{3}[ .-]\d{3}[ .-]\d{3,4}|(?:19|20)\d\d[-/. ]?[01]\d[-/. ]?[0-3]\d")
@@ -159,7 +161,8 @@ def _against(tag: int, value: str) -> str | None:
     named = [word for word in words if fold(word) in _people()]
     if _NAMED.search(value) or (named and (strange or len(words) == 1)):
         return "looks like a person"
-    if len(strange) >= 2 and not re.search(r"\d", value) and all(word[0].isupper() for word in strange):
+    is_alone = not re.search(r"\d", value) and all(word[0].isupper() for word in strange)
+    if is_alone and len(strange) >= (1 if tag in _NUMBERED else 2):
         return "looks like a person"
     return None
 

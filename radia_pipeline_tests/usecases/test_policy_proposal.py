@@ -66,6 +66,22 @@ def test_only_a_prefix_that_patients_share_makes_a_pseudonym(names: list[str], t
     assert run(capsys, tmp_path / "delivery", "--policy", tmp_path / "policy.yaml")[1]["passed"] == 0
 
 
+@pytest.mark.parametrize(("keyword", "value", "is_taken"), [
+    ("StationName", "OCTAVE", False), ("StationName", "DXROOM2", True), ("DetectorID", "LAVOIE", False),
+    ("ManufacturerModelName", "Ysio", True), ("ManufacturerModelName", "Dr Octave", False),
+    ("ManufacturerModelName", "DR-ID 1300", True), ("ManufacturerModelName", "DRX-Compass", True),
+    ("ManufacturerModelName", "Tremblay", False), ("ManufacturerModelName", "Max Lavoie", False),
+    ("DetectorDescription", "MAX wi-D", True), ("ProtocolName", "LAVOIE^OCTAVE", False),
+    ("SoftwareVersions", "418-555-0177", False), ("PlateID", "L19540312", False),
+])  # fmt: skip
+def test_a_word_that_could_be_a_name_is_left_out(keyword, value, is_taken, tmp_path: Path, capsys) -> None:
+    for number in range(1, 5):
+        put(tmp_path / "delivery", number, **{keyword: value})
+    run(capsys, tmp_path / "delivery", "--propose", "--out", tmp_path / "policy.yaml")
+    passed = run(capsys, tmp_path / "delivery", "--policy", tmp_path / "policy.yaml")[1]["passed"]
+    assert passed == (4 if is_taken else 0)
+
+
 def test_no_value_is_printed_and_no_choice_overwritten(delivery: Path, tmp_path: Path, capsys) -> None:
     assert main(["audit", str(delivery), "--propose", "--out", str(tmp_path / "p.yaml")]) == 0
     assert main(["audit", str(delivery), "--explain"]) == 0
