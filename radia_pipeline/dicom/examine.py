@@ -7,7 +7,7 @@ written. Identifiers leave this module natively and are keyed by the caller befo
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.dicom import facts as header_facts
@@ -31,6 +31,9 @@ RULES_VERSION = "6"
 UNREAD_CAPTURE = "unread_capture"
 """Flag of a secondary capture that a person let in with OCR switched off: text may stand anywhere in it."""
 
+SETTLED = "settled_by_person"
+"""Flag of a picture whose print a person has called clean."""
+
 NO_HASH = "0" * 64
 """Stands for the hash of a file that could not be read."""
 
@@ -39,7 +42,8 @@ NO_HASH = "0" * 64
 class Task:
     """What a worker needs for one file. ``table_view``: the projection by the source's own table, if it has one.
 
-    ``only_pixels``: an audit that has read the header already and wants no picture.
+    ``only_pixels``: an audit that has read the header already and wants no picture. ``settled``: hash of the bytes
+    whose print a person has called clean.
     """
 
     path: str
@@ -50,6 +54,7 @@ class Task:
     has_facts: bool = False
     table_view: str | None = None
     only_pixels: bool = False
+    settled: str | None = None
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -81,6 +86,8 @@ def examine(task: Task) -> Verdict:
         return Verdict(NO_HASH, 0, 0, refusal.reason, refusal.detail)
     digest = hashlib.sha256(data).hexdigest()
     common = {"file_sha256": digest, "size_bytes": before.st_size, "mtime_ns": before.st_mtime_ns}
+    if task.settled != digest:
+        task = replace(task, settled=None)
     try:
         return Verdict(**common, **_examined(data, task))
     except Refusal as refusal:
@@ -99,7 +106,7 @@ def _examined(data: bytes, task: Task) -> dict:
     picture = render.picture_of_raster(data, admitted.kind, task.limits)
     read = _check_pixels(picture, task, policy)
     row = _picture_row(picture, task, view=(task.table_view or views.UNKNOWN, "table" if task.table_view else "none"))
-    row["flags"] += _flags_of_print(read)
+    row["flags"] += _flags_of_print(read, task)
     return {"row": row, "text_was_read": read is not None}
 
 
@@ -120,12 +127,18 @@ def _examined_dicom(admitted: Admitted, task: Task, policy: Policy) -> dict:
     if view[0] == views.UNKNOWN and task.table_view:
         view = (task.table_view, "table")
     row = _picture_row(picture, task, view=view, parsed=parsed)
-    row["flags"] += [*header_facts.flags(parsed), *_flags_of_print(read), *((UNREAD_CAPTURE,) if is_unread else ())]
+    row["flags"] += [
+        *header_facts.flags(parsed),
+        *_flags_of_print(read, task),
+        *((UNREAD_CAPTURE,) if is_unread else ()),
+    ]
     row.update(header_facts.describe(parsed))
     return {"row": row, "native_ids": native, "text_was_read": read is not None}
 
 
-def _flags_of_print(read: Print | None) -> list[str]:
+def _flags_of_print(read: Print | None, task: Task) -> list[str]:
+    if task.settled is not None:
+        return [SETTLED]
     return [INITIALS] if read is not None and read.has_initials else []
 
 
@@ -133,6 +146,8 @@ def _check_pixels(picture: render.Picture, task: Task, policy: Policy) -> Print 
     """Refuse print in the pixels that may name a person; None where it was not looked for."""
     if not task.reads_text:
         return None
+    if task.settled is not None:
+        return Print()
     found = find_text(picture.shown, policy.ocr_allowed, policy.print_floor)
     rule = found.rule or (INITIALS if found.has_initials and policy.refuses_initials else None)
     if rule is not None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.dicom import examine as examination
-from radia_pipeline.dicom import publish, work
+from radia_pipeline.dicom import publish, settlements, work
 from radia_pipeline.dicom.delivered import digest_of
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
@@ -66,6 +66,7 @@ class _Plan:
     max_side_px: int
     reads_text: bool
     limits: Limits
+    settled: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> str:
@@ -100,14 +101,16 @@ def ingest_images(
     reads_text = reads_pixels(source.name, ocr)
     with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:
         paths = _listed(source, root)
-        plan = _Plan(source, root, lake, keys, source.facts(root), max_side_px, reads_text, limits)
+        settled = settlements.settled(lake, source.name)
+        plan = _Plan(source, root, lake, keys, source.facts(root), max_side_px, reads_text, limits, settled)
         known = {path: stamp for path, *stamp in journal.stamps()}
         if known and not paths:
             raise RunFailed(
                 f"The delivery of {source.name} holds no file any more, though earlier runs saw {len(known)}",
                 do="check that its folder is mounted; to start over, use a new lake",
             )
-        todo = [path for path in paths if _needs_work(plan, path, known.get(escaped(path)))]
+        waiting = {path for path, (_, is_in) in journal.paths_of(settled).items() if not is_in}
+        todo = [path for path in paths if escaped(path) in waiting or _needs_work(plan, path, known.get(escaped(path)))]
         count = _examine(plan, journal, todo, workers or pool.default_workers(), on_progress)
         outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
         if outcome.missing_pictures:
@@ -169,26 +172,31 @@ def _examine(
     known = [path for path in todo if plan.facts is None or path in plan.facts]
     if not known:
         return len(unknown)
-    tasks = (_task(plan, path) for path in known)
+    hashes = journal.paths_of(plan.settled)
+    tasks = (_task(plan, path, *hashes.get(escaped(path), ())[:1]) for path in known)
     answers = work.judged(tasks, workers=min(workers, len(known)), limits=plan.limits, reads_text=plan.reads_text)
-    batch, last = [], time.monotonic()
+    batch, last, unasked = [], time.monotonic(), []
     with contextlib.closing(answers):
         for done, (number, answer) in enumerate(answers, 1):
+            if escaped(known[number]) not in hashes and settlements.is_settled(answer, plan.settled):
+                unasked.append(known[number])
             batch.append(_entry(plan, known[number], answer))
             if len(batch) >= _COMMIT_FILES or time.monotonic() - last > _COMMIT_S:
                 journal.record(batch)
                 batch, last = [], time.monotonic()
             on_progress(done, len(known))
     journal.record(batch)
+    if unasked:  # bytes that a person has settled, under a name that the journal did not know
+        _examine(plan, journal, unasked, workers, lambda *_: None)
     return len(todo)
 
 
-def _task(plan: _Plan, path: str) -> Task:
+def _task(plan: _Plan, path: str, settled: str | None = None) -> Task:
     said = plan.facts.get(path) if plan.facts is not None else None
     return Task(
         path=str(plan.root / path), staged=str(publish.staged_path(plan.lake, plan.source.name, _file_id(plan, path))),
         source=plan.source.name, max_side_px=plan.max_side_px, reads_text=plan.reads_text, has_facts=said is not None,
-        table_view=said.view if said is not None else None, limits=plan.limits,
+        table_view=said.view if said is not None else None, settled=settled, limits=plan.limits,
     )  # fmt: skip
 
 

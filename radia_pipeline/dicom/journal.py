@@ -87,6 +87,15 @@ class Journal:
             for path, size, mtime, rules, ingestible in self._connection.execute(query):
                 yield path, size, mtime, rules, bool(ingestible)
 
+    def paths_of(self, file_hashes: Iterable[str]) -> dict[str, tuple[str, bool]]:
+        """Return {path: (file hash, is ingestible)} of the lines of these files' bytes."""
+        query, found = "select path, reason is null from files where file_sha256 = ?", {}
+        with self._translated():
+            for digest in file_hashes:
+                rows = self._connection.execute(query, (digest,))
+                found |= {path: (digest, bool(ingestible)) for path, ingestible in rows}
+        return found
+
     def entries(self, paths: Iterable[str]) -> Iterator[Entry]:
         """Yield the lines of these paths, in their order; paths without a line are left out."""
         query = f"select {', '.join(_COLUMNS)} from files where path = ?"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from radia_pipeline.dicom import work
+from radia_pipeline.dicom import settlements, work
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.ingest import escaped
 from radia_pipeline.errors import LakeUnwritable
@@ -76,6 +76,7 @@ def rejudge(
     if not again:
         return seen
     refused, patients, images = Counter(), set(), set()
+    settled = settlements.settled(lake, source.name)
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / "judged.png"
         tasks = (_task(source.name, root / path, facts, path, reads_text, staged) for path in again)
@@ -84,6 +85,7 @@ def rejudge(
         for done, (number, answer) in enumerate(answers, 1):
             row = known[escaped(again[number])]
             reason = _reason(answer) if facts is None or again[number] in facts else reasons.UNKNOWN_TO_TABLE
+            reason = None if settlements.is_settled(answer, settled) else reason
             if reason is not None:
                 refused[reason] += 1
                 patients.add(row["patient_key"])
