@@ -21,10 +21,11 @@ COUNTS = ("found", "ingested", "quarantined", "duplicates")
 @ocr_option("auto", "Search pixels for burned-in text.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes (default: the machine's cores).")
 @click.option("--dry-run", is_flag=True, help="Only say how many images that stand today's rules would take out.")
+@click.option("--take-out", is_flag=True, help="Take out what is refused now, also more than a tenth of the lake.")
 @lake_option
 @json_option
 def ingest(
-    directory: Path, source: str, ocr: str, workers: int | None, dry_run: bool, lake_root, as_json: bool
+    directory: Path, source: str, ocr: str, workers: int | None, dry_run: bool, take_out: bool, lake_root, as_json: bool
 ) -> None:
     """Ingest one delivery.
 
@@ -45,7 +46,7 @@ def ingest(
     bar = Progress()
     result = ingest_delivery(
         adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
-        on_progress=lambda done, total: bar(f"images/{source}", done, total),
+        takes_out=take_out, on_progress=lambda done, total: bar(f"images/{source}", done, total),
     )  # fmt: skip
     bar.close()
     for warning in result.warnings:

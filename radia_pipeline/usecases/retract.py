@@ -26,6 +26,8 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.base import Source
 from radia_pipeline.usecases.erasure import Erased, Traces, erase, foreseen, record_of_what_was_done, still_named
 
+_MOST_UNASKED, _MOST_SHARE = 100, 0.1
+"""A slip in a policy refuses whole lakes: what is more than both is taken out when a person says so, and not before."""
 _STOOD = ["delivered_path", "file_sha256", "image_id", "study_id"]
 
 
@@ -41,9 +43,22 @@ class _Found:
         return Traces(images=frozenset(self.images), touched=frozenset(filter(None, self.images.values())))
 
 
-def ingest(source: Source, root: Path, lake: Lake, keys: Pseudonymizer, **options: Any) -> IngestResult:
-    """Ingest a delivery (``dicom.ingest.ingest_images``) and take out what stood and is refused now."""
+def ingest(
+    source: Source, root: Path, lake: Lake, keys: Pseudonymizer, *, takes_out: bool = False, **options: Any
+) -> IngestResult:
+    """Ingest a delivery (``dicom.ingest.ingest_images``) and take out what stood and is refused now.
+
+    ``takes_out``: a person wants it, however much it is.
+    """
     result = ingest_images(source, root, lake, keys, **options)
+    held = 0 if takes_out else _too_many(source.name, lake)
+    if held:
+        warning = (
+            f"{held} images that stood are refused by today's rules, more than a tenth: earlier versions still hold "
+            "them. Mend the policy if it is wrong (`radia audit --propose`), or take them out with "
+            "`radia ingest --take-out`"
+        )
+        return replace(result, withdrawn={"held_back": held}, warnings=[*result.warnings, warning])
     gone = retract(source.name, lake)
     if gone is None:
         return result
@@ -91,6 +106,12 @@ def retract(source: str, lake: Lake) -> dict[str, Any] | None:
         record_of_what_was_done(lake).append([{"at": time.time(), "refused_in": source, **told}])
         _pending(source, lake).unlink()
     return told
+
+
+def _too_many(source: str, lake: Lake) -> int:
+    """Return how many images would go where that is more than goes unasked, else 0."""
+    going, standing = len(_found(source, lake).images), len(_standing(source, lake))
+    return going if going > max(_MOST_UNASKED, _MOST_SHARE * (going + standing)) else 0
 
 
 def _pending(source: str, lake: Lake) -> Path:

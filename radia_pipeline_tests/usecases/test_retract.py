@@ -148,6 +148,18 @@ def test_the_second_time_nothing_is_left_to_take(delivery, lake) -> None:
     assert (last["images"], last["refused_in"]) == (2, SOURCE)
 
 
+def test_a_slip_in_a_policy_takes_out_no_lake(delivery, lake, monkeypatch) -> None:
+    gone = of(lake, "2.dcm", "3.dcm")
+    monkeypatch.setattr(retract, "_MOST_UNASKED", 1)
+    held = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    assert held.withdrawn == {"held_back": 2}
+    assert any("--take-out" in warning for warning in held.warnings)
+    assert places_of({NAME}, lake)
+    assert lake.packed_dir.exists()
+    assert retract.ingest(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS).withdrawn["images"] == 2
+    assert places_of({*gone, NAME}, lake) == set()
+
+
 def test_what_an_earlier_release_refused_and_left_in_versions_goes_too(delivery, lake) -> None:
     """Its ingest took the rows out and the pictures, and kept every earlier version."""
     gone = of(lake, "2.dcm", "3.dcm")
