@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 import pytest
+from pydicom._dicom_dict import DicomDictionary
 
 from radia_pipeline.dicom.admission import Intake, admit
 from radia_pipeline.dicom.decode import stored_values
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.container import parse
+from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.policy import policy_of
 from radia_pipeline_tests.privacy import hostile, hostile_codestreams, making
 
 INTAKE = Intake(policy_of("ccsmtl"))
 WHERE = {"container": hostile.CONTAINER, "header": hostile.HEADER, "codestream": hostile_codestreams.CODESTREAM}
 SYNTAXES = (making.LOSSLESS, making.LS, making.BASELINE, making.J2K, making.HT)
+TEXTS = (b"LAVOIE OCTAVE", b"4185550177", b"1954-03-12", b"LAVO54031299")
+SAID = {
+    "PN": (b"LAVOIE^OCTAVE",), "DA": (b"19540312",), "DT": (b"19540312101112",), "TM": (b"LAVOIE",), "AS": (b"OCTA",),
+    "UI": (b"1.2.124.4185550177",), "IS": (b"4185550177", b"LAVOIE"), "DS": (b"4185550177", b"LAVOIE"),
+    "CS": (b"LAVOIE", b"4185550177"), "AE": (b"LAVOIE",), "AT": (b"LAVO",), "US": (b"LAVOIE",), "SS": (b"LAVOIE",),
+    "UL": (b"NGUY", struct.pack("<I", 4185550177)), "SL": (b"NGUY", struct.pack("<i", 418555017)),
+    "FL": (b"NGUY", struct.pack("<f", 4185550177.0)), "FD": (b"LAVOIE O", struct.pack("<d", 4185550177.0)),
+    "UV": (b"LAVOIE O",), "SV": (b"LAVOIE O",),
+}  # fmt: skip
 MEANS_THE_FILE = {reasons.BROKEN_CONTAINER, reasons.TRUNCATED, reasons.DECODE_FAILED, reasons.LYING_HEADER}
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -37,6 +50,29 @@ def test_no_identity_passes(where: str) -> None:
     accused = [reason for reason in found.values() if reason == reasons.IDENTITY_IN_HEADER]
     assert set(found.values()) <= MEANS_THE_FILE | {reasons.IDENTITY_IN_HEADER, reasons.NOT_A_RADIOGRAPH}
     assert len(accused) > len(found) / 2
+
+
+@pytest.mark.slow
+def test_no_element_of_the_standard_takes_an_identity() -> None:
+    """Each public element outside the pixels with a name, a telephone or a birth date in its own representation."""
+    passed, tried = [], 0
+    for tag, (representations, *_) in DicomDictionary.items():
+        if tag >> 16 in (0x0002, 0x7FE0, 0xFFFE):
+            continue
+        for vr in set(representations.split(" or ")) - {"SQ", "NONE", ""}:
+            for value in SAID.get(vr, TEXTS):
+                tried += 1
+                if not _found(making.put(tag, vr.encode(), value)):
+                    passed.append(f"{tag:08X} {vr}")
+    assert passed == []
+    assert tried > 8000
+
+
+def _found(data: bytes) -> bool:
+    try:
+        return bool(audit(parse(data), INTAKE.policy))
+    except Refusal:
+        return True
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
