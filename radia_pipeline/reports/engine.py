@@ -8,7 +8,6 @@ Nothing is learned and nothing is remembered between reports except single words
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence, Set
 from functools import lru_cache
 from itertools import accumulate
@@ -21,7 +20,7 @@ from radia_pipeline.reports.edits import Changed, places_before
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.kinds import ANSWERS, HAS_ADVICE, HAS_DEVICE, IS_FOREIGN, KIND, READS, SAYS_NORMAL, kinds
 from radia_pipeline.reports.lines import join_cut_words, settle_lines
-from radia_pipeline.reports.repair import is_lost, repair
+from radia_pipeline.reports.repair import PLAIN, is_lost, repair
 from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
@@ -33,12 +32,6 @@ from radia_pipeline.reports.words import TOKEN, UNKNOWN
 _SPLIT = TOKEN.split
 _NAMED = kinds("finding fixed_finding")
 _NO_CLASS = (None,)
-PLAIN = re.compile(
-    "[0-9A-Za-z\u00c0\u00c1\u00c4\u00c6-\u00c9\u00cb-\u00d6\u00d8-\u00e1\u00e3-\u00ee\u00f0-\u00f6\u00f8-\u00ff\u0152\u0153"
-    " .,:'\u2019\n-]*\\Z"
-)
-"""A text that needs no repair, and in which few signs stand for words (see Marks.may_touch); letters with which misread
-ones begin are not among its letters."""
 _BLANKS = dict.fromkeys((0xA0, 0x202F), " ")
 """Blanks that do not break a line; the place of every character stays."""
 ANSWERED = "answered"

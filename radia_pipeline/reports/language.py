@@ -116,6 +116,7 @@ class Signs:
     before_bones: tuple[str, ...]  # what may stand between "#" and its bone
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
+    glued: tuple[str, ...]  # behind a value they go on with it, over a stop: plain strings, no patterns
     signatures: tuple[str, ...]  # end a report, with a full stop before them or without
     before: tuple[str, ...]  # head a column of what was seen earlier
     now: tuple[str, ...]  # head a column of what is seen

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import KIND, kinds
-from radia_pipeline.reports.rules import Rulebook
+from radia_pipeline.reports.rules import LEAF, Rulebook
 from radia_pipeline.reports.sections import LABELLED, title_before
 from radia_pipeline.reports.words import COLON, COMMA, NEWLINE, NUMBERS, SPACE, STOP, UNKNOWN
 
@@ -115,6 +115,15 @@ def _describes_a_noun(symbols: list[int], k: int, book: Rulebook) -> bool:
     return False
 
 
+def _names_a_finding(symbols: list[int], token: int, end: int, book: Rulebook) -> bool:
+    """Say whether the words from ``token`` on are a finding of several: "image dense : aucune"."""
+    node = book.tree.get(symbols[token], {})
+    for at in range(token + 2, end, 2):
+        node = node.get(symbols[at], {})
+    leaf = node.get(LEAF)
+    return leaf is not None and leaf.kind in _OPENERS and leaf.kind != KIND["anatomy"]
+
+
 def _opens_a_part(symbols: list[int], colon: int, book: Rulebook) -> bool:
     """Say whether a section or a part of the body stands before ``colon``: a denial behind it goes on in the next line
     ("plèvre : aucun ⏎ épanchement"), where behind a finding it is the whole answer ("épanchement : aucun")."""
@@ -122,7 +131,7 @@ def _opens_a_part(symbols: list[int], colon: int, book: Rulebook) -> bool:
     if title is not None:
         return title[1] in LABELLED
     for at in range(colon - 1, max(0, colon - 1 - 2 * _TITLE), -2):
-        if book.kind_of(symbols[at]) not in _PART:
+        if book.kind_of(symbols[at]) not in _PART or _names_a_finding(symbols, at, colon, book):
             return False
         if at < 2 or symbols[at - 1] in (STOP, NEWLINE, COLON):
             return True

@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.words import BULLETS
 
 Piece = tuple[int, int, str]
 
 _EMPTY, _TICKED = "☐", "☒☑🗹⊠✗✘"
+_BREAK = re.compile(r"[.;][^\S\n]+|[.;]$|[^\S\n]/(?:[^\S\n]|$)")
+"""Between two statements of one line."""
 _SQUARES = "□▢◻"
 """Bullets, unless a box of the same text is ticked."""
 _BOX = rf"(?:[{_EMPTY}{_SQUARES}{_TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
 _BOXES = re.compile(_BOX)
 _HAS_BOX = re.compile(rf"[{_EMPTY}{_TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
-_O_BULLET = re.compile(r"(?m)^([^\S\n]*)o(?=[^\S\n]+\S)")
+_O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
 _SIGN = re.compile(
     r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|[0øØ∅])\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
     re.M,
@@ -34,9 +37,12 @@ _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
 _LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
-_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n]*")
-_PREFIXES = re.compile(r"(?m)(?:^|:)[^\S\n]*(?=\(\s*(?:[-–−+?]|\+\+)\s*\)[^\S\n]*\w)[^\n]*")
-_PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?])\+?\s*\)[^\S\n]*")
+_LINE = re.compile(r"[^\n]+")
+_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
+_PREFIXES = re.compile(
+    rf"(?m)(?:^|:|[.;/](?=[^\S\n]))[^\S\n]*(?:(?:[{BULLETS}#o]|\d{{1,2}}[.)])[^\S\n]+)?(?=\(\s*(?:[-–−+?øØ∅]|\+\+)\s*\)[^\S\n]*\w)[^\n]*"
+)
+_PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
 _SIGNS = re.compile(rf"[<>;#?|\t±%/=(\[☐{_TICKED}{_SQUARES}]")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
@@ -61,7 +67,7 @@ class Marks:
         values = _any(signs.values)
         yes, no = _any(signs.yes_values), _any(signs.no_values)
         words = "|".join(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
-        self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*\Z")
+        self._is_no = re.compile(rf"(?i)\s*(?:{no})\.?\s*(?:\Z|[^\S\n]/)")
         self._is_yes = re.compile(rf"(?i)\s*(?:{yes}|{_any(signs.described)})(?!\w)")
         self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
         self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
@@ -74,6 +80,7 @@ class Marks:
             rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
         self._normal_word = signs.normal
+        self._glued = signs.glued
         self._compared = {"<": signs.below, ">": signs.above}
         before = _any(signs.before_bones)
         self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{_any(signs.signatures)})\b)")
@@ -85,6 +92,7 @@ class Marks:
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
         self._steps: tuple[Callable[[str], Iterator[Piece]], ...] = (
             self.signatures,
+            self.abbreviations,
             self.fractures,
             self.numbers,
             self.ticked_values,
@@ -120,7 +128,11 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
-        if ".." in text or (("\no" in text or text[:1] == "o") and _O_BULLET.search(text)):
+        if (
+            ".." in text
+            or any(map(text.__contains__, self._glued))
+            or (("\no" in text or "\nO" in text or text[:1] in ("o", "O")) and _O_BULLET.search(text))
+        ):
             return True
         if _LONE_N.search(text):
             return True
@@ -130,6 +142,15 @@ class Marks:
     def signatures(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax : - Signé sans relecture": what stands before a signature is over."""
         yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
+
+    def abbreviations(self, text: str) -> Iterator[Piece]:
+        """ "Nég. pour fracture": a stop that ends no sentence."""
+        for glued in self._glued:
+            at = text.find(glued)
+            while at >= 0:
+                if self._is_no.match(text[:at].rpartition("\n")[2].rpartition(" ")[2]):
+                    yield at, at + 1, ""
+                at = text.find(glued, at + 1)
 
     def fractures(self, text: str) -> Iterator[Piece]:
         """ "# costale", "pas de #": a fracture; any other "#" and an "o" at the start of a line are bullets."""
@@ -153,14 +174,17 @@ class Marks:
         """ "☐ oui ☒ non": what is ticked is the value."""
         if not _HAS_BOX.search(text):
             return
-        behind, first = self._value_ticked.search(text), _BOXES.search(text)
-        if behind and first and behind.start(2) == first.start():  # "Oui ( ) Non (X)"
-            for m in self._value_ticked.finditer(text):
-                yield (m.start(2), m.end(2), " ") if _is_ticked(m[2]) else (m.start(), m.end(), " ")
-            return
         taken = []
+        for row in _LINE.finditer(text):
+            behind, first = self._value_ticked.search(row[0]), _BOXES.search(row[0])
+            if behind and first and behind.start(2) == first.start():  # "Oui ( ) Non (X)"
+                taken.append(row.span())
+                for m in self._value_ticked.finditer(text, *row.span()):
+                    yield (m.start(2), m.end(2), " ") if _is_ticked(m[2]) else (m.start(), m.end(), " ")
         for options in _OPTIONS.finditer(text):  # "☒ oui ☐ non ☐ indéterminé": of all options what is ticked stays
             line, at = options[0], options.start()
+            if any(start <= at < end for start, end in taken):
+                continue
             boxes = list(_BOXES.finditer(line))
             ends = [*(box.start() for box in boxes[1:]), len(line)]
             if len(boxes) > 1 and self._ticked_value.search(line):
@@ -186,7 +210,7 @@ class Marks:
             line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
             first = _BOXES.search(text, m.start() - len(line))
             before = text[m.start() - len(line) : first.start()].strip(" \t-•.")
-            before = before.rpartition(". ")[2] if first.start() else before
+            before = _BREAK.split(before)[-1] if first.start() else before
             behind = any(map(str.isalpha, before)) and not text[: first.start()].rstrip().endswith(".")
             behind = behind and not before.endswith(":")
             if behind or _is_value(text, m):
@@ -241,7 +265,7 @@ class Marks:
         answers = affirmed or bool(self._is_no.match(cells[0]))
         label = line[_after_title(line[: marks[0].start()]) : marks[0].start()]
         has_title, is_value = ":" in line[: marks[0].start()], ":" in label + line[marks[0].end() :]
-        if ";" in line and (":" in line or not (affirmed or any(map(self._is_no.match, cells)))):
+        if ";" in line and (is_value or not (affirmed or any(map(self._is_no.match, cells)))):
             return
         is_bare = not has_title and (len(cells) > 1 or "\t" in line)
         is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)
@@ -289,7 +313,7 @@ class Marks:
 
     def leaders(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax ........ absent": dots lead to the value."""
-        if "...." in text:
+        if ".." in text:
             yield from ((m.start(), m.end(), " : ") for m in _LEADER.finditer(text))
 
     def normals(self, text: str) -> Iterator[Piece]:
@@ -326,7 +350,7 @@ def _is_value(text: str, box: re.Match[str]) -> bool:
     rest = text[box.end() :].partition("\n")[0]
     following = _BOXES.search(rest)
     between = (rest[: following.start()] if following else rest).strip()
-    return not between or (following is not None and between.endswith(":"))
+    return not between or between[0] in ".;,/|" or (following is not None and between.endswith(":"))
 
 
 def _starts_line(text: str, at: int) -> bool:

@@ -51,6 +51,14 @@ _ALIKE = dict.fromkeys("\u02bc\u02b9\u2032\u00b4\u0060\u2018\u201b\uff07", "'") 
 _ALIKE |= {"\u2028": "\n", "\u2029": "\n", "\u0085": "\n", "\v": "\n", "\f": "\n", "\u00ad": "", "\ufeff": ""}
 _BREAKS = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr|h\d|ul|ol|table)\b[^>]*>", re.I)
 _ALTERNATIVES = "|".join(map(re.escape, sorted(_WRONG, key=len, reverse=True)))
+LATIN = "a-zA-ZÀ-ÖØ-öø-ÿ"
+"""Letters of western European languages, as a part of a pattern's class; œ stands apart."""
+PLAIN = re.compile(
+    "[0-9A-Za-z\u00c0\u00c1\u00c4\u00c6-\u00c9\u00cb-\u00d6\u00d8-\u00e1\u00e3-\u00ee\u00f0-\u00f6\u00f8-\u00ff\u0152\u0153"
+    " .,:'\u2019\n-]*\\Z"
+)
+"""A text that needs no repair, and in which few signs stand for words (see Marks.may_touch); letters with which misread
+ones begin are not among its letters."""
 _SUSPECT = re.compile(
     "[&<\u00c2\u00c3\u00c5\u00ca\u00e2\u00ef\u00ad\ufeff\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
 )

@@ -62,7 +62,9 @@ def _is_inside(symbols: list[int], token: int, words: tuple[int, ...], book: Rul
     """ "Élargissement du médiastin : aucun", "cœur, médiastin, hiles : normaux", "examens alors demandés :": inside a
     phrase such a word is no title."""
     if symbols[token - 1] == SPACE:
-        return symbols[token - 2] in book.words.joiners or words in book.titles.at_start
+        before = symbols[token - 2]
+        is_phrase = symbols[token] in book.tree.get(before, ())  # "pneumo thorax :", "gros cœur :"
+        return is_phrase or before in book.words.joiners or words in book.titles.at_start
     return symbols[token - 1] == COMMA and book.kind_of(symbols[token]) == _ANATOMY
 
 

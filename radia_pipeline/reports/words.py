@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from radia_pipeline.privacy.letters import fold
+from radia_pipeline.reports.repair import LATIN
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos
 
 (
@@ -46,7 +47,7 @@ FIRST_WORD = 24
 
 MARKS = "\u00ad\u200b\u200c\u200d\u0300-\u036f"
 TOKEN = re.compile(
-    rf"([a-zA-ZÀ-ÖØ-öø-ÿ][a-zA-ZÀ-ÖØ-öø-ÿœŒ]+(?![\w{MARKS}])|\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)"
+    rf"([{LATIN}][{LATIN}\u0152\u0153]+(?![\w{MARKS}])|\d+(?:[.,]\d+)*|(?:[^\W\d_]\.){{2,}}|\w[\w{MARKS}]*)"
 )
 """Plain words (most of them, and found fastest), numbers, dotted abbreviations, other words; what stands between two
 tokens is one separator."""

@@ -110,7 +110,8 @@ class Denial(After):
             self.scope = NONE
         words, spoken = self.words, set(self.symbols[first : last + 1 : 2])
         now = words.no_longer & spoken or (self.opened and words.is_now & spoken)
-        if self.next_kind() == K["of"] and self.following()[1] - last == 2 and self.target_ahead():
+        behind = self.symbols[last + 2] if last + 2 <= self.end and not self.symbols[last + 1] else -1
+        if behind in words.of and self.following() is not None and self.target_ahead():
             self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
         elif words.was & spoken or (not now and self.then(event)):
             self.undo_unread()
@@ -124,6 +125,8 @@ class Denial(After):
         for later in self.ahead():
             if later[0] in NAMES or later[0] in (K["comma"], K["contrast"], K["semicolon"]):
                 break
+            if later[0] == K["filler"]:
+                return False  # "non visible comparativement à l'examen antérieur": it has gone
             if later[0] == K["prior"]:
                 return True
         symbols, token = self.symbols, event[2] + 2

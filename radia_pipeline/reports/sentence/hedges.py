@@ -41,8 +41,21 @@ class Hedges(After):
                 self.open(HEDGED, event)
                 return
             position = later[2]
+        if self.is_the_cause(event):
+            return
         if not self.other_noun_before(event) and not self.speaks_of_the_cause(event):
             self.back(-1, event, event[3].rule, whole=False)
+
+    def is_the_cause(self, event: Event) -> bool:
+        """ "Opacité de cause infectieuse probable": the infection is in doubt, the opacity is there."""
+        behind = self.behind()[:2]
+        if len(behind) < 2 or behind[0].link != "adj" or behind[0].status != 1:
+            return False
+        last, parent = behind
+        if self.words.causes.isdisjoint(self.symbols[parent.last + 2 : last.first : 2]):
+            return False
+        last.status, last.cue, last.rule = -1, event, event[3].rule
+        return True
 
     def speaks_of_the_cause(self, event: Event) -> bool:
         """ "Opacité d'origine virale probable", "secondaire à un possible bouchon": the finding itself is there."""
