@@ -126,13 +126,16 @@ def mutated(rng: random.Random, contents: list[bytes]) -> bytes:
 def main() -> None:
     """Compare and fuzz."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--earlier", type=Path, required=True)
+    parser.add_argument("--earlier", type=Path)
     parser.add_argument("--fuzz-seconds", type=float, default=600.0)
     given = parser.parse_args()
     here = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
+        if given.earlier is None:
+            print("No --earlier: only fuzzed, and the kept result stays", fuzz(folder, given.fuzz_seconds))
+            return
         pairs = [(seconds_a_file(given.earlier, folder), seconds_a_file(here, folder)) for _ in range(ROUNDS)]
         found = fuzz(folder, given.fuzz_seconds)
     earlier, now = (statistics.median(times) for times in zip(*pairs, strict=True))
