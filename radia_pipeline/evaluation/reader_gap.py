@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.evaluation import metrics
+from radia_pipeline.evaluation.curves import thinned
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.redraws import REPLICATES, Redraws, limits
 from radia_pipeline.evaluation.weighted import MIN_POSITIVES, Sample
@@ -43,11 +44,20 @@ def place_reader(sample: Sample, called: np.ndarray, replicates: int = REPLICATE
     positives = int((sample.truth == 1).sum())
     if min(positives, len(sample.truth) - positives) < MIN_POSITIVES:
         return None
+    sample, (called,) = sample.in_order(called)
     ranked = metrics.Ranked.of(sample.score, sample.truth)
     gap, sensitivity, alarms = (float(one[0]) for one in _gaps(ranked, called, ranked.weights(sample.weight), None))
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)
     drawn, *_ = _gaps(ranked, called, redraws.weight[:, ranked.order], redraws)
     return Placed(sensitivity, 1 - alarms, Interval(gap, *limits(gap, drawn), positives, len(sample.truth)))
+
+
+def curve_of(sample: Sample) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the weighted ROC curve from (0, 0) to (1, 1), thinned for drawing: false alarm rates, sensitivities."""
+    ranked = metrics.Ranked.of(sample.score, sample.truth)
+    sides = metrics.blocks(ranked, ranked.weights(sample.weight))
+    found, false = (np.r_[0.0, np.cumsum(side[0]) / side[0].sum()] for side in sides)
+    return tuple(tuple(part.tolist()) for part in thinned(false, found))
 
 
 def count_below(gaps: list[Interval]) -> Below:

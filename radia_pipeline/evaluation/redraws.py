@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-REPLICATES = 1000
+REPLICATES = 2000
 LIMITS = (0.025, 0.975)
 
 

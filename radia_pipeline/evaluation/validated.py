@@ -20,26 +20,33 @@ from radia_pipeline.lake.lake import Lake
 
 @dataclass(frozen=True)
 class ValidatedSet:
-    """A complete reading set of a pool. ``truth``: (study_id, class) → 1 or 0; by study: weight, stratum."""
+    """A complete reading set of a pool. ``truth``: (study_id, class) → 1 or 0; by study: weight, stratum.
+
+    ``is_simulated``: readings of simulated readers made a truth of it, as they may in a demo lake.
+    """
 
     set_id: str
     pool: str
     truth: dict[tuple[str, str], int]
     weight: dict[str, float]
     stratum: dict[str, str]
+    is_simulated: bool = False
 
 
 def validated_sets(lake: Lake) -> dict[str, ValidatedSet]:
     """Return the largest complete reading set of each pool; none before sets were read."""
     if not lake.exists("reading_sets") or not lake.exists("label_truth"):
         return {}
-    columns = ["set_id", "study_id", "class", "value", "rule"]
+    columns = ["set_id", "study_id", "class", "value", "rule", "is_simulated"]
     cells = lake.read("label_truth", columns=columns).to_pylist()
     open_ = {row["set_id"] for row in cells if row["rule"].startswith("waits_")}
+    simulated = {row["set_id"] for row in cells if row["is_simulated"]}
     found: dict[str, ValidatedSet] = {}
     for row in lake.read("reading_sets").to_pylist():
         if row["set_id"] not in open_:
-            one = found.setdefault(row["set_id"], ValidatedSet(row["set_id"], row["pool"], {}, {}, {}))
+            one = found.setdefault(
+                row["set_id"], ValidatedSet(row["set_id"], row["pool"], {}, {}, {}, row["set_id"] in simulated)
+            )
             one.weight[row["study_id"]] = 1.0 / row["inclusion_probability"]
             one.stratum[row["study_id"]] = row["stratum"]
     for row in cells:

@@ -32,6 +32,14 @@ class Sample:
     weight: np.ndarray
     stratum: np.ndarray
 
+    def in_order(self, *beside: np.ndarray) -> tuple[Sample, tuple[np.ndarray, ...]]:
+        """Return the studies in an order of their own, with arrays (n,) ``beside`` them: random numbers then fall upon
+        the same studies whatever order they came in.
+        """
+        order = np.lexsort((*beside, self.weight, self.truth, self.score, self.stratum))
+        parts = (part[order] for part in (self.score, self.truth, self.weight, self.stratum))
+        return Sample(*parts), tuple(part[order] for part in beside)
+
     @property
     def effective_positives(self) -> float:
         """How many equally weighted positives the positives are worth, with half a one that was not met beside them."""
@@ -45,6 +53,7 @@ def figures(sample: Sample, threshold: float, replicates: int = REPLICATES) -> d
     counts = int((sample.truth == 1).sum()), len(sample.truth)
     if min(counts[0], counts[1] - counts[0]) < MIN_POSITIVES:
         return {}
+    sample, _ = sample.in_order()
     ranked = metrics.Ranked.of(sample.score, sample.truth)
     found = metrics.weighted_metrics(ranked, ranked.weights(sample.weight), threshold)
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)

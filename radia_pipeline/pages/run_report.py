@@ -1,5 +1,5 @@
-"""One self-contained HTML page of what a run came to. Its figures are in ``run_report_figures`` and
-``run_report_curves``, its words in the template, its looks in ``render``."""
+"""One self-contained HTML page of what a run came to. Its figures are in ``run_report_figures``,
+``run_report_curves`` and ``run_report_readings``, its words in the template, its looks in ``render``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages import run_report_figures as figures
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.run_report_curves import class_panels
+from radia_pipeline.pages.run_report_readings import FEW, read_sets_shown
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 DEFAULT_TITLE = "What the pipeline came to"
 SHOWN_FACTS = ("duration_s", "vocabulary_version", "git_revision", "recipes", "sources_root", "device", "memory_gb")
 SECTIONS = (
-    ("results", "Results"), ("data", "Data"), ("classes", "Class by class"), ("curves", "Curves"),
-    ("places", "Where it looks"), ("reading", "How to read this"), ("versions", "Versions"),
+    ("results", "Results"), ("readings", "Readings"), ("data", "Data"), ("classes", "Class by class"),
+    ("curves", "Curves"), ("places", "Where it looks"), ("reading", "How to read this"), ("versions", "Versions"),
 )  # fmt: skip
 
 
@@ -58,6 +59,8 @@ def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
         "pseudo_boxes": figures.pseudo_boxes(lake),
         "detector": figures.detector(lake),
         "truth": figures.truth(extra.get("truth") or ()),
+        "read_sets": read_sets_shown(lake),
+        "few_effective": FEW,
         "versions": figures.versions(lake),
         "min_positives": MIN_POSITIVES,
     }

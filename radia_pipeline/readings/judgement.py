@@ -18,7 +18,7 @@ from radia_pipeline.errors import BadInput, MissingTable
 from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
-from radia_pipeline.evaluation.reader_gap import Below, count_below, place_reader
+from radia_pipeline.evaluation.reader_gap import Below, count_below, curve_of, place_reader
 from radia_pipeline.evaluation.release import released_panels
 from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.evaluation.weighted import Sample, figures
@@ -39,13 +39,14 @@ class ReaderPoint:
 
 @dataclass(frozen=True)
 class ClassJudgement:
-    """One class, with its figures and its readers."""
+    """One class, its figures and its readers. ``curve``: false alarm rates and sensitivities of the model's ROC."""
 
     name: str
     effective_positives: float
     figures: Mapping[str, Interval]
     readers: tuple[ReaderPoint, ...]
     below: Below
+    curve: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudgement, ...]:
@@ -112,7 +113,7 @@ class _Class:
         readers = sorted({reader for said in self.answers for reader in said.blind})
         points = tuple(point for reader in readers if (point := self._point(reader)) is not None)
         below = count_below([point.gap for point in points])
-        return ClassJudgement(self.name, sample.effective_positives, found, points, below)
+        return ClassJudgement(self.name, sample.effective_positives, found, points, below, curve_of(sample))
 
     def _sample(self, without: tuple[str, ...]) -> tuple[Sample, np.ndarray]:
         """Return the studies with a truth that is present or absent, and their places."""
