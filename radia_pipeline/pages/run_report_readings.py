@@ -27,7 +27,7 @@ METRICS = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence")
 
 def read_sets_shown(lake: Lake) -> list[dict[str, Any]]:
     """Return each pool's largest complete set with the ensemble's figures; a set that cannot be judged says why."""
-    if not lake.exists("predictions", ENSEMBLE):
+    if not lake.exists(ENSEMBLE):
         return []
     return [_set(lake, one) for _, one in sorted(validated_sets(lake).items())]
 

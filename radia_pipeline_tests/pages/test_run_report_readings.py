@@ -9,7 +9,8 @@ import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation import ensemble, scorecard
-from radia_pipeline.evaluation.panel import ENSEMBLE, read_panel
+from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.evaluation.release import Release, release
 from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.run_report import write_html_report
@@ -17,36 +18,38 @@ from radia_pipeline.pages.run_report_readings import read_sets_shown
 from radia_pipeline.readings.membership import sha256_of
 from radia_pipeline.readings.store import Store
 from radia_pipeline.readings.truth import build_truth
-from radia_pipeline_tests.evaluation.worlds import make_lake
+from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test, put_manifest
 from radia_pipeline_tests.pages.outline import assert_stands_alone, outline
 from radia_pipeline_tests.readings.worlds import append_at_once, reading
 
 ASKED = ("Mass", "Edema", "Fracture")
 READERS = {"dr-aa": 0.05, "dr-bb": 0.1, "dr-cc": 0.3}
 STUDIES = 90
+POOL, SET = "test", "test-1"
+SKILLS = {"one": 1.5, "two": 1.2}
 
 
 def put_set(lake: Lake) -> None:
-    """Close a set of test studies, a third of which was drawn from many."""
-    panel = read_panel(lake, "one").only(pool="test").take(np.arange(STUDIES))
+    """Close a set of studies, a third of which was drawn from many."""
+    panel = make_panel(1.0, studies=240).only(pool=POOL).take(np.arange(STUDIES))
     rows = [
-        {"set_id": "test-1", "study_id": i, "source": s, "group_id": i, "pool": "test", "frame_studies": 900,
+        {"set_id": SET, "study_id": i, "source": s, "group_id": i, "pool": POOL, "frame_studies": 900,
          "stratum": "Mass" if n % 3 else "rest", "inclusion_probability": 0.5 if n % 3 else 0.1, "frame_groups": 900,
          "seed": 0, "vocabulary_version": vocabulary().version}
         for n, (i, s) in enumerate(zip(panel.study_id.tolist(), panel.source.tolist()))
     ]  # fmt: skip
     sha256 = sha256_of(rows)
-    Store(lake).close_set("test-1", sha256)
+    Store(lake).close_set(SET, sha256)
     lake.write("reading_sets", [{**row, "members_sha256": sha256} for row in rows])
 
 
 def put_readings(lake: Lake, origin: str) -> None:
     """Have three readers read the set, who are wrong at times, and an adjudicator, who is not."""
-    panel, generator, words = read_panel(lake, "one").only(pool="test"), np.random.default_rng(0), vocabulary()
+    panel, generator, words = make_panel(1.0, studies=240).only(pool=POOL), np.random.default_rng(0), vocabulary()
     given = []
     for row in range(STUDIES):
         truth = {name: int(panel.label[row, words.index(name)] == 1) for name in ASKED}
-        fixed = {"study_id": panel.study_id[row], "source": panel.source[row], "set_id": "test-1", "origin": origin}
+        fixed = {"study_id": panel.study_id[row], "source": panel.source[row], "set_id": SET, "origin": origin}
         for reader, wrong in READERS.items():
             said = {name: value ^ int(generator.random() < wrong) for name, value in truth.items()}
             given.append(reading(said, reader=reader, **fixed))
@@ -56,13 +59,15 @@ def put_readings(lake: Lake, origin: str) -> None:
 
 
 def made(folder, origin: str, *, is_demo: bool) -> tuple[Lake, str]:
-    lake = make_lake(folder, {"one": 1.5, "two": 1.2}, studies=240)
+    lake = make_lake(folder, SKILLS, studies=240)
     if is_demo:
         Pseudonymizer(DEMO_KEY).bind(lake)
-    ensemble.build_ensemble(lake, ["one", "two"])
+    put_manifest(lake, make_panel(1.0, studies=240))
+    ensemble.build_ensemble(lake, [*SKILLS])
+    release(lake, Release("a person", "first release"), on_test(SKILLS, studies=240))
     put_set(lake)
     put_readings(lake, origin)
-    scorecard.build_scorecard(lake, replicates=20)
+    scorecard.build_scorecard(lake)
     return lake, write_html_report(lake, folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -105,6 +110,16 @@ def test_a_store_that_is_damaged_is_said_and_the_page_is_written(page, tmp_path)
         assert "is damaged" in write_html_report(lake, tmp_path / "r.html").read_text(encoding="utf-8")
     finally:
         lake.readings_path.write_bytes(whole)
+
+
+def test_a_set_of_the_test_pool_waits_for_a_release(page):
+    """The test pool is scored once, for a release: until then its set has no figures, and the page says what to do."""
+    lake = page[0]
+    scores = lake.read("test_predictions")
+    lake.write("test_predictions", scores.slice(0, 0))
+    (shown,) = read_sets_shown(lake)
+    lake.write("test_predictions", scores)
+    assert shown["classes"] == [] and "--release" in shown["problem"]
 
 
 def test_what_a_class_was_judged_by_is_data(page):
