@@ -26,7 +26,7 @@ from radia_pipeline.privacy.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Elemen
 
 _METHOD, _METHOD_CODES, _AGE = 0x00120063, 0x00120064, 0x00101010
 _BASIC_PROFILE = "113100"
-_EQUIPMENT = 0x0018A001
+_EQUIPMENT, _PIXELS_LENGTH = 0x0018A001, 0x7FE00000
 
 
 @dataclass(frozen=True, order=True)
@@ -201,6 +201,7 @@ def _judge(
     tag, value = element.tag, element.value
     if not tag & 0xFFFF:
         size = sum(_extent(other) for other in beside if other.tag >> 16 == tag >> 16 and other is not element)
+        size += container.pixel_span[1] - container.pixel_span[0] if tag == _PIXELS_LENGTH else 0
         return "group length", values.fault_of_group_length(element, size, container.file_bytes, form)
     if not value.strip(b"\0 "):
         is_known = tag >> 16 & 1 or standard_vr(tag) or profile_row(tag) is not None or not policy.deny_unknown

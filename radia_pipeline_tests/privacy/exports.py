@@ -112,6 +112,13 @@ def with_group_lengths() -> bytes:
     return data
 
 
+def with_pixels_length() -> bytes:
+    """A picture of more than a megabyte, and in front of it the length of its group."""
+    data = finished(files.dataset(np.zeros((800, 800), np.uint16) + np.arange(800, dtype=np.uint16), number=3))
+    at = data.index(b"\xe0\x7f\x10\x00OW")
+    return data[:at] + making.element(0x7FE00000, b"UL", struct.pack("<I", len(data) - at)) + data[at:]
+
+
 def _elements_of(data: bytes) -> tuple:
     from radia_pipeline.privacy.container import parse
 
@@ -259,6 +266,7 @@ STANDARD: dict[str, Callable[[], bytes]] = {
     "performed steps": lambda: export(ReferencedPerformedProcedureStepSequence=item(
         ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.3", ReferencedSOPInstanceUID=f"{files.ROOT}44")),
     "group lengths": with_group_lengths,
+    "length of the pixels' group": with_pixels_length,
     "zeros behind the pixels": lambda: making.CLEAN + bytes(30),
     "trailing padding": lambda: making.CLEAN + making.element(0xFFFCFFFC, b"OB", bytes(64)),
     "checksum behind deflated data": deflated_with_checksum,
