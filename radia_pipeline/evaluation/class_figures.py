@@ -10,7 +10,7 @@ Shape legend: n studies that count, G groups of the pool, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,10 @@ class Estimate:
     high: float
     influence: np.ndarray
     centre: float
+
+    def holding_itself(self) -> Estimate:
+        """Return it with limits that rounding has not moved past the figure."""
+        return replace(self, low=min(self.low, self.value), high=max(self.high, self.value))
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,8 @@ class OneClass:
     def figure(self, metric: str) -> Estimate | None:
         """Return a figure of FORMS; None where it does not exist or rests on too few patients."""
         if metric not in self._found:
-            self._found[metric] = FORMS[metric](self)
+            made = FORMS[metric](self)
+            self._found[metric] = made and made.holding_itself()
         return self._found[metric]
 
     @cached_property

@@ -15,6 +15,9 @@ import numpy as np
 
 from radia_pipeline.evaluation.metrics import Ranked
 
+MOST_WORTH = 10.0
+"""By how many times a figure at the pool's own prevalence may be worth more than its studies."""
+
 
 @dataclass(frozen=True)
 class Studies:
@@ -63,14 +66,15 @@ class Studies:
     def worth_at_own_prevalence(self, share: float, influence: np.ndarray, among: np.ndarray) -> float:
         """Return the same of a figure that is compared with its value at the pool's own prevalence.
 
-        Its variance is less than a share's, so it can be worth more than its studies; it is known as well as there are
-        positive patients: (m + 1) / (m − 1), held in simulation.
+        Its variance is less than a share's, so it can be worth more than its studies, MOST_WORTH times at most: where
+        everything is called nothing is left to vary. It is known as well as there are positive patients:
+        (m + 1) / (m − 1), held in simulation.
         """
         patients = self.patients(self.positive)
         spread = (patients + 1) / (patients - 1) if patients > 1 else 1.0
         variance = spread * float(np.square(self.by_group(influence)).sum())
         within = self.patients(among)
-        return _worth(share, variance, within, (within / 2, np.inf))
+        return _worth(share, variance, within, (within / 2, MOST_WORTH * float(among.sum())))
 
 
 def _worth(share: float, variance: float, patients: int, between: tuple[float, float]) -> float:

@@ -22,7 +22,7 @@ Study = tuple[str, str]
 """Source and study_id."""
 EXPERT, WEAK = "expert", "weak"
 EXPERT_ORIGINS = ("expert", "review")
-AGE_BANDS = ((18, "under 18"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (200, "80 and older"))
+AGE_BANDS = ((18, "0 to 17"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (200, "80 and older"))
 PORTABLE_VIEW = "AP"
 IMAGE_COLUMNS = ("source", "study_id", "view", "patient_sex", "patient_age_years", "manufacturer", "device_model")
 REPORT_SIGNS = ("is_quality_limited", "has_other_abnormality", "has_open_question", "is_signed_unread")

@@ -144,14 +144,20 @@ def _part(row: Mapping) -> dict[str, Any]:
         "auc": figure(row, start=0.5, width=118),
         "rest": None if row["rest"] is None else f"{row['rest']:.2f}",
         "difference": None if None in moved.values() else {
-            "value": f"{moved['difference']:+.2f}",
-            "interval": f"{moved['difference_low']:+.2f} to {moved['difference_high']:+.2f}",
+            "value": _signed(moved["difference"]),
+            "interval": f"{_signed(moved['difference_low'])} to {_signed(moved['difference_high'])}",
             "picture": whisker(*moved.values(), start=-0.4, stop=0.4, guide=0.0, width=118,
                                role="s1" if is_out else BESIDE),
         },
         "q": None if row["q_value"] is None else ("< .001" if row["q_value"] < 0.001 else f"{row['q_value']:.3f}"),
         "stands_out": is_out,
     }  # fmt: skip
+
+
+def _signed(value: float) -> str:
+    """Return a difference with a sign that a reader knows; nothing is neither above nor below."""
+    shown = f"{abs(value):.2f}"
+    return shown if float(shown) == 0 else f"{'+' if value > 0 else '−'}{shown}"
 
 
 def matrix(rows: Sequence[Mapping], pool: str) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_pool_words(releases: int, uses: int) -> str:
     """Return in words how often the test pool was used."""
     if not uses:
         return "The test pool has not been used."
-    others = f", {uses - releases} other uses without figures" if uses > releases else ""
+    others = f", {uses - releases} other use{'s' * (uses - releases != 1)} without figures" if uses > releases else ""
     return f"Figures of the test pool were shown for {releases} released ensemble{'s' * (releases != 1)}{others}."
 
 

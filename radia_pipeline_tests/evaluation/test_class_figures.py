@@ -75,6 +75,24 @@ def test_a_figure_that_rests_on_one_patient_is_not_shown():
     assert two.interval("auc").low < 0.7
 
 
+@given(st.integers(1, 200), st.integers(0, 200), st.integers(0, 200))
+@settings(max_examples=150, deadline=None)
+def test_an_f1_lies_within_its_limits_to_the_last_digit(hits, false, missed):
+    """2J / (1 + J) and its inverse do not come back to the same number."""
+    y = np.r_[np.ones(hits + missed), np.zeros(false + 3)].astype(int)
+    p = np.r_[np.ones(hits), np.zeros(missed), np.ones(false), np.zeros(3)]
+    for metric in ("f1", "cf1", "p4"):
+        found = OneClass.of(p, y, np.arange(len(y))).figure(metric)
+        assert found is None or (found.low <= found.value <= found.high and found.low < found.high)
+
+
+def test_a_threshold_that_calls_everything_leaves_f1_uncertain():
+    """At the pool's own prevalence nothing varies then; the interval had no width."""
+    y = np.r_[np.ones(75), np.zeros(25)].astype(int)
+    found = OneClass.of(np.full(100, 0.9), y, np.arange(100)).figure("f1")
+    assert found.value == pytest.approx(2 * 75 / 175) and found.high - found.low > 0.01
+
+
 def test_copies_of_every_study_do_not_narrow_an_interval():
     p, y, g = study_pool(1, patients=200)
     one, four = (OneClass.of(*(np.repeat(x, n) for x in (p, y, g))) for n in (1, 4))
