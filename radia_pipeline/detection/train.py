@@ -32,7 +32,7 @@ from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.localisation.average_precision import Reference, score_boxes
+from radia_pipeline.localisation.average_precision import Reference, mean_average_precision
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
 from radia_pipeline.training.checkpoints import (
@@ -282,12 +282,11 @@ class _Run:
             some = self.validation[first : first + self.config.batch_size]
             raw = [output.cpu().numpy() for output in self.detector(self._tensor([self._grey(one) for one in some]))]
             parts.append(raw_to_boxes(raw, self.spec, [(one.image_id, one.height_px, one.width_px) for one in some]))
-        rows = score_boxes(
-            Boxes.joined(parts), self.reference, levels=("class", "agnostic"), thresholds=(STOPPING_IOU,),
-            replicates=2, min_boxes=1,
-        )  # fmt: skip
-        found = {row["level"]: row["value"] for row in rows if row["class"] == "mean"}
-        return {"ap30": found.get("class", 0.0), "agnostic_ap30": found.get("agnostic", 0.0)}
+        boxes = Boxes.joined(parts)
+        names = {"ap30": "class", "agnostic_ap30": "agnostic"}
+        return {
+            name: mean_average_precision(boxes, self.reference, level, STOPPING_IOU) for name, level in names.items()
+        }
 
     # --- after the loop ---------------------------------------------------------------------------------------------
     def finish(self, *, at_home: bool) -> DetectorResult:
