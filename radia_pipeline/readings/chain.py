@@ -135,7 +135,10 @@ def read_witness(lake: Lake) -> Head | None:
     if not path.exists():
         return None
     try:
-        return Head(**json.loads(path.read_text(encoding="utf-8")))
+        head = Head(**json.loads(path.read_text(encoding="utf-8")))
+        if not isinstance(head.lines, int) or not isinstance(head.sha256, str):
+            raise ValueError
+        return head
     except (ValueError, TypeError):
         raise DamagedFile("The witness of the readings is damaged", do="restore reviews/ from a backup") from None
 

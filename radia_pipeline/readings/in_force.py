@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from radia_pipeline.contracts.label_values import UNCERTAIN
 from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.contracts.tables import conform, empty
+from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.chain import READ, Head, Line
@@ -40,17 +41,34 @@ class PublishedReviews:
 
 
 def publish_reviews(lake: Lake) -> PublishedReviews:
-    """Publish every answer of the store as ``label_reviews``, with the head of the chain."""
+    """Publish every answer of the store as ``label_reviews``, with the head of the chain.
+
+    Raises DamagedFile where the store does not hold a line that was published before: it is another lake's, or an older
+    one. A forgotten line is still known by its hash.
+    """
     proved = [(mark, line) for mark, line in lines_of(lake)]
     head = Head(proved[-1][0].number, proved[-1][0].tail) if proved else Head(0, "")
     lines = [line for _, line in proved if line is not None]
     hash_of = {mark.number: mark.tail for mark, _ in proved}
+    _require_what_was_published(lake, hash_of)
     gone = taken_back(lines)
     read = [line for line in lines if line.kind == READ]
     rows = [row for line in read for row in _rows(line, line.sequence not in gone, hash_of[line.sequence])]
     table = conform("label_reviews", rows) if rows else empty("label_reviews")
     written = lake.write("label_reviews", table)
     return PublishedReviews(len(read), written.rows, written.version, head.lines, head.sha256)
+
+
+def _require_what_was_published(lake: Lake, hash_of: Mapping[int, str]) -> None:
+    if not lake.exists("label_reviews") or "line_sha256" not in lake.read("label_reviews").column_names:
+        return
+    for row in lake.read("label_reviews", columns=["sequence", "line_sha256"]).to_pylist():
+        if row["line_sha256"] is not None and hash_of.get(row["sequence"]) != row["line_sha256"]:
+            raise DamagedFile(
+                f"Line {row['sequence']} of the store of readings is not the one that label_reviews was made of",
+                do="restore the folder reviews/ as it last was: this one is another lake's or an older one; if later lines "
+                "are lost for good, remove label_reviews/all.parquet and say so to who used them",
+            )
 
 
 def _rows(line: Line, is_in_force: bool, sha256: str) -> Iterable[dict]:

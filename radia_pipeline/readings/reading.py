@@ -7,6 +7,7 @@ earlier readings of the same study), which is in ``store``; what labels become o
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -170,10 +171,25 @@ def require_sound(reading: Reading) -> None:
     for at in (reading.opened_at, reading.painted_at, reading.decided_at):
         if at and not _is_time(at):
             raise BadInput("A time that is none", accepted="ISO 8601, as 2026-01-31T09:30:00+00:00")
+    _require_numbers(reading)
     _require_answers(reading)
     _require_phase(reading)
     _require_shown(reading)
     _require_texts(reading)
+
+
+def _require_numbers(reading: Reading) -> None:
+    boxes = (part for box in reading.boxes for part in (box.x_px, box.y_px, box.width_px, box.height_px))
+    given = [
+        reading.active_s or 0.0,
+        reading.shown.zoom,
+        *boxes,
+        *(part for pair in reading.shown.windows for part in pair),
+    ]
+    if not all(math.isfinite(one) for one in given):
+        raise BadInput("A number that is none", accepted="finite seconds, zoom, windows and boxes")
+    if min(reading.active_s or 0.0, reading.position or 0) < 0:
+        raise BadInput("Seconds or a position below 0", accepted="0 or more")
 
 
 def _is_time(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.chain import file_of
+from radia_pipeline.readings.in_force import publish_reviews
 from radia_pipeline.readings.reading import ReadBox
 from radia_pipeline.readings.store import Store, lines_of
 from radia_pipeline_tests.readings.worlds import OTHER, STUDY, unset
@@ -104,6 +106,32 @@ def test_a_lost_half_is_noticed(tmp_path, name):
     filled(lake)
     (lake.readings_path.parent / name).unlink()
     refuses(lake)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff\xfe", b'{"lines": "x", "sha256": 5}', b'{"lines": 1}', b""])
+def test_a_witness_that_is_none_is_damage(tmp_path, content):
+    lake = Lake.open(tmp_path / "lake")
+    filled(lake)
+    lake.readings_path.with_name("head.json").write_bytes(content)
+    with pytest.raises(DamagedFile):
+        Store(lake)
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_another_store_in_the_place_of_the_published_one_is_noticed(tmp_path, is_older):
+    """A whole store proves itself, but not that it is this lake's: what was published must go on to stand in it."""
+    lake, other = (Lake.open(tmp_path / name) for name in ("lake", "other"))
+    filled(lake)
+    filled(other)
+    if is_older:
+        shutil.copytree(lake.readings_path.parent, other.readings_path.parent, dirs_exist_ok=True)
+        Store(lake).append(unset(study_id=OTHER))
+    publish_reviews(lake)
+    Store(lake).forget({f"{0:032x}"})
+    publish_reviews(lake)
+    shutil.copytree(other.readings_path.parent, lake.readings_path.parent, dirs_exist_ok=True)
+    with pytest.raises(DamagedFile, match="not the one that label_reviews was made of"):
+        publish_reviews(lake)
 
 
 def test_a_store_that_is_cut_while_it_is_open_takes_no_more(tmp_path):
