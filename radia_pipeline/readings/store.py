@@ -133,8 +133,9 @@ class Store:
             ]
             if not gone:
                 return 0
+            found = frozenset(gone)
             self._append(FORGOTTEN, {"lines": gone, "at": now()})
-            return self._file.forget(lambda line: line.sequence in set(gone))
+            return self._file.forget(lambda line: line.sequence in found)
 
     def _again(self, reading: Reading) -> Line:
         before, content = self._keys[reading.request_key]
