@@ -6,7 +6,8 @@ formulas of maps (``maps``) and boxes for training a detector (``pseudo``).
 Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` are on validation, each image's
 boxes cut where the other half of the patients says; ``threshold_share`` where maps are cut, by all of them; ``vote`` 1
 for the methods that draw pseudo boxes; ``same as X`` 1 where a method's maps are those of X but for their scale, so
-that it has no vote of its own. The test pool is kept for a release.
+that it has no vote of its own; ``outside thorax`` the mean share of a map outside the outline of the thorax, on frontal
+films where one was found. The test pool is kept for a release.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.dicom import png16
+from radia_pipeline.dicom.thorax import Thorax, thorax_of
 from radia_pipeline.evaluation.folds import fold_of
 from radia_pipeline.evaluation.panel import read_panel
 from radia_pipeline.evaluation.scorecard import validation_thresholds
@@ -27,6 +30,8 @@ from radia_pipeline.localisation.average_precision import MEAN, Reference, avera
 from radia_pipeline.localisation.boxes import DEFAULT_THRESHOLD_SHARE, Boxes, CutRules, boxes_from_map
 from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet, read_images
 from radia_pipeline.localisation.maps import METHODS
+from radia_pipeline.localisation.within import outside_share
+from radia_pipeline.training.studies import LATERAL
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 CHOICE_IOU = 0.3
@@ -34,6 +39,7 @@ MIN_VALIDATION_BOXES = 10  # below this a threshold or a method is not chosen bu
 GATE_SHARE = 0.5  # of the class's decision threshold: boxes of unlikely classes rank low, but are drawn
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
 DEFAULT_METHOD = "pcam"
+OUTSIDE = "outside thorax"
 HALVES = 2
 """Parts of the patients: each is judged by thresholds of the other."""
 
@@ -179,8 +185,12 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn]) -> Iterato
     same = coinciding(seen, tuple(METHODS))
     classes = sorted(set(drawn.reference.boxes.label))
     scores: dict[str, float] = {}
+    thoraces = _thoraces(lake, drawn)
     for method in METHODS:
         place = {"recipe": recipe, "method": method}
+        outside = _outside(seen, drawn, size_px, method, thoraces)
+        if np.isfinite(outside):
+            yield _fact(place, MEAN, OUTSIDE, outside, drawn)
         at = {s: cut(seen, drawn.images, size_px, method, gates, s, classes=classes) for s in SHARES}
         for name, share in best_shares(at, drawn.reference).items():
             yield _fact(place, name, "threshold_share", share, drawn)
@@ -213,6 +223,29 @@ def _cross_fitted(at: Mapping[float, Boxes], reference: Reference) -> Boxes:
             chosen = np.array([shares.get(name, shares[MEAN]) == share for name in boxes.label], dtype=bool)
             parts.append(boxes.take(chosen).on(here))
     return Boxes.joined(parts)
+
+
+def _thoraces(lake: Lake, drawn: Drawn) -> dict[str, Thorax]:
+    """Find the thorax on each frontal film of a pool; films on which none is found are absent."""
+    found, columns = {}, drawn.images.columns
+    for image, path, view in zip(columns["image_id"], columns["path"], columns["view"], strict=True):
+        thorax = None if view == LATERAL else thorax_of(png16.decode((lake.root / path).read_bytes()))
+        if thorax is not None:
+            found[image] = thorax
+    return found
+
+
+def _outside(
+    explained: Sequence[Explained], drawn: Drawn, size_px: int, method: str, thoraces: Mapping[str, Thorax]
+) -> float:
+    """Return the mean share of a method's maps outside the thorax, over the classes that somebody drew on a film."""
+    boxes, shares = drawn.reference.boxes, []
+    for row, one in enumerate(explained):
+        image = drawn.images.columns["image_id"][row]
+        for name in sorted(set(boxes.label[boxes.image_id == image])) if image in thoraces else ():
+            saliency = one.maps[method][vocabulary().index(name)]
+            shares.append(outside_share(saliency, drawn.images.frame(row, size_px), thoraces[image]))
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:

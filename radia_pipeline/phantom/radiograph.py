@@ -8,7 +8,7 @@ import numpy as np
 
 from radia_pipeline.phantom.canvas import Frame, generator
 from radia_pipeline.phantom.exposure import develop, draw_exposure
-from radia_pipeline.phantom.frontal import Anatomy, draw_anatomy, draw_chest
+from radia_pipeline.phantom.frontal import SIDES, Anatomy, draw_anatomy, draw_chest, lung_outline
 from radia_pipeline.phantom.frontal_signs import Box, paint
 from radia_pipeline.phantom.lateral import draw_lateral_chest, paint_lateral
 from radia_pipeline.phantom.signs import Sign, bend
@@ -70,3 +70,16 @@ def take(film: Film) -> Radiograph:
     rng = generator(film.exposure_seed, "exposure")
     exposure = draw_exposure(rng, is_portable=film.view == "AP")
     return Radiograph(develop(chest.thickness(), frame, exposure, rng), tuple(boxes))
+
+
+def thorax_of(film: Film) -> np.ndarray:
+    """Return where the thorax of a frontal film lies, bool (height, width): both lungs and all that is between them."""
+    import cv2
+
+    anatomy = person_anatomy(film)
+    for sign in film.signs:
+        anatomy = bend(anatomy, sign)
+    frame = _frame(film, generator(film.exposure_seed, "frame"))
+    outlines = np.concatenate([lung_outline(anatomy, side) for side in SIDES])
+    hull = cv2.convexHull(outlines.astype(np.float32))[:, 0].astype(np.float64)
+    return frame.fill(hull) > 0.5
