@@ -17,7 +17,7 @@ from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.earlier_models import EARLIER_VERSION, first_same
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY, digest
-from radia_pipeline.training.model_folders import is_finished
+from radia_pipeline.training.model_folders import is_finished, pointed
 
 DETECTOR_VERSION = 1
 """Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
@@ -29,6 +29,13 @@ A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and sa
 def detector_home(lake: Lake, name: str) -> Path:
     """The folder of all trainings of a detector."""
     return lake.models_dir / "detector" / name
+
+
+def latest_detector(lake: Lake, name: str | None = None) -> Path:
+    """The folder of the detector of this name, or of any, that was trained last; raises NotTrained."""
+    root = lake.models_dir / "detector"
+    whose = f"the detector {name}" if name else "the detector"
+    return pointed(root / name if name else root, root, whose, do="materialize detector first")
 
 
 def fingerprint(config: DetectorConfig, versions: dict[str, str], start: Start) -> str:

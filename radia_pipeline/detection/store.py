@@ -9,13 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.identity import detector_home
+from radia_pipeline.detection.identity import detector_home, latest_detector
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_folders import point, pointed, read_card
+from radia_pipeline.training.model_folders import point, read_card
 from radia_pipeline.training.model_store import read_weights
+
+__all__ = ["latest_detector", "load_detector", "point_latest", "read_spec"]
 
 
 def point_latest(lake: Lake, name: str, folder: Path) -> None:
@@ -23,13 +25,6 @@ def point_latest(lake: Lake, name: str, folder: Path) -> None:
     home = detector_home(lake, name)
     for place in (home, home.parent):
         point(place, {"name": name, "fingerprint": folder.name})
-
-
-def latest_detector(lake: Lake, name: str | None = None) -> Path:
-    """The folder of the detector of this name, or of any, that was trained last; raises NotTrained."""
-    root = lake.models_dir / "detector"
-    whose = f"the detector {name}" if name else "the detector"
-    return pointed(root / name if name else root, root, whose, do="materialize detector first")
 
 
 def read_spec(model_dir: Path) -> DetectorSpec:

@@ -264,9 +264,20 @@ def _promised(data: pa.Table, table: str) -> pa.Table:
     return data if len(names) == data.num_columns else data.select(names)
 
 
+def _whole_file(path: Path, columns: list[str] | None) -> pa.Table:
+    """Read a file as it is; ``read_table`` would import pandas first, which takes longer than reading."""
+    with pq.ParquetFile(path) as file:
+        if missing := set(columns or ()) - set(file.schema_arrow.names):
+            raise KeyError(*missing)
+        return file.read(columns=columns)
+
+
 def _read_parquet(path: Path, table: str, columns: list[str] | None, filters: object) -> pa.Table:
     try:
-        found = pq.read_table(path, columns=columns, filters=filters, partitioning=None)
+        if filters is None:
+            found = _whole_file(path, columns)
+        else:
+            found = pq.read_table(path, columns=columns, filters=filters, partitioning=None)
         stamp = (found.schema.metadata or {}).get(_VOCABULARY_KEY)
         if stamp is not None and contract(table).speaks_vocabulary:
             vocabulary().require(stamp.decode(), f"The table {table}", do=_MIGRATE)
