@@ -35,9 +35,12 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     @table_assets("ensemble", deps=predictions)
     def build_ensemble(context: dg.AssetExecutionContext, radia: Radia):
         """The combination of recipes that is best on the validation pool, with thresholds and calibration."""
+        from radia_pipeline.evaluation.answering import answering
         from radia_pipeline.evaluation.ensemble import build_ensemble as build
 
-        return build(radia.lake(), list(recipes))
+        result = build(radia.lake(), list(recipes))
+        answering(radia.lake())  # so that the first prediction does not wait for it
+        return result
 
     @table_assets(
         "scorecard", "scorecard_subgroups", "test_predictions",

@@ -1,0 +1,201 @@
+"""What an ensemble needs to answer for single studies, made once and kept in the lake: serving forms and familiarity.
+
+``answering`` opens it, quickly and without torch where all is there; what is missing is made then, whole or not at all.
+``radia run`` makes it with the ensemble. Not here: files of strangers, studies and words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import LakeUnwritable, MissingTable, NotTrained
+from radia_pipeline.evaluation import familiarity
+from radia_pipeline.evaluation.ensemble import Ensemble, load_ensemble
+from radia_pipeline.evaluation.familiarity import Gaussian, Threshold
+from radia_pipeline.evaluation.reliability import Reliability, read_reliability
+from radia_pipeline.evaluation.serving import ServedModel, served_card
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.model_folders import latest_model
+from radia_pipeline.training.studies import LATERAL, labelled_by
+
+MOST_LEARNED, MOST_JUDGED = 4000, 2000
+"""Films that a Gaussian is fitted on, and that a threshold is."""
+FEW_JUDGED = 100
+"""Below so many films in validation a part of the training films is left out of the Gaussian and judges too."""
+_HELD_OUT_OF = 5
+_KEYS = ("source", "image_id", "path", "view", "pool", "excluded", "group_id")
+Speak = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """An ensemble that is ready. ``unknown``: classes that no source of the lake labels."""
+
+    ensemble: Ensemble
+    ensemble_version: str
+    models: Mapping[str, ServedModel]
+    fingerprints: Mapping[str, str]
+    gaussians: Mapping[str, Gaussian]
+    threshold: Threshold
+    reliability: Reliability
+    unknown: frozenset[str]
+
+    @property
+    def sides_px(self) -> tuple[int, ...]:
+        """Sides of the squares that the models want, each once."""
+        return tuple(sorted({model.input.size_px for model in self.models.values()}))
+
+
+def answering(lake: Lake, *, threads: int = 0, speak: Speak = lambda _: None) -> Answering:
+    """Open what the lake's ensemble answers with, making what is missing; raises NotTrained before there is one."""
+    try:
+        ensemble = load_ensemble(lake)
+    except MissingTable:
+        raise NotTrained("This lake has no ensemble yet", do="train it with `radia run` or `radia demo`") from None
+    folders = {name: latest_model(lake, name) for name in ensemble.used_members}
+    models = {name: _served(lake, name, folder, threads, speak) for name, folder in folders.items()}
+    gaussians, threshold = _familiar(lake, folders, models, speak)
+    known = {name for source in lake.partitions("manifest") for name in _labelled(source)}
+    return Answering(
+        ensemble,
+        lake.version("ensemble"),
+        models,
+        {name: folder.name for name, folder in folders.items()},
+        gaussians,
+        threshold,
+        read_reliability(lake),
+        frozenset(vocabulary().classes) - known,
+    )
+
+
+def _labelled(source: str) -> list[str]:
+    return [name for name, is_labelled in zip(vocabulary().classes, labelled_by(source)) if is_labelled]
+
+
+def _served(lake: Lake, name: str, folder: Path, threads: int, speak: Speak) -> ServedModel:
+    if served_card(folder) is None:
+        with lake.lock(f"serving.{name}", wait_s=3600.0):
+            if served_card(folder) is None:
+                from radia_pipeline.evaluation.serving_export import export
+
+                speak(f"{name}: its form for answering is made, once")
+                _writing(lambda: export(folder))
+    if not served_card(folder)["files"]:
+        from radia_pipeline.evaluation.serving_export import TorchModel
+
+        return TorchModel(folder, served_card(folder))
+    return ServedModel.load(folder, threads=threads)
+
+
+def _writing(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except OSError as error:
+        raise LakeUnwritable(
+            f"What the models answer with cannot be written into the lake ({error.errno})",
+            do="predict once with rights to write, or run `radia run`; afterwards reading is enough",
+        ) from None
+
+
+def _familiar(
+    lake: Lake, folders: Mapping[str, Path], models: Mapping[str, ServedModel], speak: Speak
+) -> tuple[dict[str, Gaussian], Threshold]:
+    path = familiarity.threshold_path(lake.models_dir, {name: folder.name for name, folder in folders.items()})
+    gaussians = {name: familiarity.load_gaussian(folder) for name, folder in folders.items()}
+    threshold = familiarity.load_threshold(path)
+    if threshold is None or not all(gaussians.values()):
+        with lake.lock("familiarity", wait_s=3600.0):
+            speak("the films that the models know are described, once")
+            return _writing(lambda: _fit(lake, folders, models, path))
+    return gaussians, threshold
+
+
+def _fit(
+    lake: Lake, folders: Mapping[str, Path], models: Mapping[str, ServedModel], path: Path
+) -> tuple[dict[str, Gaussian], Threshold]:
+    films = _films(lake)
+    learned, judged = split(films)
+    gaussians, distances, sides = {}, {}, familiarity.Sides()
+    for name, folder in folders.items():
+        squares = _Squares(lake, films, models[name].input.size_px)
+        seen = np.stack([models[name].look(squares[row], _slot(films, row)).features for row in learned])
+        gaussians[name] = familiarity.fit_gaussian(seen, _kinds(films, learned))
+        facts = {"films": len(learned), "model": folder.name}
+        familiarity.save_gaussian(folder, gaussians[name], facts)
+        others = np.stack([models[name].look(squares[row], _slot(films, row)).features for row in judged])
+        distances[name] = gaussians[name].distance(others)
+        if not sides.weights:
+            sides = _sides(films, learned, judged, squares)
+    groups = [films["group_id"][row] for row in judged]
+    threshold = familiarity.fit_threshold(distances, groups, sides)
+    familiarity.save_threshold(path, threshold)
+    return gaussians, threshold
+
+
+def _films(lake: Lake) -> dict[str, list]:
+    table = lake.read("manifest", columns=[*_KEYS, *vocabulary().classes])
+    films = {name: table.column(name).to_pylist() for name in table.column_names}
+    order = [row for row in np.argsort(films["image_id"]).tolist() if films["excluded"][row] is None]
+    return {name: [values[row] for row in order] for name, values in films.items()}
+
+
+def split(films: Mapping[str, Sequence]) -> tuple[list[int], list[int]]:
+    """Return the rows that a Gaussian learns from and those that judge it, in the order of their keyed ids.
+
+    The training pool and the validation pool; where the latter is small, a fifth of the training pool's groups judges
+    too. Raises MissingTable where either is empty.
+    """
+    pools = films["pool"]
+    training = [row for row, pool in enumerate(pools) if pool == TRAIN]
+    judged = [row for row, pool in enumerate(pools) if pool == VALIDATION]
+    if len(judged) < FEW_JUDGED:
+        held = {row for row in training if _digit(films["group_id"][row]) % _HELD_OUT_OF == 0}
+        judged = sorted({*judged, *held})
+        training = [row for row in training if row not in held]
+    if not training or not judged:
+        raise MissingTable("The training pool has no films to know", do="run with more patients: pools are 80/10/10")
+    return training[:MOST_LEARNED], judged[:MOST_JUDGED]
+
+
+def _digit(group: str) -> int:
+    return hashlib.sha256(group.encode()).digest()[0]
+
+
+def _slot(films: Mapping[str, Sequence], row: int) -> int:
+    return int(films["view"][row] == LATERAL)
+
+
+def _kinds(films: Mapping[str, Sequence], rows: Sequence[int]) -> list[np.ndarray]:
+    """Masks over ``rows``: frontal films, laterals, then each class's positives among the frontal ones."""
+    lateral = np.array([_slot(films, row) == 1 for row in rows])
+    positive = (np.array([films[name][row] == 1 for row in rows]) & ~lateral for name in vocabulary().classes)
+    return [~lateral, lateral, *positive]
+
+
+def _sides(films: Mapping[str, Sequence], learned: Sequence[int], judged: Sequence[int], squares: _Squares):
+    def of(rows: Sequence[int]) -> np.ndarray:
+        frontal = [familiarity.side_features(squares[row]) for row in rows if not _slot(films, row)]
+        return np.array(frontal).reshape(len(frontal), -1)
+
+    return familiarity.fit_sides(of(learned), of(judged))
+
+
+class _Squares:
+    """Films of the manifest at one side, packed as training reads them, by row."""
+
+    def __init__(self, lake: Lake, films: Mapping[str, Sequence], size_px: int) -> None:
+        from radia_pipeline.training.packed import pack, wanted_images
+
+        self._ids = films["image_id"]
+        self._packed = pack(lake, wanted_images(lake, films["source"], self._ids, films["path"]), size_px)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return np.array(self._packed.read(self._packed.row_of_image[self._ids[row]]))

@@ -1,0 +1,104 @@
+"""What a calibrated probability has meant so far: of validation studies given about as much, how many had it.
+
+Here: the neighbours of one probability and the interval of their share. Not here: calibrating (``calibration``) and
+judging a calibration as a whole (``metrics``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radia_pipeline.contracts.pools import VALIDATION
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation.intervals import wilson
+from radia_pipeline.evaluation.panel import ENSEMBLE, panel_of
+from radia_pipeline.lake import atomic
+from radia_pipeline.lake.lake import Lake
+
+NEIGHBOURS = 100
+FEWEST = 20
+"""Studies with a known label, below which nothing is said."""
+MIN_PATIENTS = 2
+_PARTS = ("probability", "label", "patient")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Share with the finding among ``studies`` validation studies of about this probability, with its 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+    studies: int
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """By class, in order of probability: probabilities, labels and patients (numbers) of validation studies."""
+
+    by_class: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+
+    def of(self, column: int, probability: float) -> Range | None:
+        """Return what a probability of a class has meant; None where too few studies could say."""
+        known, label, patient = self.by_class[column]
+        count = min(NEIGHBOURS, len(known) // 2)
+        if len(known) < FEWEST:
+            return None
+        start = _nearest(known, probability, count)
+        near = label[start : start + count]
+        patients = len(np.unique(patient[start : start + count]))
+        if patients < MIN_PATIENTS:
+            return None
+        share = float((near == 1).mean())
+        low, high = wilson(share, patients)
+        return Range(share, low, high, count)
+
+
+def _nearest(ordered: np.ndarray, value: float, count: int) -> int:
+    """Return where the ``count`` values nearest to ``value`` begin."""
+    start = int(np.clip(np.searchsorted(ordered, value) - count // 2, 0, len(ordered) - count))
+    while start > 0 and value - ordered[start - 1] < ordered[start + count - 1] - value:
+        start -= 1
+    while start + count < len(ordered) and ordered[start + count] - value < value - ordered[start]:
+        start += 1
+    return start
+
+
+def read_reliability(lake: Lake) -> Reliability:
+    """Read the ensemble's validation studies; raises MissingTable before they were predicted.
+
+    Kept in the lake as numbers, patients as places in a list, for the table itself takes a second to open.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load, save
+
+    path = lake.models_dir / "_answers" / f"reliability-{lake.version('predictions', ENSEMBLE)}.safetensors"
+    columns = range(len(vocabulary().classes))
+    try:
+        held = load(path.read_bytes())
+        return Reliability(tuple(tuple(held[f"{column}.{part}"] for part in _PARTS) for column in columns))
+    except (OSError, KeyError, SafetensorError):
+        made = _made(lake)
+    named = {f"{column}.{part}": values for column in columns for part, values in zip(_PARTS, made.by_class[column])}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, save(named))
+    return made
+
+
+def _made(lake: Lake) -> Reliability:
+    columns = ["source", "study_id", "patient_key", "group_id", "pool", "class", "logit", "probability", "label",
+               "image_count"]  # fmt: skip
+    table = lake.read("predictions", ENSEMBLE, columns=columns, filters=[("pool", "==", VALIDATION)])
+    if not table.num_rows:
+        nothing = (np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64))
+        return Reliability((nothing,) * len(vocabulary().classes))
+    panel, found = panel_of(table), []
+    patient = np.unique(panel.group_id.astype(str), return_inverse=True)[1].astype(np.int64)
+    for column in range(len(vocabulary().classes)):
+        label = panel.label[:, column]
+        kept = np.flatnonzero((label == 0) | (label == 1))
+        kept = kept[np.argsort(panel.probability[kept, column], kind="stable")]
+        found.append((panel.probability[kept, column], label[kept], patient[kept]))
+    return Reliability(tuple(found))
