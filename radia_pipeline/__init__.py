@@ -17,7 +17,7 @@ _PUBLIC = {
     "Labeler": "radia_pipeline.reports.engine:Labeler",
     "Lake": "radia_pipeline.lake.lake:Lake",
     "audit": "radia_pipeline.usecases.audit:audit_files",
-    "predict": "radia_pipeline.usecases.predict:predict_files",
+    "predict": "radia_pipeline.usecases.predict:predict",
 }
 """Name -> where it lies. Lying elsewhere tomorrow, it keeps its name here."""
 

@@ -6,23 +6,49 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.options import json_option, lake_option, ocr_option
 from radia_pipeline.cli.output import print_result
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--study", "one_study", is_flag=True, help="All files are films of one study.")
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose de-identification policy applies.")
 @click.option("--identified", is_flag=True, help="Files straight from a PACS: headers are not judged nor echoed.")
+@ocr_option(None, "Search pixels for burned-in text (default: auto); off: a person says that there is none.")
+@click.option("--maps", type=click.Path(path_type=Path), help="Folder for heat maps and boxes as pictures.")
+@click.option("--out", type=_FILE, help="File of JSON lines; a killed call goes on there.")
 @lake_option
 @json_option
-def predict(images: tuple[Path, ...], source: str, identified: bool, lake_root, as_json: bool) -> None:
-    """Predict pathologies of delivered images.
+def predict(images: tuple[Path, ...], lake_root, as_json: bool, **wish: object) -> None:
+    """Predict pathologies of chest radiographs.
 
-    IMAGES are DICOM, PNG or JPEG files; the lake's ensemble reads them, and nothing is stored.
+    IMAGES are DICOM, PNG or JPEG files, and folders of them. Films of one study are read together. What is no sound
+    chest film gets a reason and no number; nothing is stored. Exit code 1 where no study got an answer. Research, not
+    for diagnosis.
     """
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.usecases.predict import as_text, predict_files
+    from radia_pipeline.processes.progress import Progress
+    from radia_pipeline.usecases.answer_text import as_text, foot
+    from radia_pipeline.usecases.predict import predict as answer_for
 
-    answer = predict_files(Lake.open(lake_root, create=False), list(images), source=source, identified=identified)
-    print_result(answer, as_text(answer), as_json)
+    progress = Progress()
+    try:
+        lake = Lake.open(lake_root, create=False)
+        given = {name: value for name, value in wish.items() if value is not None}
+        answer = answer_for(list(images), lake, on_progress=progress, **given)
+    finally:
+        progress.close()
+    if "studies" in answer and isinstance(answer["studies"], list):
+        text, answered = as_text(answer), any(study["status"] == "answered" for study in answer["studies"])
+    else:
+        text, answered = f"{_counts(answer)}\n{foot(answer)}", answer["answered"] > 0
+    print_result(answer, text, as_json)
+    if not answered:
+        raise click.exceptions.Exit(1)
+
+
+def _counts(answer: dict) -> str:
+    return f"{answer['studies']} studies: {answer['answered']} answered, {answer['refused']} refused. {answer['out']}"

@@ -25,9 +25,6 @@ from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import Policy, policy_of
 from radia_pipeline.privacy.prints import INITIALS, Print, find_text
 
-RULES_VERSION = "6"
-"""Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
-
 UNREAD_CAPTURE = "unread_capture"
 """Flag of a secondary capture that a person let in with OCR switched off: text may stand anywhere in it."""
 

@@ -21,6 +21,7 @@ from radia_pipeline.dicom import publish, settlements, work
 from radia_pipeline.dicom.delivered import digest_of
 from radia_pipeline.dicom.examine import Task, Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
+from radia_pipeline.dicom.rules_version import RULES_VERSION
 from radia_pipeline.errors import LakeUnwritable, NoLayout, Refusal, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -72,7 +73,7 @@ class _Plan:
     def rules(self) -> str:
         """Fingerprint of everything that a verdict depends on beside the file."""
         parts = (
-            examination.RULES_VERSION, policy_of(self.source.name).fingerprint, self.max_side_px, self.reads_text,
+            RULES_VERSION, policy_of(self.source.name).fingerprint, self.max_side_px, self.reads_text,
             self.facts is not None,
         )  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -86,6 +86,11 @@ def map_tasks(work: Work, tasks: Iterable[Frame], *, workers: int) -> Iterator[t
         pool.close()
 
 
+def get_ready(work: Work) -> None:
+    """Start the process that this work's workers will come from, which goes on importing what they need."""
+    nursery_of(work.function, work.warm_up)
+
+
 def in_order(answers: Iterator[tuple[int, Answer]]) -> Iterator[Answer]:
     """Yield answers in the order of their tasks, holding back those that come early."""
     early: dict[int, Answer] = {}

@@ -1,0 +1,206 @@
+"""One call for answers: files told apart by study, judged in worker processes, shown to the models, answered in order.
+
+The one path that a person's call, a program's and the review page take. Files are judged as the ingest judges them, and
+only what was let in is shown to the models. Nothing of a file is stored; of identified files not even a name is echoed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from radia_pipeline.errors import BadInput, NotTrained
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.processes.pool import default_workers
+from radia_pipeline.usecases.looking import Asked, Looked, get_ready, looked_at
+
+if TYPE_CHECKING:
+    from radia_pipeline.usecases.answer_maps import Mapper
+    from radia_pipeline.usecases.answers import Reader
+
+SCHEMA = "radia answer 1"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How files are taken in and what is made of them.
+
+    ``source``: whose de-identification policy holds. ``identified``: files straight from a PACS. ``one_study``: all
+    files are films of one study. ``ocr``: one of the policies' modes. ``maps``: a folder for pictures of maps.
+    """
+
+    source: str = "ccsmtl"
+    identified: bool = False
+    one_study: bool = False
+    ocr: str = "auto"
+    maps: Path | None = None
+    workers: int | None = None
+
+
+@dataclass
+class _List:
+    """The files of one call, in order, and which of them make up each study: ``studies`` holds places in ``paths``."""
+
+    paths: list[Path]
+    studies: list[list[int]] = field(default_factory=list)
+
+
+class Call:
+    """One call: files told apart, models opened, answers one by one."""
+
+    def __init__(self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress) -> None:
+        _require_sense(wish)
+        if not lake.exists("ensemble"):
+            raise NotTrained("This lake has no ensemble yet", do="train it with `radia run` or `radia demo`")
+        self._reads_text = not wish.identified and wish.ocr != "off"
+        get_ready(reads_text=self._reads_text)
+        self._lake, self._wish, self._on_progress = lake, wish, on_progress
+        self.list = _List(_files(given, wish.identified))
+        self._workers = min(wish.workers or default_workers(), len(self.list.paths))
+        self._reader: Reader | None = None
+        self._drawing: Mapper | None = None
+
+    def __enter__(self) -> Call:
+        """Tell the files apart and open the models, both at once."""
+        self._tell_apart()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; nothing is left open."""
+
+    @property
+    def reader(self) -> Reader:
+        """The models that answer, opened at first need."""
+        if self._reader is None:
+            self._reader = open_reader(self._lake, threads=1 if len(self.list.paths) > self._workers else 0)
+        return self._reader
+
+    def head(self) -> dict[str, Any]:
+        """Return what stands above the answers: notice, model and versions."""
+        from radia_pipeline import __version__
+        from radia_pipeline.contracts.vocabulary import vocabulary
+        from radia_pipeline.dicom.rules_version import RULES_VERSION
+        from radia_pipeline.usecases.answers import NOTICE
+
+        ready, reader = self.reader.ready, self.reader
+        threshold = ready.threshold
+        return {
+            "schema": SCHEMA,
+            "notice": NOTICE,
+            "model": {
+                "kind": "ensemble",
+                "rule": ready.ensemble.rule,
+                "members": dict(ready.fingerprints),
+                "ensemble": ready.ensemble_version,
+                "detector": reader.detector_fingerprint,
+            },
+            "versions": {"radia": __version__, "vocabulary": vocabulary().version, "rules": RULES_VERSION},
+            "unfamiliar": {
+                "false_alarms": round(threshold.false_alarms, 6),
+                "low": round(threshold.low, 6),
+                "high": round(threshold.high, 6),
+                "films": threshold.films,
+            },
+        }
+
+    def answers(self, start: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield the studies' answers in the order of their first files, from the study numbered ``start`` on."""
+        studies = self.list.studies[start:]
+        total = sum(map(len, studies))
+        looked = looked_at(
+            (self._asked(place) for study in studies for place in study),
+            workers=self._workers,
+            reads_text=self._reads_text,
+        )
+        done = 0
+        for number, study in enumerate(studies, start + 1):
+            found = [(self._name(place), next(looked)) for place in study]
+            yield self._answer(number, found)
+            done += len(study)
+            self._on_progress("films", done, total)
+
+    def names(self, study: int) -> list[str]:
+        """Return how the files of a study are called in answers."""
+        return [self._name(place) for place in self.list.studies[study]]
+
+    def _answer(self, number: int, found: list[tuple[str, Looked]]) -> dict[str, Any]:
+        answer = self.reader.answer(number, found)
+        if self._wish.maps is not None and answer["status"] == "answered":
+            answer["maps"] = self._mapper(self._wish.maps).draw(answer, found)
+        return answer
+
+    def _mapper(self, folder: Path) -> Mapper:
+        if self._drawing is None:
+            from radia_pipeline.usecases.answer_maps import Mapper
+
+            self._drawing = Mapper(self._lake, self.reader, folder)
+        return self._drawing
+
+    def _asked(self, place: int, *, only_study: bool = False) -> Asked:
+        sides = () if only_study else self.reader.sides_px
+        wish = self._wish
+        return Asked(
+            str(self.list.paths[place]), wish.source, wish.identified, wish.ocr, sides,
+            wish.maps is not None, self._salt, only_study,
+        )  # fmt: skip
+
+    def _name(self, place: int) -> str:
+        return f"image {place + 1}" if self._wish.identified else str(self.list.paths[place])
+
+    def _tell_apart(self) -> None:
+        """Gather the files of each study by the UIDs in their headers; a file without one is a study of its own."""
+        self._salt = secrets.token_hex(16)
+        places = range(len(self.list.paths))
+        if self._wish.one_study or len(places) == 1:
+            self.list.studies = [list(places)]
+            return
+        studies: dict[str, list[int]] = {}
+        asked = (self._asked(place, only_study=True) for place in places)
+        for place, looked in enumerate(looked_at(asked, workers=self._workers, reads_text=self._reads_text)):
+            studies.setdefault(looked.study or f"file {place}", []).append(place)
+            self._on_progress("headers", place + 1, len(places))
+        self.list.studies = list(studies.values())
+
+
+def open_reader(lake: Lake, *, threads: int = 0) -> Reader:
+    """Open what answers: the ensemble and, where the lake has one, its detector; makes what is missing, once."""
+    from radia_pipeline.detection.identity import latest_detector
+    from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
+    from radia_pipeline.evaluation.answering import answering
+    from radia_pipeline.processes.progress import say
+    from radia_pipeline.usecases.answers import Reader
+
+    ready = answering(lake, threads=threads, speak=say)
+    try:
+        folder = latest_detector(lake)
+    except NotTrained:
+        return Reader(ready)
+    if not (folder / ONNX_FILE).exists():
+        from radia_pipeline.detection.export import export_onnx
+
+        export_onnx(folder)
+    return Reader(ready, OnnxDetector.load(folder, threads=threads), folder.name)
+
+
+def _require_sense(wish: Wish) -> None:
+    if wish.identified and wish.maps is not None:
+        raise BadInput(
+            "Maps of identified films would be written", do="leave out --maps: nothing of them is ever written"
+        )
+
+
+def _files(given: Sequence[Path | str], is_identified: bool) -> list[Path]:
+    """Return the files named, and those inside folders, in order; raises BadInput where nothing is there."""
+    found: list[Path] = []
+    for path in map(Path, given):
+        if not path.exists():
+            named = "a file that is named" if is_identified else str(path)
+            raise BadInput(f"There is no {named}", accepted="DICOM, PNG or JPEG files, and folders of them")
+        found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    if not found:
+        raise BadInput("There are no files", accepted="DICOM, PNG or JPEG files, and folders of them")
+    return found

@@ -1,0 +1,120 @@
+"""What crosses between a prediction and the workers that look at its files: what is asked, what came of it.
+
+A worker has read a stranger's file with codecs written in C: nothing that it says is believed unless it has the form of
+it. Light: the parent reads no file and decodes nothing. What workers do stands in ``looking_work``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from radia_pipeline.dicom.doubts import DOUBTS
+from radia_pipeline.errors import BadFrame, RadiaError, Refusal
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS
+from radia_pipeline.processes import pool
+from radia_pipeline.processes.frames import Caps, Frame
+
+VIEWS = ("PA", "AP", "LATERAL", "UNKNOWN")
+_MOST_JSON, _MOST_PIXELS = 1 << 16, 64 << 20
+_WORK, _WARM = "radia_pipeline.usecases.looking_work", "radia_pipeline.dicom.work"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a worker needs for one file. ``ocr``: one of the policies' modes. ``sides_px``: of the squares that the
+    models want; ``wants_picture``: the stored picture too. ``salt``: of this call, under which studies are told apart.
+    ``only_study``: nothing but the study."""
+
+    path: str
+    source: str
+    is_identified: bool
+    ocr: str
+    sides_px: tuple[int, ...] = ()
+    wants_picture: bool = False
+    salt: str = ""
+    only_study: bool = False
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of one file. ``reason`` is of ``privacy.reasons`` or a silencing doubt; None: it may be shown.
+
+    ``study``: salted digest of the study's UID, None where the file names none. ``content``: digest of the picture as
+    the lake would store it, the same for every way to encode it. ``native`` and ``stored`` are (height, width).
+    """
+
+    reason: str | None = None
+    detail: str | None = None
+    doubts: tuple[tuple[str, float], ...] = ()
+    view: str = "UNKNOWN"
+    view_origin: str = "none"
+    study: str | None = None
+    content: str = ""
+    native: tuple[int, int] = (0, 0)
+    stored: tuple[int, int] = (0, 0)
+    squares: tuple[np.ndarray, ...] = ()
+    picture: np.ndarray | None = None
+
+
+def looked_at(asked: Iterable[Asked], *, workers: int, reads_text: bool) -> Iterator[Looked]:
+    """Look at files in worker processes; yields in the order of the files. A crash or a hang costs its own file.
+
+    ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers.
+    """
+    frames = (Frame([list(v) if isinstance(v, tuple) else v for v in vars(one).values()]) for one in asked)
+    for answer in pool.in_order(pool.map_tasks(_work(reads_text), frames, workers=workers)):
+        yield _received(answer)
+
+
+def get_ready(*, reads_text: bool) -> None:
+    """Start the process that workers come from, so that it imports its codecs while models are opened."""
+    pool.get_ready(_work(reads_text))
+
+
+def _work(reads_text: bool) -> pool.Work:
+    warm_up = "warm_up_reader" if reads_text else "warm_up"
+    return pool.Work(
+        f"{_WORK}:look_frame", f"{_WARM}:{warm_up}", seconds=DEFAULT_LIMITS.seconds,
+        memory_bytes=DEFAULT_LIMITS.memory_bytes, caps=Caps(json_bytes=_MOST_JSON, array_bytes=_MOST_PIXELS),
+    )  # fmt: skip
+
+
+def _received(answer: pool.Answer) -> Looked:
+    if isinstance(answer, Frame):
+        try:
+            return looked_of(answer)
+        except BadFrame:
+            return Looked(reasons.DECODER_CRASHED)
+    if isinstance(answer, pool.Lost) and answer.how == pool.TIMED_OUT:
+        return Looked(reasons.DECODER_TIMEOUT)
+    if isinstance(answer, RadiaError) and not isinstance(answer, Refusal | BadFrame):
+        raise answer
+    return Looked(reasons.DECODER_CRASHED)
+
+
+def looked_of(frame: Frame) -> Looked:
+    """Return what a worker said; raises BadFrame unless it has the form of it."""
+    match frame.body:
+        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), *sizes], bool(has)]:
+            is_sound = (
+                all(value is None or isinstance(value, str) for value in (reason, detail, study))
+                and (reason is None or reason in reasons.REASONS or reason in DOUBTS)
+                and all(isinstance(one, list) and len(one) == 2 and one[0] in DOUBTS for one in doubts)
+                and view in VIEWS
+                and len(sizes) == 2
+                and all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
+                and all(array.dtype == np.uint16 and array.ndim == 2 for array in frame.arrays)
+                and not (reason is not None and frame.arrays)
+            )
+            if is_sound:
+                named = tuple((name, float(score)) for name, score in doubts)
+                squares, picture = (frame.arrays[:-1], frame.arrays[-1]) if has else (frame.arrays, None)
+                native, stored = (tuple(size) for size in sizes)
+                return Looked(
+                    reason, detail, named, view, origin, study, content, native, stored, tuple(squares), picture
+                )  # fmt: skip
+    raise BadFrame("A record that is not about a picture")

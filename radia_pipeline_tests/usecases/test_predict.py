@@ -1,0 +1,232 @@
+"""A prediction answers for sound chest films and keeps silent about everything else, one file at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+from radia_pipeline.cli.main import radia
+from radia_pipeline.contracts.location import contracts_root
+from radia_pipeline.dicom import png16
+from radia_pipeline.dicom.render import render_native
+from radia_pipeline.errors import BadInput, NotTrained
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.phantom.dicom_files import IMPLICIT, JPEG_2000, JPEG_LS
+from radia_pipeline.usecases.asking import Call, Wish
+from radia_pipeline.usecases.predict import predict
+from radia_pipeline_tests.usecases.films import classes_of, coloured, dicom, film, make_lake
+
+pytestmark = pytest.mark.slow
+STUDY = {"allOf": [{"$ref": "#/$defs/study"}], "oneOf": [True]}
+SCHEMA = Draft202012Validator(json.loads((contracts_root() / "answer.schema.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory) -> Lake:
+    return make_lake(tmp_path_factory.mktemp("films") / "lake")
+
+
+def ask(lake, paths, **wish):
+    """Ask without looking for print, which has tests of its own, and hold the answer against its schema."""
+    answer = predict(paths, lake, workers=2, **{"ocr": "off", **wish})
+    assert [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(answer)))] == []
+    return answer
+
+
+def written(folder: Path, **files: bytes) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [folder / name for name in files]
+
+
+def first(answer):
+    return answer["studies"][0]["files"][0]
+
+
+def test_a_film_is_answered_class_by_class_with_normal_and_abnormal_first(lake, tmp_path):
+    answer = ask(lake, written(tmp_path, film=dicom(film(3), 3)))
+    study = answer["studies"][0]
+    assert (answer["notice"], study["status"], study["views"]) == ("research, not for diagnosis", "answered", ["PA"])
+    assert study["normal"]["probability"] + study["abnormal"]["probability"] == pytest.approx(1)
+    known = {row["class"] for row in (*study["groups"], *study["classes"]) if row["status"] == "known"}
+    assert "Mass" in known
+    fracture = next(row for row in study["classes"] if row["class"] == "Fracture")
+    assert (fracture["status"], fracture["probability"]) == ("unknown", None)
+    assert 0 < first(answer)["distance"] < 1
+
+
+def test_every_kind_of_bad_file_has_its_reason_and_costs_itself(lake, tmp_path):
+    whole = dicom(film(4), 4)
+    files = {
+        "good": whole, "truncated": dicom(film(5), 5)[:9000], "empty": b"", "text": b"nothing but words",
+        "colour": coloured(film(5)), "identity": dicom(film(6), 6, PatientName="NAME^SECRET"),
+        "black": png16.encode(np.zeros((200, 200), np.uint16)), "tiny": png16.encode(film(1)[::20, ::20]),
+        "narrow": png16.encode(np.repeat(film(1)[:, :50], 8, axis=0)), "inverted": png16.encode(65535 - film(7)),
+        "turned": png16.encode(np.ascontiguousarray(np.rot90(film(7)))),
+        "noise": png16.encode(np.random.default_rng(0).integers(0, 65535, (200, 200)).astype(np.uint16)),
+    }  # fmt: skip
+    answer = ask(lake, written(tmp_path, **files))
+    reasons = {Path(study["files"][0]["file"]).name: study["files"][0]["reason"] for study in answer["studies"]}
+    assert reasons["good"] is None
+    assert reasons["identity"] == "identity_in_header"
+    assert (reasons["inverted"], reasons["turned"]) == ("inverted", "rotated")
+    assert [name for name, reason in reasons.items() if reason is None] == ["good"]
+    told = json.dumps(answer)
+    assert "SECRET" not in told
+    for study in answer["studies"]:
+        figures = [row for row in study if row not in ("study", "status", "views", "files")]
+        assert bool(figures) == (study["status"] == "answered")
+    alone = ask(lake, [tmp_path / "good"])
+    assert classes_of(answer["studies"][0]) == classes_of(alone["studies"][0])
+
+
+def test_no_model_sees_a_file_before_the_judgement_has_let_it_in(lake, tmp_path):
+    paths = written(tmp_path, a=dicom(film(4), 4, PatientName="NAME^SECRET"), b=png16.encode(65535 - film(2)))
+    with Call(lake, paths, Wish(ocr="off", workers=1), lambda *_: None) as call:
+        answers = list(call.answers())
+        opened = [model for model in call.reader.ready.models.values() if "_sessions" in vars(model)]
+    assert [answer["status"] for answer in answers] == ["refused", "refused"]
+    assert opened == []
+
+
+def test_films_of_one_study_are_read_together_by_their_uids_or_by_word(lake, tmp_path):
+    pair = written(tmp_path, a=dicom(film(30), 30, study=1), z=dicom(film(30, "LATERAL"), 31, view="LATERAL", study=1))
+    other = written(tmp_path, m=dicom(film(33), 33, study=2))
+    answer = ask(lake, [pair[0], *other, pair[1]])
+    assert [study["views"] for study in answer["studies"]] == [["PA", "LATERAL"], ["PA"]]
+    both, alone = classes_of(answer["studies"][0]), classes_of(ask(lake, pair[:1])["studies"][0])
+    assert both != alone
+    assert classes_of(ask(lake, [*pair], one_study=True)["studies"][0]) == both
+
+
+def test_a_lateral_film_alone_is_answered_with_a_flag(lake, tmp_path):
+    answer = ask(lake, written(tmp_path, z=dicom(film(33, "LATERAL"), 31, view="LATERAL")))
+    assert [flag["flag"] for flag in first(answer)["flags"]][-1:] == ["lateral_alone"]
+
+
+def test_encoding_and_order_change_nothing(lake, tmp_path):
+    frontal, lateral = film(36), film(36, "LATERAL")
+    answers = []
+    for number, syntax in enumerate(("", str(IMPLICIT), str(JPEG_LS), str(JPEG_2000))):
+        a = dicom(frontal, 1, study=1, syntax=syntax)
+        b = dicom(lateral, 2, study=1, syntax=syntax, view="LATERAL")
+        paths = written(tmp_path / str(number), a=a, b=b)
+        answers.append(ask(lake, paths if number % 2 else paths[::-1]))
+    one = classes_of(answers[0]["studies"][0])
+    for other in answers[1:]:
+        assert classes_of(other["studies"][0]) == pytest.approx(one, abs=1e-6)
+    alone = ask(lake, written(tmp_path, a=dicom(frontal, 1)))
+    as_png = ask(lake, written(tmp_path, b=png16.encode(render_native(tmp_path / "a"))))
+    assert classes_of(as_png["studies"][0]) == pytest.approx(classes_of(alone["studies"][0]), abs=1e-6)
+
+
+def test_an_identified_film_is_answered_and_leaves_no_trace_of_whose_it_is(lake, tmp_path, capfd):
+    canary = "ZQXCANARY"
+    path = tmp_path / f"{canary}.dcm"
+    path.write_bytes(dicom(film(4), 4, PatientName=f"{canary}^A", PatientID=canary, StudyDescription=canary))
+    before = {one: one.stat().st_mtime_ns for one in lake.root.rglob("*") if one.is_file()}
+    answer = ask(lake, [path], identified=True)
+    captured = capfd.readouterr()
+    assert answer["studies"][0]["status"] == "answered"
+    assert first(answer)["file"] == "image 1"
+    assert canary not in json.dumps(answer) + captured.out + captured.err
+    made = [one for one in lake.root.rglob("*") if one.is_file() and before.get(one) != one.stat().st_mtime_ns]
+    assert not any(canary.encode() in one.read_bytes() for one in made)
+    with pytest.raises(BadInput, match="maps") as error:
+        ask(lake, [path], identified=True, maps=tmp_path / "maps")
+    assert canary not in str(error.value)
+    with pytest.raises(BadInput) as error:
+        ask(lake, [tmp_path / f"{canary}-absent.dcm"], identified=True)
+    assert canary not in str(error.value)
+
+
+def test_maps_are_written_with_a_word_where_they_lie_outside(lake, tmp_path):
+    paths = written(tmp_path, **{f"f{number}": dicom(film(number), number) for number in range(40, 46)})
+    answer = ask(lake, paths, maps=tmp_path / "maps")
+    told = [one for study in answer["studies"] for one in study["maps"]]
+    assert {one["picture"] for one in told} == {str(path) for path in (tmp_path / "maps").iterdir()}
+    assert told
+    for one in told:
+        share = one["outside_thorax"]
+        assert (one["warning"] is None) == (share is not None and share <= 0.5)
+
+
+def test_answers_go_on_after_a_kill(lake, tmp_path):
+    paths = written(tmp_path, **{f"f{number}": dicom(film(number), number) for number in range(50, 56)})
+    whole = predict(paths, lake, ocr="off", out=tmp_path / "whole.jsonl", workers=2)
+    lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    assert (whole["studies"], whole["answered"], len(lines)) == (6, 6, 7)
+    one_study = SCHEMA.evolve(schema={**SCHEMA.schema, **STUDY})
+    assert [fault.message for line in lines[1:] for fault in one_study.iter_errors(json.loads(line))] == []
+    (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:40])
+    again = predict(paths, lake, ocr="off", out=tmp_path / "cut.jsonl", workers=2)
+    assert (again["studies"], again["answered"]) == (6, 6)
+    assert (tmp_path / "cut.jsonl").read_bytes() == b"".join(lines)
+    with pytest.raises(BadInput, match="another list of files"):
+        predict(paths[1:], lake, ocr="off", out=tmp_path / "whole.jsonl")
+    (tmp_path / "text").write_text("words of somebody\n")
+    with pytest.raises(BadInput, match="damaged"):
+        predict(paths, lake, ocr="off", out=tmp_path / "text")
+
+
+LIGHT = """
+import sys
+from radia_pipeline.cli.main import main
+sys.argv = ["radia", "predict", "--ocr", "off", "--json", "--lake", *sys.argv[1:]]
+code = main()
+print([name for name in ("torch", "timm", "sklearn", "pandas", "mlflow", "pydicom") if name in sys.modules])
+sys.exit(code)
+"""
+
+
+def test_a_ready_lake_answers_without_the_heavy_libraries(lake, tmp_path):
+    paths = written(tmp_path, film=dicom(film(3), 3))
+    ask(lake, paths)
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, str(lake.root), str(paths[0])], capture_output=True, text=True, check=True
+    )
+    answer, heavy = done.stdout.splitlines()
+    assert json.loads(answer)["studies"][0]["status"] == "answered"
+    assert heavy in ("[]", "['pydicom']")
+
+
+def test_what_is_no_lake_or_no_file_is_said(lake, tmp_path):
+    with pytest.raises(NotTrained, match="no ensemble"):
+        predict(tmp_path, Lake.open(tmp_path / "new"))
+    with pytest.raises(BadInput, match="There is no"):
+        ask(lake, tmp_path / "absent.dcm")
+    with pytest.raises(BadInput, match="no files"):
+        (tmp_path / "empty").mkdir()
+        ask(lake, tmp_path / "empty")
+
+
+def test_the_command_says_no_with_its_exit_code(lake, tmp_path):
+    from click.testing import CliRunner
+
+    good, bad = written(tmp_path, a=dicom(film(3), 3), b=png16.encode(65535 - film(3)))
+    asked = ["predict", "--ocr", "off", "--lake", str(lake.root)]
+    done = CliRunner().invoke(radia, [*asked, str(good), str(bad)])
+    assert done.exit_code == 0, done.output
+    assert "Research, not for diagnosis." in done.output
+    assert "refused, inverted" in done.output
+    assert CliRunner().invoke(radia, [*asked, str(bad)]).exit_code == 1
+
+
+def test_the_documented_program_runs(lake, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
+    program = re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1)
+    written(tmp_path, **{"image.dcm": dicom(film(3), 3)})
+    (tmp_path / ".radia").mkdir()
+    (tmp_path / ".radia" / "lake").symlink_to(lake.root)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "docs/predict.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "image.dcm None None" in shown
