@@ -1,0 +1,153 @@
+"""How fast an answer comes: the first one beside an earlier release, a folder beside its judgement alone, memory.
+
+``--lake`` is a trained lake that is ready to answer; ``--before`` a checkout of the earlier release, whose command is
+run on the same file and lake, by turns. All ratios are of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import planted
+
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.phantom.dicom_files import JPEG_2000
+from radia_pipeline.processes.pool import default_workers
+from radia_pipeline.usecases.asking import Call, Wish
+from radia_pipeline.usecases.looking import Asked, looked_at
+
+RESULT = Path(__file__).parent / "results" / "predict_speed.json"
+LARGE = (2128, 2000)
+
+
+def first_answers(lake: Path, before: Path, image: Path, turns: int) -> dict:
+    """Return seconds from the command line to the first answer, by turns: the earlier release's and ours."""
+    ours = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli.main", "predict"]
+    theirs = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli", "predict"]
+    ways = {
+        "before": (theirs, before),
+        "now": (ours, Path.cwd()),
+        "now, print not looked for": ([*ours, "--ocr", "off"], Path.cwd()),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, (command, root) in ways.items():
+            started = time.monotonic()
+            environment = os.environ | {"PYTHONPATH": str(root)}
+            subprocess.run(
+                [*command, "--lake", str(lake), str(image)], cwd=root, env=environment, check=True, capture_output=True
+            )
+            seconds[name].append(time.monotonic() - started)
+    middle = {name: round(statistics.median(values), 2) for name, values in seconds.items()}
+    return {**middle, **{f"{name} / before": round(middle[name] / middle["before"], 3) for name in list(ways)[1:]}}
+
+
+def write_films(folder: Path, count: int, *, distinct: int = 4) -> dict[str, Path]:
+    """Write ``count`` films as JPEG 2000 DICOM and as PNG, of some distinct ones, and return both folders."""
+    folders = {"dicom, jpeg 2000": folder / "dicom", "png": folder / "png"}
+    for place in folders.values():
+        place.mkdir()
+    for number in range(distinct):
+        picture = planted.film(900 + number, size_px=max(LARGE))[: LARGE[0], : LARGE[1]]
+        picture = picture + np.random.default_rng(number).normal(0, 0.004, picture.shape)
+        data = {"dicom, jpeg 2000": planted.dicom(picture, number, syntax=str(JPEG_2000)), "png": planted.png(picture)}
+        for name, place in folders.items():
+            (place / f"{number:05d}").write_bytes(data[name])
+            for copy in range(number + distinct, count, distinct):
+                os.link(place / f"{number:05d}", place / f"{copy:05d}")
+    return folders
+
+
+def rates(lake: Lake, folder: Path, turns: int) -> dict:
+    """Return images a second of the judgement alone and of the whole, by turns, and the models' share of the time."""
+    alone, whole, share = [], [], []
+    for _ in range(turns):
+        call = Call(lake, [folder], Wish(), lambda *_: None)
+        with call:
+            sides = call.reader.sides_px
+            asked = [Asked(str(path), "ccsmtl", False, "auto", sides) for path in call.list.paths]
+            list(looked_at(asked[:2], workers=default_workers(), reads_text=True))
+            started = time.monotonic()
+            answered = sum(one.reason is None for one in looked_at(asked, workers=default_workers(), reads_text=True))
+            alone.append(len(asked) / (time.monotonic() - started))
+            next(iter(call.answers(len(call.list.studies) - 1)))
+            started, used = time.monotonic(), time.process_time()
+            list(call.answers())
+            whole.append(len(asked) / (time.monotonic() - started))
+            share.append((time.process_time() - used) / ((time.monotonic() - started) * default_workers()))
+    a, b = statistics.median(alone), statistics.median(whole)
+    return {"films": len(asked), "answered": answered, "judgement alone, films/s": round(a, 2),
+            "whole, films/s": round(b, 2), "ratio": round(b / a, 3),
+            "parent's share of the processors": round(statistics.median(share), 3)}  # fmt: skip
+
+
+def memory(lake: Path, count: int) -> dict:
+    """Return the parent's greatest memory in MiB after a tenth and after all of ``count`` small films."""
+    found = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "films"
+        folder.mkdir()
+        for number in range(40):
+            (folder / f"{number:06d}").write_bytes(planted.png(planted.film(number, size_px=200)))
+        for name, part in (("a tenth", count // 10), ("all", count)):
+            for number in range(40, part):
+                copy = folder / f"{number:06d}"
+                if not copy.exists():
+                    os.link(folder / f"{number % 40:06d}", copy)
+            script = (
+                "import resource, sys; from radia_pipeline import predict; "
+                "predict(sys.argv[1], sys.argv[2], ocr='off', out=sys.argv[3]); "
+                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            )
+            started = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", script, str(folder), str(lake), f"{place}/{part}.jsonl"],
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            lines = Path(f"{place}/{part}.jsonl").read_bytes().count(b"\n")
+            found[name] = {"films": part, "lines": lines, "MiB": round(int(done.stdout.split()[-1]) / 1024, 1),
+                           "films/s": round(part / (time.monotonic() - started), 1)}  # fmt: skip
+    return found
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lake", type=Path, required=True)
+    parser.add_argument("--before", type=Path, help="checkout of the earlier release")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--films", type=int, default=24)
+    parser.add_argument("--many", type=int, default=2000)
+    arguments = parser.parse_args()
+    found: dict = {"processors": default_workers(), "load when begun": round(os.getloadavg()[0], 1)}
+    with tempfile.TemporaryDirectory() as place:
+        if arguments.before:
+            image = Path(place) / "image.dcm"
+            image.write_bytes(planted.dicom(planted.film(7, size_px=512), 7))
+            found["first answer, s"] = first_answers(arguments.lake, arguments.before, image, arguments.turns)
+            print(json.dumps(found["first answer, s"]), flush=True)
+        lake = Lake.open(arguments.lake, create=False)
+        folders = write_films(Path(place), arguments.films)
+        for name, folder in folders.items():
+            found[f"folder of {name} {LARGE[0]} x {LARGE[1]}"] = rates(lake, folder, arguments.turns)
+            print(json.dumps(found[f"folder of {name} {LARGE[0]} x {LARGE[1]}"]), flush=True)
+    if arguments.many:
+        found["memory of the parent"] = memory(arguments.lake, arguments.many)
+    found["load when ended"] = round(os.getloadavg()[0], 1)
+    found["memory here, MiB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
