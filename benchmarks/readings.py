@@ -18,6 +18,7 @@ import numpy as np
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.chain import READ, file_of, record_of
+from radia_pipeline.readings.membership import sha256_of
 from radia_pipeline.readings.reading import Reading, as_record
 from radia_pipeline.readings.store import Store
 
@@ -29,6 +30,17 @@ def a_reading(number: int) -> Reading:
     """Return a reading of all classes, as the page would hand it on."""
     answers = dict.fromkeys(vocabulary().classes, 0)
     return Reading("ccsmtl", f"{number:032x}", "r1", "blind", f"k-{number}", answers, tuple(answers), set_id="s")
+
+
+def with_set(lake: Lake, studies: int) -> Lake:
+    """Close a set of so many studies; returns the lake."""
+    fixed = {"set_id": "s", "source": "ccsmtl", "pool": "test", "stratum": "rest", "inclusion_probability": 0.5,
+             "frame_studies": studies, "frame_groups": studies, "seed": 0, "vocabulary_version": vocabulary().version}  # fmt: skip
+    rows = [{**fixed, "study_id": f"{number:032x}", "group_id": f"{number:032x}"} for number in range(studies)]
+    sha256 = sha256_of(rows)
+    Store(lake).close_set("s", sha256)
+    lake.write("reading_sets", [{**row, "members_sha256": sha256} for row in rows])
+    return lake
 
 
 def p95_s(values: list[float]) -> float:
@@ -61,9 +73,9 @@ def append_s(store: Store, first: int) -> list[float]:
 
 def store_times(folder: Path, lines: int) -> dict[str, float]:
     """Measure appends in turn to an empty store and to one of so many lines, and the verification of the long one."""
-    short, long = Lake.open(folder / "short"), Lake.open(folder / "long")
-    Store(long)
-    file_of(long).append(record_of(number, READ, as_record(a_reading(number))) for number in range(1, lines + 1))
+    studies = lines + 4 * APPENDS
+    short, long = (with_set(Lake.open(folder / name), studies) for name in ("short", "long"))
+    file_of(long).append(record_of(number + 1, READ, as_record(a_reading(number))) for number in range(1, lines + 1))
     start = time.perf_counter()
     many = Store(long)
     verified_s = time.perf_counter() - start

@@ -66,8 +66,8 @@ def _require_what_was_published(lake: Lake, hash_of: Mapping[int, str]) -> None:
         if row["line_sha256"] is not None and hash_of.get(row["sequence"]) != row["line_sha256"]:
             raise DamagedFile(
                 f"Line {row['sequence']} of the store of readings is not the one that label_reviews was made of",
-                do="restore the folder reviews/ as it last was: this one is another lake's or an older one; where later "
-                "lines are lost for good, remove label_reviews/all.parquet and say so to who used them",
+                do="restore the folder reviews/ as it last was: this one is another lake's or an older one; where its "
+                "later lines are lost for good, remove label_reviews/all.parquet and say so to who used them",
             )
 
 
