@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/identities.py [--earlier FOLDER]``. ``benchmarks/identities.csv`` holds sentences by kind, with
 what is expected: refuse, keep, or site (a hospital's own choice, not scored). Its rows fall in turns into two halves:
-``fit`` was looked at while rules were written, ``held`` was not. ``--earlier``, a checkout of the release to compare
+``fit`` was looked at while rules were written, ``held`` was not; ``second`` was written after them. ``--earlier``, a checkout of the release to compare
 with, adds the speed of both in turns in one run. Writes ``benchmarks/results/identities.json``.
 """
 
@@ -84,12 +84,14 @@ def main() -> None:
     """Score, time where asked, print, keep; what the first look found stays beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--earlier", type=Path, help="checkout of the release to compare with")
-    parser.add_argument("--first", action="store_true", help="keep this score as the first one")
     arguments = parser.parse_args()
     kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     rows = sentences()
-    halves = {half: score(row for row in rows if row["half"] == half) for half in ("fit", "held")}
-    kept["before the rules were written" if arguments.first else "now"] = halves
+    halves = {half: score(row for row in rows if row["half"] == half) for half in ("fit", "held", "second")}
+    first = kept.setdefault("at first look", {})
+    for half in halves:
+        first.setdefault(half, halves[half])
+    kept["now"] = halves
     if arguments.earlier:
         kept["speed"] = speed(arguments.earlier)
     RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

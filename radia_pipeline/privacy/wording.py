@@ -188,7 +188,7 @@ def _counted() -> Mapping[str, int]:
 
     counted: dict[str, int] = {}
     for word, count in SpellChecker(language="fr", distance=1).word_frequency.items():
-        folded = fold(word)
+        folded = word if word.isascii() else fold.__wrapped__(word)  # words of a list are not worth remembering
         counted[folded] = max(count, counted.get(folded, 0))
     return counted
 
