@@ -298,7 +298,10 @@ def _is_pair(said: Said, place: int) -> bool:
     first, second = said.kind(place), said.kind(other)
     if not (said.may_be_a_name(place) and said.may_be_a_name(other)):
         return False
-    return bool((first | second) & (w.STRANGE | w.SURNAME | w.GIVEN)) or bool(first & second & w.DOUBTFUL)
+    if said.kind(place - 1) & w.DESCRIBED and said.gap(place - 1) == " " and not (first | second) & w.LISTED:
+        return False  # a device and its maker's word for it
+    both_listed = bool(first & second & w.DOUBTFUL) and other == place + 1
+    return both_listed or bool((first | second) & (w.STRANGE | w.SURNAME | w.GIVEN))
 
 
 def _is_initial(said: Said, place: int) -> bool:

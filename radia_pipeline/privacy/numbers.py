@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from radia_pipeline.privacy.patterns import (
     DIGITS,
+    FOUR_DIGITS,
     HEALTH_LETTERS,
     LONG_RECORD,
-    PREGNANCIES,
+    NO_POSTAL_CODE,
     RECORD_NUMBER,
     SENTENCE_END,
     YEAR,
@@ -33,6 +34,8 @@ class Span(NamedTuple):
 _LOOK_BACK = 40
 """Characters before digits in which a word may say what they are."""
 _LEAST_DIGITS = 4
+_CITED_DIGITS = 7
+"""Digits of the number of an examination that a report cites; hospitals' own have up to these."""
 _POSTAL_LETTERS = frozenset("ABCEGHJKLMNPRSTVXYabceghjklmnprstvxy")
 
 
@@ -113,7 +116,9 @@ def _introduced(text: str, at: int, before: str, known: Patterns) -> Span | None
     said = known.before_telephone.search(before) or (known.before_extension.search(before) if count > 2 else None)
     if said is not None:
         return Span(at - len(before) + said.start(), number.end(), "phone_number")
-    if count >= 3 and not is_year and (said := known.before_record.search(before)) is not None:
+    said = known.before_record.search(before) if count >= 3 and not is_year else None
+    is_fracture = said is not None and said[0].strip() == "#" and FOUR_DIGITS.search(number[0]) is None
+    if said is not None and not is_fracture:
         return Span(at - len(before) + said.start(), number.end(), "record_number")
     if (street := known.street.match(text, at)) is not None:
         return Span(at, street.end(), "street_address")
@@ -127,7 +132,7 @@ def _by_shape(text: str, at: int, before: str, known: Patterns) -> Span | None:
     """Judge digits by their own form."""
     last = before[-1:]
     code = known.numbers["postal_code"].match(text, at) if last in _POSTAL_LETTERS else None
-    if code is not None and not before[-2:-1].isalnum() and not PREGNANCIES.fullmatch(code[0]):
+    if code is not None and not before[-2:-1].isalnum() and not NO_POSTAL_CODE.fullmatch(code[0]):
         return Span(at - 1, code.end(), "postal_code")
     if last.isdigit() or (last in (",", ".") and before[-2:-1].isdigit()):
         return None
@@ -137,7 +142,8 @@ def _by_shape(text: str, at: int, before: str, known: Patterns) -> Span | None:
         number = known.numbers[rule].match(text, at)
         if number is not None and not (last == "-" and len(number[0]) == 8):
             return Span(at - (last in ("(", "+")), number.end(), rule)
-    if (number := LONG_RECORD.match(text, at)) is not None:
+    number = LONG_RECORD.match(text, at)
+    if number is not None and not (len(number[0]) <= _CITED_DIGITS and known.before_cited.search(before)):
         return Span(at, number.end(), "record_number")
     return None
 

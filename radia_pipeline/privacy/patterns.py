@@ -36,6 +36,7 @@ class Patterns:
     before_birth: re.Pattern[str]
     before_born: re.Pattern[str]
     before_record: re.Pattern[str]
+    before_cited: re.Pattern[str]
     before_telephone: re.Pattern[str]
     before_extension: re.Pattern[str]
     before_flat: re.Pattern[str]
@@ -60,9 +61,10 @@ CARET = re.compile(r"[^\W\d_]{2,}(?:\^|_{1,2})[^\W\d_]{2,}")
 WITH_DEGREE = re.compile(rf"{_CAPITALISED},?\s+[Mm]\.[Dd](?![^\W_])")
 TYPIST = re.compile(r"[/:][a-z]{2,3}(?=[ .]*(?:\n|\Z))")
 BEFORE_TYPIST = re.compile(r"(?<![^\s.])(?:[A-Z]{2,3})?$")
-PREGNANCIES = re.compile(r"\d{1,2}P\d{1,2}A\d")
-"""What stands behind the G of pregnancies, births and losses, which has the form of a postal code."""
+NO_POSTAL_CODE = re.compile(r"\d{1,2}P\d{1,2}A\d|\dN\dM\d")
+"""What has the form of a postal code behind its letter: pregnancies, births and losses (G2P1A0), a stage (T3N2M0)."""
 LONG_RECORD = re.compile(r"(?:\d{8,}|\d{6,7}(?<!000))(?![\d,.]*\d)")
+FOUR_DIGITS = re.compile(r"\d{4}")
 RECORD_NUMBER = re.compile(r"\d[\d /-]*\d")
 
 
@@ -77,6 +79,7 @@ def patterns() -> Patterns:
         "before_born": rf"\b{one['born']}\s*{one['born_on']}?\s*(?:{months}\s*)?",
         "before_record": rf"(?:\b{one['records']}\b(?:\s+{one['of_records']}\b)?{number}\s*[:#]?\s*|"
         rf"\b{one['numbers']}\s*(?:de\s+|d['’]){one['records']}\s*:?\s*|#\s*)(?:[A-Z]{{1,4}}-?)?",
+        "before_cited": rf"\b{one['cited']}\b\.?\s*{number}",
         "before_telephone": rf"\b{one['telephone']}\b\.?\s*(?:no\s*)?:?\s*\(?",
         "before_extension": rf"\b{one['extension']}\b\.?\s*:?\s*",
         "before_flat": rf"(?<!\w){one['flats']}\.?\s*",
@@ -132,5 +135,5 @@ def _streets(one: Mapping[str, str]) -> str:
     name = r"(?:[\w'’.-]+\s+){1,3}?"
     return (
         rf"{number}(?:{one['streets']})\b\.?\s+[^\W\d_]\w*(?:[\s-]\w+){{0,3}}|\d{{3,5}},?\s+{one['hills']}\s+{one['hills_of']}[\s-]?\w+"
-        rf"|{number}{ordinal}\s+(?:{one['streets']}|{one['streets_behind']})\b|{number}{name}{one['streets_behind']}\b"
+        rf"|{ordinal}\s+{one['numbered_streets']}\b|{number}{ordinal}\s+(?:{one['streets']}|{one['streets_behind']})\b|{number}{name}{one['streets_behind']}\b"
     )

@@ -43,7 +43,7 @@ _PHRASES = ("institutions", "employers", "places_before")
 _SHORT, _SHORT_IN_CAPITALS = 2, 4
 """Letters of what is no name by its looks: in capitals, abbreviations have up to four."""
 _SHORTEST_TYPO = 7
-_COMMON, _FREQUENT = 300, 5000
+_COMMON, _FREQUENT = 300, 500
 """Occurrences in the list of pyspellchecker, whose rarest words have 50."""
 _ENDINGS = re.compile(
     r"(?:oses?|ites?|omes?|emies?|uries?|pathies?|ectomies?|scopies?|graphies?|plasties?|algies?|tomies?|stomies?|megalies?|"

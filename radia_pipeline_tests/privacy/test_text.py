@@ -52,6 +52,10 @@ CLEAN = [
     "Nodule de 12 x 14 x 9 mm, 120 kV, 2,5 mAs.", "Côté droit: normal.", "D-dimères (3547,94 ng/ml).",
     "Nouveau-né. Madame présente une dyspnée.", "Tassement de T8 à T12, L1-L2.", "Rose, claire.",
     "Discuté avec le médecin traitant.", "Contrôle dans 6 à 8 semaines.", "Volume de 3 M. Pas d'épanchement.",
+    "# 4-5-6e côtes gauches.", "Stade IIIB, T3N2M0.", "G2P1A0 à 34 semaines.", "Filtre Günther Tulip en place.",
+    "CF CT 120345.", "Défibrillateur Boston Scientific.", "DRS. Éliminer pneumothorax.", "Mycobacterium Kansasii.",
+    "Drain retiré le 12/03/2022.", "Spondylarthrite de Pierre Marie.", "12e côte droite.",
+    "FRATCURE DÉPLACÉE DE LA SIXIÈME CÔTE DU CÔTÉ GAUCHE.",
 ]  # fmt: skip
 FRAME = ("Renseignements: toux. {}", "{}. Pas d'épanchement pleural.", "POUMONS: clairs.\n{}\nCONCLUSION: normal")
 
