@@ -9,6 +9,7 @@ Values are judged as raw bytes, one character per byte, so that no character set
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from radia_pipeline.privacy.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Elemen
 _METHOD, _METHOD_CODES, _AGE = 0x00120063, 0x00120064, 0x00101010
 _BASIC_PROFILE = "113100"
 _EQUIPMENT, _PIXELS_LENGTH = 0x0018A001, 0x7FE00000
+_SIZES, _HEAD_BYTES = (0x00280010, 0x00280011, 0x00280100), 16
 
 
 @dataclass(frozen=True, order=True)
@@ -201,8 +203,11 @@ def _judge(
     tag, value = element.tag, element.value
     if not tag & 0xFFFF:
         size = sum(_extent(other) for other in beside if other.tag >> 16 == tag >> 16 and other is not element)
-        size += container.pixel_span[1] - container.pixel_span[0] if tag == _PIXELS_LENGTH else 0
-        return "group length", values.fault_of_group_length(element, size, container.file_bytes, form)
+        stale = min(container.file_bytes, values.FIRST_TOO_LONG)
+        if tag == _PIXELS_LENGTH:
+            size += container.pixel_span[1] - container.pixel_span[0]
+            stale = _native_bytes(container)
+        return "group length", values.fault_of_group_length(element, size, stale, form)
     if not value.strip(b"\0 "):
         is_known = tag >> 16 & 1 or standard_vr(tag) or profile_row(tag) is not None or not policy.deny_unknown
         return ("empty", None) if is_known else ("unknown tag", "unknown tag")
@@ -228,6 +233,13 @@ def _judge(
     if row is not None and not is_named and not _is_retained(row, policy):
         return f"Table E.1-1 {row.basic}", f"Table E.1-1 {row.basic}: must be empty"
     return _public(element, vr, beside, policy, form)
+
+
+def _native_bytes(container: Container) -> int:
+    """Return what the pixel element takes before it is compressed: software leaves the group's length as it was."""
+    order = "little" if container.form.little else "big"
+    said = {e.tag: int.from_bytes(e.value, order) for e in container.elements if e.tag in _SIZES and len(e.value) == 2}
+    return math.prod(said.get(tag, 0) for tag in _SIZES) // 8 + _HEAD_BYTES
 
 
 def _creator(tag: int, beside: tuple[Element, ...]) -> str:

@@ -20,7 +20,7 @@ DATES = frozenset({"DA", "TM", "DT"})
 _NUMBER_BYTES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8}
 NUMBERS = frozenset(_NUMBER_BYTES)
 _NUMPY = {"UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8", "SV": "i8", "UV": "u8"}
-_FIRST_TOO_LONG = 10**6
+FIRST_TOO_LONG = 10**6
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _SHAPES = {
     "DS": re.compile(r"[+-]?(?![2-9]\d{2}[2-9]\d{2}\.(?!0{4})\d{4}$)(\d{1,6}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"),
@@ -110,7 +110,7 @@ def fault_of_number(tag: int, vr: str, value: bytes, form: Form) -> str | None:
 def _are_measures(vr: str, value: bytes, form: Form) -> bool:
     """Tell whether numbers are finite and of at most six digits, as those of decimal strings: a telephone has ten."""
     numbers = np.frombuffer(value, ("<" if form.little else ">") + _NUMPY[vr])
-    return bool((np.isfinite(numbers) & (numbers < _FIRST_TOO_LONG) & (numbers > -_FIRST_TOO_LONG)).all())
+    return bool((np.isfinite(numbers) & (numbers < FIRST_TOO_LONG) & (numbers > -FIRST_TOO_LONG)).all())
 
 
 def holds_text(value: bytes) -> bool:
@@ -144,12 +144,12 @@ def fault_of_table(element: Element, beside: tuple[Element, ...], form: Form) ->
     return None if (steps >= 0).all() or (steps <= 0).all() else "a look-up table that neither rises nor falls"
 
 
-def fault_of_group_length(element: Element, group_bytes: int, file_bytes: int, form: Form) -> str | None:
-    """Return why (gggg,0000) is no group length; one that has gone stale may stand, text in its place may not."""
+def fault_of_group_length(element: Element, group_bytes: int, most_stale: int, form: Form) -> str | None:
+    """Return why (gggg,0000) is no group length; one that has gone stale may stand up to ``most_stale``, text may not."""
     if len(element.value) != 4 or element.vr not in (None, "UL", "UN"):
         return "not a group length"
     length = int.from_bytes(element.value, "little" if form.little else "big")
     if length == group_bytes:
         return None
-    is_stale = length <= min(file_bytes, _FIRST_TOO_LONG) and not _SHORT_WORD.fullmatch(element.value)
+    is_stale = length <= most_stale and not _SHORT_WORD.fullmatch(element.value)
     return None if is_stale else "not a group length"

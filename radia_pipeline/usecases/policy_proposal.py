@@ -57,8 +57,9 @@ def files_below(paths: Iterable[Path]) -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """Return a path as any output can hold it: bytes that are no text become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a path as any output can hold it, in one line: what is no text, or would end it, becomes an escape."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -267,6 +267,9 @@ STANDARD: dict[str, Callable[[], bytes]] = {
         ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.3", ReferencedSOPInstanceUID=f"{files.ROOT}44")),
     "group lengths": with_group_lengths,
     "length of the pixels' group": with_pixels_length,
+    "length of the pixels' group before they were compressed": lambda: making.before(
+        0x7FE00010, making.element(0x7FE00000, b"UL", struct.pack("<I", 32 * 24 * 2 + 12)),
+        framed(making.J2K, making.frame(making.J2K))),
     "zeros behind the pixels": lambda: making.CLEAN + bytes(30),
     "trailing padding": lambda: making.CLEAN + making.element(0xFFFCFFFC, b"OB", bytes(64)),
     "checksum behind deflated data": deflated_with_checksum,

@@ -87,7 +87,7 @@ def test_whatever_lies_in_a_delivery_has_a_verdict(tmp_path: Path, capsys) -> No
         "nowhere.dcm": "unreadable", "up": "unreadable", "null": "unreadable", "na\\xefve \\xff.dcm": None,
         "empty.dcm": "empty_file", "empty.csv": "no table of reports (BadTable)",
         "page.csv": "no table of reports (BadTable)", "broken.csv.gz": "no table of reports (BadTable)",
-        "cut.dcm": "truncated", "two\nlines.dcm": None, "ct.dcm": "not_a_radiograph",
+        "cut.dcm": "truncated", "two\\nlines.dcm": None, "ct.dcm": "not_a_radiograph",
     }  # fmt: skip
     assert main(["audit", str(folder), "--ocr", "off"]) == 1
     assert main(["audit", str(folder), "--explain", "--json"]) == 0
