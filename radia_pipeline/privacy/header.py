@@ -208,6 +208,8 @@ def _judge(
             size += container.pixel_span[1] - container.pixel_span[0]
             stale = _native_bytes(container)
         return "group length", values.fault_of_group_length(element, size, stale, form)
+    if tag >> 16 & 1 and tag & 0xFFFF > 0xFF and not _creator(tag, beside):
+        return "private", "private element without a creator"
     if not value.strip(b"\0 "):
         is_known = tag >> 16 & 1 or standard_vr(tag) or profile_row(tag) is not None or not policy.deny_unknown
         return ("empty", None) if is_known else ("unknown tag", "unknown tag")

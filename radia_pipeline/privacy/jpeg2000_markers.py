@@ -15,7 +15,7 @@ from radia_pipeline.privacy.known import names_encoder
 _COM, _SOT, _SOD, _EOC = 0xFF64, 0xFF90, 0xFF93, b"\xff\xd9"
 _SIZ, _COD, _TLM, _PLT = 0xFF51, 0xFF52, 0xFF55, 0xFF58
 _LENGTH = "a segment of another length than declared"
-_HIGH_THROUGHPUT = 1 << 17
+_HIGH_THROUGHPUT, _LARGEST_TILE = 1 << 17, 1 << 16
 _FOREIGN = "a marker that DICOM does not use"
 
 
@@ -81,8 +81,9 @@ def _header(stream: bytes, at: int, until: int, frame: _Frame) -> Iterator[tuple
 
 
 def _size(body: bytes, frame: _Frame) -> bool:
+    """Tiles may be larger than the picture, but no picture is larger than this: else their size could be letters."""
     frame.components = struct.unpack_from(">H", body, 34)[0]
-    return len(body) == 36 + 3 * frame.components
+    return len(body) == 36 + 3 * frame.components and max(struct.unpack_from(">II", body, 18)) <= _LARGEST_TILE
 
 
 def _capabilities(body: bytes, _frame: _Frame) -> bool:

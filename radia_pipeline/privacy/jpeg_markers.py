@@ -26,6 +26,7 @@ _MOST_CATEGORY = 16
 _PRESETS_BYTES = 11
 _MOST_DENSITY = 4800
 """Dots an inch: no film is digitised finer."""
+_LS_FRAME, _IS_LS = 0xF7, (0xF7, -1)
 _LENGTH = "a segment of another length than declared"
 _TEXT = "text in a table"
 
@@ -84,6 +85,8 @@ def _used_tables(segments: list[_Segment]) -> set[tuple[int, int]]:
     """Return (marker, identifier) of the tables that frame and scans name; a Huffman table's class is its high half."""
     used = set()
     for code, body in segments:
+        if code == _LS_FRAME:
+            used.add(_IS_LS)
         if code in _FRAMES and len(body) >= 6:
             used |= {(_DQT, body[at]) for at in range(8, len(body), 3)}
         elif code == _SOS and body:
@@ -99,8 +102,7 @@ def _judged(code: int, body: bytes, used: set[tuple[int, int]]) -> tuple[str, st
     if 0xE0 <= code <= 0xEF:
         return f"APP{code - 0xE0}", None if _is_application(code, body) else "application segment that is not declared"
     if code == _SOS:
-        sound = bool(body) and len(body) == 4 + 2 * body[0]
-        return "scan header", None if sound else "a scan header of another length than declared"
+        return "scan header", None if _is_scan(body, is_ls=_IS_LS in used) else "a scan header with other fields"
     judge = _TABLES.get(code)
     if judge is not None:
         return f"marker {code:02X}", judge(body, used)
@@ -108,6 +110,18 @@ def _judged(code: int, body: bytes, used: set[tuple[int, int]]) -> tuple[str, st
         sound = len(body) >= 6 and len(body) == 6 + 3 * body[5]
         return f"marker {code:02X}", None if sound else "a frame header of another length than declared"
     return f"marker {code:02X}", "a marker that DICOM does not use"
+
+
+def _is_scan(body: bytes, *, is_ls: bool) -> bool:
+    """As many components as it says; their tables, and the fields of the process (T.81 B.2.3, T.87 C.2.3) in bounds."""
+    if not body or len(body) != 4 + 2 * body[0]:
+        return False
+    selectors, (first, second, third) = body[2:-3:2], body[-3:]
+    if is_ls:
+        return not any(selectors) and second <= 2 and third == 0
+    is_sequential = first == 0 and second in (0, 63) and third == 0
+    is_lossless = 1 <= first <= 7 and second == 0 and third < 16
+    return all(one >> 4 < 4 and one & 15 < 4 for one in selectors) and (is_sequential or is_lossless)
 
 
 def _fault_of_quantisation(body: bytes, used: set[tuple[int, int]]) -> str | None:
@@ -178,8 +192,17 @@ def _is_application(code: int, body: bytes) -> bool:
     if body in (b"\0\0\0\1", b"\0\0\0\1\xff\xd8"):
         return True
     if body.startswith(b"SPIFF\0"):
-        return len(body) == 30 and all(int.from_bytes(body[at : at + 4], "big") < 1 << 16 for at in (10, 14, 22, 26))
+        return _is_spiff_head(body)
     return len(body) == 5 and body.startswith(b"mrfx") and body[4] <= 3
+
+
+def _is_spiff_head(body: bytes) -> bool:
+    """Version, profile, components, size, colour space, bits, compression, units and resolution, each in its bounds."""
+    if len(body) != 30 or any(value > most for value, most in zip(body[6:10], (2, 9, 4, 4), strict=True)):
+        return False
+    sizes = [int.from_bytes(body[at : at + 4], "big") for at in (10, 14, 22, 26)]
+    is_small = max(sizes[:2]) < 1 << 16 and max(sizes[2:]) <= _MOST_DENSITY
+    return is_small and all(value <= most for value, most in zip(body[18:22], (15, 16, 9, 2), strict=True))
 
 
 _ZIGZAG = [

@@ -145,7 +145,7 @@ def fault_of_table(element: Element, beside: tuple[Element, ...], form: Form) ->
 
 
 def fault_of_group_length(element: Element, group_bytes: int, most_stale: int, form: Form) -> str | None:
-    """Return why (gggg,0000) is no group length; one that has gone stale may stand up to ``most_stale``, text may not."""
+    """Return why (gggg,0000) is no group length; a stale one may stand up to ``most_stale``, text may not."""
     if len(element.value) != 4 or element.vr not in (None, "UL", "UN"):
         return "not a group length"
     length = int.from_bytes(element.value, "little" if form.little else "big")

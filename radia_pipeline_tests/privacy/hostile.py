@@ -295,6 +295,8 @@ HEADER: dict[str, Callable[[], bytes]] = {
     "derivation with a birth date": lambda: with_tags(DerivationDescription="lossless 54 03 12"),
     "names of empty elements": lambda: before(0x00280002, b"".join(
         struct.pack("<4s2sH", text, b"LO", 0) for text in (b"\x18\0LA", b"\x18\0VO", b"\x18\0ZZ"))),
+    "names of empty private elements": lambda: before(0x7FE00010, b"".join(
+        struct.pack("<4s2sH", text, b"LO", 0) for text in (b"UYEN", b"MYLA"))),
     "letters in 32 bits": lambda: put(0x00286040, b"UL", "LAVOIE".encode("utf-32-le")),
     "coding groups": lambda: put(0x00280402, b"US", b"LAVOIE"),
 }  # fmt: skip

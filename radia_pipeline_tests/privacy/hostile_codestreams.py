@@ -72,6 +72,10 @@ def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "JPEG baseline, density", lambda: marked(BASELINE, 0xE0, b"JFIF\0\1\1\0NGUY\0\0")
     yield "JPEG baseline, flags", lambda: marked(BASELINE, 0xEE, b"Adobe\0dNGUY\0")
     for name, syntax in (("JPEG 2000", J2K), ("HTJ2K", HT)):
+        yield (
+            f"{name}, size of tiles",
+            lambda syntax=syntax: framed(syntax, [frame(syntax)[:24] + b"LAVOIE O" + frame(syntax)[32:]]),
+        )
         yield f"{name}, offsets", lambda syntax=syntax: main_header(syntax, 0x63, b"NGUY")
         yield (
             f"{name}, capabilities",

@@ -15,7 +15,8 @@ from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import parse
 from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.policy import policy_of
-from radia_pipeline_tests.privacy import hostile, hostile_codestreams, making
+from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.privacy import exports, hostile, hostile_codestreams, making
 
 INTAKE = Intake(policy_of("ccsmtl"))
 WHERE = {"container": hostile.CONTAINER, "header": hostile.HEADER, "codestream": hostile_codestreams.CODESTREAM}
@@ -66,6 +67,30 @@ def test_no_element_of_the_standard_takes_an_identity() -> None:
                     passed.append(f"{tag:08X} {vr}")
     assert passed == []
     assert tried > 8000
+
+
+def bases() -> dict[str, tuple[bytes, int]]:
+    """Return sound files, and where the last byte stands that is neither of a native nor of a coded picture."""
+    rich = exports.export(**exports.EXPOSURE, **exports.POSITION, **exports.GREY)
+    implicit = files.clean_file(1, syntax=files.NATIVE[1])
+    found = {"explicit": (rich, parse(rich).pixel_span[0]), "implicit": (implicit, parse(implicit).pixel_span[0])}
+    for syntax in SYNTAXES:
+        data, is_2000 = making.framed(syntax, [making.frame(syntax)]), syntax in (making.J2K, making.HT)
+        start = parse(data).pixel_span[0]
+        found[syntax] = (data, data.index(b"\xff\x93" if is_2000 else b"\xff\xda", start) + 2)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [b"LAVOIE O", b"octave l", b"NGUYEN", b"Zoe Yale"])
+def test_letters_in_the_place_of_any_bytes_before_the_picture_pass_nowhere(text: bytes) -> None:
+    passed = [
+        f"{name} at {at}"
+        for name, (data, end) in bases().items()
+        for at in range(end - len(text))
+        if refused(data[:at] + text + data[at + len(text) :]) is None
+    ]
+    assert passed == []
 
 
 def _found(data: bytes) -> bool:
