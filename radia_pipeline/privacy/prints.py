@@ -23,12 +23,16 @@ DATE, NUMBER, TEXT, INITIALS = "burned-in date", "burned-in number", "burned-in 
 _MOST_LETTERS = 4
 """Letters of a word that may be somebody's initials."""
 _LEAST_DIGITS, _LEAST_DIGITS_OF_A_ROOM = 4, 3
+_LEAST_LETTERS = 3
+_LETTERS = re.compile(r"[A-Z]")
 _TOKEN = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"(?<!\d)(?:\d{1,2}[./\- ]\d{1,2}[./\- ]\d{2,4}|\d{4}[./\- ]\d{1,2}[./\- ]\d{1,2})(?!\d)")
 _TIME = re.compile(r"(?<![\d:])[0-2]?\d[:hH][0-5]\d(?::[0-5]\d)?(?![\d:])")
 _DIGITS = re.compile(r"\d")
-_NEAR = 2.0
-"""Heights of letters between two words that belong together."""
+_NEAR, _NEAR_IN_A_ROW = 2.0, 8.0
+"""Heights of letters between two words that belong together, and between letters apart in one row."""
+_ALIKE, _ALIGNED, _MOST_IN_A_PART = 1.6, 0.5, 3
+"""How much higher one letter of a row may be than another, how many heights off its line, and letters of one part."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +108,19 @@ def _words(text: str) -> list[str]:
     Single letters are none, but where they are spaced out; nor is a letter with a digit or two (R1, S7).
     """
     found = [fold(token).upper() for token in _TOKEN.findall(text)]
-    if len(found) > 2 and all(len(token) == 1 for token in found):
+    if len(found) > 2 and sum(map(len, found)) < 2 * len(found):
         found = ["".join(found)]
-    found = [token for token in found if re.search(r"[A-Z]", token)]
-    return [token for token in found if len(token) > 1 and (token.isalpha() or _is_place(token))]
+    return [token for token in found if (token.isalpha() and len(token) > 1) or _is_word(token)]
 
 
 def _is_place(word: str) -> bool:
     """Tell whether letters and digits together may be a room or a ward (512A)."""
-    return len(_DIGITS.findall(word)) >= _LEAST_DIGITS_OF_A_ROOM
+    return len(_DIGITS.findall(word)) >= _LEAST_DIGITS_OF_A_ROOM and not word.isdigit()
+
+
+def _is_word(token: str) -> bool:
+    """Tell whether letters and digits together are a room, or a word of which a letter was taken for a digit."""
+    return _is_place(token) or len(_LETTERS.findall(token)) >= _LEAST_LETTERS
 
 
 def _is_mark(word: str, allowed: frozenset[str]) -> bool:
@@ -124,7 +132,11 @@ def _is_mark(word: str, allowed: frozenset[str]) -> bool:
 
 
 def _are_near(one: Line, other: Line) -> bool:
-    reach = _NEAR * max(one.height_px, other.height_px)
+    """Tell whether two lines belong together: beside each other, or letters apart in one row, upright or turned."""
+    least, most = sorted((one.height_px, other.height_px))
     across = max(one.box.left, other.box.left) - min(one.box.right, other.box.right)
     down = max(one.box.top, other.box.top) - min(one.box.bottom, other.box.bottom)
-    return across < reach and down < reach
+    if max(across, down) < _NEAR * most:
+        return True
+    are_parts = max(len(one.text.strip()), len(other.text.strip())) <= _MOST_IN_A_PART and most < _ALIKE * least
+    return are_parts and min(across, down) < -_ALIGNED * least and max(across, down) < _NEAR_IN_A_ROW * most
