@@ -9,7 +9,7 @@ blocks of equal scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,9 +46,10 @@ def place_reader(sample: Sample, called: np.ndarray, replicates: int = REPLICATE
         return None
     sample, (called,) = sample.in_order(called)
     ranked = metrics.Ranked.of(sample.score, sample.truth)
-    gap, sensitivity, alarms = (float(one[0]) for one in _gaps(ranked, called, ranked.weights(sample.weight), None))
+    points = _Weighed.of(ranked, called, ranked.weights(sample.weight)).points()
+    gap, sensitivity, alarms = (float(one[0]) for one in points)
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)
-    drawn, *_ = _gaps(ranked, called, redraws.weight[:, ranked.order], redraws)
+    drawn = _redrawn(_Weighed.of(ranked, called, redraws.weight[:, ranked.order]), called, redraws)
     return Placed(sensitivity, 1 - alarms, Interval(gap, *limits(gap, drawn), positives, len(sample.truth)))
 
 
@@ -66,29 +67,52 @@ def count_below(gaps: list[Interval]) -> Below:
     return Below(len(gaps), *counts)
 
 
-def _gaps(
-    ranked: metrics.Ranked, called: np.ndarray, weight: np.ndarray, redraws: Redraws | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return gap, reader's sensitivity, false alarm rate (R,) for weights (R, n) in the order of ``ranked``.
+@dataclass(frozen=True)
+class _Weighed:
+    """Weights (R, n) in the order of ``ranked``; ``hits``, ``alarms`` (R,): weight of what the reader calls."""
 
-    The unread study is a positive that the reader misses (for the model) or calls (against it).
+    ranked: metrics.Ranked
+    positive: np.ndarray
+    negative: np.ndarray
+    hits: np.ndarray
+    alarms: np.ndarray
+
+    @classmethod
+    def of(cls, ranked: metrics.Ranked, called: np.ndarray, weight: np.ndarray) -> _Weighed:
+        mine, positive, negative = called[ranked.order], weight * ranked.positive, weight * ~ranked.positive
+        return cls(ranked, positive, negative, positive[:, mine].sum(axis=1), negative[:, mine].sum(axis=1))
+
+    def points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return gap, the reader's sensitivity, the reader's false alarm rate (R,)."""
+        sensitivity, rate = self.hits / self.positive.sum(axis=1), self.alarms / self.negative.sum(axis=1)
+        found, false = (
+            np.cumsum(np.add.reduceat(side, self.ranked.starts, axis=1), axis=1) / side.sum(axis=1, keepdims=True)
+            for side in (self.positive, self.negative)
+        )
+        return _at(false, found, rate) - sensitivity, sensitivity, rate
+
+    def added(self, side: np.ndarray, place: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        """Return weights of one side with masses (R,) more, each at the place of a read study."""
+        more = side.copy()
+        more[np.arange(len(side)), np.argsort(self.ranked.order)[place]] += mass
+        return more
+
+
+def _redrawn(read: _Weighed, called: np.ndarray, redraws: Redraws) -> np.ndarray:
+    """Return the gap (R,) with one unread study more: against the model's lead a positive that the reader finds, for it
+    a positive that the reader misses or a false alarm of the reader's, whichever speaks louder.
     """
-    mine = called[ranked.order]
-    positive, negative = weight * ranked.positive, weight * ~ranked.positive
-    hits, alarms = positive[:, mine].sum(axis=1), negative[:, mine].sum(axis=1) / negative.sum(axis=1)
-    if redraws is not None:
-        column, rows = np.argsort(ranked.order), np.arange(len(weight))
-        for is_called, side in ((False, 0), (True, 1)):
-            place, mass = redraws.one_more(called == is_called)
-            more = redraws.for_and_against(mass)[side]
-            positive[rows, column[place]] += more
-            hits = hits + more * is_called
-    sensitivity = hits / positive.sum(axis=1)
-    found, false = (
-        np.cumsum(np.add.reduceat(side, ranked.starts, axis=1), axis=1) / side.sum(axis=1, keepdims=True)
-        for side in (positive, negative)
-    )
-    return _at(false, found, alarms) - sensitivity, sensitivity, alarms
+    place, mass = redraws.one_more(called)
+    _, found = redraws.for_and_against(mass)
+    missed_at, mass = redraws.one_more(~called)
+    missed, _ = redraws.for_and_against(mass)
+    positive = read.added(read.added(read.positive, place, found), missed_at, missed)
+    by_positive, *_ = replace(read, positive=positive, hits=read.hits + found).points()
+    place, mass = redraws.one_more()
+    alarm, _ = redraws.for_and_against(mass)
+    negative = read.added(read.negative, place, alarm)
+    by_alarm, *_ = replace(read, negative=negative, alarms=read.alarms + alarm).points()
+    return np.where(redraws.speaks_for, np.maximum(by_positive, by_alarm), by_positive)
 
 
 def _at(x: np.ndarray, y: np.ndarray, where: np.ndarray) -> np.ndarray:
