@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,6 +25,7 @@ _MOST_LETTERS = 4
 """Letters of a word that may be somebody's initials."""
 _LEAST_DIGITS, _LEAST_DIGITS_OF_A_ROOM = 4, 3
 _LEAST_LETTERS = 3
+_ALIKE_LETTERS = str.maketrans("0158", "OISB")
 _LETTERS = re.compile(r"[A-Z]")
 _TOKEN = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"(?<!\d)(?:\d{1,2}[./\- ]\d{1,2}[./\- ]\d{2,4}|\d{4}[./\- ]\d{1,2}[./\- ]\d{1,2})(?!\d)")
@@ -124,11 +126,24 @@ def _is_word(token: str) -> bool:
 
 
 def _is_mark(word: str, allowed: frozenset[str]) -> bool:
-    """Tell whether a word is a mark of the trade, or two long ones run together; GAUCHER is not GAUCHE and R."""
-    if word in allowed:
+    """Tell whether a word is a mark of the trade, or two long ones run together; GAUCHER is not GAUCHE and R.
+
+    Marks are compared as they look: the reader takes RI for N, and O for a nought.
+    """
+    if word in allowed or (len(word) > _MOST_LETTERS and _look(word) in _looks(allowed)):
         return True
     halves = ((word[:at], word[at:]) for at in range(_MOST_LETTERS, len(word) - _MOST_LETTERS + 1))
     return any(first in allowed and second in allowed for first, second in halves)
+
+
+def _look(word: str) -> str:
+    """Return a word with one letter for those that small print does not tell apart."""
+    return word.translate(_ALIKE_LETTERS).replace("RI", "N").replace("RN", "M")
+
+
+@lru_cache(maxsize=8)
+def _looks(allowed: frozenset[str]) -> frozenset[str]:
+    return frozenset(_look(word) for word in allowed if len(word) > _MOST_LETTERS)
 
 
 def _are_near(one: Line, other: Line) -> bool:

@@ -76,7 +76,7 @@ def line(text: str, *, confidence: float = 0.95, left: float = 0.0, top: float =
         ([line(c, left=40.0 * at) for at, c in enumerate("514555")], prints.NUMBER, False),
         ([line("BRZOSTEK", confidence=0.6)], None, False), ([line("①")], None, False),
         ([line("3S7")], None, False), ([line("B R Z 0 S T E K")], prints.TEXT, False),
-        ([line("TREMB1AY")], prints.TEXT, False),
+        ([line("TREMB1AY")], prints.TEXT, False), ([line("Upnght")], None, False), ([line("P0RTABLE")], None, False),
         ([line(c, left=170.0 * at) for at, c in enumerate("1958")], prints.NUMBER, False), ([], None, False),
     ],
 )  # fmt: skip
