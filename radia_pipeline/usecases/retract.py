@@ -87,22 +87,23 @@ def retract(source: str, lake: Lake) -> dict[str, Any] | None:
     What is to go is read from the lake itself (quarantine, earlier versions, journal), so that a lake whose files an
     earlier release refused is cleaned as well, and a killed call is finished by the next. Raises LakeLocked.
     """
-    if not _found(source, lake).images and not _pending(source, lake).exists():
+    before = _found(source, lake)
+    if not (before.images or before.versions or _pending(source, lake).exists()):
         return None
     with lake.lock("forget"), lake.lock(f"ingest.{source}"):
         record_of_what_was_done(lake).require_sound_end()
         found = _found(source, lake)
         found.images |= _left_over(source, lake)
-        if not found.images:
-            return None
         atomic.write_text(_pending(source, lake), json.dumps(found.images))
-        gone = erase(found.traces, lake)
-        for path in found.versions:
-            path.unlink(missing_ok=True)
+        gone = erase(found.traces, lake) if found.images else Erased()
+        others = [path for path in found.versions if path.exists()]
+        for path in others:
+            path.unlink()
         with Journal(journal_path(lake, source)) as journal:
             journal.forget_pictures(found.images)
         left = sum(1 for _ in still_named(found.traces, lake, aside=_pending(source, lake)))
         told = {"images": len(found.images), **vars(gone), "models": list(gone.models), "still_named_in": left}
+        told["versions"] += len(others)
         record_of_what_was_done(lake).append([{"at": time.time(), "refused_in": source, **told}])
         _pending(source, lake).unlink()
     return told

@@ -183,6 +183,17 @@ def test_killed_midway_the_next_ingest_finishes(delivery, lake, monkeypatch, ste
     assert places_of({*gone, NAME}, lake) == set()
 
 
+def test_versions_go_also_where_no_image_does(delivery, lake) -> None:
+    """The only image whose earlier row names somebody came in again from another file."""
+    delivery.put("3.dcm", files.clean_file(3, patient="CC0001"))
+    delivery.put("2 again.dcm", files.clean_file(2, patient="CC0000"))
+    done = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    assert (done.withdrawn["images"], done.withdrawn["versions"] > 0) == (0, True)
+    assert lake.packed_dir.exists()
+    assert places_of({NAME}, lake) == set()
+    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn == {}
+
+
 def test_a_file_that_is_mended_meanwhile_keeps_its_image(delivery, lake) -> None:
     """The earlier versions with its name go, the image stays."""
     kept = of(lake, "2.dcm")
