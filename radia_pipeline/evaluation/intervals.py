@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 Z_95 = 1.959963984540054
 LEVEL = 0.95
@@ -111,8 +110,10 @@ def logit_interval(value: float, chance: float, patients: float, worth: float) -
     with positives, whose number less one are the degrees of freedom. ``worth``: how many observations of a share the
     estimate is worth.
     """
+    from scipy.special import stdtrit
+
     centre = drawn_to_chance(value, chance, patients)
-    spread = stats.t.ppf((1 + LEVEL) / 2, max(1.0, patients - 1)) / np.sqrt(worth * centre * (1 - centre))
+    spread = stdtrit(max(1.0, patients - 1), (1 + LEVEL) / 2) / np.sqrt(worth * centre * (1 - centre))
     middle = np.log(centre) - np.log1p(-centre)
     low, high = 1 / (1 + np.exp(-(middle - spread))), 1 / (1 + np.exp(-(middle + spread)))
     return min(float(low), value), max(float(high), value)
