@@ -154,14 +154,16 @@ def mover_difference(first: Interval, second: Interval, correlation: float) -> t
 def correlations(influence: np.ndarray) -> np.ndarray:
     """Return the correlations (K, K) of K estimates from their influence values by patient (K, G).
 
-    None is below the mean of all of them, nor below 0: single ones are noise, and too low ones would make a mean look
-    surer than it is.
+    None is below the mean of those that can be seen, nor below 0: single ones are noise, and too low ones would make a
+    mean look surer than it is. An estimate at its end has no influence values, so that its correlations cannot be seen;
+    where none can, the estimates are taken to move together.
     """
     size = np.sqrt(np.square(influence).sum(axis=1))
-    unit = np.divide(influence, size[:, None], out=np.zeros_like(influence, dtype=float), where=size[:, None] > 0)
+    is_seen = size > 0
+    unit = np.divide(influence, size[:, None], out=np.zeros_like(influence, dtype=float), where=is_seen[:, None])
     found = unit @ unit.T
-    off = ~np.eye(len(found), dtype=bool)
-    least = max(0.0, float(found[off].mean())) if off.any() else 0.0
+    pairs = ~np.eye(len(found), dtype=bool) & is_seen[:, None] & is_seen[None, :]
+    least = max(0.0, float(found[pairs].mean())) if pairs.any() else 1.0
     found = np.maximum(found, least)
     np.fill_diagonal(found, 1.0)
     return found

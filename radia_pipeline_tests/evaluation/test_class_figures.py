@@ -118,6 +118,14 @@ def test_classes_that_are_the_same_have_the_mean_of_one():
     assert (mean.low, mean.high) == pytest.approx((alone.low, alone.high))
 
 
+def test_the_mean_of_figures_that_are_all_at_their_end_is_no_surer_than_one():
+    """Three classes whose positives are all found say nothing of how they move together."""
+    y, p = np.r_[np.ones(4), np.zeros(60)].astype(int), np.r_[np.full(4, 0.9), np.full(60, 0.1)]
+    one = OneClass.of(p, y, np.arange(64))
+    mean, alone = mean_figure([one] * 3, "sensitivity"), one.interval("sensitivity")
+    assert mean.low == pytest.approx(alone.low)
+
+
 def test_a_difference_leaves_out_classes_without_a_figure_and_is_none_where_none_is_left():
     """The mean used to count replicates without a figure as 0."""
     p, y, g = study_pool(3)
