@@ -53,12 +53,13 @@ def migrate(carry_open_sets: bool, lake_root, as_json: bool) -> None:
     What cannot follow is withdrawn, for `radia run` to make again. While a reading set is being read this is refused,
     unless it is carried: readings stay as they were given, and follow their classes where truth is made of them.
     """
+    from radia_pipeline.contracts.vocabulary import vocabulary as installed
     from radia_pipeline.labels.migration import migrate_lake
     from radia_pipeline.lake.lake import Lake, default_root
     from radia_pipeline.readings.progress import require_no_open_set
 
     lake = Lake(lake_root if lake_root is not None else default_root())
-    if not carry_open_sets:
+    if not carry_open_sets and lake.vocabulary_version != installed().version:
         require_no_open_set(lake)
     result = asdict(migrate_lake(lake))
     print_result(result, migrated(result), as_json)

@@ -166,7 +166,7 @@ def _scores(lake: Lake, pool: str) -> Panel | None:
 def _is_high(scores: Panel | None, studies: Sequence[Placed], values: np.ndarray) -> np.ndarray:
     """Tell which studies the ensemble finds suspicious against their label: bool (n,), none without scores."""
     is_high = np.zeros(len(studies), dtype=bool)
-    if scores is None:
+    if scores is None or not len(scores):
         return is_high
     place = {study: row for row, study in enumerate(scores.study_id.tolist())}
     rows = np.array([place.get(study.study_id, -1) for study in studies], dtype=int)

@@ -72,6 +72,16 @@ def test_a_high_score_against_the_label_is_a_stratum_and_leaves_a_line_without_f
     assert not any(use.shows_figures for use in uses(lake))
 
 
+def test_a_pool_of_which_the_ensemble_says_nothing_is_drawn_without_scores(tmp_path):
+    lake = pool_lake(tmp_path, pool="train")
+    row = {
+        "recipe": ENSEMBLE, "source": SOURCE, "study_id": "a" * 32, "patient_key": "b" * 32, "group_id": "b" * 32,
+        "pool": "validation", "class": "Mass", "logit": 0.0, "probability": 0.5, "label": None, "image_count": 1,
+    }  # fmt: skip
+    lake.write("predictions", [row], ENSEMBLE)
+    assert not draw_set(lake, "train", 12).uses_scores
+
+
 @pytest.mark.parametrize(
     ("pool", "size", "error"), [("test", 0, BadInput), ("train", 5, EmptyPool), ("x", 5, UnknownName)]
 )

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from radia_pipeline.cli.main import main
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.carried import answers_across
 from radia_pipeline.readings.store import Store
@@ -67,6 +68,11 @@ def test_the_vocabulary_does_not_change_under_an_open_set(lake, checkout):
     said = checkout.run(*words, code=2)
     assert SET in said and "--carry-open-sets" in said
     assert lake.vocabulary_version == "1.0.0"
+
+
+def test_a_lake_that_speaks_the_installed_words_is_left_alone(lake, capsys):
+    assert main(["vocabulary", "migrate", "--lake", str(lake.root)]) == 0
+    assert "already" in capsys.readouterr().out
 
 
 def test_an_open_set_is_carried_and_what_was_answered_follows_its_classes(lake, checkout):
