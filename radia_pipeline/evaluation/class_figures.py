@@ -75,10 +75,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class OneClass:
-    """A class of a pool: its studies, and where decisions are drawn, in the studies' order."""
+    """A class of a pool: its studies, and where decisions are drawn, in the studies' order. ``ranking``: the same class
+    by other scores, which figures of RANKS read, where probabilities come of several fits."""
 
     studies: Studies
     cuts: Cuts
+    ranking: OneClass | None = None
 
     @classmethod
     def of(
@@ -128,6 +130,8 @@ class OneClass:
 
     def figure(self, metric: str) -> Estimate | None:
         """Return a figure of FORMS; None where it does not exist or rests on too few patients."""
+        if self.ranking is not None and metric in RANKS:
+            return self.ranking.figure(metric)
         if metric not in self._found:
             made = FORMS[metric](self)
             self._found[metric] = made and made.holding_itself()
@@ -330,6 +334,10 @@ FORMS = Table("figure", {
     "brier": _brier, "mean_probability": _mean_probability, "prevalence": _prevalence,
 })  # fmt: skip
 """Each figure's form: a class → its estimate, None where there is none."""
+
+
+RANKS = frozenset({"auc", "ap", "partial_auc", "sensitivity_at_specificity_95"})
+"""Figures of the order of scores."""
 
 
 def mean_figure(classes: Iterable[OneClass], metric: str) -> Interval:

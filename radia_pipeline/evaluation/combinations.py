@@ -29,10 +29,12 @@ STACKING_SPREAD = 1.0
 @dataclass(frozen=True)
 class Rule:
     """``combine``: probabilities (M, n, K), parameters (K, P) → (n, K). ``fit``: probabilities, labels (n, K) →
-    parameters; without it there are none."""
+    parameters; without it there are none. ``offsets``: how many of the first parameters move all studies alike.
+    """
 
     combine: Callable[[np.ndarray, np.ndarray], np.ndarray]
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    offsets: int = 0
 
     def fitted(self, probability: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the parameters (K, P) on a pool; P is 0 where the rule has none."""
@@ -131,6 +133,6 @@ RULES = Table("ensemble rule", {
     "mean_probability": Rule(_mean_probability), "mean_logit": Rule(_mean_logit),
     "geometric_mean": Rule(_geometric_mean), "median": Rule(_median), "minimum": Rule(_minimum),
     "maximum": Rule(_maximum), "rank_mean": Rule(_rank_mean, _fit_ranks),
-    "greedy": Rule(_weighted_mean, _fit_greedy), "stacked_logistic": Rule(_stacked, _fit_stacked),
+    "greedy": Rule(_weighted_mean, _fit_greedy), "stacked_logistic": Rule(_stacked, _fit_stacked, offsets=1),
 })  # fmt: skip
 """How members are combined, in order of preference among rules that need as many of them."""

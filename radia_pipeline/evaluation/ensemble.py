@@ -138,13 +138,19 @@ class EnsembleResult:
 
 
 def cross_fitted(rule: str, members: Sequence[str], panels: Sequence[Panel]) -> np.ndarray:
-    """Return the rule's scores (n, K) on aligned panels, each study's from parameters fitted on other patients."""
+    """Return the rule's scores (n, K) on aligned panels, each study's from parameters fitted on other patients.
+
+    What moves all studies alike is that of the whole pool: an offset of each fold would rank a study by the labels of
+    its own fold, which it left out.
+    """
     probability, label = np.stack([panel.probability for panel in panels]), panels[0].label
-    named = dict(zip(members, probability))
-    out = Combination.fitted(rule, members, probability, label)(named)
+    named, whole = dict(zip(members, probability)), Combination.fitted(rule, members, probability, label)
+    out = whole(named)
     if rule in RULES and RULES[rule].fit:
+        common = RULES[rule].offsets
         for fitted, judged in folds.splits(panels[0].group_id):
             one = Combination.fitted(rule, members, probability[:, fitted], label[fitted])
+            one.parameters[:, :common] = whole.parameters[:, :common]
             out[judged] = one({name: values[judged] for name, values in named.items()})
     return out
 

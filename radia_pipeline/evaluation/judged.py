@@ -19,7 +19,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation import folds
 from radia_pipeline.evaluation.calibration import fit_shift, sigmoid
 from radia_pipeline.evaluation.class_figures import Cuts, OneClass
-from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, best_cuts, fit_ensemble
+from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, best_cuts, cross_fitted, fit_ensemble
 from radia_pipeline.evaluation.panel import Panel
 
 ABNORMAL = "abnormal"
@@ -46,9 +46,15 @@ def with_abnormal(panel: Panel) -> Panel:
 
 @dataclass(frozen=True)
 class Judged:
-    """A model on a pool, (n, K + 1) each: its panel, the thresholds of best F1, and those of the prior shift."""
+    """A model on a pool, (n, K + 1) each: its panel, whose scores rank; ``probability``, which decides and is weighed;
+    the thresholds of best F1, and those of the prior shift.
+
+    On validation each study's probability is calibrated on other folds. Such probabilities do not rank: a fold that
+    lacks a positive is calibrated lower, and holds it.
+    """
 
     panel: Panel
+    probability: np.ndarray
     tuned: np.ndarray
     prior: np.ndarray
 
@@ -60,7 +66,8 @@ class Judged:
         if tuned is not None:
             found[: len(tuned)] = tuned
         shape = panel.label.shape
-        return cls(panel, np.broadcast_to(found, shape), np.broadcast_to(prior_cuts(chosen_on), shape))
+        cuts = np.broadcast_to(found, shape), np.broadcast_to(prior_cuts(chosen_on), shape)
+        return cls(panel, panel.probability, *cuts)
 
     @classmethod
     def cross_fitted(cls, panel: Panel) -> Judged:
@@ -79,8 +86,9 @@ class Judged:
             one = fit_ensemble(chosen.rule, chosen.members, [panel.take(fitted) for panel in panels], like=chosen)
             seen, held = _predicted(one, panels, fitted), _predicted(one, panels, judged)
             parts.append((judged, cls.by(held, seen, one.cuts)))
-        everything = _predicted(chosen, panels, np.ones(len(panels[0]), dtype=bool))
-        return _joined(everything, parts) if parts else cls.by(everything, everything, chosen.cuts)
+        moved, probability = chosen.calibrated(cross_fitted(chosen.rule, chosen.members, panels))
+        ranked = replace(panels[0], logit=moved, probability=probability)
+        return _joined(ranked, parts) if parts else cls.by(ranked, ranked, chosen.cuts)
 
     @cached_property
     def groups(self) -> tuple[np.ndarray, int]:
@@ -90,7 +98,7 @@ class Judged:
 
     def take(self, index: np.ndarray) -> Judged:
         """Return the studies of an index or mask."""
-        return Judged(self.panel.take(index), self.tuned[index], self.prior[index])
+        return Judged(self.panel.take(index), self.probability[index], self.tuned[index], self.prior[index])
 
     def classes(self) -> Mapping[str, OneClass]:
         """Return each class with its studies and cuts; those without a score are not in it."""
@@ -99,10 +107,11 @@ class Judged:
     def _classes(self) -> Iterator[tuple[str, OneClass]]:
         group, groups = self.groups
         for k, name in enumerate(judged_classes()):
-            score = self.panel.probability[:, k]
+            ranks, score = self.panel.probability[:, k], self.probability[:, k]
             label = np.where(np.isfinite(score), self.panel.label[:, k], MISSING)
             cuts = Cuts(self.tuned[:, k], self.prior[:, k])
-            yield name, OneClass.of(np.nan_to_num(score), label, group, cuts, groups)
+            ranking = OneClass.of(np.nan_to_num(ranks), label, group, cuts, groups)
+            yield name, replace(OneClass.of(np.nan_to_num(score), label, group, cuts, groups), ranking=ranking)
 
 
 def prior_cuts(panel: Panel) -> np.ndarray:
@@ -123,9 +132,9 @@ def _predicted(chosen: Ensemble, panels: Sequence[Panel], kept: np.ndarray) -> P
 
 def _joined(panel: Panel, parts: Sequence[tuple[np.ndarray, Judged]]) -> Judged:
     whole = with_abnormal(panel)
-    logit, probability = whole.logit.copy(), whole.probability.copy()
+    probability = whole.probability.copy()
     tuned, prior = np.full(whole.label.shape, DEFAULT_THRESHOLD), np.full(whole.label.shape, DEFAULT_THRESHOLD)
     for kept, one in parts:
-        logit[kept], probability[kept] = one.panel.logit, one.panel.probability
+        probability[kept] = one.probability
         tuned[kept], prior[kept] = one.tuned, one.prior
-    return Judged(replace(whole, logit=logit, probability=probability), tuned, prior)
+    return Judged(whole, probability, tuned, prior)

@@ -36,6 +36,7 @@ class _Class:
 
     name: str
     probability: np.ndarray
+    calibrated: np.ndarray
     uncalibrated: np.ndarray
     label: np.ndarray
     group: np.ndarray
@@ -65,24 +66,24 @@ def class_panels(lake: Lake) -> list[dict[str, str | Picture]]:
     return [_panel(one) for one in classes if 0 < one.positives < one.studies]
 
 
-def _on_test(lake: Lake) -> tuple[Panel, np.ndarray] | None:
+def _on_test(lake: Lake) -> tuple[Panel, np.ndarray, np.ndarray] | None:
     panels = released_panels(lake)
     panel = panels.pop(ENSEMBLE)
-    return panel, _uncalibrated(load_ensemble(lake), panels)
+    return panel, panel.probability, _uncalibrated(load_ensemble(lake), panels)
 
 
-def _on_validation(lake: Lake, chosen: Ensemble) -> tuple[Panel, np.ndarray] | None:
+def _on_validation(lake: Lake, chosen: Ensemble) -> tuple[Panel, np.ndarray, np.ndarray] | None:
     """Return the ensemble as the scorecard judges it on validation, and what it says before calibration."""
     if any(not lake.exists("predictions", name) for name in chosen.members):
         return None
     panels = aligned([read_panel(lake, name) for name in chosen.members])
     judged = Judged.ensemble_cross_fitted(chosen, panels)
-    return judged.panel, _uncalibrated(chosen, dict(zip(chosen.members, panels)))
+    return judged.panel, judged.probability, _uncalibrated(chosen, dict(zip(chosen.members, panels)))
 
 
-def _class(panel: Panel, raw: np.ndarray, found: dict, k: int, name: str) -> _Class:
+def _class(panel: Panel, held: np.ndarray, raw: np.ndarray, found: dict, k: int, name: str) -> _Class:
     rows = {metric: row for (_, of, metric), row in found.items() if of == name}
-    return _Class(name, panel.probability[:, k], raw[:, k], panel.label[:, k], panel.group_id, rows)
+    return _Class(name, panel.probability[:, k], held[:, k], raw[:, k], panel.label[:, k], panel.group_id, rows)
 
 
 def _uncalibrated(chosen: Ensemble, panels: dict[str, Panel]) -> np.ndarray:
@@ -133,8 +134,8 @@ def _threshold(one: _Class, first: str, second: str) -> list[tuple[float, float,
 
 def _reliability(one: _Class) -> Picture:
     before = curves.reliability_points(one.uncalibrated, one.label)
-    after = curves.reliability_points(one.probability, one.label)
-    band = curves.reliability_interval(one.probability, one.label, one.group)
+    after = curves.reliability_points(one.calibrated, one.label)
+    band = curves.reliability_interval(one.calibrated, one.label, one.group)
     tips = [f"{n:,} studies: {share:.2f} positive" for _, share, n in zip(*after)]
     marks = [
         Guide(),

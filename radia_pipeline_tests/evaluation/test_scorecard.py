@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable
 from radia_pipeline.evaluation import ensemble, metrics, release, scorecard
 from radia_pipeline.evaluation.combinations import RULES
+from radia_pipeline.evaluation.judged import Judged
 from radia_pipeline.evaluation.panel import read_panel
 from radia_pipeline_tests.evaluation.worlds import figures, key, make_lake, make_panel, on_test, put_manifest
 
@@ -182,3 +185,20 @@ def test_a_complete_reading_set_is_a_view_of_its_own(tmp_path, waiting):
     assert rows["auc"]["value"] == pytest.approx(metrics.auc(panel.probability[:, k], truth))
     assert rows["prevalence"]["low"] < truth.mean() == pytest.approx(rows["prevalence"]["value"])
     assert {row["class"] for row in rows.values()} == {"Edema"}
+
+
+def test_folds_without_a_positive_do_not_turn_the_ranking_of_a_small_pool_around():
+    """A fold that holds the only positives is calibrated on others without: its scores came out lowest, AUC .2."""
+    aucs = []
+    for seed in range(6):
+        panel = make_panel(1.5, seed=seed, noise_seed=seed + 50, studies=60).only(pool="validation")
+        label = np.where(panel.label == -9, 0, panel.label)
+        label[4:] = np.where(np.random.default_rng(seed).random(label[4:].shape) < 0.9, 0, label[4:])
+        panels = [replace(panel, label=label)]
+        chosen = ensemble.fit_ensemble("single:a", ("a",), panels)
+        judged = Judged.ensemble_cross_fitted(chosen, panels)
+        k = vocabulary().index("Fracture")
+        alone = metrics.auc(panel.probability[:, k], label[:, k])
+        if np.isfinite(alone):
+            aucs.append((metrics.auc(judged.panel.probability[:, k], label[:, k]), alone))
+    assert aucs and all(found == pytest.approx(alone) for found, alone in aucs)
