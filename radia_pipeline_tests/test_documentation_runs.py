@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.write import write_phantom
-from radia_pipeline.privacy.header import audit_file
+from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.test_documentation import PAGES, commands
 
 KEY = "a key that only this test uses"
@@ -36,10 +35,8 @@ def reader(tmp_path_factory) -> Path:
 
 def is_clean(path: Path) -> bool:
     """Say whether a reader would hand this file to ``radia audit`` without fear; the phantom plants some others."""
-    try:
-        return not audit_file(path, "ccsmtl")
-    except BadInput:
-        return False
+    ((_, findings),) = audit_files([path], "ccsmtl", ocr_mode="off")
+    return not findings
 
 
 def write_single_reports(delivered: Path, path: Path) -> None:

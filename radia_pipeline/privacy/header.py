@@ -12,15 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-from radia_pipeline.errors import BadInput, Refusal
 from radia_pipeline.privacy import concepts, markers, rules, values
 from radia_pipeline.privacy import container as dicom_container
 from radia_pipeline.privacy.container import PREAMBLE_BYTES, Container
 from radia_pipeline.privacy.known import known
-from radia_pipeline.privacy.policy import Policy, policy_of
+from radia_pipeline.privacy.policy import Policy
 from radia_pipeline.privacy.profile import ProfileRow, profile_row
 from radia_pipeline.privacy.values import characters
 from radia_pipeline.privacy.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, Element, Form, standard_vr, tag_name
@@ -52,24 +50,6 @@ class Judgement(NamedTuple):
     size: int
     tag: int = 0
     value: bytes = b""
-
-
-def audit_file(path: Path | str, source: str = "ccsmtl") -> list[Finding]:
-    """Audit one DICOM file's header against the policy of ``source``; an empty list means de-identified.
-
-    Raises BadInput where the file cannot be read or is no DICOM; a file that cannot be parsed whole is a finding.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError:
-        raise BadInput("The file cannot be read", accepted="a readable DICOM file") from None
-    if dicom_container.sniff(data) != "dicom":
-        raise BadInput("The file is no DICOM file", accepted="a file with the DICM prefix (PS3.10)")
-    try:
-        parsed = dicom_container.parse(data)
-    except Refusal as refusal:
-        return [Finding("file", f"cannot be audited: {refusal.reason}")]
-    return audit(parsed, policy_of(source))
 
 
 def audit(container: Container, policy: Policy) -> list[Finding]:

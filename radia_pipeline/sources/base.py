@@ -71,6 +71,11 @@ class Source(ABC):
     box_frame_px: tuple[int, int] | None = None
     box_origin: str | None = None
 
+    @property
+    def has_table(self) -> bool:
+        """Tell whether a table of its own says what its images are, and not their headers."""
+        return type(self).facts is not Source.facts
+
     @abstractmethod
     def has_layout(self, root: Path) -> bool:
         """Tell whether this source's layout lies in ``root`` itself."""

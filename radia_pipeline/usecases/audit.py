@@ -22,6 +22,7 @@ from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy_of
 from radia_pipeline.privacy.text import breaches
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
+from radia_pipeline.sources.registry import source as source_of
 from radia_pipeline.usecases.policy_proposal import files_below
 
 _TABLE_SUFFIXES = (".csv", ".csv.gz")
@@ -77,7 +78,7 @@ def _of_header(path: Path, source: str) -> Findings:
     policy = policy_of(source)
     try:
         data, _ = read_whole(path)
-        admit(data, Intake(policy))
+        admit(data, Intake(policy, is_listed=source_of(source).has_table))
     except Refusal as refusal:
         if refusal.reason != reasons.IDENTITY_IN_HEADER:
             return Findings((f"file cannot be audited: {refusal.reason}",))

@@ -22,8 +22,8 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.layouts import chexpert, mimic_cxr, padchest, vindr_cxr
 from radia_pipeline.phantom.write import write_phantom
-from radia_pipeline.privacy.header import audit_file
 from radia_pipeline.sources import registry
+from radia_pipeline.usecases.audit import audit_files
 
 PUBLIC = ("chexpert", "mimic_cxr", "padchest", "vindr_cxr")
 
@@ -124,7 +124,7 @@ def test_vindr_headers_hold_what_the_publisher_keeps_and_pass_the_audit(root):
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
         assert {element.keyword for element in dataset} <= vindr_cxr.KEPT_ELEMENTS
         assert dataset.file_meta.MediaStorageSOPInstanceUID == path.stem
-        assert audit_file(path, "vindr_cxr") == []
+        assert list(audit_files([path], "vindr_cxr", ocr_mode="off")) == [(path, [])]
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
