@@ -1,4 +1,4 @@
-"""Ingest: files per second and core by transfer syntax, decode share, baselines, scaling, memory, OCR's share.
+"""Ingest: files per second and core by transfer syntax, decode share, baselines, scaling, memory, what print costs.
 
 Ratios hold, absolute values belong to the machine. Per-file figures are processor seconds (children included), the best
 of several, so that other work on the machine does not count; scaling is wall-clock and says so.
@@ -235,8 +235,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--files", type=int, nargs=2, default=[200, 2000])
     parser.add_argument("--only-scaling", action="store_true", help="measure scaling alone and keep the other figures")
+    parser.add_argument("--only-print", type=int, metavar="PATIENTS", help="measure reading print alone, likewise")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    if arguments.only_print:
+        found = json.loads(RESULT.read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory() as name:
+            found["print"] = text_share(Path(name), arguments.only_print)
+        RESULT.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
+        print(json.dumps(found["print"], indent=1))
+        return
     if arguments.only_scaling:
         found = json.loads(RESULT.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as name:
@@ -255,7 +263,7 @@ def main() -> None:
         found["memory_few"] = run(few, folder / "lake1", 2)
         many = deliver(folder / "many", arguments.files[1], (320, 300))
         found["memory_many"] = run(many, folder / "lake3", 2)
-        found["ocr"] = text_share(folder, 25)
+        found["print"] = text_share(folder, 25)
     found["load_at_end"] = os.getloadavg()[0]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")

@@ -18,12 +18,16 @@ from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.letters import fold
 from radia_pipeline.privacy.reader import Line, lines
 
-FLOOR = 0.7
+FLOOR = 0.65
 """Confidence below which ribs and wires are read as letters; a strict site takes less."""
+_SURER = 0.2
+"""How much surer than a word a short one must be to be called initials: shadows are read as two letters."""
 DATE, NUMBER, TEXT, INITIALS = "burned-in date", "burned-in number", "burned-in text", "initials"
 _MOST_LETTERS = 4
 """Letters of a word that may be somebody's initials."""
 _LEAST_DIGITS, _LEAST_DIGITS_OF_A_ROOM = 4, 3
+_APART = 1.5
+"""Letters a part, below which parts are letters apart and no words."""
 _LEAST_LETTERS = 3
 _ALIKE_LETTERS = str.maketrans("0158", "OISB")
 _LETTERS = re.compile(r"[A-Z]")
@@ -65,34 +69,44 @@ def judge(read: Iterable[Line], allowed: frozenset[str], floor: float = FLOOR) -
     One short word alone is mostly the technologist's initials; the site decides.
     """
     has_initials = False
-    for text in _together([line for line in read if line.confidence >= floor]):
+    sure = [line for line in read if line.confidence >= floor and not _is_of_marks(line.text, allowed)]
+    for group in _together(sure):
+        text = _in_order(group)
         rule = _rule_of(text)
         if rule is not None:
             return Print(rule)
         words = [word for word in _words(text) if not _is_mark(word, allowed)]
         if len(words) > 1 or any(len(word) > _MOST_LETTERS or _is_place(word) for word in words):
             return Print(TEXT)
-        has_initials = has_initials or bool(words)
+        is_sure = min(line.confidence for line in group) >= floor + _SURER
+        has_initials = has_initials or (is_sure and bool(words))
     return Print(None, has_initials)
 
 
-def _together(read: list[Line]) -> list[str]:
-    """Return the texts of lines that stand near each other, as one; letters apart as one word."""
+def _is_of_marks(text: str, allowed: frozenset[str]) -> bool:
+    """Tell whether a line is nothing but marks of the trade; letters alone may be parts of a word."""
+    tokens = [fold(token).upper() for token in _TOKEN.findall(text)]
+    return bool(tokens) and all(len(token) > 1 and _is_mark(token, allowed) for token in tokens)
+
+
+def _together(read: list[Line]) -> list[list[Line]]:
+    """Return the lines in groups that stand near each other."""
     groups: list[list[Line]] = []
     for line in read:
         near = [group for group in groups if any(_are_near(line, other) for other in group)]
         groups = [group for group in groups if group not in near]
         groups.append([line, *(other for group in near for other in group)])
-    return [_in_order(group) for group in groups]
+    return groups
 
 
 def _in_order(group: list[Line]) -> str:
+    """Return the texts of a group as one; letters apart as one word."""
     boxes = [line.box for line in group]
     width = max(box.right for box in boxes) - min(box.left for box in boxes)
     height = max(box.bottom for box in boxes) - min(box.top for box in boxes)
     first = (lambda line: line.box.left) if width >= height else (lambda line: line.box.top)
     texts = [line.text.strip() for line in sorted(group, key=first)]
-    are_apart = len(texts) > 2 and sum(map(len, texts)) < 2 * len(texts)
+    are_apart = len(texts) > 2 and sum(map(len, texts)) < _APART * len(texts)
     return ("" if are_apart else " ").join(texts)
 
 
@@ -110,7 +124,7 @@ def _words(text: str) -> list[str]:
     Single letters are none, but where they are spaced out; nor is a letter with a digit or two (R1, S7).
     """
     found = [fold(token).upper() for token in _TOKEN.findall(text)]
-    if len(found) > 2 and sum(map(len, found)) < 2 * len(found):
+    if len(found) > 2 and sum(map(len, found)) < _APART * len(found):
         found = ["".join(found)]
     return [token for token in found if (token.isalpha() and len(token) > 1) or _is_word(token)]
 

@@ -21,6 +21,8 @@ finds no more and costs twice as much."""
 BOX_THRESHOLD = 0.35
 """The package's own .5 loses a tenth of the prints that this finds."""
 _LEAST_SIDE_PX = 32
+_MOST_OF_THE_SIDE = 0.3
+"""Height of letters, as a share of the longest side, above which shapes are anatomy: print has half of it at most."""
 
 
 class Box(NamedTuple):
@@ -50,7 +52,8 @@ def lines(shown: np.ndarray) -> list[Line]:
     found = _reader()(picture)
     if found.boxes is None or found.txts is None:
         return []
-    return [_line(*one) for one in zip(found.txts, found.scores, found.boxes, strict=True)]
+    read = (_line(*one) for one in zip(found.txts, found.scores, found.boxes, strict=True))
+    return [line for line in read if line.height_px <= _MOST_OF_THE_SIDE * max(picture.shape)]
 
 
 def load() -> None:
