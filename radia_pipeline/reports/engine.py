@@ -31,6 +31,9 @@ from radia_pipeline.reports.words import TOKEN, UNKNOWN
 
 _SPLIT = TOKEN.split
 _NAMED = kinds("finding fixed_finding")
+_ANSWER = kinds("deny deny_after none_after yes_after")
+_DESCRIBES = kinds("comma modifier article of place quality hedge_near state and anatomy")
+"""What an answer may go on with: "Pneumothorax ? Oui, apical droit."."""
 _NO_CLASS = (None,)
 _BLANKS = dict.fromkeys((0xA0, 0x202F), " ")
 """Blanks that do not break a line; the place of every character stays."""
@@ -236,7 +239,10 @@ class _Places:
 
 def _answer(rows: list[Mention], question: Sequence[int], span: list[tuple], symbols: list[int]) -> None:
     """ "Pneumothorax? Non.": the question that stands before is answered."""
-    if len(span) != 1 or (span[0][0] == KIND["deny"] and span[0][1] + 2 < len(symbols) and not symbols[span[0][1] + 1]):
+    first = span[0]
+    if first[0] not in _ANSWER or not all(event[0] in _DESCRIBES for event in span[1:]):
+        return
+    if first[0] == KIND["deny"] and first[1] + 2 < len(symbols) and not symbols[first[1] + 1]:
         return
     status = 1 if span[0][0] == KIND["yes_after"] else 0
     for k in question:

@@ -55,6 +55,7 @@ class Words:
     plural: frozenset[int]  # speak of both
     is_now: frozenset[int]
     was: frozenset[int]
+    there: frozenset[int]  # say that it is there
     no_longer: frozenset[int]
     shows: frozenset[int]  # behind history they tell what is seen
     notices: frozenset[int]  # go on about the examination that was named
@@ -67,6 +68,7 @@ class Words:
     size_words: frozenset[int]  # say that it is seen
     places: frozenset[int]  # prepositions of where a finding lies
     lobes: frozenset[int]  # say alone where a finding lies
+    of_the_place: frozenset[int]  # articles before the place of a finding
     measures: frozenset[int]  # before a number
     french: frozenset[int]  # with one of them a sentence is of this language, whatever else stands in it
     causes: frozenset[int]  # behind a finding they speak of where it comes from

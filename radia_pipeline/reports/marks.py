@@ -36,14 +36,16 @@ _CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
 _LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
+_SIGNED = re.compile(r"(?m)^(?=[^\n]*[^\S\n]\+)(?:[^\W\d_][^\n:;.,()+]{2,45}?[^\S\n]+[-–−+](?:[^\S\n]+|$))+$")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
+_LONE_SIGN = re.compile(r"[^\S\n]+([-–−+])(?=[^\S\n]|$)", re.M)
 _LINE = re.compile(r"[^\n]+")
 _OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
 _PREFIXES = re.compile(
     rf"(?m)(?:^|:|[.;/](?=[^\S\n]))[^\S\n]*(?:(?:[{BULLETS}#o]|\d{{1,2}}[.)])[^\S\n]+)?(?=\(\s*(?:[-–−+?øØ∅]|\+\+)\s*\)[^\S\n]*\w)[^\n]*"
 )
 _PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
-_SIGNS = re.compile(rf"[<>;#?|\t±%/=(\[☐{_TICKED}{_SQUARES}]")
+_SIGNS = re.compile(rf"[<>;#?|+\t±%/=(\[☐{_TICKED}{_SQUARES}]")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
 _LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
@@ -84,7 +86,7 @@ class Marks:
         self._compared = {"<": signs.below, ">": signs.above}
         before = _any(signs.before_bones)
         self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{_any(signs.signatures)})\b)")
-        self._bone = re.compile(rf"(?i)#[^\S\n]*(?=(?:(?:{before})\s*)*(?:{_any(signs.bones)}))")
+        self._bone = re.compile(rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{before})\s*)*(?:{_any(signs.bones)}))")
         self._asks_bone = re.compile(rf"(?i)\b(?:{_any(signs.of_what)})[^\S\n]*(#)")
         self._index = re.compile(
             rf"(?i)(?:{_any(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
@@ -281,6 +283,9 @@ class Marks:
         """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""
         if not _VALUE_SIGNS.search(text):
             return
+        for row in _SIGNED.finditer(text):  # "Masse - Nodule +"
+            for m in _LONE_SIGN.finditer(text, *row.span()):
+                yield m.start(), m.end(), f" : {self._yes if m[1] == '+' else self._no}. "
         hedges = [(m.start(), m.end()) for m in _PLUS_MINUS.finditer(text)]
         yield from ((a, b, f" {self._possible} ") for a, b in hedges)
         for m in _SIGN.finditer(text):

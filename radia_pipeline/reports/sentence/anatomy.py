@@ -43,6 +43,8 @@ class Anatomy(After):
         if self.enlarging is not None:
             self.enlarged_anatomy(event)
             return
+        if self.normal_before is not None and self.normal_before[0] == K["free"] and "angle" not in leaf.traits:
+            self.normal_before = None
         if self.normal_before is not None:
             joined = self.sep == "and" and (self.inverted or self.symbols[event[1] - 2] in self.words.partitive)
             if not self.sep or joined:
@@ -182,6 +184,8 @@ class Anatomy(After):
         self.free_angles(event)
         if self.group:
             self.close_predicate(event)
+        elif event[0] == K["free"] and self.next_kind() == K["verb"] and self.predicate_scope() == NONE:
+            self.normal_before, self.inverted = event, True  # "libres sont les culs-de-sac"
 
     def free_angles(self, event: Event) -> None:
         if self.predicate_scope() == DENIED:

@@ -117,8 +117,17 @@ class Denial(After):
             self.undo_unread()
         elif last == first and self.i == 0:
             self.open(DENIED, event)
+        elif last == first and self.sep == "comma" and self.is_there_elsewhere():
+            return
         else:
             self.back(0, event, leaf.rule, whole=True)
+
+    def is_there_elsewhere(self) -> bool:
+        """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""
+        if not self.has_named():
+            return False
+        comma = self.events[self.sep_event][1]
+        return not self.words.there.isdisjoint(self.symbols[self.mentions[-1].last + 2 : comma : 2])
 
     def then(self, event: Event) -> bool:
         """Say whether an earlier examination or a year is named before the clause ends."""

@@ -5,10 +5,13 @@ Belongs here: possible, évoquant, pourrait, semble, à éliminer. Not here: alt
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Event
+from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
 from radia_pipeline.reports.words import NUMBERS, UNKNOWN
+
+NOT_ITSELF = kinds("advice_subject change lessened")
+"""A doubt behind one of these is no doubt about the finding: "diminution possible de l'épanchement"."""
 
 
 class Hedges(After):
@@ -18,7 +21,7 @@ class Hedges(After):
         """Possible, on either side of its noun: forward when only modifiers stand between."""
         if (
             (self.in_denial() and not self.begins_anew())
-            or self.previous_kind() == K["advice_subject"]
+            or self.previous_kind() in NOT_ITSELF
             or self.is_suspicious_look(event)
         ):
             return
@@ -119,6 +122,8 @@ class Hedges(After):
                 return False
             if event[0] == K["anatomy"] or event[0] in BOUNDARY:
                 return True
+            if event[0] == K["article"] and self.symbols[event[1]] not in self.words.of_the_place:
+                return False  # "consolidation faisant évoquer une aspiration": another noun is in doubt
             if event[0] not in LIGHT:
                 return False
         return True

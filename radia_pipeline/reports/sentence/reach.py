@@ -9,7 +9,7 @@ from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, Clause, K
 from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
-AFTERTHOUGHT = kinds("foreign modifier state hedge_near place")
+AFTERTHOUGHT = kinds("foreign modifier state hedge_near place enlarged")
 PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
 LOOSE = kinds("modifier article state hedge_near")
 """What may stand between two nouns that nothing joins."""
