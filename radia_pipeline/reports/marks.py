@@ -18,6 +18,8 @@ Piece = tuple[int, int, str]
 _EMPTY, _TICKED = "☐", "☒☑🗹⊠✗✘"
 _BREAK = re.compile(r"[.;][^\S\n]+|[.;]$|[^\S\n]/(?:[^\S\n]|$)")
 """Between two statements of one line."""
+REACH = 200
+"""Characters of a line that a sign looks over, so that time stays linear in lines that never end."""
 _SQUARES = "□▢◻"
 """Bullets, unless a box of the same text is ticked."""
 _BOX = rf"(?:[{_EMPTY}{_SQUARES}{_TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
@@ -36,9 +38,11 @@ _CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
 _LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
-_SIGNED = re.compile(r"(?m)^(?=[^\n]*[^\S\n]\+)(?:[^\W\d_][^\n:;.,()+]{2,45}?[^\S\n]+[-–−+](?:[^\S\n]+|$))+$")
+_BLANKS = re.compile(r"[^\S\n\t]{30,}")
+_SIGNED = re.compile(r"[^\W\d_][^;.,()]{2,45}")
+"""What a lone sign behind it may answer: "Masse - Nodule +"."""
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
-_LONE_SIGN = re.compile(r"[^\S\n]+([-–−+])(?=[^\S\n]|$)", re.M)
+_LONE_SIGN = re.compile(r"(?<=\w)[^\S\n]+([-–−+])(?=[^\S\n]|$)")
 _LINE = re.compile(r"[^\n]+")
 _OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
 _PREFIXES = re.compile(
@@ -93,11 +97,13 @@ class Marks:
         )
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
         self._steps: tuple[Callable[[str], Iterator[Piece]], ...] = (
+            self.blanks,
             self.signatures,
             self.abbreviations,
             self.fractures,
             self.numbers,
             self.ticked_values,
+            self.blanks,
             self.boxes,
             self.prefixes,
             self.tabs,
@@ -141,6 +147,10 @@ class Marks:
         return ":" in text and bool(_SIGN_VALUE.search(text) or self._has_flat.search(text))
 
     # ------------------------------------------------------------------ steps: what to put where
+    def blanks(self, text: str) -> Iterator[Piece]:
+        """Long runs of blanks, which every pattern would look over again from each of them."""
+        yield from ((m.start(), m.end(), "   ") for m in _BLANKS.finditer(text))
+
     def signatures(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax : - Signé sans relecture": what stands before a signature is over."""
         yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
@@ -150,7 +160,7 @@ class Marks:
         for glued in self._glued:
             at = text.find(glued)
             while at >= 0:
-                if self._is_no.match(text[:at].rpartition("\n")[2].rpartition(" ")[2]):
+                if self._is_no.match(text[max(0, at - REACH) : at].rpartition("\n")[2].rpartition(" ")[2]):
                     yield at, at + 1, ""
                 at = text.find(glued, at + 1)
 
@@ -209,11 +219,14 @@ class Marks:
         for m in _BOXES.finditer(text):
             if m[0] in _SQUARES and not ticked:
                 continue
-            line = text[text.rfind("\n", 0, m.start()) + 1 : m.start()]
+            reach = max(0, m.start() - REACH)
+            line = text[max(text.rfind("\n", reach, m.start()) + 1, reach) : m.start()]
             first = _BOXES.search(text, m.start() - len(line))
             before = text[m.start() - len(line) : first.start()].strip(" \t-•.")
             before = _BREAK.split(before)[-1] if first.start() else before
-            behind = any(map(str.isalpha, before)) and not text[: first.start()].rstrip().endswith(".")
+            behind = any(map(str.isalpha, before)) and not text[
+                max(0, first.start() - REACH) : first.start()
+            ].rstrip().endswith(".")
             behind = behind and not before.endswith(":")
             if behind or _is_value(text, m):
                 yield m.start(), m.end(), f" : {self._yes if _is_ticked(m[0]) else self._no}. "
@@ -283,9 +296,8 @@ class Marks:
         """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""
         if not _VALUE_SIGNS.search(text):
             return
-        for row in _SIGNED.finditer(text):  # "Masse - Nodule +"
-            for m in _LONE_SIGN.finditer(text, *row.span()):
-                yield m.start(), m.end(), f" : {self._yes if m[1] == '+' else self._no}. "
+        for row in _LINE.finditer(text) if "+" in text else ():
+            yield from self._signed(row)
         hedges = [(m.start(), m.end()) for m in _PLUS_MINUS.finditer(text)]
         yield from ((a, b, f" {self._possible} ") for a, b in hedges)
         for m in _SIGN.finditer(text):
@@ -295,6 +307,20 @@ class Marks:
             if m["value"] and sign[0] != "+" and not _ends_value(text, m.end()):
                 continue
             yield m.start(), m.end(), f" : {self._yes if sign[0] == '+' else self._no}. "
+
+    def _signed(self, row: re.Match[str]) -> Iterator[Piece]:
+        """ "Masse - Nodule +": a line of nothing but items with a sign behind each, one of them a plus."""
+        body = row[0][row[0].rfind(":") + 1 :].rstrip(" .")
+        start = row.end() - len(row[0]) + row[0].rfind(":") + 1
+        signs = list(_LONE_SIGN.finditer(body))
+        if not signs or signs[-1].end() != len(body) or all(m[1] != "+" for m in signs):
+            return
+        starts = [0, *(m.end() for m in signs)]
+        items = [body[a : m.start()].strip(f" \t{BULLETS}") for a, m in zip(starts, signs, strict=False)]
+        if all(map(_SIGNED.fullmatch, items)):
+            yield from (
+                (start + m.start(), start + m.end(), f" : {self._yes if m[1] == '+' else self._no}. ") for m in signs
+            )
 
     def flattened(self, text: str) -> Iterator[Piece]:
         """ "Épanchement : non Pneumothorax : non": a value ends before the next label."""
@@ -313,7 +339,7 @@ class Marks:
         """ "X / Y" are cells; "X/Y" is a list and stays."""
         if "/" in text:
             for m in _SLASH.finditer(text):
-                if not self._sought.search(text[: m.start()]):
+                if not self._sought.search(text[max(0, m.start() - REACH) : m.start()]):
                     yield m.start(), m.end(), "."
 
     def leaders(self, text: str) -> Iterator[Piece]:
@@ -350,9 +376,9 @@ def _after_title(head: str) -> int:
 
 def _is_value(text: str, box: re.Match[str]) -> bool:
     """Say whether a box is the value behind a colon: "Pneumothorax : ☐", then a line end or another label."""
-    if not text[: box.start()].rstrip(" \t").endswith(":"):
+    if not text[max(0, box.start() - REACH) : box.start()].rstrip(" \t").endswith(":"):
         return False
-    rest = text[box.end() :].partition("\n")[0]
+    rest = text[box.end() : box.end() + REACH].partition("\n")[0]
     following = _BOXES.search(rest)
     between = (rest[: following.start()] if following else rest).strip()
     return not between or between[0] in ".;,/|" or (following is not None and between.endswith(":"))

@@ -138,6 +138,14 @@ def test_evidence_span_names_the_finding_in_the_original(text):
         "ou petit ",
         "Indication: a\n\n",
         "a\n\n",
+        "☐ oui ",
+        "a / ",
+        "masse - ",
+        "masse + ",
+        "(-) masse ",
+        "masse | ",
+        "neg. pour a / ",
+        "1) a ",
     ],
 )
 def test_time_grows_linearly_with_length(unit):
