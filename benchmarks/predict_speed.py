@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="checkout of the earlier release")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--films", type=int, default=24)
-    parser.add_argument("--many", type=int, default=2000)
+    parser.add_argument("--many", type=int, default=2000, help="small films for the memory; 0 keeps what stands")
     arguments = parser.parse_args()
     found: dict = {"processors": default_workers(), "load when begun": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as place:
@@ -154,6 +154,7 @@ def main() -> None:
         found["memory of the parent"] = memory(arguments.lake, arguments.many)
     found["load when ended"] = round(os.getloadavg()[0], 1)
     found["memory here, MiB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    found = (json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}) | found
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
