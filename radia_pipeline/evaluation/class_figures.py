@@ -267,7 +267,7 @@ def _mean(one: OneClass, values: np.ndarray) -> Estimate | None:
 
 
 def _brier(one: OneClass) -> Estimate | None:
-    return _mean(one, np.square(one.score - one.positive))
+    return _mean(one, np.square(one.score - one.positive)) if one.has_both else None
 
 
 def _mean_probability(one: OneClass) -> Estimate | None:

@@ -81,14 +81,14 @@ def indexed(rows: Iterable[dict], **place) -> dict[tuple[str, str, str], dict]:
     return {(row["model"], row["class"], row["metric"]): row for row in kept}
 
 
-def figure(row: dict | None, **axis) -> dict[str, Any] | None:
+def figure(row: dict | None, digits: int = 2, **axis) -> dict[str, Any] | None:
     """A figure ready to be shown: text, interval text, picture; None where it does not exist."""
     if row is None or row["value"] is None:
         return None
     has_interval = row.get("low") is not None and row.get("high") is not None
     return {
-        "value": f"{row['value']:.2f}",
-        "interval": f"{row['low']:.2f}–{row['high']:.2f}" if has_interval else "",
+        "value": f"{row['value']:.{digits}f}",
+        "interval": f"{row['low']:.{digits}f}–{row['high']:.{digits}f}" if has_interval else "",
         "picture": whisker(row["value"], row.get("low"), row.get("high"), **axis),
     }
 

@@ -86,7 +86,11 @@ def _class_row(found: Mapping, name: str, kind: str) -> dict[str, Any]:
     auc = rows["auc"]
     few = min(auc["positives"], auc["studies"] - auc["positives"]) < MIN_POSITIVES
     role = BESIDE if few else MAIN
-    shown = {metric: figure(rows.get(metric), role=role, width=92) for part in FIGURES.values() for metric in part}
+    shown = {
+        metric: figure(rows.get(metric), 3 if part == "probabilities" else 2, role=role, width=92)
+        for part, metrics in FIGURES.items()
+        for metric in metrics
+    }
     return {
         "name": name, "kind": kind, "few": few, "positives": auc["positives"], "studies": auc["studies"],
         "patients": auc["patients"], "figures": shown, "error": _error(rows),
