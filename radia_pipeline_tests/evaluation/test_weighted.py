@@ -64,7 +64,7 @@ def test_few_positives_give_no_interval_without_width(found, sensitivity):
     """All, none or some of five found: never [1, 1] or [0, 0], and the mid-P limits where weights are equal."""
     truth = np.r_[np.ones(5, int), np.zeros(295, int)]
     score = np.r_[np.full(found, 0.9), np.full(5 - found, 0.1), np.linspace(0.2, 0.4, 295)]
-    mine = figures(Sample(score, truth, np.full(300, 50.0), np.full(300, "rest")), 0.5, replicates=20_000)
+    mine = figures(Sample(score, truth, np.full(300, 50.0), np.full(300, "rest")), 0.5, replicates=10_000)
     assert all(one.low < one.high for one in mine.values())
     assert mine["sensitivity"].value == pytest.approx(sensitivity)
     middle = np.linspace(0, 1, 10_001)[1:-1]
@@ -74,7 +74,7 @@ def test_few_positives_give_no_interval_without_width(found, sensitivity):
     ]
     low, high = np.interp((0.025, 0.975), np.mean(bounds, axis=0), middle)
     expected = (0.0 if found == 0 else low, 1.0 if found == 5 else high)
-    assert (mine["sensitivity"].low, mine["sensitivity"].high) == pytest.approx(expected, abs=0.02)
+    assert (mine["sensitivity"].low, mine["sensitivity"].high) == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("met", [0, 1, 4])

@@ -63,6 +63,7 @@ def checkout(tmp_path) -> Checkout:
     return made
 
 
+@pytest.mark.slow
 def test_the_vocabulary_does_not_change_under_an_open_set(lake, checkout):
     words = ["-m", "radia_pipeline.cli.main", "vocabulary", "migrate", "--lake", str(lake.root)]
     said = checkout.run(*words, code=2)
@@ -75,6 +76,7 @@ def test_a_lake_that_speaks_the_installed_words_is_left_alone(lake, capsys):
     assert "already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_open_set_is_carried_and_what_was_answered_follows_its_classes(lake, checkout):
     head = Store(lake).head
     assert checkout.migrate(lake, "--carry-open-sets")["applied"] == ["the-change"]
