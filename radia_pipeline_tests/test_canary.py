@@ -217,19 +217,18 @@ def test_files_straight_from_a_pacs_are_read_and_nothing_of_them_is_echoed(ran, 
     named, hand = tmp_path / f"{CANARY}.dcm", tmp_path / f"{CANARY} hand.dcm"
     named.write_bytes(identified(chest(written)))
     hand.write_bytes(files.clean_file(921, PatientName=f"{CANARY}^ANNE", BodyPartExamined="HAND"))
-    before = {path for path in written.rglob("*") if path.is_file()}
-    options = ["--identified", "--lake", written / "lake", "--json"]
-    read, refused = (radia(written.parent, "predict", path, *options) for path in (named, hand))
-    assert (read.returncode, refused.returncode) == (0, 2), read.stderr.decode()[-900:]
-    (image,) = json.loads(read.stdout.splitlines()[-1])["images"]
-    assert image["file"] == "image 1"
-    assert len(image["probabilities"]) == 21
-    assert "not_a_radiograph" in json.loads(refused.stdout.splitlines()[-1])["error"]
-    plain = radia(written.parent, "predict", named, "--lake", written / "lake", "--json")
-    assert "identity_in_header" in json.loads(plain.stdout.splitlines()[-1])["error"]
+    options = ["--lake", written / "lake", "--json"]
+    read, refused = (radia(written.parent, "predict", path, "--identified", *options) for path in (named, hand))
+    plain = radia(written.parent, "predict", named, *options)
+    assert (read.returncode, refused.returncode, plain.returncode) == (0, 1, 1), read.stderr.decode()[-900:]
+    told = [json.loads(done.stdout.splitlines()[-1])["studies"][0] for done in (read, refused, plain)]
+    assert [study["status"] for study in told] == ["answered", "refused", "refused"]
+    assert told[0]["files"][0]["file"] == told[1]["files"][0]["file"] == "image 1"
+    assert told[1]["files"][0]["reason"] in ("not_a_chest", "not_a_radiograph")
+    assert told[2]["files"][0]["reason"] == "identity_in_header"
     for done in (read, refused):
         assert CANARY.lower().encode() not in (done.stdout + done.stderr).lower()
-    assert {path for path in written.rglob("*") if path.is_file()} == before
+    assert holders(written, CANARY) == set()
 
 
 def chest(written: Path) -> np.ndarray:
