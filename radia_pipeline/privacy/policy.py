@@ -115,10 +115,7 @@ def read_policy(path: Path) -> Policy:
     unknown = set(raw.get("options") or {}) - set(OPTIONS)
     if unknown:
         raise BadTable(f"{path.name} names unknown options", accepted=", ".join(OPTIONS))
-    if raw.get("ages_above_89", _AGES[0]) not in _AGES:
-        raise BadTable(f"{path.name} holds an unknown choice for ages_above_89", accepted=", ".join(_AGES))
-    if raw.get("initials", _INITIALS[0]) not in _INITIALS:
-        raise BadTable(f"{path.name} holds an unknown choice for initials", accepted=", ".join(_INITIALS))
+    _check_choices(raw, {"ages_above_89": _AGES, "initials": _INITIALS}, path)
     pseudonym, given = raw.get("pseudonym") or {}, [raw, *profiles]
     patterns = [*_all(given, "pseudonym", "patient"), *_all(given, "pseudonym", "patients")]
     return Policy(
@@ -149,6 +146,13 @@ def read_policy(path: Path) -> Policy:
         print_floor=_floor(raw.get("print_confidence", FLOOR), path),
         fingerprint=_digest([{name: said for name, said in raw.items() if name not in _ABOUT_REPORTS}, profiles]),
     )
+
+
+def _check_choices(said: Mapping, choices: Mapping[str, tuple[str, ...]], path: Path, under: str = "") -> None:
+    """Raise BadTable for a word that is none of its key's choices; the first of them holds where nothing is said."""
+    for key, allowed in choices.items():
+        if said.get(key, allowed[0]) not in allowed:
+            raise BadTable(f"{path.name} holds an unknown choice for {under}{key}", accepted=", ".join(allowed))
 
 
 def _floor(said: object, path: Path) -> float:
@@ -228,9 +232,7 @@ def report_policy_of(source: str) -> ReportPolicy:
     raw = read_yaml(path) if path.exists() else {}
     said = raw.get("reports") or {}
     allowed = {"exam_dates": _EXAM_DATES, "physicians": _PHYSICIANS, "on_identity": _ON_IDENTITY}
-    for key, choices in (allowed | dict.fromkeys(SITE_CHOICES, _CHOICES)).items():
-        if said.get(key, choices[0]) not in choices:
-            raise BadTable(f"{path.name} holds an unknown choice for reports.{key}", accepted=", ".join(choices))
+    _check_choices(said, allowed | dict.fromkeys(SITE_CHOICES, _CHOICES), path, "reports.")
     pattern = (raw.get("pseudonym") or {}).get("patient")
     return ReportPolicy(
         exam_dates=said.get("exam_dates", _EXAM_DATES[0]),

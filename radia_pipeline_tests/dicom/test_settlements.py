@@ -68,7 +68,7 @@ def test_a_settled_file_comes_in_and_stays_whatever_rules_come(delivery, lake, m
     settle(lake, "ccsmtl", "dicom/marked.dcm", **WORD)
     ingest(delivery, lake)
     assert set(standing(lake)) == {"dicom/marked.dcm"} and "settled_by_person" in standing(lake)["dicom/marked.dcm"]
-    monkeypatch.setattr(examination, "RULES_VERSION", "later")
+    monkeypatch.setattr("radia_pipeline.dicom.ingest.RULES_VERSION", "later")
     assert rejudge(delivery, delivery.root, lake, workers=1).would_go == {}
     ingest(delivery, lake)
     assert set(standing(lake)) == {"dicom/marked.dcm"}
