@@ -14,6 +14,7 @@ from functools import cached_property
 
 from radia_pipeline.privacy import wording as w
 from radia_pipeline.privacy.numbers import Span
+from radia_pipeline.privacy.patterns import patterns
 from radia_pipeline.privacy.wording import KINDS, WORD
 
 _SENTENCE_ENDS = re.compile(r"[.!?;:\n•▪]")
@@ -25,7 +26,7 @@ _OPENED = re.compile(r",? ?[(\[]?")
 _IS = re.compile(r"\s*[:=]\s*")
 _NEAR = 4
 """Words between one that introduces names and a name."""
-_SHORTEST_SUBJECT = 4
+_SHORTEST_SUBJECT, _MOST_INITIALS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,17 @@ def _signed(said: Said, place: int) -> Span | None:
         kind, word = said.kind(at), said.words[at][0]
         if said.is_name(at) and (is_said or said.may_be_a_name(at)):
             return said.span(at, "signature", since=place)
-        if not kind & (w.BETWEEN | w.INITIAL | w.SIGNED | w.PARTICLE | w.TITLE):
+        if not kind & (w.BETWEEN | w.INITIAL | w.SIGNED | w.PARTICLE | w.TITLE) and not _may_be_initials(word):
             is_word = (
                 is_said and kind & w.CAPITAL and not kind & (w.ORDINARY | w.ROLE | w.CAPITALS) and word[1:].islower()
             )
             return said.span(at, "signature", since=place) if is_word and said.kind(at - 1) & w.BETWEEN else None
         is_said = is_said or bool(kind & w.BY) or ":" in said.gap(at)
     return None
+
+
+def _may_be_initials(word: str) -> bool:
+    return word.isupper() and len(word) <= _MOST_INITIALS
 
 
 def _seen(said: Said, place: int) -> Span | None:
@@ -291,7 +296,7 @@ def _is_pair(said: Said, place: int) -> bool:
     if not _BESIDE.fullmatch(said.gap(place)) or _is_shielded(said, place):
         return False
     if said.kind(place) & (w.STRANGE | w.SURNAME) and said.kind(place) & w.CAPITAL and _is_initial(said, place + 1):
-        return "," in said.gap(place)
+        return said.gap(place).strip() in ("", ",")
     other = place + 1
     while said.kind(other) & w.PARTICLE and not said.may_be_a_name(other) and said.gap(other) == " ":
         other += 1
@@ -324,7 +329,11 @@ def _is_small_pair(said: Said, place: int) -> bool:
 def _is_subject(said: Said, place: int) -> bool:
     """Tell whether a strange word stands where a person does something."""
     word, _, _, kind = said.words[place]
-    if not (kind & w.STRANGE and kind & w.CAPITAL) or len(word) < _SHORTEST_SUBJECT or said.gap(place) != " ":
+    if not (kind & w.STRANGE and kind & w.CAPITAL) or len(word) < _SHORTEST_SUBJECT:
+        return False
+    if said.begins(place) and patterns().aged.match(said.text, said.words[place][2]):
+        return True
+    if said.gap(place) != " ":
         return False
     following = said.kind(place + 1)
     if following & w.DEED:

@@ -42,6 +42,7 @@ class Patterns:
     before_flat: re.Pattern[str]
     before_lodging: re.Pattern[str]
     age: re.Pattern[str]
+    aged: re.Pattern[str]
     before_room: re.Pattern[str]
     month: re.Pattern[str]
     street: re.Pattern[str]
@@ -90,7 +91,8 @@ def patterns() -> Patterns:
     return Patterns(
         numbers=_numbers(), date=_in_any_case(_dates(one)), month=_in_any_case(months),
         rest_of_english_date=_in_any_case(rf"\d{{1,2}}(?:st|nd|rd|th)?,?\s+{_YEAR}(?!\d)"),
-        street=_in_any_case(_streets(one)), age=_in_any_case(rf"(?:9\d|1[0-4]\d)\s?{one['years']}(?!\w)"),
+        street=_in_any_case(_streets(one)), aged=_in_any_case(rf",?\s*\d{{1,3}}\s?{one['years']}(?!\w)"),
+        age=_in_any_case(rf"(?:9\d|1[0-4]\d)\s?{one['years']}(?!\w)"),
         examination=_in_any_case(rf"{one['examinations']}|\b{one['examinations_in_full']}\b"),
         institution=re.compile(
             rf"(?i:{one['institutions']})(?:\s+(?i:{one['of_whom']}))*\s*(?:['’]\s*)?{_PROPER}?"

@@ -39,7 +39,9 @@ PLANTED = {
     "patient_name": ["la patiente Okonkwo", "Patient: Okonkwo, Chidi", "PATIENTE : OKONKWO ADA"],
     "labelled_name": ["Nom: okonkwo", "Prénom : Ada", "Nom du patient = X. Okonkwo", "une dame nommée Okonkwo"],
     "physician_name": ["Dr Okonkwo", "Dre A. Okonkwo", "Docteur Tremblay", "DR TREMBLAY", "Okonkwo, M.D."],
-    "capitalised_words": ["vu avec Chidi Okonkwo hier"],
+    "capitalised_words": ["vu avec Chidi Okonkwo hier", "Okonkwo C. en salle"],
+    "person_subject": ["Okonkwo, 74 ans, toux", "Okonkwo tousse"],
+    "signature": ["Transcrit par: LL / OKONKWO", "Dicté par okonkwo"], "staff_name": ["Interne: Okonkwo"],
     "listed_name": ["TREMBLAY MARIE", "Gagnon, Jean", "Marie-Ève Bouchard", "Pierre Roy", "vu par Lévesque",
                     "TREMBLAY"],
 }  # fmt: skip
