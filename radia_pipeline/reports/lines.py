@@ -85,6 +85,9 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
         return False
+    is_told = before == KIND["no_label"] and symbols[k - 1] not in book.words.joiners
+    if is_told and case.mixed and case.first.isupper():
+        return False  # "pneumonie connue par ATCD ⏎ Cœur normal"
     if before in _DESCRIBING and (
         (case.mixed and case.first.isupper()) or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):

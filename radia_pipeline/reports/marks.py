@@ -41,6 +41,7 @@ _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
 _SIGNED = re.compile(r"[^\W\d_][^;.,()]{2,45}")
 """What a lone sign behind it may answer: "Masse - Nodule +"."""
+_HEAD = re.compile(rf"[{BULLETS}#\s]*(?:\d{{1,2}}[.)-][^\S\n]*)?")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
 _LONE_SIGN = re.compile(r"(?<=\w)[^\S\n]+([-–−+])(?=[^\S\n]|$)")
 _LINE = re.compile(r"[^\n]+")
@@ -310,13 +311,14 @@ class Marks:
 
     def _signed(self, row: re.Match[str]) -> Iterator[Piece]:
         """ "Masse - Nodule +": a line of nothing but items with a sign behind each, one of them a plus."""
-        body = row[0][row[0].rfind(":") + 1 :].rstrip(" .")
-        start = row.end() - len(row[0]) + row[0].rfind(":") + 1
+        line = row[0].rstrip(" .")
+        head = _HEAD.match(line, max(line.rfind(":"), line.rfind(". ")) + 1).end()
+        body, start = line[head:], row.start() + head
         signs = list(_LONE_SIGN.finditer(body))
         if not signs or signs[-1].end() != len(body) or all(m[1] != "+" for m in signs):
             return
         starts = [0, *(m.end() for m in signs)]
-        items = [body[a : m.start()].strip(f" \t{BULLETS}") for a, m in zip(starts, signs, strict=False)]
+        items = [body[a : m.start()].strip() for a, m in zip(starts, signs, strict=False)]
         if all(map(_SIGNED.fullmatch, items)):
             yield from (
                 (start + m.start(), start + m.end(), f" : {self._yes if m[1] == '+' else self._no}. ") for m in signs
