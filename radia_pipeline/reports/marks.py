@@ -44,7 +44,7 @@ _SIGNED = re.compile(r"[^\W\d_][^;.,()]{2,45}")
 _HEAD = re.compile(rf"[{BULLETS}#\s]*(?:\d{{1,2}}[.)-][^\S\n]*)?")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
 _LONE_SIGN = re.compile(r"(?<=\w)[^\S\n]+([-–−+])(?=[^\S\n]|$)")
-_LINE = re.compile(r"[^\n]+")
+_LINE, _PIECE = re.compile(r"[^\n]+"), re.compile(r"[^\n.]+")
 _OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
 _PREFIXES = re.compile(
     rf"(?m)(?:^|:|[.;/](?=[^\S\n]))[^\S\n]*(?:(?:[{BULLETS}#o]|\d{{1,2}}[.)])[^\S\n]+)?(?=\(\s*(?:[-–−+?øØ∅]|\+\+)\s*\)[^\S\n]*\w)[^\n]*"
@@ -297,7 +297,7 @@ class Marks:
         """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""
         if not _VALUE_SIGNS.search(text):
             return
-        for row in _LINE.finditer(text) if "+" in text else ():
+        for row in _PIECE.finditer(text) if "+" in text else ():
             yield from self._signed(row)
         hedges = [(m.start(), m.end()) for m in _PLUS_MINUS.finditer(text)]
         yield from ((a, b, f" {self._possible} ") for a, b in hedges)
@@ -312,7 +312,7 @@ class Marks:
     def _signed(self, row: re.Match[str]) -> Iterator[Piece]:
         """ "Masse - Nodule +": a line of nothing but items with a sign behind each, one of them a plus."""
         line = row[0].rstrip(" .")
-        head = _HEAD.match(line, max(line.rfind(":"), line.rfind(". ")) + 1).end()
+        head = _HEAD.match(line, line.rfind(":") + 1).end()
         body, start = line[head:], row.start() + head
         signs = list(_LONE_SIGN.finditer(body))
         if not signs or signs[-1].end() != len(body) or all(m[1] != "+" for m in signs):
