@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/labeler_blind.py a b c --look "third look: batch c unopened" [--failures]
 
-Without ``--look`` nothing is kept. A batch is ``radia_pipeline_tests/reports/blind/batch_NAME.yaml``, written from the
-brief beside it. Its first score is committed before anything is changed because of it; ``--failures`` prints what was
+Without ``--look`` nothing is kept. A batch is
+``radia_pipeline_tests/reports/blind/batch_<name>.yaml``, written from the brief beside it. Its first score is committed before anything is changed because of it; ``--failures`` prints what was
 read otherwise and is for batches that are open already. Labels that the guide contradicts are mended in the batch's
 file, with a comment that says so. Every score is appended to results/labeler_heldout.json; none is ever replaced.
 """
@@ -21,7 +21,8 @@ import yaml
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from benchmarks.labeler import quality  # noqa: E402
+from labeler import quality  # noqa: E402
+
 from radia_pipeline.reports.engine import Labeler  # noqa: E402
 from radia_pipeline_tests.reports.texts import decode  # noqa: E402
 

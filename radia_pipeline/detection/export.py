@@ -7,8 +7,6 @@ and, where it goes to another folder, ``model.json``. Not here: running it (``on
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +18,10 @@ from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
 from radia_pipeline.detection.store import load_detector
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake import atomic
+from radia_pipeline.training.onnx_export import write_onnx
 
 TOLERANCE = 1e-4
 """Largest difference of any raw output that is taken for the same network in other arithmetic."""
-OPSET = 18
 PROVED_BATCHES = (1, 3)
 OUTPUTS = ("logits", "distances", "centreness")
 
@@ -43,7 +41,7 @@ def export_onnx(model_dir: Path, out_dir: Path | None = None) -> OnnxExport:
     detector = load_detector(model_dir)
     path = folder / ONNX_FILE
     with atomic.replace_file(path) as temporary:
-        _write(detector, temporary)
+        write_onnx(detector, detector.spec.input_section, OUTPUTS, temporary)
         difference = largest_difference(detector, temporary)
         if not difference <= TOLERANCE:
             raise RunFailed(
@@ -68,21 +66,3 @@ def largest_difference(detector: Detector, path: Path, seed: int = 0) -> float:
         pairs = zip(ours, other.raw(images))
         worst = max(worst, *(float(np.abs(mine.numpy() - theirs).max()) for mine, theirs in pairs))
     return worst
-
-
-def _write(detector: Detector, path: Path) -> None:
-    section = detector.spec.input_section
-    example = torch.zeros(2, section.channel_count, section.size_px, section.size_px)
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # the exporter tells of every optional package that it lacks
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations inside torch, which only torch can mend
-            program = torch.onnx.export(
-                detector.eval(), (example,), dynamo=True, opset_version=OPSET, verbose=False, input_names=["images"],
-                output_names=list(OUTPUTS), dynamic_shapes={"images": {0: batch}},
-            )  # fmt: skip
-            program.save(str(path), external_data=False)
-    finally:
-        logging.disable(before)

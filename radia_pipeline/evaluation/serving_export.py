@@ -6,8 +6,6 @@ Needs torch, and seconds of a processor once for each model. Not here: the form 
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ from radia_pipeline.lake import atomic
 from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.models import Classifier
+from radia_pipeline.training.onnx_export import write_onnx
 
-OPSET = 18
 TOLERANCE = 1e-3
 """Largest difference of a logit, over the largest one, that is taken for other arithmetic of the same network."""
 _PROVED = 2
@@ -89,30 +87,12 @@ def _is_written(branch: _Branch, classifier: Classifier, path: Path) -> bool:
     """Write one branch; False where torch cannot export such a network, whose errors share no base."""
     try:
         with atomic.replace_file(path) as temporary:
-            _write(branch, classifier, temporary)
+            write_onnx(branch, classifier.input, OUTPUTS, temporary)
     except OSError:
         raise
     except Exception:
         return False
     return True
-
-
-def _write(branch: _Branch, classifier: Classifier, path: Path) -> None:
-    section = classifier.input
-    example = torch.zeros(2, section.channel_count, section.size_px, section.size_px)
-    batch = torch.export.Dim("batch", min=1, max=4096)
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # the exporter tells of every optional package that it lacks
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations inside torch, which only torch can mend
-            program = torch.onnx.export(
-                branch.eval(), (example,), dynamo=True, opset_version=OPSET, verbose=False, input_names=["images"],
-                output_names=list(OUTPUTS), dynamic_shapes={"images": {0: batch}},
-            )  # fmt: skip
-            program.save(str(path), external_data=False)
-    finally:
-        logging.disable(before)
 
 
 @torch.no_grad()

@@ -61,7 +61,7 @@ def test_onnx_detector_needs_no_torch():
 
 
 def test_export_that_differs_is_refused_and_leaves_no_file(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_module, "_write", lambda detector, path: path.write_bytes(b"x"))
+    monkeypatch.setattr(export_module, "write_onnx", lambda *asked: asked[-1].write_bytes(b"x"))
     monkeypatch.setattr(export_module, "largest_difference", lambda *_: 1.0)
     with pytest.raises(RunFailed, match="differs"):
         export_onnx(trained.result.model_dir, tmp_path)

@@ -1,0 +1,37 @@
+"""A network written as ONNX, the number of images free. Whoever writes one proves it against torch.
+
+Belongs here: the call of torch's exporter. Does not belong here: what a network answers, and the proof.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from radia_pipeline.training.recipe_schema import InputSection
+
+OPSET = 18
+MOST_IMAGES = 4096
+
+
+def write_onnx(network: nn.Module, section: InputSection, outputs: Sequence[str], path: Path) -> None:
+    """Write ``network``, images (N, C, S, S) of ``section`` -> ``outputs``, to ``path``; torch's own errors go up."""
+    example = torch.zeros(2, section.channel_count, section.size_px, section.size_px)
+    batch = torch.export.Dim("batch", min=1, max=MOST_IMAGES)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # the exporter tells of every optional package that it lacks
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations inside torch, which only torch can mend
+            program = torch.onnx.export(
+                network.eval(), (example,), dynamo=True, opset_version=OPSET, verbose=False, input_names=["images"],
+                output_names=list(outputs), dynamic_shapes={"images": {0: batch}},
+            )  # fmt: skip
+            program.save(str(path), external_data=False)
+    finally:
+        logging.disable(before)
