@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/labeler_blind.py a b c --look "third look: batch c unopened" [--failures]
 
-Without ``--look`` nothing is kept. A batch is
-``radia_pipeline_tests/reports/blind/batch_<name>.yaml``, written from the brief beside it. Its first score is committed before anything is changed because of it; ``--failures`` prints what was
-read otherwise and is for batches that are open already. Labels that the guide contradicts are mended in the batch's
+Without ``--look`` nothing is kept. A batch is ``radia_pipeline_tests/reports/blind/batch_<name>.yaml``, written from
+the brief beside it. Its first score is committed before anything is changed because of it; ``--failures`` prints what
+was read otherwise and is for batches that are open already. Labels that the guide contradicts are mended in the batch's
 file, with a comment that says so. Every score is appended to results/labeler_heldout.json; none is ever replaced.
 """
 

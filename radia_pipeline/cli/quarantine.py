@@ -32,8 +32,9 @@ def quarantine() -> None:
 def settle(file: str, verdict: str, by: str, reason: str, source: str, lake_root, as_json: bool) -> None:
     """Say that a refused FILE names nobody in its pixels.
 
-    The next ingest brings it in. FILE is a file_id or a delivered_path of the table quarantine, or a path. The word holds
-    for these bytes, whatever rules come; a changed file is judged anew. Headers are not settled: their values are declared in the policy.
+    The next ingest brings it in. FILE is a file_id or a delivered_path of the table quarantine, or a path. The word
+    holds for these bytes, whatever rules come; a changed file is judged anew. Headers are not settled: their values
+    are declared in the policy.
     """
     from radia_pipeline.dicom.settlements import settle as settle_file
     from radia_pipeline.lake.lake import Lake
