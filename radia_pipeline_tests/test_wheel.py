@@ -70,7 +70,8 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(wheel):
     }
     contracts = {
         f"radia_pipeline/_data_contracts/{path.relative_to(ROOT / 'data_contracts').as_posix()}"
-        for path in (ROOT / "data_contracts").rglob("*.yaml")
+        for path in (ROOT / "data_contracts").rglob("*")
+        if path.is_file()
     }
     assert {name for name in names if ".dist-info/" not in name} == lying | contracts
 
