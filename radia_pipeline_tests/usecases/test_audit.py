@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,8 @@ from radia_pipeline.sources.registry import source
 from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.dicom import files
 
+STRANGER = 65534
+"""A user to whom a closed folder is closed."""
 REPORTS = "study_instance_uid,patient_id,report\n1.2.3,CC0001,Pas d'épanchement.\n"
 
 
@@ -108,14 +113,37 @@ def test_the_ingest_counts_the_same_delivery_whole(tmp_path: Path) -> None:
     assert (result.found, result.ingested, result.reasons) == (3, 1, {"unreadable": 2})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to the superuser")
-def test_a_closed_folder_is_no_empty_folder(tmp_path: Path) -> None:
-    closed = tmp_path / "delivery" / "dicom" / "closed"
+@pytest.fixture
+def everybodys(tmp_path: Path) -> Iterator[Path]:
+    """Return an empty folder that a stranger can reach, and be that stranger where the test is the superuser's."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def nobody_special() -> Iterator[None]:
+    """Without the superuser's rights, to whom nothing is closed."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(STRANGER)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_closed_folder_is_no_empty_folder(everybodys: Path) -> None:
+    closed = everybodys / "delivery" / "dicom" / "closed"
     closed.mkdir(parents=True)
     closed.chmod(0)
     try:
-        listed = source("ccsmtl").files(tmp_path / "delivery")
-        found = dict(audit_files([tmp_path / "delivery"], "ccsmtl", ocr_mode="off"))
+        with nobody_special():
+            listed = source("ccsmtl").files(everybodys / "delivery")
+            found = dict(audit_files([everybodys / "delivery"], "ccsmtl", ocr_mode="off"))
     finally:
         closed.chmod(0o700)
     assert [file.relative_path for file in listed] == ["dicom/closed"]
