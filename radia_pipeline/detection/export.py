@@ -17,8 +17,8 @@ from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
 from radia_pipeline.detection.store import load_detector
 from radia_pipeline.errors import RunFailed
+from radia_pipeline.evaluation.onnx_export import write_onnx
 from radia_pipeline.lake import atomic
-from radia_pipeline.training.onnx_export import write_onnx
 
 TOLERANCE = 1e-4
 """Largest difference of any raw output that is taken for the same network in other arithmetic."""

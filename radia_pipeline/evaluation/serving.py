@@ -24,7 +24,7 @@ from radia_pipeline.errors import DamagedFile, NotTrained
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.recipe_schema import InputSection, ViewsSection
 
-SERVING_VERSION = 1
+SERVING_VERSION = 2
 """Changes when these files change their form; older ones are made again."""
 FOLDER, CARD = "serving", "serving.json"
 OUTPUTS = ("logits", "features")

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from radia_pipeline.errors import RunFailed
+from radia_pipeline.evaluation.onnx_export import write_onnx
 from radia_pipeline.evaluation.serving import CARD, FOLDER, OUTPUTS, SERVING_VERSION, ServedModel
 from radia_pipeline.lake import atomic
 from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.models import Classifier
-from radia_pipeline.training.onnx_export import write_onnx
 
 TOLERANCE = 1e-3
 """Largest difference of a logit, over the largest one, that is taken for other arithmetic of the same network."""
@@ -28,9 +27,9 @@ _NAMES = ("frontal.onnx", "lateral.onnx")
 
 
 def export(model_dir: Path) -> ServedModel:
-    """Write the serving form beside a model and return it; raises RunFailed where ONNX Runtime disagrees with torch.
+    """Write the serving form beside a model and return it.
 
-    A network that torch cannot export gets a card alone and answers by torch.
+    A network that torch cannot export, or that ONNX Runtime computes otherwise, gets a card alone and answers by torch.
     """
     model_dir = Path(model_dir)
     classifier, folder = load_classifier(model_dir), model_dir / FOLDER
@@ -47,8 +46,8 @@ def export(model_dir: Path) -> ServedModel:
         "inference": classifier.inference,
         "prior_shift": classifier.prior_shift.tolist(),
     }
-    if files:
-        _prove(classifier, ServedModel(folder, card), len(files))
+    if files and not _agrees(classifier, ServedModel(folder, card), len(files)):
+        card["files"] = files = []
     atomic.write_text(folder / CARD, json.dumps(card, indent=1) + "\n")
     return ServedModel.load(model_dir) if files else TorchModel(model_dir, card)
 
@@ -96,7 +95,8 @@ def _is_written(branch: _Branch, classifier: Classifier, path: Path) -> bool:
 
 
 @torch.no_grad()
-def _prove(classifier: Classifier, served: ServedModel, slots: int) -> None:
+def _agrees(classifier: Classifier, served: ServedModel, slots: int) -> bool:
+    """Say whether the written form answers as torch does, on images of noise."""
     section, random = classifier.input, np.random.default_rng(0)
     for slot in range(slots):
         for _ in range(_PROVED):
@@ -104,13 +104,9 @@ def _prove(classifier: Classifier, served: ServedModel, slots: int) -> None:
             theirs = served.look(square, slot).logits
             tensor = torch.from_numpy(_tensor(square, classifier))[None]
             ours = classifier.view_logits(tensor, slot)[0].double().numpy()
-            difference = float(np.abs(ours - theirs).max() / max(1.0, np.abs(ours).max()))
-            if not difference <= TOLERANCE:
-                raise RunFailed(
-                    f"The serving form differs from the trained model by {difference:.2e}",
-                    accepted=f"at most {TOLERANCE:g}",
-                    do="report it with the versions of torch, onnx and onnxruntime",
-                )
+            if not float(np.abs(ours - theirs).max() / max(1.0, np.abs(ours).max())) <= TOLERANCE:
+                return False
+    return True
 
 
 def _tensor(square: np.ndarray, classifier: Classifier) -> np.ndarray:

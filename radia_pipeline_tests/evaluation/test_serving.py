@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import DamagedFile, NotTrained, VocabularyMismatch
-from radia_pipeline.evaluation import serving
+from radia_pipeline.evaluation import serving, serving_export
 from radia_pipeline.evaluation.serving import CARD, COMBINED, FOLDER, INFERRED, ServedModel
 from radia_pipeline.evaluation.serving_export import TorchModel, export
 from radia_pipeline.training.choices import COMBINATIONS, INFERENCES
@@ -85,6 +86,29 @@ def test_a_served_study_is_the_trained_models(tmp_path, changes):
     (folder / FOLDER / "frontal.onnx").write_bytes(b"no model")
     with pytest.raises(DamagedFile, match="serving form"):
         ServedModel.load(folder).look(squares[0])
+
+
+class Shifted(nn.Module):
+    """A network whose logits another one has, higher by one."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        logits, features = self.network(images)
+        return logits + 1, features
+
+
+@pytest.mark.slow
+def test_a_form_that_computes_otherwise_is_not_answered_by(tmp_path, monkeypatch):
+    folder = model(tmp_path / "f00d")
+    write = serving_export.write_onnx
+    monkeypatch.setattr(serving_export, "write_onnx", lambda network, *rest: write(Shifted(network), *rest))
+    served, square = export(folder), np.random.default_rng(2).integers(0, 65536, (64, 64)).astype(np.uint16)
+    assert isinstance(served, TorchModel)
+    assert serving.served_card(folder)["files"] == []
+    assert np.allclose(served.probabilities(served.look(square).logits[None]), torch_says(folder, [square]), atol=1e-6)
 
 
 def test_a_network_that_cannot_be_exported_answers_by_torch(tmp_path):
