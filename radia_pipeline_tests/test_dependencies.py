@@ -18,7 +18,6 @@ NOT_IMPORTED = {
     "dagster-dg-cli": "`radia ui` starts its program dg",
     "dagster-webserver": "the page that dg serves",
     "onnx": "torch writes the detector's ONNX file with it",
-    "onnxscript": "torch writes the detector's ONNX file with it",
     "pylibjpeg": "pydicom compresses the phantom's JPEG 2000 files with it",
 }
 """Dependencies that no module imports, and who needs them."""

@@ -23,8 +23,8 @@ MOST_IMAGES = 4096
 def _log_sigmoid(x):
     """log σ(x) as −softplus(−x).
 
-    The exporter's own log(σ(x)) takes the logarithm of ONNX Runtime's σ, which is right to about 1e-7 and no further: at
-    x = −15 that is a third of the value.
+    The exporter's own log(σ(x)) takes the logarithm of ONNX Runtime's σ, which is right to about 1e-7 and no further:
+    at x = −15 that is a third of the value.
     """
     return opset18.Neg(opset18.Softplus(opset18.Neg(x)))
 
