@@ -18,7 +18,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.small import divided_bar, whisker
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
-from radia_pipeline.evaluation.ensemble import load_ensemble
+from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.scorecard import CANDIDATE, MEAN, MEAN_GROUPS, MEAN_PATHOLOGIES, shown_pool
 from radia_pipeline.lake.lake import Lake
@@ -149,7 +149,8 @@ def ensemble(lake: Lake) -> dict[str, Any] | None:
     if not lake.exists("ensemble"):
         return None
     chosen = load_ensemble(lake)
-    return {"rule": chosen.rule.replace("_", " "), "members": chosen.used_members}
+    rule = f"{chosen.rule.removeprefix(SINGLE)} alone" if chosen.rule.startswith(SINGLE) else chosen.rule
+    return {"rule": rule.replace("_", " "), "members": chosen.used_members}
 
 
 def saliency(lake: Lake) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.small import whisker
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
-from radia_pipeline.evaluation.ensemble import load_ensemble
+from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
 from radia_pipeline.evaluation.judged import ABNORMAL
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.pool_uses import uses
@@ -57,7 +57,7 @@ def candidates(lake: Lake, rows: Sequence[Mapping]) -> list[dict[str, Any]]:
     for row in shown:
         rule = row["model"].removeprefix(CANDIDATE)
         row["name"] = rule if row["model"].startswith(CANDIDATE) else f"{rule} alone"
-        row["is_chosen"] = chosen.rule in (rule, f"single:{rule}")
+        row["is_chosen"] = chosen.rule in (rule, f"{SINGLE}{rule}")
     return sorted(shown, key=lambda row: -row["order"])
 
 
