@@ -169,6 +169,7 @@ def test_the_summary_reads_as_tables(world):
         assert words in text
 
 
+@pytest.mark.slow
 def test_unchanged_input_gives_the_same_data_versions_and_no_second_training(world):
     lake, definitions, instance, _ = world
     before = versions(lake)

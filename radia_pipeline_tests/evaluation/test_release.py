@@ -46,6 +46,7 @@ def test_the_line_is_there_although_scoring_fails(lake):
     assert len(uses(lake)) == 1 and released_panels(lake) == {}
 
 
+@pytest.mark.slow
 def test_a_model_tuned_on_test_is_visible(lake):
     """Somebody tries one ensemble after the other and looks at test each time: the card counts the looks."""
     for members in (["one"], ["two"], ["three"], ["one", "two", "three"]):
