@@ -14,6 +14,7 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy.policy import SITE_CHOICES, ReportPolicy, report_policy_of
 from radia_pipeline.privacy.text import breaches, passed
+from radia_pipeline.privacy.wording import TRADE, names, trade_words
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
 from radia_pipeline_tests.phantom.samples import sample_reports
@@ -215,3 +216,12 @@ def test_a_refused_report_stays_outside_with_rule_and_place_and_comes_in_when_me
     assert "masse" in lake.read("reports", "ccsmtl").to_pylist()[0]["report_text"] + str(
         lake.read("reports").to_pylist()
     )
+
+
+def test_words_of_medicine_are_words_and_nobodys_name() -> None:
+    """Whatever stands in this list is no strange word any more: it was once gathered by a program, comments and all."""
+    listed = TRADE.read_text(encoding="utf-8").split()
+    assert listed == sorted(set(listed))
+    assert all(word.isascii() and word.isalpha() and word.islower() for word in listed)
+    assert not trade_words() & names().keys()
+    assert not trade_words() & {"bonneau", "delage", "larcher", "gauchet", "bright", "unicodedata", "adjective"}
