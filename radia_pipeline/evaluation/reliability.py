@@ -18,8 +18,11 @@ from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
 NEIGHBOURS = 100
-FEWEST = 20
-"""Studies with a known label, below which nothing is said."""
+"""Most studies that are asked: the nearest."""
+WIDTH = 0.1
+"""How far a probability may lie from another and still be about as much."""
+FEWEST = 10
+"""Neighbours below which nothing is said."""
 MIN_PATIENTS = 2
 _PARTS = ("probability", "label", "patient")
 
@@ -43,17 +46,17 @@ class Reliability:
     def of(self, column: int, probability: float) -> Range | None:
         """Return what a probability of a class has meant; None where too few studies could say."""
         known, label, patient = self.by_class[column]
-        count = min(NEIGHBOURS, len(known) // 2)
-        if len(known) < FEWEST:
+        low, high = np.searchsorted(known, [probability - WIDTH, probability + WIDTH])
+        count = min(NEIGHBOURS, int(high - low))
+        if count < FEWEST:
             return None
-        start = _nearest(known, probability, count)
+        start = int(low) + _nearest(known[low:high], probability, count)
         near = label[start : start + count]
         patients = len(np.unique(patient[start : start + count]))
         if patients < MIN_PATIENTS:
             return None
         share = float((near == 1).mean())
-        low, high = wilson(share, patients)
-        return Range(share, low, high, count)
+        return Range(share, *wilson(share, patients), count)
 
 
 def _nearest(ordered: np.ndarray, value: float, count: int) -> int:

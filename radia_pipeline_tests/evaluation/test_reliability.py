@@ -31,6 +31,16 @@ def test_the_neighbours_are_the_nearest():
     assert reliability.of(0, 0.95).share == 1.0
 
 
+def test_a_rare_finding_is_not_measured_by_studies_of_another_probability():
+    """Twenty-four sure positives among 181 studies: half of the pool had it in 27 %, those like it in all."""
+    known = np.sort(np.concatenate([np.linspace(0.0, 0.05, 157), np.linspace(0.93, 0.99, 24)]))
+    reliability = Reliability(((known, (known > 0.5).astype(np.int8), np.arange(181)),))
+    found = reliability.of(0, 0.989)
+    assert (found.share, found.studies) == (1.0, 24)
+    assert found.low > 0.8
+    assert reliability.of(0, 0.5) is None
+
+
 def test_studies_of_one_patient_count_as_one():
     alone, together = world(1000).of(0, 0.5), world(1000, per_patient=5).of(0, 0.5)
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
