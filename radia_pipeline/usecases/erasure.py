@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +29,8 @@ _PATIENT_COLUMNS = ("patient_key", "patient_key_a", "patient_key_b")
 _STUDY_COLUMNS = ("study_id",)
 _IMAGE_COLUMNS = ("image_id", "image_id_a", "image_id_b", "kept_image_id")
 _GROUP_COLUMN = "group_id"
-_MADE_OF_ALL_PICTURES = frozenset({"predictions"})
-"""Tables of a row a study that tell of all its pictures together."""
+_PICTURES = "image_count"
+"""A table that counts a study's pictures tells of all of them together: the study's row goes with any of them."""
 KEY = re.compile(r"[0-9a-f]{32}")
 _KEY_IN_BYTES = re.compile(rb"[0-9a-f]{32}")
 _WITHOUT_KEYS = frozenset({".png", ".parquet", ".safetensors", ".onnx"})
@@ -53,14 +53,17 @@ class Traces:
         """What may stand nowhere afterwards."""
         return self.patients | self.studies | self.images
 
-    def named_in(self, table: str) -> frozenset[str]:
-        """Return what a version of a table may not name."""
-        return self.all | (self.touched if table in _MADE_OF_ALL_PICTURES else frozenset())
+    def named_in(self, columns: Sequence[str]) -> frozenset[str]:
+        """Return what a version of a table with these columns may not name."""
+        return self.all | self._studies(columns)
 
-    def mask(self, table: str, rows: pa.Table) -> pa.ChunkedArray | None:
+    def _studies(self, columns: Sequence[str]) -> frozenset[str]:
+        return self.studies | (self.touched if _PICTURES in columns else frozenset())
+
+    def mask(self, rows: pa.Table) -> pa.ChunkedArray | None:
         """Return which rows go, None where the table names no patient, study or image."""
         found = None
-        studies = self.studies | (self.touched if table in _MADE_OF_ALL_PICTURES else frozenset())
+        studies = self._studies(rows.column_names)
         for names, ids in ((_PATIENT_COLUMNS, self.patients), (_STUDY_COLUMNS, studies), (_IMAGE_COLUMNS, self.images)):
             for name in set(names) & set(rows.column_names):
                 hit = pc.fill_null(_is_one_of(rows.column(name), ids), False)
@@ -99,18 +102,21 @@ def foreseen(traces: Traces, lake: Lake) -> Erased:
     for name in contract_names():
         for partition, _ in table_files(lake, name):
             table = lake.read(name, partition)
-            mask = traces.mask(name, table)
+            mask = traces.mask(table)
             rows[name] += pc.sum(mask).as_py() or 0 if mask is not None else 0
     return Erased(
         {name: count for name, count in rows.items() if count},
-        sum(_names_them(path, traces.named_in(path.parts[-3])) for path in version_files(lake)),
+        sum(_may_not_stay(path, traces) for path in version_files(lake)),
         sum(1 for _ in _pictures(traces, lake)),
         models_that_saw(traces.images, lake),
     )
 
 
 def models_that_saw(images: frozenset[str], lake: Lake) -> tuple[str, ...]:
-    """Name the trained models whose manifests hold one of the images: of those nothing can be taken out."""
+    """Name the trained models whose manifests hold one of the images: of those nothing can be taken out.
+
+    A manifest that is kept no more (an earlier call took it away, or one that was killed) may have held them too.
+    """
     held: dict[tuple[str, str], bool] = {}
     found = []
     for card in sorted(lake.models_dir.glob("**/model.json")):
@@ -134,7 +140,7 @@ def _holds(lake: Lake, source: str, version: str, images: frozenset[str], held: 
     key = (source, version)
     if key not in held:
         path = lake.root / "_versions" / _SEEN / source / f"{version}.parquet"
-        held[key] = path.is_file() and _names_them(path, images)
+        held[key] = bool(images) and (not path.is_file() or _names_them(path, images))
     return held[key]
 
 
@@ -175,7 +181,7 @@ def _clean_table(name: str, traces: Traces, heads: dict[str, str], lake: Lake) -
     removed = 0
     for partition, _ in list(table_files(lake, name)):
         table = lake.read(name, partition)
-        mask = traces.mask(name, table)
+        mask = traces.mask(table)
         if mask is None or not len(table):
             continue
         count = pc.sum(mask).as_py()
@@ -198,10 +204,14 @@ def _clean_versions(traces: Traces, lake: Lake) -> int:
     """Delete earlier versions that name them: a version is its content, so it cannot be edited."""
     removed = 0
     for path in version_files(lake):
-        if _names_them(path, traces.named_in(path.parts[-3])):
+        if _may_not_stay(path, traces):
             path.unlink()
             removed += 1
     return removed
+
+
+def _may_not_stay(path: Path, traces: Traces) -> bool:
+    return _names_them(path, traces.named_in(pq.read_schema(path).names))
 
 
 def _names_them(path: Path, ids: frozenset[str]) -> bool:

@@ -51,7 +51,8 @@ def ingest(
     ``takes_out``: a person wants it, however much it is.
     """
     result = ingest_images(source, root, lake, keys, **options)
-    held = 0 if takes_out else _too_many(source.name, lake)
+    was_begun = _pending(source.name, lake).exists()  # somebody wanted it, however much it was
+    held = 0 if takes_out or was_begun else _too_many(source.name, lake)
     if held:
         warning = (
             f"{held} images that stood are refused by today's rules, more than a tenth: earlier versions still hold "

@@ -190,3 +190,14 @@ def test_the_command_says_what_it_did_and_what_it_cannot_reach(ingested, capsys)
     assert main(["forget", gone, "--lake", str(lake.root), "--json"]) == 2
     assert "not in this lake" in json.loads(capsys.readouterr().out)["error"]
     assert main(["forget", "CC0001", "--lake", str(lake.root)]) == 2
+
+
+def test_a_model_whose_manifest_went_with_an_earlier_forgetting_may_have_seen_the_next_patient_too(ingested) -> None:
+    lake, *_ = ingested
+    rows = lake.read("images", SOURCE).to_pylist()
+    image = rows[0]["image_id"]
+    card = lake.models_dir / "demo" / "abc" / "model.json"
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"manifest_versions": {SOURCE: "f00d"}}))
+    assert erasure.models_that_saw(frozenset({image}), lake) == ("demo/abc",)
+    assert erasure.models_that_saw(frozenset(), lake) == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from radia_pipeline.cli.main import main
-from radia_pipeline.contracts.tables import contract
+from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.dicom.ingest import ingest_images, journal_path
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -60,6 +60,8 @@ def derive(lake: Lake, rows: list[dict]) -> None:
     lake.write("predictions", [_prediction(row) for row in rows], "demo")
     lake.write("image_links", [_link(rows[0], rows[1]), _link(rows[3], rows[4])])
     lake.write("reports", [_report(row) for row in rows], SOURCE)
+    stay = [_shown(row) for row in rows if row["delivered_path"].endswith(("1.dcm", "5.dcm"))]
+    others = lake.write("manifest", stay, SOURCE).version
     version = lake.write("manifest", [_shown(row) for row in rows], SOURCE).version
     for path, content in {
         lake.packed_dir / SOURCE / "64px" / "images.u16": "pixels", lake.previews_dir / "a.png": "pixels",
@@ -67,7 +69,7 @@ def derive(lake: Lake, rows: list[dict]) -> None:
         lake.models_dir / "smoke" / "abc" / "model.json": json.dumps({"manifest_versions": {SOURCE: version}}),
         lake.models_dir / "detector" / "small" / "def" / "model.json": json.dumps(
             {"versions": {f"manifest/{SOURCE}": version}}),
-        lake.models_dir / "other" / "ghi" / "model.json": json.dumps({"manifest_versions": {SOURCE: "0" * 32}}),
+        lake.models_dir / "other" / "ghi" / "model.json": json.dumps({"manifest_versions": {SOURCE: others}}),
     }.items():  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
@@ -158,6 +160,29 @@ def test_a_slip_in_a_policy_takes_out_no_lake(delivery, lake, monkeypatch) -> No
     assert lake.packed_dir.exists()
     assert retract.ingest(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS).withdrawn["images"] == 2
     assert places_of({*gone, NAME}, lake) == set()
+
+
+def test_what_was_asked_for_and_killed_is_finished_unasked(delivery, lake, monkeypatch) -> None:
+    gone = of(lake, "2.dcm", "3.dcm")
+    monkeypatch.setattr(retract, "_MOST_UNASKED", 1)
+    with monkeypatch.context() as kills:
+        kills.setattr(retract, "erase", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            retract.ingest(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS)
+    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 2
+    assert places_of({*gone, NAME}, lake) == set()
+
+
+def test_a_study_s_figures_on_test_go_with_one_of_its_pictures(lake) -> None:
+    row = lake.read("images", SOURCE).to_pylist()[0]
+    traces = erasure.Traces(images=frozenset({row["image_id"]}), touched=frozenset({row["study_id"]}))
+    for table in contract_names():
+        columns = contract(table).schema.names
+        expected = "image_count" in columns
+        assert (row["study_id"] in traces.named_in(columns)) == expected
+    assert {"predictions", "test_predictions"} == {
+        table for table in contract_names() if "image_count" in contract(table).schema.names
+    }
 
 
 def test_what_an_earlier_release_refused_and_left_in_versions_goes_too(delivery, lake) -> None:
