@@ -82,18 +82,17 @@ def rates(lake: Lake, folder: Path, turns: int) -> dict:
     alone, whole, share = [], [], []
     for _ in range(turns):
         call = Call(lake, [folder], Wish(), lambda *_: None)
-        with call:
-            sides = call.reader.sides_px
-            asked = [Asked(str(path), "ccsmtl", False, "auto", sides) for path in call.list.paths]
-            list(looked_at(asked[:2], workers=default_workers(), reads_text=True))
-            started = time.monotonic()
-            answered = sum(one.reason is None for one in looked_at(asked, workers=default_workers(), reads_text=True))
-            alone.append(len(asked) / (time.monotonic() - started))
-            next(iter(call.answers(len(call.list.studies) - 1)))
-            started, used = time.monotonic(), time.process_time()
-            list(call.answers())
-            whole.append(len(asked) / (time.monotonic() - started))
-            share.append((time.process_time() - used) / ((time.monotonic() - started) * default_workers()))
+        sides = call.reader.sides_px
+        asked = [Asked(str(path), "ccsmtl", False, "auto", sides) for path in call.list.paths]
+        list(looked_at(asked[:2], workers=default_workers(), reads_text=True))
+        started = time.monotonic()
+        answered = sum(one.reason is None for one in looked_at(asked, workers=default_workers(), reads_text=True))
+        alone.append(len(asked) / (time.monotonic() - started))
+        next(iter(call.answers(len(call.list.studies) - 1)))
+        started, used = time.monotonic(), time.process_time()
+        list(call.answers())
+        whole.append(len(asked) / (time.monotonic() - started))
+        share.append((time.process_time() - used) / ((time.monotonic() - started) * default_workers()))
     a, b = statistics.median(alone), statistics.median(whole)
     return {"films": len(asked), "answered": answered, "judgement alone, films/s": round(a, 2),
             "whole, films/s": round(b, 2), "ratio": round(b / a, 3),

@@ -44,7 +44,7 @@ def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool, **ways:
 
 def _judge(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> None:
     from radia_pipeline.usecases.audit import audit_files
-    from radia_pipeline.usecases.policy_proposal import shown
+    from radia_pipeline.usecases.given_files import shown
 
     found = {}
     for file, findings in audit_files(files, source, ocr_mode=ocr):
@@ -62,7 +62,7 @@ def _judge(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> Non
 def _explain(files: tuple[Path, ...], source: str, as_json: bool) -> None:
     from radia_pipeline.drawing.text import table
     from radia_pipeline.usecases.audit import explain
-    from radia_pipeline.usecases.policy_proposal import shown
+    from radia_pipeline.usecases.given_files import shown
 
     ledgers = {shown(path): lines for path, lines in explain(files, source)}
     names = ["element", "rule", "verdict", "bytes"]

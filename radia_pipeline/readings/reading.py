@@ -250,10 +250,10 @@ def _require_shown(reading: Reading) -> None:
 
 
 def _require_texts(reading: Reading) -> None:
-    for what, text in (("comment", reading.comment), ("source of readings", reading.made_from)):
-        found = {breach.rule for breach in breaches(text, report_policy_of(reading.source))} if text else set()
-        if text == reading.made_from:
-            found -= {_DATE_RULE}  # when they were made is what is asked for
+    policy = report_policy_of(reading.source)
+    said = (("comment", reading.comment, set()), ("source of readings", reading.made_from, {_DATE_RULE}))
+    for what, text, excused in said:  # when they were made is asked for
+        found = {breach.rule for breach in breaches(text, policy)} - excused if text else set()
         if found:
-            do = "say it without names, numbers and dates"
+            do = f"say it without names{' and' if excused else ','} numbers{'' if excused else ' and dates'}"
             raise BadInput(f"A {what} that may name a person ({', '.join(sorted(found))})", do=do)

@@ -1,7 +1,8 @@
 """Answers into a file of JSON lines, one study a line, durably; a call that was killed goes on where it stopped.
 
-The first line says which models answer and which files are asked for: a file of answers is gone on with by the same
-models and the same files only. Memory does not grow with the files but for their names.
+The first line says which models answer, how files are taken in and how many are asked for: a file of answers is gone on
+with by the same models, for the same files taken in alike. Identified files bear no name by which they could be told
+again, so their answers are never gone on with. Memory does not grow with the files but for their names.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ def predict_into(
     if not out.absolute().parent.is_dir():
         raise BadInput("The folder of --out does not exist", accepted="a file in a folder that is there")
     lines: LinesFile[dict[str, Any]] = LinesFile(out, _FORM, _damaged)
-    with Call(lake, given, wish, on_progress) as call:
-        head = call.head() | {"files": len(call.list.paths)}
-        counts, number = _Counts(), -1
-        for number, record in enumerate(lines):
-            if number == 0:
-                _require_same(record, head)
-            else:
-                counts.add(record)
-                _require_same_files(record, call, number - 1)
-        if number < 0:
-            lines.append([head])
-        _write(lines, call, counts)
+    call = Call(lake, given, wish, on_progress)
+    head = call.head() | {"files": len(call.list.paths), "intake": wish.intake()}
+    counts, number = _Counts(), -1
+    for number, record in enumerate(lines):
+        if wish.identified:
+            raise BadInput("Answers to identified files are not gone on with", do="name another file for --out")
+        if number == 0:
+            _require_same(record, head)
+        else:
+            counts.add(record)
+            _require_same_files(record, call, number - 1)
+    if number < 0:
+        lines.append([head])
+    _write(lines, call, counts)
     return {**head, "out": str(out), **vars(counts)}
 
 
@@ -74,7 +77,8 @@ def _damaged(number: int, what: str) -> RadiaError:
 
 
 def _require_same(record: dict[str, Any], head: dict[str, Any]) -> None:
-    named = {"model": "other models", "versions": "another version", "files": "another list of files"}
+    named = {"model": "other models", "versions": "another version", "files": "another list of files",
+             "intake": "files taken in otherwise (source, print, study)"}  # fmt: skip
     for name, words in named.items():
         if record.get(name) != head[name]:
             raise BadInput(f"--out holds answers of {words}", do="name another file")

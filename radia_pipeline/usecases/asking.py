@@ -6,6 +6,7 @@ only what was let in is shown to the models. Nothing of a file is stored; of ide
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from radia_pipeline.errors import BadInput, NotTrained
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes.pool import default_workers
+from radia_pipeline.usecases.given_files import files_below, shown
 from radia_pipeline.usecases.looking import Asked, Looked, get_ready, looked_at
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from radia_pipeline.usecases.answers import Reader
 
 SCHEMA = "radia answer 1"
+ACCEPTED = "DICOM, PNG or JPEG files, and folders of them"
 Progress = Callable[[str, int, int], None]
 
 
@@ -40,6 +43,10 @@ class Wish:
     maps: Path | None = None
     workers: int | None = None
 
+    def intake(self) -> dict[str, Any]:
+        """Return what decides whether a file is let in and to which study it belongs."""
+        return {name: getattr(self, name) for name in ("source", "identified", "one_study", "ocr")}
+
 
 @dataclass
 class _List:
@@ -50,7 +57,7 @@ class _List:
 
 
 class Call:
-    """One call: files told apart, models opened, answers one by one."""
+    """One call: files told apart by study, answers one by one; models are opened at first need."""
 
     def __init__(self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress) -> None:
         _require_sense(wish)
@@ -61,16 +68,10 @@ class Call:
         self._lake, self._wish, self._on_progress = lake, wish, on_progress
         self.list = _List(_files(given, wish.identified))
         self._workers = min(wish.workers or default_workers(), len(self.list.paths))
+        self._salt = secrets.token_hex(16)
         self._reader: Reader | None = None
         self._drawing: Mapper | None = None
-
-    def __enter__(self) -> Call:
-        """Tell the files apart and open the models, both at once."""
         self._tell_apart()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End; nothing is left open."""
 
     @property
     def reader(self) -> Reader:
@@ -149,11 +150,10 @@ class Call:
         )  # fmt: skip
 
     def _name(self, place: int) -> str:
-        return f"image {place + 1}" if self._wish.identified else str(self.list.paths[place])
+        return f"image {place + 1}" if self._wish.identified else shown(self.list.paths[place])
 
     def _tell_apart(self) -> None:
         """Gather the files of each study by the UIDs in their headers; a file without one is a study of its own."""
-        self._salt = secrets.token_hex(16)
         places = range(len(self.list.paths))
         if self._wish.one_study or len(places) == 1:
             self.list.studies = [list(places)]
@@ -195,12 +195,10 @@ def _require_sense(wish: Wish) -> None:
 
 def _files(given: Sequence[Path | str], is_identified: bool) -> list[Path]:
     """Return the files named, and those inside folders, in order; raises BadInput where nothing is there."""
-    found: list[Path] = []
-    for path in map(Path, given):
-        if not path.exists():
-            named = "a file that is named" if is_identified else str(path)
-            raise BadInput(f"There is no {named}", accepted="DICOM, PNG or JPEG files, and folders of them")
-        found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    paths = list(map(Path, given))
+    if is_identified and not all(map(os.path.lexists, paths)):
+        raise BadInput("There is no file of a name that was given", accepted=ACCEPTED)
+    found = files_below(paths)
     if not found:
-        raise BadInput("There are no files", accepted="DICOM, PNG or JPEG files, and folders of them")
+        raise BadInput("There are no files", accepted=ACCEPTED)
     return found

@@ -23,7 +23,7 @@ from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy
 from radia_pipeline.privacy.text import breaches
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
 from radia_pipeline.sources.registry import source as source_of
-from radia_pipeline.usecases.policy_proposal import files_below
+from radia_pipeline.usecases.given_files import files_below
 
 _TABLE_SUFFIXES = (".csv", ".csv.gz")
 _TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"

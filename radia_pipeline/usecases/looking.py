@@ -103,12 +103,14 @@ def looked_of(frame: Frame) -> Looked:
             is_sound = (
                 all(value is None or isinstance(value, str) for value in (reason, detail, study))
                 and (reason is None or reason in reasons.REASONS or reason in DOUBTS)
-                and all(isinstance(one, list) and len(one) == 2 and one[0] in DOUBTS for one in doubts)
+                and all(_is_doubt(one) for one in doubts)
                 and view in VIEWS
                 and len(sizes) == 2
                 and all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
                 and all(array.dtype == np.uint16 and array.ndim == 2 for array in frame.arrays)
                 and not (reason is not None and frame.arrays)
+                and not (has and not frame.arrays)
+                and (reason is not None or not frame.arrays or min(map(min, sizes)) > 0)
             )
             if is_sound:
                 named = tuple((name, float(score)) for name, score in doubts)
@@ -118,3 +120,14 @@ def looked_of(frame: Frame) -> Looked:
                     reason, detail, named, view, origin, study, content, native, stored, tuple(squares), picture
                 )  # fmt: skip
     raise BadFrame("A record that is not about a picture")
+
+
+def _is_doubt(one: object) -> bool:
+    return (
+        isinstance(one, list)
+        and len(one) == 2
+        and isinstance(one[0], str)
+        and one[0] in DOUBTS
+        and isinstance(one[1], int | float)
+        and np.isfinite(one[1])
+    )

@@ -98,22 +98,28 @@ def _judged(picture: render.Picture, admitted: Admitted, asked: Asked, printed: 
 
 def _study_of_head(asked: Asked) -> str | None:
     """Return the study of a file without judging it: what a reader of headers sees first, else None."""
-    from pydicom import dcmread
-
     try:
         handle, _ = opened(asked.path)
         with handle:
             head = handle.read(_HEAD_BYTES)
         if head[128:132] != b"DICM":
             return None
-        tags = ["StudyInstanceUID"]
-        dataset = dcmread(BytesIO(head), stop_before_pixels=True, specific_tags=tags)
-        if "StudyInstanceUID" not in dataset:
-            dataset = dcmread(BytesIO(read_whole(asked.path)[0]), stop_before_pixels=True, specific_tags=tags)
-        return _digest(asked.salt, header_facts.text(dataset, "StudyInstanceUID"))
+        uid = _study_in(head) or _study_in(read_whole(asked.path)[0])
+    except (Refusal, OSError, MemoryError):
+        return None
+    return _digest(asked.salt, uid)
+
+
+def _study_in(data: bytes) -> str:
+    """Return the study's UID, empty where these bytes do not tell: cut short, they cannot be inflated."""
+    from pydicom import dcmread
+
+    try:
+        dataset = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+        return header_facts.text(dataset, "StudyInstanceUID")
     except Exception:
         # A stranger's header: pydicom's errors vary, and the judgement of this file will name what is wrong.
-        return None
+        return ""
 
 
 def _digest(salt: str, uid: str) -> str | None:

@@ -23,6 +23,7 @@ from radia_pipeline.privacy.container import parse, sniff
 from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.policy import policy_of, read_policy
 from radia_pipeline.privacy.proposal import Delivery, Seen, additions
+from radia_pipeline.usecases.given_files import files_below
 
 _FOR_ONE_ALONE = 0o600
 
@@ -43,31 +44,6 @@ class Trial:
     files: int
     passed: int
     stops: dict[str, int] = field(default_factory=dict)
-
-
-def files_below(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named and all that lies inside folders, of whatever kind, in order; links are not followed into
-    folders, and a folder that cannot be listed stands for its files. Raises BadInput for a path that is not there."""
-    found: list[Path] = []
-    for path in paths:
-        if not os.path.lexists(path):
-            raise BadInput(f"{shown(path)} cannot be read", accepted="files, or folders of files")
-        found += sorted(_inside(path)) if path.is_dir() else [path]
-    return found
-
-
-def shown(path: Path) -> str:
-    """Return a path as any output can hold it, in one line: what is no text, or would end it, becomes an escape."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    closed: list[OSError] = []
-    for here, folders, names in os.walk(folder, onerror=closed.append):
-        linked = [name for name in folders if Path(here, name).is_symlink()]
-        yield from (Path(here, name) for name in (*names, *linked))
-    yield from (Path(one.filename) for one in closed)
 
 
 def propose(paths: Iterable[Path], source: str, out: Path) -> Proposal:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.usecases.asking import Call, Progress, Wish
 
@@ -30,14 +31,24 @@ def predict(
 
     ``lake``: a lake or its folder (default: $RADIA_LAKE, else ``.radia/lake``). ``out``: a file of JSON lines that
     takes the answers one by one, instead of memory; a killed call goes on there. ``maps``: a folder for heat maps.
-    Raises NotTrained before there is an ensemble, BadInput where a path leads nowhere.
+    Raises NotTrained before there is an ensemble, BadInput where a path leads nowhere or ``out`` or ``maps`` among the
+    films.
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake, create=False)
     given = [paths] if isinstance(paths, Path | str) else list(paths)
     wish = Wish(source, identified, one_study, ocr, None if maps is None else Path(maps), workers)
+    _require_outside("out", out, given)
+    _require_outside("maps", maps, given)
     if out is not None:
         from radia_pipeline.usecases.answer_lines import predict_into
 
         return predict_into(Path(out), lake, given, wish, on_progress)
-    with Call(lake, given, wish, on_progress) as call:
-        return {**call.head(), "studies": list(call.answers())}
+    call = Call(lake, given, wish, on_progress)
+    return {**call.head(), "studies": list(call.answers())}
+
+
+def _require_outside(option: str, path: Path | str | None, given: Sequence[Path | str]) -> None:
+    """What is written among the films would be asked about as a film by the next call."""
+    inside = path is not None and any(Path(path).resolve().is_relative_to(Path(one).resolve()) for one in given)
+    if inside:
+        raise BadInput(f"--{option} lies inside a folder of films", do="name a place outside it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,10 +17,13 @@ from radia_pipeline.cli.main import radia
 from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.render import render_native
-from radia_pipeline.errors import BadInput, NotTrained
+from radia_pipeline.errors import BadFrame, BadInput, NotTrained
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.phantom.dicom_files import IMPLICIT, JPEG_2000, JPEG_LS
+from radia_pipeline.phantom.dicom_files import IMPLICIT, JPEG_2000, JPEG_LS, SYNTAXES
+from radia_pipeline.processes.frames import Frame
 from radia_pipeline.usecases.asking import Call, Wish
+from radia_pipeline.usecases.looking import looked_of
+from radia_pipeline.usecases.looking_work import look_frame
 from radia_pipeline.usecases.predict import predict
 from radia_pipeline_tests.usecases.films import classes_of, coloured, dicom, film, make_lake
 
@@ -90,9 +94,10 @@ def test_every_kind_of_bad_file_has_its_reason_and_costs_itself(lake, tmp_path):
 
 def test_no_model_sees_a_file_before_the_judgement_has_let_it_in(lake, tmp_path):
     paths = written(tmp_path, a=dicom(film(4), 4, PatientName="NAME^SECRET"), b=png16.encode(65535 - film(2)))
-    with Call(lake, paths, Wish(ocr="off", workers=1), lambda *_: None) as call:
-        answers = list(call.answers())
-        opened = [model for model in call.reader.ready.models.values() if "_sessions" in vars(model)]
+    ask(lake, paths)  # makes what the models answer with, where no test before did
+    call = Call(lake, paths, Wish(ocr="off", workers=1), lambda *_: None)
+    answers = list(call.answers())
+    opened = [model for model in call.reader.ready.models.values() if "_sessions" in vars(model)]
     assert [answer["status"] for answer in answers] == ["refused", "refused"]
     assert opened == []
 
@@ -105,6 +110,32 @@ def test_films_of_one_study_are_read_together_by_their_uids_or_by_word(lake, tmp
     both, alone = classes_of(answer["studies"][0]), classes_of(ask(lake, pair[:1])["studies"][0])
     assert both != alone
     assert classes_of(ask(lake, [*pair], one_study=True)["studies"][0]) == both
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax):
+    noise = np.random.default_rng(0).integers(0, 65535, (512, 512)).astype(np.uint16)
+    paths = written(tmp_path, a=dicom(noise, 1, study=1, syntax=syntax), b=dicom(noise, 2, study=1, syntax=syntax))
+    told = [look_frame(Frame([str(path), "ccsmtl", False, "off", [], False, "salt", True])) for path in paths]
+    one, other = (looked_of(Frame(json.loads(json.dumps(frame.body)))).study for frame in told)
+    assert one == other
+    assert one
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [([["mirrored", "much"]], 2), ([[["mirrored"], 1.0]], 2), ([["mirrored", None]], 2),
+     ([["mirrored", float("nan")]], 2), ([0, 0], 8), ("SIDEWAYS", 3), (7, 0)],
+)  # fmt: skip
+def test_what_a_worker_says_in_another_form_is_not_believed(change, place):
+    body = [None, None, [["mirrored", 0.9]], "PA", "header", "digest", "content", [9, 9], [9, 9]]
+    square = np.zeros((9, 9), dtype=np.uint16)
+    assert looked_of(Frame([body, False], (square,))).doubts == (("mirrored", 0.9),)
+    body[place] = change
+    with pytest.raises(BadFrame):
+        looked_of(Frame([body, False], (square,)))
+    with pytest.raises(BadFrame):
+        looked_of(Frame([["blank", None, [], "PA", "header", None, "", [9, 9], [9, 9]], True]))
 
 
 def test_a_lateral_film_alone_is_answered_with_a_flag(lake, tmp_path):
@@ -172,9 +203,40 @@ def test_answers_go_on_after_a_kill(lake, tmp_path):
     assert (tmp_path / "cut.jsonl").read_bytes() == b"".join(lines)
     with pytest.raises(BadInput, match="another list of files"):
         predict(paths[1:], lake, ocr="off", out=tmp_path / "whole.jsonl")
+    with pytest.raises(BadInput, match="taken in otherwise"):
+        predict(paths, lake, ocr="off", one_study=True, out=tmp_path / "whole.jsonl")
     (tmp_path / "text").write_text("words of somebody\n")
     with pytest.raises(BadInput, match="damaged"):
         predict(paths, lake, ocr="off", out=tmp_path / "text")
+
+
+def test_answers_to_identified_films_are_never_those_of_others(lake, tmp_path):
+    one, other = (written(tmp_path / name, f=dicom(film(number), number)) for name, number in (("a", 50), ("b", 51)))
+    out = tmp_path / "answers.jsonl"
+    predict(one, lake, identified=True, out=out, workers=1)
+    before = out.read_bytes()
+    with pytest.raises(BadInput, match="not gone on with"):
+        predict(other, lake, identified=True, out=out, workers=1)
+    assert out.read_bytes() == before
+
+
+def test_nothing_is_written_among_the_films(lake, tmp_path):
+    paths = written(tmp_path / "films", f=dicom(film(3), 3))
+    for option in ({"out": tmp_path / "films" / "answers.jsonl"}, {"maps": tmp_path / "films" / "maps"}):
+        with pytest.raises(BadInput, match="inside a folder of films"):
+            predict(tmp_path / "films", lake, ocr="off", **option)
+    assert list((tmp_path / "films").iterdir()) == paths
+
+
+def test_a_pipe_and_a_broken_link_have_their_reason(lake, tmp_path):
+    written(tmp_path / "films", f=dicom(film(3), 3))
+    os.mkfifo(tmp_path / "films" / "pipe")
+    (tmp_path / "films" / "link").symlink_to("nowhere")
+    answer = ask(lake, [tmp_path / "films"])
+    files = [file for study in answer["studies"] for file in study["files"]]
+    assert {Path(file["file"]).name: file["reason"] for file in files} == {
+        "f": None, "pipe": "unreadable", "link": "unreadable",
+    }  # fmt: skip
 
 
 LIGHT = """
@@ -201,7 +263,7 @@ def test_a_ready_lake_answers_without_the_heavy_libraries(lake, tmp_path):
 def test_what_is_no_lake_or_no_file_is_said(lake, tmp_path):
     with pytest.raises(NotTrained, match="no ensemble"):
         predict(tmp_path, Lake.open(tmp_path / "new"))
-    with pytest.raises(BadInput, match="There is no"):
+    with pytest.raises(BadInput, match="cannot be read"):
         ask(lake, tmp_path / "absent.dcm")
     with pytest.raises(BadInput, match="no files"):
         (tmp_path / "empty").mkdir()
