@@ -15,7 +15,7 @@ _USUAL = "cp1252"
 _DISGUISES = "\N{NO-BREAK SPACE}\N{SOFT HYPHEN}\N{EN DASH}\N{EM DASH}ªº²³¹"
 _MAY_BE_SPACED = re.compile(r" [^\W_] [^\W_] [^\W_](?![^\W_])")
 _SPACED = re.compile(r"(?<![^\W_])(?:[^\W_] ){4,}[^\W_](?![^\W_]|['’])")
-_PARTED = re.compile(r"(?<=[^\W\d_])-\r?\n(?=[^\W\d_])")
+_PARTED = re.compile(r"(?<=[^\W\d_])-[^\S\n]*\n[^\S\n]*(?=[^\W\d_])")
 _ZERO = re.compile(r"(?<=[^\W\d_]{2})0(?=[^\W\d_])")
 _LOOK_ALIKES = str.maketrans(
     "АВЕЅІЈКМНОРСТХУЗавеѕіјкмнорстхуԁԛԝһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧοαρντυχικıʼ`´",
@@ -43,7 +43,7 @@ def undisguised(written: str) -> Plain:
     plain = Plain(written)
     if _may_hide(written):
         plain = _shown(written)
-    if "-\n" in plain.text or "-\r\n" in plain.text:
+    if "\n" in plain.text and "-" in plain.text:
         plain = _without(plain, [match.span() for match in _PARTED.finditer(plain.text)])
     if "0" in plain.text and _ZERO.search(plain.text):
         plain = Plain(_ZERO.sub("o", plain.text), plain.origin)

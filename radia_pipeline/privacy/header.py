@@ -243,11 +243,11 @@ def _public(
     if fault is not None and not rules.is_declared(tag, value, policy):
         return f"representation {vr}", fault
     if tag == _AGE:
-        return "age", rules.fault_of_age(characters(value), policy)
+        return "age", rules.fault_of_age(value, policy)
     if tag in known().forms and vr in values.DATES:
         return "date of a standard", None if rules.is_of_form(tag, value) else "not a declared value"
     if vr in ("DA", "DT"):
-        return "date", rules.fault_of_date(characters(value), policy)
+        return "date", rules.fault_of_date(value, policy)
     if vr == "TM":
         kept = {"modified_dates", "full_dates"} & policy.options
         return "date", None if kept else "dates are not retained"

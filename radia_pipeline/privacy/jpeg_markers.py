@@ -26,6 +26,8 @@ _MOST_CATEGORY = 16
 _PRESETS_BYTES = 11
 _MOST_DENSITY = 4800
 """Dots an inch: no film is digitised finer."""
+_LOSSLESS = (0xC3, 0xC7, 0xCB)
+"""Frames that code differences alone: no quantisation, no runs (T.81 H.1)."""
 _LS_FRAME, _IS_LS = 0xF7, (0xF7, -1)
 _LENGTH = "a segment of another length than declared"
 _TEXT = "text in a table"
@@ -43,16 +45,19 @@ def listed(stream: bytes, *, is_ls: bool) -> Iterator[tuple[str, str | None]]:
     for code, body in segments:
         name, fault = _judged(code, body, used)
         once = _once(code, body)
-        yield name, fault or ("stands twice" if once & seen else None)
-        seen |= once
+        yield name, fault or ("stands twice" if seen & set(once) or len(set(once)) < len(once) else None)
+        seen |= set(once)
     return end
 
 
-def _once(code: int, body: bytes) -> set[tuple[int, int]]:
-    """Return what of a segment may stand once in a grey frame: frame and scan, and tables by their identifier."""
+def _once(code: int, body: bytes) -> list[tuple[int, int]]:
+    """Return what of a segment may stand once in a grey frame: frame and scan, and tables by their identifier.
+
+    The precision of a quantisation table (the high half) is no part of its identifier.
+    """
     if code in (_DQT, _DHT):
-        return {(code, body[at]) for at in _places(code, body)}
-    return {(0xC0 if code in _FRAMES else code, -1)} if code in (*_FRAMES, _SOS) else set()
+        return [(code, body[at] & 15 if code == _DQT else body[at]) for at in _places(code, body)]
+    return [(0xC0 if code in _FRAMES else code, -1)] if code in (*_FRAMES, _SOS) else []
 
 
 def _places(code: int, body: bytes) -> Iterator[int]:
@@ -84,15 +89,16 @@ def _segments(stream: bytes, *, is_ls: bool) -> tuple[list[_Segment], int | None
 def _used_tables(segments: list[_Segment]) -> set[tuple[int, int]]:
     """Return (marker, identifier) of the tables that frame and scans name; a Huffman table's class is its high half."""
     used = set()
+    is_lossless = any(code in _LOSSLESS for code, _ in segments)
     for code, body in segments:
         if code == _LS_FRAME:
             used.add(_IS_LS)
-        if code in _FRAMES and len(body) >= 6:
+        if code in _FRAMES and len(body) >= 6 and not is_lossless:
             used |= {(_DQT, body[at]) for at in range(8, len(body), 3)}
         elif code == _SOS and body:
             for at in range(2, 1 + 2 * body[0], 2):
                 chosen = body[at] if at < len(body) else 0
-                used |= {(_DHT, chosen >> 4), (_DHT, 0x10 | (chosen & 15))}
+                used |= {(_DHT, chosen >> 4)} | (set() if is_lossless else {(_DHT, 0x10 | (chosen & 15))})
     return used
 
 

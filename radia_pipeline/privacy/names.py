@@ -17,6 +17,8 @@ from radia_pipeline.privacy.numbers import Span
 from radia_pipeline.privacy.patterns import patterns
 from radia_pipeline.privacy.wording import KINDS, WORD
 
+_LONGEST_NAME = 12
+"""Words of a name; of a longer row each word is found by itself."""
 _SENTENCE_ENDS = re.compile(r"[.!?;:\n•▪]")
 _INSIDE_A_NAME = re.compile(r"[ ,]{1,2}|-|['’]|\.? ?|\^|_{1,2}")
 _BESIDE = re.compile(r"[ ,]{1,2}|-|\^|_{1,2}")
@@ -68,9 +70,10 @@ class Said:
     def run(self, first: int) -> tuple[int, int]:
         """Return the words of the name that begins or goes on at a word: the first and the last of them."""
         start = last = first
-        while start and self._goes_on(start - 1) and self.may_be_a_name_or_initial(start - 1):
+        furthest = max(0, first - _LONGEST_NAME)
+        while start > furthest and self._goes_on(start - 1) and self.may_be_a_name_or_initial(start - 1):
             start -= 1
-        while self._goes_on(last):
+        while last < first + _LONGEST_NAME and self._goes_on(last):
             step = 1 + (bool(self.kind(last + 1) & w.PARTICLE) and not self.may_be_a_name(last + 1))
             if step == 2 and not self._goes_on(last + 1):
                 break

@@ -6,7 +6,9 @@ numbers costs next to nothing. Does not belong here: the forms (``patterns``), a
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from radia_pipeline.privacy.patterns import (
@@ -94,11 +96,30 @@ def _is_a_row(date: str) -> bool:
 
 
 def _may_stay(text: str, start: int, end: int, exam_dates: str) -> bool:
-    if exam_dates == "refuse":
-        return False
-    begins = max((match.end() for match in SENTENCE_END.finditer(text, 0, start)), default=0)
-    following = SENTENCE_END.search(text, end)
-    return patterns().examination.search(text[begins : following.start() if following else len(text)]) is not None
+    return exam_dates != "refuse" and _sentences_of(text).name_an_examination(start, end)
+
+
+class _Sentences:
+    """Where the sentences of a text end, and which of them name an examination: asked for each date, found once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        found = [match.span() for match in SENTENCE_END.finditer(text)]
+        self._starts, self._ends = [0, *(end for _, end in found)], [*(start for start, _ in found), len(text)]
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def name_an_examination(self, start: int, end: int) -> bool:
+        """Tell whether the sentences from ``start`` to ``end`` do."""
+        first, last = bisect_right(self._starts, start) - 1, bisect_left(self._ends, end)
+        if (first, last) not in self._known:
+            said = self._text[self._starts[first] : self._ends[last]]
+            self._known[first, last] = patterns().examination.search(said) is not None
+        return self._known[first, last]
+
+
+@lru_cache(maxsize=1)
+def _sentences_of(text: str) -> _Sentences:
+    return _Sentences(text)
 
 
 def _insured(text: str, at: int, before: str, known: Patterns) -> Span | None:

@@ -44,7 +44,6 @@ class Patterns:
     age: re.Pattern[str]
     aged: re.Pattern[str]
     before_room: re.Pattern[str]
-    month: re.Pattern[str]
     street: re.Pattern[str]
     examination: re.Pattern[str]
     institution: re.Pattern[str]
@@ -56,7 +55,8 @@ SENTENCE_END = re.compile(r"[.!?;]\s|\n\s*\n")
 DIGITS = re.compile(r"\d+")
 YEAR = re.compile(rf"{_YEAR}(?!\d|[.,]\d)")
 HEALTH_LETTERS = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .-]?){4}$")
-MAIL = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\(arobase\)|\[at\])\s?[\w-]+(?:\s?\.\s?\w+)+", re.IGNORECASE)
+AT_SIGNS = ("@", "(at)", "[at]", "(arobase)", "[arobase]")
+MAIL = re.compile(rf"[\w.+-]+\s?(?:{'|'.join(map(re.escape, AT_SIGNS))})\s?[\w-]+(?:\s?\.\s?\w+)+", re.IGNORECASE)
 WEB = re.compile(r"\w+://\S+|\bwww\.\S+", re.IGNORECASE)
 CARET = re.compile(r"[^\W\d_]{2,}(?:\^|_{1,2})[^\W\d_]{2,}")
 WITH_DEGREE = re.compile(rf"{_CAPITALISED},?\s+[Mm]\.[Dd](?![^\W_])")
@@ -89,7 +89,7 @@ def patterns() -> Patterns:
         "month_before": rf"\b{months}\s*",
     }  # fmt: skip
     return Patterns(
-        numbers=_numbers(), date=_in_any_case(_dates(one)), month=_in_any_case(months),
+        numbers=_numbers(), date=_in_any_case(_dates(one)),
         rest_of_english_date=_in_any_case(rf"\d{{1,2}}(?:st|nd|rd|th)?,?\s+{_YEAR}(?!\d)"),
         street=_in_any_case(_streets(one)), aged=_in_any_case(rf",?\s*\d{{1,3}}\s?{one['years']}(?!\w)"),
         age=_in_any_case(rf"(?:9\d|1[0-4]\d)\s?{one['years']}(?!\w)"),

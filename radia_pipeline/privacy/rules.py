@@ -21,6 +21,7 @@ _MOST_NUMBERS, _LONGEST_NUMBER = 2, 6
 _STANDARD_UIDS = "1.2.840.10008."
 _METHOD, _IMAGE_TYPE = 0x00120063, 0x00080008
 _IMPLEMENTATION, _VERSION_NAME, _TITLES = 0x00020012, 0x00020013, frozenset({0x00020016, 0x00020017, 0x00020018})
+_IN_A_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 _OLD_AGE_YEARS = 89
 _DATE_ALONE = re.compile(r"(?<!\d)(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
 _BIRTH_IN_UID = re.compile(r"\.19[0-8]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=\.|$)")
@@ -126,15 +127,16 @@ def fault_of_uid(tag: int, value: bytes, policy: Policy) -> str | None:
     return None
 
 
-def fault_of_date(text: str, policy: Policy) -> str | None:
+def fault_of_date(value: bytes, policy: Policy) -> str | None:
     """Dates stay where the site retains them, from its first year on: before it lie births and no radiographs."""
     if not {"modified_dates", "full_dates"} & policy.options:
         return "dates are not retained"
-    return "a date before the site's first year" if int(text[:4]) < policy.first_year else None
+    too_early = any(int(date[:4]) < policy.first_year for date in parts(value) if date)
+    return "a date before the site's first year" if too_early else None
 
 
-def fault_of_age(text: str, policy: Policy) -> str | None:
-    years = int(text[:-1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[text[-1]]
+def fault_of_age(value: bytes, policy: Policy) -> str | None:
+    years = max((int(age[:-1]) / _IN_A_YEAR[age[-1]] for age in parts(value) if age), default=0.0)
     return "ages above 89 are refused" if years >= _OLD_AGE_YEARS + 1 and policy.refuses_old_age else None
 
 

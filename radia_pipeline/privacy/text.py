@@ -16,7 +16,17 @@ from radia_pipeline.privacy import wording as w
 from radia_pipeline.privacy.disguise import undisguised
 from radia_pipeline.privacy.names import Said, names
 from radia_pipeline.privacy.numbers import Span, numbers
-from radia_pipeline.privacy.patterns import BEFORE_TYPIST, CARET, DIGITS, MAIL, TYPIST, WEB, WITH_DEGREE, patterns
+from radia_pipeline.privacy.patterns import (
+    AT_SIGNS,
+    BEFORE_TYPIST,
+    CARET,
+    DIGITS,
+    MAIL,
+    TYPIST,
+    WEB,
+    WITH_DEGREE,
+    patterns,
+)
 from radia_pipeline.privacy.policy import ReportPolicy
 
 _NAME, _NUMBER, _DATE, _ADDRESS = "NOM", "NUMÉRO", "DATE", "ADRESSE"
@@ -138,13 +148,14 @@ def _all_spans(text: str, policy: ReportPolicy) -> Iterator[Span]:
         yield from _placed(said)
     if DIGITS.search(text):
         yield from numbers(text, policy.exam_dates)
-    if "M.D" in text or "m.d" in text:
+    if ".D" in text or ".d" in text:
         yield from _matches(text, WITH_DEGREE, "physician_name")
     if "^" in text or "_" in text:
         yield from _matches(text, CARET, "name_with_caret")
-    if "@" in text or "arobase" in text or "(at)" in text or "[at]" in text:
+    low = text.lower()
+    if any(sign in low for sign in AT_SIGNS):
         yield from _matches(text, MAIL, "mail_address")
-    if "//" in text or "www." in text.lower():
+    if "//" in text or "www." in low:
         yield from _matches(text, WEB, "web_address")
     if "/" in text or ":" in text:
         yield from _typists(text)

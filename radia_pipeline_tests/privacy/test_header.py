@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
@@ -14,6 +16,7 @@ from radia_pipeline.privacy.container import parse
 from radia_pipeline.privacy.header import audit
 from radia_pipeline.privacy.policy import policy_of
 from radia_pipeline.privacy.profile import profile_table
+from radia_pipeline.privacy.rules import fault_of_age
 from radia_pipeline_tests.dicom import files
 
 POLICY = policy_of("ccsmtl")
@@ -147,3 +150,17 @@ def test_reasons_are_those_of_the_contract() -> None:
 
 def test_tag_helper_is_sane() -> None:
     assert Tag(0x00100010) in not_retained()
+
+
+@pytest.mark.parametrize("value", ["20200101\\19450101", "\\19450101", "19450101\\20200101"])
+def test_every_value_of_a_date_is_judged(value: str) -> None:
+    ds = clean()
+    ds.add_new(0x00181200, "DA", value.split("\\"))
+    found = [str(one) for one in audit(parse(files.to_bytes(ds)), replace(POLICY, first_year=2000))]
+    assert any("(0018,1200)" in line for line in found)
+    assert "1945" not in str(found)
+
+
+def test_every_value_of_an_age_is_judged() -> None:
+    assert fault_of_age(b"045Y\\095Y", replace(POLICY, refuses_old_age=True)) is not None
+    assert fault_of_age(b"\\045Y", POLICY) is None

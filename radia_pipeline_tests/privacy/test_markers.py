@@ -100,3 +100,33 @@ def test_unused_offsets_of_a_run_length_header_hold_nothing() -> None:
     stream = files.stream(np.zeros((8, 8), np.uint16), files.RLE, 12)
     assert faults(stream, files.RLE) == []
     assert faults(stream[:40] + b"LAVOIE OCTAVE 1954 24 by"[:24] + stream[64:], files.RLE)
+
+
+LOSSLESS_FRAME = segment(0xC3, b"\x08\0\x08\0\x08\x01\x01\x11\0")
+CODES = b"\0\x01\x05\x01\x01\x01\x01\x01\x01" + bytes(7)
+"""Twelve codes."""
+SCAN = segment(0xDA, b"\x01\x01\0\x01\0\0")
+
+
+def whole(*segments: bytes) -> bytes:
+    return b"\xff\xd8" + b"".join(segments) + b"\x12\x34\xff\xd9"
+
+
+def test_a_lossless_frame_uses_no_table_of_runs_and_no_quantisation() -> None:
+    direct = segment(0xC4, b"\0" + CODES + bytes(range(12)))
+    assert faults(whole(direct, LOSSLESS_FRAME, SCAN), files.LOSSLESS[1]) == []
+    runs = segment(0xC4, b"\x10" + CODES + b"JEAN^TRMBLY2")
+    assert faults(whole(direct, runs, LOSSLESS_FRAME, SCAN), files.LOSSLESS[1])
+    steps = segment(0xDB, b"\0" + bytes(range(1, 65)))
+    assert faults(whole(direct, steps, LOSSLESS_FRAME, SCAN), files.LOSSLESS[1])
+
+
+@pytest.mark.parametrize("second", [0x00, 0x10], ids=["alike", "of another precision"])
+def test_a_table_that_another_of_the_same_segment_replaces_holds_nothing(second: int) -> None:
+    stream = frame(BASELINE)
+    at = stream.index(b"\xff\xdb")
+    length = int.from_bytes(stream[at + 2 : at + 4], "big")
+    first = stream[at + 4 : at + 69]
+    again = bytes([second]) + (first[1:] if not second else bytes(part for one in first[1:] for part in (0, one)))
+    twice = stream[:at] + segment(0xDB, stream[at + 4 : at + 2 + length] + again) + stream[at + 2 + length :]
+    assert "stands twice" in faults(twice, BASELINE)

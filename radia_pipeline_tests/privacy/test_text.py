@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cProfile
 import csv
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -225,3 +227,32 @@ def test_words_of_medicine_are_words_and_nobodys_name() -> None:
     assert all(word.isascii() and word.isalpha() and word.islower() for word in listed)
     assert not trade_words() & names().keys()
     assert not trade_words() & {"bonneau", "delage", "larcher", "gauchet", "bright", "unicodedata", "adjective"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["jean.xx(AT)chum.qc.ca", "jean.xx[At]chum.qc.ca", "jean.xx (arobase) chum.qc.ca", "jean.xx[arobase]chum.ca"],
+)
+def test_an_at_sign_is_one_however_it_is_written(text: str) -> None:
+    assert {breach.rule for breach in breaches(text, POLICY)} == {"mail_address"}
+
+
+@pytest.mark.parametrize("end", ["-\n", "- \n", "-\n  ", "-\r\n", "- \r\n\t"])
+def test_a_name_that_a_line_end_parts_goes_whole(end: str) -> None:
+    policy = replace(POLICY, on_identity="redact")
+    told = passed(f"Mme Tremb{end}lay tousse.", policy)
+    assert "remb" not in told.text
+    assert "lay" not in told.text
+
+
+@pytest.mark.parametrize("unit", ["12 mai 2020, ", "12 mai 2020 ", "Tremblay ", "Tremblay. "])
+def test_time_grows_as_the_text_does(unit: str) -> None:
+    """Judged by the calls that a profiler counts, which no other process can change."""
+
+    def calls(count: int) -> int:
+        watched = cProfile.Profile()
+        watched.runcall(breaches, unit * count, POLICY)
+        return sum(entry.callcount for entry in watched.getstats())
+
+    calls(10)
+    assert calls(400) < 2.5 * calls(200)
