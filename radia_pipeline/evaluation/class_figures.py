@@ -18,6 +18,7 @@ import numpy as np
 from radia_pipeline.contracts.choices import Table
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.clustered import (
+    MOST_WORTH,
     Studies,
     ap_influence,
     auc_influence,
@@ -262,7 +263,7 @@ def _mean(one: OneClass, values: np.ndarray) -> Estimate | None:
     influence = (values - value) / len(values)
     spread = float(np.square(one.studies.by_group(influence)).sum()) * one.patients / (one.patients - 1)
     worth = value * (1 - value) / spread if spread > 0 else one.patients
-    low, high = wilson(value, max(worth, one.patients / 2))
+    low, high = wilson(value, min(max(worth, one.patients / 2), MOST_WORTH * len(values)))
     return Estimate(value, low, high, one.studies.by_group(influence), value)
 
 

@@ -178,7 +178,7 @@ def choose_rule(members: Sequence[str], panels: Sequence[Panel]) -> tuple[str, d
         if rule == best:
             break
         found = paired_difference(scores[best], scores[rule], label[:, kept], panels[0].group_id)
-        if found.low <= 0:
+        if not found.low > 0:  # nor where there are too few to tell
             return rule, means
     return best, means
 

@@ -80,7 +80,10 @@ class Judged:
 
     @classmethod
     def ensemble_cross_fitted(cls, chosen: Ensemble, panels: Sequence[Panel]) -> Judged:
-        """Judge an ensemble on aligned panels of validation: all that is fitted comes from other folds."""
+        """Judge an ensemble on aligned panels of validation: cuts and probabilities come from other folds.
+
+        Scores are ranked after the calibration that was fitted on all of them, and the rule was chosen on all of them.
+        """
         parts = []
         for fitted, judged in folds.splits(panels[0].group_id):
             one = fit_ensemble(chosen.rule, chosen.members, [panel.take(fitted) for panel in panels], like=chosen)

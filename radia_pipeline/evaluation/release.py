@@ -17,7 +17,7 @@ from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.errors import BadInput, EmptyPool, NotTrained
 from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, panel_of, rows_of
-from radia_pipeline.evaluation.pool_uses import RELEASE, note_use
+from radia_pipeline.evaluation.pool_uses import RELEASE, note_use, uses
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.model_folders import latest_model
 
@@ -83,7 +83,8 @@ def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> b
         if not studies:
             raise EmptyPool("The test pool holds no study", do="run with more patients: pools are 80/10/10")
         models = f"{ENSEMBLE} {name}: {chosen.rule} of {', '.join(chosen.used_members)}"
-        note_use(lake, RELEASE, models, studies, who=given.who.strip(), why=given.why.strip())
+        if not any((use.purpose, use.name) == (RELEASE, models) for use in uses(lake)):  # a scoring that failed goes on
+            note_use(lake, RELEASE, models, studies, who=given.who.strip(), why=given.why.strip())
         members = {member: panel_of(scorer(lake, member)) for member in chosen.used_members}
         panels = dict(zip(members, aligned(list(members.values()))))
         moved, probability = chosen.predict({member: panel.probability for member, panel in panels.items()})

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.intervals import wilson
-from radia_pipeline.evaluation.panel import ENSEMBLE, panel_of
+from radia_pipeline.evaluation.panel import ENSEMBLE, aligned, read_panel
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
@@ -77,7 +76,7 @@ def read_reliability(lake: Lake) -> Reliability:
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
-    path = lake.models_dir / "_answers" / f"reliability-{lake.version('predictions', ENSEMBLE)}.safetensors"
+    path = lake.models_dir / "_answers" / f"held-{lake.version('predictions', ENSEMBLE)}.safetensors"
     columns = range(len(vocabulary().classes))
     try:
         held = load(path.read_bytes())
@@ -91,17 +90,20 @@ def read_reliability(lake: Lake) -> Reliability:
 
 
 def _made(lake: Lake) -> Reliability:
-    columns = ["source", "study_id", "patient_key", "group_id", "pool", "class", "logit", "probability", "label",
-               "image_count"]  # fmt: skip
-    table = lake.read("predictions", ENSEMBLE, columns=columns, filters=[("pool", "==", VALIDATION)])
-    if not table.num_rows:
+    """Take each study's probability from an ensemble that was fitted on the other patients, as the scorecard does."""
+    from radia_pipeline.evaluation.ensemble import load_ensemble
+    from radia_pipeline.evaluation.judged import Judged
+
+    chosen = load_ensemble(lake)
+    panels = aligned([read_panel(lake, name) for name in chosen.members])
+    if not len(panels[0]):
         nothing = (np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64))
         return Reliability((nothing,) * len(vocabulary().classes))
-    panel, found = panel_of(table), []
-    patient = np.unique(panel.group_id.astype(str), return_inverse=True)[1].astype(np.int64)
+    judged, found = Judged.ensemble_cross_fitted(chosen, panels), []
+    patient, _ = judged.groups
     for column in range(len(vocabulary().classes)):
-        label = panel.label[:, column]
-        kept = np.flatnonzero((label == 0) | (label == 1))
-        kept = kept[np.argsort(panel.probability[kept, column], kind="stable")]
-        found.append((panel.probability[kept, column], label[kept], patient[kept]))
+        label, held = judged.panel.label[:, column], judged.probability[:, column]
+        kept = np.flatnonzero(((label == 0) | (label == 1)) & np.isfinite(held))
+        kept = kept[np.argsort(held[kept], kind="stable")]
+        found.append((held[kept], label[kept], patient[kept].astype(np.int64)))
     return Reliability(tuple(found))

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Study = tuple[str, str]
 """Source and study_id."""
 EXPERT, WEAK = "expert", "weak"
-EXPERT_ORIGINS = ("expert", "review")
+EXPERT_ORIGINS = ("expert",)
+"""A reading of single cells makes no study expert-read: they are chosen where labels are doubted. Complete reading sets
+are a view of their own."""
 AGE_BANDS = ((18, "0 to 17"), (40, "18 to 39"), (60, "40 to 59"), (80, "60 to 79"), (200, "80 and older"))
 PORTABLE_VIEW = "AP"
 IMAGE_COLUMNS = ("source", "study_id", "view", "patient_sex", "patient_age_years", "manufacturer", "device_model")

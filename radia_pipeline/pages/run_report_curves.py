@@ -68,6 +68,8 @@ def class_panels(lake: Lake) -> list[dict[str, str | Picture]]:
 
 def _on_test(lake: Lake) -> tuple[Panel, np.ndarray, np.ndarray] | None:
     panels = released_panels(lake)
+    if ENSEMBLE not in panels:
+        return None  # the ensemble has changed since its release, and the scorecard not yet
     panel = panels.pop(ENSEMBLE)
     return panel, panel.probability, _uncalibrated(load_ensemble(lake), panels)
 

@@ -93,6 +93,14 @@ def test_a_threshold_that_calls_everything_leaves_f1_uncertain():
     assert found.value == pytest.approx(2 * 75 / 175) and found.high - found.low > 0.01
 
 
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.07, 0.001])
+@pytest.mark.parametrize("studies", [30, 200, 1000])
+def test_a_model_that_always_says_the_same_has_no_certain_mean(value, studies):
+    """The deviations from such a mean are what rounding leaves, and no sign of certainty."""
+    found = OneClass.of(np.full(studies, value), np.arange(studies) % 2, np.arange(studies)).figure("mean_probability")
+    assert found.low < found.value < found.high
+
+
 def test_copies_of_every_study_do_not_narrow_an_interval():
     p, y, g = study_pool(1, patients=200)
     one, four = (OneClass.of(*(np.repeat(x, n) for x in (p, y, g))) for n in (1, 4))

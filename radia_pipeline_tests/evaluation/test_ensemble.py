@@ -18,6 +18,7 @@ from radia_pipeline.errors import ContractViolation, EmptyPool, MissingTable, Un
 from radia_pipeline.evaluation import coherence, ensemble, metrics
 from radia_pipeline.evaluation.combinations import RULES
 from radia_pipeline.evaluation.ensemble import Combination
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.panel import aligned, panel_of, read_panel, rows_of
 from radia_pipeline_tests.evaluation.worlds import figures, make_lake, make_panel
 
@@ -168,6 +169,14 @@ def test_a_class_without_positives_has_no_threshold_and_no_auc(tmp_path):
     assert row["threshold"] is None
     assert row["validation_auc"] is None
     assert row["validation_positives"] == 0
+
+
+def test_the_cheapest_rule_is_taken_where_nothing_can_be_told_apart(monkeypatch):
+    panels = [make_panel(skill, noise_seed=number).only(pool="validation") for number, skill in enumerate((1.2, 1.0))]
+    rule, means = ensemble.choose_rule(("a", "b"), panels)
+    monkeypatch.setattr(ensemble, "paired_difference", lambda *_: Interval(*[float("nan")] * 3, 0, 0))
+    assert ensemble.choose_rule(("a", "b"), panels) == (max(("single:a", "single:b"), key=means.get), means)
+    assert rule in means
 
 
 def test_building_twice_gives_the_same_version(tmp_path):

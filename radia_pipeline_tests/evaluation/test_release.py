@@ -44,6 +44,8 @@ def test_the_line_is_there_although_scoring_fails(lake):
     with pytest.raises(RuntimeError):
         release(lake, GIVEN, broken)
     assert len(uses(lake)) == 1 and released_panels(lake) == {}
+    assert release(lake, GIVEN, on_test(SKILLS, studies=160))
+    assert len(uses(lake)) == 1, "the same release, tried again"
 
 
 @pytest.mark.slow

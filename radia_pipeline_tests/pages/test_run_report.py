@@ -7,12 +7,13 @@ import pytest
 from radia_pipeline import __version__
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation import ensemble, scorecard
+from radia_pipeline.evaluation.release import Release, release
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.controls import NAMES, PRIOR
 from radia_pipeline.pages import run_report_figures as figures
 from radia_pipeline.pages.run_report import write_html_report
 from radia_pipeline.pages.run_report_curves import class_panels
-from radia_pipeline_tests.evaluation.worlds import make_lake
+from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test, put_manifest
 from radia_pipeline_tests.pages.outline import assert_stands_alone, outline
 
 TRUTH = {"boxes_of": "pseudo_boxes", "pool": "test", "value": 0.31, "low": 0.2, "high": 0.4, "boxes": 90, "images": 50}
@@ -81,6 +82,17 @@ def test_no_unknown_extra_is_shown(page):
 def test_what_failed_is_said_and_escaped(page):
     assert "Not everything ran." in page[1]
     assert "&lt;b&gt;too few boxes&lt;/b&gt;" in page[1]
+
+
+def test_the_page_is_written_where_the_ensemble_changed_after_its_release(tmp_path):
+    lake = make_lake(tmp_path, {"one": 1.5, "two": 1.2}, studies=160)
+    put_manifest(lake, make_panel(1.0, studies=160))
+    ensemble.build_ensemble(lake, ["one", "two"])
+    release(lake, Release("A. Person", "first"), on_test({"one": 1.5, "two": 1.2}, studies=160))
+    scorecard.build_scorecard(lake)
+    assert "test" in {row["pool"] for row in lake.read("scorecard").to_pylist()}
+    ensemble.build_ensemble(lake, ["two"])
+    assert class_panels(lake) == []
 
 
 def test_an_empty_lake_gives_a_page_that_says_so(tmp_path):
