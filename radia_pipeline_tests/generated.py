@@ -18,6 +18,7 @@ from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import SETTINGS
 from radia_pipeline.errors import ContractViolation
+from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
 from radia_pipeline_tests import graph_picture, house_picture
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
@@ -25,7 +26,8 @@ from radia_pipeline_tests.reports.readings import readings
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ("demo_linear", "demo_pcam")
-"""Recipes of the graph that is drawn and kept; the graph of another lake has other classifiers."""
+PARTED = "smoke_linear"
+"""Recipes of the graph that is drawn and kept, one of them by its folds; the graph of another lake has others."""
 PROMISES = "radia_pipeline_tests/contracts/promises.json"
 
 
@@ -33,7 +35,7 @@ PROMISES = "radia_pipeline_tests/contracts/promises.json"
 def definitions():
     """Return the graph of a lake that does not exist yet."""
     with tempfile.TemporaryDirectory() as nowhere:
-        return build_defs(lake_root=Path(nowhere) / "lake", recipes=RECIPES)
+        return build_defs(lake_root=Path(nowhere) / "lake", recipes=(*RECIPES, *fold_members(PARTED)))
 
 
 def graph() -> str:

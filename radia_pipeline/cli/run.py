@@ -26,6 +26,9 @@ def _official_splits() -> Iterable[str]:
 @click.option(
     "--recipe", "recipes", multiple=True, help="Recipe of this lake's classifiers; may be given several times."
 )
+@click.option(
+    "--folds", is_flag=True, help="Train each recipe once for each fold of the training pool: five members for one."
+)
 @ocr_option(None, "Search pixels for burned-in text (default: auto).")
 @click.option(
     "--official-split",
@@ -34,7 +37,7 @@ def _official_splits() -> Iterable[str]:
 )
 @lake_option
 @json_option
-def run(sources_root, sources, until, recipes, ocr, official_split, lake_root, as_json) -> None:
+def run(sources_root, sources, until, recipes, folds, ocr, official_split, lake_root, as_json) -> None:
     """Run the pipeline, from deliveries to models.
 
     Each source first, then the cohort, then the models. Absent sources are named and skipped.
@@ -47,6 +50,7 @@ def run(sources_root, sources, until, recipes, ocr, official_split, lake_root, a
         sources=sources,
         until=until,
         recipes=recipes,
+        by_fold=folds,
         ocr=ocr,
         official_split=official_split,
     )

@@ -6,15 +6,17 @@ import click
 
 from radia_pipeline.cli.options import json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
+from radia_pipeline.contracts.pools import TRAIN_FOLDS
 from radia_pipeline.processes.progress import say
 
 
 @click.command()
 @click.argument("recipe")
+@click.option("--fold", type=click.IntRange(0, TRAIN_FOLDS - 1), help="Train the member that leaves out this fold.")
 @click.option("--force", is_flag=True, help="Train again even if this recipe is finished on this manifest.")
 @lake_option
 @json_option
-def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
+def train(recipe: str, fold: int | None, force: bool, lake_root, as_json: bool) -> None:
     """Train a recipe on the lake's manifest.
 
     Recorded as an MLflow run; what was interrupted goes on where it stopped.
@@ -24,5 +26,5 @@ def train(recipe: str, force: bool, lake_root, as_json: bool) -> None:
     from radia_pipeline.lake.lake import Lake
 
     lake = Lake.open(lake_root, create=False)
-    figures = train_tracked("classifier", recipe, lake, on_event=ProgressLines(say), force=force)
+    figures = train_tracked("classifier", recipe, lake, fold=fold, on_event=ProgressLines(say), force=force)
     print_result(figures, pairs(figures), as_json)

@@ -11,10 +11,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from radia_pipeline.contracts.pools import LEVEL, TEST, TRAIN, TRAIN_OR_VALIDATION, VALIDATION
+from radia_pipeline.contracts.pools import LEVEL, TEST, TRAIN, TRAIN_FOLDS, TRAIN_OR_VALIDATION, VALIDATION
 from radia_pipeline.errors import BadInput
 
-FOLDS = 5
 OFFICIAL_SPLITS = ("ignore", "respect")
 """What a lake may do with the publishers' own lists; the first is the default."""
 _POOL_SALT = b"radia pools 1\0"
@@ -79,7 +78,7 @@ def highest_official(lists: Iterable[str]) -> str:
 
 def fold_by_hash(group: str) -> int:
     """Return the fold (0 to 4) of a train group."""
-    return int(unit_interval(_FOLD_SALT, group) * FOLDS)
+    return int(unit_interval(_FOLD_SALT, group) * TRAIN_FOLDS)
 
 
 def place(

@@ -8,6 +8,7 @@ from radia_pipeline.defs.plots import scorecard_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.defs.tracked_figures import log_headlines
+from radia_pipeline.training.fold_members import fold_members, whole_recipes
 
 RELEASE_BY, RELEASE_WHY = "radia/release_by", "radia/release_why"
 """Tags of a run that releases the ensemble: who does, and why."""
@@ -26,6 +27,20 @@ def predictions_asset(recipe: str) -> dg.AssetsDefinition:
         return predict_manifest(radia.lake(), recipe)
 
     return predict
+
+
+def out_of_fold_asset(recipe: str) -> dg.AssetsDefinition:
+    """Return the asset ``predictions_out_of_fold/<recipe>``."""
+    members = tuple(dg.AssetKey(["classifiers", name]) for name in fold_members(recipe))
+
+    @table_assets("predictions_out_of_fold", deps=("manifest", *members), kinds=("pytorch",), partition=recipe)
+    def predict_out_of_fold(context: dg.AssetExecutionContext, radia: Radia):
+        """Probabilities of every study of the train pool, by the model that left out its fold."""
+        from radia_pipeline.training.out_of_fold import predict_out_of_fold as predict
+
+        return predict(radia.lake(), recipe)
+
+    return predict_out_of_fold
 
 
 def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
@@ -61,4 +76,5 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         counts = {"test_releases": result.test_releases, "test_uses": result.test_uses}
         return {"models": list(result.models), "mlflow_runs_with_figures": runs, **counts}
 
-    return [*(predictions_asset(recipe) for recipe in recipes), build_ensemble, build_scorecard]
+    parted = (out_of_fold_asset(recipe) for recipe in whole_recipes(recipes))
+    return [*(predictions_asset(recipe) for recipe in recipes), *parted, build_ensemble, build_scorecard]

@@ -27,14 +27,18 @@ def run_pipeline(
     sources: Sequence[str] = (),
     until: str | None = None,
     recipes: Sequence[str] = (),
+    by_fold: bool = False,
     ocr: str | None = None,
     official_split: str | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``."""
+    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``.
+
+    ``by_fold``: each recipe is trained once for each fold of the training pool.
+    """
     lake = Lake.open(lake_root)
     Pseudonymizer.from_environment(lake)
     _require_official_split(lake, official_split)
-    settings = _settings(lake, sources_root, recipes, ocr, official_split)
+    settings = _settings(lake, sources_root, _chosen(lake, recipes, by_fold), ocr, official_split)
     present, absent = locate_all(Path(settings.sources_root), sources or None)
     for name in absent:
         say(f"Source {name}: absent under {settings.sources_root}, skipped.")
@@ -64,22 +68,33 @@ def _require_official_split(lake: Lake, official_split: str | None) -> None:
         policy_of(lake, official_split)
 
 
-def _settings(
-    lake: Lake, sources_root: Path | None, recipes: Sequence[str], ocr: str | None, official_split: str | None
-) -> Settings:
+def _chosen(lake: Lake, recipes: Sequence[str], by_fold: bool) -> tuple[str, ...]:
+    """Return the recipes to train: those named, else the lake's, else small ones; by their fold members if so wanted.
+
+    Raises UnknownName, BadRecipe.
+    """
+    from radia_pipeline.training.fold_members import fold_members, parted
     from radia_pipeline.training.recipes import load_recipe
 
+    chosen = tuple(recipes) or read_settings(lake.root).recipes or CPU_RECIPES
+    if by_fold:
+        chosen = tuple(member for name in chosen for member in ((name,) if parted(name) else fold_members(name)))
+    for name in chosen:
+        load_recipe(name)
+    return chosen
+
+
+def _settings(
+    lake: Lake, sources_root: Path | None, recipes: tuple[str, ...], ocr: str | None, official_split: str | None
+) -> Settings:
     known = read_settings(lake.root)
     root = str(Path(sources_root).absolute()) if sources_root is not None else known.sources_root
     if root is None:
         raise BadInput("No deliveries were named", do="give --sources-root DIR, the folder that holds the datasets")
-    chosen = tuple(recipes) or known.recipes or CPU_RECIPES
-    for name in chosen:
-        load_recipe(name)
     return change_settings(
         lake.root,
         sources_root=root,
-        recipes=chosen,
+        recipes=recipes,
         ocr=ocr or known.ocr,
         official_split=official_split or known.official_split,
     )

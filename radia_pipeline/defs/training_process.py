@@ -59,6 +59,7 @@ def train_tracked(
     lake: Lake,
     *,
     on_event: OnEvent,
+    fold: int | None = None,
     dagster_run_id: str | None = None,
     force: bool = False,
     stop: StopRequest | None = None,
@@ -66,10 +67,12 @@ def train_tracked(
     """Train a classifier recipe or a detector with its MLflow run; returns figures for people.
 
     ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration.
+    ``fold``: of a recipe, the member that leaves it out.
     """
     result, run_id = run_tracked(
-        make_job(kind, name, lake, force, stop), lake, on_event=on_event, dagster_run_id=dagster_run_id, force=force
-    )
+        make_job(kind, name, lake, force, stop, fold), lake, on_event=on_event, dagster_run_id=dagster_run_id,
+        force=force,
+    )  # fmt: skip
     return {**_figures(result), "mlflow_run_id": run_id}
 
 
@@ -116,12 +119,13 @@ def run_tracked(
     return result, record.run.run_id
 
 
-def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
-    """Return the job of a recipe or of a detector configuration."""
+def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | None, fold: int | None = None) -> Job:
+    """Return the job of a recipe, of its member that leaves out a fold, or of a detector configuration."""
     if kind == "classifier":
-        from radia_pipeline.training.recipes import load_recipe
+        from radia_pipeline.training.recipes import load_recipe, without_fold
 
-        return classifier_job(load_recipe(name), lake, force, stop)
+        recipe = load_recipe(name)
+        return classifier_job(recipe if fold is None else without_fold(recipe, fold), lake, force, stop)
     from radia_pipeline.detection.config import load_config
     from radia_pipeline.detection.identity import standing_fingerprint
     from radia_pipeline.detection.train import train_detector

@@ -88,6 +88,14 @@ def read_panel(lake: Lake, model: str) -> Panel:
     return panel_of(lake.read("predictions", model)).only(pool=VALIDATION)
 
 
+def read_out_of_fold(lake: Lake, recipe: str) -> Panel:
+    """Read what a recipe says of the training pool, each study by a model that left out its fold.
+
+    Raises MissingTable before ``predictions_out_of_fold`` was made of the recipe.
+    """
+    return panel_of(lake.read("predictions_out_of_fold", recipe))
+
+
 def predicted_recipes(lake: Lake) -> tuple[str, ...]:
     """Return the recipes that have predictions, the ensemble apart; raises MissingTable where there are none."""
     recipes = tuple(name for name in lake.partitions("predictions") if name != ENSEMBLE)

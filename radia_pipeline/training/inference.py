@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.contracts.label_values import MISSING, UNCERTAIN
-from radia_pipeline.contracts.pools import VALIDATION
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.training import distributed, packed
@@ -26,7 +26,7 @@ from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline.training.studies import Studies, evaluation_labels, pool_studies, read_manifest
 
 __all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest",
-           "score_manifest", "score_studies"]  # fmt: skip
+           "score_left_out", "score_manifest", "score_studies"]  # fmt: skip
 
 
 def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Classifier:
@@ -82,6 +82,16 @@ def score_manifest(lake, recipe_name: str, pools: Sequence[str], *, workers: int
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
     compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
     """
+    return _score(lake, recipe_name, {pool: (None, pool) for pool in pools}, workers)
+
+
+def score_left_out(lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa.Table:
+    """Score a fold of the training pool; rows as those of ``score_manifest``. Raises NotTrained, EmptyPool."""
+    return _score(lake, recipe_name, {TRAIN: (fold, VALIDATION)}, workers)
+
+
+def _score(lake, recipe_name: str, wanted: Mapping[str, tuple[int | None, str]], workers: int) -> pa.Table:
+    """Score studies. ``wanted``: pool of the rows → the fold and the pool by which ``pool_studies`` finds them."""
     folder = latest_model(lake, recipe_name)
     recipe = parse_recipe(read_card(folder)["recipe"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -89,15 +99,16 @@ def score_manifest(lake, recipe_name: str, pools: Sequence[str], *, workers: int
     manifest, _ = read_manifest(lake, recipe.data.sources)
     images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
     tables = []
-    for pool in pools:
+    for pool, (fold, place) in wanted.items():
+        data = recipe.data.model_copy(update={"fold": fold})
         try:
-            studies = pool_studies(manifest, recipe, pool, images.row_of_image)
+            studies = pool_studies(manifest, recipe.model_copy(update={"data": data}), place, images.row_of_image)
         except EmptyPool:
             continue
         logits = score_studies(model, BatchLoader(studies, images, recipe, workers=workers), device)
         tables.append(_prediction_table(recipe_name, pool, studies, model, logits))
     if not tables:
-        raise EmptyPool(f"Pools {', '.join(pools)} hold no study", do="materialize splits and manifest")
+        raise EmptyPool(f"Pools {', '.join(wanted)} hold no study", do="materialize splits and manifest")
     return pa.concat_tables(tables)
 
 

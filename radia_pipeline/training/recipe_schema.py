@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from radia_pipeline.contracts.pools import TRAIN_FOLDS
 from radia_pipeline.training.choices import (
     BLANK,
     BRANCHES,
@@ -189,8 +190,8 @@ class DataSection(Section):
     """Which studies are learned from and how often."""
 
     sources: tuple[str, ...] | None = Field(None, description="None: every source that the lake's manifest holds.")
-    fold: Annotated[int, Field(ge=0, le=4)] | None = Field(
-        None, description="Validate on this fold of the training pool instead of on the validation pool."
+    fold: Annotated[int, Field(ge=0, lt=TRAIN_FOLDS)] | None = Field(
+        None, description="Learn from the other folds of the training pool and choose the epoch on this one."
     )
     sampler: Annotated[str, one_of(SAMPLERS)] = Field("shuffle", description="weighted draws with replacement.")
     balance: Probability = Field(

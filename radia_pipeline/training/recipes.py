@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.training.fold_members import fold_member, parted
 from radia_pipeline.training.recipe_schema import Recipe
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
@@ -26,10 +27,13 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Return a shipped recipe by name, or the recipe in a YAML file by path.
+    """Return a shipped recipe by name, one of its fold members, or the recipe in a YAML file by path.
 
     Raises UnknownName for a name that is not shipped and BadRecipe for a file that cannot be followed.
     """
+    member = parted(str(name_or_path))
+    if member and str(name_or_path) not in recipe_names():
+        return without_fold(load_recipe(member[0]), member[1])
     path = _locate(name_or_path)
     content = _read(path, seen=())
     content.setdefault("name", path.stem)
@@ -74,6 +78,20 @@ def with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     return parse_recipe(content)
 
 
+def without_fold(recipe: Recipe, fold: int) -> Recipe:
+    """Return the recipe's member that learns from the other folds of the training pool.
+
+    One that starts from another recipe's weights starts from that one's member of the same fold, or it would have
+    learned from the fold after all. Raises BadRecipe for a fold that is none, or a recipe that leaves one out already.
+    """
+    if recipe.data.fold is not None:
+        raise BadRecipe(f"Recipe {recipe.name} leaves out fold {recipe.data.fold} already", do="take the whole recipe")
+    options = {"name": fold_member(recipe.name, fold), "title": f"{recipe.title} (without fold {fold})"}
+    if recipe.init_from:
+        options["init_from"] = fold_member(recipe.init_from, fold)
+    return with_options(recipe, {**options, "data.fold": fold})
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema that editors use to check and complete recipe files."""
     schema = Recipe.model_json_schema()
@@ -95,7 +113,9 @@ def _locate(name_or_path: str | Path) -> Path:
     if shipped.is_file():
         return shipped
     raise UnknownName(
-        f"Unknown recipe {str(name_or_path)!r}", accepted=", ".join(recipe_names()) + "; or the path of a .yaml file"
+        f"Unknown recipe {str(name_or_path)!r}",
+        accepted=", ".join(recipe_names())
+        + "; one of them with _fold0 to _fold4 at its end; or the path of a .yaml file",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import radia_pipeline
-from radia_pipeline.contracts.pools import HELD_OUT, LEVEL, POOLS, TEST, TRAIN, VALIDATION
+from radia_pipeline.contracts.pools import HELD_OUT, LEVEL, POOLS, TEST, TRAIN, TRAIN_FOLDS, VALIDATION
 from radia_pipeline.contracts.tables import contract, contract_names
 
 PACKAGE = Path(radia_pipeline.__file__).parent
@@ -17,9 +17,15 @@ WITH_POOLS = [name for name in contract_names() if "pool" in contract(name).colu
 
 @pytest.mark.parametrize("table", WITH_POOLS)
 def test_contracts_accept_the_pools_and_nothing_else(table):
-    accepted = {"predictions": (VALIDATION,), "test_predictions": (TEST,)}
+    accepted = {"predictions": (VALIDATION,), "test_predictions": (TEST,), "predictions_out_of_fold": (TRAIN,)}
     accepted |= dict.fromkeys(("scorecard", "scorecard_subgroups"), HELD_OUT)
     assert contract(table).columns["pool"].valid_values == accepted.get(table, POOLS)
+
+
+def test_contracts_accept_the_folds_and_nothing_else():
+    with_folds = [column for name in contract_names() if (column := contract(name).columns.get("fold"))]
+    assert len(with_folds) == 3
+    assert {(column.minimum, column.maximum) for column in with_folds} == {(0, TRAIN_FOLDS - 1)}
 
 
 def test_splits_are_among_the_contracts_that_name_pools():

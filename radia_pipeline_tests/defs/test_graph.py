@@ -11,7 +11,9 @@ from radia_pipeline.defs.jobs import GROUP_JOBS
 from radia_pipeline.defs.pipeline import make_plan
 from radia_pipeline.errors import UnknownName
 from radia_pipeline.sources.registry import registered
+from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import recipe_names
+from radia_pipeline_tests import generated
 from radia_pipeline_tests.generated import RECIPES
 
 
@@ -29,8 +31,8 @@ def test_the_definitions_load(definitions):
     dg.Definitions.validate_loadable(definitions)
 
 
-def test_every_contract_is_an_asset_and_every_table_asset_has_a_contract(graph):
-    keys = {key.path[0] for key in graph.get_all_asset_keys()}
+def test_every_contract_is_an_asset_and_every_table_asset_has_a_contract():
+    keys = {key.path[0] for key in generated.definitions().resolve_asset_graph().get_all_asset_keys()}
     assert set(contract_names()) <= keys
     assert keys - set(contract_names()) == {"classifiers", "detector"}
 
@@ -72,6 +74,16 @@ def test_trainings_stand_in_one_batch_each_in_a_run_of_its_own(definitions):
     batches = make_plan(definitions, ["ccsmtl"]).batches
     together = [batch for batch in batches if any("classifiers" in name for run in batch for name in run.names)]
     assert [[run.names for run in batch] for batch in together] == [[(f"classifiers/{name}",) for name in RECIPES]]
+
+
+def test_a_recipe_trained_by_folds_answers_for_the_train_pool_once_all_of_them_are_there(tmp_path):
+    def answers(*recipes: str) -> set[str]:
+        keys = build_defs(lake_root=tmp_path, recipes=recipes).resolve_asset_graph().get_all_asset_keys()
+        return {key.path[1] for key in keys if key.path[0] == "predictions_out_of_fold"}
+
+    members = fold_members("smoke_linear")
+    assert answers(*members, "smoke_pcam_fold1") == {"smoke_linear"}
+    assert answers("smoke_linear", *members[:4]) == set()
 
 
 def test_until_makes_an_asset_and_what_it_needs_and_nothing_else(definitions):
