@@ -1,0 +1,47 @@
+// The films' pixels in memory: fetched once, dropped when nobody needs them, so that 300 studies cost what a few do.
+// What does not belong here: how they are drawn (pane.js) and what else is asked of the server (api.js).
+
+import { pixels } from "./api.js";
+
+export class Films {
+  #kept = new Map();
+  #wanted = new Set();
+
+  /** Promise of a film's pixels (api.js); `size`: "stored" or "native". */
+  get(film, size) {
+    const key = `${size} ${film.pixels}`;
+    if (!this.#kept.has(key)) this.#kept.set(key, this.#fetched(key, film.pixels, size));
+    return this.#kept.get(key).pixels;
+  }
+
+  /** Pixels that are here already, else undefined. */
+  now = (film, size) => this.#kept.get(`${size} ${film.pixels}`)?.here;
+
+  #fetched(key, address, size) {
+    const stop = new AbortController(), entry = { stop };
+    entry.pixels = pixels(address, size, stop.signal).then((here) => (entry.here = here));
+    entry.pixels.catch(() => this.#kept.get(key) === entry && this.#kept.delete(key)); // the next one who asks tries again
+    return entry;
+  }
+
+  /** Fetches what comes next, one after the other: stored images of all studies (lists of films), native ones of the first. */
+  async ahead(studies) {
+    const stored = studies.flat().map((film) => [film, "stored"]);
+    const native = (studies[0] ?? []).filter((film) => film.has_native).map((film) => [film, "native"]);
+    for (const [film, size] of [...stored, ...native]) {
+      if (!this.#wanted.has(`${size} ${film.pixels}`)) return;
+      await this.get(film, size).catch(() => {});
+    }
+  }
+
+  /** Drops all but the films of the study that is `open` and of those `next` (lists of films); stops what is on its way. */
+  keep(open, next = []) {
+    const of = (films, size) => films.map((film) => `${size} ${film.pixels}`);
+    this.#wanted = new Set([...of([open, ...next].flat(), "stored"), ...of([open, next[0] ?? []].flat(), "native")]);
+    for (const [key, entry] of this.#kept) {
+      if (this.#wanted.has(key)) continue;
+      entry.stop.abort();
+      this.#kept.delete(key);
+    }
+  }
+}

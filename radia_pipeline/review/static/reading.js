@@ -1,0 +1,291 @@
+// Reading a list: films and questions first, the answer kept, then what others said of it. One answer a study, once.
+// What does not belong here: how an answer reaches the server (outbox.js), its rows (answers.js), films (stage.js).
+
+import { get, post } from "./api.js";
+import { Answers } from "./answers.js";
+import { report } from "./bars.js";
+import { ask, pick } from "./dialogs.js";
+import { h, put } from "./dom.js";
+import { Stage } from "./stage.js";
+import { failed, state } from "./states.js";
+import { both, clock, number, percent, t } from "./words.js";
+
+const AHEAD = 3;
+
+export class Reading {
+  constructor(app, list, role) {
+    Object.assign(this, { app, list, role, turns: [], done: new Set(), last: null, isBusy: false });
+    this.stage = new Stage(app.films, { onpainted: () => this.#painted(), onbox: (film, box) => this.#boxed(film, box) });
+    this.answers = new Answers(app, () => this.#changed());
+    this.note = h("p", { class: "note", role: "status" });
+    this.accepting = h("button", { class: "accept main", onclick: () => this.accept() });
+    const small = (words, run) => h("button", { say: () => t(words), onclick: run });
+    this.tools = h("p", { class: "tools" }, small("not_assessable", () => this.notAssessable()), small("box", () => this.box()),
+      small("comment", () => this.comment()), small("undo", () => this.undo()));
+    this.told = h("section", { class: "told", hidden: true });
+    this.panel = h("aside", { class: "panel reading" }, this.answers.element, h("div", { class: "act" }, this.accepting, this.tools, this.note), this.told);
+    this.element = h("div", { class: "split" }, this.stage.element, this.panel);
+    this.progress = h("progress", { label: () => t("study_of", this.#count()), max: 1 });
+    this.badge = h("span", { class: "badge" });
+  }
+
+  get #address() { return `/page/lists/${encodeURIComponent(this.list.list_id)}`; }
+
+  #count() {
+    const { done = 0, of = 0 } = this.counted ?? {};
+    return { n: Math.min(done + 1, of), of };
+  }
+
+  async start() {
+    try {
+      await this.#refill();
+      this.#nextTurn();
+    } catch (error) {
+      this.app.show(failed(error, [[() => this.app.home(), () => t("home")]]));
+    }
+  }
+
+  async #refill() {
+    const found = await get(`${this.#address}/next?role=${this.role}&ahead=${AHEAD}`);
+    this.counted = { ...found.progress, done: found.progress.done + this.app.outbox.waiting };
+    this.turns = found.turns.filter((turn) => !this.done.has(turn.position));
+  }
+
+  #nextTurn() {
+    const turn = this.turns.shift();
+    if (turn) this.open(turn);
+    else this.#finished();
+  }
+
+  /** Opens a turn; `kept`: answers given before, after an undo. */
+  open(turn, kept = null) {
+    Object.assign(this, { turn, revealed: null, isBusy: false, comment_: "", began: null, hiddenMs: 0 });
+    this.told.hidden = true;
+    this.panel.classList.remove("revealed");
+    this.answers.open(turn, { kept, isBlank: this.role === "adjudicator" });
+    this.app.show(this);
+    this.stage.isBoxing = false;
+    this.stage.show(turn.images, turn.priors, this.turns.map((next) => [...next.images, ...next.priors.slice(0, 1).flatMap((prior) => prior.images.slice(0, 1))]));
+    this.app.title(() => t("study_of", this.#count()), this.progress, this.badge);
+    this.app.bind(this.keys(), this.hints());
+    this.relabel();
+  }
+
+  #painted() {
+    this.began ??= Date.now();
+    this.relabel();
+  }
+
+  #changed() {
+    this.stage.isBoxing = false;
+    this.boxing = null;
+    this.#drawBoxes();
+    this.relabel();
+  }
+
+  get isReady() { return !this.isBusy && this.stage.isPainted && this.answers.isComplete; }
+
+  // --- one answer ---
+
+  async accept(reason = null) {
+    if (!this.isReady) return;
+    this.isBusy = true;
+    this.relabel();
+    if (this.revealed) return this.#agreed();
+    const { turn } = this, body = this.#body(reason), given = this.answers.given();
+    this.done.add(turn.position);
+    const sent = this.app.outbox.add("/page/readings", body), isShown = this.list.reveals === "after_answer" && this.role === "reader";
+    this.last = null;
+    sent.then((answer) => this.#kept(turn, answer, given, isShown), (error) => this.#refused(turn, error, isShown, given));
+    if (isShown) await Promise.race([sent.catch(() => {}), this.#away()]);
+    if (this.turn === turn && !this.revealed && (!isShown || this.app.outbox.trouble)) this.#moveOn();
+  }
+
+  #body(reason) {
+    const { turn, answers } = this;
+    return {
+      list_id: this.list.list_id, position: turn.position, role: this.role, study_id: turn.study_id,
+      answers: reason ? {} : answers.given(), not_assessable: reason, comment: this.comment_,
+      boxes: reason ? [] : answers.boxes.map(({ image_id, class: name, x_px, y_px, width_px, height_px }) => ({ image_id, class: name, x_px, y_px, width_px, height_px })),
+      shown: { ...this.stage.shown(), ...this.app.screenful() },
+      active_s: Math.round((Date.now() - this.began) / 100) / 10, supersedes: null, is_reread: false,
+    };
+  }
+
+  #away() {
+    return new Promise((resolve) => { this.stopWaiting = resolve; });
+  }
+
+  /** What the outbox says: trouble, or none. */
+  outboxChanged(outbox) {
+    if (outbox.trouble) this.stopWaiting?.();
+  }
+
+  #moveOn() {
+    if (this.turns.length) {
+      this.counted = { ...this.counted, done: this.counted.done + 1 };
+      this.#nextTurn();
+    } else if (this.app.outbox.waiting) this.app.show(state("away", () => t(this.app.outbox.trouble ? "away" : "sending"), [() => t("away_kept", { n: this.app.outbox.waiting })]));
+    else this.start();
+  }
+
+  async #kept(turn, answer, given, isShown) {
+    this.last = { sequence: answer.sequence, turn, given };
+    if (isShown && this.turn === turn && answer.phase !== "reread") {
+      const shown = await get(`/page/readings/${answer.sequence}/reveal`).catch(() => null);
+      if (shown && this.turn === turn) return this.#reveal(shown, answer.sequence);
+      if (this.turn === turn) return this.#moveOn();
+    }
+    return this.#afterSent(answer.progress);
+  }
+
+  async #afterSent() {
+    try {
+      const now = this.turn?.position;
+      await this.#refill();
+      this.turns = this.turns.filter((turn) => turn.position !== now);
+      if (!this.element.isConnected || this.done.has(now)) this.#nextTurn();
+      else this.stage.setNext(this.turns.map((next) => next.images));
+      this.relabel();
+    } catch { /* the outbox says that the server is away; the next answer asks again */ }
+  }
+
+  #refused(turn, error, isShown, given) {
+    if (error.code === "already_read") {
+      this.app.tell(() => `${t("read_elsewhere")}. ${t("read_elsewhere_more", { at: clock(error.problem.decided_at) })}`, "warning");
+      if (this.turn === turn) return this.start();
+      return this.#afterSent();
+    }
+    this.done.delete(turn.position);
+    this.app.fail(error);
+    if (this.turn === turn) { this.isBusy = false; return this.relabel(); }
+    return this.open(turn, given); // an answer that was not taken comes back to whoever gave it
+  }
+
+  // --- after the reveal ---
+
+  #reveal({ study, answer }, sequence) {
+    this.revealed = { study, answer, sequence };
+    this.isBusy = false;
+    const all = answer ? [...answer.studies[0].groups, ...answer.studies[0].classes] : [];
+    this.answers.reveal(study.reference, new Map(all.map((one) => [one.class, one])));
+    const said = study.report ? report(study.report.text, study.report.spans, (name) => this.app.named(name)) : h("p", { class: "text none", say: () => t("no_report") });
+    put(this.told, h("h2", { say: () => t("report") }), said);
+    this.told.hidden = false;
+    this.panel.classList.add("revealed");
+    this.revealedBoxes = answer?.studies[0].boxes ?? [];
+    this.#drawBoxes();
+    this.relabel();
+  }
+
+  #agreed() {
+    if (this.answers.isChanged) {
+      const sent = this.app.outbox.add("/page/readings", { ...this.#body(null), is_reread: true });
+      sent.catch((error) => this.app.fail(error));
+    }
+    this.last = null;
+    const at = this.turn.position;
+    return this.#refill().then(() => { this.turns = this.turns.filter((turn) => turn.position !== at); this.#nextTurn(); }, () => this.#moveOn());
+  }
+
+  // --- the other keys ---
+
+  async notAssessable() {
+    if (this.isBusy || this.revealed) return;
+    const reason = await pick(() => t("why_not"), this.app.config.not_assessable, (value) => (value === "devices" ? "device" : value));
+    if (!reason) return;
+    const { isComplete } = this.answers;
+    this.answers.isWaived = true;
+    await this.accept(reason);
+    this.answers.isWaived = isComplete && false;
+  }
+
+  async comment() {
+    const said = await ask(this.app, () => t("comment"), [], { hasComment: true, text: this.comment_ });
+    if (said) this.comment_ = said.comment.trim();
+    this.relabel();
+  }
+
+  box() {
+    this.boxing = this.boxing ? null : this.answers.lastFound;
+    this.stage.isBoxing = Boolean(this.boxing);
+    this.hint = this.boxing ? () => t("box_for", { name: both(this.app.named(this.boxing)) }) : () => t("box_none");
+    put(this.note, h("span", { say: this.hint }));
+  }
+
+  #boxed(film, box) {
+    if (!this.boxing) return;
+    const unit = film.stored[1] / (film.native ?? film.stored)[1];
+    this.answers.addBox({ image_id: film.image_id, class: this.boxing, x_px: box.x * unit, y_px: box.y * unit, width_px: box.width * unit, height_px: box.height * unit, native: box });
+  }
+
+  #drawBoxes() {
+    for (const pane of this.stage.own) {
+      const mine = this.answers.boxes.filter((box) => box.image_id === pane.film.image_id).map((box) => ({ ...box.native, tag: () => both(this.app.named(box.class)), kind: "mine" }));
+      const theirs = (this.revealed ? this.revealedBoxes : []).filter((box) => box.file === pane.film.image_id).map((box) => ({
+        x: box.x_px, y: box.y_px, width: box.width_px, height: box.height_px, tag: () => `${both(this.app.named(box.class))} ${percent(box.score)}`,
+      }));
+      pane.overlay.setBoxes([...mine, ...theirs]);
+    }
+  }
+
+  async undo() {
+    if (this.isBusy || this.answers.undo()) return;
+    if (!this.last || this.revealed) return;
+    const { sequence, turn, given } = this.last;
+    this.isBusy = true;
+    try {
+      await post("/page/readings/undo", { sequence });
+      this.done.delete(turn.position);
+      this.turns.unshift(this.turn);
+      this.counted = { ...this.counted, done: this.counted.done - 1 };
+      this.last = null;
+      this.open(turn, given);
+    } catch (error) {
+      this.isBusy = false;
+      this.app.fail(error);
+    }
+  }
+
+  async #finished() {
+    try {
+      const end = await get(`${this.#address}/done`), k = (value) => number(value, 2);
+      const { between, within } = end, lines = [() => t("read_n", { n: end.yours.read, of: end.yours.read + end.yours.left })];
+      const agreed = between?.kappa != null ? () => t("kappa", { k: k(between.kappa), low: k(between.low), high: k(between.high) }) : () => t("kappa_none");
+      if (within?.kappa != null) lines.push(() => t("kappa_within", { n: within.cells, k: k(within.kappa) }));
+      const next = { reader: () => t("next_reader", { n: end.waiting_for_readers }), adjudicator: () => t("next_adjudicator", { n: end.waiting_for_adjudicator }) };
+      lines.push(agreed, next[end.waiting_for_readers ? "reader" : end.waiting_for_adjudicator ? "adjudicator" : ""] ?? (() => t("next_complete")));
+      this.app.show(state("done", () => t("all_read"), lines, [[() => this.app.home(), () => t("home")]]));
+    } catch (error) {
+      this.app.show(failed(error, [[() => this.start(), () => t("again")], [() => this.app.home(), () => t("home")]]));
+    }
+  }
+
+  keys() {
+    const accept = () => this.accept();
+    return [
+      ...this.answers.keys(), ...this.stage.keys(), { key: " ", run: accept }, { key: "Enter", run: accept }, { key: "Backspace", run: () => this.undo() },
+      { code: "KeyN", run: () => this.notAssessable() }, { code: "KeyB", run: () => this.box() }, { key: "/", run: () => this.comment() },
+    ];
+  }
+
+  hints() {
+    return [["k_letter", "c_cycle"], ["k_space", "c_accept"], ["KeyN", "c_not"], ["KeyB", "c_box"], ["k_back", "c_undo"], ["/", "c_comment"], ...this.stage.hints().slice(3, 6)];
+  }
+
+  relabel() {
+    const words = !this.stage.isPainted ? "painting" : this.isBusy ? "sending" : !this.revealed ? "accept" : this.answers.isChanged ? "correct" : "agree";
+    this.accepting.disabled = !this.isReady;
+    put(this.accepting, h("kbd", { say: () => t("k_space") }), " ", h("span", { say: () => t(words) }));
+    const badge = this.revealed ? "revealed" : this.role === "adjudicator" ? "adjudication" : "blind";
+    put(this.badge, h("span", { say: () => t(badge) }));
+    this.badge.className = `badge ${badge}`;
+    const hint = this.role === "adjudicator" ? "two_answers" : this.list.reveals;
+    if (!this.boxing) put(this.note, this.revealed ? null : h("span", { say: () => t(hint) }), this.comment_ ? h("q", {}, this.comment_) : null);
+    if (this.counted) this.progress.value = this.counted.of ? this.counted.done / this.counted.of : 0;
+    this.app.retitle();
+    this.stage.relabel();
+  }
+
+  close() { this.stage.close(); }
+}

@@ -1,0 +1,218 @@
+// The viewer: a study's films, what the models say of it, what the report says, and "wrong".
+// What does not belong here: how a row or a film looks (bars.js, pane.js), reading a list (reading.js).
+
+import { get } from "./api.js";
+import { branches, head, meant, report, row } from "./bars.js";
+import { h, put } from "./dom.js";
+import { ask, choice } from "./dialogs.js";
+import { Stage } from "./stage.js";
+import { failed, state } from "./states.js";
+import { both, percent, t } from "./words.js";
+
+/** What a film's maps say: Map from class to {values, width, height, outline, warning}. */
+export function mapsOf({ shape: [height, width], maps, thorax, thorax_found: isFound }) {
+  const values = (data) => Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const one = (map) => ({ values: values(map.data), width, height, outline: thorax, warning: map.warning && (isFound ? "outside" : "no_chest") });
+  return new Map(maps.map((map) => [map.class, one(map)]));
+}
+
+export class Viewer {
+  constructor(app) {
+    this.app = app;
+    this.stage = new Stage(app.films);
+    this.rows = h("div", { class: "findings" });
+    this.detail = h("p", { class: "detail", role: "status" });
+    this.told = h("section", { class: "told" });
+    this.switch = h("button", { class: "switch", onclick: () => this.toggleRegions() });
+    this.panel = h("aside", { class: "panel" }, this.rows, this.detail, this.told);
+    this.element = h("div", { class: "split" }, this.stage.element, this.panel);
+    this.isRegions = false;
+  }
+
+  /** Opens a study of the lake; `next`: ids of those that follow. */
+  async open(id, next = []) {
+    this.id = id;
+    this.#wait();
+    try {
+      this.study = await get(`/page/studies/${id}`);
+      if (this.id === id) await this.#show(`/page/studies/${id}/answer`, next);
+    } catch (error) {
+      if (this.id === id) this.app.show(failed(error, [[() => this.app.home(), () => t("home")]]));
+    }
+  }
+
+  /** Shows what was uploaded, or why it was refused. */
+  openUpload({ images, answer }) {
+    this.id = null;
+    const one = answer.studies[0], refused = one.files.filter((file) => file.reason);
+    if (!images.length) return this.app.show(this.refusal(refused));
+    this.study = { images, priors: [], reference: {}, report: null, report_state: "none", refused };
+    this.#wait();
+    this.#shown();
+    this.#answered(one, null);
+    return null;
+  }
+
+  refusal(files) {
+    const lines = files.flatMap((file) => [() => both(this.app.reason(file.reason).means), () => both(this.app.reason(file.reason).do)]);
+    const what = () => both(this.app.reason(files[0]?.reason).title);
+    return state("refused", () => t("refused", { what: what() }), [...lines, () => t("refused_more")], [[() => this.app.home(), () => t("home")]]);
+  }
+
+  #wait() {
+    Object.assign(this, { answer: null, maps: new Map(), pinned: null });
+    put(this.rows);
+    put(this.told);
+    put(this.detail, h("span", { say: () => t(this.app.config.has_model ? "thinking" : "no_model") }));
+  }
+
+  async #show(address, next) {
+    this.#shown(await this.#nextFilms(next));
+    if (!this.app.config.has_model) return;
+    const { id } = this, prior = this.study.priors[0];
+    const [answer, before] = await Promise.all([get(address), prior ? get(`/page/studies/${prior.study_id}/answer`).catch(() => null) : null]);
+    if (this.id === id) this.#answered(answer.studies[0], before?.studies[0]);
+  }
+
+  async #nextFilms(ids) {
+    const { id } = this, studies = Promise.all(ids.slice(0, 3).map((one) => get(`/page/studies/${one}`).catch(() => null)));
+    studies.then((found) => {
+      if (this.id !== id) return;
+      this.stage.setNext(found.filter(Boolean).map((one) => [...one.images, ...one.priors.slice(0, 1).flatMap((prior) => prior.images.slice(0, 1))]));
+    });
+    return [];
+  }
+
+  #shown() {
+    const { study } = this;
+    this.stage.show(study.images, study.priors);
+    this.app.title(() => [
+      study.study_id?.slice(0, 8), study.images.map((image) => t(image.view)).join(" + "), study.sex, study.age_years && t("years", { n: study.age_years }),
+    ].filter(Boolean).join(" · "), this.switch);
+    this.tell();
+    this.#relabelSwitch();
+    this.app.bind(this.keys(), this.hints());
+  }
+
+  async #answered(answer, before) {
+    Object.assign(this, { answer, before });
+    this.fill();
+    const film = this.stage.own[0]?.film, { id } = this;
+    const found = film?.maps ? await get(film.maps).catch(() => null) : null;
+    if (this.id === id && found) this.maps = mapsOf(found);
+  }
+
+  /** Fills rows and boxes, by names or by regions. */
+  fill() {
+    if (!this.answer) return;
+    const boxes = this.#boxes(), all = [...this.answer.groups, ...this.answer.classes], of = (list) => new Map(list.map((one) => [one.class, one]));
+    const now = of(all), before = of(this.before ? [...this.before.groups, ...this.before.classes, this.before.abnormal] : []);
+    const made = (one, name, depth, reference) => row({
+      name, depth, one, reference, key: one.class, before: before.get(one.class), act: (isOn) => this.point(isOn ? one.class : null, one),
+    });
+    const normal = made(this.answer.abnormal, () => t("abnormal"), 0, null);
+    const classes = this.app.config.classes.filter((one) => now.has(one.class));
+    const tree = branches(classes, (name) => now.get(name).probability ?? -1);
+    const named = tree.map(([one, depth]) => made(now.get(one.class), () => both(one), depth, this.study.reference[one.class]?.value));
+    const regions = boxes.map((box, i) => h("button", { class: "finding region", say: () => `${t("region", { n: i + 1 })} · ${percent(box.score)}`, onfocus: () => this.light(i), onpointerenter: () => this.light(i), onblur: () => this.light(null), onpointerleave: () => this.light(null) }));
+    const none = boxes.length ? [] : [h("p", { class: "detail", say: () => t("no_regions") })];
+    put(this.rows, head(), normal, ...(this.isRegions ? [...regions, ...none] : named));
+    this.rows.querySelector("button")?.setAttribute("tabindex", "0");
+    this.told.hidden = this.isRegions;
+    this.point(null);
+    this.drawBoxes();
+  }
+
+  #boxes() {
+    const film = this.stage.own[0]?.film;
+    return (this.answer?.boxes ?? []).filter((box) => box.file === film?.image_id);
+  }
+
+  drawBoxes(lit = null) {
+    const tag = (box, i) => () => (this.isRegions ? `${i + 1}` : `${both(this.app.named(box.class))} ${percent(box.score)}`);
+    this.stage.own[0]?.overlay.setBoxes(this.#boxes().map((box, i) => ({
+      x: box.x_px, y: box.y_px, width: box.width_px, height: box.height_px, tag: tag(box, i), kind: lit === i ? "lit" : "",
+    })));
+  }
+
+  light(i) {
+    this.drawBoxes(i);
+  }
+
+  /** Shows where the model saw a class (null: nothing), and what its probability has meant. */
+  point(name, one) {
+    this.pointed = name;
+    const map = name && !this.isRegions ? this.maps.get(name) : null;
+    this.stage.own[0]?.overlay.setMap(map ?? null);
+    if (!name) return put(this.detail, this.isRegions ? null : h("span", { say: () => t("hint") }));
+    const called = () => (one.class === this.answer.abnormal.class ? t("abnormal") : both(this.app.named(name)));
+    return put(this.detail,
+      h("span", { say: () => t(map ? "looked" : "no_map", { name: called() }) }), " ",
+      map?.warning ? h("strong", { say: () => t(map.warning) }) : null, " ", h("span", { say: () => meant(one) ?? "" }));
+  }
+
+  /** Says what the report says, its devices, and what is doubtful about the films. */
+  tell() {
+    const { report: said, report_state: how, images, refused = [] } = this.study;
+    const flags = images.flatMap((image) => image.flags ?? []).map((flag) => h("p", { class: "flag", say: () => `${both(this.app.reason(flag.flag).means)}: ${both(this.app.reason(flag.flag).do)}` }));
+    const held = refused.map((file) => h("p", { class: "flag", say: () => t("refused", { what: both(this.app.reason(file.reason).means) }) }));
+    const device = (kind) => () => (said.misplaced_devices.includes(kind) ? t("misplaced", { name: both(this.app.device(kind)) }) : both(this.app.device(kind)));
+    const devices = said?.devices.length ? h("p", { class: "devices" }, h("span", { say: () => `${t("devices")}: ` }), ...said.devices.map((kind) => h("span", { class: "chip", say: device(kind) }))) : null;
+    const text = said ? report(said.text, said.spans, (name) => this.app.named(name)) : h("p", { class: "text none", say: () => t(how === "refused" ? "report_held" : "no_report") });
+    put(this.told, ...flags, ...held, h("h2", { say: () => t("report") }), text, devices);
+  }
+
+  toggleRegions() {
+    this.isRegions = !this.isRegions;
+    this.stage.own[0]?.overlay.setMap(null);
+    this.#relabelSwitch();
+    this.fill();
+  }
+
+  #relabelSwitch() {
+    const option = (is, key) => h("span", { class: this.isRegions === is ? "on" : "", say: () => t(key) });
+    this.switch.setAttribute("aria-pressed", this.isRegions);
+    put(this.switch, option(false, "names"), option(true, "regions"));
+  }
+
+  async wrong() {
+    const name = this.pointed;
+    if (!name || !this.study.study_id || !this.app.named(name)) return;
+    const one = [...this.answer.groups, ...this.answer.classes].find((found) => found.class === name);
+    const said = await ask(this.app, () => t("wrong_title", { name: both(this.app.named(name)) }), [
+      choice("answer", "wrong_answer", ["absent", "present", "uncertain"], (key) => key, one?.called ? "absent" : "present"),
+      choice("about", "wrong_about", this.app.config.wrong_about, (key) => `about_${key}`, "prediction"),
+    ], { hasComment: true });
+    if (!said) return;
+    const body = { class: name, boxes: [], ...said, ...this.app.screenful() };
+    await this.app.outbox.add(`/page/studies/${this.study.study_id}/wrong`, body);
+    this.app.tell(() => t("wrong_kept"));
+  }
+
+  step(by) {
+    const rows = [...this.rows.querySelectorAll("button")], at = rows.indexOf(document.activeElement);
+    const next = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
+    for (const one of rows) one.tabIndex = one === next ? 0 : -1;
+    next?.focus();
+  }
+
+  keys() {
+    const isPane = () => document.activeElement?.classList.contains("pane");
+    return [
+      ...this.stage.keys(), { code: "KeyR", run: () => this.toggleRegions() }, { code: "KeyW", run: () => this.wrong() },
+      { key: "ArrowDown", run: () => isPane() || this.step(1) }, { key: "ArrowUp", run: () => isPane() || this.step(-1) },
+      { key: " ", run: () => this.app.nextCase(1) }, { key: "Enter", run: () => this.app.nextCase(1) }, { key: "Backspace", run: () => this.app.nextCase(-1) },
+    ];
+  }
+
+  hints() {
+    return [...this.stage.hints(), ["KeyR", "c_regions"], ["KeyW", "c_wrong"], ["k_space", "c_next"]];
+  }
+
+  relabel() {
+    this.stage.relabel();
+    this.drawBoxes();
+  }
+
+  close() { this.stage.close(); }
+}
