@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.bootstrap import Resampler, percentile_interval
@@ -25,7 +25,7 @@ from radia_pipeline.evaluation.class_figures import Cuts, OneClass, mean_figure
 from radia_pipeline.evaluation.differences import paired_difference
 from radia_pipeline.localisation.box_intervals import box_figure, mean_limits
 from radia_pipeline.localisation.matching import weighted_ap
-from radia_pipeline_tests.evaluation.patients import ALIKE, World, alike, draw, patients_of
+from radia_pipeline_tests.evaluation.patients import ALIKE, World, alike, draw, draw_together, patients_of
 from radia_pipeline_tests.localisation.detections import Detections
 
 RESULT = Path(__file__).parent / "results" / "intervals.json"
@@ -45,7 +45,7 @@ def true_ap(world: World, prevalence: float) -> float:
 def truths(world: World, cut: float, own: float) -> dict[str, float]:
     """True figures of one class at a cut; those that depend on prevalence at the pool's own."""
     return {
-        "auc": world.auc, "sensitivity": float(world.found(cut)), "specificity": float(norm.cdf(cut)),
+        "auc": world.auc, "sensitivity": float(world.found(cut)), "specificity": float(ndtr(cut)),
         "f1": float(world.f1_at(cut, own)), "ap": true_ap(world, own),
     }  # fmt: skip
 
@@ -116,17 +116,10 @@ def mean_cell(studies: int, prevalence: float, correlation: float, worlds: int) 
 
 
 def draw_classes(rng, kinds, cuts, correlation: float) -> tuple[list[OneClass], list[dict[str, float]]]:
-    """Draw the classes of a pool, each with two patients of both kinds; all share a part of scores and labels."""
-    group = patients_of(rng, kinds[0].studies)
-    shared_label, shared_score = alike(rng, group), alike(rng, group)
-    mix = lambda shared: np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * alike(rng, group)  # noqa: E731
+    """Draw the classes of a pool with their true figures."""
+    group, drawn = draw_together(rng, kinds, correlation)
     classes, truth = [], []
-    for world, cut in zip(kinds, cuts):
-        while True:
-            label = (mix(shared_label) > norm.isf(world.prevalence)).astype(int)
-            if all(len(np.unique(group[label == kind])) >= 2 for kind in (0, 1)):
-                break
-        score = mix(shared_score) + world.gap * label
+    for world, cut, (score, label) in zip(kinds, cuts, drawn):
         classes.append(OneClass.of(score, label, group, Cuts(cut, cut), int(group.max()) + 1))
         truth.append(truths(world, cut, float(label.mean())))
     return classes, truth

@@ -29,7 +29,7 @@ from radia_pipeline.evaluation.clustered import (
 from radia_pipeline.evaluation.intervals import (
     Interval,
     correlations,
-    drawn_to_chance,
+    drawn_to_half,
     f1_interval,
     hanley_mcneil,
     logit_interval,
@@ -61,7 +61,8 @@ class Cuts:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure. ``influence`` (G,): how each group moves it; ``centre``: where its interval is anchored."""
+    """A figure. ``influence`` (G,): how each group moves it, of a share around one that is drawn inside its range;
+    ``centre``: where its interval is anchored in a mean."""
 
     value: float
     low: float
@@ -156,12 +157,13 @@ def _auc(one: OneClass) -> Estimate | None:
     ranked = one.studies.ranked
     value = float(metrics.weighted_auc(ranked, ranked.weights(None))[0])
     repeated = ranked.studies / one.patients
-    effect = auc_variance(one.studies, value) / hanley_mcneil(value, ranked.positives, ranked.negatives)
+    influence = auc_influence(ranked, value)
+    effect = auc_variance(one.studies, influence) / hanley_mcneil(value, ranked.positives, ranked.negatives)
     if value in (0.0, 1.0):
         effect = repeated
     effect = float(np.clip(effect, 1.0, MOST_EFFECT * repeated))
     low, high = score_interval_of_auc(value, ranked.positives / effect, ranked.negatives / effect)
-    return Estimate(value, low, high, one.studies.by_group(auc_influence(ranked, value)), value)
+    return Estimate(value, low, high, one.studies.by_group(influence), value)
 
 
 def _ap(one: OneClass) -> Estimate | None:
@@ -173,7 +175,7 @@ def _ap(one: OneClass) -> Estimate | None:
     influence = one.studies.at_own_prevalence(ap_influence(ranked, value))
     worth = one.studies.worth_at_own_prevalence(value, influence, one.positive)
     low, high = logit_interval(value, prevalence, patients, worth)
-    centre = drawn_to_chance(precision_of_others(ranked), prevalence, patients)
+    centre = (value + precision_of_others(ranked)) / 2  # the one is too high, the other about as much too low
     return Estimate(value, low, high, one.studies.by_group(influence), min(max(centre, low), high))
 
 
@@ -185,7 +187,14 @@ def _share(one: OneClass, hit: np.ndarray, among: np.ndarray) -> Estimate | None
     value = float((hit & among).sum() / count)
     influence = among * (hit - value) / count
     low, high = wilson(value, one.studies.worth(value, influence, among))
-    return Estimate(value, low, high, one.studies.by_group(influence), value)
+    return Estimate(value, low, high, _moves(one, hit, among, value), value)
+
+
+def _moves(one: OneClass, hit: np.ndarray, among: np.ndarray, share: float) -> np.ndarray:
+    """Return how each group moves a share (G,), around the share drawn to a half: one at its end tells then what it
+    has in common with others, which few patients often bring there together."""
+    drawn = drawn_to_half(share, one.studies.patients(among))
+    return one.studies.by_group(among * (hit - drawn) / among.sum())
 
 
 def _sensitivity(one: OneClass) -> Estimate | None:
@@ -222,7 +231,7 @@ def _f1_of(one: OneClass, called: np.ndarray, positive: np.ndarray) -> Estimate 
     influence = one.studies.at_own_prevalence(among * (hit - share) / among.sum())
     value = 2 * share / (1 + share)
     limits = f1_interval(value, one.studies.worth_at_own_prevalence(share, influence, among))
-    return Estimate(value, *limits, one.studies.by_group(influence) * 2 / (1 + share) ** 2, value)
+    return Estimate(value, *limits, _moves(one, hit, among, share) * 2 / (1 + share) ** 2, value)
 
 
 def _f1(one: OneClass) -> Estimate | None:
@@ -295,8 +304,7 @@ def _partial_auc(one: OneClass) -> Estimate | None:
         return None
     ranked, end = one.studies.ranked, PARTIAL_FALSE_RATE
     share = metrics.partial_area(ranked, end) / end
-    _, above = placements(ranked)
-    below, _ = placements(ranked)
+    below, above = placements(ranked)
     false_rate = 1 - below
     edge = float(above[false_rate <= end].max(initial=0.0))
     won = np.clip(1 - false_rate / end, 0, 1) - share

@@ -108,9 +108,9 @@ def placements(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
     return below[blocks], above[blocks]
 
 
-def auc_variance(studies: Studies, auc: float) -> float:
-    """Return the variance of an AUC over patients with several studies (Obuchowski 1997)."""
-    influence, positive = auc_influence(studies.ranked, auc), studies.positive
+def auc_variance(studies: Studies, influence: np.ndarray) -> float:
+    """Return the variance of an AUC over patients with several studies (Obuchowski 1997), from its influence (n,)."""
+    positive = studies.positive
     of_positives = studies.by_group(influence * positive)
     of_negatives = studies.by_group(influence * ~positive)
     both = studies.patients(np.ones(len(positive), dtype=bool))

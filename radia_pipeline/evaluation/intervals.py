@@ -124,6 +124,11 @@ def drawn_to_chance(value: float, chance: float, patients: float) -> float:
     return (patients * value + CENTRE_POSITIVES * chance) / (patients + CENTRE_POSITIVES)
 
 
+def drawn_to_half(share: float, patients: float) -> float:
+    """Return a share drawn inside 0 and 1 as by two patients found and two missed (Agresti & Coull 1998)."""
+    return (patients * share + 2) / (patients + 4)
+
+
 def mover(
     centres: Sequence[float], lows: Sequence[float], highs: Sequence[float], correlation: np.ndarray
 ) -> tuple[float, float]:
@@ -155,8 +160,8 @@ def correlations(influence: np.ndarray) -> np.ndarray:
     """Return the correlations (K, K) of K estimates from their influence values by patient (K, G).
 
     None is below the mean of those that can be seen, nor below 0: single ones are noise, and too low ones would make a
-    mean look surer than it is. An estimate at its end has no influence values, so that its correlations cannot be seen;
-    where none can, the estimates are taken to move together.
+    mean look surer than it is. The correlations of an estimate without influence values cannot be seen; where none can,
+    the estimates are taken to move together.
     """
     size = np.sqrt(np.square(influence).sum(axis=1))
     is_seen = size > 0

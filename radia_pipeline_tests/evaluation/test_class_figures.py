@@ -11,7 +11,7 @@ from sklearn import metrics as oracle
 from radia_pipeline.evaluation.calibration_error import calibration_error
 from radia_pipeline.evaluation.class_figures import FORMS, Cuts, OneClass, mean_figure
 from radia_pipeline.evaluation.differences import paired_difference
-from radia_pipeline_tests.evaluation.patients import World, draw
+from radia_pipeline_tests.evaluation.patients import World, draw, draw_together
 from radia_pipeline_tests.evaluation.worlds import study_pool
 
 CUT = 0.4
@@ -132,6 +132,38 @@ def test_the_mean_of_figures_that_are_all_at_their_end_is_no_surer_than_one():
     one = OneClass.of(p, y, np.arange(64))
     mean, alone = mean_figure([one] * 3, "sensitivity"), one.interval("sensitivity")
     assert mean.low == pytest.approx(alone.low)
+
+
+def test_figures_at_their_end_by_the_same_patients_make_no_sure_mean():
+    """Two patients whose five findings are all found say less than ten patients with one found finding each."""
+    score, group = np.r_[np.full(10, 0.9), np.full(60, 0.1)], np.arange(70)
+    same, apart = np.repeat(group[None] < 2, 5, axis=0), np.array([(group // 2) == k for k in range(5)])
+    widths = []
+    for positive in (same, apart):
+        classes = [OneClass.of(np.where(y, score, 0.1), y.astype(int), group) for y in positive]
+        mean = mean_figure(classes, "sensitivity")
+        assert mean.value == 1.0
+        widths.append(mean.high - mean.low)
+    assert widths[0] > 1.5 * widths[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("world", "correlation", "metrics"), [((50, 0.02), 0.7, ("sensitivity", "f1")), ((50, 0.5), 0.0, ("ap", "f1"))]
+)
+def test_means_over_classes_hold_the_truth(world, correlation, metrics):
+    """The small version of the part ``means`` of ``benchmarks/intervals.py``, where it once was worst."""
+    worlds = [World(*world, auc) for auc in (0.7, 0.87, 0.97)] * 4
+    rng, misses = np.random.default_rng(4), dict.fromkeys(metrics, 0)
+    for _ in range(60):
+        group, drawn = draw_together(rng, worlds, correlation)
+        classes = [OneClass.of(*one, group, Cuts(w.cut, w.cut), len(group)) for w, one in zip(worlds, drawn)]
+        for metric in metrics:
+            true = {"sensitivity": lambda w, own: w.found(w.cut), "f1": lambda w, own: w.f1_at(w.cut, own),
+                    "ap": lambda w, own: w.ap(own)}[metric]  # fmt: skip
+            truth = np.mean([true(w, label.mean()) for w, (_, label) in zip(worlds, drawn)])
+            mean = mean_figure(classes, metric)
+            misses[metric] += not mean.low - 1e-9 <= truth <= mean.high + 1e-9
+    assert all(count <= 7 for count in misses.values()), misses
 
 
 def test_a_difference_leaves_out_classes_without_a_figure_and_is_none_where_none_is_left():

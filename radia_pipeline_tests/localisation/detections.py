@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from radia_pipeline.localisation.matching import Matched
 from radia_pipeline_tests.evaluation.patients import alike, patients_of
@@ -26,10 +26,10 @@ class Detections:
 
     def draw(self, rng: np.random.Generator, group: np.ndarray) -> Matched:
         """Draw what a detector says of images of these patients, as matched boxes."""
-        has = alike(rng, group) > norm.isf(self.prevalence)
+        has = alike(rng, group) > -ndtri(self.prevalence)
         boxes = has * (1 + (rng.random(len(group)) < 0.3))
         image = np.repeat(np.arange(len(group)), boxes)
-        skill = norm.cdf(0.7 * alike(rng, group)[image] + norm.ppf(self.found) * np.sqrt(1.49))
+        skill = ndtr(0.7 * alike(rng, group)[image] + ndtri(self.found) * np.sqrt(1.49))
         hits = image[rng.random(len(image)) < skill]
         misses = np.repeat(np.arange(len(group)), rng.poisson(self.false, len(group)))
         where, is_hit = np.r_[hits, misses], np.arange(len(hits) + len(misses)) < len(hits)
