@@ -1,6 +1,6 @@
 """A text changed before it is read, and the way back: where a place of the new text lies in the old one.
 
-Belongs here: substitution that keeps places. Does not belong here: what is changed (``repair``, ``marks``, ``lines``).
+Belongs here: substitution that keeps places. Does not belong here: what is changed (``repair``, ``layout``, ``lines``).
 """
 
 from __future__ import annotations

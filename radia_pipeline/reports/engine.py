@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from radia_pipeline.contracts.label_values import no_finding, strongest_by_class
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.reports.cuts import join_cut_words, join_split_words
 from radia_pipeline.reports.devices import devices_of
 from radia_pipeline.reports.edits import Changed, places_before
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.kinds import ANSWERS, HAS_ADVICE, HAS_DEVICE, IS_FOREIGN, KIND, READS, SAYS_NORMAL, kinds
-from radia_pipeline.reports.lines import join_cut_words, settle_lines
+from radia_pipeline.reports.lines import settle_lines
 from radia_pipeline.reports.repair import PLAIN, is_lost, repair
 from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.scan import Scan
@@ -135,6 +136,8 @@ class Labeler:
             text = steps[-1].text
         parts = _SPLIT(text)
         symbols = list(map(self.book.table.__getitem__, parts))
+        if UNKNOWN in symbols:
+            join_split_words(parts, symbols, self.book)
         if "\n" in text:
             settle_lines(parts, symbols, self.book)
         return self._put_together(Scan(symbols, self.book).run(), _Places(original, parts, steps), repaired)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 6
+READER_VERSION = 7
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -67,6 +67,7 @@ class Words:
     type_words: frozenset[int]  # say what kind a finding is, not that it is there
     size_words: frozenset[int]  # say that it is seen
     places: frozenset[int]  # prepositions of where a finding lies
+    elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura
     lobes: frozenset[int]  # say alone where a finding lies
     of_the_place: frozenset[int]  # articles before the place of a finding
     measures: frozenset[int]  # before a number
@@ -119,7 +120,6 @@ class Signs:
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
     glued: tuple[str, ...]  # behind a value they go on with it, over a stop: plain strings, no patterns
-    signatures: tuple[str, ...]  # end a report, with a full stop before them or without
     before: tuple[str, ...]  # head a column of what was seen earlier
     now: tuple[str, ...]  # head a column of what is seen
     sought: tuple[str, ...]  # deny all of a list whose slashes stand apart

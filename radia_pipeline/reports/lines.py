@@ -1,20 +1,18 @@
-"""Line ends: words that one cuts, and whether it ends a statement or only wraps it.
+"""Line ends: whether one ends a statement or only wraps it.
 
-Belongs here: the layout of a text. Does not belong here: what stands in a line (``scan``).
+Belongs here: the lines of a text. Does not belong here: words that a line end cuts (``cuts``), what stands in a line
+(``scan``).
 """
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import KIND, kinds
 from radia_pipeline.reports.rules import LEAF, Rulebook
 from radia_pipeline.reports.sections import LABELLED, title_before
 from radia_pipeline.reports.words import COLON, COMMA, NEWLINE, NUMBERS, SPACE, STOP, UNKNOWN
 
-_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _FUNCTION_WORDS = kinds(
     "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem "
     "exclude_word advice presence resolved lessened enlargement no_label"
@@ -42,31 +40,19 @@ _PREDICATES = kinds("normal enlarged blunted clear free limit quality place comp
 """At the start of a line in capitals these go on with the line before."""
 
 
-def join_cut_words(text: str, book: Rulebook) -> Changed:
-    """Join words cut at a line end: without the hyphen when that is a known word, else a compound with it."""
-    pieces = []
-    for match in _CUT.finditer(text):
-        left = 1 if match.group(1) else 3
-        if book.table.knows(match.group(left) + match.group(left + 1)):
-            pieces.append((match.end(left), match.start(left + 1), ""))
-        elif left == 1 and match.group(2)[0].islower():
-            pieces.append((match.end(1), match.start(2), "-"))
-    return change(text, pieces)
-
-
 def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     """Decide for every line end whether it ends a statement or only wraps it."""
-    mixed = any(p.islower() for p in parts[1::2])
-    start = 0
-    for k in range(2, len(symbols) - 1, 2):
-        if symbols[k] == NEWLINE:
-            symbols[k] = SPACE if _wraps(symbols, k, book, _Case(parts[k + 1][0], mixed, parts[start:k])) else STOP
-        if "\n" in parts[k]:
-            start = k + 1
+    ends = [k for k in range(2, len(parts), 2) if "\n" in parts[k]]
+    starts = [1, *(k + 1 for k in ends)]
+    small = [any(map(str.islower, parts[a:b:2])) for a, b in zip(starts, [*ends, len(parts)], strict=True)]
+    for line, k in enumerate(ends):
+        if symbols[k] == NEWLINE and k < len(symbols) - 1:
+            case = _Case(parts[k + 1][0], small[line] or small[line + 1], parts[starts[line] : k])
+            symbols[k] = SPACE if _wraps(symbols, k, book, case) else STOP
 
 
 class _Case(NamedTuple):
-    """How a line begins, whether the text has small letters, and the line before."""
+    """How a line begins, whether it or the line before has small letters, and the line before."""
 
     first: str
     mixed: bool

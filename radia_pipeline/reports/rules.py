@@ -15,7 +15,7 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.reports.forms import Forms
 from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
 from radia_pipeline.reports.language import FILES, Language, Signs, Words
-from radia_pipeline.reports.marks import Marks
+from radia_pipeline.reports.layout.marks import Marks
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
 from radia_pipeline.reports.words import FIRST_WORD, NUMBER, YEAR, WordTable, plain
 

@@ -6,7 +6,7 @@ Belongs here: phrases of the rulebook, punctuation, where a sentence ends. Does 
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import BITS, KIND, Event, Leaf
+from radia_pipeline.reports.kinds import BITS, KIND, Event, Leaf, kinds
 from radia_pipeline.reports.rules import LEAF, Rulebook
 from radia_pipeline.reports.sections import (
     BLANK_LINE,
@@ -55,8 +55,13 @@ _SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
 _APART = {PARAGRAPH: BLANK_LINE, LAST_QUESTION: BLANK_LINE, LINE_STOP: CLOSED_LINE, LINE_QUESTION: CLOSED_LINE}
-_SIGNATURES = frozenset(("is_signed_unread", "is_concordance_impossible"))
-"""Remarks behind the report: what stands before them is over, with a full stop or without."""
+_SIGNATURE = "signature"
+_SIGNATURES = frozenset(("is_signed_unread", "is_concordance_impossible", _SIGNATURE))
+"""Remarks behind the report: what stands before them is over, with a full stop or without; behind a signature stand
+names, up to the end of the sentence."""
+_BOILERPLATE = "advice"
+_NO_NOUN = kinds("of article deny nor modifier")
+"""Behind one of these the first word of a remark is a noun: "un signe par …"."""
 
 
 class Scan:
@@ -72,7 +77,7 @@ class Scan:
         self.events: list[Event] = []
         self.sentences: list[Sentence] = []
         self.remarks: set[str] = set()
-        self.section, self.titled, self.reported = "findings", False, False
+        self.section, self.titled, self.reported, self.signed = "findings", False, False, False
         self.first, self.start, self.apart, self.bits = 0, 1, BLANK_LINE, 0
 
     def run(self) -> Scan:
@@ -121,10 +126,14 @@ class Scan:
         """Dictated punctuation becomes a mark; a remark is remembered."""
         symbols = self.symbols
         if leaf.kind == _REMARK:
+            before = self.events[-1] if len(self.events) > self.first else None
+            if leaf.value == _SIGNATURE and before is not None and before[0] in _NO_NOUN and before[2] == i - 2:
+                return
             self.remarks.add(leaf.value)
             if leaf.value in _SIGNATURES and i > self.start:
                 self.close(len(self.events), i - 2, asked=False)
                 self.start, self.apart = i, JOINED
+            self.signed = self.signed or leaf.value == _SIGNATURE
             if leaf.value == "is_reference":  # "voir TDM pour la masse"
                 self.events.append((_OTHER_EXAM, i, end, leaf))
         elif leaf.value == "comma":
@@ -176,7 +185,9 @@ class Scan:
 
     def close(self, last: int, end: int, asked: bool) -> None:
         """End the sentence before event ``last``, at token ``end``; the next one begins."""
-        said = (self.section, self.first, last, self.start, end, self.apart, asked, self.bits)
+        section = _BOILERPLATE if self.signed else self.section
+        self.signed = False
+        said = (section, self.first, last, self.start, end, self.apart, asked, self.bits)
         self.sentences.append(_new(Sentence, said))
         self.first, self.bits = last, 0
 

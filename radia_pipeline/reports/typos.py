@@ -47,13 +47,18 @@ class Typos:
         for key in _deletions(form, edits):
             self._index.setdefault(key, []).append(form)
 
-    def nearest(self, word: str) -> str | None:
+    def is_real(self, word: str) -> bool:
+        """Say whether a folded word exists and is never corrected."""
+        return self._stem(word) in self._real
+
+    def nearest(self, word: str, edits: int = 2) -> str | None:
         """Return the one closest target within the bound, None when there is none or when two are equally close."""
-        if len(word) < SHORTEST_TYPO - 1 or len(word) > LONGEST_TYPO or self._stem(word) in self._real:
+        if len(word) < SHORTEST_TYPO - 1 or len(word) > LONGEST_TYPO or self.is_real(word):
             return None
-        candidates = {w for key in _deletions(word, _edits(word)) for w in self._index.get(key, ())}
+        most = min(edits, _edits(word))
+        candidates = {w for key in _deletions(word, most) for w in self._index.get(key, ())}
         best: list[tuple[int, str]] = sorted((edit_distance(word, w), w) for w in candidates)
-        best = [(d, w) for d, w in best if d <= min(self._edits[w], _edits(word)) and _plausible(word, w, d)]
+        best = [(d, w) for d, w in best if d <= min(self._edits[w], most) and _plausible(word, w, d)]
         stems = {self._stem(w) for d, w in best if d == best[0][0]}
         if len(stems) > 1 and len({self._rules[s] or s for s in stems}) > 1:
             return None

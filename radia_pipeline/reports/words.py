@@ -55,6 +55,9 @@ tokens is one separator."""
 CACHE_LIMIT = 200_000
 """Distinct tokens remembered before the memory is dropped: about 20 MB, months of a hospital's vocabulary."""
 
+SHORTEST_SPLIT = 8
+"""Letters of a word in two pieces that may be misspelt as well."""
+
 _RATIO = re.compile(r"0[.,]\d{1,2}\Z")
 _HALF = 0.5
 """The index of the heart at which it is neither normal nor enlarged."""
@@ -125,6 +128,25 @@ class WordTable(dict):
     def knows(self, word: str) -> bool:
         """Say whether the word, as it stands or corrected, belongs to the rulebook."""
         return self[word] >= FIRST_WORD
+
+    def joined(self, left: str, right: str) -> int:
+        """Return the symbol of a word in two pieces, UNKNOWN where they make none; misspelt by one letter at most."""
+        pair = f"{left} {right}"
+        symbol = self.get(pair)
+        if symbol is None:
+            if len(self) >= CACHE_LIMIT:
+                self.clear()
+            symbol = self[pair] = self._joined(plain(left), plain(right))
+        return symbol
+
+    def _joined(self, left: str, right: str) -> int:
+        word = left + right
+        if self._stem(word) in self._findings:
+            return self._symbols[self._stem(word)]
+        if not word.isalpha() or len(word) < SHORTEST_SPLIT or any(map(self._typos.is_real, (left, right))):
+            return UNKNOWN
+        near = self._typos.nearest(word, edits=1)
+        return UNKNOWN if near is None or near[0] != word[0] else self._symbols[self._stem(near)]
 
     def _symbol(self, token: str) -> int:
         if not token or not TOKEN.match(token):

@@ -25,13 +25,13 @@ from radia_pipeline_tests.reports import readings
 READER = Path(reports.__file__).parent
 CHARACTERS = READER / "repair.py"
 """Tables of characters, which are of no language."""
-READER_MODULES = [path for path in (*READER.glob("*.py"), *READER.glob("sentence/*.py")) if path != CHARACTERS]
+READER_MODULES = [path for path in READER.rglob("*.py") if path != CHARACTERS and path.parent.name != "french"]
 NOUGHTS = {"ø", "Ø"}
 """Signs for nothing, which Python takes for letters."""
 ENGLISH = """
-absence air an are be but cannot chest concordance exception exclusion for has impossible in index intact kind
-left lie line max may on out patient question reference region resolution rule seen signs status the there
-unchanged upper without zero
+absence air an are be but by cannot chest concordance exception exclusion for has impossible in index intact kind
+left lie line max may on out patient question reference region resolution rule seen signature signed signs status
+the there unchanged upper without zero
 """
 """English words of the code that the rules also hold, as French or as what a radiologist dictates in English."""
 

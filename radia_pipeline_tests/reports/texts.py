@@ -29,7 +29,10 @@ CODES = {
     "NF": "No Finding",
 }
 
-OPENED = "abcd"
+WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress")
+"""Files of texts that were written beside the rules."""
+
+OPENED = "abcdef"
 """Blind batches whose first scores are committed and that rules have been mended on since."""
 
 
@@ -47,7 +50,7 @@ def _texts(name: str) -> tuple[tuple[str, str, dict[str, int | None]], ...]:
 
 def dev_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:
     """Return (phenomenon, text, labels) of every text written for development beside the rules."""
-    return _texts("dev_set.yaml") + _texts("dev_set_probes.yaml") + _texts("dev_set_forms.yaml")
+    return tuple(row for name in WRITTEN for row in _texts(f"{name}.yaml"))
 
 
 def blind_set() -> tuple[tuple[str, str, dict[str, int | None]], ...]:

@@ -137,6 +137,7 @@ class Anatomy(After):
             return
         scope = self.predicate_scope()
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
+        self.normal_texture(event)
         if scope in (DENIED, SILENT):
             self.group = []
             self.search_was_negative(event)
@@ -149,6 +150,12 @@ class Anatomy(After):
             self.normal_before = event
         self.inverted = bare and self.next_kind() == K["verb"]
         self.close_predicate(event)
+
+    def normal_texture(self, event: Event) -> None:
+        """ "Trame bronchovasculaire conservée": no abnormality."""
+        last = self.mentions[-1] if self.has_named() and not self.sep else None
+        if last is not None and "texture" in last.leaf.traits and last.status == 1 and self.predicate_scope() == NONE:
+            last.status, last.cue, last.rule = 0, event, event[3].rule
 
     def search_was_negative(self, event: Event) -> bool:
         """ "La recherche d'un foyer infectieux est négative" denies what was looked for."""
@@ -181,6 +188,7 @@ class Anatomy(After):
     def clear(self, event: Event) -> None:
         """Praise that labels nothing, but frees a costophrenic angle."""
         self.says_normal = True
+        self.normal_texture(event)
         self.free_angles(event)
         if self.group:
             self.close_predicate(event)

@@ -32,6 +32,9 @@ class Hedges(After):
         touches = self.touches_finding(event)
         for later in self.ahead():
             kind = later[0]
+            if kind == K["partial"]:
+                position = later[2]
+                continue  # "possible début de surcharge"
             if touches and position == event[2] and kind == K["modifier"] and later[1] - position > 2:
                 break  # "pneumonie probable à gauche"
             if later[1] - position > 4 or (kind not in LIGHT and kind not in TARGETS):

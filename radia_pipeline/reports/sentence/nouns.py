@@ -11,6 +11,7 @@ from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
     DENIED,
     HEDGED,
+    LIGHT,
     NAMES,
     NONE,
     REACH,
@@ -73,9 +74,14 @@ class Nouns(After):
         if self.scope:
             if self.scope == SILENT and "past" in self.cue[3].traits and leaf.classes:
                 self.tells_history = True
-            return Mention(leaf, first, last, STATUS[self.scope], self.cue, self.cue[3].rule, link)
+            status = None if self.is_reserve(leaf) else STATUS[self.scope]
+            return Mention(leaf, first, last, status, self.cue, self.cue[3].rule, link)
         status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
         return Mention(leaf, first, last, status, None, AFFIRMED, link)
+
+    def is_reserve(self, leaf: Leaf) -> bool:
+        """ "Radiographie normale, ce qui n'exclut pas une embolie": what has no class is not said to be there."""
+        return self.scope == HEDGED and self.says_normal and not leaf.classes and self.cue[0] == K["exclude_word"]
 
     def speaks_of_a_device(self, event: Event) -> bool:
         """ "Sondes intactes, sans coude ni fracture": a bare word where a device is named and nothing else."""
@@ -198,5 +204,23 @@ class Nouns(After):
             articled = articled or symbols[token] in articles
             token += 2
         follows = token < len(symbols) and not symbols[token - 1]
-        unknown = follows and (symbols[token] == UNKNOWN or (versus and not self.target_ahead()))
-        return unknown and (versus or articled) and event[1] - self.mentions[-1].last <= 12
+        is_diagnosis = self.is_diagnosis()
+        unknown = follows and (symbols[token] == UNKNOWN or ((versus or is_diagnosis) and not self.target_ahead()))
+        is_noun = versus or articled or is_diagnosis
+        return unknown and is_noun and event[1] - self.mentions[-1].last <= 12
+
+    def is_diagnosis(self) -> bool:
+        """ "Verre dépoli : œdème ou poussée inflammatoire": what a colon behind a finding explains it by."""
+        if self.previous_kind() not in NAMES or len(self.mentions) < 2:
+            return False
+        for event in self.events[max(0, self.i - REACH) : self.i - 1][::-1]:
+            if event[0] not in LIGHT:
+                return event[0] == K["colon"]
+        return False
+
+    def elsewhere_instead(self, event: Event) -> bool:
+        """ "Calcification pleurale ou costale": it may be of what is no class."""
+        last, following = self.mentions[-1], event[2] + 2
+        if event[1] - last.last > 4 or "heals" in last.leaf.traits or not last.leaf.classes:
+            return False
+        return following <= self.end and self.symbols[following] in self.words.elsewhere

@@ -15,6 +15,11 @@ LOOSE = kinds("modifier article state hedge_near")
 """What may stand between two nouns that nothing joins."""
 
 
+_APART = LIGHT | kinds("partial")
+_COMMA = K["comma"]
+"""What may stand between a separator and its noun: "atélectasie versus début de pneumonie"."""
+
+
 class Reach(Clause):
     """How far an open scope goes."""
 
@@ -128,7 +133,9 @@ class Reach(Clause):
         events, i, start = self.events, self.i, self.sep_event
         position = events[i][1]
         for k in range(i - 1, start, -1):
-            if events[k][0] not in LIGHT or position - events[k][2] > 2:
+            kind = events[k][0]
+            is_apart = kind in _APART or (kind == _COMMA and self.sep == "or")
+            if not is_apart or position - events[k][2] > 2:
                 return False
             position = events[k][1]
         return start < 0 or position - events[start][2] <= 2

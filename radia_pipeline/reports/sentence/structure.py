@@ -5,7 +5,7 @@ Belongs here: punctuation and small words. Does not belong here: words with a me
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Event
+from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
@@ -21,15 +21,33 @@ from radia_pipeline.reports.sentence.clause import (
 )
 from radia_pipeline.reports.words import NUMBER, NUMBERS
 
+_IN_ASIDE = kinds("comma filler hedge_before hedge_near partial")
+_ASIDE = 8
+"""Tokens and separators from an "ou" to the comma that ends an aside."""
+
 
 class Structure(After):
     """Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins."""
 
     def comma(self, event: Event) -> None:
+        if self.mentions and self.aside_ends(event):
+            return  # "atélectasie ou, à défaut, foyer infectieux"
         self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
         self.segment = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = self.normal_before = None
+
+    def aside_ends(self, event: Event) -> bool:
+        """Say whether a comma opens or closes an aside right behind an "ou": the alternative is still to come."""
+        k = self.i - 1
+        while k >= 0 and self.events[k][0] in _IN_ASIDE:
+            k -= 1
+        if k < 0 or self.events[k][0] != K["or"] or event[1] - self.events[k][2] > _ASIDE:
+            return False
+        if k + 1 < self.i and self.events[k + 1][0] != K["comma"]:
+            return False
+        self.sep, self.sep_event = "or", k
+        return True
 
     def bracket(self, event: Event) -> None:
         """ "Ni gazeux (pneumothorax)": what stands alone in brackets right behind a finding explains it."""
@@ -44,7 +62,11 @@ class Structure(After):
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
 
     def or_(self, event: Event) -> None:
-        if self.scope in (NONE, HEDGED) and self.mentions and self.unknown_alternative(event):
+        if (
+            self.scope in (NONE, HEDGED)
+            and self.mentions
+            and (self.unknown_alternative(event) or self.elsewhere_instead(event))
+        ):
             self.back(-1, event, event[3].rule, whole=False)
         self.sep, self.sep_event, self.intro, self.adjective = "or", self.i, "", False
 
@@ -53,6 +75,8 @@ class Structure(After):
 
     def contrast(self, event: Event) -> None:
         """mais, à part, il y a: a new statement."""
+        if self.stands_inside(event):
+            return
         if not self.stays_silent(event):
             self.scope = NONE
         if self.opened and "turns" in event[3].traits and self.negation_follows():
@@ -61,6 +85,13 @@ class Structure(After):
         self.clause = self.segment = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = None
+
+    def stands_inside(self, event: Event) -> bool:
+        """ "Pas de signe, par ailleurs, d'épanchement": between a denial and its partitive nothing begins."""
+        if self.scope != DENIED or not self.fresh or "turns" not in event[3].traits:
+            return False
+        kinds_ahead = [e[0] for e in self.events[self.i + 1 : self.i + 3]]
+        return kinds_ahead[:1] == [K["of"]] or kinds_ahead == [K["comma"], K["of"]]
 
     def stays_silent(self, event: Event) -> bool:
         """Advice goes on over a contrast; another examination over "on note", not over "mais"."""

@@ -1,0 +1,57 @@
+"""Words in two pieces: cut by a hyphen at a line end, or by a blank where dictation heard two words.
+
+Belongs here: putting a word together that the rulebook knows. Does not belong here: misspelt words (``typos``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from radia_pipeline.reports.edits import Changed, change
+from radia_pipeline.reports.kinds import kinds
+from radia_pipeline.reports.rules import Rulebook
+from radia_pipeline.reports.words import SPACE, UNKNOWN
+
+_CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
+_WHOLE = kinds("of article and or nor finding fixed_finding other excluded anatomy")
+"""A half of one of these is a word of its own: "hyperinflation de compensation", "atélectasie sus-jacente"."""
+
+
+def join_cut_words(text: str, book: Rulebook) -> Changed:
+    """Join words cut at a line end: without the hyphen when that is a known word, else a compound with it."""
+    pieces = []
+    for match in _CUT.finditer(text):
+        left = 1 if match.group(1) else 3
+        if book.table.knows(match.group(left) + match.group(left + 1)):
+            pieces.append((match.end(left), match.start(left + 1), ""))
+        elif left == 1 and match.group(2)[0].islower():
+            pieces.append((match.end(1), match.start(2), "-"))
+    return change(text, pieces)
+
+
+def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> None:
+    """Join two tokens that a blank parts and of which one is unknown, where together they are a word: "pneumo nie"."""
+    at = 0
+    while True:
+        try:
+            at = symbols.index(UNKNOWN, at)
+        except ValueError:
+            return
+        if not (at & 1 and (_join(parts, symbols, at - 2, book) or _join(parts, symbols, at, book))):
+            at += 1
+
+
+def _join(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
+    """Join the tokens at ``at`` and behind it; say whether they were a word."""
+    if at < 1 or at + 2 >= len(parts) or symbols[at + 1] != SPACE or not parts[at + 1].isspace():
+        return False
+    left, right = parts[at], parts[at + 2]
+    known = symbols[at + 2] if symbols[at] == UNKNOWN else symbols[at]
+    if len(left) < 2 or len(right) < 2 or (known != UNKNOWN and book.kind_of(known) in _WHOLE):
+        return False
+    symbol = book.table.joined(left, right)
+    if symbol == UNKNOWN:
+        return False
+    parts[at : at + 3] = [left + parts[at + 1] + right]
+    symbols[at : at + 3] = [symbol]
+    return True

@@ -1,0 +1,114 @@
+"""Boxes: empty or ticked, before their items or behind them, options of a form.
+
+Belongs here: "☐", "[x]", "( )". Does not belong here: signs in brackets (``values``), cells (``cells``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.layout.pieces import REACH, Piece
+
+EMPTY, TICKED = "☐", "☒☑🗹⊠✗✘"
+SQUARES = "□▢◻"
+"""Bullets, unless a box of the same text is ticked."""
+_BREAK = re.compile(r"[.;][^\S\n]+|[.;]$|[^\S\n]/(?:[^\S\n]|$)")
+"""Between two statements of one line."""
+_BOX = rf"(?:[{EMPTY}{SQUARES}{TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
+_BOXES = re.compile(_BOX)
+_HAS_BOX = re.compile(rf"[{EMPTY}{TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
+_LINE = re.compile(r"[^\n]+")
+_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
+
+
+class Boxes:
+    """Rewrites boxes as the words of one language."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._no, self._yes = signs.denial, signs.affirmation
+        self._absent, self._present = signs.absence_of, signs.presence_of
+        words = "|".join(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
+        self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
+        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
+
+    def options(self, text: str) -> Iterator[Piece]:
+        """ "☐ oui ☒ non": what is ticked is the value."""
+        if not _HAS_BOX.search(text):
+            return
+        taken: list[tuple[int, int]] = []
+        yield from self._boxes_behind(text, taken)
+        yield from self._one_of_several(text, taken)
+        for m in self._ticked_value.finditer(text):
+            if any(start <= m.start() < end for start, end in taken):
+                continue
+            if is_ticked(m[1]):
+                yield m.start(1), m.end(1), ":"
+            else:
+                yield m.start(), m.end(), " "
+
+    def _boxes_behind(self, text: str, taken: list[tuple[int, int]]) -> Iterator[Piece]:
+        """ "Oui ( ) Non (X)"."""
+        for row in _LINE.finditer(text):
+            behind, first = self._value_ticked.search(row[0]), _BOXES.search(row[0])
+            if behind and first and behind.start(2) == first.start():
+                taken.append(row.span())
+                for m in self._value_ticked.finditer(text, *row.span()):
+                    yield (m.start(2), m.end(2), " ") if is_ticked(m[2]) else (m.start(), m.end(), " ")
+
+    def _one_of_several(self, text: str, taken: list[tuple[int, int]]) -> Iterator[Piece]:
+        """ "☒ oui ☐ non ☐ indéterminé": of all options what is ticked stays."""
+        for options in _OPTIONS.finditer(text):
+            line, at = options[0], options.start()
+            if any(start <= at < end for start, end in taken):
+                continue
+            boxes = list(_BOXES.finditer(line))
+            ends = [*(box.start() for box in boxes[1:]), len(line)]
+            if len(boxes) > 1 and self._ticked_value.search(line):
+                taken.append((at, options.end()))
+                for box, end in zip(boxes, ends, strict=True):
+                    yield at + box.start(), at + (box.end() if is_ticked(box[0]) else end), " "
+
+    def boxes(self, text: str) -> Iterator[Piece]:
+        """Boxes before their items, or behind them where a line begins with an item."""
+        if not _HAS_BOX.search(text):
+            return
+        ticked = any(map(is_ticked, _BOXES.findall(text)))
+        for m in _BOXES.finditer(text):
+            if m[0] in SQUARES and not ticked:
+                continue
+            reach = max(0, m.start() - REACH)
+            line = text[max(text.rfind("\n", reach, m.start()) + 1, reach) : m.start()]
+            if _stands_behind(text, m, line) or _is_value(text, m):
+                yield m.start(), m.end(), f" : {self._yes if is_ticked(m[0]) else self._no}. "
+                continue
+            start = m.start() - (len(line) - len(line.rstrip()))
+            if line.strip():
+                yield start, m.start(), ". " if not line.rstrip().endswith(":") else " "
+            yield m.start(), m.end(), self._present if is_ticked(m[0]) else self._absent
+
+
+def _stands_behind(text: str, box: re.Match[str], line: str) -> bool:
+    """Say whether a box stands behind its item: whether one stands before the first box of its ``line``."""
+    first = _BOXES.search(text, box.start() - len(line))
+    before = text[box.start() - len(line) : first.start()].strip(" \t-•.")
+    before = _BREAK.split(before)[-1] if first.start() else before
+    if not any(map(str.isalpha, before)) or before.endswith(":"):
+        return False
+    return not text[max(0, first.start() - REACH) : first.start()].rstrip().endswith(".")
+
+
+def _is_value(text: str, box: re.Match[str]) -> bool:
+    """Say whether a box is the value behind a colon: "Pneumothorax : ☐", then a line end or another label."""
+    if not text[max(0, box.start() - REACH) : box.start()].rstrip(" \t").endswith(":"):
+        return False
+    rest = text[box.end() : box.end() + REACH].partition("\n")[0]
+    following = _BOXES.search(rest)
+    between = (rest[: following.start()] if following else rest).strip()
+    return not between or between[0] in ".;,/|" or (following is not None and between.endswith(":"))
+
+
+def is_ticked(box: str) -> bool:
+    """Say whether a box is ticked."""
+    return box[0] in TICKED or any(sign in box for sign in "xX✓✔")

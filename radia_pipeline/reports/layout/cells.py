@@ -1,0 +1,99 @@
+"""Cells of a table: rows with tabs or bars, columns of before and now, tables that were flattened to one line.
+
+Belongs here: which cell answers which. Does not belong here: signs inside a cell (``values``, ``boxes``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.layout.pieces import Piece, any_of
+
+_ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
+_CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
+_TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
+
+
+class Cells:
+    """Rewrites tables of one language's texts as labels, colons and values."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._before = re.compile(rf"(?i)\s*(?:{any_of(signs.before)})\b")
+        self._now = re.compile(rf"(?i)\s*(?:{any_of(signs.now)})\b")
+        self._is_no = re.compile(rf"(?i)\s*(?:{any_of(signs.no_values)})\.?\s*(?:\Z|[^\S\n]/)")
+        self._is_yes = re.compile(rf"(?i)\s*(?:{any_of(signs.yes_values)}|{any_of(signs.described)})(?!\w)")
+        values = any_of(signs.values)
+        self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
+        self._flat = re.compile(
+            rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{any_of(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
+        )
+        self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
+        self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
+
+    def may_be_flat(self, text: str) -> bool:
+        """Say whether a value stands behind a colon and something behind the value."""
+        return self._has_flat.search(text) is not None
+
+    def tabs(self, text: str) -> Iterator[Piece]:
+        """ "Cœur⇥: normal": the colon separates already."""
+        if "\t" in text:
+            yield from ((m.start(), m.end(), " ") for m in _TAB_AT_COLON.finditer(text))
+
+    def columns(self, text: str) -> Iterator[Piece]:
+        """Of a table with columns "avant" and "maintenant" only the later one tells what is seen."""
+        if "\t" not in text and "|" not in text:
+            return
+        lines, at, earlier, width = text.split("\n"), 0, [], 0
+        for line in lines:
+            cells = list(re.finditer(r"[^\t|]+", line))
+            if any(self._now.match(cell[0]) for cell in cells[1:]):
+                earlier = [k for k, cell in enumerate(cells) if k and self._before.match(cell[0])]
+                width = len(cells)
+            elif earlier and len(cells) == width:
+                yield from ((at + cells[k].start(), at + cells[k].end() + 1, "") for k in earlier)
+            at += len(line) + 1
+
+    def rows(self, text: str) -> Iterator[Piece]:
+        """A row of cells: the first is the label of the next; a denial beside an affirmation is not the row's value."""
+        if "\t" in text or "|" in text or ";" in text:
+            for row in _ROW.finditer(text):
+                yield from self._row(row)
+
+    def _row(self, row: re.Match[str]) -> Iterator[Piece]:
+        line, at = row[0], row.start()
+        marks = [m for m in _CELL.finditer(line) if line[: m.start()].strip()]
+        if not marks or not line[marks[0].end() :].strip(" \t|"):
+            return
+        starts, ends = [m.end() for m in marks], [*(m.start() for m in marks[1:]), len(line)]
+        cells = [line[a:b] for a, b in zip(starts, ends, strict=True)]
+        affirmed = any(map(self._is_yes.match, cells))
+        answers = affirmed or bool(self._is_no.match(cells[0]))
+        label = line[_after_title(line[: marks[0].start()]) : marks[0].start()]
+        has_title, is_value = ":" in line[: marks[0].start()], ":" in label + line[marks[0].end() :]
+        if ";" in line and (is_value or not (affirmed or any(map(self._is_no.match, cells)))):
+            return
+        is_bare = not has_title and (len(cells) > 1 or "\t" in line)
+        is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)
+        for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
+            yield at + m.start(), at + m.end(), " : " if k == 0 and is_table else ". "
+            if is_table and affirmed and self._is_no.match(cell):
+                yield at + starts[k], at + ends[k], ""
+
+    def _is_anatomy(self, label: str) -> bool:
+        return self._anatomy.fullmatch(label.strip()) is not None
+
+    def flattened(self, text: str) -> Iterator[Piece]:
+        """ "Épanchement : non Pneumothorax : non": a value ends before the next label."""
+        if ":" in text and self._has_flat.search(text):
+            for m in self._flat.finditer(text):
+                label = text[max(text.rfind(".", 0, m.start()), text.rfind("\n", 0, m.start())) + 1 : m.start()]
+                if not (self._deny.match(m[2]) and self._anatomy.search(label)):  # "Plèvre : aucun épanchement Cœur :"
+                    yield m.end(2), m.end(2), ". "
+
+
+def _after_title(head: str) -> int:
+    """Return where a row's label begins in its first cell: behind a title ("RAPPORT : …") or a sentence, else at 0."""
+    behind = max(head.rfind(":") + 1, head.rfind(". ") + 1)
+    return behind if head[behind:].strip() else 0

@@ -1,0 +1,152 @@
+"""Signs that stand for words, rewritten in order: the one entrance of this folder.
+
+Belongs here: which steps there are and when a text needs them; signs of one character ("#", "?", "<", "%", "n").
+Does not belong here: boxes, cells, answers (the modules beside this one), what transport did to a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from radia_pipeline.reports.edits import Changed, change
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.layout.boxes import EMPTY, SQUARES, TICKED, Boxes
+from radia_pipeline.reports.layout.cells import Cells
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of
+from radia_pipeline.reports.layout.values import Values
+
+_O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
+_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
+_COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
+_SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
+_LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
+_BLANKS = re.compile(r"[^\S\n\t]{30,}")
+_NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
+_SIGNS = re.compile(rf"[<>;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
+"""Every text that needs a rewriting holds one of these, or what ``Marks.may_touch`` looks for."""
+_SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
+_LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
+
+
+class Marks:
+    """Rewrites the signs of one language's texts; see ``Signs`` for the words."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._signs, self._cells = signs, Cells(signs)
+        self._possible, self._fracture, self._normal_word = signs.possible, signs.fracture, signs.normal
+        self._compared = {"<": signs.below, ">": signs.above}
+        self._is_no = re.compile(rf"(?i)(?:{any_of(signs.no_values)})\.?\s*\Z")
+        self._sought = re.compile(rf"(?i)(?:^|[.\n])[^.\n/]*\b(?:{any_of(signs.sought)})\s*[^.\n]*\Z")
+        self._normal = re.compile(
+            rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
+        )
+        self._bone = re.compile(
+            rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
+        )
+        self._asks_bone = re.compile(rf"(?i)\b(?:{any_of(signs.of_what)})[^\S\n]*(#)")
+        self._index = re.compile(
+            rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
+        )
+        self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
+
+    def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
+        yield from (self.blanks, self.abbreviations, self.fractures, self.numbers)
+        yield from (boxes.options, self.blanks, boxes.boxes, values.prefixes)
+        yield from (cells.tabs, cells.columns, cells.rows, values.values, cells.flattened)
+        yield from (self.questions, self.leaders, self.slashes, self.normals, self.percentages, self.comparisons)
+
+    def rewrite(self, text: str) -> list[Changed]:
+        """Return the steps that turn signs into words, first to last; none for a text without them."""
+        if not self._is_touched(text):
+            return []
+        steps = []
+        for step in self._steps:
+            pieces = sorted(step(text))
+            if pieces:
+                steps.append(change(text, pieces))
+                text = steps[-1].text
+        return steps
+
+    def _is_touched(self, text: str) -> bool:
+        return bool(_SIGNS.search(text) or (")" in text and _NUMBER.search(text)) or self.may_touch(text))
+
+    def may_touch(self, text: str) -> bool:
+        """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
+        if (
+            ".." in text
+            or any(map(text.__contains__, self._signs.glued))
+            or (("\no" in text or "\nO" in text or text[:1] in ("o", "O")) and _O_BULLET.search(text))
+        ):
+            return True
+        if _LONE_N.search(text):
+            return True
+        return ":" in text and bool(_SIGN_VALUE.search(text) or self._cells.may_be_flat(text))
+
+    # ------------------------------------------------------------------ steps: what to put where
+    def blanks(self, text: str) -> Iterator[Piece]:
+        """Long runs of blanks, which every pattern would look over again from each of them."""
+        yield from ((m.start(), m.end(), "   ") for m in _BLANKS.finditer(text))
+
+    def abbreviations(self, text: str) -> Iterator[Piece]:
+        """ "Nég. pour fracture": a stop that ends no sentence."""
+        for glued in self._signs.glued:
+            at = text.find(glued)
+            while at >= 0:
+                if self._is_no.match(text[max(0, at - REACH) : at].rpartition("\n")[2].rpartition(" ")[2]):
+                    yield at, at + 1, ""
+                at = text.find(glued, at + 1)
+
+    def fractures(self, text: str) -> Iterator[Piece]:
+        """ "# costale", "pas de #": a fracture; any other "#" and an "o" at the start of a line are bullets."""
+        if "#" in text:
+            bones = {m.start() for m in self._bone.finditer(text)} | {
+                m.start(1) for m in self._asks_bone.finditer(text)
+            }
+            starts = {at for at, sign in enumerate(text) if sign == "#" and _starts_line(text, at)}
+            if len(starts) > 1 and not starts <= bones:
+                bones -= starts  # a list: "# Arc aortique …" is no fracture where other items are none
+            yield from ((at, at + 1, f"{self._fracture} ") for at in bones)
+            yield from ((at, at + 1, "•") for at in starts - bones)
+        yield from ((m.end(1), m.end(1) + 1, "•") for m in _O_BULLET.finditer(text))
+
+    def numbers(self, text: str) -> Iterator[Piece]:
+        """ "1) …", "(2) …", a number in a cell of its own: bullets."""
+        if ")" in text or "\t" in text:
+            yield from ((m.start(), m.end(), "• ") for m in _NUMBER.finditer(text))
+
+    def questions(self, text: str) -> Iterator[Piece]:
+        """ "?pneumothorax": the sign stands before its word."""
+        if "?" in text:
+            yield from ((m.start(), m.end(), f" {self._possible} ") for m in _ASKS_BEFORE.finditer(text))
+
+    def slashes(self, text: str) -> Iterator[Piece]:
+        """ "X / Y" are cells; "X/Y" is a list and stays."""
+        if "/" in text:
+            for m in _SLASH.finditer(text):
+                if not self._sought.search(text[max(0, m.start() - REACH) : m.start()]):
+                    yield m.start(), m.end(), "."
+
+    def leaders(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax ........ absent": dots lead to the value."""
+        if ".." in text:
+            yield from ((m.start(), m.end(), " : ") for m in _LEADER.finditer(text))
+
+    def normals(self, text: str) -> Iterator[Piece]:
+        """ "Cœur n poumons clairs": normal."""
+        if _LONE_N.search(text):
+            yield from ((m.start(3), m.end(3), self._normal_word) for m in self._normal.finditer(text))
+
+    def percentages(self, text: str) -> Iterator[Piece]:
+        """ "Index de 55 %" is one of 0,55."""
+        if "%" in text:
+            yield from ((m.start(1), m.end(), f"0,{m[1]}") for m in self._index.finditer(text))
+
+    def comparisons(self, text: str) -> Iterator[Piece]:
+        """ "ICT < 0,50": below."""
+        if "<" in text or ">" in text:
+            yield from ((m.start(), m.end(), f" {self._compared[m[1]]} ") for m in _COMPARES.finditer(text))
+
+
+def _starts_line(text: str, at: int) -> bool:
+    return not text[text.rfind("\n", 0, at) + 1 : at].strip()

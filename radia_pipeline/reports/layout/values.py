@@ -1,0 +1,82 @@
+"""Signs that answer: "(-)", ": +", "= 0", "(?)", "+/-", a lone minus behind an item of a list.
+
+Belongs here: plus, minus and nought. Does not belong here: boxes (``boxes``), words that answer (the rules).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.layout.pieces import Piece
+from radia_pipeline.reports.words import BULLETS
+
+_SIGN = re.compile(
+    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|[0øØ∅])\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
+    re.M,
+)
+_PLUS_MINUS = re.compile(r"\+\s?/\s?[-–−]|±")
+_SIGNED = re.compile(r"[^\W\d_][^;.,()]{2,45}")
+"""What a lone sign behind it may answer: "Masse - Nodule +"."""
+_HEAD = re.compile(rf"[{BULLETS}#\s]*(?:\d{{1,2}}[.)-][^\S\n]*)?")
+_LONE_SIGN = re.compile(r"(?<=\w)[^\S\n]+([-–−+])(?=[^\S\n]|$)")
+_PIECE = re.compile(r"[^\n.]+")
+_PREFIXES = re.compile(
+    rf"(?m)(?:^|:|[.;/](?=[^\S\n]))[^\S\n]*(?:(?:[{BULLETS}#o]|\d{{1,2}}[.)])[^\S\n]+)?(?=\(\s*(?:[-–−+?øØ∅]|\+\+)\s*\)[^\S\n]*\w)[^\n]*"
+)
+_PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
+_VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
+
+
+class Values:
+    """Rewrites signs that answer as the words of one language."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._no, self._yes, self._possible = signs.denial, signs.affirmation, signs.possible
+        self._absent, self._present = signs.absence_of, signs.presence_of
+
+    def prefixes(self, text: str) -> Iterator[Piece]:
+        """ "(+) emphysème (-) nodule (?) infiltrat": signs that stand before their items."""
+        if "(" in text:
+            for row in _PREFIXES.finditer(text):
+                for m in _PREFIX.finditer(row[0]):
+                    word = {"+": self._present, "?": self._possible}.get(m[1], self._absent)
+                    yield row.start() + m.start(), row.start() + m.end(), f". {word} "
+
+    def values(self, text: str) -> Iterator[Piece]:
+        """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""
+        if not _VALUE_SIGNS.search(text):
+            return
+        for row in _PIECE.finditer(text) if "+" in text else ():
+            yield from self._signed(row)
+        hedges = [(m.start(), m.end()) for m in _PLUS_MINUS.finditer(text)]
+        yield from ((a, b, f" {self._possible} ") for a, b in hedges)
+        for m in _SIGN.finditer(text):
+            if any(a < m.end() and m.start() < b for a, b in hedges):
+                continue
+            sign = m["sign"] or m["value"]
+            if m["value"] and sign[0] != "+" and not _ends_value(text, m.end()):
+                continue
+            yield m.start(), m.end(), f" : {self._yes if sign[0] == '+' else self._no}. "
+
+    def _signed(self, row: re.Match[str]) -> Iterator[Piece]:
+        """ "Masse - Nodule +": a line of nothing but items with a sign behind each, one of them a plus."""
+        line = row[0].rstrip(" .")
+        head = _HEAD.match(line, line.rfind(":") + 1).end()
+        body, start = line[head:], row.start() + head
+        signs = list(_LONE_SIGN.finditer(body))
+        if not signs or signs[-1].end() != len(body) or all(m[1] != "+" for m in signs):
+            return
+        starts = [0, *(m.end() for m in signs)]
+        items = [body[a : m.start()].strip() for a, m in zip(starts, signs, strict=False)]
+        if all(map(_SIGNED.fullmatch, items)):
+            yield from (
+                (start + m.start(), start + m.end(), f" : {self._yes if m[1] == '+' else self._no}. ") for m in signs
+            )
+
+
+def _ends_value(text: str, at: int) -> bool:
+    """Say whether a dash behind a colon is a value and no bullet: its line ends there or goes on with a label."""
+    rest = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
+    return not rest.strip() or rest.lstrip()[0] in ",;|/.)" or ":" in rest
