@@ -1,7 +1,7 @@
 // What the page asks of the server, and the one kind of error that comes of it.
 // What does not belong here: what is done about an error (states.js) and answers that wait (outbox.js).
 
-import { WHOLE, withoutFringe } from "./pixels.js";
+import { WHOLE, isFallingTable, withoutFringe } from "./pixels.js";
 
 /** `code`: the server's word; `isAway`: nobody answered, or nobody can now; `request`: the id to tell whoever keeps it. */
 export class Refused extends Error {
@@ -43,7 +43,7 @@ export async function pixels(address, size, signal) {
   if (!(width * height > 0 && (entries + width * height) * 2 === buffer.byteLength)) throw new Refused(0, { code: "cut_off" });
   const table = entries ? new Uint16Array(buffer, 0, entries) : null, values = new Uint16Array(buffer, 2 * entries);
   const [center, span] = numbers("Window", [WHOLE.center, WHOLE.width]);
-  const image = { values, width, height, table, window: { center, width: span }, units: numbers("Units", null) };
+  const image = { values, width, height, table, window: { center, width: span }, units: numbers("Units", null), isFalling: table !== null && isFallingTable(table) };
   return withoutFringe(image, numbers("Padding", null));
 }
 

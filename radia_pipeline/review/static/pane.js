@@ -11,7 +11,7 @@ const ZOOM_PER_PX = 0.0016, WINDOW_PER_PX = 1 / 350, MOST_ZOOM = 12, TAP_MS = 32
 export class Pane {
   /** `onpaint(pane)`: after each film's first picture; `onbox(pane, box)`: a box was drawn, in native pixels. */
   constructor(films, { onpaint = () => {}, onbox = () => {} } = {}) {
-    Object.assign(this, { films, onpaint, onbox, words: new Uint32Array(65536), pointers: new Map(), isBoxing: false });
+    Object.assign(this, { films, onpaint, onbox, words: new Uint32Array(65536), pointers: new Map(), stale: new Set(), isBoxing: false });
     this.canvas = h("canvas");
     this.overlay = new Overlay();
     this.caption = h("span", { class: "caption" });
@@ -21,7 +21,7 @@ export class Pane {
     this.element = h("div", { class: "pane", tabindex: "0", role: "img" }, this.canvas, ...over);
     this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.sizes = new ResizeObserver((found) => this.#resized(found[0]));
-    this.sizes.observe(this.element);
+    this.sizes.observe(this.element, { box: "device-pixel-content-box" });
     for (const [name, act] of Object.entries(this.#gestures())) this.element.addEventListener(name, act, { passive: false });
     this.show(null);
   }
@@ -42,13 +42,12 @@ export class Pane {
 
   async #load(film, isNative) {
     const wanted = isNative && film.has_native, native = wanted && this.films.now(film, "native");
-    try {
-      if (native) this.#take(film, native, true);
-      else this.#take(film, await this.films.get(film, "stored"), false);
-      if (wanted && !native) this.films.get(film, "native").then((image) => this.#take(film, image, true), () => {});
-    } catch (error) {
-      if (this.film === film && error.name !== "AbortError") this.#failed(film, isNative);
-    }
+    if (native) return this.#take(film, native, true);
+    const stored = await this.films.get(film, "stored").catch(() => null);
+    if (stored) this.#take(film, stored, false);
+    const full = wanted && this.film === film ? await this.films.get(film, "native").catch(() => null) : null;
+    if (full) this.#take(film, full, true);
+    if (!stored && !full && this.film === film) this.#failed(film, isNative);
   }
 
   #failed(film, isNative) {
@@ -62,7 +61,7 @@ export class Pane {
     if (this.film !== film) return;
     this.image = image;
     this.isNative = isNative;
-    this.#draw("film");
+    this.#draw("grey", "view");
   }
 
   // --- views ---
@@ -82,11 +81,12 @@ export class Pane {
   reset() {
     this.grey = { ...AS_MADE };
     this.fit();
+    this.#draw("grey");
   }
 
   fit() {
     this.isFit = true;
-    if (!this.film) return this.#draw("film");
+    if (!this.film) return this.#draw("grey", "view");
     const { width, height } = this.size;
     this.scale = Math.min(this.canvas.width / width, this.canvas.height / height) || 1;
     const { width: w, height: high } = this.#shown;
@@ -130,48 +130,48 @@ export class Pane {
   // --- drawing ---
 
   #resized(found) {
-    const exact = found?.devicePixelContentBoxSize?.[0], ratio = window.devicePixelRatio;
-    const width = exact ? exact.inlineSize : Math.round(this.element.clientWidth * ratio);
-    const height = exact ? exact.blockSize : Math.round(this.element.clientHeight * ratio);
+    const exact = found.devicePixelContentBoxSize?.[0], { clientWidth, clientHeight } = this.element;
+    const whole = (css, device) => (Math.abs(device - css * devicePixelRatio) < 2 ? device : Math.round(css * devicePixelRatio));
+    const [width, height] = [whole(clientWidth, exact?.inlineSize), whole(clientHeight, exact?.blockSize)];
     if (!width || !height || (width === this.canvas.width && height === this.canvas.height)) return;
     if (this.film && !this.isFit) [this.left, this.top] = [this.left + Math.round((width - this.canvas.width) / 2), this.top];
     [this.canvas.width, this.canvas.height] = [width, height];
     this.grown = null;
     if (this.isFit) this.fit();
-    this.#draw("film");
+    this.#draw("grey", "view");
     this.#now();
   }
 
-  #draw(what) {
-    const order = ["grey", "view", "film"];
-    if (!this.waiting) this.frame = requestAnimationFrame(() => this.#now());
-    if (!this.waiting || order.indexOf(what) > order.indexOf(this.waiting)) this.waiting = what;
+  /** Draws with the next frame what is stale: "grey", "view" or both. */
+  #draw(...stale) {
+    if (!this.stale.size) this.frame = requestAnimationFrame(() => this.#now());
+    for (const what of stale) this.stale.add(what);
   }
 
   #now() {
-    const what = this.waiting, { canvas, context } = this;
+    const { stale, canvas, context } = this;
     cancelAnimationFrame(this.frame);
-    this.waiting = null;
-    if (!what) return;
+    this.stale = new Set();
+    if (!stale.size) return;
     const began = performance.now();
     if (!this.film || !this.image) context.clearRect(0, 0, canvas.width, canvas.height);
-    else if (canvas.width && this.element.clientWidth) this.#paint(what);
+    else if (canvas.width && this.element.clientWidth) this.#paint(stale);
     const place = this.film && { ...this.#shown, left: this.left, top: this.top, ratio: this.ratio, native: this.size };
-    if (what !== "grey") this.overlay.place(place);
+    if (stale.has("view")) this.overlay.place(place);
     this.relabel();
-    this.element.dispatchEvent(new CustomEvent("drawn", { detail: { what, ms: performance.now() - began, isNative: this.isNative } }));
+    this.element.dispatchEvent(new CustomEvent("drawn", { detail: { what: [...stale].join(), ms: performance.now() - began, isNative: this.isNative } }));
   }
 
-  #paint(what) {
+  #paint(stale) {
     const { canvas, context } = this, size = this.#shown;
     const x = Math.max(this.left, 0), y = Math.max(this.top, 0);
     const width = Math.min(this.left + size.width, canvas.width) - x, height = Math.min(this.top + size.height, canvas.height) - y;
     this.grown ??= { values: new Uint16Array(canvas.width * canvas.height), rgba: new ArrayBuffer(canvas.width * canvas.height * 4) };
-    if (what !== "view") fillTable(this.words, this.image, this.grey);
-    if (what !== "grey") context.clearRect(0, 0, canvas.width, canvas.height);
+    if (stale.has("grey")) fillTable(this.words, this.image, this.grey);
+    if (stale.has("view")) context.clearRect(0, 0, canvas.width, canvas.height);
     if (width > 0 && height > 0) {
       const part = { x: x - this.left, y: y - this.top, width, height };
-      if (what !== "grey") resample(this.image, size, part, this.grown.values);
+      if (stale.has("view")) resample(this.image, size, part, this.grown.values);
       colour(this.grown.values, width * height, this.words, new Uint32Array(this.grown.rgba));
       context.putImageData(new ImageData(new Uint8ClampedArray(this.grown.rgba, 0, width * height * 4), width), x, y);
     }

@@ -12,7 +12,7 @@ export const AS_MADE = Object.freeze({ shift: 0, width: 1, inverted: false });
  */
 export function fillTable(words, image, { shift, width, inverted }) {
   const { table, window, blank = -1, first = 0 } = image, last = (table?.length ?? FULL + 1) - 1, turn = inverted ? 255 : 0;
-  const center = window.center + shift * window.width * (isFalling(image) ? -1 : 1);
+  const center = window.center + shift * window.width * (image.isFalling ? -1 : 1);
   for (let value = 0; value <= FULL; value++) {
     const at = Math.min(Math.max((value - first - center) / width + window.center, 0), last), left = at | 0;
     const shown = table ? table[left] + (at - left) * (table[Math.min(left + 1, last)] - table[left]) : at;
@@ -22,13 +22,16 @@ export function fillTable(words, image, { shift, width, inverted }) {
   return words;
 }
 
-/** Whether larger values are darker, as in MONOCHROME1. */
-const isFalling = ({ table }) => table !== null && table[table.length - 1] < table[0];
+/** Whether larger values are darker, as in MONOCHROME1; told by halves, since padding is black at either end. */
+export function isFallingTable(table) {
+  const half = table.length >> 1, sum = (part) => part.reduce((all, one) => all + one, 0);
+  return sum(table.subarray(0, half)) > sum(table.subarray(half));
+}
 
 /** The reader's window in the units of a film's values: {center, width}, for the readout. */
 export function windowOf(image, grey) {
   const { window, units } = image, [slope, intercept] = units ?? [1, 0];
-  const center = window.center + grey.shift * window.width * (isFalling(image) ? -1 : 1);
+  const center = window.center + grey.shift * window.width * (image.isFalling ? -1 : 1);
   return { center: center * slope + intercept, width: Math.abs(window.width * grey.width * slope) };
 }
 
@@ -38,7 +41,7 @@ export function windowOf(image, grey) {
  */
 export function withoutFringe(image, padding) {
   if (!padding || !image.table || image.table.length > FULL) return image;
-  const { values, table } = image, isLow = !isFalling(image), move = isLow ? 1 : 0;
+  const { values, table } = image, isLow = !image.isFalling, move = isLow ? 1 : 0;
   Object.assign(image, { blank: isLow ? 0 : table.length, first: move });
   for (let i = 0; i < values.length; i++) {
     values[i] = values[i] >= padding[0] && values[i] <= padding[1] ? image.blank : values[i] + move;
