@@ -1,4 +1,4 @@
-"""Debian's Chromium for the tests of the page: started once, driven by Playwright, without anything outside this machine.
+"""Debian's Chromium for the tests of the page: started once, driven by Playwright, nothing outside this machine.
 
 Also the canvas bench: a blank page that has the page's modules and films of a test's choosing, to see one pane alone.
 """
@@ -23,7 +23,8 @@ import radia_pipeline.review
 STATIC = Path(radia_pipeline.review.__path__[0]) / "static"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-BLANK = b"""<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/static/style.css"><link rel="icon" href="data:,">
+BLANK = b"""<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/static/style.css">
 <div class="stage" data-films="1" style="width: 301px; height: 251px" id="place"></div>"""
 
 

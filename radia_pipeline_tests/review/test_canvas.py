@@ -24,7 +24,8 @@ OPEN = """async (film) => {
   window.drawn = [];
   window.pane = new Pane(films, { onpaint: () => window.painted++ });
   pane.element.setAttribute("data-large", "");
-  pane.element.addEventListener("drawn", (event) => drawn.push({ ...event.detail, scale: pane.scale, left: pane.left, top: pane.top }));
+  const where = () => [pane.scale, pane.left, pane.top];
+  pane.element.addEventListener("drawn", ({ detail }) => drawn.push([detail.isNative, ...where()]));
   place.replaceChildren(pane.element);
   pane.show(film, () => "PA");
 }"""
@@ -34,7 +35,8 @@ SHOWN = """() => new Promise((done) => requestAnimationFrame(() => requestAnimat
   for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i];
   let text = "";
   for (let i = 0; i < grey.length; i += 8192) text += String.fromCharCode(...grey.subarray(i, i + 8192));
-  done({ grey: btoa(text), width: canvas.width, height: canvas.height, left: pane.left, top: pane.top, scale: pane.scale, look: pane.grey });
+  const { left, top, scale, grey: look } = pane, { width, height } = canvas;
+  done({ grey: btoa(text), width, height, left, top, scale, look });
 })))"""
 
 
@@ -200,8 +202,7 @@ def test_the_native_film_takes_the_stored_ones_place_without_a_jump(browser, can
     page.evaluate(OPEN, canvas_bench.film("film"))
     page.wait_for_function("() => pane.isNative")
     page.wait_for_timeout(100)
-    drawn = page.evaluate("() => drawn")
-    of = {one["isNative"]: (one["scale"], one["left"], one["top"]) for one in drawn}
+    of = {is_native: where for is_native, *where in page.evaluate("() => drawn")}
     assert set(of) == {False, True}, "the stored film was on the screen first"
     assert of[False] == of[True]
     assert page.evaluate("() => painted") == 1
