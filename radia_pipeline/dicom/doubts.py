@@ -1,18 +1,18 @@
 """What may be wrong with a picture that a prediction is asked for: each doubt, whether it silences, and what to do.
 
 A picture that is silenced gets no number. Here: the table, and the doubts that pixels and format alone can raise,
-beside those of ``pixel_checks``. Not here: the admission of a file (``privacy.reasons``), and how far a picture lies
+beside the flags of the judgement. Not here: the admission of a file (``privacy.reasons``), and how far a picture lies
 from what a model has seen (``evaluation.familiarity``), whose doubts stand in the table too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from radia_pipeline.contracts.choices import Table
-from radia_pipeline.dicom.pixel_checks import Remarks
 from radia_pipeline.dicom.resample import thumbnail
 
 TOO_SMALL_PX = 48
@@ -56,18 +56,28 @@ DOUBTS: Table[Doubt] = Table("doubt", {
     "cropped": Doubt(False, "the format is too narrow to hold a whole thorax", "send the whole film"),
     "low_resolution": Doubt(False, "a side is shorter than 256 px: small findings cannot show", "send the full size"),
     "initials": Doubt(False, "a short word stands in the film, perhaps somebody's initials", "look at it"),
+    "for_processing": Doubt(
+        False, "the picture is a detector's raw one, not yet made for the eye", "send the one made for presentation"
+    ),
+    "unread_capture": Doubt(
+        False, "a picture of a screen or a scan in which no print was looked for", "look at it, or leave out --ocr off"
+    ),
     "lateral_alone": Doubt(False, "a lateral film without its frontal one", "add the frontal film"),
 })  # fmt: skip
 """By name; those that silence first, the most telling first."""
 
 
-def doubts_of(image: np.ndarray, notes: Remarks) -> dict[str, float]:
+NO_DOUBT = frozenset({"age_capped", "secondary_capture", "settled_by_person"})
+"""Flags of the judgement that say nothing against reading the picture."""
+
+
+def doubts_of(image: np.ndarray, scores: Mapping[str, float], flags: Iterable[str]) -> dict[str, float]:
     """Return the doubts about a picture (H, W) with scores 0 to 1, the most telling first.
 
-    ``notes``: what ``pixel_checks`` remarks on the same picture.
+    ``scores`` and ``flags``: what the judgement (``judgement.Judged``) has found on the same picture.
     """
     height, width = image.shape
-    found = {name: notes.scores.get(name, 1.0) for name in notes.flags if name in DOUBTS}
+    found = {name: scores.get(name, 1.0) for name in flags if name not in NO_DOUBT}
     if min(height, width) < TOO_SMALL_PX:
         found["too_small"] = 1.0
     if max(height, width) > NARROW * min(height, width):

@@ -12,17 +12,17 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from radia_pipeline.dicom import examine as examination
-from radia_pipeline.dicom import publish, settlements, work
-from radia_pipeline.dicom.delivered import digest_of
-from radia_pipeline.dicom.examine import Task, Verdict
+from radia_pipeline.dicom import publish, settlements
+from radia_pipeline.dicom.examine import Verdict
 from radia_pipeline.dicom.journal import Entry, Journal
+from radia_pipeline.dicom.judgement import STORED_SIDE_PX
 from radia_pipeline.dicom.rules_version import RULES_VERSION
-from radia_pipeline.errors import LakeUnwritable, NoLayout, Refusal, RunFailed
+from radia_pipeline.dicom.verdicts import Delivery, verdicts_on
+from radia_pipeline.errors import NoLayout, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import reasons
@@ -59,24 +59,24 @@ class IngestResult:
 class _Plan:
     """What one run needs to know throughout."""
 
-    source: Source
-    root: Path
+    delivery: Delivery
     lake: Lake
     keys: Pseudonymizer
-    facts: dict[str, ImageFacts] | None
-    max_side_px: int
-    reads_text: bool
-    limits: Limits
-    settled: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> str:
         """Fingerprint of everything that a verdict depends on beside the file."""
+        delivery = self.delivery
         parts = (
-            RULES_VERSION, policy_of(self.source.name).fingerprint, self.max_side_px, self.reads_text,
-            self.facts is not None,
+            RULES_VERSION, policy_of(delivery.source).fingerprint, delivery.max_side_px, delivery.reads_text,
+            delivery.facts is not None,
         )  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def staged(self, path: str) -> Path:
+        """Return where a file's picture is staged until it is published."""
+        source = self.delivery.source
+        return publish.staged_path(self.lake, source, self.keys.file_id(source, escaped(path)))
 
 
 def ingest_images(
@@ -86,7 +86,7 @@ def ingest_images(
     keys: Pseudonymizer,
     *,
     workers: int | None = None,
-    max_side_px: int = 1024,
+    max_side_px: int = STORED_SIDE_PX,
     ocr: str = "auto",
     on_progress: Callable[[int, int], None] = lambda *_: None,
     limits: Limits = DEFAULT_LIMITS,
@@ -103,7 +103,8 @@ def ingest_images(
     with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:
         paths = _listed(source, root)
         settled = settlements.settled(lake, source.name)
-        plan = _Plan(source, root, lake, keys, source.facts(root), max_side_px, reads_text, limits, settled)
+        delivery = Delivery(source.name, root, source.facts(root), reads_text, settled, max_side_px, limits)
+        plan = _Plan(delivery, lake, keys)
         known = {path: stamp for path, *stamp in journal.stamps()}
         if known and not paths:
             raise RunFailed(
@@ -150,7 +151,7 @@ def _needs_work(plan: _Plan, path: str, stamp: list | None) -> bool:
     if rules != _rules_of(plan, path):
         return True
     with contextlib.suppress(OSError):
-        status = (plan.root / path).stat()
+        status = (plan.delivery.root / path).stat()
         return (status.st_size, status.st_mtime_ns) != (size, mtime_ns)
     # A file that cannot be asked for its size was unreadable before, or is now: look again.
     return True
@@ -158,9 +159,9 @@ def _needs_work(plan: _Plan, path: str, stamp: list | None) -> bool:
 
 def _rules_of(plan: _Plan, path: str) -> str:
     """Include what the source's table says of the file, so that a corrected table is followed."""
-    if plan.facts is None:
+    if plan.delivery.facts is None:
         return plan.rules
-    said = repr(plan.facts.get(path)).encode()
+    said = repr(plan.delivery.facts.get(path)).encode()
     return f"{plan.rules}.{hashlib.sha256(said).hexdigest()[:8]}"
 
 
@@ -168,82 +169,37 @@ def _examine(
     plan: _Plan, journal: Journal, todo: list[str], workers: int, on_progress: Callable[[int, int], None]
 ) -> int:
     """Examine files in worker processes and write their lines; returns how many were looked at."""
-    unknown = [path for path in todo if plan.facts is not None and path not in plan.facts]
-    journal.record(_unknown_entries(plan, unknown))
-    known = [path for path in todo if plan.facts is None or path in plan.facts]
-    if not known:
-        return len(unknown)
-    hashes = journal.paths_of(plan.settled)
-    tasks = (_task(plan, path, *hashes.get(escaped(path), ())[:1]) for path in known)
-    answers = work.judged(tasks, workers=min(workers, len(known)), limits=plan.limits, reads_text=plan.reads_text)
-    batch, last, unasked = [], time.monotonic(), []
-    with contextlib.closing(answers):
-        for done, (number, answer) in enumerate(answers, 1):
-            if escaped(known[number]) not in hashes and settlements.is_settled(answer, plan.settled):
-                unasked.append(known[number])
-            batch.append(_entry(plan, known[number], answer))
+    hashes = journal.paths_of(plan.delivery.settled)
+    words = {path: hashes[escaped(path)][0] for path in todo if escaped(path) in hashes}
+    batch, last = [], time.monotonic()
+    found = verdicts_on(plan.delivery, todo, plan.staged, hashes=words, workers=workers)
+    with contextlib.closing(found):
+        for done, (path, verdict) in enumerate(found, 1):
+            batch.append(_entry(plan, path, verdict))
             if len(batch) >= _COMMIT_FILES or time.monotonic() - last > _COMMIT_S:
                 journal.record(batch)
                 batch, last = [], time.monotonic()
-            on_progress(done, len(known))
+            on_progress(done, len(todo))
     journal.record(batch)
-    if unasked:  # bytes that a person has settled, under a name that the journal did not know
-        _examine(plan, journal, unasked, workers, lambda *_: None)
     return len(todo)
 
 
-def _task(plan: _Plan, path: str, settled: str | None = None) -> Task:
-    said = plan.facts.get(path) if plan.facts is not None else None
-    return Task(
-        path=str(plan.root / path), staged=str(publish.staged_path(plan.lake, plan.source.name, _file_id(plan, path))),
-        source=plan.source.name, max_side_px=plan.max_side_px, reads_text=plan.reads_text, has_facts=said is not None,
-        table_view=said.view if said is not None else None, settled=settled, limits=plan.limits,
-    )  # fmt: skip
-
-
-def _file_id(plan: _Plan, path: str) -> str:
-    return plan.keys.file_id(plan.source.name, escaped(path))
-
-
-def _unknown_entries(plan: _Plan, paths: list[str]) -> Iterator[Entry]:
-    """Files that the source's own table does not name: nobody could say whose they are."""
-    for path in paths:
-        try:
-            digest, status = digest_of(plan.root / path)
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-        except (OSError, Refusal):
-            digest, size, mtime_ns = examination.NO_HASH, 0, 0
-        yield Entry(escaped(path), size, mtime_ns, _rules_of(plan, path), digest, reason=reasons.UNKNOWN_TO_TABLE)
-
-
-def _entry(plan: _Plan, path: str, answer: Verdict | LakeUnwritable | pool.Lost) -> Entry:
-    rules, name = _rules_of(plan, path), escaped(path)
-    if isinstance(answer, LakeUnwritable):
-        raise answer
-    if not isinstance(answer, Verdict):
-        return _lost(plan, path, rules, answer)
-    stamp = (name, answer.size_bytes, answer.mtime_ns, rules, answer.file_sha256)
-    if answer.reason is not None:
-        return Entry(*stamp, reason=answer.reason, detail=answer.detail)
-    source, keys = plan.source.name, plan.keys
-    if plan.facts is not None:
-        said = plan.facts[path]
+def _entry(plan: _Plan, path: str, verdict: Verdict) -> Entry:
+    stamp = (escaped(path), verdict.size_bytes, verdict.mtime_ns, _rules_of(plan, path), verdict.file_sha256)
+    if verdict.reason is not None:
+        return Entry(*stamp, reason=verdict.reason, detail=verdict.detail)
+    source, keys, facts = plan.delivery.source, plan.keys, plan.delivery.facts
+    if facts is not None:
+        said = facts[path]
         native = (said.native_image_id, said.native_study_id, said.native_patient_id)
-        row = answer.row | _told_by_table(said)
+        row = verdict.row | _told_by_table(said)
     else:
-        native, row = answer.native_ids, answer.row
+        native, row = verdict.native_ids, verdict.row
     return Entry(
         *stamp, image_id=keys.image_id(source, native[0]), study_id=keys.study_id(source, native[1]),
         patient_key=keys.patient_key(source, native[2]), pixel_sha256=row["pixel_sha256"],
         row=json.dumps(row, sort_keys=True),
     )  # fmt: skip
-
-
-def _lost(plan: _Plan, path: str, rules: str, lost: pool.Lost) -> Entry:
-    (entry,) = _unknown_entries(plan, [path])
-    reason = reasons.DECODER_TIMEOUT if lost.how == pool.TIMED_OUT else reasons.DECODER_CRASHED
-    detail = None if lost.how in (pool.TIMED_OUT, pool.CRASHED) else lost.how
-    return replace(entry, rules=rules, reason=reason, detail=detail)
 
 
 def _told_by_table(said: ImageFacts) -> dict:
@@ -258,7 +214,7 @@ def _told_by_table(said: ImageFacts) -> dict:
 
 def _warnings(plan: _Plan, counted: Counter) -> list[str]:
     warnings = []
-    if policy_of(plan.source.name).reads_burned_in_text and not plan.reads_text:
+    if policy_of(plan.delivery.source).reads_burned_in_text and not plan.delivery.reads_text:
         warnings.append("OCR is off: burned-in text was not looked for, though the source's policy demands it")
     if counted.get(reasons.CHANGED_WHILE_READ):
         warnings.append("files changed while they were read: run again when the delivery is complete")

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from radia_pipeline.dicom import settlements, work
-from radia_pipeline.dicom.examine import Task, Verdict
+from radia_pipeline.dicom import settlements
 from radia_pipeline.dicom.ingest import escaped
-from radia_pipeline.errors import LakeUnwritable
+from radia_pipeline.dicom.verdicts import Delivery, verdicts_on
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import reasons
-from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import reads_pixels
 from radia_pipeline.processes import pool
-from radia_pipeline.sources.base import ImageFacts, Source
+from radia_pipeline.sources.base import Source
 
-_SIDE_PX = 1024
-"""Of the picture that is made and thrown away; a verdict does not depend on it."""
 _IDENTITY = frozenset({reasons.IDENTITY_IN_HEADER, reasons.IDENTITY_IN_PIXELS})
 _OF_THE_MOMENT = frozenset(
     {
@@ -68,41 +64,28 @@ def rejudge(
 
     Raises what listing the delivery raises, LakeUnwritable where the machine's temporary folder is full.
     """
-    known, reads_text = _standing(lake, source.name), reads_pixels(source.name, ocr)
-    facts = source.facts(root)
+    known = _standing(lake, source.name)
+    settled = settlements.settled(lake, source.name)
+    delivery = Delivery(source.name, root, source.facts(root), reads_pixels(source.name, ocr), settled)
     paths = [file.relative_path for file in source.files(root)]
     again = [path for path in paths if escaped(path) in known]
     seen = DryRun(len(paths), len(again), len(paths) - len(again))
-    if not again:
-        return seen
     refused, patients, images = Counter(), set(), set()
-    settled = settlements.settled(lake, source.name)
+    digests = {path: known[escaped(path)]["file_sha256"] for path in again}
+    words = {path: digest for path, digest in digests.items() if digest in settled}
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / "judged.png"
-        tasks = (_task(source.name, root / path, facts, path, reads_text, staged) for path in again)
-        count = min(workers or pool.default_workers(), len(again))
-        answers = work.judged(tasks, workers=count, limits=DEFAULT_LIMITS, reads_text=reads_text)
-        for done, (number, answer) in enumerate(answers, 1):
-            row = known[escaped(again[number])]
-            reason = _reason(answer) if facts is None or again[number] in facts else reasons.UNKNOWN_TO_TABLE
-            reason = None if settlements.is_settled(answer, settled) else reason
-            if reason is not None:
-                refused[reason] += 1
-                patients.add(row["patient_key"])
-                is_same = isinstance(answer, Verdict) and answer.file_sha256 == row["file_sha256"]
-                images |= {row["image_id"]} if takes_out(reason, same_bytes=is_same) else set()
+        count = workers or pool.default_workers()
+        found = verdicts_on(delivery, again, lambda _: staged, hashes=words, workers=count)
+        for done, (path, verdict) in enumerate(found, 1):
+            if verdict.reason is not None:
+                refused[verdict.reason] += 1
+                patients.add(known[escaped(path)]["patient_key"])
+                is_same = verdict.file_sha256 == digests[path]
+                goes = takes_out(verdict.reason, same_bytes=is_same)
+                images |= {known[escaped(path)]["image_id"]} if goes else set()
             on_progress(done, len(again))
     return replace(seen, would_go=dict(sorted(refused.items())), patients=len(patients), images=frozenset(images))
-
-
-def _task(
-    source: str, path: Path, facts: Mapping[str, ImageFacts] | None, name: str, reads_text: bool, staged: Path
-) -> Task:
-    said = facts.get(name) if facts is not None else None
-    view = said.view if said is not None else None
-    return Task(
-        str(path), str(staged), source, _SIDE_PX, reads_text=reads_text, has_facts=said is not None, table_view=view
-    )
 
 
 def _standing(lake: Lake, source: str) -> dict[str, dict[str, str]]:
@@ -111,11 +94,3 @@ def _standing(lake: Lake, source: str) -> dict[str, dict[str, str]]:
         return {}
     columns = ["delivered_path", "image_id", "patient_key", "file_sha256"]
     return {row["delivered_path"]: row for row in lake.read("images", source, columns=columns).to_pylist()}
-
-
-def _reason(answer: Verdict | LakeUnwritable | pool.Lost) -> str | None:
-    if isinstance(answer, LakeUnwritable):
-        raise answer
-    if isinstance(answer, Verdict):
-        return answer.reason
-    return reasons.DECODER_TIMEOUT if answer.how == pool.TIMED_OUT else reasons.DECODER_CRASHED

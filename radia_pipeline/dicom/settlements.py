@@ -55,9 +55,9 @@ def settled(lake: Lake, source: str) -> frozenset[str]:
     return frozenset(digest for name, digest in filter(None, _lines(lake)) if name == source)
 
 
-def is_settled(answer: object, hashes: frozenset[str]) -> bool:
+def is_settled(verdict: Verdict, hashes: frozenset[str]) -> bool:
     """Tell whether a verdict refuses bytes for what a person has settled."""
-    return isinstance(answer, Verdict) and answer.reason in SETTLEABLE and answer.file_sha256 in hashes
+    return verdict.reason in SETTLEABLE and verdict.file_sha256 in hashes
 
 
 def _refused(lake: Lake, source: str, file: str) -> dict:

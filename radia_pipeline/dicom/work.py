@@ -128,10 +128,6 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
-def _is_truth(value: Any) -> bool:
-    return type(value) is bool
-
-
 def _is_number(value: Any) -> bool:
     return type(value) is int
 
@@ -171,6 +167,6 @@ def _types() -> dict[str, pa.DataType]:
 
 _FITS = {
     "file_sha256": _is_digest, "size_bytes": _is_number, "mtime_ns": _is_number, "reason": _is_reason,
-    "detail": _is_detail, "native_ids": _is_native, "row": _is_row, "text_was_read": _is_truth,
+    "detail": _is_detail, "native_ids": _is_native, "row": _is_row,
 }  # fmt: skip
 """What may stand in each field of a verdict, in their order."""

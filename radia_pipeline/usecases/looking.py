@@ -6,8 +6,9 @@ it. Light: the parent reads no file and decodes nothing. What workers do stands 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,18 +26,19 @@ _WORK, _WARM = "radia_pipeline.usecases.looking_work", "radia_pipeline.dicom.wor
 
 @dataclass(frozen=True)
 class Asked:
-    """What a worker needs for one file. ``ocr``: one of the policies' modes. ``sides_px``: of the squares that the
-    models want; ``wants_picture``: the stored picture too. ``salt``: of this call, under which studies are told apart.
-    ``only_study``: nothing but the study."""
+    """What a worker needs for one file. ``reads_text``: whether print is looked for. ``sides_px``: of the squares that
+    the models want; ``wants_picture``: the stored picture too. ``salt``: of this call, under which studies are told
+    apart. ``only_study``: nothing but the study. ``settled``: hash of bytes whose print a person has called clean."""
 
     path: str
     source: str
     is_identified: bool
-    ocr: str
+    reads_text: bool
     sides_px: tuple[int, ...] = ()
     wants_picture: bool = False
     salt: str = ""
     only_study: bool = False
+    settled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Looked:
     """What came of one file. ``reason`` is of ``privacy.reasons`` or a silencing doubt; None: it may be shown.
 
     ``study``: salted digest of the study's UID, None where the file names none. ``content``: digest of the picture as
-    the lake would store it, the same for every way to encode it. ``native`` and ``stored`` are (height, width).
+    the lake would store it, the same for every way to encode it. ``digest``: of the bytes of a file that a person's
+    word could let in. ``native`` and ``stored`` are (height, width).
     """
 
     reason: str | None = None
@@ -54,20 +57,34 @@ class Looked:
     view_origin: str = "none"
     study: str | None = None
     content: str = ""
+    digest: str | None = None
     native: tuple[int, int] = (0, 0)
     stored: tuple[int, int] = (0, 0)
     squares: tuple[np.ndarray, ...] = ()
     picture: np.ndarray | None = None
 
 
-def looked_at(asked: Iterable[Asked], *, workers: int, reads_text: bool) -> Iterator[Looked]:
+def looked_at(
+    asked: Iterable[Asked], *, workers: int, reads_text: bool, settled: frozenset[str] = frozenset()
+) -> Iterator[Looked]:
     """Look at files in worker processes; yields in the order of the files. A crash or a hang costs its own file.
 
-    ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers.
+    ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers. ``settled``:
+    hashes of the bytes whose print a person has called clean; such a file is looked at again with that word.
     """
-    frames = (Frame([list(v) if isinstance(v, tuple) else v for v in vars(one).values()]) for one in asked)
-    for answer in pool.in_order(pool.map_tasks(_work(reads_text), frames, workers=workers)):
-        yield _received(answer)
+    waiting: deque[Asked] = deque()
+
+    def frames() -> Iterator[Frame]:
+        for one in asked:
+            waiting.append(one)
+            yield Frame([list(value) if isinstance(value, tuple) else value for value in vars(one).values()])
+
+    for answer in pool.in_order(pool.map_tasks(_work(reads_text), frames(), workers=workers)):
+        looked, one = _received(answer), waiting.popleft()
+        if looked.digest in settled and one.settled is None:
+            again = replace(one, settled=looked.digest)
+            (looked,) = looked_at([again], workers=1, reads_text=reads_text)
+        yield looked
 
 
 def get_ready(*, reads_text: bool) -> None:
@@ -99,9 +116,9 @@ def _received(answer: pool.Answer) -> Looked:
 def looked_of(frame: Frame) -> Looked:
     """Return what a worker said; raises BadFrame unless it has the form of it."""
     match frame.body:
-        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), *sizes], bool(has)]:
+        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes], bool(has)]:
             is_sound = (
-                all(value is None or isinstance(value, str) for value in (reason, detail, study))
+                all(value is None or isinstance(value, str) for value in (reason, detail, study, digest))
                 and (reason is None or reason in reasons.REASONS or reason in DOUBTS)
                 and all(_is_doubt(one) for one in doubts)
                 and view in VIEWS
@@ -117,7 +134,7 @@ def looked_of(frame: Frame) -> Looked:
                 squares, picture = (frame.arrays[:-1], frame.arrays[-1]) if has else (frame.arrays, None)
                 native, stored = (tuple(size) for size in sizes)
                 return Looked(
-                    reason, detail, named, view, origin, study, content, native, stored, tuple(squares), picture
+                    reason, detail, named, view, origin, study, content, digest, native, stored, tuple(squares), picture
                 )  # fmt: skip
     raise BadFrame("A record that is not about a picture")
 

@@ -17,7 +17,8 @@ def film(seed: int, view: str = "PA") -> np.ndarray:
 
 def doubts(image: np.ndarray) -> dict[str, float]:
     image = np.ascontiguousarray(image)
-    return doubts_of(image, remarks(image))
+    notes = remarks(image)
+    return doubts_of(image, notes.scores, notes.flags)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from radia_pipeline.cli.main import main
-from radia_pipeline.dicom import examine as examination
+from radia_pipeline.dicom import judgement
+from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.dicom.rejudge import rejudge
 from radia_pipeline.dicom.settlements import settle, settled
@@ -114,12 +115,9 @@ def test_what_no_person_settles_is_said(lake, file, word) -> None:
 
 def test_the_header_of_a_settled_file_is_judged_all_the_same(delivery, lake, monkeypatch) -> None:
     settle(lake, "ccsmtl", "dicom/marked.dcm", **WORD)
-    policy = examination.policy_of("ccsmtl")
-    monkeypatch.setattr(examination, "policy_of", lambda _: replace(policy, patient=None))
-    task = examination.Task(
-        str(delivery.root / "dicom" / "header.dcm"), str(lake.root / "x.png"), "ccsmtl", 1024, reads_text=True,
-        settled=examination.examine(
-            examination.Task(str(delivery.root / "dicom" / "header.dcm"), "", "ccsmtl", 1024, reads_text=False)
-        ).file_sha256,
-    )  # fmt: skip
-    assert examination.examine(task).reason == "identity_in_header"
+    policy = judgement.policy_of("ccsmtl")
+    monkeypatch.setattr(judgement, "policy_of", lambda _: replace(policy, patient=None))
+    path = str(delivery.root / "dicom" / "header.dcm")
+    digest = examine(Task(path, "", "ccsmtl", 1024, reads_text=False)).file_sha256
+    task = Task(path, str(lake.root / "x.png"), "ccsmtl", 1024, reads_text=True, settled=digest)
+    assert examine(task).reason == "identity_in_header"

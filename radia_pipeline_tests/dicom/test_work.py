@@ -74,7 +74,6 @@ WRONG = {
     "native_ids": ("1.2", ["a", "b"], ["a", "b", 3], {"a": 1}, None),
     "row": (None, [], {}, {"no_such_column": 1}, {"width_px": "wide"}, {"flags": "blank"}, {"phash": 7},
             {"view": ["PA"]}, {"width_px": 2**70}, {"pixel_sha256": "short"}),
-    "text_was_read": (None, 1, "yes"),
 }  # fmt: skip
 
 

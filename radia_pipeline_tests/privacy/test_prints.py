@@ -147,7 +147,7 @@ def test_initials_are_flagged_or_refused_as_the_site_says(text, flags, tmp_path:
     path.write_bytes(files.to_bytes(files.dataset(pixels)))
     task = Task(str(path), str(tmp_path / "staged.png"), "ccsmtl", 1024, reads_text=True)
     assert [flag for flag in examine(task).row["flags"] if flag == "initials"] == flags
-    monkeypatch.setattr("radia_pipeline.dicom.examine.policy_of", lambda _: replace(POLICY, refuses_initials=True))
+    monkeypatch.setattr("radia_pipeline.dicom.judgement.policy_of", lambda _: replace(POLICY, refuses_initials=True))
     assert examine(task).reason == (reasons.IDENTITY_IN_PIXELS if flags else None)
 
 

@@ -1,0 +1,115 @@
+"""The files of a delivery -> their verdicts, by today's rules: what an ingest and its dry run both ask.
+
+Belongs here: what a delivery says of its files, files that its table does not name, files that took their worker down,
+and a person's word on a file. Does not belong here: judging one file (``examine``), workers (``work``), tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from radia_pipeline.dicom import settlements, work
+from radia_pipeline.dicom.delivered import digest_of
+from radia_pipeline.dicom.examine import NO_HASH, Task, Verdict
+from radia_pipeline.dicom.judgement import STORED_SIDE_PX
+from radia_pipeline.errors import LakeUnwritable, Refusal
+from radia_pipeline.privacy import reasons
+from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
+from radia_pipeline.processes import pool
+from radia_pipeline.sources.base import ImageFacts
+
+NAMELESS = frozenset({pool.TIMED_OUT, pool.CRASHED})
+"""Ways to lose a worker that the reason names already."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the verdicts of a delivery depend on beside its files.
+
+    ``facts``: what the source's own table says, by path; None where it has none. ``settled``: hashes of the bytes whose
+    print a person has called clean. ``reads_text``: whether print is looked for.
+    """
+
+    source: str
+    root: Path
+    facts: Mapping[str, ImageFacts] | None
+    reads_text: bool
+    settled: frozenset[str] = frozenset()
+    max_side_px: int = STORED_SIDE_PX
+    limits: Limits = DEFAULT_LIMITS
+
+    def is_listed(self, path: str) -> bool:
+        """Whether the source's table, where it has one, names a file."""
+        return self.facts is None or path in self.facts
+
+    def task(self, path: str, staged: Path, digest: str | None) -> Task:
+        """Return what a worker needs; ``digest``: of the bytes that a person has settled under this path, if any."""
+        said = self.facts.get(path) if self.facts is not None else None
+        return Task(
+            str(self.root / path), str(staged), self.source, self.max_side_px, self.reads_text,
+            has_facts=said is not None, table_view=said.view if said is not None else None, settled=digest,
+            limits=self.limits,
+        )  # fmt: skip
+
+
+def verdicts_on(
+    delivery: Delivery,
+    paths: Sequence[str],
+    staged: Callable[[str], Path],
+    *,
+    hashes: Mapping[str, str],
+    workers: int,
+) -> Iterator[tuple[str, Verdict]]:
+    """Yield (path, verdict) of every file, once, in the order of completion; pictures are staged at ``staged(path)``.
+
+    ``hashes``: path -> hash, of files that are known to be settled; others with settled bytes are asked twice. Raises
+    LakeUnwritable where the machine fails.
+    """
+    listed = [path for path in paths if delivery.is_listed(path)]
+    for path in paths:
+        if not delivery.is_listed(path):
+            yield path, _unjudged(delivery.root / path, reasons.UNKNOWN_TO_TABLE)
+    unasked: dict[str, str] = {}
+    asked = {path: hashes.get(path) for path in listed}
+    for path, verdict in _judged(delivery, asked, staged, workers):
+        if settlements.is_settled(verdict, delivery.settled) and verdict.file_sha256 != asked[path]:
+            unasked[path] = verdict.file_sha256
+        else:
+            yield path, verdict
+    yield from _judged(delivery, unasked, staged, workers)
+
+
+def _judged(
+    delivery: Delivery, digests: Mapping[str, str | None], staged: Callable[[str], Path], workers: int
+) -> Iterator[tuple[str, Verdict]]:
+    if not digests:
+        return
+    paths = list(digests)
+    tasks = (delivery.task(path, staged(path), digests[path]) for path in paths)
+    count = min(workers, len(paths))
+    answers = work.judged(tasks, workers=count, limits=delivery.limits, reads_text=delivery.reads_text)
+    with contextlib.closing(answers):
+        for number, answer in answers:
+            yield paths[number], _verdict(delivery.root / paths[number], answer)
+
+
+def _verdict(path: Path, answer: Verdict | LakeUnwritable | pool.Lost) -> Verdict:
+    """Return what came of a file; of one that took its worker down, that it did."""
+    if isinstance(answer, LakeUnwritable):
+        raise answer
+    if isinstance(answer, Verdict):
+        return answer
+    reason = reasons.DECODER_TIMEOUT if answer.how == pool.TIMED_OUT else reasons.DECODER_CRASHED
+    return _unjudged(path, reason, None if answer.how in NAMELESS else answer.how)
+
+
+def _unjudged(path: Path, reason: str, detail: str | None = None) -> Verdict:
+    """Return the verdict on a file that nobody could judge, with its hash where it can be read."""
+    try:
+        digest, status = digest_of(path)
+        return Verdict(digest, status.st_size, status.st_mtime_ns, reason, detail)
+    except (OSError, Refusal):
+        return Verdict(NO_HASH, 0, 0, reason, detail)
