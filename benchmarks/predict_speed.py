@@ -83,7 +83,7 @@ def rates(lake: Lake, folder: Path, turns: int) -> dict:
     for _ in range(turns):
         call = Call(lake, [folder], Wish(), lambda *_: None)
         sides = call.reader.sides_px
-        asked = [Asked(str(path), "ccsmtl", False, "auto", sides) for path in call.list.paths]
+        asked = [Asked(str(path), "ccsmtl", False, True, sides) for path in call.list.paths]
         list(looked_at(asked[:2], workers=default_workers(), reads_text=True))
         started = time.monotonic()
         answered = sum(one.reason is None for one in looked_at(asked, workers=default_workers(), reads_text=True))
@@ -113,8 +113,8 @@ def memory(lake: Path, count: int) -> dict:
                 if not copy.exists():
                     os.link(folder / f"{number % 40:06d}", copy)
             script = (
-                "import resource, sys; from radia_pipeline import predict; "
-                "predict(sys.argv[1], sys.argv[2], ocr='off', out=sys.argv[3]); "
+                "import resource, sys; from radia_pipeline import predict_into; "
+                "predict_into(sys.argv[3], sys.argv[1], sys.argv[2], ocr='off'); "
                 "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
             )
             started = time.monotonic()

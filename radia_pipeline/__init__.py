@@ -11,13 +11,14 @@ import os
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Labeler", "Lake", "audit", "predict"]
+__all__ = ["Labeler", "Lake", "audit", "predict", "predict_into"]
 
 _PUBLIC = {
     "Labeler": "radia_pipeline.reports.engine:Labeler",
     "Lake": "radia_pipeline.lake.lake:Lake",
     "audit": "radia_pipeline.usecases.audit:audit_files",
     "predict": "radia_pipeline.usecases.predict:predict",
+    "predict_into": "radia_pipeline.usecases.predict:predict_into",
 }
 """Name -> where it lies. Lying elsewhere tomorrow, it keeps its name here."""
 

@@ -31,24 +31,21 @@ def predict(images: tuple[Path, ...], lake_root, as_json: bool, **wish: object) 
     """
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.processes.progress import Progress
-    from radia_pipeline.usecases.answer_text import as_text, foot
+    from radia_pipeline.usecases.answer_text import as_text, counts_text
     from radia_pipeline.usecases.predict import predict as answer_for
+    from radia_pipeline.usecases.predict import predict_into
 
     progress = Progress()
+    out = wish.pop("out")
+    given = {name: value for name, value in wish.items() if value is not None}
     try:
         lake = Lake.open(lake_root, create=False)
-        given = {name: value for name, value in wish.items() if value is not None}
-        answer = answer_for(list(images), lake, on_progress=progress, **given)
+        if out is None:
+            answer = answer_for(list(images), lake, on_progress=progress, **given)
+        else:
+            answer = predict_into(out, list(images), lake, on_progress=progress, **given)
     finally:
         progress.close()
-    if "studies" in answer and isinstance(answer["studies"], list):
-        text, answered = as_text(answer), any(study["status"] == "answered" for study in answer["studies"])
-    else:
-        text, answered = f"{_counts(answer)}\n{foot(answer)}", answer["answered"] > 0
-    print_result(answer, text, as_json)
-    if not answered:
+    print_result(answer, as_text(answer) if out is None else counts_text(answer), as_json)
+    if not answer["counted"]["answered"]:
         raise click.exceptions.Exit(1)
-
-
-def _counts(answer: dict) -> str:
-    return f"{answer['studies']} studies: {answer['answered']} answered, {answer['refused']} refused. {answer['out']}"

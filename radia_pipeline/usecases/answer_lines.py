@@ -15,17 +15,17 @@ from typing import Any
 from radia_pipeline.errors import BadInput, RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
-from radia_pipeline.usecases.asking import Call, Progress, Wish
+from radia_pipeline.usecases.asking import Call, Counted, Progress, Wish
 
 MOST_WAITING, LONGEST_S = 64, 10.0
 """Answers and seconds after which what is known is written: what a kill costs at most."""
 _FORM = LineForm("answer of a prediction", dict, drops_cut_end=True)
 
 
-def predict_into(
+def write_answers(
     out: Path, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress
 ) -> dict[str, Any]:
-    """Answer into ``out`` and return how many studies and files came to what.
+    """Answer into ``out`` and return its first line, where it lies and how many studies came to what.
 
     Raises BadInput where ``out`` holds something else than answers of these models to these files.
     """
@@ -34,38 +34,26 @@ def predict_into(
     lines: LinesFile[dict[str, Any]] = LinesFile(out, _FORM, _damaged)
     call = Call(lake, given, wish, on_progress)
     head = call.head() | {"files": len(call.list.paths), "intake": wish.intake()}
-    counts, number = _Counts(), -1
+    counted, number = Counted(), -1
     for number, record in enumerate(lines):
         if wish.identified:
             raise BadInput("Answers to identified files are not gone on with", do="name another file for --out")
         if number == 0:
             _require_same(record, head)
         else:
-            counts.add(record)
+            counted.with_(record)
             _require_same_files(record, call, number - 1)
     if number < 0:
         lines.append([head])
-    _write(lines, call, counts)
-    return {**head, "out": str(out), **vars(counts)}
+    _write(lines, call, counted)
+    return {**head, "out": str(out), "counted": vars(counted)}
 
 
-class _Counts:
-    def __init__(self) -> None:
-        self.studies, self.answered, self.refused = 0, 0, 0
-
-    def add(self, answer: dict[str, Any]) -> None:
-        """Count a study."""
-        self.studies += 1
-        self.answered += answer["status"] == "answered"
-        self.refused += answer["status"] == "refused"
-
-
-def _write(lines: LinesFile, call: Call, counts: _Counts) -> None:
+def _write(lines: LinesFile, call: Call, counted: Counted) -> None:
     waiting: list[dict[str, Any]] = []
     since = time.monotonic()
-    for answer in call.answers(counts.studies):
-        waiting.append(answer)
-        counts.add(answer)
+    for answer in call.answers(counted.studies):
+        waiting.append(counted.with_(answer))
         if len(waiting) >= MOST_WAITING or time.monotonic() - since > LONGEST_S:
             lines.append(waiting)
             waiting, since = [], time.monotonic()

@@ -19,6 +19,13 @@ def as_text(answer: dict[str, Any]) -> str:
     return "\n\n".join([*parts, foot(answer)])
 
 
+def counts_text(answer: dict[str, Any]) -> str:
+    """Return what became of answers that were written into a file."""
+    counted = answer["counted"]
+    told = f"{counted['studies']} studies: {counted['answered']} answered, {counted['refused']} refused."
+    return f"{told} {answer['out']}\n{foot(answer)}"
+
+
 def foot(answer: dict[str, Any]) -> str:
     """Return who answered, and what it is for."""
     model, versions = answer["model"], answer["versions"]

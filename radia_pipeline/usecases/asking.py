@@ -49,6 +49,22 @@ class Wish:
 
 
 @dataclass
+class Counted:
+    """How many studies came to what."""
+
+    studies: int = 0
+    answered: int = 0
+    refused: int = 0
+
+    def with_(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Count a study's answer and return it."""
+        self.studies += 1
+        self.answered += answer["status"] == "answered"
+        self.refused += answer["status"] == "refused"
+        return answer
+
+
+@dataclass
 class _List:
     """The files of one call, in order, and which of them make up each study: ``studies`` holds places in ``paths``."""
 
@@ -63,8 +79,10 @@ class Call:
         _require_sense(wish)
         if not lake.exists("ensemble"):
             raise NotTrained("This lake has no ensemble yet", do="train it with `radia run` or `radia demo`")
-        self._reads_text = not wish.identified and wish.ocr != "off"
-        get_ready(reads_text=self._reads_text)
+        # The header of an identified file names the person anyway.
+        self._may_read_text = not wish.identified and wish.ocr != "off"
+        get_ready(reads_text=self._may_read_text)
+        self._reads_text, self._settled = _about_print(lake, wish)
         self._lake, self._wish, self._on_progress = lake, wish, on_progress
         self.list = _List(_files(given, wish.identified))
         self._workers = min(wish.workers or default_workers(), len(self.list.paths))
@@ -115,7 +133,8 @@ class Call:
         looked = looked_at(
             (self._asked(place) for study in studies for place in study),
             workers=self._workers,
-            reads_text=self._reads_text,
+            reads_text=self._may_read_text,
+            settled=self._settled,
         )
         done = 0
         for number, study in enumerate(studies, start + 1):
@@ -145,7 +164,7 @@ class Call:
         sides = () if only_study else self.reader.sides_px
         wish = self._wish
         return Asked(
-            str(self.list.paths[place]), wish.source, wish.identified, wish.ocr, sides,
+            str(self.list.paths[place].absolute()), wish.source, wish.identified, self._reads_text, sides,
             wish.maps is not None, self._salt, only_study,
         )  # fmt: skip
 
@@ -160,7 +179,7 @@ class Call:
             return
         studies: dict[str, list[int]] = {}
         asked = (self._asked(place, only_study=True) for place in places)
-        for place, looked in enumerate(looked_at(asked, workers=self._workers, reads_text=self._reads_text)):
+        for place, looked in enumerate(looked_at(asked, workers=self._workers, reads_text=self._may_read_text)):
             studies.setdefault(looked.study or f"file {place}", []).append(place)
             self._on_progress("headers", place + 1, len(places))
         self.list.studies = list(studies.values())
@@ -184,6 +203,15 @@ def open_reader(lake: Lake, *, threads: int = 0) -> Reader:
 
         export_onnx(folder)
     return Reader(ready, OnnxDetector.load(folder, threads=threads), folder.name)
+
+
+def _about_print(lake: Lake, wish: Wish) -> tuple[bool, frozenset[str]]:
+    """Return whether print is looked for, and the hashes of the files of which a person has said that it is clean."""
+    from radia_pipeline.dicom.settlements import settled
+    from radia_pipeline.privacy.policy import reads_pixels
+
+    reads_text = reads_pixels(wish.source, wish.ocr) and not wish.identified
+    return reads_text, settled(lake, wish.source) if reads_text else frozenset()
 
 
 def _require_sense(wish: Wish) -> None:

@@ -1,6 +1,7 @@
 """``radia predict``: delivered files -> answers, one for each study; a file that is no sound chest film gets no number.
 
-The function that programs call. How it comes about stands in ``asking``, what an answer holds in ``answers``.
+The functions that programs call: one returns the answers, the other writes them into a file. How they come about
+stands in ``asking``, what an answer holds in ``answers``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.usecases.asking import Call, Progress, Wish
+from radia_pipeline.usecases.asking import Call, Counted, Progress, Wish
 
 
 def predict(
@@ -23,28 +24,51 @@ def predict(
     one_study: bool = False,
     ocr: str = "auto",
     maps: Path | str | None = None,
-    out: Path | str | None = None,
     workers: int | None = None,
     on_progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Return what a lake's ensemble says of files and folders, as the contract ``answer.schema.json`` has it.
 
-    ``lake``: a lake or its folder (default: $RADIA_LAKE, else ``.radia/lake``). ``out``: a file of JSON lines that
-    takes the answers one by one, instead of memory; a killed call goes on there. ``maps``: a folder for heat maps.
-    Raises NotTrained before there is an ensemble, BadInput where a path leads nowhere or ``out`` or ``maps`` among the
-    films.
+    ``lake``: a lake or its folder (default: $RADIA_LAKE, else ``.radia/lake``). ``maps``: a folder for heat maps.
+    Raises NotTrained before there is an ensemble, BadInput where a path leads nowhere or ``maps`` among the films.
     """
-    lake = lake if isinstance(lake, Lake) else Lake.open(lake, create=False)
-    given = [paths] if isinstance(paths, Path | str) else list(paths)
-    wish = Wish(source, identified, one_study, ocr, None if maps is None else Path(maps), workers)
-    _require_outside("out", out, given)
+    lake, given = _opened(lake), _listed(paths)
     _require_outside("maps", maps, given)
-    if out is not None:
-        from radia_pipeline.usecases.answer_lines import predict_into
+    wish = Wish(source, identified, one_study, ocr, None if maps is None else Path(maps), workers)
+    call, counted = Call(lake, given, wish, on_progress), Counted()
+    studies = [counted.with_(study) for study in call.answers()]
+    return {**call.head(), "counted": vars(counted), "studies": studies}
 
-        return predict_into(Path(out), lake, given, wish, on_progress)
-    call = Call(lake, given, wish, on_progress)
-    return {**call.head(), "studies": list(call.answers())}
+
+def predict_into(
+    out: Path | str,
+    paths: Sequence[Path | str] | Path | str,
+    lake: Lake | Path | str | None = None,
+    *,
+    on_progress: Progress = lambda *_: None,
+    **wish: Any,
+) -> dict[str, Any]:
+    """Write the answers one by one into ``out``, JSON lines, instead of memory; a killed call goes on there.
+
+    ``wish``: as of ``predict``. Returns what stands above the answers, where they are (``out``) and how many came to
+    what (``counted``). Raises as ``predict`` does, and BadInput where ``out`` lies among the films or holds something
+    else.
+    """
+    from radia_pipeline.usecases.answer_lines import write_answers
+
+    lake, given = _opened(lake), _listed(paths)
+    _require_outside("out", out, given)
+    maps = wish.pop("maps", None)
+    _require_outside("maps", maps, given)
+    return write_answers(Path(out), lake, given, Wish(**wish, maps=maps and Path(maps)), on_progress)
+
+
+def _opened(lake: Lake | Path | str | None) -> Lake:
+    return lake if isinstance(lake, Lake) else Lake.open(lake, create=False)
+
+
+def _listed(paths: Sequence[Path | str] | Path | str) -> list[Path | str]:
+    return [paths] if isinstance(paths, Path | str) else list(paths)
 
 
 def _require_outside(option: str, path: Path | str | None, given: Sequence[Path | str]) -> None:

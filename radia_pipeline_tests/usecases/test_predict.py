@@ -24,17 +24,16 @@ from radia_pipeline.processes.frames import Frame
 from radia_pipeline.usecases.asking import Call, Wish
 from radia_pipeline.usecases.looking import looked_of
 from radia_pipeline.usecases.looking_work import look_frame
-from radia_pipeline.usecases.predict import predict
-from radia_pipeline_tests.usecases.films import classes_of, coloured, dicom, film, make_lake
+from radia_pipeline.usecases.predict import predict, predict_into
+from radia_pipeline_tests.usecases.films import classes_of, coloured, dicom, film
 
 pytestmark = pytest.mark.slow
-STUDY = {"allOf": [{"$ref": "#/$defs/study"}], "oneOf": [True]}
 SCHEMA = Draft202012Validator(json.loads((contracts_root() / "answer.schema.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Lake:
-    return make_lake(tmp_path_factory.mktemp("films") / "lake")
+def lake(film_lake) -> Lake:
+    return film_lake
 
 
 def ask(lake, paths, **wish):
@@ -116,7 +115,7 @@ def test_films_of_one_study_are_read_together_by_their_uids_or_by_word(lake, tmp
 def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax):
     noise = np.random.default_rng(0).integers(0, 65535, (512, 512)).astype(np.uint16)
     paths = written(tmp_path, a=dicom(noise, 1, study=1, syntax=syntax), b=dicom(noise, 2, study=1, syntax=syntax))
-    told = [look_frame(Frame([str(path), "ccsmtl", False, "off", [], False, "salt", True])) for path in paths]
+    told = [look_frame(Frame([str(path), "ccsmtl", False, False, [], False, "salt", True])) for path in paths]
     one, other = (looked_of(Frame(json.loads(json.dumps(frame.body)))).study for frame in told)
     assert one == other
     assert one
@@ -125,17 +124,17 @@ def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax
 @pytest.mark.parametrize(
     ("change", "place"),
     [([["mirrored", "much"]], 2), ([[["mirrored"], 1.0]], 2), ([["mirrored", None]], 2),
-     ([["mirrored", float("nan")]], 2), ([0, 0], 8), ("SIDEWAYS", 3), (7, 0)],
+     ([["mirrored", float("nan")]], 2), ([0, 0], 9), ("SIDEWAYS", 3), (7, 0), (7, 7)],
 )  # fmt: skip
 def test_what_a_worker_says_in_another_form_is_not_believed(change, place):
-    body = [None, None, [["mirrored", 0.9]], "PA", "header", "digest", "content", [9, 9], [9, 9]]
+    body = [None, None, [["mirrored", 0.9]], "PA", "header", "study", "content", None, [9, 9], [9, 9]]
     square = np.zeros((9, 9), dtype=np.uint16)
     assert looked_of(Frame([body, False], (square,))).doubts == (("mirrored", 0.9),)
     body[place] = change
     with pytest.raises(BadFrame):
         looked_of(Frame([body, False], (square,)))
     with pytest.raises(BadFrame):
-        looked_of(Frame([["blank", None, [], "PA", "header", None, "", [9, 9], [9, 9]], True]))
+        looked_of(Frame([["blank", None, [], "PA", "header", None, "", None, [9, 9], [9, 9]], True]))
 
 
 def test_a_lateral_film_alone_is_answered_with_a_flag(lake, tmp_path):
@@ -192,39 +191,42 @@ def test_maps_are_written_with_a_word_where_they_lie_outside(lake, tmp_path):
 
 def test_answers_go_on_after_a_kill(lake, tmp_path):
     paths = written(tmp_path, **{f"f{number}": dicom(film(number), number) for number in range(50, 56)})
-    whole = predict(paths, lake, ocr="off", out=tmp_path / "whole.jsonl", workers=2)
+    whole = predict_into(tmp_path / "whole.jsonl", paths, lake, ocr="off", workers=2)
     lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
-    assert (whole["studies"], whole["answered"], len(lines)) == (6, 6, 7)
-    one_study = SCHEMA.evolve(schema={**SCHEMA.schema, **STUDY})
+    assert (whole["counted"], len(lines)) == ({"studies": 6, "answered": 6, "refused": 0}, 7)
+    assert [error.message for error in SCHEMA.iter_errors(whole)] == []
+    one_study = SCHEMA.evolve(schema={"$defs": SCHEMA.schema["$defs"], "$ref": "#/$defs/study"})
     assert [fault.message for line in lines[1:] for fault in one_study.iter_errors(json.loads(line))] == []
     (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:40])
-    again = predict(paths, lake, ocr="off", out=tmp_path / "cut.jsonl", workers=2)
-    assert (again["studies"], again["answered"]) == (6, 6)
+    again = predict_into(tmp_path / "cut.jsonl", paths, lake, ocr="off", workers=2)
+    assert again["counted"] == whole["counted"]
     assert (tmp_path / "cut.jsonl").read_bytes() == b"".join(lines)
     with pytest.raises(BadInput, match="another list of files"):
-        predict(paths[1:], lake, ocr="off", out=tmp_path / "whole.jsonl")
+        predict_into(tmp_path / "whole.jsonl", paths[1:], lake, ocr="off")
     with pytest.raises(BadInput, match="taken in otherwise"):
-        predict(paths, lake, ocr="off", one_study=True, out=tmp_path / "whole.jsonl")
+        predict_into(tmp_path / "whole.jsonl", paths, lake, ocr="off", one_study=True)
     (tmp_path / "text").write_text("words of somebody\n")
     with pytest.raises(BadInput, match="damaged"):
-        predict(paths, lake, ocr="off", out=tmp_path / "text")
+        predict_into(tmp_path / "text", paths, lake, ocr="off")
 
 
 def test_answers_to_identified_films_are_never_those_of_others(lake, tmp_path):
     one, other = (written(tmp_path / name, f=dicom(film(number), number)) for name, number in (("a", 50), ("b", 51)))
     out = tmp_path / "answers.jsonl"
-    predict(one, lake, identified=True, out=out, workers=1)
+    predict_into(out, one, lake, identified=True, workers=1)
     before = out.read_bytes()
     with pytest.raises(BadInput, match="not gone on with"):
-        predict(other, lake, identified=True, out=out, workers=1)
+        predict_into(out, other, lake, identified=True, workers=1)
     assert out.read_bytes() == before
 
 
 def test_nothing_is_written_among_the_films(lake, tmp_path):
     paths = written(tmp_path / "films", f=dicom(film(3), 3))
-    for option in ({"out": tmp_path / "films" / "answers.jsonl"}, {"maps": tmp_path / "films" / "maps"}):
-        with pytest.raises(BadInput, match="inside a folder of films"):
-            predict(tmp_path / "films", lake, ocr="off", **option)
+    inside = {"match": "inside a folder of films"}
+    with pytest.raises(BadInput, **inside):
+        predict_into(tmp_path / "films" / "answers.jsonl", tmp_path / "films", lake, ocr="off")
+    with pytest.raises(BadInput, **inside):
+        predict(tmp_path / "films", lake, ocr="off", maps=tmp_path / "films" / "maps")
     assert list((tmp_path / "films").iterdir()) == paths
 
 
@@ -258,6 +260,14 @@ def test_a_ready_lake_answers_without_the_heavy_libraries(lake, tmp_path):
     answer, heavy = done.stdout.splitlines()
     assert json.loads(answer)["studies"][0]["status"] == "answered"
     assert heavy in ("[]", "['pydicom']")
+
+
+def test_a_path_is_meant_from_where_the_caller_stands(lake, tmp_path, monkeypatch):
+    """Also after a program has gone elsewhere since its first call."""
+    for number, name in enumerate(("one", "other")):
+        written(tmp_path / name, film=dicom(film(number), number))
+        monkeypatch.chdir(tmp_path / name)
+        assert ask(lake, ["film"])["counted"]["answered"] == 1
 
 
 def test_what_is_no_lake_or_no_file_is_said(lake, tmp_path):
