@@ -23,6 +23,10 @@ _WORDS = re.compile(
 )
 _MOST_CATEGORY = 16
 """Differences have at most this many bits (T.81 H.1.2.2): symbols of direct-current and lossless tables."""
+_MOST_RUN_CATEGORY = 14
+"""Coefficients have at most this many bits (T.81 F.1.2.2.1, of 12-bit samples): low halves of the other symbols."""
+_NO_COEFFICIENT = frozenset({0x00, 0xF0})
+"""Symbols without bits: the end of a block, and sixteen zeros."""
 _PRESETS_BYTES = 11
 _MOST_DENSITY = 4800
 """Dots an inch: no film is digitised finer."""
@@ -145,7 +149,7 @@ def _fault_of_quantisation(body: bytes, used: set[tuple[int, int]]) -> str | Non
 
 def _fault_of_codes(body: bytes, used: set[tuple[int, int]]) -> str | None:
     """Symbols are categories of differences, which are small, or runs and categories, each once; of the latter only the
-    standard's may stand unused."""
+    standard's may stand unused, and used ones spell no word."""
     for at in _places(_DHT, body):
         total = sum(body[at + 1 : at + 17])
         table, symbols = body[at + 1 : at + 17 + total], body[at + 17 : at + 17 + total]
@@ -154,9 +158,25 @@ def _fault_of_codes(body: bytes, used: set[tuple[int, int]]) -> str | None:
         is_direct = body[at] < 0x10
         if len(set(symbols)) != total or (is_direct and max(symbols, default=0) > _MOST_CATEGORY):
             return _TEXT
-        if not is_direct and (_DHT, body[at]) not in used and symbols not in _standard_symbols():
+        is_used = (_DHT, body[at]) in used and all(map(_is_run, symbols)) and not _spells(symbols, table[1:17])
+        if not is_direct and not is_used and symbols not in _standard_symbols():
             return _TEXT
     return None
+
+
+def _is_run(symbol: int) -> bool:
+    """Whether a symbol is a run of zeros and a category, or one of the two without a coefficient (T.81 F.1.2.2)."""
+    return symbol in _NO_COEFFICIENT or 1 <= symbol & 15 <= _MOST_RUN_CATEGORY
+
+
+def _spells(symbols: bytes, lengths: bytes) -> bool:
+    """Tell whether symbols hold a word; encoders sort those of one length, so that ascending letters are none."""
+    ends = {sum(lengths[:place]) for place in range(len(lengths) + 1)}
+    for found in _WORDS.finditer(symbols):
+        places = range(found.start() + 1, found.end())
+        if any(symbols[place] < symbols[place - 1] and place not in ends for place in places):
+            return True
+    return False
 
 
 def _fault_of_conditioning(body: bytes, _used: set[tuple[int, int]]) -> str | None:

@@ -208,7 +208,7 @@ class ReportPolicy:
     ``exam_dates``: whether a full date may stand in a sentence about an examination or about care. ``on_identity``:
     whether a text that names a person is refused whole or has kinds in the place of names (redact). ``choices``: rule
     -> keep, refuse or redact, for what a hospital decides itself. ``eponyms``: names of signs, diseases and devices,
-    without accents and case.
+    without accents and case. ``patient``: pseudonyms of patients, as the headers of the source may bear them.
     """
 
     exam_dates: str = "allow_with_exam"
@@ -233,12 +233,11 @@ def report_policy_of(source: str) -> ReportPolicy:
     said = raw.get("reports") or {}
     allowed = {"exam_dates": _EXAM_DATES, "physicians": _PHYSICIANS, "on_identity": _ON_IDENTITY}
     _check_choices(said, allowed | dict.fromkeys(SITE_CHOICES, _CHOICES), path, "reports.")
-    pattern = (raw.get("pseudonym") or {}).get("patient")
     return ReportPolicy(
         exam_dates=said.get("exam_dates", _EXAM_DATES[0]),
         physicians=said.get("physicians", _PHYSICIANS[0]),
         eponyms=frozenset(fold(word) for line in said.get("eponyms") or () for word in str(line).split()),
-        patient=_pattern(pattern, path) if pattern else None,
+        patient=policy_of(source).patient,
         on_identity=said.get("on_identity", _ON_IDENTITY[0]),
         choices={rule: said.get(key, default) for key, (rule, default) in SITE_CHOICES.items()},
     )

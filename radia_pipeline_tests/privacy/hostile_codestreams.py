@@ -42,6 +42,16 @@ def _requantised() -> bytes:
     return stream[: at + 20] + b"LAVOIE" + stream[at + 26 :]
 
 
+def _recoded() -> bytes:
+    """The run table of the scan, its own symbols in another order: sound, and the first of them spell a name."""
+    stream = frame(BASELINE)
+    at = stream.index(b"\x10", stream.index(b"\xff\xc4\x00\xb5"))
+    first = at + 17
+    symbols = stream[first : first + sum(stream[at + 1 : first])]
+    spelt = b"MARTIN" + bytes(one for one in symbols if one not in b"MARTIN")
+    return framed(BASELINE, [stream[:first] + spelt + stream[first + len(symbols) :]])
+
+
 def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
     for name, syntax in (("JPEG lossless", LOSSLESS), ("JPEG-LS", LS), ("JPEG baseline", BASELINE)):
         for code, body in (
@@ -69,6 +79,7 @@ def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "JPEG baseline, second scan", _second_scan
     yield "JPEG baseline, table twice", lambda: marked(BASELINE, 0xDB, b"\0" + b"LAVOIE".ljust(64, b"\1"))
     yield "JPEG baseline, table that is used", lambda: framed(BASELINE, [_requantised()])
+    yield "JPEG baseline, code table that is used", lambda: _recoded()
     yield "JPEG baseline, density", lambda: marked(BASELINE, 0xE0, b"JFIF\0\1\1\0NGUY\0\0")
     yield "JPEG baseline, flags", lambda: marked(BASELINE, 0xEE, b"Adobe\0dNGUY\0")
     for name, syntax in (("JPEG 2000", J2K), ("HTJ2K", HT)):

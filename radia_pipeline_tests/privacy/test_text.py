@@ -108,6 +108,20 @@ def test_no_false_alarm_on_real_reports_and_sentences(real_root: Path) -> None:
     assert [str(breach) for text in texts for breach in breaches(text, POLICY)] == []
 
 
+def test_reports_may_name_a_patient_as_headers_may(tmp_path: Path, monkeypatch) -> None:
+    """Pseudonyms of the policy and of the profiles that it names, in both of their spellings."""
+    for folder, name, said in (
+        ("sources", "elsewhere_deid", {"profiles": ["tool"], "pseudonym": {"patient": "S[0-9]{3}"}}),
+        ("deid_profiles", "tool", {"pseudonym": {"patients": ["T[0-9]{3}", "U[0-9]{3}"]}}),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.yaml").write_text(json.dumps(said))
+    monkeypatch.setattr("radia_pipeline.privacy.policy.contracts_root", lambda: tmp_path)
+    pattern = report_policy_of("elsewhere").patient
+    assert all(pattern.fullmatch(name) for name in ("S123", "T123", "U123"))
+    assert not pattern.fullmatch("V123")
+
+
 def test_a_site_declares_what_it_keeps() -> None:
     kept = ReportPolicy(physicians="allow", exam_dates="refuse")
     assert breaches("Discuté avec Dr Tremblay.", kept) == []
