@@ -69,11 +69,6 @@ class Coded:
         return Drawn(members, np.concatenate(probability)[order], stratum)
 
 
-def draw(groups: np.ndarray, strata: np.ndarray, size: int, seed: int) -> Drawn:
-    """Draw ``size`` studies, at most one of a group. ``groups``, ``strata`` (n,): names; all groups may be fewer."""
-    return Coded.of(groups, strata).draw(size, seed)
-
-
 def allocation(available: dict[str, int], size: int) -> dict[str, int]:
     """Return how many to draw from each stratum: the rest gets its share, the others equal parts of what is left.
 

@@ -33,10 +33,17 @@ _STOOD = ["delivered_path", "file_sha256", "image_id", "study_id"]
 
 @dataclass
 class _Found:
-    """Image -> study (None: not known any more) of what is to go, and earlier versions that hold rows of the files."""
+    """Image -> study (None: not known any more) of what is to go, and earlier versions that hold rows of the files;
+    ``standing``: images that stay."""
 
     images: dict[str, str | None] = field(default_factory=dict)
     versions: list[Path] = field(default_factory=list)
+    standing: int = 0
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether more would go than goes unasked."""
+        return len(self.images) > max(_MOST_UNASKED, _MOST_SHARE * (len(self.images) + self.standing))
 
     @property
     def traces(self) -> Traces:
@@ -52,14 +59,17 @@ def ingest(
     """
     result = ingest_images(source, root, lake, keys, **options)
     was_begun = _pending(source.name, lake).exists()  # somebody wanted it, however much it was
-    held = 0 if takes_out or was_begun else _too_many(source.name, lake)
-    if held:
+    found = _found(source.name, lake)
+    held = len(found.images)
+    if found.are_too_many and not (takes_out or was_begun):
         warning = (
             f"{held} images that stood are refused by today's rules, more than a tenth: earlier versions still hold "
             "them. Mend the policy if it is wrong (`radia audit --propose`), or take them out with "
             "`radia ingest --take-out`"
         )
         return replace(result, withdrawn={"held_back": held}, warnings=[*result.warnings, warning])
+    if not (found.images or found.versions or was_begun):
+        return result
     gone = retract(source.name, lake)
     if gone is None:
         return result
@@ -88,12 +98,11 @@ def retract(source: str, lake: Lake) -> dict[str, Any] | None:
     What is to go is read from the lake itself (quarantine, earlier versions, journal), so that a lake whose files an
     earlier release refused is cleaned as well, and a killed call is finished by the next. Raises LakeLocked.
     """
-    before = _found(source, lake)
-    if not (before.images or before.versions or _pending(source, lake).exists()):
-        return None
     with lake.lock("forget"), lake.lock(f"ingest.{source}"):
-        record_of_what_was_done(lake).require_sound_end()
         found = _found(source, lake)
+        if not (found.images or found.versions or _pending(source, lake).exists()):
+            return None
+        record_of_what_was_done(lake).require_sound_end()
         found.images |= _left_over(source, lake)
         atomic.write_text(_pending(source, lake), json.dumps(found.images))
         gone = erase(found.traces, lake) if found.images else Erased()
@@ -108,12 +117,6 @@ def retract(source: str, lake: Lake) -> dict[str, Any] | None:
         record_of_what_was_done(lake).append([{"at": time.time(), "refused_in": source, **told}])
         _pending(source, lake).unlink()
     return told
-
-
-def _too_many(source: str, lake: Lake) -> int:
-    """Return how many images would go where that is more than goes unasked, else 0."""
-    going, standing = len(_found(source, lake).images), len(_standing(source, lake))
-    return going if going > max(_MOST_UNASKED, _MOST_SHARE * (going + standing)) else 0
 
 
 def _pending(source: str, lake: Lake) -> Path:
@@ -135,7 +138,8 @@ def _standing(source: str, lake: Lake) -> set[str]:
 
 
 def _found(source: str, lake: Lake) -> _Found:
-    refused, standing, found = _refused(source, lake), _standing(source, lake), _Found()
+    refused, standing = _refused(source, lake), _standing(source, lake)
+    found = _Found(standing=len(standing))
     for path, rows in _earlier_rows(source, lake, refused):
         goes = [row for row in rows if _goes(refused, row["delivered_path"], row["file_sha256"])]
         found.versions += [path] if goes else []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.readings.drawing import REPEAT_DISTANCE, REST, allocation, draw, order_of
+from radia_pipeline.readings.drawing import REPEAT_DISTANCE, REST, Coded, allocation, order_of
 
 
 @given(st.dictionaries(st.sampled_from([REST, "a", "b", "c"]), st.integers(1, 200), min_size=1), st.integers(1, 300))
@@ -26,7 +26,7 @@ def test_weights_give_back_the_pool():
     sign = generator.random(len(groups)) < np.where(strata == "a", 0.6, 0.05)
     totals = []
     for seed in range(400):
-        drawn = draw(groups, strata, 120, seed)
+        drawn = Coded.of(groups, strata).draw(120, seed)
         assert len(drawn.members) == len(set(groups[drawn.members])) == 120
         weight = 1 / drawn.probability
         totals.append([weight.sum(), weight[drawn.stratum == "a"].sum(), weight[sign[drawn.members]].sum()])
@@ -37,12 +37,12 @@ def test_weights_give_back_the_pool():
 
 def test_the_same_seed_draws_the_same_and_another_does_not():
     groups, strata = np.arange(300).astype(str), np.array(["a", REST, REST] * 100)
-    first, again, other = (draw(groups, strata, 60, seed).members.tolist() for seed in (3, 3, 4))
+    first, again, other = (Coded.of(groups, strata).draw(60, seed).members.tolist() for seed in (3, 3, 4))
     assert first == again != other
 
 
 def test_a_pool_that_is_drawn_whole_has_weight_one():
-    drawn = draw(np.arange(50).astype(str), np.array(["a", REST] * 25), 80, 0)
+    drawn = Coded.of(np.arange(50).astype(str), np.array(["a", REST] * 25)).draw(80, 0)
     assert len(drawn.members) == 50 and (drawn.probability == 1).all()
 
 
