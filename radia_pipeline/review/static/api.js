@@ -43,8 +43,6 @@ export async function pixels(address, size, signal) {
   if (!(width * height > 0 && (entries + width * height) * 2 === buffer.byteLength)) throw new Refused(0, { code: "cut_off" });
   const table = entries ? new Uint16Array(buffer, 0, entries) : null, values = new Uint16Array(buffer, 2 * entries);
   const [center, span] = numbers("Window", [WHOLE.center, WHOLE.width]);
-  const image = { values, width, height, table, window: { center, width: span }, units: numbers("Units", null), isFalling: table !== null && isFallingTable(table) };
+  const image = { values, width, height, table, window: { center, width: span }, units: numbers("Units", null), slopes: numbers("Slopes", [0, 0]), isFalling: table !== null && isFallingTable(table) };
   return withoutFringe(image, numbers("Padding", null));
 }
-
-export const isHere = () => ask("/health/live").then(() => true, () => false);

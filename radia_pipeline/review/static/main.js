@@ -1,7 +1,7 @@
 // The page: its frame, what is open in it, and what its parts share. The address after # says what is open.
 // What does not belong here: what a screen does (viewer.js, reading.js, home.js).
 
-import { get, isHere, upload } from "./api.js";
+import { get, upload } from "./api.js";
 import { h, put, relabel } from "./dom.js";
 import { help, hints } from "./dialogs.js";
 import { Films } from "./films.js";
@@ -38,9 +38,19 @@ class App {
       this.classes = new Map(this.config.classes.map((one) => [one.class, one]));
       this.#frame();
       await this.route();
+      if (this.config.is_ready === false) setTimeout(() => this.#ready(), 1500);
     } catch (error) {
       this.show(failed(error, [[() => this.#configure(), () => t("again")]]));
     }
+  }
+
+  /** The models are opened after the page: what waits for them opens again when they are there. */
+  async #ready() {
+    const config = await get("/page/config").catch(() => null);
+    if (!config?.is_ready) return setTimeout(() => this.#ready(), 1500);
+    this.config = config;
+    if (this.screen instanceof Viewer && this.screen.id) this.route();
+    return null;
   }
 
   named = (name) => this.classes.get(name);

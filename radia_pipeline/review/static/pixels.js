@@ -11,12 +11,14 @@ export const AS_MADE = Object.freeze({ shift: 0, width: 1, inverted: false });
  * reader made of that window: {shift, width} as shares of its width, shift towards dark, and {inverted}.
  */
 export function fillTable(words, image, { shift, width, inverted }) {
-  const { table, window, blank = -1, first = 0 } = image, last = (table?.length ?? FULL + 1) - 1, turn = inverted ? 255 : 0;
+  const { table, window, slopes, blank = -1, first = 0 } = image, last = (table?.length ?? FULL + 1) - 1, turn = inverted ? 255 : 0;
   const center = window.center + shift * window.width * (image.isFalling ? -1 : 1);
   for (let value = 0; value <= FULL; value++) {
-    const at = Math.min(Math.max((value - first - center) / width + window.center, 0), last), left = at | 0;
-    const shown = table ? table[left] + (at - left) * (table[Math.min(left + 1, last)] - table[left]) : at;
-    const grey = value === blank ? 0 : Math.abs(turn - ((shown / 257 + 0.5) | 0));
+    const wished = (value - first - center) / width + window.center;
+    const at = wished > last ? last : wished > 0 ? wished : 0, left = at | 0;
+    const known = table ? table[left] + (at - left) * (table[left < last ? left + 1 : last] - table[left]) : at;
+    const shown = known + (wished - at) * (wished < at ? slopes[0] : slopes[1]); // beyond the table it goes on as it ended
+    const grey = value === blank ? 0 : Math.abs(turn - (shown <= 0 ? 0 : shown >= FULL ? 255 : (shown / 257 + 0.5) | 0));
     words[value] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
   }
   return words;

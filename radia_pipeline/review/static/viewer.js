@@ -63,7 +63,7 @@ export class Viewer {
     Object.assign(this, { answer: null, maps: new Map(), pinned: null });
     put(this.rows);
     put(this.told);
-    put(this.detail, h("span", { say: () => t(this.app.config.has_model ? "thinking" : "no_model") }));
+    put(this.detail, h("span", { say: () => t(this.app.config.is_ready === false ? "e_starting" : this.app.config.has_model ? "thinking" : "no_model") }));
   }
 
   async #show(address, next) {

@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from radia_pipeline.dicom.facts import PixelFacts
 from radia_pipeline.dicom.greyscale import grey_scale
 from radia_pipeline.dicom.resample import area_average
-from radia_pipeline_tests.review.browser import Sent
+from radia_pipeline_tests.review.page.browser import Sent
 
 HEIGHT, WIDTH = 353, 402
 OPEN = """async (film) => {

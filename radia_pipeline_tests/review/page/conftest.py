@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radia_pipeline_tests.review.browser import bench, chromium
+from radia_pipeline_tests.review.page.browser import bench, chromium
 
 
 @pytest.fixture(scope="session")
