@@ -101,6 +101,10 @@ class ContractViolation(RunFailed):
         self.table = table
 
 
+class PromotionRefused(RunFailed):
+    """The gate says no to a champion; nothing that answers was changed."""
+
+
 class MissingTable(RunFailed):
     """A table that a step reads has not been made yet."""
 

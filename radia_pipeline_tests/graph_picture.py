@@ -18,7 +18,7 @@ COLUMNS = (
     ("Cohort", ("image_links", "splits", "evaluation_sets", "manifest", "data_profile", "", "label_truth")),
     ("Training", ("classifiers/<recipe>",)),
     ("Evaluation", ("predictions/<recipe>", "ensemble", "scorecard", "scorecard_subgroups", "test_predictions",
-                    "predictions_out_of_fold/<recipe>")),
+                    "gate_verdicts", "champion", "predictions_out_of_fold/<recipe>")),
     ("Localisation", ("saliency_benchmark", "pseudo_boxes")),
     ("Detection", ("detector", "detector_scorecard")),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from radia_pipeline.defs import cohort, ingest, labels, review
+from radia_pipeline.defs.champion import champion_assets
 from radia_pipeline.defs.evaluation import evaluation_assets
 from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
@@ -37,6 +38,7 @@ def build_defs(
             *cohort.ASSETS,
             *(classifier_asset(load_recipe(name)) for name in chosen),
             *evaluation_assets(chosen),
+            *champion_assets(chosen),
             *localisation_assets(chosen),
             detector,
             build_detector_scorecard,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from radia_pipeline.defs.instance import MAX_RUNTIME_S
+from radia_pipeline.defs.tables import ASKED_FOR
 
 GROUP_JOBS = {
     "ingest": "Read deliveries: images, quarantine, duplicates, reports.",
@@ -25,6 +26,11 @@ MAX_RUNTIME = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
 def group_jobs() -> list:
     """Return the job of each group."""
     return [
-        dg.define_asset_job(group, selection=dg.AssetSelection.groups(group), description=text, tags=MAX_RUNTIME)
+        dg.define_asset_job(
+            group,
+            selection=dg.AssetSelection.groups(group) - dg.AssetSelection.tag(ASKED_FOR, ""),
+            description=text,
+            tags=MAX_RUNTIME,
+        )
         for group, text in GROUP_JOBS.items()
     ]

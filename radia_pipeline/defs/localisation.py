@@ -28,11 +28,11 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
     @table_assets(
         "pseudo_boxes",
-        deps=("manifest", "ensemble", "saliency_benchmark", *classifiers, *predictions),
+        deps=("manifest", "ensemble", "champion", "saliency_benchmark", *classifiers, *predictions),
         kinds=("pytorch",),
     )
     def build_pseudo_boxes(context: dg.AssetExecutionContext, radia: Radia):
-        """Boxes made of the ensemble's saliency maps."""
+        """Boxes made of the saliency maps of the champion, or of the ensemble where nobody approved one."""
         from radia_pipeline.localisation.pseudo import build_pseudo_boxes as build
 
         return build(

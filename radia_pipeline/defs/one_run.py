@@ -60,12 +60,13 @@ class StepReport:
 @dataclass(frozen=True)
 class Run:
     """One Dagster run: the assets that it makes and, where they are split by source, the partition. ``tags``: more of
-    them, which a step may read."""
+    them, which a step may read; ``config``: step → what it is told."""
 
     title: str
     names: tuple[str, ...]
     partition: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -96,7 +97,7 @@ def run_one(job, instance, run: Run) -> StepReport:
         instance=instance,
         asset_selection=[dg.AssetKey.from_user_string(name) for name in run.names],
         partition_key=run.partition,
-        run_config=QUIET,
+        run_config={**QUIET, "ops": {step: {"config": dict(told)} for step, told in run.config.items()}},
         raise_on_error=False,
         tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_"), **run.tags},
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from radia_pipeline.defs.one_run import Run, StepReport, instance_of, run_apart, run_one
+from radia_pipeline.defs.tables import ASKED_FOR
 from radia_pipeline.defs.training import POOL
 from radia_pipeline.errors import UnknownName
 from radia_pipeline.lake.lake import Lake
@@ -43,7 +44,7 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
     Raises UnknownName for an asset that is not in the graph.
     """
     graph = definitions.resolve_asset_graph()
-    keys = set(graph.materializable_asset_keys)
+    keys = {key for key in graph.materializable_asset_keys if ASKED_FOR not in graph.get(key).tags}
     if until is not None:
         wanted = dg.AssetKey.from_user_string(until)
         if wanted not in keys:

@@ -20,6 +20,8 @@ Law = Callable[[Any], bool]
 Note = Callable[[Any], tuple[bool, Mapping[str, Any]]]
 """Says of a result whether a person should look, with metadata; a warning, never a block."""
 
+ASKED_FOR = "radia/asked_for"
+"""Tag of assets that a person asks for: jobs and ``radia run`` leave them out."""
 FAILURE = "failure"
 """Name in a failed step's metadata of the error's record."""
 
@@ -58,8 +60,12 @@ def table_spec(
     key: dg.AssetKey | None = None,
     group: str | None = None,
     code_version: str | None = None,
+    is_asked_for: bool = False,
 ) -> dg.AssetSpec:
-    """Return the spec of a table's asset; key, description and columns come from its contract."""
+    """Return the spec of a table's asset; key, description and columns come from its contract.
+
+    ``is_asked_for``: it is made when a person asks for it, and never with everything else.
+    """
     terms = contract(table)
     group = group or terms.domain
     return dg.AssetSpec(
@@ -69,6 +75,7 @@ def table_spec(
         group_name=group,
         kinds={"parquet", *kinds},
         owners=[OWNERS[group]],
+        tags={ASKED_FOR: ""} if is_asked_for else {},
         metadata={"dagster/column_schema": column_schema(terms), "contract_version": terms.version},
         code_version=f"{terms.version}+{code_version}" if code_version else terms.version,
     )
@@ -165,18 +172,22 @@ def table_assets(
     kinds: tuple[str, ...] = (),
     laws: Mapping[str, Law] | None = None,
     notes: Mapping[str, Note] | None = None,
+    note_words: Mapping[str, str] | None = None,
     code_version: str | None = None,
     plots: Callable[[Lake, str], Mapping[str, str]] | None = None,
     partition: str | None = None,
     prefix: tuple[str, ...] = (),
     pool: str | None = None,
+    is_asked_for: bool = False,
+    config: Mapping[str, dg.Field] | None = None,
 ) -> Callable[[Step], dg.AssetsDefinition]:
     """Make one step of the graph of a function that calls one domain function and returns its result.
 
     ``tables``: what the step publishes. ``laws``: named conditions on the result, shown as blocking checks of the first
-    table; ``notes``: conditions that only warn. ``code_version``: version of what decides the rows, beside the
-    contract's. ``plots``: figures of the first table. ``partition``: fixed partition of tables that are not split by
-    source (``predictions/<recipe>``), which then is the last part of the key.
+    table; ``notes``: conditions that only warn, described by ``note_words``. ``code_version``: version of what decides
+    the rows, beside the contract's. ``plots``: figures of the first table. ``partition``: fixed partition of tables
+    that are not split by source (``predictions/<recipe>``), which then is the last part of the key. ``is_asked_for``:
+    as ``table_spec`` has it. ``config``: what a person may say to the step, which it reads from its context.
     """
     named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
@@ -188,15 +199,19 @@ def table_assets(
             for table in tables
         ]
         checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]], blocking=True) for name in named_laws]
-        checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]]) for name in named_notes]
+        said = note_words or {}
+        checks += [dg.AssetCheckSpec(name, asset=keys[tables[0]], description=said.get(name)) for name in named_notes]
 
         @dg.multi_asset(
             name=step.__name__ if partition is None else f"{step.__name__}__{partition}",
             description=step.__doc__,
             specs=[
-                table_spec(table, deps=deps, kinds=kinds, key=keys[table], code_version=code_version)
+                table_spec(
+                    table, deps=deps, kinds=kinds, key=keys[table], code_version=code_version, is_asked_for=is_asked_for
+                )
                 for table in tables
             ],
+            config_schema=dict(config) if config else None,
             check_specs=checks,
             partitions_def=SOURCES if is_split else None,
             pool=pool,

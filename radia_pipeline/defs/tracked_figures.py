@@ -1,4 +1,4 @@
-"""Hands evaluation figures to the MLflow runs of the models that they belong to; ``scorecard`` holds them."""
+"""Hands MLflow what belongs to its models: evaluation figures, and which of them the champion answers with."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
             runs[0].flush()
             reached += 1
     return reached
+
+
+def follow_champion(lake: Lake) -> int:
+    """Let the alias champion name the models of the lake's champion and no others; returns how many it names."""
+    from radia_pipeline.evaluation.in_use import champion_of
+    from radia_pipeline.tracking.client import Tracker
+    from radia_pipeline.tracking.models import name_champions
+
+    champion = champion_of(lake)
+    return name_champions(Tracker(lake), champion.fingerprints if champion else {})
 
 
 def _figures(pool: str, line) -> dict[str, float]:

@@ -67,7 +67,7 @@ def description(recipe: Recipe) -> str:
 
 
 @dg.asset(
-    deps=["manifest", "pseudo_boxes", "ensemble"],
+    deps=["manifest", "pseudo_boxes", "ensemble", "champion"],
     group_name="detection",
     kinds={"pytorch", "onnx", "mlflow"},
     owners=[OWNERS["detection"]],

@@ -16,14 +16,14 @@ import numpy as np
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import LakeUnwritable, MissingTable, NotTrained
+from radia_pipeline.errors import LakeUnwritable, MissingTable
 from radia_pipeline.evaluation import familiarity
-from radia_pipeline.evaluation.ensemble import Ensemble, load_ensemble
+from radia_pipeline.evaluation.ensemble import Ensemble
 from radia_pipeline.evaluation.familiarity import Gaussian, Threshold
+from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.evaluation.reliability import Reliability, read_reliability
 from radia_pipeline.evaluation.serving import ServedModel, served_card
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_folders import latest_model
 from radia_pipeline.training.studies import LATERAL, labelled_by
 
 MOST_LEARNED, MOST_JUDGED = 4000, 2000
@@ -37,10 +37,9 @@ Speak = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Answering:
-    """An ensemble that is ready. ``unknown``: classes that no source of the lake labels."""
+    """An ensemble that is ready. ``using``: which it is; ``unknown``: classes that no source of the lake labels."""
 
-    ensemble: Ensemble
-    ensemble_version: str
+    using: InUse
     models: Mapping[str, ServedModel]
     fingerprints: Mapping[str, str]
     gaussians: Mapping[str, Gaussian]
@@ -49,31 +48,41 @@ class Answering:
     unknown: frozenset[str]
 
     @property
+    def ensemble(self) -> Ensemble:
+        """What turns the models' outputs into a decision."""
+        return self.using.ensemble
+
+    @property
     def sides_px(self) -> tuple[int, ...]:
         """Sides of the squares that the models want, each once."""
         return tuple(sorted({model.input.size_px for model in self.models.values()}))
 
 
 def answering(lake: Lake, *, threads: int = 0, speak: Speak = lambda _: None) -> Answering:
-    """Open what the lake's ensemble answers with, making what is missing; raises NotTrained before there is one."""
-    try:
-        ensemble = load_ensemble(lake)
-    except MissingTable:
-        raise NotTrained("This lake has no ensemble yet", do="train it with `radia run` or `radia demo`") from None
-    folders = {name: latest_model(lake, name) for name in ensemble.used_members}
-    models = {name: _served(lake, name, folder, threads, speak) for name, folder in folders.items()}
+    """Open what the lake answers with, its champion or else its ensemble, making what is missing.
+
+    Raises NotTrained before there is one.
+    """
+    using = in_use(lake)
+    models = served_models(using, threads=threads, speak=speak)
+    folders = {name: using.folder(name) for name in models}
     gaussians, threshold = _familiar(lake, folders, models, speak)
     known = {name for source in lake.partitions("manifest") for name in _labelled(source)}
     return Answering(
-        ensemble,
-        lake.version("ensemble"),
+        using,
         models,
         {name: folder.name for name, folder in folders.items()},
         gaussians,
         threshold,
-        read_reliability(lake),
+        read_reliability(lake, using),
         frozenset(vocabulary().classes) - known,
     )
+
+
+def served_models(using: InUse, *, threads: int = 0, speak: Speak = lambda _: None) -> dict[str, ServedModel]:
+    """Open the models that an ensemble uses, by recipe, making their form for answering where it is missing."""
+    names = using.ensemble.used_members
+    return {name: _served(using.lake, name, using.folder(name), threads, speak) for name in names}
 
 
 def _labelled(source: str) -> list[str]:

@@ -1,10 +1,12 @@
-"""The difference of two models on the same studies: mean AUC over classes, with the interval of the pair.
+"""The difference of two models on the same studies: the mean of a figure over classes, with the interval of the pair.
 
 The two means' own limits and the correlation of their influence values make it (MOVER): it held in simulation where
 resampling groups did not, with few positives and near perfect order (``benchmarks/intervals.py``).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,12 +21,21 @@ def mean_auc(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Int
 
 def paired_difference(first: np.ndarray, second: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Interval:
     """Return the mean AUC of ``first`` minus that of ``second`` over classes, both (n, K); NaN where none has one."""
-    sides = [_classes(score, label, group_ids) for score in (first, second)]
-    means = [mean_figure(classes, "auc") for classes in sides]
+    return difference_of_means(*(_classes(score, label, group_ids) for score in (first, second)), "auc")
+
+
+def difference_of_means(first: Sequence[OneClass], second: Sequence[OneClass], metric: str) -> Interval:
+    """Return the mean of a figure over ``first`` minus that over ``second``: the same classes of the same studies.
+
+    NaN where no class has the figure on both sides; a class that lacks it on one side is left out.
+    """
+    pairs = [pair for pair in zip(first, second, strict=True) if all(one.figure(metric) is not None for one in pair)]
+    sides = [[pair[side] for pair in pairs] for side in (0, 1)]
+    means = [mean_figure(classes, metric) for classes in sides]
     value = means[0].value - means[1].value
     if not np.isfinite(value):
         return Interval(np.nan, np.nan, np.nan, means[0].positives, means[0].studies)
-    moved = [np.mean([one.figure("auc").influence for one in classes], axis=0) for classes in sides]
+    moved = [np.mean([one.figure(metric).influence for one in classes], axis=0) for classes in sides]
     low, high = mover_difference(*means, _correlation(*moved))
     return Interval(value, low, high, means[0].positives, means[0].studies)
 

@@ -313,7 +313,12 @@ def _rows(fitted: Ensemble, validation: Sequence[Panel]) -> list[dict]:
 
 def load_ensemble(lake: Lake) -> Ensemble:
     """Read the published ensemble, one of an earlier release too; raises MissingTable before it was built."""
-    rows = {row["class"]: row for row in lake.read("ensemble").to_pylist()}
+    return ensemble_of(lake.read("ensemble").to_pylist())
+
+
+def ensemble_of(table: Sequence[Mapping]) -> Ensemble:
+    """Return the ensemble that rows of ``ensemble`` or ``champion`` tell of."""
+    rows = {row["class"]: row for row in table}
     ordered = [rows[name] for name in vocabulary().classes]
     cuts = [np.nan if row["threshold"] is None else row["threshold"] for row in ordered]
     parameters = np.array([row.get("parameters") or [] for row in ordered], dtype=float).reshape(len(ordered), -1)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.evaluation.intervals import wilson
-from radia_pipeline.evaluation.panel import ENSEMBLE, aligned, read_panel
+from radia_pipeline.evaluation.panel import ENSEMBLE, aligned
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
@@ -68,34 +69,35 @@ def _nearest(ordered: np.ndarray, value: float, count: int) -> int:
     return start
 
 
-def read_reliability(lake: Lake) -> Reliability:
-    """Read the ensemble's validation studies; raises MissingTable before they were predicted.
+def read_reliability(lake: Lake, using: InUse | None = None) -> Reliability:
+    """Read the validation studies of what answers, or of an ensemble; raises MissingTable before they were predicted.
 
     Kept in the lake as numbers, patients as places in a list, for the table itself takes a second to open.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
-    path = lake.models_dir / "_answers" / f"held-{lake.version('predictions', ENSEMBLE)}.safetensors"
+    using = using or in_use(lake)
+    version = using.predictions.get(ENSEMBLE) or lake.version("predictions", ENSEMBLE)
+    path = lake.models_dir / "_answers" / f"held-{version}.safetensors"
     columns = range(len(vocabulary().classes))
     try:
         held = load(path.read_bytes())
         return Reliability(tuple(tuple(held[f"{column}.{part}"] for part in _PARTS) for column in columns))
     except (OSError, KeyError, SafetensorError):
-        made = _made(lake)
+        made = _made(using)
     named = {f"{column}.{part}": values for column in columns for part, values in zip(_PARTS, made.by_class[column])}
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(path, save(named))
     return made
 
 
-def _made(lake: Lake) -> Reliability:
+def _made(using: InUse) -> Reliability:
     """Take each study's probability from an ensemble that was fitted on the other patients, as the scorecard does."""
-    from radia_pipeline.evaluation.ensemble import load_ensemble
     from radia_pipeline.evaluation.judged import Judged
 
-    chosen = load_ensemble(lake)
-    panels = aligned([read_panel(lake, name) for name in chosen.members])
+    chosen = using.ensemble
+    panels = aligned([using.panel(name) for name in chosen.members])
     if not len(panels[0]):
         nothing = (np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64))
         return Reliability((nothing,) * len(vocabulary().classes))

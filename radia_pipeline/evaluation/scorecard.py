@@ -85,7 +85,7 @@ def means_of(classes: Mapping[str, OneClass], minimum: int = MIN_POSITIVES) -> d
     """Return which classes enter each mean: all, the pathologies, the groups; only those with enough of both kinds."""
     words = vocabulary()
     groups = set(words.finding_groups) | set(words.unions)
-    kept = {name: one for name, one in classes.items() if name != ABNORMAL and _has_enough(one, minimum)}
+    kept = {name: one for name, one in classes.items() if name != ABNORMAL and has_enough(one, minimum)}
     return {
         MEAN: list(kept.values()),
         MEAN_PATHOLOGIES: [one for name, one in kept.items() if name in words.pathologies],
@@ -93,7 +93,8 @@ def means_of(classes: Mapping[str, OneClass], minimum: int = MIN_POSITIVES) -> d
     }
 
 
-def _has_enough(one: OneClass, minimum: int) -> bool:
+def has_enough(one: OneClass, minimum: int = MIN_POSITIVES) -> bool:
+    """Tell whether a class has enough positive and negative studies to enter a mean."""
     ranked = one.studies.ranked
     return one.has_both and min(ranked.positives, ranked.negatives) >= minimum
 

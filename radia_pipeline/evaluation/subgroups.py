@@ -62,12 +62,12 @@ def subgroup_rows(
     for part in parts(panel, facts):
         inside, outside = part.known & part.inside, part.known & ~part.inside
         fixed = {**place, "attribute": part.attribute, "stratum": part.stratum}
-        rows += [{**fixed, **row} for row in _compared(panel, group.reshape(-1), inside, outside, _left_out(part))]
+        rows += [{**fixed, **row} for row in _compared(panel, group.reshape(-1), inside, outside, left_out(part))]
     return rows
 
 
-def _left_out(part: Part) -> frozenset[str]:
-    """A finding's own class, those above and those below it are no co-findings of it."""
+def left_out(part: Part) -> frozenset[str]:
+    """Return the classes that say nothing of a part: a finding's own, those above and those below it."""
     if part.attribute != CO_FINDING:
         return frozenset()
     words = vocabulary()

@@ -35,8 +35,13 @@ class ValidatedSet:
 
 def validated_sets(lake: Lake) -> dict[str, ValidatedSet]:
     """Return the largest complete reading set of each pool; none before sets were read."""
+    return {one.pool: one for one in complete_sets(lake)}
+
+
+def complete_sets(lake: Lake) -> list[ValidatedSet]:
+    """Return every reading set that was read to its end and has a truth, the largest last."""
     if not lake.exists("reading_sets") or not lake.exists("label_truth"):
-        return {}
+        return []
     columns = ["set_id", "study_id", "class", "value", "rule", "is_simulated"]
     cells = lake.read("label_truth", columns=columns).to_pylist()
     open_ = {row["set_id"] for row in cells if row["rule"].startswith("waits_")}
@@ -52,8 +57,7 @@ def validated_sets(lake: Lake) -> dict[str, ValidatedSet]:
     for row in cells:
         if row["set_id"] in found and row["value"] in (0, 1):
             found[row["set_id"]].truth[row["study_id"], row["class"]] = row["value"]
-    by_size = sorted((one for one in found.values() if one.truth), key=lambda one: (len(one.weight), one.set_id))
-    return {one.pool: one for one in by_size}
+    return sorted((one for one in found.values() if one.truth), key=lambda one: (len(one.weight), one.set_id))
 
 
 def judged(one: ValidatedSet, panel: Panel, thresholds: np.ndarray) -> Iterator[tuple[str, str, Interval]]:

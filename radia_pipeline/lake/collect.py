@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from radia_pipeline.contracts.tables import contract_names
+from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lines import LineForm, LinesFile
 
 DAY_S = 24 * 3600.0
 
@@ -23,8 +25,9 @@ class CollectResult:
 
 
 def pinned_versions(lake: Lake) -> set[str]:
-    """Return the manifest versions that finished models were trained on: without them no training can be repeated."""
-    pinned: set[str] = set()
+    """Return the versions that stay: manifests of finished models, without which no training can be repeated, and what
+    the history of champions needs, without which no champion can be put back."""
+    pinned = _needed_by_champions(lake)
     for card in lake.models_dir.glob("*/*/model.json"):
         try:
             versions = json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {})
@@ -32,6 +35,18 @@ def pinned_versions(lake: Lake) -> set[str]:
             continue
         pinned |= set(versions.values())
     return pinned
+
+
+def _needed_by_champions(lake: Lake) -> set[str]:
+    def damaged(number: int, what: str) -> DamagedFile:
+        return DamagedFile(
+            f"The history of champions is damaged at line {number}: {what}; nothing was collected",
+            do="restore ledger/champions.jsonl of the lake from a backup",
+        )
+
+    form = LineForm("act of the champion's history", dict, drops_cut_end=True)
+    acts = LinesFile(lake.champions_path, form, damaged)
+    return {version for act in acts if act is not None for version in act.get("pins", ())}
 
 
 def collect(lake: Lake, *, keep_days: float = 90.0, dry_run: bool = False, now_s: float | None = None) -> CollectResult:

@@ -120,6 +120,11 @@ class Lake:
         return self.root / "ledger" / "pools.jsonl"
 
     @property
+    def champions_path(self) -> Path:
+        """The append-only history of champions; each line names under ``pins`` the versions that it needs."""
+        return self.ledger_path.with_name("champions.jsonl")
+
+    @property
     def reviews_path(self) -> Path:
         """The review store of the first release, which the store of readings takes in."""
         return self.root / "reviews" / "reviews.jsonl"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -76,12 +77,14 @@ class Explained:
 
 
 class Explainer:
-    """One trained recipe, ready to explain images of an :class:`ImageSet`."""
+    """One trained recipe, by its newest model or that of a folder, ready to explain images of an :class:`ImageSet`."""
 
-    def __init__(self, lake: Lake, recipe: str, images: ImageSet, methods: Sequence[str]) -> None:
+    def __init__(
+        self, lake: Lake, recipe: str, images: ImageSet, methods: Sequence[str], *, folder: Path | None = None
+    ) -> None:
         self.recipe, self.methods, self.images = recipe, tuple(methods), images
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.classifier = load_classifier(latest_model(lake, recipe), self.device)
+        self.classifier = load_classifier(folder or latest_model(lake, recipe), self.device)
         self.size_px = self.classifier.input.size_px
         self.packed = _packed(lake, images, self.size_px)
 

@@ -1,4 +1,4 @@
-"""Pseudo boxes: the ensemble's saliency maps as boxes with scores, for training a detector and for being judged.
+"""Pseudo boxes: saliency maps of what answers as boxes with scores, for training a detector and for being judged.
 
 Images of the test pool have none: it is kept for a release.
 
@@ -18,7 +18,8 @@ import numpy as np
 from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.pools import POOLS, TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, load_ensemble
+from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble
+from radia_pipeline.evaluation.in_use import challenger_of, champion_of
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import MEAN
 from radia_pipeline.localisation.benchmark import GATE_SHARE, Choice, boxed_classes, read_choice
@@ -26,16 +27,17 @@ from radia_pipeline.localisation.boxes import MAX_BOXES, CutRules, boxes_from_ma
 from radia_pipeline.localisation.explainer import BATCH, Explained, Explainer, ImageSet, read_images
 from radia_pipeline.localisation.fusion import fuse
 
-MODEL = "ensemble"
 MIN_SCORE = 0.01  # fainter boxes only fill the disk
 
 
 @dataclass(frozen=True)
 class PseudoResult:
-    """What was drawn: boxes per class and pool, by which method of which recipe."""
+    """What was drawn: boxes per class and pool, by which method of which recipe. ``model``: ensemble or champion, whose
+    ``release`` that is."""
 
     source: str
     model: str
+    release: str | None
     rule: str
     methods: dict[str, str]
     images: int
@@ -62,21 +64,26 @@ def build_pseudo_boxes(
     ``on_progress(done, total)`` counts images. Raises MissingTable without ensemble or manifest, NotTrained without a
     member's model.
     """
-    ensemble = load_ensemble(lake)
+    using = champion_of(lake) or challenger_of(lake)
+    ensemble = using.ensemble
     images = read_images(lake, [source_name]).where(pool=set(POOLS) - {TEST})
     choices = {name: read_choice(lake, name) for name in ensemble.used_members}
-    voters = [Voter(Explainer(lake, name, images, (one.method,)), one) for name, one in choices.items()]
+    voters = [
+        Voter(Explainer(lake, name, images, (one.method,), folder=using.folder(name)), one)
+        for name, one in choices.items()
+    ]
     label = "+".join(sorted({one.method for one in choices.values()}))
     rows: list[dict] = []
     for start in range(0, len(images), BATCH):
         batch = list(range(start, min(start + BATCH, len(images))))
-        rows += _batch_rows(batch, images, voters, ensemble, label)
+        rows += [{**row, "model": using.kind} for row in _batch_rows(batch, images, voters, ensemble, label)]
         on_progress(batch[-1] + 1, len(images))
     written = lake.write("pseudo_boxes", rows, source_name)
     pool = dict(zip(images.columns["image_id"], images.columns["pool"]))
     return PseudoResult(
         source=source_name,
-        model=MODEL,
+        model=using.kind,
+        release=using.release,
         rule=ensemble.rule,
         methods={name: one.method for name, one in choices.items()},
         images=len(images),
@@ -150,5 +157,4 @@ def _row(images: ImageSet, row: int, index: int, name: str, corners: np.ndarray,
         "height_px": bottom - top,
         "score": min(score, 1.0),
         "method": method,
-        "model": MODEL,
     }

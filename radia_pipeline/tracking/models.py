@@ -14,6 +14,7 @@ from pathlib import Path
 
 from radia_pipeline.errors import NotTrained, UnknownName
 from radia_pipeline.tracking.history import import_mlflow
+from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
 from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, History, TrackedRun
 
 ALIASES = ("challenger", "champion")
@@ -92,6 +93,29 @@ def set_alias(tracker: History, name: str, alias: str, version: str) -> None:
     if alias not in ALIASES:
         raise UnknownName(f"the alias {alias!r}", accepted=", ".join(ALIASES))
     tracker.client.set_registered_model_alias(name, alias, version)
+
+
+def name_champions(tracker: History, fingerprints: Mapping[str, str]) -> int:
+    """Let ``champion`` name the models of these fingerprints, by registered name, and take it from all others.
+
+    Returns how many it names: a model whose run is not in this history is left out.
+    """
+    named = 0
+    for model in tracker.client.search_registered_models():
+        run = _run_of(tracker, fingerprints[model.name]) if fingerprints.get(model.name) else None
+        version = _version_of_run(tracker, model.name, run) if run else None
+        if version is not None:
+            set_alias(tracker, model.name, "champion", version.version)
+            named += 1
+        elif "champion" in model.aliases:
+            tracker.client.delete_registered_model_alias(model.name, "champion")
+    return named
+
+
+def _run_of(tracker: History, fingerprint: str) -> str | None:
+    wanted = f"tags.`{TAG_FINGERPRINT}` = '{fingerprint}' and attributes.status = 'FINISHED'"
+    found = tracker.client.search_runs([tracker.experiment_id], wanted, max_results=1)
+    return found[0].info.run_id if found else None
 
 
 def version_by_alias(tracker: History, name: str, alias: str) -> RegisteredVersion | None:

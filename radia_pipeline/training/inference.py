@@ -76,13 +76,17 @@ def predict_manifest(lake, recipe_name: str, *, workers: int = 1) -> Any:
     return lake.write("predictions", table, partition=recipe_name)
 
 
-def score_manifest(lake, recipe_name: str, pools: Sequence[str], *, workers: int = 1) -> pa.Table:
-    """Score whole pools with the recipe's newest model; returns rows of ``predictions``. Raises NotTrained, EmptyPool.
+def score_manifest(
+    lake, recipe_name: str, pools: Sequence[str], *, workers: int = 1, folder: Path | None = None
+) -> pa.Table:
+    """Score whole pools with the recipe's newest model, or with that of a ``folder``; returns rows of ``predictions``.
+
+    Raises NotTrained, EmptyPool.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
     compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
     """
-    return _score(lake, recipe_name, {pool: (None, pool) for pool in pools}, workers)
+    return _score(lake, recipe_name, {pool: (None, pool) for pool in pools}, workers, folder)
 
 
 def score_left_out(lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa.Table:
@@ -90,9 +94,11 @@ def score_left_out(lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa
     return _score(lake, recipe_name, {TRAIN: (fold, VALIDATION)}, workers)
 
 
-def _score(lake, recipe_name: str, wanted: Mapping[str, tuple[int | None, str]], workers: int) -> pa.Table:
+def _score(
+    lake, recipe_name: str, wanted: Mapping[str, tuple[int | None, str]], workers: int, folder: Path | None = None
+) -> pa.Table:
     """Score studies. ``wanted``: pool of the rows → the fold and the pool by which ``pool_studies`` finds them."""
-    folder = latest_model(lake, recipe_name)
+    folder = folder or latest_model(lake, recipe_name)
     recipe = parse_recipe(read_card(folder)["recipe"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_classifier(folder, device).to(memory_format=torch.channels_last)

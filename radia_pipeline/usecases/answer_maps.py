@@ -23,7 +23,7 @@ from radia_pipeline.localisation.benchmark import boxed_classes, read_choice
 from radia_pipeline.localisation.boxes import Frame
 from radia_pipeline.localisation.maps import explain
 from radia_pipeline.localisation.within import MOST_OUTSIDE, on_image, outside_share
-from radia_pipeline.training.inference import latest_model, load_classifier
+from radia_pipeline.training.inference import load_classifier
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.studies import LATERAL
 from radia_pipeline.usecases.answers import Reader
@@ -44,7 +44,7 @@ class Mapper:
             raise BadInput("--maps names a file", accepted="a folder")
         folder.mkdir(parents=True, exist_ok=True)
         self._methods = {name: read_choice(lake, name).method for name in reader.ready.models}
-        self._classifiers = {name: load_classifier(latest_model(lake, name)) for name in self._methods}
+        self._classifiers = {name: load_classifier(reader.ready.using.folder(name)) for name in self._methods}
 
     def draw(self, answer: dict[str, Any], found: Sequence[tuple[str, Looked]]) -> list[dict[str, Any]]:
         """Write a picture for each called class with a place on each frontal film that was used; say what they show."""

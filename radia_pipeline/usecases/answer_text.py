@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from radia_pipeline.drawing.text import table
+from radia_pipeline.evaluation.champion import STANDINGS
+from radia_pipeline.evaluation.in_use import CHAMPION
 
 BAR = 20
 """Characters of a bar; its half is the class's threshold."""
@@ -32,10 +34,17 @@ def foot(answer: dict[str, Any]) -> str:
     members = ", ".join(f"{name} {fingerprint[:8]}" for name, fingerprint in model["members"].items())
     detector = f", detector {model['detector'][:8]}" if model["detector"] else ""
     return (
-        f"Model: ensemble {model['ensemble'][:8]} ({model['rule']} of {members}){detector}\n"
+        f"Model: {_who(model)} ({model['rule']} of {members}){detector}\n"
         f"Vocabulary {versions['vocabulary']}, rules {versions['rules']}, radia {versions['radia']}\n"
         f"{answer['notice'].capitalize()}."
     )
+
+
+def _who(model: dict[str, Any]) -> str:
+    if model["kind"] != CHAMPION:
+        return f"ensemble {model['ensemble'][:8]}"
+    shift = f"; stated shift: {model['stated_shift']}" if model["stated_shift"] else ""
+    return f"champion {model['release'][:8]}, {STANDINGS[model['standing']]}{shift}"
 
 
 def study_text(study: dict[str, Any], of: int) -> str:

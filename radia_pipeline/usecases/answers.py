@@ -17,6 +17,7 @@ from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.onnx_model import OnnxDetector
 from radia_pipeline.dicom.doubts import DOUBTS
 from radia_pipeline.evaluation.answering import Answering
+from radia_pipeline.evaluation.in_use import CHAMPION
 from radia_pipeline.evaluation.serving import Seen
 from radia_pipeline.training.inputs import GREY_MAX, to_channels
 from radia_pipeline.training.studies import FRONTAL_ORDER, LATERAL, choose_views
@@ -60,6 +61,20 @@ class Reader:
     ready: Answering
     detector: OnnxDetector | None = None
     detector_fingerprint: str | None = None
+
+    def model(self) -> dict[str, Any]:
+        """Return which model answers, as an answer's head has it; of a champion what a person approved it for."""
+        using = self.ready.using
+        told = {
+            "kind": using.kind,
+            "rule": using.ensemble.rule,
+            "members": dict(self.ready.fingerprints),
+            "ensemble": using.ensemble_version,
+            "detector": self.detector_fingerprint,
+        }
+        if using.kind != CHAMPION:
+            return told
+        return {**told, "release": using.release, "standing": using.standing, "stated_shift": using.stated_shift}
 
     @property
     def sides_px(self) -> tuple[int, ...]:

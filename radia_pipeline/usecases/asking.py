@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import BadInput, NotTrained
+from radia_pipeline.evaluation.in_use import in_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes.pool import default_workers
 from radia_pipeline.usecases.given_files import files_below, shown
@@ -77,8 +78,7 @@ class Call:
 
     def __init__(self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress) -> None:
         _require_sense(wish)
-        if not lake.exists("ensemble"):
-            raise NotTrained("This lake has no ensemble yet", do="train it with `radia run` or `radia demo`")
+        in_use(lake)  # raises where nothing answers
         # The header of an identified file names the person anyway.
         self._may_read_text = not wish.identified and wish.ocr != "off"
         get_ready(reads_text=self._may_read_text)
@@ -110,13 +110,7 @@ class Call:
         return {
             "schema": SCHEMA,
             "notice": NOTICE,
-            "model": {
-                "kind": "ensemble",
-                "rule": ready.ensemble.rule,
-                "members": dict(ready.fingerprints),
-                "ensemble": ready.ensemble_version,
-                "detector": reader.detector_fingerprint,
-            },
+            "model": reader.model(),
             "versions": {"radia": __version__, "vocabulary": vocabulary().version, "rules": RULES_VERSION},
             "unfamiliar": {
                 "false_alarms": round(threshold.false_alarms, 6),

@@ -45,9 +45,11 @@ def append_at_once(lake: Lake, readings: Iterable[Reading]) -> None:
     Store(lake)
 
 
-def with_set(lake: Lake, *studies: str, set_id: str = SET, vocabulary_version: str | None = None) -> Lake:
+def with_set(
+    lake: Lake, *studies: str, set_id: str = SET, source: str = SOURCE, vocabulary_version: str | None = None
+) -> Lake:
     """Close a set of these studies in a lake, of STUDY and OTHER where none are named; returns the lake."""
-    fixed = {"set_id": set_id, "source": SOURCE, "pool": "test", "stratum": "rest", "inclusion_probability": 0.5,
+    fixed = {"set_id": set_id, "source": source, "pool": "test", "stratum": "rest", "inclusion_probability": 0.5,
              "frame_studies": 9, "frame_groups": 9, "seed": 0,
              "vocabulary_version": vocabulary_version or vocabulary().version}  # fmt: skip
     rows = [{**fixed, "study_id": study, "group_id": study} for study in studies or (STUDY, OTHER)]

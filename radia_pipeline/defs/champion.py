@@ -1,0 +1,92 @@
+"""Assets that a person asks for: the gate's verdicts and the champion.
+
+Not here: what the gate asks (``evaluation.gate``), what an approval does (``usecases.promotion``), the runs by which a
+terminal asks for them (``promotion``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.tables import Note, table_assets
+from radia_pipeline.defs.tracked_figures import follow_champion
+from radia_pipeline.evaluation.gate_words import WORDS
+from radia_pipeline.lake.lake import Lake
+
+STEP = "approve_champion"
+TOLD = {
+    "by": dg.Field(str, default_value="", description="Who approves or rolls back; stands in the history for ever."),
+    "reason": dg.Field(str, default_value="", description="Why; stands there too."),
+    "research": dg.Field(bool, default_value=False, description="For research: without a truth of the hospital."),
+    "stated_shift": dg.Field(str, default_value="", description="What is known of a calibration that is off."),
+    "rollback": dg.Field(bool, default_value=False, description="Put the champion before back instead."),
+}
+"""What a person says to ``champion``."""
+
+
+def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
+    """Return ``gate_verdicts`` and ``champion``."""
+    predictions = tuple(dg.AssetKey(["predictions", recipe]) for recipe in recipes)
+
+    @table_assets(
+        "gate_verdicts",
+        deps=(*predictions, "ensemble", "test_predictions", "label_truth", "reading_sets", "images", "labels",
+              "report_attributes", "splits"),
+        notes={rule: _note(rule) for rule in WORDS},
+        note_words=WORDS,
+        is_asked_for=True,
+    )  # fmt: skip
+    def judge_challenger(context: dg.AssetExecutionContext, radia: Radia):
+        """What the gate says of the released ensemble beside the champion; one check for each rule."""
+        from radia_pipeline.evaluation.gate import judge
+
+        return judge(radia.lake())
+
+    @table_assets("champion", deps=("gate_verdicts", "ensemble"), is_asked_for=True, config=TOLD)
+    def approve_champion(context: dg.AssetExecutionContext, radia: Radia):
+        """The ensemble that a person approves, with name and reason in the configuration of the run; or the one before,
+        by a rollback. Select gate_verdicts with it: an approval needs verdicts on what stands now."""
+        return _act(radia.lake(), context.op_execution_context.op_config)
+
+    return [judge_challenger, approve_champion]
+
+
+def _act(lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
+    from radia_pipeline.evaluation.champion import Signature
+    from radia_pipeline.usecases.promotion import Approval, approve, roll_back
+
+    signature = Signature(told["by"], told["reason"])
+    if told["rollback"]:
+        result = roll_back(lake, signature)
+    else:
+        result = approve(lake, Approval(signature, told["research"], told["stated_shift"].strip() or None))
+    return {**vars(result), "mlflow_models": follow_champion(lake)}
+
+
+def _note(rule: str) -> Note:
+    """Say of a gate's result what one rule came to: all numbers of what refuses, counts of the rest."""
+
+    def note(result: Any) -> tuple[bool, Mapping[str, Any]]:
+        mine = [one for one in result.verdicts if one.rule == rule]
+        outcomes = [one.outcome for one in mine]
+        counts = {name: outcomes.count(name) for name in dict.fromkeys(outcomes)}
+        told = [f"{one.subject}: {one.detail}" for one in mine if one.outcome == "refused" or len(mine) == 1]
+        numbers = [
+            {"subject": one.subject, "outcome": one.outcome, "value": _number(one.found.value),
+             "low": _number(one.found.low), "high": _number(one.found.high), "bound": one.bound,
+             "positives": one.found.positives, "studies": one.found.studies}
+            for one in mine
+        ]  # fmt: skip
+        return "refused" not in outcomes, {
+            **counts, "verdict": "; ".join(told) or "nothing refuses", "numbers": dg.MetadataValue.json(numbers),
+        }  # fmt: skip
+
+    return note
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)
