@@ -112,7 +112,7 @@ def simulate(cell: Cell, draws: int, replicates: int) -> dict[str, object]:
     for seed in range(draws):
         drawn = coded.draw(cell.size, seed)
         sample = pool.sample(drawn.members, 1 / drawn.probability)
-        if not (mine := figures(sample, threshold, replicates)):
+        if not (mine := figures(sample, sample.score >= threshold, replicates)):
             continue
         worth.append(sample.effective_positives)
         plain.append((metrics.auc(sample.score, sample.truth), sample.truth.mean()))

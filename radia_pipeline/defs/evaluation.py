@@ -43,6 +43,22 @@ def out_of_fold_asset(recipe: str) -> dg.AssetsDefinition:
     return predict_out_of_fold
 
 
+def _release(context: dg.AssetExecutionContext, radia: Radia):
+    """Return who releases the ensemble and why, by the run's tags; None where nobody does.
+
+    Dagster copies tags when a run is executed again: that goes on with the release of the run before and begins none.
+    """
+    from radia_pipeline.evaluation.release import Release, is_noted
+
+    who, why = (context.run.tags.get(tag) for tag in (RELEASE_BY, RELEASE_WHY))
+    if not who and not why:
+        return None
+    if context.run.parent_run_id is not None and not is_noted(radia.lake()):
+        context.log.warning("A run that is executed again releases nothing new: start one with tags of its own")
+        return None
+    return Release(who or "", why or "")
+
+
 def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     """Return predictions of every recipe and what is made of them."""
     predictions = tuple(dg.AssetKey(["predictions", recipe]) for recipe in recipes)
@@ -66,12 +82,9 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     def build_scorecard(context: dg.AssetExecutionContext, radia: Radia):
         """Figures with intervals of every model on validation; on test of a released ensemble. A run with the tags
         radia/release_by and radia/release_why releases the one that stands."""
-        from radia_pipeline.evaluation.release import Release
         from radia_pipeline.evaluation.scorecard import build_scorecard as build
 
-        tags = context.run.tags
-        who, why = tags.get(RELEASE_BY), tags.get(RELEASE_WHY)
-        result = build(radia.lake(), Release(who or "", why or "") if who or why else None)
+        result = build(radia.lake(), _release(context, radia))
         runs = log_headlines(radia.lake(), recipes)
         counts = {"test_releases": result.test_releases, "test_uses": result.test_uses}
         return {"models": list(result.models), "mlflow_runs_with_figures": runs, **counts}

@@ -29,9 +29,25 @@ def _cell(value: object) -> str:
     return f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+MOST_DIGITS = 6
+
+
+def digits_apart(low: float, high: float, digits: int) -> int:
+    """Return how many digits it takes to tell two figures apart, ``digits`` at least."""
+    while digits < MOST_DIGITS and low != high and f"{low:.{digits}f}" == f"{high:.{digits}f}":
+        digits += 1
+    return digits
+
+
+def limits(low: float, high: float, digits: int = 3) -> tuple[str, str]:
+    """Return both ends of an interval: none is shown as if it had no width."""
+    digits = digits_apart(low, high, digits)
+    return f"{low:.{digits}f}", f"{high:.{digits}f}"
+
+
 def interval(value: float | None, low: float | None, high: float | None) -> str:
     """Return ``.912 (.880–.934)``; a dash where there is no figure."""
     if value is None:
         return "–"
     shown = f"{value:.3f}"
-    return f"{shown} ({low:.3f}–{high:.3f})" if low is not None and high is not None else shown
+    return f"{shown} ({'–'.join(limits(low, high))})" if low is not None and high is not None else shown

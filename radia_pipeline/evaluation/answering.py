@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from radia_pipeline.evaluation.familiarity import Gaussian, Threshold
 from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.evaluation.reliability import Reliability, read_reliability
 from radia_pipeline.evaluation.serving import ServedModel, served_card
+from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.studies import LATERAL, labelled_by
 
@@ -91,12 +92,12 @@ def _labelled(source: str) -> list[str]:
 
 def _served(lake: Lake, name: str, folder: Path, threads: int, speak: Speak) -> ServedModel:
     if served_card(folder) is None:
-        with lake.lock(f"serving.{name}", wait_s=3600.0):
+        with _writing(lake), lake.lock(f"serving.{name}", wait_s=3600.0):
             if served_card(folder) is None:
                 from radia_pipeline.evaluation.serving_export import export
 
                 speak(f"{name}: its form for answering is made, once")
-                _writing(lambda: export(folder))
+                export(folder)
     if not served_card(folder)["files"]:
         from radia_pipeline.evaluation.serving_export import TorchModel
 
@@ -104,12 +105,15 @@ def _served(lake: Lake, name: str, folder: Path, threads: int, speak: Speak) -> 
     return ServedModel.load(folder, threads=threads)
 
 
-def _writing(make: Callable[[], Any]) -> Any:
+@contextlib.contextmanager
+def _writing(lake: Lake) -> Iterator[None]:
+    """Say of a lake that cannot be written what is missing in it, and who can make it."""
     try:
-        return make()
-    except OSError as error:
+        with atomic.writable(lake.models_dir):
+            yield
+    except LakeUnwritable as error:
         raise LakeUnwritable(
-            f"What the models answer with cannot be written into the lake ({error.errno})",
+            f"What the models answer with is not there yet. {error.received}",
             do="predict once with rights to write, or run `radia run`; afterwards reading is enough",
         ) from None
 
@@ -118,13 +122,20 @@ def _familiar(
     lake: Lake, folders: Mapping[str, Path], models: Mapping[str, ServedModel], speak: Speak
 ) -> tuple[dict[str, Gaussian], Threshold]:
     path = familiarity.threshold_path(lake.models_dir, {name: folder.name for name, folder in folders.items()})
+    if known := _described(folders, path):
+        return known
+    with _writing(lake), lake.lock("familiarity", wait_s=3600.0):
+        if known := _described(folders, path):  # another process made it while this one waited
+            return known
+        speak("the films that the models know are described, once")
+        return _fit(lake, folders, models, path)
+
+
+def _described(folders: Mapping[str, Path], path: Path) -> tuple[dict[str, Gaussian], Threshold] | None:
     gaussians = {name: familiarity.load_gaussian(folder) for name, folder in folders.items()}
     threshold = familiarity.load_threshold(path)
-    if threshold is None or not all(gaussians.values()):
-        with lake.lock("familiarity", wait_s=3600.0):
-            speak("the films that the models know are described, once")
-            return _writing(lambda: _fit(lake, folders, models, path))
-    return gaussians, threshold
+    found = {name: one for name, one in gaussians.items() if one is not None}
+    return (found, threshold) if threshold is not None and len(found) == len(folders) else None
 
 
 def _fit(

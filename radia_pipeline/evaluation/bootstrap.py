@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.intervals import LEVEL
 
 REPLICATES = 1000
@@ -30,8 +31,8 @@ class Resampler:
     @classmethod
     def of(cls, group_ids: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> Resampler:
         """Number the groups by sorted name, so that the draw does not depend on the order of rows."""
-        names, index = np.unique(np.asarray(group_ids), return_inverse=True)
-        return cls(index.reshape(-1), len(names), replicates, seed)
+        index, names = numbered(group_ids)
+        return cls(index, len(names), replicates, seed)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield weights (r, n) float64 in chunks whose rows sum up to ``replicates``; their size does not matter."""

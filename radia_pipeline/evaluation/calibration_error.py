@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radia_pipeline.evaluation.class_figures import MIN_PATIENTS, MOST_EFFECT, OneClass
+from radia_pipeline.evaluation.class_figures import MOST_EFFECT, OneClass
+from radia_pipeline.evaluation.groups import MIN_PATIENTS
 from radia_pipeline.evaluation.intervals import LEVEL
 from radia_pipeline.evaluation.metrics import ECE_BINS, bin_of
 

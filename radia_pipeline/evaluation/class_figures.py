@@ -26,6 +26,7 @@ from radia_pipeline.evaluation.clustered import (
     placements,
     precision_of_others,
 )
+from radia_pipeline.evaluation.groups import MIN_PATIENTS
 from radia_pipeline.evaluation.intervals import (
     Interval,
     correlations,
@@ -38,8 +39,6 @@ from radia_pipeline.evaluation.intervals import (
     wilson,
 )
 
-MIN_PATIENTS = 2
-"""Patients under which a figure is not shown: "too few"."""
 FIXED_SPECIFICITY = 0.95
 PARTIAL_FALSE_RATE = 0.1
 """Where the partial AUC ends: false positive rates that a reader could bear."""

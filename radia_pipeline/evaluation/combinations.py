@@ -30,11 +30,17 @@ STACKING_SPREAD = 1.0
 class Rule:
     """``combine``: probabilities (M, n, K), parameters (K, P) → (n, K). ``fit``: probabilities, labels (n, K) →
     parameters; without it there are none. ``offsets``: how many of the first parameters move all studies alike.
+    ``is_share``: the parameters are each member's weight, and a member without any is not asked.
     """
 
     combine: Callable[[np.ndarray, np.ndarray], np.ndarray]
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     offsets: int = 0
+    is_share: bool = False
+
+    def uses(self, members: int, parameters: np.ndarray) -> np.ndarray:
+        """Return which of the members matter under parameters (K, P): bool (M,)."""
+        return (parameters > 0).any(axis=0) if self.is_share else np.ones(members, dtype=bool)
 
     def fitted(self, probability: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the parameters (K, P) on a pool; P is 0 where the rule has none."""
@@ -93,15 +99,17 @@ def _fit_greedy(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
     members, kept = len(probability), np.flatnonzero(enough(label))
     taken, total = np.zeros(members), np.zeros(probability.shape[1:])
     for step in range(1, GREEDY_STEPS + 1):
-        scores = [_mean_auc((total + one) / step, label, kept) for one in probability] if len(kept) else [0.0] * members
-        best = int(np.argmax(scores))
+        scores = [mean_auc(((total + one) / step)[:, kept], label[:, kept]) for one in probability]
+        best = int(np.argmax(np.nan_to_num(scores)))
         taken[best] += 1
         total = total + probability[best]
     return np.tile(taken / taken.sum(), (label.shape[1], 1))
 
 
-def _mean_auc(score: np.ndarray, label: np.ndarray, kept: np.ndarray) -> float:
-    return float(np.mean([metrics.auc(score[:, k], label[:, k]) for k in kept]))
+def mean_auc(score: np.ndarray, label: np.ndarray) -> float:
+    """Return the mean AUC of scores (n, K) over their classes; NaN without any class."""
+    values = [metrics.auc(score[:, k], label[:, k]) for k in range(score.shape[1])]
+    return float(np.mean(values)) if values else float("nan")
 
 
 def _stacked(probability: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -133,6 +141,7 @@ RULES = Table("ensemble rule", {
     "mean_probability": Rule(_mean_probability), "mean_logit": Rule(_mean_logit),
     "geometric_mean": Rule(_geometric_mean), "median": Rule(_median), "minimum": Rule(_minimum),
     "maximum": Rule(_maximum), "rank_mean": Rule(_rank_mean, _fit_ranks),
-    "greedy": Rule(_weighted_mean, _fit_greedy), "stacked_logistic": Rule(_stacked, _fit_stacked, offsets=1),
+    "greedy": Rule(_weighted_mean, _fit_greedy, is_share=True),
+    "stacked_logistic": Rule(_stacked, _fit_stacked, offsets=1),
 })  # fmt: skip
 """How members are combined, in order of preference among rules that need as many of them."""

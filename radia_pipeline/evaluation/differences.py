@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from radia_pipeline.evaluation.class_figures import OneClass, mean_figure
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.intervals import Interval, mover_difference
 
 
@@ -41,8 +42,7 @@ def difference_of_means(first: Sequence[OneClass], second: Sequence[OneClass], m
 
 
 def _classes(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> list[OneClass]:
-    names, index = np.unique(np.asarray(group_ids).astype(str), return_inverse=True)
-    group = index.reshape(-1)
+    group, names = numbered(group_ids)
     classes = [OneClass.of(score[:, k], label[:, k], group, groups=len(names)) for k in range(label.shape[1])]
     return [one for one in classes if one.has_both]
 

@@ -20,8 +20,9 @@ from radia_pipeline.errors import EmptyPool, UnknownName
 from radia_pipeline.evaluation import folds, metrics
 from radia_pipeline.evaluation.calibration import METHODS, Calibration, log_loss, logit, sigmoid
 from radia_pipeline.evaluation.coherence import WAYS, capped
-from radia_pipeline.evaluation.combinations import MIN_POSITIVES, RULES, enough
+from radia_pipeline.evaluation.combinations import MIN_POSITIVES, RULES, enough, mean_auc
 from radia_pipeline.evaluation.differences import paired_difference
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel, rows_of
 from radia_pipeline.lake.lake import Lake
 
@@ -60,9 +61,8 @@ class Combination:
         """The members whose output matters under the rule."""
         if self.rule.startswith(SINGLE):
             return (self.rule.removeprefix(SINGLE),)
-        if self.rule == "greedy":
-            return tuple(name for name, weight in zip(self.members, self.parameters[0]) if weight > 0)
-        return self.members
+        is_used = RULES[self.rule].uses(len(self.members), self.parameters)
+        return tuple(name for name, used in zip(self.members, is_used) if used)
 
     def __call__(self, probability: Mapping[str, np.ndarray]) -> np.ndarray:
         """Combine {recipe: (n, K)} to (n, K); members that the rule does not use may be absent."""
@@ -103,7 +103,7 @@ class Ensemble:
     @property
     def cuts(self) -> np.ndarray:
         """Thresholds (K,), .5 where a class has none."""
-        return np.where(np.isfinite(self.thresholds), self.thresholds, DEFAULT_THRESHOLD)
+        return filled(self.thresholds)
 
     def predict(self, probability: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Combine and calibrate members' probabilities {recipe: (n, K)}: logit and probability, (n, K).
@@ -169,7 +169,7 @@ def choose_rule(members: Sequence[str], panels: Sequence[Panel]) -> tuple[str, d
     """
     label, kept = panels[0].label, enough(panels[0].label)
     scores = {rule: score[:, kept] for rule, score in candidates(members, panels).items()}
-    means = {rule: _mean_auc(score, label[:, kept]) for rule, score in scores.items()}
+    means = {rule: mean_auc(score, label[:, kept]) for rule, score in scores.items()}
     if not kept.any():
         return next((rule for rule in RULES if rule in scores), SINGLE + members[0]), means
     best = max(scores, key=lambda rule: means[rule])
@@ -181,11 +181,6 @@ def choose_rule(members: Sequence[str], panels: Sequence[Panel]) -> tuple[str, d
         if not found.low > 0:  # nor where there are too few to tell
             return rule, means
     return best, means
-
-
-def _mean_auc(score: np.ndarray, label: np.ndarray) -> float:
-    values = [metrics.auc(score[:, k], label[:, k]) for k in range(score.shape[1])]
-    return float(np.mean(values)) if values else float("nan")
 
 
 def choose_calibration(logits: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Calibration:
@@ -210,8 +205,8 @@ def _sure_gain(gain: np.ndarray, group_ids: np.ndarray) -> float:
     kept = np.isfinite(gain)
     if not kept.any():
         return 0.0
-    _, index = np.unique(np.asarray(group_ids)[kept].astype(str), return_inverse=True)
-    sums = np.bincount(index.reshape(-1), weights=gain[kept])
+    index, _ = numbered(np.asarray(group_ids)[kept])
+    sums = np.bincount(index, weights=gain[kept])
     return float(sums.sum() - SURELY * np.sqrt(len(sums)) * sums.std())
 
 
@@ -252,6 +247,17 @@ def best_cuts(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
             cut, _ = metrics.best_f1_threshold(probability[:, k], label[:, k])
             out[k] = min(max(cut, 0.0), 1.0)
     return out
+
+
+def filled(cuts: np.ndarray) -> np.ndarray:
+    """Return thresholds (K,), .5 where a class has none."""
+    return np.where(np.isfinite(cuts), cuts, DEFAULT_THRESHOLD)
+
+
+def validation_cuts(panel: Panel) -> np.ndarray:
+    """Return the best-F1 threshold (K,) of each class on the panel's validation studies; .5 without positives."""
+    pool = panel.only(pool=VALIDATION)
+    return filled(best_cuts(pool.probability, pool.label))
 
 
 def build_ensemble(lake: Lake, recipes: Sequence[str]) -> EnsembleResult:

@@ -2,9 +2,9 @@
 
 For each model a Gaussian of its features on the training pool: a centre for each kind of film (frontal or lateral, and
 of the frontal ones each class's positives), one covariance (Ledoit and Wolf 2004), and the nearest centre counts.
-Several models give the geometric mean of their distances, each over its median on films that no model learned from. The
-threshold is a quantile there. Beside it: which side the heart lies on, learned from the same films and their mirror
-images.
+Several models give the geometric mean of their distances, each over its median on films that none of the Gaussians was
+fitted on. The threshold is a quantile there. Beside it: which side the heart lies on, learned from the same films and
+their mirror images.
 
 Numbers only, no film and no identity: the folder ``familiarity`` beside a model, and one file for each set of models
 that answers together. Made when an ensemble is, or at first need; nothing of a model's identity depends on it.
@@ -130,10 +130,12 @@ def fit_sides(learned: np.ndarray, judged: np.ndarray) -> Sides:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a set of models takes for unfamiliar. ``medians``: of each model's distance on the films that judge it.
+    """What a set of models takes for unfamiliar. ``medians``: of each model's distance on ``films`` films of the lake's
+    own patients, which no Gaussian was fitted on; where validation has few, some of them are of the training pool, and
+    the models know those.
 
-    ``false_alarms`` with ``low`` and ``high`` (95 %): share of other such films beyond the threshold, each judged by a
-    threshold to which it did not contribute. ``films``: how many they are.
+    ``false_alarms`` with ``low`` and ``high`` (95 %): share of these very films beyond the threshold that the other
+    half of them gives: what is expected of further films like them, not what was seen on others.
     """
 
     medians: Mapping[str, float]
@@ -155,7 +157,7 @@ def combined(distances: Mapping[str, Any], medians: Mapping[str, float]) -> Any:
 
 
 def fit_threshold(distances: Mapping[str, np.ndarray], groups: Sequence[str], sides: Sides = Sides()) -> Threshold:
-    """Fit on distances {model: (n,)} of films that no model learned from; ``groups``: of patients, by film."""
+    """Fit on distances {model: (n,)} of films that no Gaussian was fitted on; ``groups``: of patients, by film."""
     from radia_pipeline.evaluation.intervals import wilson
 
     medians = {name: float(np.median(values)) for name, values in distances.items()}

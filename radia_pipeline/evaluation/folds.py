@@ -10,16 +10,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from radia_pipeline.evaluation.groups import numbered
+
 FOLDS = 5
 
 
 def fold_of(group_ids: np.ndarray, folds: int = FOLDS) -> np.ndarray:
     """Return the fold (n,) of each study: by its group alone, each fold with about as many groups."""
-    names, index = np.unique(np.asarray(group_ids).astype(str), return_inverse=True)
+    index, names = numbered(group_ids)
     hashed = [hashlib.sha256(name.encode()).digest() for name in names]
     rank = np.empty(len(names), dtype=int)
     rank[sorted(range(len(names)), key=lambda place: hashed[place])] = np.arange(len(names))
-    return (rank % folds)[index.reshape(-1)]
+    return (rank % folds)[index]
 
 
 def splits(group_ids: np.ndarray, folds: int = FOLDS) -> Iterator[tuple[np.ndarray, np.ndarray]]:

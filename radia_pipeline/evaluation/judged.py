@@ -19,7 +19,15 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation import folds
 from radia_pipeline.evaluation.calibration import fit_shift, sigmoid
 from radia_pipeline.evaluation.class_figures import Cuts, OneClass
-from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble, best_cuts, cross_fitted, fit_ensemble
+from radia_pipeline.evaluation.ensemble import (
+    DEFAULT_THRESHOLD,
+    Ensemble,
+    best_cuts,
+    cross_fitted,
+    filled,
+    fit_ensemble,
+)
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.panel import Panel
 
 ABNORMAL = "abnormal"
@@ -62,7 +70,7 @@ class Judged:
     def by(cls, panel: Panel, chosen_on: Panel, tuned: np.ndarray | None = None) -> Judged:
         """Judge a pool by thresholds chosen on another panel; ``tuned`` (K,): thresholds that are given instead."""
         panel, chosen_on = with_abnormal(panel), with_abnormal(chosen_on)
-        found = _filled(best_cuts(chosen_on.probability, chosen_on.label))
+        found = filled(best_cuts(chosen_on.probability, chosen_on.label))
         if tuned is not None:
             found[: len(tuned)] = tuned
         shape = panel.label.shape
@@ -96,8 +104,13 @@ class Judged:
     @cached_property
     def groups(self) -> tuple[np.ndarray, int]:
         """Each study's group as a number (n,), and how many there are."""
-        names, index = np.unique(self.panel.group_id.astype(str), return_inverse=True)
-        return index.reshape(-1), len(names)
+        index, names = numbered(self.panel.group_id)
+        return index, len(names)
+
+    @property
+    def calls(self) -> np.ndarray:
+        """What the model decides at the tuned thresholds: bool (n, K + 1)."""
+        return self.probability >= self.tuned
 
     def take(self, index: np.ndarray) -> Judged:
         """Return the studies of an index or mask."""
@@ -121,10 +134,6 @@ def prior_cuts(panel: Panel) -> np.ndarray:
     """Return the score (K,) that stands at .5 once the logits are shifted to the panel's prevalence."""
     fits = [fit_shift(panel.logit[:, k], panel.label[:, k]) for k in range(panel.label.shape[1])]
     return sigmoid(np.array([-fit.b for fit in fits]))
-
-
-def _filled(cuts: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(cuts), cuts, DEFAULT_THRESHOLD)
 
 
 def _predicted(chosen: Ensemble, panels: Sequence[Panel], kept: np.ndarray) -> Panel:

@@ -155,12 +155,17 @@ def weighted_probability_metrics(ranked: Ranked, weight: np.ndarray, bins: int =
 
 
 def weighted_threshold_metrics(ranked: Ranked, weight: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
-    """Figures of the decision "score >= threshold", for weights (R, n); each (R,).
+    """Figures of the decision "score >= threshold", for weights (R, n); each (R,)."""
+    return weighted_decision_metrics(ranked, weight, ranked.score >= threshold)
+
+
+def weighted_decision_metrics(ranked: Ranked, weight: np.ndarray, called: np.ndarray) -> dict[str, np.ndarray]:
+    """Figures of decisions (n,) in the order of ``ranked``, for weights (R, n); each (R,).
 
     f1 is NaN only where nothing is positive and nothing is called; p4 is Sitarz's (2022) harmonic mean of the four
     conditional probabilities, 4 TP TN / (4 TP TN + (TP + TN)(FP + FN)).
     """
-    called, y = ranked.score >= threshold, ranked.positive
+    y = ranked.positive
     kinds = np.column_stack([called & y, called & ~y, ~called & y, ~called & ~y]).astype(float)
     tp, fp, fn, tn = (weight @ kinds).T
     return {

@@ -70,6 +70,17 @@ def released_panels(lake: Lake) -> dict[str, Panel]:
     return dict(zip(found, aligned(list(found.values())))) if found else {}
 
 
+def is_noted(lake: Lake) -> bool:
+    """Say whether the ledger has a line for the release of the ensemble as it stands; False where there is none."""
+    return lake.exists(ENSEMBLE) and any((use.purpose, use.name) == (RELEASE, _named(lake)) for use in uses(lake))
+
+
+def _named(lake: Lake) -> str:
+    """Return the ensemble as the ledger names it."""
+    chosen = load_ensemble(lake)
+    return f"{ENSEMBLE} {release_id(lake)}: {chosen.rule} of {', '.join(chosen.used_members)}"
+
+
 def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> bool:
     """Score the test pool with the ensemble and the members that it uses; False where this was done before.
 
@@ -82,9 +93,8 @@ def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> b
         studies = _test_studies(lake)
         if not studies:
             raise EmptyPool("The test pool holds no study", do="run with more patients: pools are 80/10/10")
-        models = f"{ENSEMBLE} {name}: {chosen.rule} of {', '.join(chosen.used_members)}"
-        if not any((use.purpose, use.name) == (RELEASE, models) for use in uses(lake)):  # a scoring that failed goes on
-            note_use(lake, RELEASE, models, studies, who=given.who.strip(), why=given.why.strip())
+        if not is_noted(lake):  # a scoring that failed goes on
+            note_use(lake, RELEASE, _named(lake), studies, who=given.who.strip(), why=given.why.strip())
         members = {member: panel_of(scorer(lake, member)) for member in chosen.used_members}
         panels = dict(zip(members, aligned(list(members.values()))))
         moved, probability = chosen.predict({member: panel.probability for member, panel in panels.items()})
@@ -97,6 +107,7 @@ def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> b
 
 
 def _test_studies(lake: Lake) -> int:
-    manifest = lake.read("manifest", columns=["source", "study_id", "pool"])
-    manifest = manifest.filter(pc.equal(manifest["pool"], TEST))
+    """Count the studies that a release scores: rows that a late link excludes are not."""
+    manifest = lake.read("manifest", columns=["source", "study_id", "pool", "excluded"])
+    manifest = manifest.filter(pc.and_(pc.equal(manifest["pool"], TEST), pc.is_null(manifest["excluded"])))
     return manifest.group_by(["source", "study_id"]).aggregate([]).num_rows

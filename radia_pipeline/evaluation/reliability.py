@@ -6,11 +6,14 @@ judging a calibration as a whole (``metrics``).
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import LakeUnwritable
+from radia_pipeline.evaluation.groups import MIN_PATIENTS
 from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.evaluation.intervals import wilson
 from radia_pipeline.evaluation.panel import ENSEMBLE, aligned
@@ -23,7 +26,6 @@ WIDTH = 0.1
 """How far a probability may lie from another and still be about as much."""
 FEWEST = 10
 """Neighbours below which nothing is said."""
-MIN_PATIENTS = 2
 _PARTS = ("probability", "label", "patient")
 
 
@@ -87,8 +89,8 @@ def read_reliability(lake: Lake, using: InUse | None = None) -> Reliability:
     except (OSError, KeyError, SafetensorError):
         made = _made(using)
     named = {f"{column}.{part}": values for column in columns for part, values in zip(_PARTS, made.by_class[column])}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(path, save(named))
+    with contextlib.suppress(LakeUnwritable):  # a lake that can only be read answers as well, only later
+        atomic.write_bytes(path, save(named))
     return made
 
 

@@ -25,7 +25,8 @@ from radia_pipeline.evaluation.combinations import MIN_POSITIVES
 from radia_pipeline.evaluation.ensemble import SINGLE, candidates, load_ensemble
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.judged import ABNORMAL, Judged
-from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, predicted_recipes, read_panel
+from radia_pipeline.evaluation.judged_models import judged_model
+from radia_pipeline.evaluation.panel import ENSEMBLE, aligned, predicted_recipes, read_panel
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.release import Release, release, released_panels
 from radia_pipeline.evaluation.study_facts import EXPERT, study_facts
@@ -37,7 +38,8 @@ from radia_pipeline.training.model_folders import latest_model, read_card
 
 ALL_SOURCES = "all"
 METRICS = tuple(class_figures.FORMS)
-SET_METRICS = ("auc", "f1", "sensitivity", "specificity")
+SET_METRICS = ("auc", "sensitivity", "specificity")
+"""Figures that do not depend on prevalence, which a quota set does not have."""
 CANDIDATE_METRICS = ("auc", "ap", "f1")
 ERRORS = ("ece", "ece_if_calibrated")
 CANDIDATE = "rule:"
@@ -159,26 +161,24 @@ def trained_on(lake: Lake, recipes: Sequence[str]) -> str | None:
     found: set[str] = set()
     for recipe in recipes:
         try:
-            card = read_card(latest_model(lake, recipe))
+            found |= set(read_card(latest_model(lake, recipe))["manifest_versions"])
         except NotTrained:
             return None
-        found |= set(card["recipe"]["data"].get("sources") or lake.partitions("manifest"))
     return ", ".join(sorted(found)) or None
 
 
 def _on_validation(lake: Lake, recipes: Sequence[str]) -> Iterator[_Model]:
     """Yield the recipes, the ensemble and every rule that could have been chosen."""
-    panels = {name: read_panel(lake, name) for name in recipes}
-    for name, panel in panels.items():
-        yield _Model(name, trained_on(lake, [name]), VALIDATION, Judged.cross_fitted(panel))
+    for name in recipes:
+        yield _Model(name, trained_on(lake, [name]), VALIDATION, judged_model(lake, name, VALIDATION))
     if not lake.exists(ENSEMBLE):
         return
     chosen = load_ensemble(lake)
-    if not set(chosen.members) <= set(panels):
+    if not set(chosen.members) <= set(recipes):
         return
-    members = aligned([panels[name] for name in chosen.members])
-    judged = Judged.ensemble_cross_fitted(chosen, members)
+    judged = judged_model(lake, ENSEMBLE, VALIDATION)
     yield _Model(ENSEMBLE, trained_on(lake, chosen.used_members), VALIDATION, judged)
+    members = aligned([read_panel(lake, name) for name in chosen.members])
     for rule, score in candidates(chosen.members, members).items():
         if not rule.startswith(SINGLE):
             panel = replace(members[0], probability=score, logit=logit(score))
@@ -187,13 +187,10 @@ def _on_validation(lake: Lake, recipes: Sequence[str]) -> Iterator[_Model]:
 
 
 def _on_test(lake: Lake) -> Iterator[_Model]:
-    """Yield the released ensemble's members and the ensemble, by thresholds of validation."""
-    panels = released_panels(lake)
-    for name, panel in panels.items():
-        chosen_on = read_panel(lake, name)
-        tuned = load_ensemble(lake).cuts if name == ENSEMBLE else None
+    """Yield the released ensemble's members and the ensemble."""
+    for name in released_panels(lake):
         members = load_ensemble(lake).used_members if name == ENSEMBLE else [name]
-        yield _Model(name, trained_on(lake, members), TEST, Judged.by(panel, chosen_on, tuned))
+        yield _Model(name, trained_on(lake, members), TEST, judged_model(lake, name, TEST))
 
 
 def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult:
@@ -233,7 +230,7 @@ def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult
 
 def _by_readings(fixed: Mapping, one: _Model, validated) -> Iterator[dict]:
     place = {**fixed, "source": ALL_SOURCES, "view": READINGS}
-    for name, metric, found in judged_by_readings(validated, one.judged.panel, one.judged.tuned.mean(axis=0)):
+    for name, metric, found in judged_by_readings(validated, one.judged):
         yield _row(place, name, metric, found, found.studies)
 
 
@@ -274,12 +271,3 @@ def _headlines(rows: Sequence[Mapping], pool: str, source: str) -> Iterator[Head
 def _interval(row: Mapping) -> Interval:
     figures = (np.nan if row[key] is None else row[key] for key in ("value", "low", "high"))
     return Interval(*figures, row["positives"], row["studies"])
-
-
-def validation_thresholds(panel: Panel) -> np.ndarray:
-    """Return the best-F1 threshold (K,) of each class on the panel's validation studies; 0.5 without positives."""
-    from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, best_cuts
-
-    pool = panel.only(pool=VALIDATION)
-    found = best_cuts(pool.probability, pool.label)
-    return np.where(np.isfinite(found), found, DEFAULT_THRESHOLD)

@@ -14,6 +14,7 @@ from scipy import stats
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.class_figures import OneClass, mean_figure
 from radia_pipeline.evaluation.combinations import enough
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.intervals import Z_95, Interval, mover_difference
 from radia_pipeline.evaluation.panel import Panel
 from radia_pipeline.evaluation.study_facts import Study
@@ -57,12 +58,12 @@ def subgroup_rows(
     place: Mapping[str, str], panel: Panel, facts: Mapping[str, Mapping[Study, tuple[str, ...]]]
 ) -> list[dict]:
     """Return the rows of ``scorecard_subgroups`` for one model's panel of a pool."""
-    _, group = np.unique(panel.group_id.astype(str), return_inverse=True)
+    group, _ = numbered(panel.group_id)
     rows = []
     for part in parts(panel, facts):
         inside, outside = part.known & part.inside, part.known & ~part.inside
         fixed = {**place, "attribute": part.attribute, "stratum": part.stratum}
-        rows += [{**fixed, **row} for row in _compared(panel, group.reshape(-1), inside, outside, left_out(part))]
+        rows += [{**fixed, **row} for row in _compared(panel, group, inside, outside, left_out(part))]
     return rows
 
 

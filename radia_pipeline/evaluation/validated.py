@@ -13,7 +13,7 @@ import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.intervals import Interval
-from radia_pipeline.evaluation.panel import Panel
+from radia_pipeline.evaluation.judged import Judged
 from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake
 
@@ -60,8 +60,9 @@ def complete_sets(lake: Lake) -> list[ValidatedSet]:
     return sorted((one for one in found.values() if one.truth), key=lambda one: (len(one.weight), one.set_id))
 
 
-def judged(one: ValidatedSet, panel: Panel, thresholds: np.ndarray) -> Iterator[tuple[str, str, Interval]]:
+def judged(one: ValidatedSet, model: Judged) -> Iterator[tuple[str, str, Interval]]:
     """Yield class, metric and figure of one model on a set; classes with too few positives have none."""
+    panel, called = model.panel, model.calls
     rows = [row for row, study in enumerate(panel.study_id.tolist()) if study in one.weight]
     for column, name in enumerate(vocabulary().classes):
         kept = [
@@ -75,5 +76,5 @@ def judged(one: ValidatedSet, panel: Panel, thresholds: np.ndarray) -> Iterator[
             np.array([one.weight[study] for study in studies]),
             np.array([one.stratum[study] for study in studies]),
         )
-        for metric, found in figures(sample, float(thresholds[column])).items():
+        for metric, found in figures(sample, called[kept, column]).items():
             yield name, metric, found

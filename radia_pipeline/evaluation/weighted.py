@@ -48,28 +48,36 @@ class Sample:
         return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
-def figures(sample: Sample, threshold: float, replicates: int = REPLICATES) -> dict[str, Interval]:
-    """Return each of METRICS with its 95 % interval; of a class with under MIN_POSITIVES of a kind, none."""
+def figures(sample: Sample, called: np.ndarray, replicates: int = REPLICATES) -> dict[str, Interval]:
+    """Return each of METRICS with its 95 % interval; of a class with under MIN_POSITIVES of a kind, none.
+
+    ``called`` (n,) of bool: what the model decides.
+    """
     counts = int((sample.truth == 1).sum()), len(sample.truth)
     if min(counts[0], counts[1] - counts[0]) < MIN_POSITIVES:
         return {}
-    sample, _ = sample.in_order()
+    sample, (called,) = sample.in_order(called)
     ranked = metrics.Ranked.of(sample.score, sample.truth)
-    found = metrics.weighted_metrics(ranked, ranked.weights(sample.weight), threshold)
+    weight = ranked.weights(sample.weight)
+    found = {
+        "auc": metrics.weighted_auc(ranked, weight), "ap": metrics.weighted_average_precision(ranked, weight),
+        **metrics.weighted_decision_metrics(ranked, weight, called[ranked.order]),
+        **metrics.weighted_probability_metrics(ranked, weight),
+    }  # fmt: skip
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)
-    drawn = _of_decisions(sample, threshold, redraws) | _of_ranking(sample, ranked, redraws)
+    drawn = _of_decisions(sample, called, redraws) | _of_ranking(sample, ranked, redraws)
     drawn["mean_probability"] = redraws.weight @ sample.score / redraws.weight.sum(axis=1)
     values = {name: float(found[name][0]) for name in METRICS}
     return {name: Interval(values[name], *limits(values[name], drawn[name]), *counts) for name in METRICS}
 
 
-def _of_decisions(sample: Sample, threshold: float, redraws: Redraws) -> dict[str, np.ndarray]:
+def _of_decisions(sample: Sample, called: np.ndarray, redraws: Redraws) -> dict[str, np.ndarray]:
     """Return the replicates (R,) of figures that count decisions.
 
     The unread study is, for or against each: a positive that is called or is not, for sensitivity and F1; a negative,
     for specificity; either kind, for prevalence. One that is called stands where studies are called.
     """
-    positive, called = sample.truth == 1, sample.score >= threshold
+    positive = sample.truth == 1
     kinds = np.column_stack([called & positive, called & ~positive, ~called & positive, ~called & ~positive])
     tp, fp, fn, tn = (redraws.weight @ kinds.astype(float)).T
     found, _ = redraws.for_and_against(redraws.one_more(called)[1])

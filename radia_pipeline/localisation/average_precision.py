@@ -13,6 +13,7 @@ import numpy as np
 
 from radia_pipeline.contracts.choices import Table
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.localisation.box_intervals import box_figure, mean_limits
 from radia_pipeline.localisation.boxes import Boxes, suppressed
 from radia_pipeline.localisation.matching import match, weighted_ap
@@ -121,8 +122,7 @@ def score_boxes(
 
 def _level_rows(guessed, drawn, reference, level, threshold, min_boxes) -> Iterator[dict]:
     place, metric = {"level": level, "images": len(reference.image_ids)}, f"ap@{threshold:g}"
-    names, index = np.unique(np.asarray(reference.group_ids).astype(str), return_inverse=True)
-    group, figures, counts = index.reshape(-1), [], []
+    (group, names), figures, counts = numbered(reference.group_ids), [], []
     for name in sorted(set(drawn.label)):
         one = drawn.take(drawn.label == name)
         matched = match(guessed.take(guessed.label == name), one, reference.image_ids, threshold)

@@ -21,9 +21,9 @@ from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.thorax import Thorax, thorax_of
+from radia_pipeline.evaluation.ensemble import validation_cuts
 from radia_pipeline.evaluation.folds import fold_of
 from radia_pipeline.evaluation.panel import read_panel
-from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import MEAN, Reference, average_precision, finite, score_boxes
@@ -119,7 +119,7 @@ def cut(
 
 def gates_of(lake: Lake, recipe: str) -> np.ndarray:
     """Return the probability (K,) from which a recipe's class is drawn at all."""
-    return GATE_SHARE * validation_thresholds(read_panel(lake, recipe))
+    return GATE_SHARE * validation_cuts(read_panel(lake, recipe))
 
 
 def coinciding(explained: Sequence[Explained], methods: Sequence[str]) -> dict[str, str]:
@@ -166,8 +166,9 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
     Raises NotTrained where a recipe has no model, MissingTable where it has no predictions.
     """
     pools, rows, chosen = drawn_pools(lake), [], {}
+    thoraces = _thoraces(lake, pools[VALIDATION]) if pools else {}
     for recipe in recipes if pools else ():
-        found = list(_recipe_rows(lake, recipe, pools))
+        found = list(_recipe_rows(lake, recipe, pools, thoraces))
         rows += found
         chosen[recipe] = next(row["method"] for row in found if row["metric"] == "vote" and row["value"])
     written = lake.write("saliency_benchmark", [finite(row) for row in rows])
@@ -179,13 +180,12 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
     )  # fmt: skip
 
 
-def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn]) -> Iterator[dict]:
+def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: Mapping[str, Thorax]) -> Iterator[dict]:
     gates, drawn = gates_of(lake, recipe), pools[VALIDATION]
     seen, size_px = _explain_all(lake, recipe, drawn)
     same = coinciding(seen, tuple(METHODS))
     classes = sorted(set(drawn.reference.boxes.label))
     scores: dict[str, float] = {}
-    thoraces = _thoraces(lake, drawn)
     for method in METHODS:
         place = {"recipe": recipe, "method": method}
         outside = _outside(seen, drawn, size_px, method, thoraces)

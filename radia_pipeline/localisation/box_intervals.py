@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.evaluation.groups import MIN_PATIENTS
 from radia_pipeline.evaluation.intervals import correlations, mover, wilson
 from radia_pipeline.localisation.matching import Matched
-
-MIN_PATIENTS = 2
 
 
 @dataclass(frozen=True)

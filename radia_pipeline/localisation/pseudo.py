@@ -1,10 +1,9 @@
 """Pseudo boxes: saliency maps of what answers as boxes with scores, for training a detector and for being judged.
 
-Images of the test pool have none: it is kept for a release.
-
 In the training pool labels help: a class known to be absent gets no box, a positive one gets its box whatever its
-probability. In validation and test nothing but the models is used, so the boxes there are predictions. What does not
-belong here: choosing methods (``benchmark``) and exporting boxes to other formats.
+probability. In the validation pool nothing but the models is used, so that the boxes there are predictions. Images of
+the test pool have none: it is kept for a release. What does not belong here: choosing methods (``benchmark``) and
+exporting boxes to other formats.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.pools import POOLS, TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.ensemble import DEFAULT_THRESHOLD, Ensemble
+from radia_pipeline.evaluation.ensemble import Ensemble
 from radia_pipeline.evaluation.in_use import challenger_of, champion_of
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import MEAN
@@ -101,18 +100,17 @@ def _batch_rows(batch: list[int], images: ImageSet, voters: Sequence[Voter], ens
     _, probability = ensemble.predict(outputs)
     for place, row in enumerate(batch):
         mine = {name: part[place] for name, part in seen.items()}
-        found = _image_boxes(row, images, mine, voters, probability[place], ensemble.thresholds)
+        found = _image_boxes(row, images, mine, voters, probability[place], ensemble.cuts)
         for index, (name, corners, score) in enumerate(found):
             yield _row(images, row, index, name, corners, score, label)
 
 
-def wanted_classes(row: int, images: ImageSet, probability: np.ndarray, thresholds: np.ndarray) -> list[str]:
-    """Return the classes to draw on an image, best first.
+def wanted_classes(row: int, images: ImageSet, probability: np.ndarray, cuts: np.ndarray) -> list[str]:
+    """Return the classes to draw on an image, best first. ``cuts`` (K,): the classes' thresholds.
 
     Training pool: positive by label; or likely, and not known to be absent. Elsewhere: likely, labels unseen. A finding
     group is drawn only where none of the classes under it is: its child says the same, more exactly.
     """
-    cuts = np.where(np.isfinite(thresholds), thresholds, DEFAULT_THRESHOLD)
     chosen = probability >= GATE_SHARE * cuts
     if images.columns["pool"][row] == TRAIN:
         positive = images.values[row] == POSITIVE
@@ -125,9 +123,9 @@ def wanted_classes(row: int, images: ImageSet, probability: np.ndarray, threshol
 
 def _image_boxes(
     row: int, images: ImageSet, seen: Mapping[str, Explained], voters: Sequence[Voter], probability: np.ndarray,
-    thresholds: np.ndarray,
+    cuts: np.ndarray,
 ) -> Iterator[tuple[str, np.ndarray, float]]:  # fmt: skip
-    for name in wanted_classes(row, images, probability, thresholds):
+    for name in wanted_classes(row, images, probability, cuts):
         k = vocabulary().index(name)
         corners, scores = [], []
         for voter in voters:

@@ -16,6 +16,7 @@ from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.small import divided_bar, whisker
+from radia_pipeline.drawing.text import limits
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
 from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
@@ -88,7 +89,7 @@ def figure(row: dict | None, digits: int = 2, **axis) -> dict[str, Any] | None:
     has_interval = row.get("low") is not None and row.get("high") is not None
     return {
         "value": f"{row['value']:.{digits}f}",
-        "interval": f"{row['low']:.{digits}f}–{row['high']:.{digits}f}" if has_interval else "",
+        "interval": "–".join(limits(row["low"], row["high"], digits)) if has_interval else "",
         "picture": whisker(row["value"], row.get("low"), row.get("high"), **axis),
     }
 

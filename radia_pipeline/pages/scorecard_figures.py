@@ -11,6 +11,7 @@ from typing import Any
 from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.drawing.small import whisker
+from radia_pipeline.drawing.text import digits_apart, limits
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
 from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
 from radia_pipeline.evaluation.judged import ABNORMAL
@@ -102,7 +103,11 @@ def _error(rows: Mapping[str, Mapping]) -> dict[str, Any] | None:
     value, band = rows.get("ece", {}).get("value"), rows.get("ece_if_calibrated", {})
     if value is None or band.get("low") is None:
         return None
-    return {"value": f"{value:.3f}", "band": f"{band['low']:.3f}–{band['high']:.3f}", "is_above": value > band["high"]}
+    return {
+        "value": f"{value:.3f}",
+        "band": "–".join(limits(band["low"], band["high"])),
+        "is_above": value > band["high"],
+    }
 
 
 def subgroups(lake: Lake, pool: str) -> list[dict[str, Any]]:
@@ -149,7 +154,7 @@ def _part(row: Mapping) -> dict[str, Any]:
         "rest": None if row["rest"] is None else f"{row['rest']:.2f}",
         "difference": None if None in moved.values() else {
             "value": _signed(moved["difference"]),
-            "interval": f"{_signed(moved['difference_low'])} to {_signed(moved['difference_high'])}",
+            "interval": _signed_range(moved["difference_low"], moved["difference_high"]),
             "picture": whisker(*moved.values(), start=-0.4, stop=0.4, guide=0.0, width=118,
                                role="s1" if is_out else BESIDE),
         },
@@ -158,9 +163,14 @@ def _part(row: Mapping) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _signed(value: float) -> str:
+def _signed_range(low: float, high: float) -> str:
+    digits = digits_apart(low, high, 2)
+    return f"{_signed(low, digits)} to {_signed(high, digits)}"
+
+
+def _signed(value: float, digits: int = 2) -> str:
     """Return a difference with a sign that a reader knows; nothing is neither above nor below."""
-    shown = f"{abs(value):.2f}"
+    shown = f"{abs(value):.{digits}f}"
     return shown if float(shown) == 0 else f"{'+' if value > 0 else '−'}{shown}"
 
 
@@ -180,10 +190,19 @@ def matrix(rows: Sequence[Mapping], pool: str) -> dict[str, Any]:
         "columns": [_column(source, view) for source, view in columns],
         "rows": [
             {"name": name, "trained_on": trained[name] or "–",
-             "cells": [figure(cells.get((name, *column)), start=0.5, width=100) for column in columns]}
+             "cells": [
+                 {"figure": figure(cells.get((name, *column)), start=0.5, width=100),
+                  "is_foreign": _is_foreign(column[0], trained[name])}
+                 for column in columns
+             ]}
             for name in names
         ],
     }  # fmt: skip
+
+
+def _is_foreign(source: str, trained_on: str | None) -> bool:
+    """Say whether a model is known to have learned from other sources than the one it is tested on."""
+    return source != ALL_SOURCES and trained_on is not None and source not in trained_on.split(", ")
 
 
 def _column(source: str, view: str) -> str:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
-from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadInput, MissingTable
-from radia_pipeline.evaluation.ensemble import load_ensemble
+from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.intervals import Interval
-from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, read_panel
+from radia_pipeline.evaluation.judged_models import judged_model
+from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.reader_gap import Below, count_below, curve_of, place_reader
-from radia_pipeline.evaluation.release import released_panels
-from radia_pipeline.evaluation.scorecard import validation_thresholds
 from radia_pipeline.evaluation.weighted import Sample, figures
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.membership import rows_of_set
@@ -60,39 +57,21 @@ def judge_set(lake: Lake, set_id: str, model: str = ENSEMBLE) -> tuple[ClassJudg
     if waiting := sum(is_open(said.get(member["study_id"], StudyAnswers())) for member in members):
         received = f"{waiting} studies of {set_id} wait for somebody: figures on the others would be those of easy ones"
         raise BadInput(received, do="see `radia review status` for what is next")
-    panel = _panel(lake, model, members[0]["pool"])
+    model_judged = judged_model(lake, model, members[0]["pool"])
+    panel, calls = model_judged.panel, model_judged.calls
     place = {study: row for row, study in enumerate(panel.study_id.tolist())}
     members = [member for member in members if member["study_id"] in place]
     rows = np.array([place[member["study_id"]] for member in members], dtype=np.int64)
     answers = [said.get(member["study_id"], StudyAnswers()) for member in members]
     weight = np.array([1.0 / member["inclusion_probability"] for member in members])
     stratum = np.array([member["stratum"] for member in members])
-    thresholds = _thresholds(lake, model)
     judged = []
     for column, name in enumerate(vocabulary().classes):
         scores = panel.probability[rows, column]
         one = _Class(name, scores, answers, weight, stratum)
-        if (found := one.judged(float(thresholds[column]))) is not None:
+        if (found := one.judged(calls[rows, column])) is not None:
             judged.append(found)
     return tuple(judged)
-
-
-def _panel(lake: Lake, model: str, pool: str) -> Panel:
-    if pool != TEST:
-        return read_panel(lake, model)
-    panels = released_panels(lake)
-    if model not in panels:
-        raise MissingTable(
-            f"The model {model} has not been scored on the test pool",
-            do="release the ensemble: `radia scorecard --release --who … --why …`",
-        )
-    return panels[model]
-
-
-def _thresholds(lake: Lake, model: str) -> np.ndarray:
-    if model != ENSEMBLE:
-        return validation_thresholds(read_panel(lake, model))
-    return load_ensemble(lake).cuts
 
 
 @dataclass(frozen=True)
@@ -105,9 +84,10 @@ class _Class:
     weight: np.ndarray
     stratum: np.ndarray
 
-    def judged(self, threshold: float) -> ClassJudgement | None:
-        sample, _ = self._sample(())
-        found = figures(sample, threshold) if len(sample.truth) else {}
+    def judged(self, called: np.ndarray) -> ClassJudgement | None:
+        """Judge the model's decisions (n,) of bool."""
+        sample, kept = self._sample(())
+        found = figures(sample, called[kept]) if len(sample.truth) else {}
         if not found:
             return None
         readers = sorted({reader for said in self.answers for reader in said.blind})

@@ -83,6 +83,9 @@ def score_manifest(
 
     Raises NotTrained, EmptyPool.
 
+    Studies of every source that the manifest holds, those too that the recipe does not learn from: a model is judged on
+    what is foreign to it as well.
+
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
     compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
     """
@@ -90,7 +93,8 @@ def score_manifest(
 
 
 def score_left_out(lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa.Table:
-    """Score a fold of the training pool; rows as those of ``score_manifest``. Raises NotTrained, EmptyPool."""
+    """Score a fold of the training pool, of the sources that the recipe learns from; rows as those of
+    ``score_manifest``. Raises NotTrained, EmptyPool."""
     return _score(lake, recipe_name, {TRAIN: (fold, VALIDATION)}, workers)
 
 
@@ -102,7 +106,8 @@ def _score(
     recipe = parse_recipe(read_card(folder)["recipe"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_classifier(folder, device).to(memory_format=torch.channels_last)
-    manifest, _ = read_manifest(lake, recipe.data.sources)
+    is_left_out = any(fold is not None for fold, _ in wanted.values())
+    manifest, _ = read_manifest(lake, recipe.data.sources if is_left_out else None)
     images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
     tables = []
     for pool, (fold, place) in wanted.items():

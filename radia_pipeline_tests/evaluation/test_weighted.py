@@ -36,8 +36,10 @@ def test_figures_are_the_pools_on_average_and_intervals_hold_them():
     generator, found, inside = np.random.default_rng(2), [], []
     for _ in range(100):
         sample, pool = enriched(generator)
-        mine = figures(sample, 0.2, replicates=200)
-        plain = figures(Sample(sample.score, sample.truth, np.ones(len(sample.truth)), sample.stratum), 0.2, 2)
+        mine = figures(sample, sample.score >= 0.2, replicates=200)
+        plain = figures(
+            Sample(sample.score, sample.truth, np.ones(len(sample.truth)), sample.stratum), sample.score >= 0.2, 2
+        )
         found.append([mine["auc"].value - pool["auc"], mine["prevalence"].value - pool["prevalence"],
                       plain["prevalence"].value - pool["prevalence"]])  # fmt: skip
         inside.append([mine[name].low <= pool[name] <= mine[name].high for name in pool])
@@ -53,7 +55,7 @@ def test_with_weight_one_they_are_scikit_learns():
     generator = np.random.default_rng(0)
     truth = (generator.random(300) < 0.2).astype(int)
     score = np.round(np.clip(generator.normal(0.4, 0.2, 300) + 0.2 * truth, 0, 1), 2)
-    found = figures(Sample(score, truth, np.full(300, 4.0), np.full(300, "rest")), 0.5)
+    found = figures(Sample(score, truth, np.full(300, 4.0), np.full(300, "rest")), score >= 0.5)
     assert found["auc"].value == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
     assert found["ap"].value == pytest.approx(average_precision_score(truth, score), abs=1e-12)
     assert all(one.low < one.value < one.high for one in found.values())
@@ -64,7 +66,7 @@ def test_few_positives_give_no_interval_without_width(found, sensitivity):
     """All, none or some of five found: never [1, 1] or [0, 0], and the mid-P limits where weights are equal."""
     truth = np.r_[np.ones(5, int), np.zeros(295, int)]
     score = np.r_[np.full(found, 0.9), np.full(5 - found, 0.1), np.linspace(0.2, 0.4, 295)]
-    mine = figures(Sample(score, truth, np.full(300, 50.0), np.full(300, "rest")), 0.5, replicates=10_000)
+    mine = figures(Sample(score, truth, np.full(300, 50.0), np.full(300, "rest")), score >= 0.5, replicates=10_000)
     assert all(one.low < one.high for one in mine.values())
     assert mine["sensitivity"].value == pytest.approx(sensitivity)
     middle = np.linspace(0, 1, 10_001)[1:-1]
@@ -84,7 +86,7 @@ def test_weighted_counts_have_the_middle_of_their_gamma_bounds(met):
     weight = np.r_[np.ones(40), np.full(240, 160.0)]
     stratum = np.r_[np.full(40, "Mass"), np.full(240, "rest")]
     sample = Sample(np.linspace(0, 1, 280), truth, weight, stratum)
-    mine = figures(sample, 0.5, replicates=20_000)["prevalence"]
+    mine = figures(sample, sample.score >= 0.5, replicates=20_000)["prevalence"]
     generator, half = np.random.default_rng(5), np.arange(200_000) % 2
     heavy = generator.gamma(np.maximum(met + half, 1e-9))
     expected = (20 + 160 * np.quantile(heavy, (0.025, 0.975))) / weight.sum()
@@ -98,7 +100,7 @@ def test_a_stratum_that_was_read_whole_adds_nothing_and_a_pool_that_was_is_a_sam
     part, whole = np.where(stratum == "Mass", 1.0, 3.0), np.ones(200)
     drawn = Redraws.of(part, stratum, replicates=50).weight
     assert (drawn[:, :100] == 1).all() and drawn[:, 100:].std() > 0.5
-    assert all(one.low < one.high for one in figures(Sample(score, truth, whole, stratum), 0.5).values())
+    assert all(one.low < one.high for one in figures(Sample(score, truth, whole, stratum), score >= 0.5).values())
     alone = Redraws.of(np.array([5.0, 2.0, 2.0]), np.array(["a", "b", "b"]), replicates=50).weight
     assert alone[:, 0].std() > 1
 
@@ -132,14 +134,14 @@ def test_intervals_do_not_depend_on_the_order_of_studies():
     sample, _ = enriched(np.random.default_rng(8))
     mixed = np.random.default_rng(9).permutation(len(sample.truth))
     other = Sample(*(part[mixed] for part in vars(sample).values()))
-    assert figures(sample, 0.2, 200) == figures(other, 0.2, 200)
+    assert figures(sample, sample.score >= 0.2, 200) == figures(other, other.score >= 0.2, 200)
     called = sample.score > 0.1
     assert place_reader(sample, called, 200) == place_reader(other, called[mixed], 200)
 
 
 def test_a_class_without_positives_has_no_figures():
     sample = Sample(np.linspace(0, 1, 20), np.array([1] + [0] * 19), np.ones(20), np.full(20, "rest"))
-    assert figures(sample, 0.5) == {}
+    assert figures(sample, sample.score >= 0.5) == {}
 
 
 def test_wilson_of_a_published_example():

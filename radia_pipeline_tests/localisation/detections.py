@@ -24,10 +24,14 @@ class Detections:
     found: float
     false: float
 
-    def draw(self, rng: np.random.Generator, group: np.ndarray) -> Matched:
-        """Draw what a detector says of images of these patients, as matched boxes."""
+    def boxes(self, rng: np.random.Generator, group: np.ndarray) -> np.ndarray:
+        """Draw how many boxes each image of these patients has."""
         has = alike(rng, group) > -ndtri(self.prevalence)
-        boxes = has * (1 + (rng.random(len(group)) < 0.3))
+        return has * (1 + (rng.random(len(group)) < 0.3))
+
+    def draw(self, rng: np.random.Generator, group: np.ndarray, boxes: np.ndarray | None = None) -> Matched:
+        """Draw what a detector says of images of these patients, as matched boxes; ``boxes``: those that are there."""
+        boxes = self.boxes(rng, group) if boxes is None else boxes
         image = np.repeat(np.arange(len(group)), boxes)
         skill = ndtr(0.7 * alike(rng, group)[image] + ndtri(self.found) * np.sqrt(1.49))
         hits = image[rng.random(len(image)) < skill]
