@@ -130,8 +130,8 @@ def truth_of_readings(lake: Lake, panel: Panel | None) -> TruthOfReadings:
     classes: set[str] = set()
     positives = sum(value == 1 for value in one.truth.values())
     if panel is not None:
-        cuts = np.full(panel.probability.shape[1], 0.5)
-        classes = {name for name, _, _ in judged_by_readings(one, panel, cuts)}
+        cuts = np.full(panel.probability.shape, 0.5)
+        classes = {name for name, _, _ in judged_by_readings(one, Judged(panel, panel.probability, cuts, cuts))}
     return TruthOfReadings(
         one.set_id, len({study for study, _ in one.truth}), len(one.truth), len(classes), positives,
         len(drawn) - len(found), one.is_simulated, ignored, is_demo,
