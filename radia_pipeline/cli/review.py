@@ -1,4 +1,4 @@
-"""``radia review``: the store of readings, reading sets, and what they say."""
+"""``radia review``: the radiologist's page; the store of readings, reading sets, and what they say."""
 
 from __future__ import annotations
 
@@ -11,10 +11,37 @@ from radia_pipeline.cli.options import OneOf, json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
 from radia_pipeline.drawing.text import table
 
+_CELLS = click.Path(path_type=Path, exists=True, dir_okay=False)
 
-@click.group()
-def review() -> None:
-    """Sets that radiologists read, their readings, what they say."""
+
+@click.group(invoke_without_command=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page (default: a free one).")
+@click.option("--reader", default="local", show_default=True, help="Coded name of who sits at this machine.")
+@click.option(
+    "--cells", multiple=True, type=_CELLS, help="CSV or Parquet of cells to read; may be given several times."
+)
+@click.option("--proxy", default=None, help="Address of the proxy that signs users in; no other is believed.")
+@click.option("--user-header", default="X-Remote-User", show_default=True, help="Header in which the proxy names them.")
+@click.option("--public-host", "public_hosts", multiple=True, help="Name under which a proxy shows the page.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+@lake_option
+@click.pass_context
+def review(context: click.Context, lake_root, no_browser: bool, port: int, **wish: object) -> None:
+    """Open the page for reading and looking, or see to readings.
+
+    Without a sub-command the page and the API are served on this machine until Ctrl-C. Sub-commands see to sets that
+    radiologists read, their readings, and what they say.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.review.serve import listening, serve
+    from radia_pipeline.review.settings import Settings
+
+    lake = Lake.open(lake_root, create=False)
+    with listening(port) as end:
+        settings = Settings(port=end.getsockname()[1], **wish)
+        serve(lake, settings, end, opens_browser=not no_browser)
 
 
 @review.command("verify")

@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "foreign_origin": Kind(403, "A page of another origin asked"),
     "not_yours": Kind(403, "It is another reader's"),
     "unknown": Kind(404, "There is nothing of that name"),
+    "too_slow": Kind(408, "The body comes too slowly"),
     "no_native": Kind(409, "The delivered file cannot be read now"),
     "already_read": Kind(409, "This study was read in another tab"),
     "blind": Kind(409, "This study is still to be read blind"),

@@ -35,6 +35,7 @@ class Wish:
 
     ``source``: whose de-identification policy holds. ``identified``: files straight from a PACS. ``one_study``: all
     files are films of one study. ``ocr``: one of the policies' modes. ``maps``: a folder for pictures of maps.
+    ``wants_pictures``: the stored pictures too, of what was let in.
     """
 
     source: str = "ccsmtl"
@@ -43,6 +44,7 @@ class Wish:
     ocr: str = "auto"
     maps: Path | None = None
     workers: int | None = None
+    wants_pictures: bool = False
 
     def intake(self) -> dict[str, Any]:
         """Return what decides whether a file is let in and to which study it belongs."""
@@ -76,7 +78,11 @@ class _List:
 class Call:
     """One call: files told apart by study, answers one by one; models are opened at first need."""
 
-    def __init__(self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress) -> None:
+    def __init__(
+        self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress = lambda *_: None, *,
+        reader: Reader | None = None, names: Sequence[str] | None = None,
+    ) -> None:  # fmt: skip
+        """``reader``: models that are open already. ``names``: how the files are called in answers, one for each."""
         _require_sense(wish)
         in_use(lake)  # raises where nothing answers
         # The header of an identified file names the person anyway.
@@ -87,7 +93,7 @@ class Call:
         self.list = _List(_files(given, wish.identified))
         self._workers = min(wish.workers or default_workers(), len(self.list.paths))
         self._salt = secrets.token_hex(16)
-        self._reader: Reader | None = None
+        self._reader, self._names = reader, names
         self._drawing: Mapper | None = None
         self._tell_apart()
 
@@ -100,28 +106,14 @@ class Call:
 
     def head(self) -> dict[str, Any]:
         """Return what stands above the answers: notice, model and versions."""
-        from radia_pipeline import __version__
-        from radia_pipeline.contracts.vocabulary import vocabulary
-        from radia_pipeline.dicom.rules_version import RULES_VERSION
-        from radia_pipeline.usecases.answers import NOTICE
-
-        ready, reader = self.reader.ready, self.reader
-        threshold = ready.threshold
-        return {
-            "schema": SCHEMA,
-            "notice": NOTICE,
-            "model": reader.model(),
-            "versions": {"radia": __version__, "vocabulary": vocabulary().version, "rules": RULES_VERSION},
-            "unfamiliar": {
-                "false_alarms": round(threshold.false_alarms, 6),
-                "low": round(threshold.low, 6),
-                "high": round(threshold.high, 6),
-                "films": threshold.films,
-            },
-        }
+        return head_of(self.reader)
 
     def answers(self, start: int = 0) -> Iterator[dict[str, Any]]:
         """Yield the studies' answers in the order of their first files, from the study numbered ``start`` on."""
+        return (answer for answer, _ in self.answers_with_films(start))
+
+    def answers_with_films(self, start: int = 0) -> Iterator[tuple[dict[str, Any], list[tuple[str, Looked]]]]:
+        """Do as ``answers`` does; yield (answer, (name, what came of the file) in order) of each study."""
         studies = self.list.studies[start:]
         total = sum(map(len, studies))
         looked = looked_at(
@@ -133,7 +125,7 @@ class Call:
         done = 0
         for number, study in enumerate(studies, start + 1):
             found = [(self._name(place), next(looked)) for place in study]
-            yield self._answer(number, found)
+            yield self._answer(number, found), found
             done += len(study)
             self._on_progress("films", done, total)
 
@@ -159,10 +151,12 @@ class Call:
         wish = self._wish
         return Asked(
             str(self.list.paths[place].absolute()), wish.source, wish.identified, self._reads_text, sides,
-            wish.maps is not None, self._salt, only_study,
+            wish.maps is not None or wish.wants_pictures, self._salt, only_study,
         )  # fmt: skip
 
     def _name(self, place: int) -> str:
+        if self._names is not None:
+            return self._names[place]
         return f"image {place + 1}" if self._wish.identified else shown(self.list.paths[place])
 
     def _tell_apart(self) -> None:
@@ -177,6 +171,29 @@ class Call:
             studies.setdefault(looked.study or f"file {place}", []).append(place)
             self._on_progress("headers", place + 1, len(places))
         self.list.studies = list(studies.values())
+
+
+def head_of(reader: Reader) -> dict[str, Any]:
+    """Return what stands above the answers of these models: notice, model and versions."""
+    from radia_pipeline import __version__
+    from radia_pipeline.contracts.vocabulary import vocabulary
+    from radia_pipeline.dicom.rules_version import RULES_VERSION
+    from radia_pipeline.usecases.answers import NOTICE
+
+    ready = reader.ready
+    threshold = ready.threshold
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "model": reader.model(),
+        "versions": {"radia": __version__, "vocabulary": vocabulary().version, "rules": RULES_VERSION},
+        "unfamiliar": {
+            "false_alarms": round(threshold.false_alarms, 6),
+            "low": round(threshold.low, 6),
+            "high": round(threshold.high, 6),
+            "films": threshold.films,
+        },
+    }
 
 
 def open_reader(lake: Lake, *, threads: int = 0) -> Reader:

@@ -22,6 +22,7 @@ from radia_pipeline.dicom.journal import Journal
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.readings.store import Store
 from radia_pipeline.usecases.erasure import (
     KEY,
@@ -109,6 +110,7 @@ def _remove(traces: Traces, lake: Lake) -> ForgetResult:
     for folder in lake.pixels_dir.glob("*/.staged"):
         shutil.rmtree(folder)  # what a killed ingest left bears no patient's name
     marks = Store(lake).forget(traces.studies)
+    AccessLog(lake).forget(traces.studies)
     gone = erase(traces, lake)
     # The journals come last: until then they tell what belongs to the patients.
     lines = sum(_clean_journal(path, traces) for path in journals(lake))
