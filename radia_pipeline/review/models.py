@@ -18,7 +18,7 @@ from radia_pipeline.evaluation.pool_uses import note_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.studies import LATERAL
 from radia_pipeline.usecases import looking, native_pixels
-from radia_pipeline.usecases.asking import Call, Wish, head_of, open_reader
+from radia_pipeline.usecases.asking import Call, Wish, head_of, open_reader, together
 from radia_pipeline.usecases.held_bytes import HeldBytes
 from radia_pipeline.usecases.lake_studies import LakeStudies
 from radia_pipeline.usecases.looking import Looked
@@ -162,7 +162,7 @@ class Models:
         for answer, found in call.answers_with_films():
             studies.append(answer)
             films |= dict(found)
-        return Answered({**call.head(), "studies": studies}, films)
+        return Answered(together(call.head(), studies), films)
 
     def _call(self, held: HeldBytes, wish: Wish) -> Call:
         names = [f"image {number}" for number in range(1, len(held.paths) + 1)]

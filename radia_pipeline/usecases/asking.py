@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,13 @@ class Counted:
         self.answered += answer["status"] == "answered"
         self.refused += answer["status"] == "refused"
         return answer
+
+
+def together(head: dict[str, Any], studies: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return answers to studies as one, below what stands above them and how many came to what."""
+    counted = Counted()
+    told = [counted.with_(study) for study in studies]
+    return {**head, "counted": vars(counted), "studies": told}
 
 
 @dataclass

@@ -19,7 +19,7 @@ from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.doubts import DOUBTS
 from radia_pipeline.training.inputs import letterbox
 from radia_pipeline.usecases.answers import Reader
-from radia_pipeline.usecases.asking import head_of
+from radia_pipeline.usecases.asking import head_of, together
 from radia_pipeline.usecases.film_maps import Explained
 from radia_pipeline.usecases.looking import Looked
 
@@ -48,7 +48,7 @@ def looked_of(row: Mapping[str, Any], stored: Path, sides_px: Sequence[int]) -> 
 
 def answer_of(reader: Reader, named: Sequence[tuple[str, Looked]]) -> dict[str, Any]:
     """Return the answer to one study of the lake, as ``answer.schema.json`` has it."""
-    return {**head_of(reader), "studies": [reader.answer(1, named)]}
+    return together(head_of(reader), [reader.answer(1, named)])
 
 
 def told_maps(image_id: str, looked: Looked, seen: Explained) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.usecases.asking import Call, Counted, Progress, Wish
+from radia_pipeline.usecases.asking import Call, Progress, Wish, together
 
 
 def predict(
@@ -35,9 +35,8 @@ def predict(
     lake, given = _opened(lake), _listed(paths)
     _require_outside("maps", maps, given)
     wish = Wish(source, identified, one_study, ocr, None if maps is None else Path(maps), workers)
-    call, counted = Call(lake, given, wish, on_progress), Counted()
-    studies = [counted.with_(study) for study in call.answers()]
-    return {**call.head(), "counted": vars(counted), "studies": studies}
+    call = Call(lake, given, wish, on_progress)
+    return together(call.head(), call.answers())
 
 
 def predict_into(
