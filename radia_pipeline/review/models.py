@@ -152,7 +152,7 @@ class Models:
             is_new = study not in self._noted
             self._noted.add(study)
         if is_new and self._studies.pool_of(row) == TEST:
-            note_use(self._lake, SHOWN, self.reader.ready.ensemble_version, 1, who=who)
+            note_use(self._lake, SHOWN, self.reader.ready.using.ensemble_version, 1, who=who)
 
     # --- films that were sent ---------------------------------------------------------------------------------------
     def answer_films(self, held: HeldBytes, wish: Wish) -> Answered:

@@ -6,6 +6,7 @@ after an answer, or where no answer is to come. Which answers count as what is `
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -15,7 +16,8 @@ from typing import Any
 
 from radia_pipeline import __version__
 from radia_pipeline.contracts.tables import contract_names
-from radia_pipeline.errors import BadInput, RadiaError, UnknownName
+from radia_pipeline.errors import BadInput, NotTrained, RadiaError, UnknownName
+from radia_pipeline.evaluation.in_use import in_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.readings.chain import Line, now
@@ -381,8 +383,8 @@ class ReadingRoom:
     def _visible(self, source: str) -> Mapping[str, str]:
         """Return what is visible beside a study that is not blind, with versions."""
         versions = self._studies.versions_shown(source)
-        if self._lake.exists("ensemble"):
-            versions["prediction"] = versions["map"] = self._lake.version("ensemble")
+        with contextlib.suppress(NotTrained):
+            versions["prediction"] = versions["map"] = in_use(self._lake).ensemble_version
         return versions
 
     def _note(self, user: str, list_id: str, position: int, what: str) -> None:
