@@ -14,10 +14,10 @@ import dagster as dg
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import Note, table_assets
 from radia_pipeline.defs.tracked_figures import follow_champion
-from radia_pipeline.evaluation.gate_words import WORDS
+from radia_pipeline.evaluation.gate_words import REFUSED, WORDS
 from radia_pipeline.lake.lake import Lake
 
-STEP = "approve_champion"
+STEP, PAGE = "approve_champion", "champion.html"
 TOLD = {
     "by": dg.Field(str, default_value="", description="Who approves or rolls back; stands in the history for ever."),
     "reason": dg.Field(str, default_value="", description="Why; stands there too."),
@@ -43,8 +43,11 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     def judge_challenger(context: dg.AssetExecutionContext, radia: Radia):
         """What the gate says of the released ensemble beside the champion; one check for each rule."""
         from radia_pipeline.evaluation.gate import judge
+        from radia_pipeline.usecases.champion_text import gate_found
 
-        return judge(radia.lake())
+        judge(radia.lake())
+        write_pages(radia.lake())
+        return {**gate_found(radia.lake()), "page": dg.MetadataValue.path(PAGE)}
 
     @table_assets("champion", deps=("gate_verdicts", "ensemble"), is_asked_for=True, config=TOLD)
     def approve_champion(context: dg.AssetExecutionContext, radia: Radia):
@@ -60,33 +63,36 @@ def _act(lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
     from radia_pipeline.usecases.promotion import Approval, approve, roll_back
 
     signature = Signature(told["by"], told["reason"])
-    if told["rollback"]:
-        result = roll_back(lake, signature)
-    else:
-        result = approve(lake, Approval(signature, told["research"], told["stated_shift"].strip() or None))
-    return {**vars(result), "mlflow_models": follow_champion(lake)}
+    try:
+        if told["rollback"]:
+            result = roll_back(lake, signature)
+        else:
+            result = approve(lake, Approval(signature, told["research"], told["stated_shift"].strip() or None))
+    finally:
+        write_pages(lake)  # a refusal stands there too
+    return {**vars(result), "mlflow_models": follow_champion(lake), "page": dg.MetadataValue.path(PAGE)}
+
+
+def write_pages(lake: Lake) -> None:
+    """Write the pages of evaluation."""
+    from radia_pipeline.pages.evaluation import write_evaluation_pages
+
+    write_evaluation_pages(lake)
 
 
 def _note(rule: str) -> Note:
-    """Say of a gate's result what one rule came to: all numbers of what refuses, counts of the rest."""
+    """Say of the gate's verdicts what one rule came to: what refuses in words, all numbers."""
+    numbers = ("subject", "outcome", "value", "low", "high", "bound", "challenger_value", "champion_value", "positives",
+               "studies")  # fmt: skip
 
-    def note(result: Any) -> tuple[bool, Mapping[str, Any]]:
-        mine = [one for one in result.verdicts if one.rule == rule]
-        outcomes = [one.outcome for one in mine]
+    def note(result: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+        mine = [row for row in result["verdicts"] if row["rule"] == rule]
+        outcomes = [row["outcome"] for row in mine]
         counts = {name: outcomes.count(name) for name in dict.fromkeys(outcomes)}
-        told = [f"{one.subject}: {one.detail}" for one in mine if one.outcome == "refused" or len(mine) == 1]
-        numbers = [
-            {"subject": one.subject, "outcome": one.outcome, "value": _number(one.found.value),
-             "low": _number(one.found.low), "high": _number(one.found.high), "bound": one.bound,
-             "positives": one.found.positives, "studies": one.found.studies}
-            for one in mine
-        ]  # fmt: skip
-        return "refused" not in outcomes, {
-            **counts, "verdict": "; ".join(told) or "nothing refuses", "numbers": dg.MetadataValue.json(numbers),
+        told = [f"{row['subject']}: {row['detail']}" for row in mine if row["outcome"] == REFUSED or len(mine) == 1]
+        shown = [{name: row[name] for name in numbers} for row in mine]
+        return REFUSED not in outcomes, {
+            **counts, "verdict": "; ".join(told) or "nothing refuses", "numbers": dg.MetadataValue.json(shown),
         }  # fmt: skip
 
     return note
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else float(value)

@@ -83,11 +83,14 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         """Figures with intervals of every model on validation; on test of a released ensemble. A run with the tags
         radia/release_by and radia/release_why releases the one that stands."""
         from radia_pipeline.evaluation.scorecard import build_scorecard as build
+        from radia_pipeline.pages.evaluation import SCORECARD, write_evaluation_pages
 
         result = build(radia.lake(), _release(context, radia))
         runs = log_headlines(radia.lake(), recipes)
+        write_evaluation_pages(radia.lake())
         counts = {"test_releases": result.test_releases, "test_uses": result.test_uses}
-        return {"models": list(result.models), "mlflow_runs_with_figures": runs, **counts}
+        page = dg.MetadataValue.path(SCORECARD)  # in the lake, which may be moved
+        return {"models": list(result.models), "mlflow_runs_with_figures": runs, "page": page, **counts}
 
     parted = (out_of_fold_asset(recipe) for recipe in whole_recipes(recipes))
     return [*(predictions_asset(recipe) for recipe in recipes), *parted, build_ensemble, build_scorecard]

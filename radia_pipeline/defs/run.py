@@ -52,11 +52,11 @@ def run_pipeline(
 
 
 def write_report(lake: Lake, summary: dict[str, Any]) -> Path:
-    """Write the HTML report into the lake, the scorecard's page beside it, and return the report's path."""
+    """Write the HTML report into the lake, the pages of evaluation beside it, and return the report's path."""
+    from radia_pipeline.pages.evaluation import write_evaluation_pages
     from radia_pipeline.pages.run_report import write_html_report
-    from radia_pipeline.pages.scorecard import write_scorecard_page
 
-    write_scorecard_page(lake, lake.root / "scorecard.html")
+    write_evaluation_pages(lake)
     return write_html_report(lake, (lake.root / "report.html").absolute(), summary)
 
 

@@ -12,7 +12,7 @@ from radia_pipeline.defs.one_run import Run, instance_of, run_one
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.evaluation.release import Release
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.pages.scorecard import write_scorecard_page
+from radia_pipeline.pages.evaluation import SCORECARD
 from radia_pipeline.usecases.summary import model_figures, models_text, test_pool_counts
 
 TABLES = ("scorecard", "scorecard_subgroups", "test_predictions")
@@ -29,7 +29,7 @@ def make_scorecard(lake: Lake, given: Release | None = None) -> tuple[dict[str, 
         report = run_one(job, instance, Run("scorecard", TABLES, tags=tags))
     if report.error is not None:
         raise report.failure or RunFailed(f"The scorecard failed: {report.error}")
-    page = write_scorecard_page(lake, (lake.root / "scorecard.html").absolute())
+    page = lake.root.absolute() / SCORECARD
     found = {"models": model_figures(lake), "test_pool": test_pool_counts(lake), "page": os.fspath(page)}
     return found, f"{models_text(found)}\n\nPage: {_shown(page)}"
 

@@ -86,7 +86,7 @@ def as_metadata(result: Any) -> dict[str, Any]:
     fields = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else dict(result or {})
     metadata: dict[str, Any] = {}
     for name, value in fields.items():
-        if isinstance(value, bool | int | float | str):
+        if isinstance(value, bool | int | float | str | dg.MetadataValue):
             metadata[name] = value
         elif isinstance(value, Mapping) or (isinstance(value, list | tuple) and value):
             metadata[name] = dg.MetadataValue.json(_plain(value))

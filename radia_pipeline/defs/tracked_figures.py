@@ -7,6 +7,9 @@ import math
 from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.lake.lake import Lake
 
+TAG_PAGE = "radia.page.scorecard"
+"""Tag that names the page on which a run's figures stand, in its lake."""
+
 
 def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
     """Log mean AUC and F1 with intervals, positives and studies to each recipe's newest finished run; returns runs."""
@@ -25,6 +28,7 @@ def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
         runs = tracker.runs({TAG_RECIPE: recipe}, status="FINISHED")
         if runs:
             runs[0].log_metrics(figures, step=0)
+            runs[0].log_tags({TAG_PAGE: "scorecard.html"})
             runs[0].flush()
             reached += 1
     return reached

@@ -1,6 +1,7 @@
-"""The scorecard's page: every figure with its interval, subgroups, sources side by side, uses of the test pool.
+"""The scorecard's page: every figure with its interval, calls, curves, readers, subgroups, the model's card.
 
-Its figures are in ``scorecard_figures``, its words in the template, its looks in ``render``.
+Its figures are in ``scorecard_figures``, the card in ``scorecard_card``, wrong calls in ``scorecard_misses``, its words
+in the template, its looks in ``render``.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from typing import Any
 
 from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.decisions import judged_ensemble
 from radia_pipeline.evaluation.scorecard import shown_pool
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.pages import scorecard_card as card
 from radia_pipeline.pages import scorecard_figures as figures
 from radia_pipeline.pages.render import made_from, render
+from radia_pipeline.pages.run_report_curves import class_panels
 from radia_pipeline.pages.run_report_figures import scorecard_rows
+from radia_pipeline.pages.run_report_readings import FEW, read_sets_shown
+from radia_pipeline.pages.scorecard_misses import misses
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
-    ("models", "Models"), ("classes", "Class by class"), ("choice", "How the rule was chosen"),
-    ("subgroups", "Subgroups"), ("sources", "Trained on, tested on"), ("test-pool", "Uses of the test pool"),
-    ("reading", "How to read this"),
+    ("models", "Models"), ("classes", "Class by class"), ("decisions", "Calls"), ("curves", "Curves"),
+    ("readings", "Readings"), ("choice", "How the rule was chosen"), ("subgroups", "Subgroups"),
+    ("sources", "Trained on, tested on"), ("test-pool", "Uses of the test pool"), ("changes", "What changed"),
+    ("card", "Model card"), ("reading", "How to read this"),
 )  # fmt: skip
 
 
@@ -34,6 +41,7 @@ def write_scorecard_page(lake: Lake, path: Path | str) -> Path:
 def _content(lake: Lake) -> dict[str, Any]:
     rows = scorecard_rows(lake)
     pool = shown_pool(rows)
+    judged = judged_ensemble(lake, pool)
     content = {
         "title": "Scorecard",
         "made_from": made_from(lake, "ensemble", "scorecard"),
@@ -54,6 +62,15 @@ def _content(lake: Lake) -> dict[str, Any]:
         "test_pool": test_pool_words(**test_pool_counts(lake)),
         "is_test": pool == TEST,
         "min_positives": MIN_POSITIVES,
+        "answers": card.answers(lake),
+        "confusions": figures.calls(judged),
+        "call_roles": [(role, name) for name, role in figures.CALL_ROLES.items()],
+        "misses": misses(lake, judged, pool),
+        "panels": class_panels(lake),
+        "read_sets": read_sets_shown(lake),
+        "few_effective": FEW,
+        "changes": card.changes(lake),
+        "card": card.model_card(lake),
     }
     return {**content, "tiles": _tiles(content, test_pool_counts(lake))}
 

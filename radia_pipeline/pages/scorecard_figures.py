@@ -10,11 +10,12 @@ from typing import Any
 
 from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.drawing.small import whisker
+from radia_pipeline.drawing.small import divided_bar, whisker
 from radia_pipeline.drawing.text import digits_apart, limits
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
+from radia_pipeline.evaluation.decisions import confusions
 from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
-from radia_pipeline.evaluation.judged import ABNORMAL
+from radia_pipeline.evaluation.judged import ABNORMAL, Judged
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.scorecard import ALL_SOURCES, CANDIDATE, MEAN, POOL
@@ -22,6 +23,8 @@ from radia_pipeline.evaluation.study_facts import EXPERT
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.run_report_figures import BESIDE, MAIN, figure, indexed
 
+CALL_ROLES = {"found": "s0", "missed": "s1", "false alarm": "s5"}
+"""How studies look by what became of them; the rest was rightly not called."""
 STANDS_OUT = 0.05
 """q below which a subgroup is marked."""
 SHOWN_PARTS = 12
@@ -108,6 +111,21 @@ def _error(rows: Mapping[str, Mapping]) -> dict[str, Any] | None:
         "band": "–".join(limits(band["low"], band["high"])),
         "is_above": value > band["high"],
     }
+
+
+def calls(judged: Judged | None) -> list[dict[str, Any]]:
+    """Return each class's studies by label and call, normal or not first; rare ones are shown quietly."""
+    rows = []
+    for one in confusions(judged) if judged is not None else ():
+        parts = {"found": one.hits, "missed": one.misses, "false alarm": one.false_alarms}
+        total = sum(parts.values()) + one.rejections
+        if not total:
+            continue
+        few = min(one.hits + one.misses, one.false_alarms + one.rejections) < MIN_POSITIVES
+        bar = [(name, count, CALL_ROLES[name]) for name, count in parts.items()]
+        name = "normal or not" if one.name == ABNORMAL else one.name
+        rows.append({**vars(one), "name": name, "few": few, "bar": divided_bar(bar, total=total, width=180)})
+    return rows[-1:] + rows[:-1] if rows and rows[-1]["name"] == "normal or not" else rows
 
 
 def subgroups(lake: Lake, pool: str) -> list[dict[str, Any]]:

@@ -1,0 +1,114 @@
+"""The champion's page: what answers, who approved, refused or rolled back what, the gate's verdicts, the test ledger.
+
+Not here: deciding any of it (``usecases.promotion``), the figures of models (``scorecard``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from radia_pipeline.drawing.small import whisker
+from radia_pipeline.evaluation.champion import REFUSED as ACT_REFUSED
+from radia_pipeline.evaluation.champion import STANDINGS, history
+from radia_pipeline.evaluation.gate import TABLE
+from radia_pipeline.evaluation.gate_words import NOT_JUDGED, REFUSED, WORDS
+from radia_pipeline.lake.atomic import write_text
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.pages.render import made_from, render
+from radia_pipeline.pages.scorecard_card import answers
+from radia_pipeline.pages.scorecard_figures import ledger
+from radia_pipeline.usecases.champion_text import gate_found
+from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
+
+SECTIONS = (
+    ("history", "History"), ("gate", "The gate"), ("verdicts", "Every verdict"), ("test-pool", "Uses of the test pool"),
+    ("reading", "How to read this"),
+)  # fmt: skip
+DIFFERENCES = ("mean_auc", "mean_f1", "subgroups", "expert_sets")
+
+
+def write_champion_page(lake: Lake, path: Path | str) -> Path:
+    """Write the page and return its path; sections that have nothing yet say so."""
+    write_text(Path(path), render("champion.html.j2", _content(lake)))
+    return Path(path)
+
+
+def _content(lake: Lake) -> dict[str, Any]:
+    gate = gate_found(lake) if lake.exists(TABLE) else None
+    acts = [_act(act) for act in reversed(history(lake))]
+    return {
+        "title": "Champion",
+        "made_from": made_from(lake, "champion", "ensemble", TABLE),
+        "sections": SECTIONS,
+        "tiles": _tiles(acts, gate),
+        "answers": answers(lake),
+        "acts": acts,
+        "gate": gate,
+        "rules": _rules(gate["verdicts"]) if gate else [],
+        "ledger": ledger(lake),
+        "test_pool": test_pool_words(**test_pool_counts(lake)),
+    }
+
+
+def _act(act) -> dict[str, Any]:
+    is_refused = act.kind == ACT_REFUSED
+    return {
+        "at": act.at[:16].replace("T", " "), "kind": act.kind, "by": act.by, "reason": act.reason,
+        "release": act.candidate.release if act.candidate else "no champion", "before": act.before,
+        "standing": STANDINGS.get(act.standing or "", "–"), "is_research": act.standing == "research",
+        "shift": act.stated_shift, "is_refused": is_refused,
+        "rules": ", ".join(act.refused if is_refused else act.waived).replace("_", " "),
+    }  # fmt: skip
+
+
+def _tiles(acts: list[dict[str, Any]], gate: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    kinds = [act["kind"] for act in acts]
+    tiles = [{"name": kind, "value": str(kinds.count(kind)), "note": "in the history"}
+             for kind in ("approved", ACT_REFUSED, "rolled back")]  # fmt: skip
+    if gate:
+        note = f"release {gate['challenger']}" + ("" if gate["is_current"] else ", which has changed since")
+        tiles.append({"name": "rules that refuse", "value": str(len(gate["refused"])), "note": note})
+    return tiles
+
+
+def _rules(verdicts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for rule, asks in WORDS.items():
+        mine = [row for row in verdicts if row["rule"] == rule]
+        if not mine:
+            continue
+        outcomes = [row["outcome"] for row in mine]
+        outcome = REFUSED if REFUSED in outcomes else NOT_JUDGED if set(outcomes) == {NOT_JUDGED} else "passed"
+        counts = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
+        order = sorted(mine, key=lambda row: (row["outcome"] != REFUSED, row["outcome"] == NOT_JUDGED, row["subject"]))
+        found.append({
+            "name": rule.replace("_", " "), "asks": asks, "outcome": outcome, "is_refused": outcome == REFUSED,
+            "counts": counts if len(mine) > 1 else "",
+            "detail": order[0]["detail"] if len(mine) == 1 or outcome == REFUSED else "",
+            "subject": order[0]["subject"] if outcome == REFUSED and len(mine) > 1 else "",
+            "rows": [_verdict(row) for row in order],
+        })  # fmt: skip
+    return found
+
+
+def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: _number(row[name]) for name in ("value", "low", "high", "bound", "challenger_value",
+                                                   "champion_value")}  # fmt: skip
+    is_difference = row["rule"] in DIFFERENCES and row["champion_value"] is not None and row["value"] is not None
+    picture = None
+    if is_difference:
+        role = "s1" if row["outcome"] == REFUSED else "s0"
+        ends = row["value"], row["low"], row["high"]
+        picture = whisker(*ends, start=-0.3, stop=0.3, guide=row["bound"], width=118, role=role)
+    keys = ("subject", "outcome", "measure", "detail", "positives", "studies", "patients")
+    return {**{key: row[key] for key in keys}, **shown, "picture": picture, "is_refused": row["outcome"] == REFUSED,
+            "is_quiet": row["outcome"] == NOT_JUDGED}  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    whole = f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.3f}"
+    return whole.replace("-", "−")
