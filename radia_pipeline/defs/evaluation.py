@@ -8,6 +8,7 @@ from radia_pipeline.defs.plots import scorecard_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.defs.tracked_figures import log_headlines
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.fold_members import fold_members, whole_recipes
 
 RELEASE_BY, RELEASE_WHY = "radia/release_by", "radia/release_why"
@@ -43,7 +44,7 @@ def out_of_fold_asset(recipe: str) -> dg.AssetsDefinition:
     return predict_out_of_fold
 
 
-def _release(context: dg.AssetExecutionContext, radia: Radia):
+def released_by(context: dg.AssetExecutionContext, lake: Lake):
     """Return who releases the ensemble and why, by the run's tags; None where nobody does.
 
     Dagster copies tags when a run is executed again: that goes on with the release of the run before and begins none.
@@ -53,7 +54,7 @@ def _release(context: dg.AssetExecutionContext, radia: Radia):
     who, why = (context.run.tags.get(tag) for tag in (RELEASE_BY, RELEASE_WHY))
     if not who and not why:
         return None
-    if context.run.parent_run_id is not None and not is_noted(radia.lake()):
+    if context.run.parent_run_id is not None and not is_noted(lake):
         context.log.warning("A run that is executed again releases nothing new: start one with tags of its own")
         return None
     return Release(who or "", why or "")
@@ -85,7 +86,7 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         from radia_pipeline.evaluation.scorecard import build_scorecard as build
         from radia_pipeline.pages.evaluation import SCORECARD, write_evaluation_pages
 
-        result = build(radia.lake(), _release(context, radia))
+        result = build(radia.lake(), released_by(context, radia.lake()))
         runs = log_headlines(radia.lake(), recipes)
         write_evaluation_pages(radia.lake())
         counts = {"test_releases": result.test_releases, "test_uses": result.test_uses}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from radia_pipeline.drawing.text import interval, table
+from radia_pipeline.drawing.text import interval, limits, table
 
 
 def test_numbers_stand_right_and_words_left():
@@ -25,3 +25,9 @@ def test_missing_figures_are_dashes():
     assert interval(None, None, None) == "–"
     assert interval(0.9, None, None) == "0.900"
     assert interval(0.9, 0.85, 0.95) == "0.900 (0.850–0.950)"
+
+
+def test_no_interval_is_shown_without_a_width():
+    assert limits(0.9962, 0.9999, 2) == ("0.996", "1.000")
+    assert limits(0.5, 0.6, 2) == ("0.50", "0.60") and limits(0.7, 0.7, 2) == ("0.70", "0.70")
+    assert interval(0.99961, 0.99952, 0.99969) == "1.000 (0.9995–0.9997)"

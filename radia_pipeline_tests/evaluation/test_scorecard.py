@@ -12,6 +12,7 @@ from radia_pipeline.errors import MissingTable
 from radia_pipeline.evaluation import ensemble, metrics, release, scorecard
 from radia_pipeline.evaluation.combinations import RULES
 from radia_pipeline.evaluation.judged import Judged
+from radia_pipeline.evaluation.judged_models import judged_model
 from radia_pipeline.evaluation.panel import read_panel
 from radia_pipeline_tests.evaluation.worlds import figures, key, make_lake, make_panel, on_test, put_manifest
 
@@ -185,6 +186,19 @@ def test_a_complete_reading_set_is_a_view_of_its_own(tmp_path, waiting):
     assert rows["auc"]["value"] == pytest.approx(metrics.auc(panel.probability[:, k], truth))
     assert rows["prevalence"]["low"] < truth.mean() == pytest.approx(rows["prevalence"]["value"])
     assert {row["class"] for row in rows.values()} == {"Edema"}
+
+
+def test_decisions_on_a_set_of_validation_are_those_of_other_patients_study_by_study(tmp_path):
+    """A mean of the folds' thresholds, or one of all of validation, decides otherwise."""
+    lake = make_lake(tmp_path, {"one": 1.5}, studies=480)
+    put_reading_set(lake)
+    scorecard.build_scorecard(lake)
+    model, k = judged_model(lake, "one", "validation"), vocabulary().index("Edema")
+    truth = (read_panel(lake, "one").take(np.arange(60)).label[:, k] == 1).astype(int)
+    calls = model.calls[:60, k]
+    (row,) = rows_at(lake, view="readings", metric="sensitivity")
+    assert row["value"] == pytest.approx(calls[truth == 1].mean())
+    assert len(np.unique(model.tuned[:60, k])) > 1
 
 
 def test_folds_without_a_positive_do_not_turn_the_ranking_of_a_small_pool_around():

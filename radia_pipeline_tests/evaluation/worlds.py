@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from radia_pipeline.evaluation.calibration import sigmoid
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, rows_of
 from radia_pipeline.evaluation.release import Scorer, release_id
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.model_folders import point_latest
 
 
 def key(*parts: object) -> str:
@@ -85,6 +87,15 @@ def put_manifest(lake: Lake, panel: Panel) -> None:
     ]  # fmt: skip
     for source in sorted(set(panel.source)):
         lake.write("manifest", [row for row in rows if row["source"] == source], source)
+
+
+def put_card(lake: Lake, recipe: str, manifest_versions: dict[str, str]) -> None:
+    """Leave what tells of a finished model: its card, which names the manifests that it learned from."""
+    folder = lake.models_dir / recipe / "f"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "model.json").write_text(json.dumps({"manifest_versions": manifest_versions}))
+    point_latest(lake, recipe, folder)
 
 
 def put_release(lake: Lake, rows: list[dict]) -> None:

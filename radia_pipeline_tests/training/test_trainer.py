@@ -301,6 +301,15 @@ def test_predictions_table_holds_what_evaluation_needs(shared_lake):
     assert (wide["Edema"] <= wide["Lung Opacity"] + 1e-12).all()
 
 
+def test_a_model_is_judged_on_sources_that_it_does_not_learn_from_too(shared_lake):
+    result = train(
+        tiny_recipe(name="one_source", training={"max_epochs": 1}, data={"sources": ["ccsmtl"]}), shared_lake
+    )
+    predict_manifest(shared_lake, "one_source")
+    assert set(shared_lake.read("predictions", "one_source")["source"].to_pylist()) == {"ccsmtl", "nih_cxr14"}
+    assert set(json.loads((result.model_dir / "model.json").read_text())["manifest_versions"]) == {"ccsmtl"}
+
+
 @pytest.mark.parametrize(
     "sections",
     [

@@ -1,0 +1,128 @@
+"""Trained on x tested on: sources that a model did not learn from, and sets that experts read beside weak ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from radia_pipeline.cohort.manifest import build_manifest
+from radia_pipeline.cohort.official import place_patients
+from radia_pipeline.evaluation.calibration import sigmoid
+from radia_pipeline.evaluation.ensemble import build_ensemble
+from radia_pipeline.evaluation.panel import Panel, rows_of
+from radia_pipeline.evaluation.pool_uses import uses
+from radia_pipeline.evaluation.release import Release, release
+from radia_pipeline.evaluation.scorecard import build_scorecard, trained_on
+from radia_pipeline.labels.build import build_labels
+from radia_pipeline.pages.scorecard_figures import matrix
+from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.sources.registry import source
+from radia_pipeline.training.studies import evaluation_labels, pool_studies, read_manifest
+from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
+from radia_pipeline_tests.evaluation.worlds import put_card
+from radia_pipeline_tests.training.synthetic import tiny_recipe
+
+PATIENTS = {"chexpert": 120, "vindr_cxr": 48, "padchest": 90}
+"""CheXpert: a twelfth is its validation set, read by experts, the rest weak; VinDr: all by experts, a sixth is test;
+PadChest: weak, without lists."""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """A lake that follows the publishers' lists, with a model that learned from CheXpert alone and was released."""
+    deliveries = tmp_path_factory.mktemp("deliveries")
+    write_phantom(deliveries, seed=5, patients=PATIENTS, size_px=64)
+    lake = new_lake(tmp_path_factory.mktemp("home"))
+    for name in PATIENTS:
+        facts = source(name).facts(source(name).locate(deliveries))
+        rows = [image_row(name, f.native_image_id, f.native_patient_id, f.native_study_id) for f in facts.values()]
+        put_images(lake, name, rows)
+        build_labels(name, source(name).locate(deliveries), lake, KEYS, {})
+    place_patients(lake, KEYS, deliveries, "respect")
+    for name in PATIENTS:
+        build_manifest(name, lake)
+    put_card(lake, "here", {"chexpert": "1" * 64})
+    lake.write("predictions", rows_of(said_of(lake, "validation"), "here"), "here")
+    build_ensemble(lake, ["here"])
+    release(lake, Release("a person", "to look at sources"), lambda *_: rows_of(said_of(lake, "test"), "here"))
+    build_scorecard(lake)
+    return lake
+
+
+def said_of(lake, pool: str) -> Panel:
+    """What a model might say of a pool: its labels and noise."""
+    table, _ = read_manifest(lake, None)
+    numbers = {image: row for row, image in enumerate(table.column("image_id").to_pylist())}
+    found = pool_studies(table, tiny_recipe(), pool, numbers)
+    label = evaluation_labels(found)
+    logit = 1.5 * (label == 1) + np.random.default_rng(len(pool)).normal(size=label.shape) - 1.5
+    shape = np.full(len(found), pool, dtype=object)
+    ids = (found.source, found.study_id, found.patient_key, found.group_id)
+    return Panel(*ids, shape, found.image_counts, logit, sigmoid(logit), label)
+
+
+def rows_at(lake, **place) -> list[dict]:
+    return [row for row in lake.read("scorecard").to_pylist() if all(row[k] == v for k, v in place.items())]
+
+
+def sources_of(lake, **place) -> dict[str, int]:
+    """Return the sources of rows at a place, and the most studies behind a figure of each."""
+    found: dict[str, int] = {}
+    for row in rows_at(lake, **place):
+        found[row["source"]] = max(found.get(row["source"], 0), row["studies"])
+    return found
+
+
+def test_experts_are_told_from_weak_labels_by_the_publishers_lists(judged):
+    whole = sources_of(judged, model="here", pool="validation", view="pool")
+    experts = sources_of(judged, model="here", pool="validation", view="expert")
+    assert set(whole) == {"all", "chexpert", "padchest"}
+    assert set(experts) == {"all", "chexpert"}, "PadChest's labels are weak"
+    assert experts["all"] == experts["chexpert"] == whole["chexpert"] < whole["all"]
+    places = [(row["source"], row["pool"]) for row in judged.read("splits").to_pylist()]
+    assert places.count(("chexpert", "validation")) == PATIENTS["chexpert"] // 12
+
+
+def test_a_source_that_experts_read_whole_is_expert_on_test(judged):
+    experts = sources_of(judged, model="here", pool="test", view="expert")
+    assert set(experts) == {"all", "vindr_cxr"}
+    assert experts["vindr_cxr"] == PATIENTS["vindr_cxr"] // 6
+    weak = sources_of(judged, model="here", pool="test", view="pool")
+    assert weak["all"] > experts["all"]
+
+
+def test_figures_on_expert_sets_have_a_width(judged):
+    rows = [row for row in rows_at(judged, view="expert") if row["low"] is not None]
+    assert rows and all(row["low"] < row["high"] for row in rows)
+
+
+def test_the_matrix_says_what_a_model_did_not_learn_from(judged):
+    assert trained_on(judged, ["here"]) == "chexpert"
+    for pool, foreign in (("validation", {"padchest"}), ("test", {"padchest", "vindr_cxr", "vindr_cxr, expert-read"})):
+        found = matrix(judged.read("scorecard").to_pylist(), pool)
+        (row,) = [row for row in found["rows"] if row["name"] == "here"]
+        assert {name for name, one in zip(found["columns"], row["cells"]) if one["is_foreign"]} == foreign
+
+
+def test_what_a_model_was_trained_on_does_not_change_with_todays_manifests(judged):
+    put_card(judged, "there", {"padchest": "2" * 64, "vindr_cxr": "3" * 64})
+    assert trained_on(judged, ["there"]) == "padchest, vindr_cxr"
+    assert trained_on(judged, ["here", "there"]) == "chexpert, padchest, vindr_cxr"
+    assert trained_on(judged, ["nobody"]) is None
+
+
+def test_rows_that_a_late_link_excludes_are_no_studies_of_a_release(judged):
+    before = uses(judged)[-1].studies
+    for name in ("vindr_cxr", "padchest"):
+        rows = judged.read("manifest", name).to_pylist()
+        out = next(row["study_id"] for row in rows if row["pool"] == "test")
+        rows = [{**row, "excluded": "late_link" if row["study_id"] == out else row["excluded"]} for row in rows]
+        judged.write("manifest", rows, name)
+    panel = said_of(judged, "validation")
+    moved = replace(panel, probability=panel.probability**2)
+    judged.write("predictions", rows_of(moved, "here"), "here")
+    build_ensemble(judged, ["here"])
+    release(judged, Release("a person", "again"), lambda *_: rows_of(said_of(judged, "test"), "here"))
+    assert uses(judged)[-1].studies == before - 2 == len(said_of(judged, "test"))
