@@ -18,25 +18,25 @@ def rules() -> None:
 
 @rules.command("show")
 @click.argument("form")
-@click.option(
-    "--most", default=5, show_default=True, help="Sentences of the development set that are shown of each form."
-)
+@click.option("--texts", type=click.Path(), help="Reports to look through, a file as `radia label` takes it.")
+@click.option("--most", default=5, show_default=True, help="Texts that are shown of those that a form decides.")
 @json_option
-def show(form: str, most: int, as_json: bool) -> None:
+def show(form: str, texts: str | None, most: int, as_json: bool) -> None:
     """Say what FORM does and where it decides.
 
     FORM is written as in lexicon.yaml or cues.yaml, or is what a report says ("pas d'argument pour"). Each form that
     stands for it is shown: its rule and kind, a sentence that is read otherwise without it, the written sentences of
-    the rule, and the sentences of the development set whose labels it decides.
+    the rule, and which texts have other labels without it: of all rules' written sentences, or of --texts.
     """
-    from radia_pipeline.reports.explain import development_texts, explain, find
+    from radia_pipeline.reports.explain import explain, find, written_texts
+    from radia_pipeline.reports.files import read_report_file
     from radia_pipeline.reports.french import FRENCH
     from radia_pipeline.reports.rules import rulebook
 
-    texts = development_texts()
-    found = [explain(rule, form, FRENCH, texts) for rule, form in find(form, rulebook(FRENCH))]
+    looked = [text for _, text in read_report_file(texts)] if texts else written_texts(FRENCH)
+    found = [explain(rule, form, FRENCH, looked) for rule, form in find(form, rulebook(FRENCH))]
     content = [as_content(one) for one in found]
-    print_result({"forms": content}, "\n\n".join(shown(one, most, len(texts)) for one in content), as_json)
+    print_result({"forms": content}, "\n\n".join(shown(one, most, len(looked)) for one in content), as_json)
 
 
 def as_content(one) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def shown(one: Mapping[str, Any], most: int, texts: int) -> str:
     for key, title in (("fires", "the rule decides in"), ("spares", "and not in")):
         lines.append(f"  {title}")
         lines += [f"    {row['text']}  →  {_said(row['labels'])}" for row in one[key]]
-    lines.append(f"  decides {len(one['decides'])} of {texts} texts of the development set")
+    lines.append(f"  decides {len(one['decides'])} of {texts} texts")
     for decided in one["decides"][:most]:
         lines += _decided(decided)
     return "\n".join(lines)

@@ -10,9 +10,10 @@ import re
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import kinds
 from radia_pipeline.reports.rules import Rulebook
-from radia_pipeline.reports.words import SPACE, UNKNOWN
+from radia_pipeline.reports.words import NEWLINE, SPACE, UNKNOWN
 
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
+_BLANK = frozenset((SPACE, NEWLINE))
 _WHOLE = kinds("of article and or nor finding fixed_finding other excluded anatomy")
 """A half of one of these is a word of its own: "hyperinflation de compensation", "atélectasie sus-jacente"."""
 
@@ -43,7 +44,7 @@ def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> No
 
 def _join(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
     """Join the tokens at ``at`` and behind it; say whether they were a word."""
-    if at < 1 or at + 2 >= len(parts) or symbols[at + 1] != SPACE or not parts[at + 1].isspace():
+    if at < 1 or at + 2 >= len(parts) or symbols[at + 1] not in _BLANK or not parts[at + 1].isspace():
         return False
     left, right = parts[at], parts[at + 2]
     known = symbols[at + 2] if symbols[at] == UNKNOWN else symbols[at]

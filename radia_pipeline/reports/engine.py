@@ -173,7 +173,7 @@ class Labeler:
                 device_before = bits & HAS_DEVICE
                 reader.read(is_asked, bits & HAS_ADVICE, end)
                 if device_before:
-                    seen |= HAS_DEVICE
+                    seen |= HAS_DEVICE * reader.shows_device
                     place.devices(span)
                 if reader.says_normal:
                     seen |= SAYS_NORMAL

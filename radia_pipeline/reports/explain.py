@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.reports.engine import Labeler, Reading
@@ -19,11 +16,9 @@ from radia_pipeline.reports.kinds import KINDS
 from radia_pipeline.reports.lacking import Lacking
 from radia_pipeline.reports.language import Language
 from radia_pipeline.reports.rules import Rule, Rulebook, rulebook
-from radia_pipeline.reports.words import plain
+from radia_pipeline.reports.words import TOKEN
 
 Labels = dict[str, int]
-DEVELOPMENT_SET = Path(__file__).resolve().parents[2] / "radia_pipeline_tests" / "reports"
-"""Where the development set lies in a checkout; an installed package has none."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a form does. ``example``: None where only other forms decide; ``decides``: texts of the development set."""
+    """What a form does. ``example``: None where only other forms decide; ``decides``: of the given texts."""
 
     rule: Rule
     form: str
@@ -62,11 +57,12 @@ def find(query: str, book: Rulebook) -> list[tuple[Rule, str]]:
     pairs = [(rule, form) for rule in book.rules.values() for form in rule.forms]
     found = [(rule, form) for rule, form in pairs if query in (form, f"{rule.id}/{form}")]
     if not found:
-        words = [book.table[plain(word)] for word in query.replace("'", " ").replace("-", " ").split()]
+        written = book.table.written
+        words = list(map(written, TOKEN.findall(query)))
         found = [
             (rule, form)
             for rule, form in pairs
-            if any([book.table[word] for word in spelt] == words for spelt in book.forms.expand(form))
+            if any(list(map(written, spelt)) == words for spelt in book.forms.expand(form))
         ]
     if not found:
         raise BadInput(
@@ -79,7 +75,7 @@ def find(query: str, book: Rulebook) -> list[tuple[Rule, str]]:
 def explain(rule: Rule, form: str, language: Language, texts: Iterable[str]) -> Explanation:
     """Read the example of a form and ``texts`` with it and without it."""
     read = Labeler.default().read
-    with Lacking(rulebook(language), language.stem).without(rule.id, form) as lacking:
+    with Lacking(rulebook(language)).without(rule.id, form) as lacking:
         shown = example(rule, form, language, lacking)
         first = None if shown is None else Decided.of(shown, read(shown), lacking.read(shown))
         decided = [Decided.of(text, read(text), lacking.read(text)) for text in texts]
@@ -87,11 +83,7 @@ def explain(rule: Rule, form: str, language: Language, texts: Iterable[str]) -> 
     return Explanation(rule, form, KINDS[rule.kind], first, written(language)[rule.id], decides)
 
 
-def development_texts(folder: Path = DEVELOPMENT_SET) -> list[str]:
-    """Return the texts of the development set; none where the package stands without its tests."""
-    texts = []
-    for path in sorted((*folder.glob("dev_set*.yaml"), *folder.glob("blind/batch_*.yaml"))):
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(path.read_bytes(), Loader=loader)
-        texts += [text for rows in content.values() for text, _ in rows]
-    return list(dict.fromkeys(texts))
+def written_texts(language: Language) -> list[str]:
+    """Return every sentence that is written for a rule of a language."""
+    rows = (row for one in written(language).values() for row in (*one.fires, *one.spares))
+    return list(dict.fromkeys(text for text, _ in rows))

@@ -13,7 +13,6 @@ from dataclasses import replace
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.kinds import KIND, Leaf
 from radia_pipeline.reports.rules import LEAF, Rulebook
-from radia_pipeline.reports.words import NUMBER, YEAR, plain
 
 Path = tuple[int, ...]
 Owner = tuple[str, str]
@@ -23,8 +22,8 @@ Owner = tuple[str, str]
 class Lacking:
     """Reads with a copy of a rulebook's phrase tree, from which ``without`` takes one form."""
 
-    def __init__(self, book: Rulebook, stem) -> None:
-        self._book, self._stem = book, stem
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
         self._tree = _copy({**book.tree, **{symbol: {LEAF: leaf} for symbol, leaf in book.solo.items()}})
         self.labeler = Labeler(replace(book, tree=self._tree, solo={}))
         self._claims: dict[Path, list[tuple[Owner, Leaf]]] = {}
@@ -37,16 +36,10 @@ class Lacking:
             claimed.append((("modifier", ""), Leaf(KIND["modifier"], "modifier")))
 
     def _claim(self, owner: Owner, leaf: Leaf) -> None:
-        paths = self._paths[owner] = [tuple(map(self._symbol, words)) for words in self._book.forms.expand(owner[1])]
-        paths[:] = dict.fromkeys(paths)
+        spelt = self._book.forms.expand(owner[1])
+        paths = self._paths[owner] = list(dict.fromkeys(tuple(map(self._book.table.written, words)) for words in spelt))
         for path in paths:
             self._claims.setdefault(path, []).append((owner, leaf))
-
-    def _symbol(self, word: str) -> int:
-        word = plain(word)
-        if word.isdigit() and word != "0":
-            return YEAR if len(word) == len("2020") else NUMBER
-        return self._book.symbols[self._stem(word)]
 
     @contextmanager
     def without(self, rule: str, form: str) -> Iterator[Labeler]:

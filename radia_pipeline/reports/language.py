@@ -102,6 +102,7 @@ class Signs:
     affirmation: str  # the value of a "+"
     absence_of: str  # an empty box
     presence_of: str  # a ticked box
+    alternative: str  # a ">" between two findings
     possible: str  # "+/-", and a question mark before its word
     fracture: str  # "#" before a bone
     below: str
@@ -120,6 +121,10 @@ class Signs:
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
     glued: tuple[str, ...]  # behind a value they go on with it, over a stop: plain strings, no patterns
+    titles: tuple[str, ...]  # of the findings: behind their colon a statement begins
+    denied_headings: tuple[str, ...]  # before a colon or a list they deny each item
+    affirmed_headings: tuple[str, ...]  # before a colon or a list they affirm each item
+    sides: tuple[str, ...]  # left and right, as labels
     before: tuple[str, ...]  # head a column of what was seen earlier
     now: tuple[str, ...]  # head a column of what is seen
     sought: tuple[str, ...]  # deny all of a list whose slashes stand apart

@@ -71,6 +71,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
         return False
+    if before == KIND["particle"] and symbols[k - 2] == COLON:
+        return False  # "épanchement : N"
     is_told = before == KIND["no_label"] and symbols[k - 1] not in book.words.joiners
     if is_told and case.mixed and case.first.isupper():
         return False  # "pneumonie connue par ATCD ⏎ Cœur normal"

@@ -17,7 +17,7 @@ from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
 from radia_pipeline.reports.language import FILES, Language, Signs, Words
 from radia_pipeline.reports.layout.marks import Marks
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
-from radia_pipeline.reports.words import FIRST_WORD, NUMBER, YEAR, WordTable, plain
+from radia_pipeline.reports.words import FIRST_WORD, WordTable, plain, written_symbol
 
 LEAF = -1
 """Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
@@ -176,11 +176,10 @@ class _Builder:
 
     def symbol(self, word: str) -> int:
         """Return the number of a word, giving it one if it is new."""
-        word = plain(word)
-        if word.isdigit() and word != "0":
-            return YEAR if len(word) == len("2020") else NUMBER  # in a form "9" is any number, "2020" any year
+        word, stem = plain(word), self.language.stem
         self.seen.add(word)
-        return self.symbols.setdefault(self.language.stem(word), FIRST_WORD + len(self.symbols))
+        symbol = written_symbol(word, self.symbols, stem)
+        return self.symbols.setdefault(stem(word), FIRST_WORD + len(self.symbols)) if symbol is None else symbol
 
     def phrase(self, words: str) -> tuple[int, ...]:
         """Return the numbers of words apart by spaces."""

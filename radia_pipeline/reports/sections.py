@@ -10,7 +10,7 @@ from typing import NamedTuple
 from radia_pipeline.reports.kinds import HAS_DEVICE, KIND, READABLE, READS, SAYS_NORMAL, Event, kinds
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
-from radia_pipeline.reports.words import COMMA, SPACE
+from radia_pipeline.reports.words import COMMA, NUMBERS, SPACE
 
 ELSEWHERE = "elsewhere"
 """A section on another region: what may lie outside the chest makes no label there."""
@@ -64,7 +64,8 @@ def _is_inside(symbols: list[int], token: int, words: tuple[int, ...], book: Rul
     if symbols[token - 1] == SPACE:
         before = symbols[token - 2]
         is_phrase = symbols[token] in book.tree.get(before, ())  # "pneumo thorax :", "gros cœur :"
-        return is_phrase or before in book.words.joiners or words in book.titles.at_start
+        at_start = words in book.titles.at_start and before not in NUMBERS  # "2- maintenant :"
+        return is_phrase or before in book.words.joiners or at_start
     return symbols[token - 1] == COMMA and book.kind_of(symbols[token]) == _ANATOMY
 
 

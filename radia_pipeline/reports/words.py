@@ -8,7 +8,7 @@ of normalising is paid per distinct word, not per report; the memory is bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from radia_pipeline.privacy.letters import fold
 from radia_pipeline.reports.repair import LATIN
@@ -97,6 +97,17 @@ def separator_symbol(text: str) -> int:
     return SPACE
 
 
+def number_symbol(digits: str) -> int:
+    """Return the symbol of a number without a decimal mark: YEAR or NUMBER."""
+    return YEAR if len(digits) == _YEAR_DIGITS and digits[:2] in _CENTURIES else NUMBER
+
+
+def written_symbol(word: str, symbols: Mapping[str, int], stem: Callable[[str], str]) -> int | None:
+    """Return the symbol of a word as it is spelt, in a form "9" for any number; None where it is not in ``symbols``."""
+    word = plain(word)
+    return number_symbol(word) if word.isdigit() and word != "0" else symbols.get(stem(word))
+
+
 class WordTable(dict):
     """Token or separator, as it stands in the text -> symbol. Fills itself; drops its memory at ``CACHE_LIMIT``.
 
@@ -119,11 +130,15 @@ class WordTable(dict):
 
     def __missing__(self, token: str) -> int:
         if token.isdecimal() and token != "0":  # numbers seldom come again: they are not remembered
-            return YEAR if len(token) == _YEAR_DIGITS and token[:2] in _CENTURIES else NUMBER
+            return number_symbol(token)
         if len(self) >= CACHE_LIMIT:
             self.clear()
         symbol = self[token] = self._symbol(token)
         return symbol
+
+    def written(self, word: str) -> int | None:
+        """Return the symbol of a word as it is spelt, None where the rulebook does not have it."""
+        return written_symbol(word, self._symbols, self._stem)
 
     def knows(self, word: str) -> bool:
         """Say whether the word, as it stands or corrected, belongs to the rulebook."""

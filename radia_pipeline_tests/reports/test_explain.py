@@ -8,7 +8,7 @@ import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput
-from radia_pipeline.reports.explain import development_texts, explain, find
+from radia_pipeline.reports.explain import explain, find, written_texts
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.rules import rulebook
 
@@ -33,6 +33,11 @@ def test_words_that_no_form_stands_for_are_refused():
         find("chapeau de paille", BOOK)
 
 
+def test_a_misspelt_word_is_no_form():
+    with pytest.raises(BadInput, match="No form of the rulebook"):
+        find("cardiomegalei", BOOK)
+
+
 def test_a_form_decides_the_texts_whose_labels_need_it():
     (pair,) = find("no_ni/ni", BOOK)
     texts = ["Ni masse.", "Pas de masse.", "Masse."]
@@ -52,4 +57,12 @@ def test_the_command_shows_rule_example_and_texts(capsys):
     assert form["decides"] and all(row["labels"] != row["without"] for row in form["decides"])
     assert main(["rules", "show", "possible", "--most", "1"]) == 0
     said = capsys.readouterr().out
-    assert f"decides {len(form['decides'])} of {len(development_texts())} texts" in said
+    assert f"decides {len(form['decides'])} of {len(written_texts(FRENCH))} texts" in said
+
+
+def test_the_command_looks_through_the_texts_that_it_is_given(tmp_path, capsys):
+    file = tmp_path / "mine.csv"
+    file.write_text("id,text\na,Possible masse.\nb,Masse.\n", encoding="utf-8")
+    assert main(["rules", "show", "possible", "--json", "--texts", str(file)]) == 0
+    (form,) = json.loads(capsys.readouterr().out)["forms"]
+    assert [row["text"] for row in form["decides"]] == ["Possible masse."]

@@ -66,7 +66,7 @@ def test_every_class_that_reports_can_say_has_a_rule():
     assert named == set(vocabulary().classes) - unions - {"No Finding"}
 
 
-LACKING = Lacking(BOOK, FRENCH.stem)
+LACKING = Lacking(BOOK)
 
 
 def test_taking_any_form_away_is_noticed_by_its_example():
@@ -94,7 +94,7 @@ def test_a_labeler_lacks_a_form_only_while_it_is_taken_away(rule):
 def test_a_form_that_another_one_covers_is_not_noticed():
     """Of two spellings of the same words the later one shows nothing: the law above can fail."""
     twin = replace(BOOK.rules["effusion"], forms=(*BOOK.rules["effusion"].forms, "épanchements"))
-    doubled = Lacking(replace(BOOK, rules={**BOOK.rules, "effusion": twin}), FRENCH.stem)
+    doubled = Lacking(replace(BOOK, rules={**BOOK.rules, "effusion": twin}))
     with doubled.without("effusion", "épanchements") as lacking:
         assert example(twin, "épanchements", FRENCH, lacking) is None
 

@@ -13,17 +13,20 @@ from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.layout.boxes import EMPTY, SQUARES, TICKED, Boxes
 from radia_pipeline.reports.layout.cells import Cells
-from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of
+from radia_pipeline.reports.layout.headings import Headings
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, starts
+from radia_pipeline.reports.layout.sides import Sides
 from radia_pipeline.reports.layout.values import Values
 
 _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
 _ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
 _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
+_GOES_ON = re.compile(r"(?m)[^:.;,()/\n]{2,30}:[^:\n]*$")
 _LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
-_SIGNS = re.compile(rf"[<>;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
+_SIGNS = re.compile(rf"[<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
 """Every text that needs a rewriting holds one of these, or what ``Marks.may_touch`` looks for."""
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
 _LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
@@ -33,7 +36,7 @@ class Marks:
     """Rewrites the signs of one language's texts; see ``Signs`` for the words."""
 
     def __init__(self, signs: Signs) -> None:
-        self._signs, self._cells = signs, Cells(signs)
+        self._signs, self._cells, self._sides, self._headings = signs, Cells(signs), Sides(signs), Headings(signs)
         self._possible, self._fracture, self._normal_word = signs.possible, signs.fracture, signs.normal
         self._compared = {"<": signs.below, ">": signs.above}
         self._is_no = re.compile(rf"(?i)(?:{any_of(signs.no_values)})\.?\s*\Z")
@@ -41,6 +44,7 @@ class Marks:
         self._normal = re.compile(
             rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
+        self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()/\n]{{2,30}}\Z")
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
         )
@@ -52,7 +56,15 @@ class Marks:
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
         yield from (self.blanks, self.abbreviations, self.fractures, self.numbers)
-        yield from (boxes.options, self.blanks, boxes.boxes, values.prefixes)
+        yield from (
+            boxes.options,
+            self.blanks,
+            boxes.boxes,
+            values.prefixes,
+            self._headings.headings,
+            values.arrows,
+            self._sides.sides,
+        )
         yield from (cells.tabs, cells.columns, cells.rows, values.values, cells.flattened)
         yield from (self.questions, self.leaders, self.slashes, self.normals, self.percentages, self.comparisons)
 
@@ -81,7 +93,9 @@ class Marks:
             return True
         if _LONE_N.search(text):
             return True
-        return ":" in text and bool(_SIGN_VALUE.search(text) or self._cells.may_be_flat(text))
+        if ":" in text and (_SIGN_VALUE.search(text) or self._cells.may_be_flat(text) or self._sides.may_answer(text)):
+            return True
+        return (":" in text or "\n-" in text) and self._headings.may_head(text)
 
     # ------------------------------------------------------------------ steps: what to put where
     def blanks(self, text: str) -> Iterator[Piece]:
@@ -121,11 +135,16 @@ class Marks:
             yield from ((m.start(), m.end(), f" {self._possible} ") for m in _ASKS_BEFORE.finditer(text))
 
     def slashes(self, text: str) -> Iterator[Piece]:
-        """ "X / Y" are cells; "X/Y" is a list and stays."""
+        """ "X / Y" are cells, in a label ("X / Y : non") a list; "X/Y" is a list and stays."""
         if "/" in text:
             for m in _SLASH.finditer(text):
-                if not self._sought.search(text[max(0, m.start() - REACH) : m.start()]):
-                    yield m.start(), m.end(), "."
+                before = text[max(0, m.start() - REACH) : m.start()]
+                if not self._sought.search(before):
+                    yield (
+                        m.start(),
+                        m.end(),
+                        "," if self._label.search(before) and _GOES_ON.match(text, m.end()) else ".",
+                    )
 
     def leaders(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax ........ absent": dots lead to the value."""

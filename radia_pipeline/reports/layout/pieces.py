@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.words import BULLETS
+
 Piece = tuple[int, int, str]
 """What stands in ``text[start:end]`` is to be this instead."""
 REACH = 200
 """Characters of a line that a sign looks over, so that time stays linear in lines that never end."""
+
+
+BULLET = rf"(?:[{BULLETS}]|\(?\d{{1,2}}[.)-])"
+"""What may stand before an item of a list."""
+
+
+def starts(signs: Signs) -> str:
+    """Return what stands before a statement, as a pattern: a line's start, a stop, a title of the findings, bullets."""
+    before = rf"(?:^|[\n;]|(?<=[^\s.])\.[^\S\n]|(?:{any_of(signs.titles)})[^\S\n]*:)"
+    return rf"{before}[^\S\n]*(?:{BULLET}[^\S\n]*)*"
 
 
 def any_of(patterns: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import Piece
+from radia_pipeline.reports.layout.pieces import Piece, any_of
 from radia_pipeline.reports.words import BULLETS
 
 _SIGN = re.compile(
@@ -26,6 +26,8 @@ _PREFIXES = re.compile(
     rf"(?m)(?:^|:|[.;/](?=[^\S\n]))[^\S\n]*(?:(?:[{BULLETS}#o]|\d{{1,2}}[.)])[^\S\n]+)?(?=\(\s*(?:[-–−+?øØ∅]|\+\+)\s*\)[^\S\n]*\w)[^\n]*"
 )
 _PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
+_ARROWS = re.compile(r"[→⇒➔>]")
+_LIKELIER = re.compile(r"(?<=\w)[^\S\n]+>{1,3}[^\S\n]+(?=[^\W\d_])")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 
 
@@ -35,6 +37,8 @@ class Values:
     def __init__(self, signs: Signs) -> None:
         self._no, self._yes, self._possible = signs.denial, signs.affirmation, signs.possible
         self._absent, self._present = signs.absence_of, signs.presence_of
+        self._arrow = re.compile(rf"(?i)[^\S\n]*(?:→|⇒|➔|[-=–]?>)[^\S\n]*(?=(?:{any_of(signs.values)})(?!\w))")
+        self._alternative = signs.alternative
 
     def prefixes(self, text: str) -> Iterator[Piece]:
         """ "(+) emphysème (-) nodule (?) infiltrat": signs that stand before their items."""
@@ -43,6 +47,15 @@ class Values:
                 for m in _PREFIX.finditer(row[0]):
                     word = {"+": self._present, "?": self._possible}.get(m[1], self._absent)
                     yield row.start() + m.start(), row.start() + m.end(), f". {word} "
+
+    def arrows(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax → absent": a value; "pneumonie > atélectasie": alternatives, the likelier first."""
+        for m in self._arrow.finditer(text) if _ARROWS.search(text) else ():
+            if text[: m.start()].rpartition("\n")[2].strip():
+                yield m.start(), m.end(), " : "
+        for m in _LIKELIER.finditer(text) if ">" in text else ():
+            if not self._arrow.match(text, m.start()):
+                yield m.start(), m.end(), f" {self._alternative} "
 
     def values(self, text: str) -> Iterator[Piece]:
         """ "(-)", ": -", "= 0", "(+)": no and yes; "+/-": possible."""

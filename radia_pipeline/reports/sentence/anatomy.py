@@ -186,7 +186,9 @@ class Anatomy(After):
         self.sep, self.sep_event, self.intro = "", -1, ""
 
     def clear(self, event: Event) -> None:
-        """Praise that labels nothing, but frees a costophrenic angle."""
+        """Praise that labels nothing, but frees a costophrenic angle; "pour vérifier sa bonne position" is none."""
+        if self.scope == SILENT and self.cue[0] == K["advice"]:
+            return
         self.says_normal = True
         self.normal_texture(event)
         self.free_angles(event)

@@ -86,6 +86,8 @@ class Clause:
     """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
     gloss_of: Mention | None = None
     """The finding right before an opening bracket: a bare noun inside only says it again."""
+    shows_device = False
+    """Whether a device is named that is seen, and not only told of."""
     device_before = False
     """Whether the sentence before named a device."""
     mimic_at = -2

@@ -6,7 +6,9 @@ Belongs here: pas, aucun, ni, sans, absent, exclu, n'est plus visible. Does not 
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import Event
+from itertools import pairwise
+
+from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
@@ -19,8 +21,15 @@ from radia_pipeline.reports.sentence.clause import (
     SILENT,
     UNREAD,
     K,
+    Mention,
 )
 from radia_pipeline.reports.words import YEAR
+
+_JOINS = kinds("comma and or nor")
+"""What may stand between the nouns of a label."""
+_OTHER_EXAM = kinds("other_exam showed")
+_SIDE = kinds("comma and contrast modifier of article place quality semicolon")
+"""What may stand between "absent à droite" and "présent à gauche"."""
 
 
 class Denial(After):
@@ -32,6 +41,10 @@ class Denial(After):
             return
         if self.scope == SILENT and self.advice_from < 0 and self.cue[0] == K["advice"]:
             return
+        if self.scope == SILENT and self.cue[0] in _OTHER_EXAM and not self.sep and not self.fresh:
+            return  # "le scan montrait un nodule sans adénopathie": told of the same examination
+        if self.scope == HEDGED and self.fresh and not self.sep and "not_excluded" in self.cue[3].traits:
+            return  # "on ne saurait affirmer l'absence d'un pneumothorax"
         self.open(DENIED, event, full="frees" in event[3].traits)
         self.negated = True
 
@@ -47,9 +60,23 @@ class Denial(After):
         _, first, last, _ = event
         if self.previous_kind() not in (K["colon"], K["dash"]) or self.symbols[first] not in self.words.none:
             return False
-        if last != first or not self.ends_here() or not self.has_named():
+        if (last != first and event[0] != K["none_after"]) or not self.ends_here() or not self.has_named():
             return False
-        return bool(self.back(0, event, "none_after_colon", whole=True))
+        return bool(self.back(0, event, "none_after_colon", whole=True) + self.label_before(event, "none_after_colon"))
+
+    def label_before(self, cue: Event, rule: str) -> list[Mention]:
+        """ "Épanchement, pneumothorax : absents": of a label made of bare nouns the value is that of all."""
+        changed: list[Mention] = []
+        behind = self.behind()
+        for later, mention in pairwise(behind):
+            if mention.status != 1 or mention.rule != AFFIRMED or later.first - mention.last > 4:
+                break
+            between = (e[0] for e in self.events[max(0, self.i - REACH) : self.i] if mention.last < e[1] < later.first)
+            if not _JOINS.issuperset(between):
+                break
+            mention.status, mention.cue, mention.rule = 0, cue, rule
+            changed.append(mention)
+        return changed
 
     def none_after(self, event: Event) -> None:
         """A bare "non" ends a statement: "Pneumothorax : non"."""
@@ -63,9 +90,19 @@ class Denial(After):
         self.negated = True
 
     def yes_after(self, event: Event) -> None:
-        """ "Pneumothorax : oui" undoes a denial of the same statement."""
-        for mention in self.behind()[:1]:
+        """ "Pneumothorax : oui" undoes a denial of the same statement, "présent à gauche" that of the other side."""
+        if event[1] != event[2] and not self.other_side_was_denied():
+            return
+        for mention in self.mentions[-1:] if event[1] != event[2] else self.behind()[:1]:
             mention.status, mention.cue, mention.rule = 1, event, event[3].rule
+
+    def other_side_was_denied(self) -> bool:
+        """Say whether nothing but a side stands between the finding's denial behind it and here."""
+        last = self.mentions[-1] if self.mentions else None
+        if last is None or last.cue is None or last.cue[0] not in (K["deny_after"], K["none_after"]):
+            return False
+        between = [e[0] for e in self.events[max(0, self.i - REACH) : self.i] if e[1] > last.cue[2]]
+        return all(kind in _SIDE for kind in between)
 
     def not_(self, event: Event) -> None:
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
@@ -121,6 +158,8 @@ class Denial(After):
             return
         else:
             self.back(0, event, leaf.rule, whole=True)
+            if self.previous_kind() == K["colon"]:
+                self.label_before(event, leaf.rule)
 
     def is_there_elsewhere(self) -> bool:
         """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""

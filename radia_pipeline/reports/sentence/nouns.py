@@ -90,6 +90,7 @@ class Nouns(After):
             and self.events[0][0] == K["device"]
             and not any(e[0] in NAMES or e[0] == K["anatomy"] for e in self.events if e is not event)
             and not self.is_placed(event)
+            and self.symbols[event[1] - 2] not in self.words.places  # "clou sur fracture consolidée"
         )
 
     def keep_named(self, event: Event) -> None:

@@ -165,9 +165,16 @@ class Reach(Clause):
             return not self.predicate_ahead() and not self.size_follows()
         if sep != "comma" or not self.direct():
             return False
+        if self.fresh and self.cue[0] == K["hedge_before"] and self.lacks_its_noun():
+            return True
         if self.symbols[self.cue[1]] in self.words.list_hedges:
             return True
         return self.chain()[0] or self.list_ahead()
+
+    def lacks_its_noun(self) -> bool:
+        """ "Évoquant un 35 %, œdème": between the cue and the comma an article waits for its noun."""
+        between = self.events[max(0, self.sep_event - REACH) : self.sep_event]
+        return any(event[0] == K["article"] and event[1] > self.cue[2] for event in between)
 
     def history_goes_on(self, sep: str) -> bool:
         """History and advice cover what follows; history ends at "avec" and at a described finding."""

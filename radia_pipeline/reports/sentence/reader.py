@@ -62,6 +62,7 @@ _BY_KIND = {
     "quality": "quality",
     "anatomy": "anatomy",
     "misplaced": "misplaced",
+    "device": "device",
     "normal": "normal",
     "clear": "clear",
     "free": "clear",

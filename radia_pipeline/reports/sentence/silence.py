@@ -17,6 +17,10 @@ class Silence(Clause):
 
     def no_label(self, event: Event) -> None:
         """History covers what follows; behind a finding, in brackets or at the end, what stands before it."""
+        if "request" in event[3].traits and self.previous_kind() == K["colon"] and self.has_named():
+            last = self.mentions[-1]  # "épanchement : non évaluable"
+            last.status, last.cue, last.rule = None, event, event[3].rule
+            return
         ends = self.next_kind() in (K["close"], -1)
         if ends and event[2] <= self.events[-1][2] and event[2] + 2 > self.end - 1 and len(self.mentions) > self.clause:
             last = self.mentions[-1]
@@ -34,6 +38,10 @@ class Silence(Clause):
         if not (device or said_before) or self.in_denial() or self.scope == SILENT:
             return
         self.mentions.append(Mention(MISPLACED, event[1], event[2], 1, event, event[3].rule, "far"))
+
+    def device(self, event: Event) -> None:
+        """ "Radiographie faite après la pose d'un drain": told, and no finding."""
+        self.shows_device = self.shows_device or self.scope != SILENT
 
     def it(self, event: Event) -> None:
         """ "L'examen antérieur montrait un nodule, celui-ci …": the nodule is spoken of now."""

@@ -128,6 +128,8 @@ class Structure(After):
         self.value_unread(event)
         if self.scope == SILENT and self.cue[0] == K["imperative"] and not self.mentions:
             self.scope = NONE  # "Contrôle post ponction : diminution de l'épanchement"
+        if self.scope == SILENT and "fronted" in self.cue[3].traits:
+            self.scope = NONE  # "après drainage d'un épanchement : pneumothorax"
         if self.scope == DENIED and self.fresh and self.cue[0] == K["not"] and event[1] - self.cue[2] > 1:
             self.scope = NONE  # "le poumon n'est pas réexpandu : atélectasie"
         if (
@@ -143,7 +145,8 @@ class Structure(After):
         if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
             return
         token, following = event[1] + 1, self.following()
-        if token > self.end or (following is not None and following[0] not in BOUNDARY):
+        is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
+        if token > self.end or (following is not None and following[0] not in BOUNDARY and not is_letter):
             return
         symbol, words = self.symbols[token], self.words
         alone = token >= self.end or self.symbols[token + 1]

@@ -1,0 +1,71 @@
+"""Headings that answer for a list, "Éléments négatifs : épanchement, masse": each item is a statement of its own.
+
+Belongs here: a denial that is no statement, and what it heads. Does not belong here: a denial before its finding (the
+rules), answers behind items (``values``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from radia_pipeline.reports.language import Signs
+from radia_pipeline.reports.layout.pieces import BULLET, REACH, Piece, any_of, starts
+
+_LONGEST = 80
+"""Characters of a heading and of the title before it."""
+_ITEM = re.compile(rf"\n[^\S\n]*{BULLET}[^\S\n]*(?=\w)")
+_REST = re.compile(r"[^\n]*")
+_OPENS = re.compile(rf"[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
+_LINE = re.compile(r"(?:[^\n.]|(?<=,)\n|(?<=,\r)\n)*")
+_NEXT = re.compile(r"[^\S\n]*[,;/]\s*(?=\w)")
+
+
+class Headings:
+    """Rewrites the lists that a denial or an affirmation of one language heads."""
+
+    def __init__(self, signs: Signs) -> None:
+        begins = starts(signs)
+        headings = rf"(?:(?P<no>{any_of(signs.denied_headings)})|{any_of(signs.affirmed_headings)})"
+        self._at_colon = re.compile(rf"(?i){begins}(?P<heading>{headings})[^\S\n]*\Z")
+        self._at_list = re.compile(rf"(?im){begins}(?P<heading>{headings})[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
+        self._words = {True: signs.absence_of, False: signs.presence_of}
+
+    def may_head(self, text: str) -> bool:
+        """Say whether a heading stands before a colon, or before a list of lines."""
+        return any(True for _ in self._found(text))
+
+    def _found(self, text: str) -> Iterator[tuple[int, int, bool]]:
+        """Yield (start, end, whether it denies) of each heading; ``end``: behind its colon."""
+        at = text.find(":")
+        while at >= 0:
+            first = max(0, at - _LONGEST)
+            if heading := self._at_colon.search(text[first:at]):
+                yield first + heading.start("heading"), at + 1, heading["no"] is not None
+            at = text.find(":", at + 1)
+        if "\n" in text:
+            for m in self._at_list.finditer(text):
+                yield m.start("heading"), m.end("heading"), m["no"] is not None
+
+    def headings(self, text: str) -> Iterator[Piece]:
+        """Say of each item what its heading says."""
+        for start, end, denies in set(self._found(text)):
+            opens = _OPENS.match(text, end)
+            items = list(self._lines(text, opens.end()) if opens else self._of_line(text, end))
+            if items and (denies or opens):
+                yield start, end, ". "
+                yield from ((at, at, f"{self._words[denies]} ") for at in items)
+
+    def _lines(self, text: str, at: int) -> Iterator[int]:
+        """Yield where the items of a list of lines begin, from the line end ``at`` on."""
+        while item := _ITEM.match(text, at):
+            yield item.end()
+            at = _REST.match(text, item.end()).end()
+
+    def _of_line(self, text: str, at: int) -> Iterator[int]:
+        """Yield where the items of a list in the heading's own line begin."""
+        line = _LINE.match(text, at, at + 2 * REACH)[0]
+        first = len(line) - len(line.lstrip())
+        if line.strip():
+            yield at + first
+            yield from (at + m.end() for m in _NEXT.finditer(line, first))
