@@ -19,7 +19,7 @@ COLUMNS = (
     ("Training", ("classifiers/<recipe>",)),
     ("Evaluation", ("predictions/<recipe>", "ensemble", "scorecard", "scorecard_subgroups", "test_predictions",
                     "gate_verdicts", "champion", "predictions_out_of_fold/<recipe>")),
-    ("Localisation", ("saliency_benchmark", "pseudo_boxes")),
+    ("Localisation", ("saliency_benchmark", "pseudo_boxes", "", "", "", "", "", "label_review_queue")),
     ("Detection", ("detector", "detector_scorecard")),
 )  # fmt: skip
 """Each column's assets from the top; an empty name leaves the row to arrows that pass."""

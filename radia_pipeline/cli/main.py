@@ -21,8 +21,8 @@ from radia_pipeline.cli.output import print_json
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.processes.progress import say
 
-NOT_COMMANDS = {"main", "options", "output"}
-"""Modules of this folder that define no command; every other one defines the command of its own name."""
+NOT_COMMANDS = {"main", "options", "output", "review_queue"}
+"""Modules of this folder that define no command, or one of a group; every other defines the command of its name."""
 
 
 class Folder(click.Group):

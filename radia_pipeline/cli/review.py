@@ -9,6 +9,7 @@ import click
 
 from radia_pipeline.cli.options import OneOf, json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
+from radia_pipeline.cli.review_queue import queue
 from radia_pipeline.drawing.text import table
 
 _CELLS = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -42,6 +43,9 @@ def review(context: click.Context, lake_root, no_browser: bool, port: int, **wis
     with listening(port) as end:
         settings = Settings(port=end.getsockname()[1], **wish)
         serve(lake, settings, end, opens_browser=not no_browser)
+
+
+review.add_command(queue)
 
 
 @review.command("verify")

@@ -39,6 +39,7 @@ def build_defs(
             *(classifier_asset(load_recipe(name)) for name in chosen),
             *evaluation_assets(chosen),
             *champion_assets(chosen),
+            review.review_queue_asset(chosen),
             *localisation_assets(chosen),
             detector,
             build_detector_scorecard,

@@ -10,7 +10,7 @@ from radia_pipeline.defs.tables import ASKED_FOR
 GROUP_JOBS = {
     "ingest": "Read deliveries: images, quarantine, duplicates, reports.",
     "labels": "Reports and tables to labels and boxes.",
-    "review": "Truth of the reading sets.",
+    "review": "Truth of the reading sets, labels to read again.",
     "cohort": "Links, pools, evaluation sets, manifests, data profile.",
     "training": "Train every recipe.",
     "evaluation": "Predictions, ensemble, scorecard.",

@@ -79,6 +79,19 @@ def scorecard_plots(lake: Lake, partition: str) -> dict[str, str]:
     }
 
 
+def queue_plot(lake: Lake, partition: str) -> dict[str, str]:
+    """Queued labels of each class, by what they say."""
+    queued = lake.frame("label_review_queue", partition, ["class", "label"])
+    if queued.empty:
+        return {}
+    counts = queued.groupby(["class", "label"]).size().unstack(fill_value=0).reindex(columns=[1, 0], fill_value=0)
+    counts = counts.reindex([name for name in vocabulary().classes if name in counts.index])
+    rows = counts.rename(columns={1: "says present", 0: "says absent"}).to_dict("index")
+    roles = {"says present": "s0", "says absent": "muted"}
+    chart = stacked_bars(rows, title="Labels to read again, by class", unit="labels queued", roles=roles)
+    return {"queue_by_class": chart.address()}
+
+
 def saliency_plot(lake: Lake, partition: str) -> dict[str, str]:
     """Mean mAP of each saliency method and control."""
     from radia_pipeline.localisation.controls import is_control, shown_name

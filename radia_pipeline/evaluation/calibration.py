@@ -74,6 +74,16 @@ def fit_platt(logits: np.ndarray, label: np.ndarray) -> Calibration:
     return Calibration(fitted.a, fitted.b, "platt")
 
 
+def fit_expected(logits: np.ndarray, share: np.ndarray) -> Calibration:
+    """Do as :func:`fit_platt` on the chance (n,) that each study is positive, where nobody knows which are; finite.
+    A curve that would reverse the ranking keeps a slope of 1."""
+    z = np.clip(np.asarray(logits, dtype=np.float64), -LOGIT_LIMIT, LOGIT_LIMIT)
+    fitted = _newton(z, np.asarray(share, dtype=np.float64), slope=True, shift=True)
+    if not MIN_SLOPE <= fitted.a <= MAX_SLOPE:
+        fitted = _newton(z, np.asarray(share, dtype=np.float64), slope=False, shift=True)
+    return Calibration(fitted.a, fitted.b, "platt")
+
+
 def fit_shift(logits: np.ndarray, label: np.ndarray) -> Calibration:
     """Fit b alone: the prior shift between how a class was weighted in training and its prevalence here."""
     z, y = _counted(logits, label)

@@ -15,10 +15,14 @@ from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.readings.carried import answers_across
 from radia_pipeline.readings.chain import READ, Head, Line
 from radia_pipeline.readings.frame import pools_of_studies
-from radia_pipeline.readings.reading import ADJUDICATION, PHASES, REREAD, Reading
+from radia_pipeline.readings.reading import ADJUDICATION, PHASES, QUEUE, REREAD, Reading
 from radia_pipeline.readings.store import lines_of
+
+REVEALED = (REREAD, QUEUE)
+"""Phases of readings that a model's answer may have led."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,22 @@ def boxes_in_force(lake: Lake, source: str) -> list[dict]:
     ]  # fmt: skip
 
 
+def cells_read(lake: Lake) -> set[tuple[str, str, str]]:
+    """Return the cells (source, study_id, class) whose label a reading in force may have changed, or found that nobody
+    can tell, in the words of the installed vocabulary.
+    """
+    return {
+        (reading.source, reading.study_id, name)
+        for _, reading in _mending(lake)
+        for name in answers_across(reading)
+    }  # fmt: skip
+
+
 def _mending(lake: Lake) -> Iterator[tuple[int, Reading]]:
     """Yield the readings in force that may change labels: not those after a reveal where a model is judged."""
     pools = pools_of_studies(lake)
     for sequence, reading in readings_in_force(lake):
-        is_revealed = reading.phase == REREAD and pools.get(reading.study_id) in HELD_OUT
+        is_revealed = reading.phase in REVEALED and pools.get(reading.study_id) in HELD_OUT
         if PHASES[reading.phase].makes_label and not is_revealed:
             yield sequence, reading
 

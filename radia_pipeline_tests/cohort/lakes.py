@@ -44,7 +44,9 @@ def put_images(lake: Lake, source: str, rows: Iterable[dict]) -> None:
     lake.write("images", conform("images", list(rows)), source)
 
 
-def put_labels(lake: Lake, source: str, studies: Mapping[str, tuple[str, Mapping[str, int]]]) -> None:
+def put_labels(
+    lake: Lake, source: str, studies: Mapping[str, tuple[str, Mapping[str, int]]], origin: str = "table"
+) -> None:
     """Publish a source's ``labels``: study name → (patient name, class → value); said and value are the same."""
     import pyarrow as pa
 
@@ -53,10 +55,10 @@ def put_labels(lake: Lake, source: str, studies: Mapping[str, tuple[str, Mapping
     for row, name in enumerate(names):
         for label, value in studies[name][1].items():
             values[row, vocabulary().index(label)] = value
-    origin = np.where(values == MISSING, ORIGIN_CODE["none"], ORIGIN_CODE["table"]).astype(np.int8)
+    codes = np.where(values == MISSING, ORIGIN_CODE["none"], ORIGIN_CODE[origin]).astype(np.int8)
     ids = pa.array([KEYS.study_id(source, name) for name in names], pa.string())
     patients = pa.array([KEYS.patient_key(source, studies[name][0]) for name in names], pa.string())
-    lake.write("labels", long_table(source, ids, patients, values, values, origin), source)
+    lake.write("labels", long_table(source, ids, patients, values, values, codes), source)
 
 
 def put_links(

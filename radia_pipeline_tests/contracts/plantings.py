@@ -16,6 +16,7 @@ ROW_RULES = {
     "null_has_no_origin": {"origin": "none"},
     "folds_in_train_only": {"pool": "test"},
     "span_not_empty": {"span_end": 0},
+    "a_mention_is_named": {"rests_on": "table"},
     "an_interval_has_a_width": {"low": 0.5, "high": 0.5},
 }
 """What breaks each row rule in a table of ``valid_table``; a new row rule needs its planting here."""

@@ -18,7 +18,7 @@ WITH_POOLS = [name for name in contract_names() if "pool" in contract(name).colu
 @pytest.mark.parametrize("table", WITH_POOLS)
 def test_contracts_accept_the_pools_and_nothing_else(table):
     accepted = {"predictions": (VALIDATION,), "test_predictions": (TEST,), "predictions_out_of_fold": (TRAIN,)}
-    accepted |= dict.fromkeys(("scorecard", "scorecard_subgroups"), HELD_OUT)
+    accepted |= dict.fromkeys(("scorecard", "scorecard_subgroups"), HELD_OUT) | {"label_review_queue": (TRAIN,)}
     assert contract(table).columns["pool"].valid_values == accepted.get(table, POOLS)
 
 
