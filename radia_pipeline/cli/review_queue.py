@@ -59,8 +59,8 @@ def _classes():
 def queue(lake_root, as_json: bool, most: int | None, sentences: bool, out: Path | None, **wish: Any) -> None:
     """List the labels that are most likely wrong.
 
-    The worst come first, balanced over classes. A cell is a study and a class. Only the training pool is queued. What was
-    read since the queue was made is left out.
+    The worst come first, balanced over classes. A cell is a study and a class. Only the training pool is queued. What
+    was read since the queue was made is left out.
     """
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.readings.queue_list import Wish, read_list, sentences_of, waiting, write_list
