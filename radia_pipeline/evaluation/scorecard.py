@@ -34,7 +34,7 @@ from radia_pipeline.evaluation.subgroups import TOO_FEW, corrected, subgroup_row
 from radia_pipeline.evaluation.validated import judged as judged_by_readings
 from radia_pipeline.evaluation.validated import validated_sets
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_folders import latest_model, read_card
+from radia_pipeline.training.model_folders import latest_model, learned_sources
 
 ALL_SOURCES = "all"
 METRICS = tuple(class_figures.FORMS)
@@ -157,11 +157,12 @@ def _quota_sets(lake: Lake) -> dict[str, np.ndarray]:
 
 
 def trained_on(lake: Lake, recipes: Sequence[str]) -> str | None:
-    """Return the sources that recipes' newest models learned from, apart by commas; None where a model is unknown."""
+    """Return the sources that recipes' newest models learned from, with what those started from, apart by commas; None
+    where a model is unknown."""
     found: set[str] = set()
     for recipe in recipes:
         try:
-            found |= set(read_card(latest_model(lake, recipe))["manifest_versions"])
+            found |= learned_sources(lake, latest_model(lake, recipe))
         except NotTrained:
             return None
     return ", ".join(sorted(found)) or None

@@ -32,6 +32,16 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise DamagedFile(f"model.json of {folder.name} cannot be read", do="train the recipe again") from None
 
 
+def learned_sources(lake, folder: Path) -> frozenset[str]:
+    """Return the sources that a finished model learned from, those of the weights that it started from among them.
+
+    Raises NotTrained or DamagedFile, where a model that it started from is gone too.
+    """
+    card = read_card(folder)
+    found, base = frozenset(card["manifest_versions"]), card.get("recipe", {}).get("init_from")
+    return found | learned_sources(lake, lake.models_dir / base / card["parent"]) if base else found
+
+
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """Return the figures of each epoch of a finished training."""
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

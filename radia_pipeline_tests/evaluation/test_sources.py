@@ -113,6 +113,13 @@ def test_what_a_model_was_trained_on_does_not_change_with_todays_manifests(judge
     assert trained_on(judged, ["nobody"]) is None
 
 
+def test_a_model_has_learned_what_the_one_that_it_started_from_had(judged):
+    put_card(judged, "tuned", {"padchest": "2" * 64}, init_from="here")
+    assert trained_on(judged, ["tuned"]) == "chexpert, padchest"
+    put_card(judged, "orphan", {"padchest": "2" * 64}, init_from="gone")
+    assert trained_on(judged, ["orphan"]) is None
+
+
 def test_rows_that_a_late_link_excludes_are_no_studies_of_a_release(judged):
     before = uses(judged)[-1].studies
     for name in ("vindr_cxr", "padchest"):

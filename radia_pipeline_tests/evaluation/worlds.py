@@ -89,12 +89,15 @@ def put_manifest(lake: Lake, panel: Panel) -> None:
         lake.write("manifest", [row for row in rows if row["source"] == source], source)
 
 
-def put_card(lake: Lake, recipe: str, manifest_versions: dict[str, str]) -> None:
-    """Leave what tells of a finished model: its card, which names the manifests that it learned from."""
+def put_card(lake: Lake, recipe: str, manifest_versions: dict[str, str], init_from: str | None = None) -> None:
+    """Leave what tells of a finished model: its card, which names the manifests that it learned from and the model that
+    it started from."""
     folder = lake.models_dir / recipe / "f"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"")
-    (folder / "model.json").write_text(json.dumps({"manifest_versions": manifest_versions}))
+    (folder / "model.json").write_text(
+        json.dumps({"manifest_versions": manifest_versions, "recipe": {"init_from": init_from}, "parent": "f"})
+    )
     point_latest(lake, recipe, folder)
 
 
