@@ -18,7 +18,8 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
-from radia_pipeline.training.models import Backbone, Classifier
+from radia_pipeline.training.backbones import Backbone
+from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import InputSection, ModelSection
 
 INITIAL_DISTANCE = 2.0

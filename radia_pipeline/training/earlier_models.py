@@ -16,7 +16,12 @@ from safetensors import SafetensorError, safe_open
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile
-from radia_pipeline.training.identity import FINGERPRINT_CHARACTERS, TRAINING_VERSION, VERSION_KEY
+from radia_pipeline.training.identity import (
+    FINGERPRINT_CHARACTERS,
+    TRAINING_VERSION,
+    VERSION_KEY,
+    later_changes,
+)
 from radia_pipeline.training.model_folders import is_finished, read_card
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipes import parse_recipe
@@ -40,7 +45,8 @@ def standing_classifier(
             and parse_recipe(card["recipe"]).hash == recipe.hash
         )
 
-    return first_same(home, is_same) if TRAINING_VERSION == EARLIER_VERSION else None
+    stands = TRAINING_VERSION == EARLIER_VERSION and not later_changes(recipe)
+    return first_same(home, is_same) if stands else None
 
 
 def unfinished(home: Path) -> Iterator[Path]:

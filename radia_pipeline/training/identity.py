@@ -12,6 +12,7 @@ from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.schedules import SCHEDULES
 
 TRAINING_VERSION = 1
 """Raise it by one in the commit by which a recipe comes to other numbers: another default, draw, loss or order of sums.
@@ -19,6 +20,16 @@ TRAINING_VERSION = 1
 Every model is then trained again. Not for a new option whose default changes nothing, nor for speed, words or files.
 A test holds the numbers of tiny trainings (``radia_pipeline_tests/training/golden.json``) and says when it is due.
 """
+NETWORK_VERSION = 2
+"""How a backbone's map is made of timm's network. 1 normalised ConvNeXt's map twice, and each position of other
+families by itself where timm normalises what it has pooled. Where both agree it stays 1, and the models stand."""
+NETWORK_KEY = "network_version"
+_AS_IN_1 = (
+    "densenet", "resnet", "resnext", "seresnext", "wide_resnet", "ecaresnet", "regnet", "efficientnet",
+    "tf_efficientnet",
+    "deit_", "vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224", "vit_base_patch16_384", "swin_",
+    "swinv2_", "repvgg", "inception_v", "inception_resnet", "xception", "hrnet", "dpn", "nfnet", "dm_nfnet", "mnasnet",
+)  # fmt: skip
 VERSION_KEY = "training_version"
 """Under it the version stands in cards and checkpoints; those of releases before it was declared have none."""
 FINGERPRINT_CHARACTERS = 16
@@ -30,9 +41,26 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 
+def network_version(backbone: str) -> int:
+    """Return the version of the network that a recipe with this timm backbone makes."""
+    return 1 if backbone.startswith(_AS_IN_1) else NETWORK_VERSION
+
+
+def later_changes(recipe: Recipe) -> dict[str, Any]:
+    """Return what has changed the numbers of recipes like this one and of no others, so that those of others stand."""
+    found: dict[str, Any] = {}
+    if (network := network_version(recipe.model.backbone)) != 1:
+        found[NETWORK_KEY] = network
+    if recipe.optimizer.name == "rmsprop" and SCHEDULES[recipe.schedule.name].momentum is not None:
+        found["rmsprop"] = "momentum is cycled"
+    return found
+
+
 def fingerprint(recipe: Recipe, manifest_versions: dict[str, str], parent: str | None) -> str:
     """Return a classifier's identity, 16 hex digits. ``parent``: the weights that it starts from, None for fresh ones.
 
     A parent's identity is its folder's name: its own fingerprint, which covers its data and its parent in turn.
     """
-    return digest("classifier", TRAINING_VERSION, recipe.hash, manifest_versions, vocabulary().version, parent)
+    later = later_changes(recipe)
+    parts = [TRAINING_VERSION, recipe.hash, manifest_versions, vocabulary().version, parent]
+    return digest("classifier", *parts, *([later] if later else []))

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from radia_pipeline.errors import BadRecipe
+from radia_pipeline.errors import BadRecipe, NotTrained
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.training.checkpoints import load_tensors, save_tensors, select
+from radia_pipeline.training.identity import NETWORK_KEY, network_version
 from radia_pipeline.training.model_folders import latest_model, read_card
 from radia_pipeline.training.recipe_schema import Recipe
 
@@ -25,7 +26,14 @@ def publish(folder: Path, weights: dict[str, torch.Tensor], card: dict[str, Any]
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Return a finished model's weights."""
+    """Return a finished model's weights; raises NotTrained where another network was trained than is built today."""
+    recipe = read_card(folder)["recipe"]
+    if read_card(folder).get(NETWORK_KEY, 1) != network_version(recipe["model"]["backbone"]):
+        raise NotTrained(
+            f"The model of recipe {recipe['name']} was trained by an earlier release, which normalised the map of "
+            f"{recipe['model']['backbone']} otherwise: its weights say something else today",
+            do=f"train it again: `radia train {recipe['name']}`",
+        )
     return load_tensors(folder / "model.safetensors")[0]
 
 

@@ -1,62 +1,22 @@
-"""The classifier: a timm backbone, heads, a study's logits and what they say as probabilities.
+"""The classifier: a backbone, heads, a study's logits and what they say as probabilities.
 
-Heads, combinations of views and the hierarchy are in ``heads``, ``views`` and ``hierarchy``.
+The parts are in ``backbones``, ``heads``, ``views`` and ``hierarchy``.
 
 Legend: B studies, V view slots, N images, C channels, S side, F features, h × w positions, 21 classes.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
-
-import timm
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
-from radia_pipeline.errors import BadInput, BadRecipe, DamagedFile
+from radia_pipeline.errors import BadInput
+from radia_pipeline.training.backbones import Backbone
 from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES
-from radia_pipeline.training.pretrained import weights_file
-from radia_pipeline.training.recipe_schema import ModelSection, Recipe
+from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.views import combine_views
-
-NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
-
-
-class Backbone(nn.Module):
-    """A timm network without its head; gives a feature map, for transformers too."""
-
-    def __init__(self, section: ModelSection, channels: int, size_px: int) -> None:
-        super().__init__()
-        self.net = _create(section, channels, size_px)
-        self.prefix_tokens = getattr(self.net, "num_prefix_tokens", 0)
-        with torch.no_grad():
-            was_training = self.net.training
-            shape = self._map(self.net.eval()(torch.zeros(1, channels, size_px, size_px))).shape
-            self.net.train(was_training)
-        self.features, self.grid = shape[1], (shape[2], shape[3])
-        # ConvNeXt normalises after pooling, in the head that was taken off: here each position is normalised instead.
-        needs_norm = "convnext" in section.backbone
-        self.norm = nn.LayerNorm(self.features, eps=1e-6) if needs_norm else nn.Identity()
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, S, S) -> (N, F, h, w)."""
-        features = self._map(self.net(images))
-        if isinstance(self.norm, nn.LayerNorm):
-            features = self.norm(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return features
-
-    def _map(self, features: torch.Tensor) -> torch.Tensor:
-        if features.ndim == 4:
-            is_channels_last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
-            return features.permute(0, 3, 1, 2) if is_channels_last else features
-        tokens = features[:, self.prefix_tokens :]
-        height, width = self.net.patch_embed.grid_size
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
 
 
 class Classifier(nn.Module):
@@ -133,29 +93,3 @@ class Classifier(nn.Module):
                 f"Model input of shape {tuple(images.shape)} with present {tuple(present.shape)}",
                 accepted=f"(B, V, {channels}, {side}, {side}) with (B, V): studies, views, channels, rows, columns",
             )
-
-
-def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
-    if not timm.is_model(section.backbone):
-        close = ", ".join(timm.list_models(f"*{section.backbone.split('_')[0][:8]}*")[:8])
-        raise BadRecipe(
-            f"Unknown backbone {section.backbone!r}",
-            accepted=f"any timm model, such as {close or NAMED_BACKBONES}",
-            do="correct model.backbone",
-        )
-    kwargs = dict(section.kwargs)
-    if section.drop_path:
-        kwargs["drop_path_rate"] = section.drop_path
-    if any(part in section.backbone for part in ("vit", "deit", "swin", "beit")):
-        kwargs.setdefault("img_size", size_px)
-    options = {"pretrained": section.pretrained, "in_chans": channels, "num_classes": 0, "global_pool": ""}
-    if section.pretrained:
-        options["pretrained_cfg_overlay"] = {"file": str(weights_file(section))}
-    try:
-        return timm.create_model(section.backbone, **options, **kwargs)
-    except SafetensorError:
-        raise DamagedFile(
-            f"The published weights of {section.backbone} cannot be read", do="bring the file again"
-        ) from None
-    except (TypeError, AssertionError) as error:
-        raise BadRecipe(f"Backbone {section.backbone} does not take model.kwargs: {error}") from None

@@ -67,7 +67,7 @@ def _fused(groups: Groups) -> dict[str, bool]:
 OPTIMIZERS = Table("optimizer", {
     "adamw": UpdateRule(_adamw, cycled="betas"),
     "adam": UpdateRule(_adam, cycled="betas"),
-    "rmsprop": UpdateRule(_rmsprop),
+    "rmsprop": UpdateRule(_rmsprop, cycled="momentum"),
     "adagrad": UpdateRule(_adagrad),
     "sgd": UpdateRule(_sgd, cycled="momentum"),
 })  # fmt: skip

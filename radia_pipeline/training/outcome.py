@@ -12,7 +12,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.training.checkpoints import Progress
 from radia_pipeline.training.earlier_models import unfinished
-from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
+from radia_pipeline.training.identity import NETWORK_KEY, TRAINING_VERSION, VERSION_KEY, network_version
 from radia_pipeline.training.model_folders import read_card, read_history
 from radia_pipeline.training.recipe_schema import Recipe
 
@@ -70,6 +70,7 @@ def make_card(
         "manifest_versions": versions,
         "parent": parent,
         VERSION_KEY: TRAINING_VERSION,
+        NETWORK_KEY: network_version(recipe.model.backbone),
         "made_with": library_versions(),
         "input": {"channels": recipe.input.channel_count, "size_px": recipe.input.size_px},
         "epochs": progress.validated_epochs,

@@ -75,9 +75,12 @@ class ViewsSection(Section):
 
 
 class ModelSection(Section):
-    """The network: any timm backbone, a head, what is trained."""
+    """The network: a timm backbone, a head, what is trained."""
 
-    backbone: str = Field("densenet121", description="Any timm model name.")
+    backbone: str = Field(
+        "densenet121",
+        description="A timm model whose map, pooled by its mean, is what timm itself hands to a classifier.",
+    )
     kwargs: dict[str, Any] = Field(default_factory=dict, description="Passed to timm.create_model.")
     pretrained: bool = Field(
         False, description="Start from published weights; the file is looked for in RADIA_WEIGHTS."

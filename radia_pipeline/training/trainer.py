@@ -48,6 +48,9 @@ from radia_pipeline.training.validation import Figures, validation_figures
 
 __all__ = ["Runtime", "TrainResult", "train"]
 
+NAMED_STUDIES = 5
+"""Studies that an error names."""
+
 
 def train(
     recipe: Recipe,
@@ -170,10 +173,21 @@ class _Run:
                 )
         return not is_bad
 
+    def _require_finite(self, logits: np.ndarray) -> None:
+        """Raise TrainingDiverged where a study of validation has no finite answer: such weights are never the best."""
+        broken = ~np.isfinite(logits).all(axis=1)
+        if broken.any():
+            studies = self.pools.validation.studies.study_id[broken][:NAMED_STUDIES].tolist()
+            raise TrainingDiverged(
+                f"The model has no finite answer to {int(broken.sum())} of {len(broken)} studies of validation, "
+                f"such as {', '.join(studies)}",
+                do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
+            )
+
     def _suspects(self, batch: Batch, logits: torch.Tensor) -> list[str]:
         broken = ~torch.isfinite(logits).all(dim=1)
         rows = (batch.index[broken] if broken.any() else batch.index).cpu().numpy()
-        return self.pools.training.studies.study_id[rows][:5].tolist()
+        return self.pools.training.studies.study_id[rows][:NAMED_STUDIES].tolist()
 
     def _housekeep(self, epoch: int) -> None:
         """Speak, save, and obey a request to stop; never within a step."""
@@ -193,6 +207,7 @@ class _Run:
         """Score the validation pool over all processes; process 0 compares, so that all decide alike."""
         model = self.state.evaluated()
         logits = score_studies(model, self.pools.validation, self.device, between=self._obey)
+        self._require_finite(logits)
         log_probability = model.log_probabilities(torch.from_numpy(logits).to(self.device)).cpu().numpy()
         labels = evaluation_labels(self.pools.validation.studies)
         is_first = distributed.rank() == 0

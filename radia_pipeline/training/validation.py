@@ -76,10 +76,12 @@ def area_under_curve(score: np.ndarray, truth: np.ndarray) -> float:
 
 
 def best_f1(score: np.ndarray, truth: np.ndarray) -> float:
-    """Highest F1 over all thresholds: optimistic, good enough to choose an epoch."""
+    """Highest F1 over all thresholds: optimistic, good enough to choose an epoch. No threshold parts equal scores."""
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(truth[order])
-    return float((2 * hits / (np.arange(1, len(truth) + 1) + max(int(truth.sum()), 1))).max())
+    is_cut = np.append(np.diff(score[order]) != 0, True)
+    f1 = 2 * hits / (np.arange(1, len(truth) + 1) + max(int(truth.sum()), 1))
+    return float(f1[is_cut].max())
 
 
 def _cross_entropy(log_probability: np.ndarray, truth: np.ndarray) -> float:

@@ -192,3 +192,11 @@ def test_a_checkpoint_of_an_earlier_release_is_not_continued_and_that_is_said(la
     assert "half/0123456789abcdef" in warning
     assert next(event for event in events if event["event"] == "start")["resumed_at_step"] == 0
     assert not result.reused
+
+
+def test_a_change_that_touches_some_recipes_leaves_the_others_alone():
+    cycled = {"optimizer": {"name": "rmsprop"}, "schedule": {"name": "onecycle"}}
+    assert identity.later_changes(parse_recipe({"name": "x", **cycled})) == {"rmsprop": "momentum is cycled"}
+    for content in ({}, {**cycled, "schedule": {"name": "cosine"}}, {"schedule": cycled["schedule"]}):
+        assert identity.later_changes(parse_recipe({"name": "x", **content})) == {}
+    assert name_of(load_recipe("conditional_finetune")) != name_of(load_recipe("conditional_stage"))

@@ -16,16 +16,26 @@ EPOCHS, PER_EPOCH = 6, 7
 TOTAL = EPOCHS * PER_EPOCH
 
 
-def test_onecycle_is_torchs_rate_and_momentum():
-    parameter = torch.nn.Parameter(torch.zeros(2, 2))
-    theirs = torch.optim.AdamW([parameter], lr=0.01)
+@pytest.mark.parametrize(
+    ("name", "kind", "momentum"),
+    [
+        ("adamw", torch.optim.AdamW, lambda group: group["betas"][0]),
+        ("adam", torch.optim.Adam, lambda group: group["betas"][0]),
+        ("sgd", lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9), lambda group: group["momentum"]),
+        ("rmsprop", lambda p, lr: torch.optim.RMSprop(p, lr=lr, momentum=0.9), lambda group: group["momentum"]),
+    ],
+)
+def test_onecycle_is_torchs_rate_and_momentum(name, kind, momentum):
+    theirs = kind([torch.nn.Parameter(torch.zeros(2, 2))], lr=0.01)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(theirs, max_lr=0.01, total_steps=TOTAL)
-    recipe = tiny_recipe(optimizer={"lr": 0.01}, schedule={"name": "onecycle"}, training={"max_epochs": EPOCHS})
+    recipe = tiny_recipe(
+        optimizer={"name": name, "lr": 0.01}, schedule={"name": "onecycle"}, training={"max_epochs": EPOCHS}
+    )
     ours = build_optimizer(recipe, torch.nn.Linear(2, 2))
     for step in range(TOTAL):
         set_step(ours, recipe, step, PER_EPOCH)
         assert ours.param_groups[0]["lr"] == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
-        assert ours.param_groups[0]["betas"][0] == pytest.approx(theirs.param_groups[0]["betas"][0], rel=1e-9)
+        assert momentum(ours.param_groups[0]) == pytest.approx(momentum(theirs.param_groups[0]), rel=1e-9)
         theirs.step()
         if step < TOTAL - 1:
             scheduler.step()
@@ -78,7 +88,12 @@ def test_area_under_curve_equals_sklearn_with_ties():
     assert np.isnan(area_under_curve(score, np.zeros(200, dtype=bool)))
 
 
-def test_best_f1_is_the_best_over_all_thresholds():
-    random = np.random.default_rng(1)
-    score, truth = random.random(60), random.random(60) < 0.4
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_best_f1_is_the_best_over_all_thresholds(levels):
+    random = np.random.default_rng(levels)
+    score, truth = random.integers(0, levels, 60) / levels, random.random(60) < 0.4
     assert best_f1(score, truth) == pytest.approx(max(f1_score(truth, score >= cut) for cut in score))
+
+
+def test_no_threshold_parts_equal_scores():
+    assert best_f1(np.zeros(4), np.array([True, False, False, False])) == pytest.approx(0.4)

@@ -180,6 +180,22 @@ def test_nan_weights_are_skipped_then_stop_with_keyed_ids(lake, monkeypatch):
     assert bad[1]["studies"][0] in str(caught.value)
 
 
+def test_a_model_that_answers_nan_in_validation_is_never_the_best(lake, monkeypatch):
+    original = trainer.score_studies
+
+    def third_study_is_broken(*arguments, **options):
+        logits = original(*arguments, **options)
+        logits[2, 4] = float("nan")
+        return logits
+
+    monkeypatch.setattr(trainer, "score_studies", third_study_is_broken)
+    recipe = tiny_recipe(name="nan_in_validation")
+    with pytest.raises(TrainingDiverged, match="no finite answer to 1 of") as caught:
+        train(recipe, lake)
+    assert any(study in str(caught.value) for study in lake.read("manifest").column("study_id").to_pylist())
+    assert not list((lake.models_dir / recipe.name).glob("*/checkpoints/best*"))
+
+
 def test_one_bad_step_changes_no_weight(lake, monkeypatch):
     from radia_pipeline.training.state import TrainingState
 

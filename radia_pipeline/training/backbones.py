@@ -1,0 +1,143 @@
+"""A timm network as a backbone: its feature map, whose mean over positions is what timm itself hands to a classifier.
+
+What timm does between its map and its classifier is pooling and, in some families, a normalisation of the pooled vector
+(ConvNeXt, BEiT, DaViT, …). That one is applied to the map with the pooled vector's own statistics: the mean stays
+timm's, and the map stays linear in what each position holds. A family with more than that behind its pooling, or
+without a map, is refused when it is built. Not here: published weights (``pretrained``), heads (``heads``).
+
+Legend: N images, C channels, S side, F features, h × w positions.
+"""
+
+from __future__ import annotations
+
+import os
+from math import isqrt
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
+
+import timm
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from radia_pipeline.errors import BadRecipe, DamagedFile
+from radia_pipeline.training.pretrained import weights_file
+from radia_pipeline.training.recipe_schema import ModelSection
+
+NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
+SAME = 1e-3
+"""Share of a feature's size by which two orders of the same sums may differ in float32."""
+ONE_TOKEN_POOLINGS = ("token", "map")
+"""Poolings that read a token or a query of their own and no position: their networks are pooled by the mean here."""
+
+
+class Backbone(nn.Module):
+    """A timm network without its classifier; gives a feature map, for transformers too. Raises BadRecipe."""
+
+    def __init__(self, section: ModelSection, channels: int, size_px: int) -> None:
+        super().__init__()
+        self.name = section.backbone
+        self.net = _create(section, channels, size_px)
+        was_training = self.net.training
+        noise = torch.randn(1, channels, size_px, size_px, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            shape = self._checked(self.net.eval(), noise).shape
+        self.net.train(was_training)
+        self.features, self.grid = shape[1], (shape[2], shape[3])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> (N, F, h, w)."""
+        return self._normed(self._map(self.net.forward_features(images)))
+
+    def _map(self, features: torch.Tensor) -> torch.Tensor:
+        """Turn what the network gives, a map or tokens, into (N, F, h, w)."""
+        if features.ndim == 4:
+            is_channels_last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+            return features.permute(0, 3, 1, 2) if is_channels_last else features
+        tokens = features[:, getattr(self.net, "num_prefix_tokens", 0) :]
+        height, width = self.net.patch_embed.grid_size
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+
+    def _normed(self, found: torch.Tensor) -> torch.Tensor:
+        norm = norm_behind_pooling(self.net)
+        if norm is None:
+            return found
+        pooled = found.mean(dim=(2, 3))
+        centre, spread = pooled.mean(dim=1), pooled.var(dim=1, unbiased=False).add(norm.eps).sqrt()
+        scaled = (found - centre[:, None, None, None]) / spread[:, None, None, None]
+        if norm.weight is None:
+            return scaled
+        bias = 0 if norm.bias is None else norm.bias[:, None, None]
+        return scaled * norm.weight[:, None, None] + bias
+
+    def _checked(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Return the map (1, F, h, w) of images; raises BadRecipe where its mean is not what timm itself pools."""
+        try:
+            features = net.forward_features(images)
+            if not torch.is_tensor(features) or features.ndim not in (3, 4) or not self._has_grid(features):
+                raise _no_map(self.name, "gives no map of positions in rows and columns")
+            theirs = net.forward_head(features, pre_logits=True)
+            norm, found = norm_behind_pooling(net), self._map(features)
+            if norm is None or norm.normalized_shape == (found.shape[1],):
+                found = self._normed(found)
+                mine, most = found.mean(dim=(2, 3)), float(theirs.abs().max())
+                if mine.shape == theirs.shape and torch.allclose(mine, theirs, atol=SAME * most):
+                    return found
+        except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+            raise _no_map(self.name, f"does not take images of {images.shape[-1]} px ({error})") from None
+        raise _no_map(self.name, "has layers behind its pooling that cannot be laid on a map")
+
+    def _has_grid(self, features: torch.Tensor) -> bool:
+        if features.ndim == 4:
+            return True
+        grid = getattr(getattr(self.net, "patch_embed", None), "grid_size", None)
+        tokens = features.shape[1] - getattr(self.net, "num_prefix_tokens", 0)
+        return grid is not None and grid[0] * grid[1] == tokens and isqrt(tokens) ** 2 == tokens
+
+
+def norm_behind_pooling(net: nn.Module) -> nn.LayerNorm | None:
+    """Return the normalisation of the pooled vector, where the network has one."""
+    for norm in (getattr(getattr(net, "head", None), "norm", None), getattr(net, "fc_norm", None)):
+        if isinstance(norm, nn.LayerNorm):
+            return norm
+    return None
+
+
+def _no_map(name: str, why: str) -> BadRecipe:
+    return BadRecipe(
+        f"Backbone {name} {why}",
+        accepted=f"a backbone whose map can be shown and pooled by its mean, such as {NAMED_BACKBONES}",
+        do="choose another model.backbone",
+    )
+
+
+def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
+    if not timm.is_model(section.backbone):
+        close = ", ".join(timm.list_models(f"*{section.backbone.split('_')[0][:8]}*")[:8])
+        raise BadRecipe(
+            f"Unknown backbone {section.backbone!r}",
+            accepted=f"a timm model, such as {close or NAMED_BACKBONES}",
+            do="correct model.backbone",
+        )
+    kwargs = dict(section.kwargs)
+    if section.drop_path:
+        kwargs["drop_path_rate"] = section.drop_path
+    published = timm.models.get_pretrained_cfg(section.backbone)
+    if published is not None and published.fixed_input_size:
+        kwargs.setdefault("img_size", size_px)
+    options = {"pretrained": section.pretrained, "in_chans": channels, "num_classes": 0}
+    if section.pretrained:
+        options["pretrained_cfg_overlay"] = {"file": str(weights_file(section))}
+    try:
+        net = timm.create_model(section.backbone, **options, **kwargs)
+    except SafetensorError:
+        raise DamagedFile(
+            f"The published weights of {section.backbone} cannot be read", do="bring the file again"
+        ) from None
+    except (TypeError, AssertionError, ValueError) as error:
+        raise BadRecipe(
+            f"Backbone {section.backbone} does not take model.kwargs or input.size_px {size_px}: {error}"
+        ) from None
+    if getattr(net, "global_pool", None) in ONE_TOKEN_POOLINGS:
+        net.reset_classifier(0, "avg")
+    return net
