@@ -14,6 +14,7 @@ import dagster as dg
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import Note, table_assets
 from radia_pipeline.defs.tracked_figures import follow_champion
+from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.gate_words import REFUSED, WORDS
 from radia_pipeline.lake.lake import Lake
 
@@ -53,6 +54,11 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     def approve_champion(context: dg.AssetExecutionContext, radia: Radia):
         """The ensemble that a person approves, with name and reason in the configuration of the run; or the one before,
         by a rollback. Select gate_verdicts with it: an approval needs verdicts on what stands now."""
+        if context.run.parent_run_id is not None:
+            raise BadInput(
+                "A run that is executed again approves nothing: who acts, and why, belongs to one act",
+                do="start a run with by and reason of its own",
+            )
         return _act(radia.lake(), context.op_execution_context.op_config)
 
     return [judge_challenger, approve_champion]
