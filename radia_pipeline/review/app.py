@@ -29,6 +29,7 @@ from radia_pipeline.review.guard import Guard, problem_of, problem_response
 from radia_pipeline.review.key_letters import placed_classes, sections
 from radia_pipeline.review.problems import Problem
 from radia_pipeline.review.reading_routes import reading_routes
+from radia_pipeline.review.reason_words import device_words, reason_words
 from radia_pipeline.review.server import Server
 from radia_pipeline.review.shapes import MOST_COMMENT_CHARACTERS, WRONG_ABOUT
 from radia_pipeline.review.users import comes_by_proxy, user_of
@@ -87,6 +88,7 @@ def _add_page(app: FastAPI, server: Server) -> None:
             "classes": placed_classes(), "sections": list(sections()), "not_assessable": list(NOT_ASSESSABLE),
             "wrong_about": list(WRONG_ABOUT), "most_upload_bytes": server.settings.most_body_bytes,
             "most_comment_characters": MOST_COMMENT_CHARACTERS,
+            "words": reason_words(), "devices": device_words(),
         }  # fmt: skip
 
 

@@ -118,7 +118,7 @@ class App {
 
   /** What the head says: words, then elements. */
   title(words, ...elements) {
-    put(this.where, h("span", { say: words }), ...elements);
+    put(this.where, h("h1", { say: words }), ...elements);
   }
 
   retitle() { relabel(this.where); }

@@ -159,7 +159,7 @@ export class Pane {
     const place = this.film && { ...this.#shown, left: this.left, top: this.top, ratio: this.ratio, native: this.size };
     if (stale.has("view")) this.overlay.place(place);
     this.relabel();
-    this.element.dispatchEvent(new CustomEvent("drawn", { detail: { what: [...stale].join(), ms: performance.now() - began, isNative: this.isNative } }));
+    this.element.dispatchEvent(new CustomEvent("drawn", { detail: { what: [...stale].join(), ms: performance.now() - began, isNative: this.isNative, image: this.film?.image_id } }));
   }
 
   #paint(stale) {

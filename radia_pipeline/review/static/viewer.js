@@ -16,6 +16,13 @@ export function mapsOf({ shape: [height, width], maps, thorax, thorax_found: isF
   return new Map(maps.map((map) => [map.class, one(map)]));
 }
 
+/** Intersection over union of two boxes. */
+function overlap(a, b) {
+  const side = (at, long) => Math.max(Math.min(a[at] + a[long], b[at] + b[long]) - Math.max(a[at], b[at]), 0);
+  const both = side("x_px", "width_px") * side("y_px", "height_px");
+  return both / (a.width_px * a.height_px + b.width_px * b.height_px - both);
+}
+
 export class Viewer {
   constructor(app) {
     this.app = app;
@@ -123,9 +130,13 @@ export class Viewer {
     this.drawBoxes();
   }
 
+  /** The boxes to show: of the finding pointed at, else the best of each that is called; regions, each place once. */
   #boxes() {
-    const film = this.stage.own[0]?.film;
-    return (this.answer?.boxes ?? []).filter((box) => box.file === film?.image_id);
+    const film = this.stage.own[0]?.film, on = (this.answer?.boxes ?? []).filter((box) => box.file === film?.image_id);
+    const best = [...on].sort((a, b) => b.score - a.score), called = new Set(this.answer?.called);
+    if (this.isRegions) return best.reduce((kept, box) => (kept.some((one) => overlap(one, box) > 0.3) ? kept : [...kept, box]), []);
+    if (best.some((box) => box.class === this.pointed)) return best.filter((box) => box.class === this.pointed);
+    return best.filter((box, i) => called.has(box.class) && best.findIndex((one) => one.class === box.class) === i);
   }
 
   drawBoxes(lit = null) {
@@ -144,6 +155,7 @@ export class Viewer {
     this.pointed = name;
     const map = name && !this.isRegions ? this.maps.get(name) : null;
     this.stage.own[0]?.overlay.setMap(map ?? null);
+    if (!this.isRegions) this.drawBoxes();
     if (!name) return put(this.detail, this.isRegions ? null : h("span", { say: () => t("hint") }));
     const called = () => (one.class === this.answer.abnormal.class ? t("abnormal") : both(this.app.named(name)));
     return put(this.detail,
