@@ -101,6 +101,7 @@ TRAITS = {
     "examination": "the examination itself: nothing is enlarged, and other examinations are not meant",
     "unnamed": "an abnormality that is not named: a denial of it covers the anatomy behind it",
     "pattern": "a sign whose absence is a sign",
+    "of_the_pleura": "a finding only where the pleura heads its statement",
     "texture": "a pattern that may be normal, and blocks nothing then",
     "sign": "a sign and no diagnosis: no alternative to one",
     "suspicious": "may look suspicious, and is there then",

@@ -78,6 +78,7 @@ class Words:
     healed: frozenset[int]  # said of a bone
     enlarged_words: frozenset[int]  # may be said of an anatomy behind another predicate
     line_starts: frozenset[int]  # at the start of a line in capitals they go on with the line before
+    pleura: frozenset[int]
     lungs: frozenset[int]
     image: frozenset[int]  # the noun of a cue that an adjective makes a finding
     look: frozenset[int]  # looking normal is normal
@@ -124,6 +125,7 @@ class Signs:
     titles: tuple[str, ...]  # of the findings: behind their colon a statement begins
     denied_headings: tuple[str, ...]  # before a colon or a list they deny each item
     affirmed_headings: tuple[str, ...]  # before a colon or a list they affirm each item
+    signatures: tuple[str, ...]  # end a report, with a full stop before them or without
     sides: tuple[str, ...]  # left and right, as labels
     before: tuple[str, ...]  # head a column of what was seen earlier
     now: tuple[str, ...]  # head a column of what is seen

@@ -14,7 +14,7 @@ from radia_pipeline.reports.edits import Changed, change
 
 _LETTERS = (
     "àâäçèéêëîïôöùûüÿñøÀÂÄÇÈÉÊËÎÏÔÖÙÛÜŸØœŒæÆ°«»²³·µ±½¼×\u00a0\u2018\u2019\u201c\u201d\u2013\u2014\u2022\u2026\u2610\u2612"
-    "∅≤≥≈−→⇒‐\u2011\u202f‣⁃●○◦◆◇❖►▶▸➢➤✓✔✗✘☑❑▪■▫□\u02bc\u2032\ufeff\uf0b7\uf0a7\uf0d8\uf0fc\uf076"
+    "∅≤≥≈−→⇒‐\u2011\u202f‣⁃●○◦◆◇❖►▶▸➢➤✓✔✗✘☑❑↑↓←↔▪■▫□\u02bc\u2032\ufeff\uf0b7\uf0a7\uf0d8\uf0fc\uf076"
 )
 """Characters of French reports that come as two or three where UTF-8 was read as Windows-1252 or Latin-1."""
 

@@ -24,7 +24,7 @@ Law = Callable[[str], object]
 _TELLS = (
     r"rens\w*\.?(?:\s+clin\w*\.?)?(?:\s+fournis?)?|donnée?s? cliniques?|r\.?\s?c\.?|(?:indication|motif|raison|"
     r"histoire|contexte|clinique|question|demande|diagnostic|but|antécédents?|antecedents?|atcd|information|problème|r/o|hx|"
-    r"dx|ind)\b[^.:\n]{0,40}"
+    r"contrôle|controle|dx|ind)\b[^.:\n]{0,40}"
 )
 _INDICATION = re.compile(rf"(?i)(?:^|(?<=[.\n;!?]))\s*[-•*#\d.)]*\s*(?:{_TELLS})(?=\s*:|\s)")
 _REPORT = re.compile(r"(?i)(?<=\S)\s+(?:rapport|r[ée]sultats?|description|constat\w*|lecture|interpr[ée]tation)\s*:")
@@ -245,7 +245,7 @@ LAWS: dict[str, Law] = {
     "backtick": _replace(("'", "`")),
     "apostrophe and space": _replace(("'", "' ")),
     "space and apostrophe": _replace(("'", " '")),
-    "oe to ligature": _replace(("oe", "œ"), ("Oe", "Œ")),
+    "oe to ligature": _clean(_replace(("oe", "œ"), ("Oe", "Œ"))),
     "ligature to oe": _replace(("œ", "oe"), ("Œ", "Oe")),
     "no-break hyphens": _replace(("-", "\u2011")),
     "soft hyphens": _clean(_soft_hyphens),

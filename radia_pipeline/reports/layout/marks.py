@@ -19,10 +19,10 @@ from radia_pipeline.reports.layout.sides import Sides
 from radia_pipeline.reports.layout.values import Values
 
 _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
-_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
+_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[.,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
 _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
-_GOES_ON = re.compile(r"(?m)[^:.;,()/\n]{2,30}:[^:\n]*$")
+_GOES_ON = re.compile(r"(?m)[^:.;,()/\n]{2,30}:[^:.\n]*(?:$|\.\s|\.$)")
 _LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
@@ -44,6 +44,7 @@ class Marks:
         self._normal = re.compile(
             rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
+        self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{any_of(signs.signatures)})\b)")
         self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()/\n]{{2,30}}\Z")
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
@@ -55,7 +56,7 @@ class Marks:
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
-        yield from (self.blanks, self.abbreviations, self.fractures, self.numbers)
+        yield from (self.blanks, self.signatures, self.abbreviations, self.fractures, self.numbers)
         yield from (
             boxes.options,
             self.blanks,
@@ -101,6 +102,10 @@ class Marks:
     def blanks(self, text: str) -> Iterator[Piece]:
         """Long runs of blanks, which every pattern would look over again from each of them."""
         yield from ((m.start(), m.end(), "   ") for m in _BLANKS.finditer(text))
+
+    def signatures(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax : - Signé sans relecture": a sign before a signature ends its line."""
+        yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
 
     def abbreviations(self, text: str) -> Iterator[Piece]:
         """ "Nég. pour fracture": a stop that ends no sentence."""

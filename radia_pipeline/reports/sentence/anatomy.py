@@ -209,7 +209,8 @@ class Anatomy(After):
 
     def at_wall(self, event: Event) -> None:
         """Said of a lung: no air around it."""
-        lung = self.group[-1] if self.group else None
+        lungs = self.group or self.still_described()  # "clairs et à la paroi"
+        lung = lungs[-1] if lungs else None
         if lung is None or self.symbols[lung[1]] not in self.words.lungs:
             return
         if self.predicate_scope() != NONE:

@@ -78,6 +78,8 @@ class Clause:
     """Whether something was said to be normal: with nothing else, the report is."""
     described: tuple | list = ()
     """The anatomy of the last predicate; ``group`` is the anatomy of which nothing has been said yet."""
+    part: Event | None = None
+    """The anatomy that heads the sentence, before a colon."""
     title_group = 0
     """How many of the group stand before a colon."""
     enlarging, enlarging_at = None, 0

@@ -32,6 +32,8 @@ class Hedges(After):
         touches = self.touches_finding(event)
         for later in self.ahead():
             kind = later[0]
+            if kind == K["mimic"] and self.sep == "comma":
+                return  # "opacité apicale, probable superposition": how it comes about is in doubt
             if kind == K["partial"]:
                 position = later[2]
                 continue  # "possible début de surcharge"
@@ -103,6 +105,9 @@ class Hedges(After):
         if self.in_denial():
             if self.scope == DENIED and "not_excluded" in event[3].traits:
                 self.open(HEDGED, event)
+            return
+        if "not_excluded" in event[3].traits and self.has_named() and not self.target_ahead():
+            self.back(-1, event, event[3].rule, whole=True)  # "une pneumonie est difficile à exclure"
             return
         if self.symbols[event[2]] in self.words.of_a_measure and self.number_follows(event):
             return  # "lésion suspecte de 3 cm"

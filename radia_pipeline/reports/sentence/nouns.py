@@ -34,6 +34,8 @@ class Nouns(After):
 
     def name(self, event: Event) -> None:
         """A finding (or an abnormality without a class) is named."""
+        if "of_the_pleura" in event[3].traits and not self.is_of_the_pleura():
+            return
         sep = self.sep
         if 0 <= self.advice_from <= self.i:
             self.scope, self.cue = SILENT, self.events[self.advice_from]
@@ -61,12 +63,25 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
         if sep != "or":
             pass
-        elif link == "or" and self.scope in (NONE, HEDGED):
+        elif link == "or" and self.scope in (NONE, HEDGED) and not self.mimic_between():
             self.alternatives(mention)
-        elif mention.status == 1 and (self.mimic_at == self.sep_event - 1 or self.unknown_before_or()):
+        elif mention.status == 1 and (
+            self.mimic_at == self.sep_event - 1 or self.mimic_between() or self.unknown_before_or()
+        ):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
+
+    def is_of_the_pleura(self) -> bool:
+        """ "Plèvre : épaississement": said of the pleura."""
+        return self.part is not None and self.symbols[self.part[1]] in self.words.pleura
+
+    def mimic_between(self) -> bool:
+        """ "Opacité, superposition versus pneumonie": not the opacity, but what it may be is the other alternative."""
+        if not self.mentions or not 0 < self.mimic_at < self.sep_event:
+            return False
+        is_apart = self.events[self.mimic_at - 1][0] == K["comma"]
+        return is_apart and self.events[self.mimic_at][1] > self.mentions[-1].last
 
     def mention(self, event: Event, link: str) -> Mention:
         """Return the finding as the open scope has it; affirmed, or with its own value, where none is open."""
@@ -84,7 +99,11 @@ class Nouns(After):
         return self.scope == HEDGED and self.says_normal and not leaf.classes and self.cue[0] == K["exclude_word"]
 
     def speaks_of_a_device(self, event: Event) -> bool:
-        """ "Sondes intactes, sans coude ni fracture": a bare word where a device is named and nothing else."""
+        """ "Sondes intactes, sans coude ni fracture": a bare word where a device is named and nothing else; "fracture
+        possible de la sonde"."""
+        following = next((e[0] for e in self.ahead() if e[0] not in LIGHT and e[0] != K["of"]), -1)
+        if following == K["device"]:
+            return True
         return (
             event[1] == event[2]
             and self.events[0][0] == K["device"]

@@ -16,6 +16,8 @@ LOOSE = kinds("modifier article state hedge_near")
 
 
 _APART = LIGHT | kinds("partial")
+_FIRST_NOUN = 8
+"""Tokens and separators from a cue to the preposition of its first noun."""
 _COMMA = K["comma"]
 """What may stand between a separator and its noun: "atélectasie versus début de pneumonie"."""
 
@@ -135,10 +137,16 @@ class Reach(Clause):
         for k in range(i - 1, start, -1):
             kind = events[k][0]
             is_apart = kind in _APART or (kind == _COMMA and self.sep == "or")
-            if not is_apart or position - events[k][2] > 2:
+            if not is_apart or position - events[k][2] > 2 + self.repeats(position):
                 return False
             position = events[k][1]
-        return start < 0 or position - events[start][2] <= 2
+        return start < 0 or position - events[start][2] <= 2 + self.repeats(position)
+
+    def repeats(self, position: int) -> int:
+        """ "Correspondre à un œdème, à une pneumonie": tokens and separators of a preposition that a doubt repeats."""
+        before = self.symbols[position - 2]
+        is_repeated = self.scope == HEDGED and before in self.words.places
+        return 2 if is_repeated and before in self.symbols[self.cue[2] + 2 : self.cue[2] + _FIRST_NOUN : 2] else 0
 
     def list_ahead(self) -> bool:
         """Say whether the comma before this noun is one of a list that an "ou" closes later in the clause."""

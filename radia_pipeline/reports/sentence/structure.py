@@ -124,6 +124,8 @@ class Structure(After):
 
     def colon(self, event: Event) -> None:
         self.title_group = len(self.group) if self.group and not self.mentions else 0
+        if self.title_group:
+            self.part = self.group[0]
         following = self.following()
         self.value_unread(event)
         if self.scope == SILENT and self.cue[0] == K["imperative"] and not self.mentions:
