@@ -11,7 +11,10 @@ from pydicom.sequence import Sequence
 
 from radia_pipeline.dicom.facts import PixelFacts
 from radia_pipeline.dicom.greyscale import grey_scale
+from radia_pipeline.dicom.render import render_native
 from radia_pipeline.dicom.resample import area_average
+from radia_pipeline.errors import DamagedFile
+from radia_pipeline.usecases.native_pixels import native_film
 from radia_pipeline_tests.review.page.browser import Sent
 
 HEIGHT, WIDTH = 353, 402
@@ -29,6 +32,7 @@ OPEN = """async (film) => {
   place.replaceChildren(pane.element);
   pane.show(film, () => "PA");
 }"""
+TO_ONE = "([x, y]) => { pane.fit(); pane.zoom(1, x * pane.canvas.width, y * pane.canvas.height, 1); }"
 SHOWN = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
   const { canvas } = pane, data = pane.context.getImageData(0, 0, canvas.width, canvas.height).data;
   const grey = new Uint8Array(canvas.width * canvas.height);
@@ -120,14 +124,14 @@ def shown(page) -> dict:
     return found | {"grey": grey}
 
 
-def over(found: dict, native: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def over(found: dict, native: np.ndarray, least: int = 200) -> tuple[np.ndarray, np.ndarray]:
     """Return (canvas, native) where they lie over each other at 1:1, both 0…255."""
     assert found["scale"] == 1
     left, top = found["left"], found["top"]
     y, x = max(top, 0), max(left, 0)
     height = min(top + native.shape[0], found["height"]) - y
     width = min(left + native.shape[1], found["width"]) - x
-    assert height > 200 and width > 200
+    assert height > least and width > least
     part = native[y - top : y - top + height, x - left : x - left + width]
     return found["grey"][y : y + height, x : x + width].astype(int), part / 257
 
@@ -268,3 +272,26 @@ def test_fingers_window_zoom_and_move_and_a_double_tap_is_one_to_one(browser, ca
         fingers("touchEnd")
     assert shown(page)["scale"] == 1
     context.close()
+
+
+@pytest.mark.slow
+def test_one_to_one_is_the_native_render_of_every_real_film(browser, canvas_bench, real_root):
+    page = browser.new_page(viewport={"width": 400, "height": 320})
+    page.goto(canvas_bench.address)
+    compared = 0
+    for path in sorted((real_root / "ccsmtl" / "dicom").rglob("*.dcm")):
+        try:
+            native = render_native(path).astype(float)
+        except DamagedFile:
+            continue  # a file that is refused shows nothing
+        film = native_film(path)
+        canvas_bench.films = {("film", "native"): Sent(film.values, film.table, film.window, film.padding)}
+        page.evaluate(OPEN, canvas_bench.film("film"))
+        page.wait_for_function("() => pane.isPainted && pane.isNative", timeout=60_000)
+        for x, y in ((0.5, 0.5), (0.1, 0.1), (0.9, 0.9)):
+            page.evaluate(TO_ONE, [x, y])
+            canvas, part = over(shown(page), native, least=60)
+            assert np.abs(canvas - part).max() <= 1
+        compared += 1
+    assert compared >= 20
+    page.close()
