@@ -168,6 +168,8 @@ def _row(one: Verdict) -> Mapping[str, object]:
         "challenger_value": one.challenger, "champion_value": one.champion,
     }  # fmt: skip
     numbers = {name: value for name, value in numbers.items() if value is not None and np.isfinite(value)}
+    if "low" in numbers and not numbers["low"] < numbers["high"]:  # an ensemble beside itself differs by nothing
+        del numbers["low"], numbers["high"]
     words = {name: getattr(one, name) for name in ("rule", "subject", "outcome", "measure", "detail")}
     counts = {"positives": one.found.positives, "studies": one.found.studies, "patients": one.patients}
     return {**words, **numbers, **counts}

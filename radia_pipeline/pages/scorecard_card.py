@@ -28,6 +28,7 @@ from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.usecases.answers import NOTICE
 
 Fact = tuple[str, str]
+_MOST_NAMED = 8
 
 
 def answers(lake: Lake) -> dict[str, Any]:
@@ -171,10 +172,16 @@ def _gate_limits(lake: Lake) -> list[Fact]:
            if (row["rule"], row["outcome"]) == ("calibration", "refused")]  # fmt: skip
     truth = next((row["detail"] for row in rows if row["rule"] == "truth"), "")
     return [
-        ("subgroups that the gate could not judge", ", ".join(unjudged).replace("_", " ") or "none"),
+        ("subgroups that the gate could not judge", _few(unjudged)),
         ("calibration slopes that do not hold 1", ", ".join(off) or "none"),
         ("truth by readings", truth),
     ]
+
+
+def _few(subjects: list[str]) -> str:
+    if len(subjects) > _MOST_NAMED:
+        return f"{len(subjects)}, listed in champion.html"
+    return ", ".join(subjects).replace("_", " ") or "none"
 
 
 def changes(lake: Lake) -> dict[str, Any]:

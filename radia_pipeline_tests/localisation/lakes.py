@@ -28,15 +28,16 @@ def recipe_of(name: str, head: str):
     })  # fmt: skip
 
 
-def save_model(lake: Lake, name: str, head: str, seed: int = 0) -> Classifier:
+def save_model(lake: Lake, name: str, head: str, seed: int = 0, fingerprint: str = "f00d") -> Classifier:
     """Publish a classifier with fresh weights as the recipe's newest model."""
     torch.manual_seed(seed)
     recipe = recipe_of(name, head)
     classifier = Classifier(recipe).eval()
-    folder = lake.models_dir / name / "f00d"
+    folder = lake.models_dir / name / fingerprint
     folder.mkdir(parents=True)
     card = {
-        "fingerprint": "f00d", "recipe": recipe.model_dump(mode="json"), "vocabulary_version": vocabulary().version,
+        "fingerprint": fingerprint, "recipe": recipe.model_dump(mode="json"),
+        "vocabulary_version": vocabulary().version,
     }  # fmt: skip
     publish(folder, classifier.state_dict(), card)
     point_latest(lake, name, folder)

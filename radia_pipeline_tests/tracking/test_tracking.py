@@ -12,7 +12,7 @@ import pytest
 from radia_pipeline.errors import AlreadyRunning, BadInput, NotTrained, UnknownName
 from radia_pipeline.tracking import history, provenance
 from radia_pipeline.tracking.client import Tracker
-from radia_pipeline.tracking.models import log_model, set_alias, version_by_alias
+from radia_pipeline.tracking.models import log_model, name_champions, set_alias, version_by_alias
 from radia_pipeline.tracking.reaper import reap
 from radia_pipeline.tracking.recorder import EventRecorder, record_training
 
@@ -225,6 +225,22 @@ def test_model_is_weights_and_settings_registered_as_challenger(tracker, tmp_pat
     with pytest.raises(UnknownName):
         set_alias(tracker, "small", "best", version.version)
     run.finish()
+
+
+def test_the_champion_s_alias_follows_its_models_and_leaves_all_others(tracker, tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes(b"{}")
+    for name, fingerprint in (("left", "aa01"), ("left", "aa02"), ("right", "bb01")):
+        run = tracker.start_or_resume(f"{name} {fingerprint}", {**TAGS, provenance.TAG_FINGERPRINT: fingerprint})
+        log_model(run, tmp_path, name)
+        run.finish()
+
+    def champions() -> tuple:
+        found = (version_by_alias(tracker, name, "champion") for name in ("left", "right"))
+        return tuple(one and tracker.client.get_run(one.run_id).data.tags[provenance.TAG_FINGERPRINT] for one in found)
+
+    assert name_champions(tracker, {"left": "aa02", "right": "bb01"}) == 2 and champions() == ("aa02", "bb01")
+    assert name_champions(tracker, {"left": "aa01", "gone": "cc01"}) == 1 and champions() == ("aa01", None)
+    assert name_champions(tracker, {}) == 0 and champions() == (None, None)
 
 
 def test_model_without_weights_is_refused(tracker, tmp_path):
