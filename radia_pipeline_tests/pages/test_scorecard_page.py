@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from radia_pipeline.evaluation import ensemble, scorecard
@@ -47,6 +49,13 @@ def test_every_section_has_its_heading_and_no_figure_is_certain(page):
         assert words in said
     rows = [row for row in page[0].read("scorecard").to_pylist() if row["low"] is not None]
     assert rows and all(row["low"] < row["high"] for row in rows)
+
+
+def test_no_interval_is_shown_as_if_it_had_no_width(page):
+    """Both ends at 1.00 would be one: digits are added until they differ."""
+    shown = re.findall(r"(\d\.\d+)–(\d\.\d+)", " ".join(outline(page[1]).text))
+    assert len(shown) > 200
+    assert [ends for ends in shown if ends[0] == ends[1]] == []
 
 
 def test_an_empty_lake_gives_a_page_that_says_so(tmp_path):
