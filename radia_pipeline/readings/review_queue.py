@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
 from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -68,7 +68,7 @@ def build_review_queue(lake: Lake) -> QueueResult:
     pools = pools_of_studies(lake)
     in_train = np.array([pools.get(study) == TRAIN for study in answers.study_id.tolist()], dtype=bool)
     doubts = doubted(lake, answers.take(in_train), cells_read(lake))
-    order = in_turn(doubts.noise.wrong, doubts.is_open)
+    order = in_turn(doubts.urgency, doubts.is_open)
     kept = order[: max(KEPT_AT_LEAST, round(KEPT_SHARE * len(order)))]
     table = _rows(doubts, kept)
     _require_train(pools, table)
@@ -122,6 +122,25 @@ class Doubts:
     is_read: np.ndarray
     noise: LabelNoise
     confidence: Confidence
+
+    @property
+    def urgency(self) -> np.ndarray:
+        """The chance (n, K) that a reading mends what no reading of a more special class would."""
+        return urgency(self.noise.wrong, self.label)
+
+
+def urgency(wrong: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the chance (n, K) that a label is wrong by itself: a group's absence is wrong too where that of one of its
+    classes is, and who mends the class mends the group.
+    """
+    words, classes = vocabulary(), asked_classes()
+    missed = np.where((label == NEGATIVE) & np.isfinite(wrong), wrong, 0.0)
+    out = wrong.copy()
+    for k, name in enumerate(classes):
+        for child, below in enumerate(classes):
+            if name in words.ancestors(below):
+                out[:, k] = np.where(label[:, k] == NEGATIVE, out[:, k] * (1 - missed[:, child]), out[:, k])
+    return out
 
 
 def doubted(lake: Lake, answers: Answers, read: Collection[tuple[str, str, str]]) -> Doubts:

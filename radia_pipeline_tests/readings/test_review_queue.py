@@ -12,8 +12,9 @@ from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput, MissingTable, RunFailed, UnknownName
 from radia_pipeline.readings import review_queue
 from radia_pipeline.readings.in_force import labels_in_force
+from radia_pipeline.readings.label_grounds import asked_classes
 from radia_pipeline.readings.queue_list import Wish, read_list, waiting, write_list
-from radia_pipeline.readings.review_queue import build_review_queue, in_turn
+from radia_pipeline.readings.review_queue import build_review_queue, in_turn, urgency
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import new_lake
 from radia_pipeline_tests.readings.queues import CLASSES, SOURCE, make_world, put_answers, put_splits, seen
@@ -174,3 +175,16 @@ def test_names_that_there_are_not_are_refused(world, tmp_path, capsys):
         read_list(path)
     write_list([], path)
     assert read_list(path) == []
+
+
+def test_a_groups_absence_waits_behind_that_of_its_class():
+    classes = asked_classes()
+    nodule, lesion, mass = (classes.index(name) for name in ("Nodule", "Lung Lesion", "Mass"))
+    wrong, label = np.full((3, len(classes)), 0.01), np.zeros((3, len(classes)), np.int8)
+    wrong[:, lesion] = 0.6
+    wrong[0, nodule], wrong[1, nodule] = 0.7, np.nan  # seen and denied; without a label; not seen
+    found = urgency(wrong, label)
+    assert found[0, lesion] < 0.2 < 0.55 < found[1, lesion] and found[2, lesion] > 0.55
+    assert found[0, nodule] == 0.7 and found[0, mass] == 0.01
+    label[0, lesion] = 1
+    assert urgency(wrong, label)[0, lesion] == 0.6
