@@ -7,7 +7,7 @@ import dagster as dg
 from radia_pipeline.drawing.boxes import Box, arrow
 from radia_pipeline.drawing.svg import Picture, words
 
-WIDTH_PX, BOX_PX, ROW_PX, COLUMN_PX, TOP_PX = 204, 30, 46, 244, 34
+WIDTH_PX, BOX_PX, ROW_PX, COLUMN_PX, TOP_PX = 228, 30, 46, 264, 34
 SWATCH_PX = (22, 14)
 SPLIT, WHOLE = "s0", "muted"
 """How assets look that are made once for each source, and once for all."""
