@@ -23,7 +23,10 @@ HOUSE = (
 ONLY = {"phantom": {"contracts"}, "lake": {"contracts"}}
 """Packages that may import less than all below them; ``errors`` is open to everybody."""
 AT_THE_ROOT = {"__init__.py", "definitions.py", "errors.py"}
-FRAMEWORKS = {"dagster": "defs", "dagster_pipes": "defs", "mlflow": "tracking", "fastapi": "review"}
+FRAMEWORKS = {
+    "dagster": "defs", "dagster_pipes": "defs", "mlflow": "tracking", "fastapi": "review", "starlette": "review",
+    "uvicorn": "review",
+}  # fmt: skip
 """Each framework and the one package that knows it."""
 ONLY_THERE = {
     "pickle": set(), "multiprocessing": {"phantom.write", "defs.training"}, "subprocess.Popen": {"processes.children"},

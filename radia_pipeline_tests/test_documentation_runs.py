@@ -20,8 +20,8 @@ from radia_pipeline_tests.test_documentation import PAGES, commands
 KEY = "a key that only this test uses"
 RUN_ELSEWHERE = {"champion.md"}
 """Pages whose commands need a lake of their own: ``test_champion_guide.py`` runs them."""
-SERVES = ("radia ui",)
-"""Commands that do not end by themselves; ``defs/test_ui.py`` runs them."""
+SERVES = ("radia ui", "radia review --")
+"""Commands that do not end by themselves; ``defs/test_ui.py`` and ``review/test_docs.py`` run them."""
 
 
 @pytest.fixture(scope="module")

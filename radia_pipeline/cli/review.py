@@ -12,7 +12,7 @@ from radia_pipeline.cli.output import pairs, print_result
 from radia_pipeline.cli.review_queue import queue
 from radia_pipeline.drawing.text import table
 
-_CELLS = click.Path(path_type=Path, exists=True, dir_okay=False)
+_CELLS = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(invoke_without_command=True)

@@ -14,15 +14,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from radia_pipeline import __version__
 from radia_pipeline.contracts.tables import contract_names
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, NotTrained, RadiaError, UnknownName
 from radia_pipeline.evaluation.in_use import in_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.readings.chain import Line, now
 from radia_pipeline.readings.desk import ADJUDICATOR, READER, Desk, Given, Place
-from radia_pipeline.readings.lists import SET, ReadingList, cells_of_file, list_of_cells, sets_of
+from radia_pipeline.readings.lists import SET, ReadingList, answerable, cells_of_file, list_of_cells, sets_of
 from radia_pipeline.readings.progress import statuses
 from radia_pipeline.readings.reading import ADJUDICATION, ANSWERS, QUEUE, REREAD, Reading, Shown
 from radia_pipeline.review.problems import Problem
@@ -206,7 +210,7 @@ class ReadingRoom:
         paths = [self._lake.path("reading_sets"), *([self._lake.path(QUEUE_TABLE)] if has_queue else [])]
         stats = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.exists()]
         if self._known_lists[0] != stats:
-            queue = [list_of_cells(self._lake.read(QUEUE_TABLE), "queue")] if has_queue else []
+            queue = [queue_of(self._lake)] if has_queue else []
             self._known_lists = (stats, [*sets_of(self._lake), *queue, *self._files])
         return self._known_lists[1]
 
@@ -392,6 +396,13 @@ class ReadingRoom:
         times.setdefault(what, now())
         while len(self._opened) > _MOST_OPENED:
             self._opened.popitem(last=False)
+
+
+def queue_of(lake: Lake) -> ReadingList:
+    """Return the review queue of a lake as a list; cells of classes that follow from others are not asked."""
+    cells = lake.read(QUEUE_TABLE)
+    asked = pa.array(answerable(vocabulary().classes), pa.string())
+    return list_of_cells(cells.filter(pc.is_in(cells["class"], value_set=asked)), "queue")
 
 
 class _Released:
