@@ -78,25 +78,36 @@ def write_films(folder: Path, count: int, *, distinct: int = 4) -> dict[str, Pat
 
 
 def rates(lake: Lake, folder: Path, turns: int) -> dict:
-    """Return images a second of the judgement alone and of the whole, by turns, and the models' share of the time."""
-    alone, whole, share = [], [], []
+    """Return images a second of the judgement alone and of the whole, by turns, and who had the processors.
+
+    The whole is a call from its list of files to its last answer: studies told apart by headers, judgement, models.
+    The first answer, which opens the models, is told apart: it does not grow with the files.
+    """
+    alone, whole, headers, first, parent = [], [], [], [], []
     for _ in range(turns):
         call = Call(lake, [folder], Wish(), lambda *_: None)
-        sides = call.reader.sides_px
-        asked = [Asked(str(path), "ccsmtl", False, True, sides) for path in call.list.paths]
+        asked = [Asked(str(path), "ccsmtl", False, True, call.reader.sides_px) for path in call.list.paths]
         list(looked_at(asked[:2], workers=default_workers(), reads_text=True))
         started = time.monotonic()
         answered = sum(one.reason is None for one in looked_at(asked, workers=default_workers(), reads_text=True))
         alone.append(len(asked) / (time.monotonic() - started))
+        started = time.monotonic()
+        call = Call(lake, [folder], Wish(), lambda *_: None)
+        headers.append(time.monotonic() - started)
         next(iter(call.answers(len(call.list.studies) - 1)))
+        first.append(time.monotonic() - started - headers[-1])
         started, used = time.monotonic(), time.process_time()
         list(call.answers())
-        whole.append(len(asked) / (time.monotonic() - started))
-        share.append((time.process_time() - used) / ((time.monotonic() - started) * default_workers()))
+        seconds = time.monotonic() - started
+        parent.append((time.process_time() - used) / (seconds * default_workers()))
+        whole.append(len(asked) / (seconds + headers[-1]))
     a, b = statistics.median(alone), statistics.median(whole)
     return {"films": len(asked), "answered": answered, "judgement alone, films/s": round(a, 2),
             "whole, films/s": round(b, 2), "ratio": round(b / a, 3),
-            "parent's share of the processors": round(statistics.median(share), 3)}  # fmt: skip
+            "ratios by turns": [round(one / other, 3) for one, other in zip(whole, alone, strict=True)],
+            "headers, share of the whole": round(statistics.median(headers) * b / len(asked), 3),
+            "models and answers, share of the processors": round(statistics.median(parent), 3),
+            "first answer of a call, s": round(statistics.median(first), 2)}  # fmt: skip
 
 
 def memory(lake: Path, count: int) -> dict:

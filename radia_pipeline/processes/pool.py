@@ -72,13 +72,16 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def map_tasks(work: Work, tasks: Iterable[Frame], *, workers: int) -> Iterator[tuple[int, Answer]]:
+def map_tasks(
+    work: Work, tasks: Iterable[Frame], *, workers: int, window: int | None = None
+) -> Iterator[tuple[int, Answer]]:
     """Yield (number of the task, answer) in the order of completion.
 
     Tasks are drawn lazily, so that memory does not grow with their number. A task that took its worker down is tried a
-    second time, alone in a fresh process. Raises RunFailed where workers cannot be started.
+    second time, alone in a fresh process. ``window``: how far beyond the oldest task without an answer tasks are drawn,
+    for a consumer that wants them in order. Raises RunFailed where workers cannot be started.
     """
-    pool = _Pool(work, iter(enumerate(tasks)))
+    pool = _Pool(work, iter(enumerate(tasks)), window)
     try:
         pool.grow(max(1, workers))
         yield from pool.answers()
@@ -105,8 +108,8 @@ def in_order(answers: Iterator[tuple[int, Answer]]) -> Iterator[Answer]:
 
 
 class _Pool:
-    def __init__(self, work: Work, numbered: Iterator[tuple[int, Frame]]) -> None:
-        self._work, self._numbered = work, numbered
+    def __init__(self, work: Work, numbered: Iterator[tuple[int, Frame]], window: int | None) -> None:
+        self._work, self._numbered, self._window, self._drawn = work, numbered, window, 0
         self._nursery = nursery_of(work.function, work.warm_up)
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
@@ -153,8 +156,10 @@ class _Pool:
             return self._again.popleft() if not worker.waiting else None
         if any(number in self._failures for number in worker.waiting) or self._is_drained:
             return None
+        if self._window is not None and self._open and self._drawn - min(self._open) >= self._window:
+            return None
         for number, task in self._numbered:
-            self._open[number] = task
+            self._open[number], self._drawn = task, number + 1
             return number
         self._is_drained = True
         return None

@@ -121,7 +121,7 @@ class Call:
 
     def answers_with_films(self, start: int = 0) -> Iterator[tuple[dict[str, Any], list[tuple[str, Looked]]]]:
         """Do as ``answers`` does; yield (answer, (name, what came of the file) in order) of each study."""
-        studies = self.list.studies[start:]
+        studies, reader = self.list.studies[start:], self.reader
         total = sum(map(len, studies))
         looked = looked_at(
             (self._asked(place) for study in studies for place in study),
@@ -132,7 +132,7 @@ class Call:
         done = 0
         for number, study in enumerate(studies, start + 1):
             found = [(self._name(place), next(looked)) for place in study]
-            yield self._answer(number, found), found
+            yield self._answer(reader, number, found), found
             done += len(study)
             self._on_progress("films", done, total)
 
@@ -140,8 +140,8 @@ class Call:
         """Return how the files of a study are called in answers."""
         return [self._name(place) for place in self.list.studies[study]]
 
-    def _answer(self, number: int, found: list[tuple[str, Looked]]) -> dict[str, Any]:
-        answer = self.reader.answer(number, found)
+    def _answer(self, reader: Reader, number: int, found: list[tuple[str, Looked]]) -> dict[str, Any]:
+        answer = reader.answer(number, found)
         if self._wish.maps is not None and answer["status"] == "answered":
             answer["maps"] = self._mapper(self._wish.maps).draw(answer, found)
         return answer

@@ -7,7 +7,7 @@ it. Light: the parent reads no file and decodes nothing. What workers do stands 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +17,13 @@ from radia_pipeline.errors import BadFrame, RadiaError, Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.processes import pool
+from radia_pipeline.processes.ahead import ahead
 from radia_pipeline.processes.frames import Caps, Frame
 
 VIEWS = ("PA", "AP", "LATERAL", "UNKNOWN")
 _MOST_JSON, _MOST_PIXELS = 1 << 16, 64 << 20
+_AHEAD, _WINDOW = 4, 32
+"""Files of each worker that wait to be answered, and that may be looked at while an earlier one takes its time."""
 _WORK, _WARM = "radia_pipeline.usecases.looking_work", "radia_pipeline.dicom.work"
 
 
@@ -70,8 +73,16 @@ def looked_at(
     """Look at files in worker processes; yields in the order of the files. A crash or a hang costs its own file.
 
     ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers. ``settled``:
-    hashes of the bytes whose print a person has called clean; such a file is looked at again with that word.
+    hashes of the bytes whose print a person has called clean; such a file is looked at again with that word. Workers go
+    on while the caller is busy, a bounded number of files ahead.
     """
+    get_ready(reads_text=reads_text)  # by this thread: the workers' origin ends with the one that has started it
+    return ahead(_looked_at(asked, workers, reads_text, settled), depth=_AHEAD * workers)
+
+
+def _looked_at(
+    asked: Iterable[Asked], workers: int, reads_text: bool, settled: frozenset[str]
+) -> Generator[Looked, None, None]:
     waiting: deque[Asked] = deque()
 
     def frames() -> Iterator[Frame]:
@@ -79,11 +90,12 @@ def looked_at(
             waiting.append(one)
             yield Frame([list(value) if isinstance(value, tuple) else value for value in vars(one).values()])
 
-    for answer in pool.in_order(pool.map_tasks(_work(reads_text), frames(), workers=workers)):
+    answers = pool.map_tasks(_work(reads_text), frames(), workers=workers, window=_WINDOW * workers)
+    for answer in pool.in_order(answers):
         looked, one = _received(answer), waiting.popleft()
         if looked.digest in settled and one.settled is None:
             again = replace(one, settled=looked.digest)
-            (looked,) = looked_at([again], workers=1, reads_text=reads_text)
+            (looked,) = _looked_at([again], 1, reads_text, frozenset())
         yield looked
 
 

@@ -155,3 +155,19 @@ def test_a_stopped_nursery_leaves_no_worker():
     nursery.stop()
     end.close()
     assert_gone([worker])
+
+
+def test_a_slow_task_holds_the_others_at_most_a_window_behind():
+    drawn, order = [], []
+
+    def many():
+        for number in range(40):
+            drawn.append(number)
+            yield Frame(["hang", 0] if number == 0 else ["echo", number])
+
+    for number, _ in map_tasks(replace(ACT, seconds=1.0), many(), workers=2, window=6):
+        if number == 0:
+            assert max(drawn) == 5
+        order.append(number)
+    assert sorted(order) == list(range(40))
+    assert order.index(0) == 5
