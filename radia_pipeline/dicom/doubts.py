@@ -56,9 +56,6 @@ DOUBTS: Table[Doubt] = Table("doubt", {
     "cropped": Doubt(False, "the format is too narrow to hold a whole thorax", "send the whole film"),
     "low_resolution": Doubt(False, "a side is shorter than 256 px: small findings cannot show", "send the full size"),
     "initials": Doubt(False, "a short word stands in the film, perhaps somebody's initials", "look at it"),
-    "for_processing": Doubt(
-        False, "the picture is a detector's raw one, not yet made for the eye", "send the one made for presentation"
-    ),
     "unread_capture": Doubt(
         False, "a picture of a screen or a scan in which no print was looked for", "look at it, or leave out --ocr off"
     ),
@@ -67,8 +64,8 @@ DOUBTS: Table[Doubt] = Table("doubt", {
 """By name; those that silence first, the most telling first."""
 
 
-NO_DOUBT = frozenset({"age_capped", "secondary_capture", "settled_by_person"})
-"""Flags of the judgement that say nothing against reading the picture."""
+NO_DOUBT = frozenset({"age_capped", "for_processing", "secondary_capture", "settled_by_person"})
+"""Flags of the judgement that say nothing against reading the picture: the models learned from such films too."""
 
 
 def doubts_of(image: np.ndarray, scores: Mapping[str, float], flags: Iterable[str]) -> dict[str, float]:

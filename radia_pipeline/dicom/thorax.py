@@ -60,7 +60,7 @@ def thorax_of(image: np.ndarray) -> Thorax | None:
     longest = max(image.shape)
     small = area_average(np.asarray(image), *fitted_size(*image.shape, SIDE))
     ranks = ranked(small)
-    best, fit = _best_fit(ranks)
+    best, fit = best_box(ranks)
     if fit < FOUND:
         return None
     centre, half = best[:2], best[2:]
@@ -119,7 +119,7 @@ def _preferred(ranks: np.ndarray, boxes: np.ndarray, chosen: np.ndarray) -> np.n
     return np.where(_is_on_film(ranks, boxes), fits, -np.inf)
 
 
-def _best_fit(ranks: np.ndarray) -> tuple[np.ndarray, float]:
+def best_box(ranks: np.ndarray) -> tuple[np.ndarray, float]:
     """Search on a coarse net by what lies in the outline and its rim, then let the surroundings set the edges.
 
     The inside alone leaves the angles out; the surroundings alone would take half a chest for a small one, so that they

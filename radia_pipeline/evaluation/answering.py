@@ -16,6 +16,8 @@ import numpy as np
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.dicom import png16
+from radia_pipeline.dicom.sides import FEATURES, laid_out, side_features
 from radia_pipeline.errors import LakeUnwritable, MissingTable
 from radia_pipeline.evaluation import familiarity
 from radia_pipeline.evaluation.ensemble import Ensemble
@@ -23,12 +25,15 @@ from radia_pipeline.evaluation.familiarity import Gaussian, Threshold
 from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.evaluation.reliability import Reliability, read_reliability
 from radia_pipeline.evaluation.serving import ServedModel, served_card
+from radia_pipeline.evaluation.sides import Sides, fit_sides
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.studies import LATERAL, labelled_by
 
 MOST_LEARNED, MOST_JUDGED = 4000, 2000
 """Films that a Gaussian is fitted on, and that a threshold is."""
+MOST_FOR_SIDES = 3000
+"""Films from which is learned which side is which."""
 FEW_JUDGED = 100
 """Below so many films in validation a part of the training films is left out of the Gaussian and judges too."""
 _HELD_OUT_OF = 5
@@ -143,7 +148,7 @@ def _fit(
 ) -> tuple[dict[str, Gaussian], Threshold]:
     films = _films(lake)
     learned, judged = split(films)
-    gaussians, distances, sides = {}, {}, familiarity.Sides()
+    gaussians, distances = {}, {}
     for name, folder in folders.items():
         squares = _Squares(lake, films, models[name].input.size_px)
         seen = np.stack([models[name].look(squares[row], _slot(films, row)).features for row in learned])
@@ -152,10 +157,8 @@ def _fit(
         familiarity.save_gaussian(folder, gaussians[name], facts)
         others = np.stack([models[name].look(squares[row], _slot(films, row)).features for row in judged])
         distances[name] = gaussians[name].distance(others)
-        if not sides.weights:
-            sides = _sides(films, learned, judged, squares)
     groups = [films["group_id"][row] for row in judged]
-    threshold = familiarity.fit_threshold(distances, groups, sides)
+    threshold = familiarity.fit_threshold(distances, groups, _sides(lake, films, sorted({*learned, *judged})))
     familiarity.save_threshold(path, threshold)
     return gaussians, threshold
 
@@ -200,12 +203,11 @@ def _kinds(films: Mapping[str, Sequence], rows: Sequence[int]) -> list[np.ndarra
     return [~lateral, lateral, *positive]
 
 
-def _sides(films: Mapping[str, Sequence], learned: Sequence[int], judged: Sequence[int], squares: _Squares):
-    def of(rows: Sequence[int]) -> np.ndarray:
-        frontal = [familiarity.side_features(squares[row]) for row in rows if not _slot(films, row)]
-        return np.array(frontal).reshape(len(frontal), -1)
-
-    return familiarity.fit_sides(of(learned), of(judged))
+def _sides(lake: Lake, films: Mapping[str, Sequence], rows: Sequence[int]) -> Sides:
+    frontal = [row for row in rows if not _slot(films, row)][:MOST_FOR_SIDES]
+    pictures = (png16.decode((lake.root / films["path"][row]).read_bytes()) for row in frontal)
+    features = np.array([side_features(laid_out(picture)) for picture in pictures]).reshape(len(frontal), FEATURES)
+    return fit_sides(features, [films["group_id"][row] for row in frontal])
 
 
 class _Squares:

@@ -3,8 +3,7 @@
 For each model a Gaussian of its features on the training pool: a centre for each kind of film (frontal or lateral, and
 of the frontal ones each class's positives), one covariance (Ledoit and Wolf 2004), and the nearest centre counts.
 Several models give the geometric mean of their distances, each over its median on films that none of the Gaussians was
-fitted on. The threshold is a quantile there. Beside it: which side the heart lies on, learned from the same films and
-their mirror images.
+fitted on. The threshold is a quantile there. Beside it lies what ``evaluation.sides`` has learned from the same films.
 
 Numbers only, no film and no identity: the folder ``familiarity`` beside a model, and one file for each set of models
 that answers together. Made when an ensemble is, or at first need; nothing of a model's identity depends on it.
@@ -16,24 +15,21 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from radia_pipeline.dicom.poses import features as ranked
+from radia_pipeline.evaluation.sides import Sides
 from radia_pipeline.lake import atomic
 
-FAMILIARITY_VERSION = 1
+FAMILIARITY_VERSION = 2
 QUANTILE = 0.995
 MIN_OF_A_KIND = 25
 """Films from which a kind gets a centre of its own."""
 MOST_DIMENSIONS = 256
 """Of the features, by principal components; what they leave out counts as one dimension more."""
-MIRROR_QUANTILE = 0.005
-MIRROR_STRENGTH = 0.1
-MIN_TO_LEARN_SIDES = 100
 _EPSILON = 1e-6
 
 
@@ -88,47 +84,6 @@ def fit_gaussian(features: np.ndarray, kinds: Sequence[np.ndarray]) -> Gaussian:
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Which side is which: ``weights`` of the differences between a film and its mirror image, and a threshold below
-    which it is called mirrored; no weights where there were too few films to learn from."""
-
-    weights: tuple[float, ...] = ()
-    threshold: float = 0.0
-    false_alarms: float | None = None
-
-    def score(self, square: np.ndarray) -> float:
-        """Return above 0 where the film lies as those learned from, below 0 where its mirror image does."""
-        return float(np.dot(self.weights, side_features(square))) if self.weights else 0.0
-
-    def is_mirrored(self, square: np.ndarray) -> bool:
-        """Tell whether a film (S, S), letterboxed, is surely the wrong way round."""
-        return bool(self.weights) and self.score(square) < self.threshold
-
-
-def side_features(square: np.ndarray) -> np.ndarray:
-    """Return how a film differs from its mirror image, (128,)."""
-    import cv2
-
-    small = cv2.resize(square.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA).astype(np.float64)
-    ranks = ranked((small - small.min()) / max(float(np.ptp(small)), _EPSILON))
-    return (ranks - ranks[:, ::-1])[:, : ranks.shape[1] // 2].ravel()
-
-
-def fit_sides(learned: np.ndarray, judged: np.ndarray) -> Sides:
-    """Learn from side features (n, 128) of frontal films; the threshold is a quantile of those of other films."""
-    from sklearn.linear_model import LogisticRegression
-
-    if min(len(learned), len(judged)) < MIN_TO_LEARN_SIDES // 4 or len(learned) < MIN_TO_LEARN_SIDES:
-        return Sides()
-    both = np.concatenate([learned, -learned])
-    target = np.repeat([1, 0], len(learned))
-    model = LogisticRegression(C=MIRROR_STRENGTH, fit_intercept=False, max_iter=500).fit(both, target)
-    scores = judged @ model.coef_[0]
-    threshold = min(0.0, float(np.quantile(scores, MIRROR_QUANTILE)))
-    return Sides(tuple(model.coef_[0].tolist()), threshold, float((scores < threshold).mean()))
-
-
-@dataclass(frozen=True)
 class Threshold:
     """What a set of models takes for unfamiliar. ``medians``: of each model's distance on ``films`` films of the lake's
     own patients, which no Gaussian was fitted on; where validation has few, some of them are of the training pool, and
@@ -144,7 +99,7 @@ class Threshold:
     false_alarms: float
     low: float
     high: float
-    sides: Sides = Sides()
+    sides: Sides = field(default_factory=Sides)
 
     def score(self, distances: Mapping[str, float]) -> float:
         """Return how far a film lies, 1 at the threshold."""
@@ -156,8 +111,11 @@ def combined(distances: Mapping[str, Any], medians: Mapping[str, float]) -> Any:
     return sum(np.log(np.maximum(distances[name], _EPSILON) / medians[name]) for name in medians) / len(medians)
 
 
-def fit_threshold(distances: Mapping[str, np.ndarray], groups: Sequence[str], sides: Sides = Sides()) -> Threshold:
-    """Fit on distances {model: (n,)} of films that no Gaussian was fitted on; ``groups``: of patients, by film."""
+def fit_threshold(distances: Mapping[str, np.ndarray], groups: Sequence[str], sides: Sides | None = None) -> Threshold:
+    """Fit on distances {model: (n,)} of films that no Gaussian was fitted on, of patients ``groups`` (n,).
+
+    ``sides`` is kept with it.
+    """
     from radia_pipeline.evaluation.intervals import wilson
 
     medians = {name: float(np.median(values)) for name, values in distances.items()}
@@ -169,7 +127,7 @@ def fit_threshold(distances: Mapping[str, np.ndarray], groups: Sequence[str], si
             beyond[part] = scores[part] > quantile_of(scores[~part])
     share = float(beyond.mean())
     low, high = wilson(share, len(set(groups)))
-    return Threshold(medians, quantile_of(scores), len(scores), share, low, high, sides)
+    return Threshold(medians, quantile_of(scores), len(scores), share, low, high, sides or Sides())
 
 
 def quantile_of(scores: np.ndarray) -> float:

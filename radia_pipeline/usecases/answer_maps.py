@@ -25,6 +25,13 @@ from radia_pipeline.usecases.looking import Looked
 
 _BLEND, _OUTLINE, _BOX = 0.45, (230, 230, 230), (0, 220, 255)
 """Share of the colours at a map's peak; colours as OpenCV writes them, blue first."""
+MOST_BOXES = 3
+LEGEND = (
+    "colours: where the models see it; white: thorax; yellow: the detector's best boxes and their scores",
+    "research, not for diagnosis",
+)
+_FONT, _LETTERS = cv2.FONT_HERSHEY_SIMPLEX, 0.001
+"""Size of letters over the film's longest side."""
 
 
 def pictures(
@@ -41,7 +48,8 @@ def pictures(
         seen = maps.of(looked, called)
         for one in seen.maps:
             mine = [box for box in answer["boxes"] if (box["file"], box["class"]) == (name, one.class_name)]
-            picture = drawn(looked, one.shown, seen.thorax, mine)
+            best = sorted(mine, key=lambda box: -box["score"])[:MOST_BOXES]
+            picture = _captioned(drawn(looked, one.shown, seen.thorax, best), one.class_name, one.warning)
             told = {
                 "file": name, "class": one.class_name, "warning": one.warning,
                 "outside_thorax": None if one.outside is None else round(one.outside, 4),
@@ -86,4 +94,26 @@ def drawn(looked: Looked, shown: np.ndarray, thorax: Thorax | None, boxes: list[
         low = round(box["x_px"] * scale), round(box["y_px"] * scale)
         high = round((box["x_px"] + box["width_px"]) * scale), round((box["y_px"] + box["height_px"]) * scale)
         cv2.rectangle(picture, low, high, _BOX, thick)
+        size = _LETTERS * max(height, width)
+        place = low[0] + 2 * thick, max(low[1] + round(26 * size), round(26 * size))
+        cv2.putText(picture, f"{box['score']:.2f}", place, _FONT, size, _BOX, thick, cv2.LINE_AA)
     return picture
+
+
+def _captioned(picture: np.ndarray, label: str, warning: str | None) -> np.ndarray:
+    """Return a picture (H, W, 3) under a band that says what it shows."""
+    height, width = picture.shape[:2]
+    lines = [(label, 1.3), *((words, 1.0) for words in (*LEGEND, *(() if warning is None else (warning,))))]
+    sizes = [(words, min(scale * _LETTERS * max(height, width), _fitting(words, width))) for words, scale in lines]
+    band = np.zeros((sum(round(38 * size) for _, size in sizes) + 4, width, 3), dtype=np.uint8)
+    at = 0
+    for words, size in sizes:
+        at += round(38 * size)
+        colour = _BOX if words == warning else _OUTLINE
+        cv2.putText(band, words, (4, at - round(10 * size)), _FONT, size, colour, 1, cv2.LINE_AA)
+    return np.concatenate([band, picture])
+
+
+def _fitting(words: str, width: int) -> float:
+    """Return the size of letters at which words fill a width, less a margin."""
+    return (width - 8) / cv2.getTextSize(words, _FONT, 1.0, 1)[0][0]

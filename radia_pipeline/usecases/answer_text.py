@@ -11,6 +11,10 @@ from radia_pipeline.evaluation.in_use import CHAMPION
 BAR = 20
 """Characters of a bar; its half is the class's threshold."""
 MOST_BOXES = 5
+LEGEND = (
+    "P: calibrated probability. Cut: from there on a class is called (●); it stands in the middle of the bar.\n"
+    "So far: how many of the validation studies with about this probability had it (95 %)."
+)
 _FULL, _REST, _CUT = "█", "·", "┃"
 
 
@@ -18,7 +22,8 @@ def as_text(answer: dict[str, Any]) -> str:
     """Return a whole answer: each study, likeliest class first in its part, and at the end who answered."""
     studies = answer["studies"]
     parts = [study_text(study, len(studies)) for study in studies]
-    return "\n\n".join([*parts, foot(answer)])
+    told = [LEGEND] if answer["counted"]["answered"] else []
+    return "\n\n".join([*parts, *told, foot(answer)])
 
 
 def counts_text(answer: dict[str, Any]) -> str:
@@ -72,7 +77,8 @@ def _figures(study: dict[str, Any]) -> str:
     """Normal and abnormal first, then groups, then pathologies."""
     parts = [[study["abnormal"], study["normal"]], _ordered(study["groups"]), _ordered(study["classes"])]
     rows = [_row(row) for part in parts for row in part]
-    return table(["", "class", f"less likely {_CUT} called".center(BAR + 1), "P", "cut", "so far"], rows)
+    title = "not called".rjust(BAR // 2) + _CUT + "called"
+    return table(["", "class", title, "P", "cut", "so far"], rows)
 
 
 def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

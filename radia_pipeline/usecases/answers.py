@@ -111,7 +111,7 @@ class Reader:
         file.distance = ready.threshold.score(distances)
         if file.distance > 1.0:
             file.refuse("unfamiliar", f"{file.distance:.2f} times the threshold")
-        elif not slot and ready.threshold.sides.is_mirrored(self.square(file.looked, self.sides_px[0])):
+        elif file.looked.laid_out is not None and ready.threshold.sides.is_mirrored(file.looked.laid_out):
             file.doubt("mirrored")
 
     def _study_logits(self, files: list[_File]) -> dict[str, np.ndarray] | None:

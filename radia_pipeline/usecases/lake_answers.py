@@ -17,7 +17,9 @@ import numpy as np
 
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.doubts import DOUBTS
+from radia_pipeline.dicom.sides import laid_out
 from radia_pipeline.training.inputs import letterbox
+from radia_pipeline.training.studies import LATERAL
 from radia_pipeline.usecases.answers import Reader
 from radia_pipeline.usecases.asking import head_of, together
 from radia_pipeline.usecases.film_maps import Explained
@@ -43,6 +45,7 @@ def looked_of(row: Mapping[str, Any], stored: Path, sides_px: Sequence[int]) -> 
     return Looked(
         **about, content=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
         squares=tuple(letterbox(image, side) for side in sides_px), picture=image,
+        laid_out=laid_out(image) if row["view"] != LATERAL else None,
     )  # fmt: skip
 
 

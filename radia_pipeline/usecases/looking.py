@@ -24,6 +24,8 @@ VIEWS = ("PA", "AP", "LATERAL", "UNKNOWN")
 _MOST_JSON, _MOST_PIXELS = 1 << 16, 64 << 20
 _AHEAD, _WINDOW = 4, 32
 """Files of each worker that wait to be answered, and that may be looked at while an earlier one takes its time."""
+GRID_PX = 64
+"""Side of what ``dicom.sides`` lays out, which imports more than this module may."""
 _WORK, _WARM = "radia_pipeline.usecases.looking_work", "radia_pipeline.dicom.work"
 
 
@@ -50,7 +52,8 @@ class Looked:
 
     ``study``: salted digest of the study's UID, None where the file names none. ``content``: digest of the picture as
     the lake would store it, the same for every way to encode it. ``digest``: of the bytes of a file that a person's
-    word could let in. ``native`` and ``stored`` are (height, width).
+    word could let in. ``native`` and ``stored`` are (height, width). ``laid_out``: a frontal film as ``dicom.sides``
+    lays it out.
     """
 
     reason: str | None = None
@@ -64,6 +67,7 @@ class Looked:
     native: tuple[int, int] = (0, 0)
     stored: tuple[int, int] = (0, 0)
     squares: tuple[np.ndarray, ...] = ()
+    laid_out: np.ndarray | None = None
     picture: np.ndarray | None = None
 
 
@@ -125,10 +129,18 @@ def _received(answer: pool.Answer) -> Looked:
     return Looked(reasons.DECODER_CRASHED)
 
 
+def frame_of(looked: Looked) -> Frame:
+    """Return what a worker says of a file: fields and, apart, the pictures and which of them there are."""
+    *fields, squares, laid_out, picture = vars(looked).values()
+    named = [one for one in (laid_out, picture) if one is not None]
+    return Frame([fields, laid_out is not None, picture is not None], (*squares, *named))
+
+
 def looked_of(frame: Frame) -> Looked:
     """Return what a worker said; raises BadFrame unless it has the form of it."""
     match frame.body:
-        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes], bool(has)]:
+        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes],
+              bool(is_laid_out), bool(has)]:  # fmt: skip
             is_sound = (
                 all(value is None or isinstance(value, str) for value in (reason, detail, study, digest))
                 and (reason is None or reason in reasons.REASONS or reason in DOUBTS)
@@ -138,16 +150,18 @@ def looked_of(frame: Frame) -> Looked:
                 and all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
                 and all(array.dtype == np.uint16 and array.ndim == 2 for array in frame.arrays)
                 and not (reason is not None and frame.arrays)
-                and not (has and not frame.arrays)
+                and len(frame.arrays) >= is_laid_out + has
                 and (reason is not None or not frame.arrays or min(map(min, sizes)) > 0)
             )
             if is_sound:
                 named = tuple((name, float(score)) for name, score in doubts)
-                squares, picture = (frame.arrays[:-1], frame.arrays[-1]) if has else (frame.arrays, None)
                 native, stored = (tuple(size) for size in sizes)
-                return Looked(
-                    reason, detail, named, view, origin, study, content, digest, native, stored, tuple(squares), picture
-                )  # fmt: skip
+                pictures = list(frame.arrays)
+                picture = pictures.pop() if has else None
+                laid_out = pictures.pop() if is_laid_out else None
+                if laid_out is None or laid_out.shape == (GRID_PX, GRID_PX):
+                    return Looked(reason, detail, named, view, origin, study, content, digest, native, stored,
+                                  tuple(pictures), laid_out, picture)  # fmt: skip
     raise BadFrame("A record that is not about a picture")
 
 

@@ -16,11 +16,13 @@ from radia_pipeline.dicom.delivered import opened, read_whole
 from radia_pipeline.dicom.doubts import DOUBTS, doubts_of
 from radia_pipeline.dicom.judgement import Judged, Terms, judge
 from radia_pipeline.dicom.settlements import SETTLEABLE
+from radia_pipeline.dicom.sides import laid_out
+from radia_pipeline.dicom.views import LATERAL
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.processes.frames import Frame
 from radia_pipeline.training.inputs import letterbox
-from radia_pipeline.usecases.looking import Asked, Looked
+from radia_pipeline.usecases.looking import Asked, Looked, frame_of
 
 _HEAD_BYTES = 1 << 16
 """Where a data set's study stands in all but deflated files."""
@@ -32,8 +34,7 @@ def look_frame(task: Frame) -> Frame:
     path, source, is_identified, reads_text, sides, *rest = task.body
     asked = Asked(path, source, is_identified, reads_text, tuple(sides), *rest)
     found = Looked(study=_study_of_head(asked)) if asked.only_study else look(asked)
-    *body, squares, picture = vars(found).values()
-    return Frame([body, picture is not None], (*squares, *([] if picture is None else [picture])))
+    return frame_of(found)
 
 
 def look(asked: Asked) -> Looked:
@@ -73,7 +74,9 @@ def _looked(judged: Judged, asked: Asked) -> Looked:
         return Looked(silencing, **about)
     squares = tuple(letterbox(image, side) for side in asked.sides_px)
     content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-    return Looked(**about, content=content, squares=squares, picture=image if asked.wants_picture else None)
+    lies = laid_out(image) if judged.view != LATERAL and squares else None
+    picture = image if asked.wants_picture else None
+    return Looked(**about, content=content, squares=squares, laid_out=lies, picture=picture)
 
 
 def _study_of_head(asked: Asked) -> str | None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from radia_pipeline.evaluation import familiarity
-from radia_pipeline.evaluation.familiarity import Sides, Threshold, fit_gaussian, fit_sides, fit_threshold, quantile_of
+from radia_pipeline.evaluation.familiarity import Threshold, fit_gaussian, fit_threshold, quantile_of
+from radia_pipeline.evaluation.sides import Sides
 
 WIDTH = 24
 
@@ -84,31 +85,7 @@ def test_numbers_come_back_as_they_were_written(tmp_path):
     assert familiarity.load_gaussian(tmp_path) is None
     path = familiarity.threshold_path(tmp_path, {"one": "f00d"})
     assert path != familiarity.threshold_path(tmp_path, {"one": "beef"})
-    threshold = Threshold({"one": 2.0}, 0.5, 10, 0.0, 0.0, 0.3, Sides((0.5, -0.25), -1.0, 0.01))
+    threshold = Threshold({"one": 2.0}, 0.5, 10, 0.0, 0.0, 0.3, Sides((0.5, -0.25), -1.0, 0.01, 0.9))
     assert familiarity.load_threshold(path) is None
     familiarity.save_threshold(path, threshold)
     assert familiarity.load_threshold(path) == threshold
-
-
-def heart(mirrored: bool, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:64, 0:64]
-    picture = 20_000 * np.exp(-(((x - 40 - rng.normal(0, 2)) / 10) ** 2) - ((y - 38) / 12) ** 2)
-    picture += 10_000 + 800 * rng.normal(size=picture.shape)
-    return np.clip(picture[:, ::-1] if mirrored else picture, 0, 65535).astype(np.uint16)
-
-
-def test_a_film_the_wrong_way_round_is_told_from_those_learned():
-    def features(seeds):
-        return np.array([familiarity.side_features(heart(False, seed)) for seed in seeds])
-
-    sides = fit_sides(features(range(150)), features(range(1000, 1100)))
-    assert sum(sides.is_mirrored(heart(True, seed)) for seed in range(2000, 2040)) >= 38
-    assert not any(sides.is_mirrored(heart(False, seed)) for seed in range(3000, 3040))
-    assert sides.score(heart(True, 7)) == pytest.approx(-sides.score(heart(True, 7)[:, ::-1]), abs=1e-6)
-
-
-def test_few_films_teach_no_side():
-    few = np.zeros((10, 128))
-    assert fit_sides(few, few).weights == ()
-    assert not Sides().is_mirrored(heart(True, 1))

@@ -129,12 +129,12 @@ def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax
 def test_what_a_worker_says_in_another_form_is_not_believed(change, place):
     body = [None, None, [["mirrored", 0.9]], "PA", "header", "study", "content", None, [9, 9], [9, 9]]
     square = np.zeros((9, 9), dtype=np.uint16)
-    assert looked_of(Frame([body, False], (square,))).doubts == (("mirrored", 0.9),)
+    assert looked_of(Frame([body, False, False], (square,))).doubts == (("mirrored", 0.9),)
     body[place] = change
     with pytest.raises(BadFrame):
-        looked_of(Frame([body, False], (square,)))
+        looked_of(Frame([body, False, False], (square,)))
     with pytest.raises(BadFrame):
-        looked_of(Frame([["blank", None, [], "PA", "header", None, "", None, [9, 9], [9, 9]], True]))
+        looked_of(Frame([["blank", None, [], "PA", "header", None, "", None, [9, 9], [9, 9]], False, True]))
 
 
 def test_a_lateral_film_alone_is_answered_with_a_flag(lake, tmp_path):
