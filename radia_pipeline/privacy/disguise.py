@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _USUAL = "cp1252"
 """Holds all letters and marks of dictated French, and few that could hide one: those are asked for one by one."""
@@ -26,16 +26,18 @@ _LOOK_ALIKES = str.maketrans(
 
 @dataclass(frozen=True)
 class Plain:
-    """A text without disguises. ``origin``: where each character stands in the text as written, None: where it did."""
+    """A text without disguises. ``origin``: where each character stands in the text as written, None: where it did;
+    ``ends``: where it ends there, its accents with it."""
 
     text: str
     origin: tuple[int, ...] | None = None
+    ends: tuple[int, ...] | None = None
 
     def written(self, start: int, end: int) -> tuple[int, int]:
         """Return where a range of this text stands in the text as written."""
-        if self.origin is None:
+        if self.origin is None or self.ends is None:
             return start, end
-        return self.origin[start], self.origin[end - 1] + 1
+        return self.origin[start], self.ends[end - 1]
 
 
 def undisguised(written: str) -> Plain:
@@ -46,7 +48,7 @@ def undisguised(written: str) -> Plain:
     if "\n" in plain.text and "-" in plain.text:
         plain = _without(plain, [match.span() for match in _PARTED.finditer(plain.text)])
     if "0" in plain.text and _ZERO.search(plain.text):
-        plain = Plain(_ZERO.sub("o", plain.text), plain.origin)
+        plain = replace(plain, text=_ZERO.sub("o", plain.text))
     if _MAY_BE_SPACED.search(plain.text):
         plain = _without(plain, [(at, at + 1) for run in _SPACED.finditer(plain.text) for at in _blanks(run)])
     return plain
@@ -64,15 +66,18 @@ def _shown(written: str) -> Plain:
     """Return compatibility forms, Latin look-alikes, plain blanks and hyphens; no invisible characters."""
     shown: list[str] = []
     origin: list[int] = []
+    ends: list[int] = []
     for at, character in enumerate(written):
         kind = unicodedata.category(character)
         if kind == "Mn" and shown:
             joined = unicodedata.normalize("NFC", shown[-1] + character)
             shown[-1] = joined if len(joined) == 1 else shown[-1]
+            ends[-1] = at + 1
         for letter in _form(character, kind):
             shown.append(letter)
             origin.append(at)
-    return Plain("".join(shown), tuple(origin))
+            ends.append(at + 1)
+    return Plain("".join(shown), tuple(origin), tuple(ends))
 
 
 def _form(character: str, kind: str) -> str:
@@ -92,5 +97,7 @@ def _blanks(run: re.Match[str]) -> range:
 def _without(plain: Plain, spans: list[tuple[int, int]]) -> Plain:
     gone = {at for start, end in spans for at in range(start, end)}
     kept = [at for at in range(len(plain.text)) if at not in gone]
-    places = kept if plain.origin is None else [plain.origin[at] for at in kept]
-    return Plain("".join(plain.text[at] for at in kept), tuple(places))
+    text = "".join(plain.text[at] for at in kept)
+    if plain.origin is None or plain.ends is None:
+        return Plain(text, tuple(kept), tuple(at + 1 for at in kept))
+    return Plain(text, tuple(plain.origin[at] for at in kept), tuple(plain.ends[at] for at in kept))

@@ -91,7 +91,7 @@ def passed(text: str, policy: ReportPolicy) -> Passed:
     redacted = _with_kinds(text, found)
     left = _first_of_each(_spans(redacted, policy))
     if left:
-        return Passed("", tuple(left))
+        return Passed("", tuple(sorted(Breach(_before(breach.place - 1, found) + 1, breach.rule) for breach in left)))
     return Passed(redacted, (), dict(sorted(Counter(span.rule for span in _apart(found)).items())))
 
 
@@ -119,6 +119,20 @@ def _with_kinds(text: str, spans: list[Span]) -> str:
         parts += [text[at : span.start], f"«{KIND_OF_RULE[span.rule]}»"]
         at = span.end
     return "".join((*parts, text[at:]))
+
+
+def _before(place: int, spans: list[Span]) -> int:
+    """Return where a place of a text with kinds lies in the text as written; inside a kind: where its name begins."""
+    at = written = 0
+    for span in _apart(spans):
+        kept = span.start - written
+        if place < at + kept:
+            break
+        at += kept + len(f"«{KIND_OF_RULE[span.rule]}»")
+        if place < at:
+            return span.start
+        written = span.end
+    return written + place - at
 
 
 def _spans(text: str, policy: ReportPolicy) -> list[Span]:

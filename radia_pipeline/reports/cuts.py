@@ -32,25 +32,31 @@ def join_cut_words(text: str, book: Rulebook) -> Changed:
 
 def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     """Join two tokens that a blank parts and of which one is unknown, where together they are a word: "pneumo nie"."""
-    at = 0
-    while True:
-        try:
+    pairs, at = book.table.pairs, 0
+    try:
+        while True:
             at = symbols.index(UNKNOWN, at)
-        except ValueError:
-            return
-        if not (at & 1 and (_join(parts, symbols, at - 2, book) or _join(parts, symbols, at, book))):
+            if at & 1:
+                word, before, behind = parts[at], parts[at - 2 : at - 1], parts[at + 2 : at + 3]
+                if before and pairs.get((before[0], word)) != UNKNOWN and _join(parts, symbols, at - 2, book):
+                    continue
+                if behind and pairs.get((word, behind[0])) != UNKNOWN and _join(parts, symbols, at, book):
+                    continue
             at += 1
+    except ValueError:
+        return  # no unknown token is left
 
 
 def _join(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
     """Join the tokens at ``at`` and behind it; say whether they were a word."""
-    if at < 1 or at + 2 >= len(parts) or symbols[at + 1] not in _BLANK or not parts[at + 1].isspace():
+    if symbols[at + 1] not in _BLANK or not parts[at + 1].isspace():
         return False
     left, right = parts[at], parts[at + 2]
-    known = symbols[at + 2] if symbols[at] == UNKNOWN else symbols[at]
-    if len(left) < 2 or len(right) < 2 or (known != UNKNOWN and book.kind_of(known) in _WHOLE):
+    if left[0].isdigit() or right[0].isdigit():
         return False
-    symbol = book.table.joined(left, right)
+    known = symbols[at + 2] if symbols[at] == UNKNOWN else symbols[at]
+    stands_alone = len(left) < 2 or len(right) < 2 or (known != UNKNOWN and book.kind_of(known) in _WHOLE)
+    symbol = book.table.joined(left, right, stands_alone)
     if symbol == UNKNOWN:
         return False
     parts[at : at + 3] = [left + parts[at + 1] + right]

@@ -20,6 +20,7 @@ from radia_pipeline.reports.devices import devices_of
 from radia_pipeline.reports.edits import Changed, places_before
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.kinds import ANSWERS, HAS_ADVICE, HAS_DEVICE, IS_FOREIGN, KIND, READS, SAYS_NORMAL, kinds
+from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.lines import settle_lines
 from radia_pipeline.reports.repair import PLAIN, is_lost, repair
 from radia_pipeline.reports.rules import Rulebook, rulebook
@@ -140,66 +141,93 @@ class Labeler:
             join_split_words(parts, symbols, self.book)
         if "\n" in text:
             settle_lines(parts, symbols, self.book)
-        return self._put_together(Scan(symbols, self.book).run(), _Places(original, parts, steps), repaired)
+        scan, place = Scan(symbols, self.book).run(), _Places(original, parts, steps)
+        return _Assembly(scan, self.book.words, place).reading(repaired)
 
-    # ------------------------------------------------------------------ events to a reading
-    def _put_together(self, scan: Scan, place: _Places, repaired: int) -> Reading:
-        rows: list[Mention] = []
-        asked: set[str] = set()
-        seen = 0
-        question: Sequence[int] = ()
-        questions = past = False
-        words = self.book.words
-        device_before = 0
-        events, symbols = scan.events, scan.symbols
-        for s in scan.sentences:
-            section, first, last, start, end, _, is_asked, bits = s
-            labelled = section in LABELLED
-            if not bits & READS:
-                device_before = bits & HAS_DEVICE
-                if labelled:
-                    seen |= bits & (SAYS_NORMAL | HAS_DEVICE)
-                    if device_before:
-                        place.devices(events[first:last])
-                if question and bits & ANSWERS:
-                    _answer(rows, question, events[first:last], symbols)
-                continue
-            before = len(rows)
-            span = events[first:last]
-            if labelled:
-                reader = SentenceReader(span, symbols, words)
-                if device_before:
-                    reader.device_before = True
-                device_before = bits & HAS_DEVICE
-                reader.read(is_asked, bits & HAS_ADVICE, end)
-                if device_before:
-                    seen |= HAS_DEVICE * reader.shows_device
-                    place.devices(span)
-                if reader.says_normal:
-                    seen |= SAYS_NORMAL
-                if reader.tells_history:
-                    past = True
-                found = reader.mentions
-                if bits & IS_FOREIGN and words.french.isdisjoint(symbols[start : end + 1 : 2]):
-                    _short_forms_only(found, symbols)
-                if section == ELSEWHERE:
-                    _thoracic_only(found)
+
+class _Assembly:
+    """What the sentences of one report say, gathered one after the other. ``question``: rows of the question that a
+    sentence may answer; ``device_before``: whether the sentence before named a device."""
+
+    __slots__ = (
+        "_asked", "_device_before", "_events", "_past", "_place", "_question", "_questions", "_remarks", "_rows",
+        "_seen", "_sentences", "_symbols", "_words",
+    )  # fmt: skip
+
+    def __init__(self, scan: Scan, words: Words, place: _Places) -> None:
+        self._events, self._symbols, self._words, self._place = scan.events, scan.symbols, words, place
+        self._sentences, self._remarks = scan.sentences, scan.remarks
+        self._rows: list[Mention] = []
+        self._asked: set[str] = set()
+        self._seen, self._past = 0, False
+        self._question: Sequence[int] = ()
+        self._questions = False
+        self._device_before = 0
+
+    def reading(self, repaired: int) -> Reading:
+        """Gather all sentences."""
+        for s in self._sentences:
+            if not s[7] & READS:
+                self._names_nothing(s)
+            elif s[0] in LABELLED:
+                self._is_seen(s)
             else:
-                device_before = bits & HAS_DEVICE
-                found = _named_only(span, section)
-                if section == "indication":
-                    asked.update(c for m in found for c in m.leaf.classes)
-            if found:
-                place.rows(s, found, rows)
-            if is_asked and labelled:
-                question = range(before, len(rows))
-                questions = questions or bool(question)
-            elif question:
-                question = ()
-        if questions:
-            _settle_questions(rows)
-        about = _new(Asides, (asked, scan.remarks, seen, past, repaired, place.found, place.wrong))
-        return _finish(rows, about)
+                self._is_told(s)
+        if self._questions:
+            _settle_questions(self._rows)
+        place = self._place
+        said = self._asked, self._remarks, self._seen, self._past, repaired, place.found, place.wrong
+        return _finish(self._rows, _new(Asides, said))
+
+    def _names_nothing(self, s: Sentence) -> None:
+        """A sentence without a finding or an anatomy: it may praise, name a device, or answer."""
+        section, first, last, _, _, _, _, bits = s
+        self._device_before = bits & HAS_DEVICE
+        if section in LABELLED:
+            self._seen |= bits & (SAYS_NORMAL | HAS_DEVICE)
+            if self._device_before:
+                self._place.devices(self._events[first:last])
+        if self._question and bits & ANSWERS:
+            _answer(self._rows, self._question, self._events[first:last], self._symbols)
+
+    def _is_seen(self, s: Sentence) -> None:
+        """A sentence of the findings or the conclusion."""
+        section, first, last, start, end, _, is_asked, bits = s
+        before, span = len(self._rows), self._events[first:last]
+        reader = SentenceReader(span, self._symbols, self._words)
+        if self._device_before:
+            reader.device_before = True
+        self._device_before = bits & HAS_DEVICE
+        reader.read(is_asked, bits & HAS_ADVICE, end)
+        if self._device_before:
+            self._seen |= HAS_DEVICE * reader.shows_device
+            self._place.devices(span)
+        if reader.says_normal:
+            self._seen |= SAYS_NORMAL
+        if reader.tells_history:
+            self._past = True
+        found = reader.mentions
+        if bits & IS_FOREIGN and self._words.french.isdisjoint(self._symbols[start : end + 1 : 2]):
+            _short_forms_only(found, self._symbols)
+        if section == ELSEWHERE:
+            _thoracic_only(found)
+        if found:
+            self._place.rows(s, found, self._rows)
+        if is_asked:
+            self._question = range(before, len(self._rows))
+            self._questions = self._questions or bool(self._question)
+        elif self._question:
+            self._question = ()
+
+    def _is_told(self, s: Sentence) -> None:
+        """A sentence of a section that makes no label."""
+        self._device_before = s.bits & HAS_DEVICE
+        found = _named_only(self._events[s.first : s.last], s.section)
+        if s.section == "indication":
+            self._asked.update(c for m in found for c in m.leaf.classes)
+        if found:
+            self._place.rows(s, found, self._rows)
+        self._question = ()
 
 
 def _named_only(span: list[tuple], section: str) -> list[ReadMention]:

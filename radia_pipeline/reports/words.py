@@ -127,6 +127,7 @@ class WordTable(dict):
         super().__init__()
         self._symbols, self._stem, self._typos = symbols, stem, typos
         self._findings, self._elided, self._nought = findings, elided, nought
+        self.pairs: dict[tuple[str, str], int] = {}
 
     def __missing__(self, token: str) -> int:
         if token.isdecimal() and token != "0":  # numbers seldom come again: they are not remembered
@@ -144,14 +145,17 @@ class WordTable(dict):
         """Say whether the word, as it stands or corrected, belongs to the rulebook."""
         return self[word] >= FIRST_WORD
 
-    def joined(self, left: str, right: str) -> int:
-        """Return the symbol of a word in two pieces, UNKNOWN where they make none; misspelt by one letter at most."""
-        pair = f"{left} {right}"
-        symbol = self.get(pair)
+    def joined(self, left: str, right: str, stands_alone: bool) -> int:
+        """Return the symbol of a word in two pieces, UNKNOWN where they make none; misspelt by one letter at most.
+
+        ``stands_alone``: one of them is a word of its own. What is found is remembered in ``pairs``.
+        """
+        symbol = self.pairs.get((left, right))
         if symbol is None:
-            if len(self) >= CACHE_LIMIT:
-                self.clear()
-            symbol = self[pair] = self._joined(plain(left), plain(right))
+            if len(self.pairs) >= CACHE_LIMIT:
+                self.pairs.clear()
+            symbol = UNKNOWN if stands_alone else self._joined(plain(left), plain(right))
+            self.pairs[left, right] = symbol
         return symbol
 
     def _joined(self, left: str, right: str) -> int:

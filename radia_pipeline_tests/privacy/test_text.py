@@ -14,8 +14,9 @@ import pytest
 
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.privacy import text as text_module
 from radia_pipeline.privacy.policy import SITE_CHOICES, ReportPolicy, report_policy_of
-from radia_pipeline.privacy.text import breaches, passed
+from radia_pipeline.privacy.text import Breach, breaches, passed
 from radia_pipeline.privacy.wording import TRADE, names, trade_words
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered
@@ -270,3 +271,26 @@ def test_time_grows_as_the_text_does(unit: str) -> None:
 
     calls(10)
     assert calls(400) < 2.5 * calls(200)
+
+
+def test_a_kind_takes_the_place_of_a_name_with_its_accents() -> None:
+    """An accent that is a character of its own goes with its letter."""
+    assert (
+        passed("Vu avec Mme Andre\u0301. Pas d'e\u0301panchement.", REDACTS).text
+        == "Vu avec «NOM». Pas d'e\u0301panchement."
+    )
+
+
+def test_what_is_left_of_a_redacted_text_is_placed_in_the_text_as_written(monkeypatch) -> None:
+    """What comes to light only beside a kind is told where the reader of the report finds it."""
+    spans = text_module._spans
+
+    def with_one_more(text: str, policy: ReportPolicy) -> list:
+        found = spans(text, policy)
+        return [*found, text_module.Span(text.index("poumons"), len(text), "postal_code")] if "«NOM»" in text else found
+
+    monkeypatch.setattr(text_module, "_spans", with_one_more)
+    written = "Mme Xzyqowska tousse, poumons clairs."
+    assert [str(b) for b in passed(written, REDACTS).breaches] == [
+        str(Breach(written.index("poumons") + 1, "postal_code"))
+    ]

@@ -20,7 +20,7 @@ _BOX = rf"(?:[{EMPTY}{SQUARES}{TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\
 _BOXES = re.compile(_BOX)
 _HAS_BOX = re.compile(rf"[{EMPTY}{TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
 _LINE = re.compile(r"[^\n]+")
-_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})[^\n;/]*")
+_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})(?:(?!\.\s)[^\n;/:])*")
 
 
 class Boxes:

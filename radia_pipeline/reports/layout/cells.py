@@ -72,7 +72,8 @@ class Cells:
         answers = affirmed or bool(self._is_no.match(cells[0]))
         label = line[_after_title(line[: marks[0].start()]) : marks[0].start()]
         has_title, is_value = ":" in line[: marks[0].start()], ":" in label + line[marks[0].end() :]
-        if ";" in line and (is_value or not (affirmed or any(map(self._is_no.match, cells)))):
+        is_answered = has_title and bool(self._is_no.match(label) or self._is_yes.match(label))  # "masse : - ; …"
+        if ";" in line and (is_value or is_answered or not (affirmed or any(map(self._is_no.match, cells)))):
             return
         is_bare = not has_title and (len(cells) > 1 or "\t" in line)
         is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)

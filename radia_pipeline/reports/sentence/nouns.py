@@ -34,7 +34,8 @@ class Nouns(After):
 
     def name(self, event: Event) -> None:
         """A finding (or an abnormality without a class) is named."""
-        if "of_the_pleura" in event[3].traits and not self.is_of_the_pleura():
+        traits = event[3].traits
+        if traits and "of_the_pleura" in traits and not self.is_of_the_pleura():
             return
         sep = self.sep
         if 0 <= self.advice_from <= self.i:
@@ -55,7 +56,7 @@ class Nouns(After):
             if self.scope in (DENIED, HEDGED) and not self.fresh:
                 self.scope = NONE
         mention = self.mention(event, link)
-        if event[3].traits and "breaks" in event[3].traits and self.speaks_of_a_device(event):
+        if traits and "breaks" in traits and self.speaks_of_a_device(event):
             broken = mention.status != 0
             mention.leaf, mention.rule = BROKEN, BROKEN.rule
             mention.status = mention.status if broken else None
@@ -89,14 +90,14 @@ class Nouns(After):
         if self.scope:
             if self.scope == SILENT and "past" in self.cue[3].traits and leaf.classes:
                 self.tells_history = True
-            status = None if self.is_reserve(leaf) else STATUS[self.scope]
+            status = None if self.says_normal and not leaf.classes and self.is_reserve() else STATUS[self.scope]
             return Mention(leaf, first, last, status, self.cue, self.cue[3].rule, link)
         status = leaf.value if leaf.value is not None and leaf.kind != K["other"] else 1
         return Mention(leaf, first, last, status, None, AFFIRMED, link)
 
-    def is_reserve(self, leaf: Leaf) -> bool:
+    def is_reserve(self) -> bool:
         """ "Radiographie normale, ce qui n'exclut pas une embolie": what has no class is not said to be there."""
-        return self.scope == HEDGED and self.says_normal and not leaf.classes and self.cue[0] == K["exclude_word"]
+        return self.scope == HEDGED and self.cue[0] == K["exclude_word"]
 
     def speaks_of_a_device(self, event: Event) -> bool:
         """ "Sondes intactes, sans coude ni fracture": a bare word where a device is named and nothing else; "fracture
@@ -162,8 +163,8 @@ class Nouns(After):
     def quality(self, event: Event) -> None:
         """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
         leaf = event[3]
-        for parent in self.behind():
-            if parent.leaf.rule.split(".")[0] in leaf.after:
+        for parent in self.behind() if self.mentions else ():
+            if parent.leaf.rule.partition(".")[0] in leaf.after:
                 break
         else:
             self.denied_image(event)
