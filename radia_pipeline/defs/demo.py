@@ -23,16 +23,20 @@ SOURCES = ("ccsmtl", "nih_cxr14")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is invented: patients of each source, longest side of an image, recipes and detector."""
+    """How much is invented: patients of each source, longest side of an image, recipes and detector.
+
+    ``large_patients``: the hospital's first, whose films are as large as a radiograph, to look at in the page.
+    """
 
     patients: dict[str, int]
     size_px: int
     recipes: tuple[str, ...]
     detector: str
     seed: int = 7
+    large_patients: int = 0
 
 
-FULL = Size({"ccsmtl": 720, "nih_cxr14": 480}, 320, CPU_RECIPES, "small")
+FULL = Size({"ccsmtl": 720, "nih_cxr14": 480}, 320, CPU_RECIPES, "small", large_patients=8)
 SMALL = Size({"ccsmtl": 60, "nih_cxr14": 40}, 256, ("smoke_linear", "smoke_pcam"), "smoke")
 
 
@@ -83,6 +87,7 @@ def _invent(deliveries: Path, size: Size) -> None:
         seed=size.seed,
         patients=size.patients,
         size_px=size.size_px,
+        large_patients=size.large_patients,
         on_progress=lambda done, total: bar("phantom", done, total),
     )
     bar.close()

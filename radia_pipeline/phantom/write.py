@@ -36,18 +36,20 @@ def write_phantom(
     seed: int = 0,
     patients: Mapping[str, int] | None = None,
     size_px: int = 320,
+    large_patients: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> PhantomResult:
     """Write synthetic deliveries under ``root`` and their truth under ``root/truth``.
 
-    ``patients``: how many of each source (default 900 of the hospital, 600 of NIH). ``size_px``: longest side.
+    ``patients``: how many of each source (default 900 of the hospital, 600 of NIH). ``size_px``: longest side;
+    ``large_patients``: how many of the hospital's first have films at a radiograph's size.
     ``on_progress``: called with patients done and patients in all. The files depend on ``seed``, ``patients`` and
-    ``size_px`` only, not on ``workers``. Raises UnknownName for a source that has no layout here,
-    BadInput for sizes that
+    sizes only, not on ``workers``. Raises UnknownName for a source that has no layout here, BadInput for sizes that
     cannot be drawn.
     """
-    order = Order(Path(root), seed, _checked(dict(DEFAULT_PATIENTS if patients is None else patients)), size_px)
+    checked = _checked(dict(DEFAULT_PATIENTS if patients is None else patients))
+    order = Order(Path(root), seed, checked, size_px, large_patients)
     if size_px < SMALLEST_PX:
         raise BadInput(f"Images of {size_px} pixels", accepted=f"at least {SMALLEST_PX} pixels on the longest side")
     for source in order.patients:

@@ -41,6 +41,10 @@ _MENTION_COLUMNS = (
 )  # fmt: skip
 
 
+FULL_SIZE_PX = 1024
+"""Films at least as tall are at a radiograph's size; they come first in a list, as there is something to look at."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """What a list of studies is asked for: each None or empty one asks for nothing. ``start``: of a study's key."""
@@ -119,7 +123,7 @@ class LakeStudies:
         return [name for name in self._lake.partitions("images") if name in known_sources()]
 
     def listed(self, wish: Listing, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return how many studies there are and those from ``offset`` on, sorted by source and key."""
+        """Return how many studies there are and those from ``offset`` on, by source, full size first, and by key."""
         studies = self._summary()
         studies = studies.filter(self._mask(studies, wish))
         page = studies.slice(offset, limit)
@@ -160,8 +164,12 @@ class LakeStudies:
             return known[1]
         images, pools, reported = self._images(), self._pools(), self._with_report()
         grouped = images.group_by(["source", "study_id"], use_threads=False).aggregate(
-            [("view", "list"), ("patient_sex", "min"), ("patient_age_years", "min"), ("patient_key", "min")]
-        )
+            [("view", "list"), ("patient_sex", "min"), ("patient_age_years", "min"), ("patient_key", "min"),
+             ("original_height_px", "max")]
+        )  # fmt: skip
+        ranked = sorted(grouped.to_pylist(), key=lambda row: (
+            row["source"], row["original_height_px_max"] < FULL_SIZE_PX, row["study_id"]
+        ))  # fmt: skip
         rows = [
             {
                 "study_id": row["study_id"], "source": row["source"], "pool": pools.get(row["patient_key_min"]),
@@ -169,7 +177,7 @@ class LakeStudies:
                 "sex": row["patient_sex_min"], "age_years": _whole(row["patient_age_years_min"]),
                 "has_report": row["study_id"] in reported,
             }
-            for row in grouped.sort_by([("source", "ascending"), ("study_id", "ascending")]).to_pylist()
+            for row in ranked
         ]  # fmt: skip
         types = pa.schema({"study_id": pa.string(), "source": pa.string(), "pool": pa.string(),
                            "views": pa.list_(pa.string()), "sex": pa.string(), "age_years": pa.int64(),

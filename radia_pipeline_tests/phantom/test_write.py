@@ -49,6 +49,18 @@ def test_files_do_not_depend_on_workers_and_do_on_the_seed(tmp_path):
     assert digests(tmp_path / "one") != digests(tmp_path / "other")
 
 
+def test_the_first_patients_may_have_films_as_large_as_a_radiograph_and_change_no_other(tmp_path):
+    for name, large in (("small", 0), ("large", 1)):
+        write_phantom(tmp_path / name, seed=1, patients={"ccsmtl": 3}, size_px=64, large_patients=large, workers=1)
+    small, large = ({k: v for k, v in digests(tmp_path / n).items() if "dicom" in k} for n in ("small", "large"))
+    changed = {name for name in small if small[name] != large[name]}
+    assert small.keys() == large.keys() and changed
+    assert {Path(name).parent.name for name in changed} <= {f"{10 + study:06d}" for study in range(4)}
+    for path, dataset in sound_files(tmp_path / "large").items():
+        is_first = path.parent.name.startswith("00001")
+        assert max(dataset.pixel_array.shape) == (1600 if is_first else 64)
+
+
 def test_a_patient_does_not_depend_on_the_others():
     assert draw_patient(4, "ccsmtl", 7, 96) == draw_patient(4, "ccsmtl", 7, 96)
     assert draw_patient(4, "ccsmtl", 7, 96) != draw_patient(4, "ccsmtl", 8, 96)

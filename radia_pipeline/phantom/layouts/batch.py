@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LARGE_PX = 1600
+"""Longest side of films that are looked at at full resolution, as a radiograph's."""
+
 
 @dataclass(frozen=True)
 class Order:
-    """What to write: the phantom's root, its seed, patients by source, and the longest side in pixels."""
+    """What to write: the phantom's root, its seed, patients by source, and the longest side in pixels.
+
+    The hospital's first ``large_patients`` have films of LARGE_PX.
+    """
 
     root: Path
     seed: int
     patients: dict[str, int]
     size_px: int
+    large_patients: int = 0
+
+    def size_of(self, number: int) -> int:
+        """Return the longest side of a patient of the hospital."""
+        return LARGE_PX if number <= self.large_patients else self.size_px
 
 
 @dataclass

@@ -96,14 +96,15 @@ class Delivery:
             image.number, again),
             "F" if self.patient.is_female else "M", self.patient.age_years, str(day).replace("-", ""),
             None if unseen else film.view, DEVICES[int(rng.integers(len(DEVICES)))],
-            float(rng.choice([0.143, 0.160, 0.168, 0.200])) * 2048 / self.order.size_px, image.number + 1,
+            float(rng.choice([0.143, 0.160, 0.168, 0.200])) * 2048 / self.order.size_of(self.patient.number),
+            image.number + 1,
         )  # fmt: skip
 
 
 def write_patient(order: Order, number: int) -> Batch:
     """Write one patient's files and return its rows."""
     fault = planned_faults(order).get(number)
-    delivery = Delivery(order, draw_patient(order.seed, SOURCE, number, order.size_px), fault)
+    delivery = Delivery(order, draw_patient(order.seed, SOURCE, number, order.size_of(number)), fault)
     batch = Batch()
     for study in delivery.patient.studies:
         if fault == "also_in_nih" and study.number == 0:
@@ -193,7 +194,8 @@ def _same_pixels(delivery: Delivery, batch: Batch) -> None:
 def _second_identity(delivery: Delivery, batch: Batch) -> None:
     """This patient also holds the first film of the next one: the same person under two pseudonyms."""
     order = delivery.order
-    other = draw_patient(order.seed, SOURCE, delivery.patient.number % order.patients[SOURCE] + 1, order.size_px)
+    number = delivery.patient.number % order.patients[SOURCE] + 1
+    other = draw_patient(order.seed, SOURCE, number, order.size_of(number))
     film = other.studies[0].images[0].film
     _again(delivery, batch, draw_encoding(generator(film.exposure_seed, "encoding")), film_of=other)
 

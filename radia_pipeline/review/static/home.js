@@ -19,21 +19,21 @@ function list(one) {
 
 function study(one) {
   const words = () => [one.views.map((view) => t(view)).join(" + "), one.sex, one.age_years && t("years", { n: one.age_years })].filter(Boolean).join(" · ");
-  const more = () => [one.has_report ? t("has_report") : "", one.has_prior ? t("has_prior") : "", one.is_withheld ? t("withheld") : ""].filter(Boolean).join(", ");
+  const more = () => [one.has_report ? t("has_report") : "", one.has_prior ? t("has_prior") : ""].filter(Boolean).join(", ");
   const inside = [h("b", {}, one.study_id.slice(0, 8)), h("span", { say: words }), h("small", { say: more })];
-  return h("li", {}, one.is_withheld ? h("div", { class: "case held" }, ...inside) : h("a", { class: "case", href: `#study/${one.study_id}` }, ...inside));
+  return h("li", {}, h("a", { class: "case", href: `#study/${one.study_id}` }, ...inside));
 }
 
 export async function home(app) {
-  const [{ lists }, first] = await Promise.all([get("/page/lists"), get(`/page/studies?limit=${SHOWN}`)]);
+  const [{ lists }, first] = await Promise.all([get("/page/lists"), get(`/page/studies?withheld=false&limit=${SHOWN}`)]);
   const cases = h("ul", { class: "cases" }), more = h("button", { say: () => t("more"), onclick: () => add(null) });
   let seen = 0;
   app.cases = [];
   const add = async (found) => {
-    const { studies, total } = found ?? (await get(`/page/studies?limit=${SHOWN}&offset=${seen}`));
+    const { studies, total } = found ?? (await get(`/page/studies?withheld=false&limit=${SHOWN}&offset=${seen}`));
     seen += studies.length;
     cases.append(...studies.map(study));
-    app.cases.push(...studies.filter((one) => !one.is_withheld).map((one) => one.study_id));
+    app.cases.push(...studies.map((one) => one.study_id));
     more.hidden = seen >= total || !studies.length;
   };
   await add(first);

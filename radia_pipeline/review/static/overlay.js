@@ -4,7 +4,7 @@
 import { h, put, s } from "./dom.js";
 import { contour } from "./pixels.js";
 
-const HUE = [255, 176, 32], MOST_ALPHA = 150, FLOOR = 40, HALF = 127.5;
+const HUE = [255, 176, 32], MOST_ALPHA = 150, FLOOR = 40, HALF = 127.5, TAG_PX = 18;
 
 export class Overlay {
   constructor() {
@@ -64,14 +64,20 @@ export class Overlay {
     const unit = css(width) / native.width, boxes = this.sketched ? [...this.boxes, { ...this.sketched, kind: "sketch" }] : this.boxes;
     const of = (box) => ({ x: css(left) + box.x * unit, y: css(top) + box.y * unit, width: box.width * unit, height: box.height * unit });
     put(this.lines, ...this.#mapLines(), ...boxes.map((box) => s("rect", { class: `box ${box.kind ?? ""}`, ...of(box) })));
-    put(this.tags, ...boxes.filter((box) => box.tag).map((box) => this.#tag(box, of(box))));
+    const taken = [];
+    put(this.tags, ...boxes.filter((box) => box.tag).map((box) => this.#tag(box, of(box), taken)));
     return this;
   }
 
-  #tag({ tag, kind = "" }, { x, y }) {
-    const most = this.element.clientWidth, high = this.element.clientHeight;
-    const style = { left: `${Math.min(Math.max(x, 0), most - 40)}px`, top: `${Math.min(Math.max(y - 18, 20), high - 20)}px` };
-    return h("span", { class: `tag ${kind}`, style, say: tag });
+  /** A box's name above its corner, below the names that are `taken` there: [x, y, width]. */
+  #tag({ tag, kind = "" }, { x, y }, taken) {
+    const { clientWidth, clientHeight } = this.element, width = 8 * tag().length;
+    const left = Math.min(Math.max(x, 0), Math.max(clientWidth - width, 0));
+    const isFree = (top) => !taken.some(([at, high, wide]) => Math.abs(high - top) < TAG_PX && left < at + wide && at < left + width);
+    let top = Math.min(Math.max(y - TAG_PX, 20), clientHeight - TAG_PX);
+    while (!isFree(top) && top < clientHeight) top += TAG_PX;
+    taken.push([left, top, width]);
+    return h("span", { class: `tag ${kind}`, style: { left: `${left}px`, top: `${top}px` }, say: tag });
   }
 
   #mapLines() {

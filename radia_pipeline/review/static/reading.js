@@ -8,6 +8,7 @@ import { ask, pick } from "./dialogs.js";
 import { h, put } from "./dom.js";
 import { Stage } from "./stage.js";
 import { failed, state } from "./states.js";
+import { bestOfEach } from "./viewer.js";
 import { both, clock, number, percent, t } from "./words.js";
 
 const AHEAD = 3;
@@ -165,6 +166,7 @@ export class Reading {
   // --- after the reveal ---
 
   #reveal({ study, answer }, sequence) {
+    const { turn } = this;
     this.revealed = { study, answer, sequence };
     this.isBusy = false;
     const all = answer ? [...answer.studies[0].groups, ...answer.studies[0].classes] : [];
@@ -173,7 +175,8 @@ export class Reading {
     put(this.told, h("h2", { say: () => t("report") }), said);
     this.told.hidden = false;
     this.panel.classList.add("revealed");
-    this.revealedBoxes = answer?.studies[0].boxes ?? [];
+    const asked = (answer?.studies[0].boxes ?? []).filter((box) => turn.asked.includes(box.class));
+    this.revealedBoxes = bestOfEach(asked.sort((a, b) => b.score - a.score));
     this.#drawBoxes();
     this.relabel();
   }

@@ -16,6 +16,9 @@ export function mapsOf({ shape: [height, width], maps, thorax, thorax_found: isF
   return new Map(maps.map((map) => [map.class, one(map)]));
 }
 
+/** The first box of each class. */
+export const bestOfEach = (boxes) => boxes.filter((box, i) => boxes.findIndex((one) => one.class === box.class) === i);
+
 /** Intersection over union of two boxes. */
 function overlap(a, b) {
   const side = (at, long) => Math.max(Math.min(a[at] + a[long], b[at] + b[long]) - Math.max(a[at], b[at]), 0);
@@ -136,7 +139,7 @@ export class Viewer {
     const best = [...on].sort((a, b) => b.score - a.score), called = new Set(this.answer?.called);
     if (this.isRegions) return best.reduce((kept, box) => (kept.some((one) => overlap(one, box) > 0.3) ? kept : [...kept, box]), []);
     if (best.some((box) => box.class === this.pointed)) return best.filter((box) => box.class === this.pointed);
-    return best.filter((box, i) => called.has(box.class) && best.findIndex((one) => one.class === box.class) === i);
+    return bestOfEach(best.filter((box) => called.has(box.class)));
   }
 
   drawBoxes(lit = null) {
@@ -166,7 +169,8 @@ export class Viewer {
   /** Says what the report says, its devices, and what is doubtful about the films. */
   tell() {
     const { report: said, report_state: how, images, refused = [] } = this.study;
-    const flags = images.flatMap((image) => image.flags ?? []).map((flag) => h("p", { class: "flag", say: () => `${both(this.app.reason(flag.flag).means)}: ${both(this.app.reason(flag.flag).do)}` }));
+    const raised = [...new Set(images.flatMap((image) => image.flags ?? []).map((flag) => flag.flag))];
+    const flags = raised.map((flag) => h("p", { class: "flag", say: () => `${both(this.app.reason(flag).means)} ${both(this.app.reason(flag).do)}` }));
     const held = refused.map((file) => h("p", { class: "flag", say: () => t("refused", { what: both(this.app.reason(file.reason).means) }) }));
     const device = (kind) => () => (said.misplaced_devices.includes(kind) ? t("misplaced", { name: both(this.app.device(kind)) }) : both(this.app.device(kind)));
     const devices = said?.devices.length ? h("p", { class: "devices" }, h("span", { say: () => `${t("devices")}: ` }), ...said.devices.map((kind) => h("span", { class: "chip", say: device(kind) }))) : null;

@@ -2,7 +2,6 @@
 // What does not belong here: names of classes, sections, devices and reasons, which the server's configuration brings.
 
 const WORDS = {
-  title: ["Chest radiographs", "Radiographies du thorax"],
   notice: ["Research tool; not for diagnosis", "Outil de recherche; ne pas utiliser pour le diagnostic"],
   home: ["Home", "Accueil"],
   help: ["Keys", "Touches"],
@@ -21,7 +20,6 @@ const WORDS = {
   open: ["Open a film", "Ouvrir un cliché"],
   drop: ["or drop DICOM, PNG or JPEG files anywhere. Nothing is written to disk.", "ou déposez des fichiers DICOM, PNG ou JPEG n’importe où. Rien n’est écrit sur disque."],
   identified: ["Straight from the PACS, with the patient’s identity", "Directement du PACS, avec l’identité du patient"],
-  withheld: ["to be read blind first", "à lire d’abord à l’aveugle"],
   has_report: ["report", "compte rendu"],
   has_prior: ["prior", "antérieur"],
   PA: ["PA", "PA"], AP: ["AP", "AP"], LATERAL: ["LAT", "LAT"], UNKNOWN: ["View unknown", "Incidence inconnue"],
@@ -36,12 +34,10 @@ const WORDS = {
   regions: ["Regions only", "Régions seules"],
   region: ["Region {n}", "Région {n}"],
   no_regions: ["The detector marks no region.", "Le détecteur ne marque aucune région."],
-  normal: ["Normal", "Normal"], abnormal: ["Abnormal", "Anormal"],
+  abnormal: ["Abnormal", "Anormal"],
   finding: ["Finding", "Constat"], ref: ["Ref.", "Réf."], chance: ["Prob.", "Prob."], change: ["Δ prior", "Δ ant."],
   ref_long: ["Reference label", "Étiquette de référence"],
-  change_long: ["Change since the prior study’s answer, in points", "Changement depuis la réponse à l’étude antérieure, en points"],
   present: ["present", "présent"], absent: ["absent", "absent"], uncertain: ["uncertain", "incertain"],
-  not_asked: ["not mentioned", "non mentionné"],
   unknown_class: ["not learned", "non appris"],
   below: ["below the threshold", "sous le seuil"], above: ["above the threshold", "au-dessus du seuil"],
   so_far: ["Of {n} validation studies with about this probability, {share} had it ({low} to {high}).", "De {n} études de validation de probabilité semblable, {share} l’avaient ({low} à {high})."],
@@ -80,7 +76,6 @@ const WORDS = {
   painting: ["Films are coming …", "Les clichés arrivent…"],
   sending: ["Saving …", "Enregistrement…"],
   undo: ["Undo", "Annuler"],
-  undo_last: ["Take back the last answer", "Annuler la précédente"],
   not_assessable: ["Not assessable", "Non évaluable"],
   why_not: ["Why can this study not be read?", "Pourquoi cette étude ne peut-elle être lue ?"],
   not_a_chest: ["not a chest", "pas un thorax"], projection: ["projection", "incidence"], quality: ["quality", "qualité"],
@@ -103,10 +98,8 @@ const WORDS = {
   next_adjudicator: ["Next: adjudication of {n} studies.", "Ensuite : l’arbitrage de {n} études."],
   next_complete: ["The set is complete.", "La série est complète."],
   loading: ["Loading", "Chargement"],
-  loading_more: ["The reduced image appears first; full resolution takes its place.", "L’image réduite paraît d’abord; la pleine résolution la remplace sans bouger."],
   refused: ["Refused: {what}", "Refusé : {what}"],
   refused_more: ["Nothing was stored or computed; no probability is shown.", "Rien n’a été enregistré ni calculé; aucune probabilité n’est affichée."],
-  empty: ["Nothing to read", "Rien à lire"],
   away: ["The server does not answer", "Le serveur ne répond plus"],
   away_more: ["The page tries again by itself.", "La page réessaie d’elle-même."],
   away_kept: ["Your answers are kept here ({n} waiting) and are sent when it is back. Do not close this page.", "Vos réponses sont gardées ici ({n} en attente) et seront envoyées dès son retour. Ne fermez pas la page."],
@@ -128,11 +121,9 @@ const WORDS = {
   k_space: ["Space", "Espace"], k_back: ["Backspace", "Retour"], k_arrows: ["arrows", "flèches"], k_shift: ["Shift + arrows", "Maj + flèches"],
   c_window: ["window", "fenêtre"], c_zoom: ["zoom", "zoom"], c_pan: ["move", "déplacer"], c_invert: ["invert", "inverser"],
   c_fit: ["fit", "ajuster"], c_one: ["1:1", "1:1"], c_reset: ["reset", "rétablir"], c_regions: ["regions", "régions"],
-  c_prior: ["prior large", "antérieur en grand"], c_wrong: ["wrong", "faux"], c_next: ["next case", "cas suivant"], c_previous: ["previous case", "cas précédent"],
-  c_cycle: ["absent → present → uncertain", "absent → présent → incertain"], c_accept: ["accept, next", "accepter, suivante"],
+  c_prior: ["prior large", "antérieur en grand"], c_wrong: ["wrong", "faux"], c_next: ["next case", "cas suivant"],   c_cycle: ["absent → present → uncertain", "absent → présent → incertain"], c_accept: ["accept, next", "accepter, suivante"],
   c_not: ["not assessable", "non évaluable"], c_box: ["box", "boîte"], c_undo: ["undo", "annuler"], c_comment: ["comment", "commentaire"],
-  c_help: ["help", "aide"], c_list: ["up and down the findings", "parcourir les constats"],
-  touch: ["Touch: one finger window, two fingers zoom and move, double tap 1:1.", "Tactile : un doigt fenêtre, deux doigts zoom et déplacement, double tape 1:1."],
+  c_help: ["help", "aide"],   touch: ["Touch: one finger window, two fingers zoom and move, double tap 1:1.", "Tactile : un doigt fenêtre, deux doigts zoom et déplacement, double tape 1:1."],
 };
 
 const KEPT = "radia.language";
