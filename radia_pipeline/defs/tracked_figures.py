@@ -41,7 +41,9 @@ def follow_champion(lake: Lake) -> int:
     from radia_pipeline.tracking.models import name_champions
 
     champion = champion_of(lake)
-    return name_champions(Tracker(lake), champion.fingerprints if champion else {})
+    if champion is None:
+        return name_champions(Tracker(lake), {})
+    return name_champions(Tracker(lake), champion.fingerprints, champion.standing)
 
 
 def _figures(pool: str, line) -> dict[str, float]:

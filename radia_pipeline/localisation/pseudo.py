@@ -32,11 +32,12 @@ MIN_SCORE = 0.01  # fainter boxes only fill the disk
 @dataclass(frozen=True)
 class PseudoResult:
     """What was drawn: boxes per class and pool, by which method of which recipe. ``model``: ensemble or champion, whose
-    ``release`` that is."""
+    ``release`` and ``standing`` those are."""
 
     source: str
     model: str
     release: str | None
+    standing: str | None
     rule: str
     methods: dict[str, str]
     images: int
@@ -83,6 +84,7 @@ def build_pseudo_boxes(
         source=source_name,
         model=using.kind,
         release=using.release,
+        standing=using.standing,
         rule=ensemble.rule,
         methods={name: one.method for name, one in choices.items()},
         images=len(images),

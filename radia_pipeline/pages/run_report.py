@@ -16,6 +16,7 @@ from radia_pipeline.pages import run_report_figures as figures
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.run_report_curves import class_panels
 from radia_pipeline.pages.run_report_readings import FEW, read_sets_shown
+from radia_pipeline.pages.scorecard_card import answers
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 DEFAULT_TITLE = "What the pipeline came to"
@@ -40,7 +41,8 @@ def write_html_report(lake: Lake, path: Path | str, extra: Mapping[str, Any] | N
 def _content(lake: Lake, extra: dict[str, Any]) -> dict[str, Any]:
     content = {
         "title": extra.get("title", DEFAULT_TITLE),
-        "made_from": made_from(lake, "ensemble", "scorecard"),
+        "made_from": made_from(lake, "champion", "ensemble", "scorecard"),
+        "answers": answers(lake),
         "sections": SECTIONS,
         "failed": dict(extra.get("failed") or {}),
         "facts": _facts(extra),

@@ -44,7 +44,7 @@ def _content(lake: Lake) -> dict[str, Any]:
     judged = judged_ensemble(lake, pool)
     content = {
         "title": "Scorecard",
-        "made_from": made_from(lake, "ensemble", "scorecard"),
+        "made_from": made_from(lake, "champion", "ensemble", "scorecard"),
         "sections": SECTIONS,
         "pool": pool,
         "pools": figures.pools_of(rows),

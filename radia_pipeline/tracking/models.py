@@ -18,6 +18,7 @@ from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
 from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, History, TrackedRun
 
 ALIASES = ("challenger", "champion")
+TAG_STANDING = "radia.standing"
 CHECKPOINT_MARK = "checkpoint"  # optimiser state is for resuming, it is not part of a model
 
 
@@ -95,10 +96,11 @@ def set_alias(tracker: History, name: str, alias: str, version: str) -> None:
     tracker.client.set_registered_model_alias(name, alias, version)
 
 
-def name_champions(tracker: History, fingerprints: Mapping[str, str]) -> int:
+def name_champions(tracker: History, fingerprints: Mapping[str, str], standing: str | None = None) -> int:
     """Let ``champion`` name the models of these fingerprints, by registered name, and take it from all others.
 
-    Returns how many it names: a model whose run is not in this history is left out.
+    ``standing``: what they were approved for, a tag of their versions. Returns how many it names: a model whose run is
+    not in this history is left out.
     """
     named = 0
     for model in tracker.client.search_registered_models():
@@ -106,6 +108,8 @@ def name_champions(tracker: History, fingerprints: Mapping[str, str]) -> int:
         version = _version_of_run(tracker, model.name, run) if run else None
         if version is not None:
             set_alias(tracker, model.name, "champion", version.version)
+            if standing is not None:
+                tracker.client.set_model_version_tag(model.name, version.version, TAG_STANDING, standing)
             named += 1
         elif "champion" in model.aliases:
             tracker.client.delete_registered_model_alias(model.name, "champion")

@@ -97,7 +97,8 @@ def approve(lake: Lake, given: Approval) -> PromotionResult:
 def roll_back(lake: Lake, signature: Signature) -> PromotionResult:
     """Put the champion before back, with the detector that stood beside it; before the first the ensemble answers.
 
-    Raises BadInput where there is no champion, NotTrained where a model of the one before is gone.
+    Raises BadInput where there is no champion, NotTrained where a model of the one before is gone, VocabularyMismatch
+    where it speaks another vocabulary.
     """
     with lake.lock("champion"):
         require_sound(lake)
@@ -183,6 +184,7 @@ def _advice(rules: tuple[str, ...]) -> str:
 
 
 def _require_models(lake: Lake, candidate: Candidate) -> None:
+    vocabulary().require(candidate.vocabulary, "The champion before", do="approve an ensemble of today's vocabulary")
     for name, fingerprint in candidate.fingerprints.items():
         if fingerprint and not is_finished(lake.models_dir / name / fingerprint):
             raise NotTrained(f"The model {name} of the champion before is gone", do="restore models/ from a backup")

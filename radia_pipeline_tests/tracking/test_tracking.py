@@ -238,7 +238,10 @@ def test_the_champion_s_alias_follows_its_models_and_leaves_all_others(tracker, 
         found = (version_by_alias(tracker, name, "champion") for name in ("left", "right"))
         return tuple(one and tracker.client.get_run(one.run_id).data.tags[provenance.TAG_FINGERPRINT] for one in found)
 
-    assert name_champions(tracker, {"left": "aa02", "right": "bb01"}) == 2 and champions() == ("aa02", "bb01")
+    assert name_champions(tracker, {"left": "aa02", "right": "bb01"}, "research") == 2
+    assert champions() == ("aa02", "bb01")
+    number = version_by_alias(tracker, "left", "champion").version
+    assert tracker.client.get_model_version("left", number).tags["radia.standing"] == "research"
     assert name_champions(tracker, {"left": "aa01", "gone": "cc01"}) == 1 and champions() == ("aa01", None)
     assert name_champions(tracker, {}) == 0 and champions() == (None, None)
 
