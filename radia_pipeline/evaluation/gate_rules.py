@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radia_pipeline.contracts.choices import Table
-from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.calibration_slope import calibration_slope
 from radia_pipeline.evaluation.class_figures import OneClass, mean_figure
 from radia_pipeline.evaluation.coherence import violations
@@ -100,15 +99,17 @@ class Case:
 Rule = Callable[[Case], Iterator[Verdict]]
 
 
-def judged_classes(judged: Judged) -> dict[str, OneClass]:
+def judged_classes(judged: Judged, minimum: int = MIN_POSITIVES) -> dict[str, OneClass]:
     """Return the classes that enter a mean: those with enough positive and negative studies, normal or not left out."""
-    return {name: one for name, one in judged.classes().items() if name != ABNORMAL and has_enough(one)}
+    return {name: one for name, one in judged.classes().items() if name != ABNORMAL and has_enough(one, minimum)}
 
 
-def _means(case: Case, mask: np.ndarray | None = None, without: frozenset[str] = frozenset()):
-    """Return (challenger's classes, champion's, patients) on some studies, bool (n,), of all if not given."""
+def _means(
+    case: Case, mask: np.ndarray | None = None, without: frozenset[str] = frozenset(), minimum: int = MIN_POSITIVES
+) -> tuple[list[list[OneClass]], int]:
+    """Return (challenger's classes, champion's), patients: on some studies, bool (n,), of all if not given."""
     sides = [side.judged if mask is None else side.judged.take(mask) for side in _sides(case)]
-    found = [judged_classes(judged) for judged in sides]
+    found = [judged_classes(judged, minimum) for judged in sides]
     names = [name for name in found[0] if name not in without and all(name in one for one in found)]
     return [[one[name] for name in names] for one in found], sides[0].groups[1]
 
@@ -166,15 +167,14 @@ def _subgroups(case: Case) -> Iterator[Verdict]:
 
 
 def _part(case: Case, rule: str, part: Part, mask: np.ndarray) -> Verdict:
-    """Judge a subgroup by mean AUC over the classes with enough studies of both kinds in it."""
-    sides, patients = _means(case, mask, left_out(part))
-    subject, label = f"{part.attribute}: {part.stratum}", case.challenger.judged.panel.label[mask]
-    places = [vocabulary().index(name) for name in vocabulary().pathologies]
-    positive, studies = int((label[:, places] == 1).any(axis=1).sum()), int(mask.sum())
+    """Judge a subgroup by mean AUC over the classes of which it holds SUBGROUP_POSITIVES positive studies, and as many
+    negative ones: with fewer an interval is wider than the bound whatever the models are."""
+    sides, patients = _means(case, mask, left_out(part), SUBGROUP_POSITIVES)
+    subject, studies = f"{part.attribute}: {part.stratum}", int(mask.sum())
+    positive = sum(one.studies.ranked.positives for one in sides[0])
     means = [mean_figure(classes, "auc") for classes in sides]
-    enough = positive >= SUBGROUP_POSITIVES and len(sides[0]) >= MEAN_CLASSES and np.isfinite(means[0].value)
-    if not enough:
-        told = f"not judged: {positive} positive studies, {len(sides[0])} classes to judge by"
+    if len(sides[0]) < MEAN_CLASSES or not np.isfinite(means[0].value):
+        told = f"not judged: {len(sides[0])} classes with {SUBGROUP_POSITIVES} positive and negative studies"
         counts = Interval(np.nan, np.nan, np.nan, positive, studies)
         return Verdict(rule, subject, NOT_JUDGED, "mean AUC", told, counts, patients=patients)
     if len(sides) == 1:

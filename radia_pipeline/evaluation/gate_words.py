@@ -11,7 +11,7 @@ LEAST_DIFFERENCE = -0.01
 LEAST_IN_SUBGROUPS = -0.03
 """Not below which that of a subgroup's mean AUC may lie; it is wider, for a subgroup is smaller."""
 SUBGROUP_POSITIVES = 30
-"""Positive studies under which a subgroup is not judged."""
+"""Positive studies, and negative ones, of a class under which it is not judged in a subgroup."""
 LEAST_AUC = 0.7
 """Of a first champion: under it discrimination is called poor (Hosmer & Lemeshow 2000)."""
 CHANCE = 0.5
@@ -24,7 +24,7 @@ WORDS = {
     "release": "It was scored on the test pool, once, by a release.",
     "mean_auc": "Mean AUC on validation, beside the champion's.",
     "mean_f1": "Mean F1 on validation, beside the champion's.",
-    "subgroups": f"Mean AUC in every subgroup with {SUBGROUP_POSITIVES} positive studies.",
+    "subgroups": f"Mean AUC in every subgroup, over classes with {SUBGROUP_POSITIVES} positive studies there.",
     "coherence": "No class stands above one of its parents.",
     "calibration": "Slope of labels on log odds holds 1 in every class.",
     "speed": "Images a second beside the champion, in one run.",
