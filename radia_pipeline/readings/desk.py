@@ -139,12 +139,22 @@ class Desk:
         )  # fmt: skip
 
     def adjudications(self, one: ReadingList, reader: str) -> list[Place]:
-        """Return the studies of a set that wait for an adjudicator and that this person has not read, as turns."""
+        """Return the studies of a set that wait for an adjudicator and that this person has not read, as turns.
+
+        None for who still reads the set: others' opinions would be seen before one's own.
+        """
+        if not self.may_adjudicate(one, reader):
+            return []
         return [
             Place(number, Turn(study, False), ADJUDICATION)
             for number, study in enumerate(sorted(one.asked))
             if self.disputed(one, study) and reader not in self.opinions(one, study)
         ]
+
+    def may_adjudicate(self, one: ReadingList, reader: str) -> bool:
+        """Tell whether a person may see what others answered: who has begun to read must first end."""
+        left = self.left(one, reader)
+        return one.kind == SET and (not left or len(left) == len(self.places(one, reader)))
 
     def withheld(self, lists: Iterable[ReadingList], reader: str) -> frozenset[str]:
         """Return the studies of which this reader may be shown nothing but images, since a blind answer is to come.

@@ -7,64 +7,52 @@ after an answer, or where no answer is to come. Which answers count as what is `
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from radia_pipeline import __version__
-from radia_pipeline.contracts.tables import contract_names
-from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadInput, NotTrained, RadiaError, UnknownName
+from radia_pipeline.errors import BadInput, NotTrained, UnknownName
 from radia_pipeline.evaluation.in_use import in_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.readings.chain import Line, now
 from radia_pipeline.readings.desk import ADJUDICATOR, READER, Desk, Given, Place
-from radia_pipeline.readings.lists import SET, ReadingList, answerable, cells_of_file, list_of_cells, sets_of
+from radia_pipeline.readings.lists import SET, ReadingList
 from radia_pipeline.readings.progress import statuses
-from radia_pipeline.readings.reading import ADJUDICATION, ANSWERS, QUEUE, REREAD, Reading, Shown
+from radia_pipeline.readings.reading import ADJUDICATION, QUEUE, REREAD, Reading, Shown
 from radia_pipeline.review.problems import Problem
 from radia_pipeline.review.settings import Settings
 from radia_pipeline.review.shapes import PostedReading, PostedWrong
+from radia_pipeline.review.turns import WORD_OF, Images, Turns
 from radia_pipeline.usecases.lake_studies import LakeStudies
 
-QUEUE_TABLE = "label_review_queue"
-"""A table of cells to read, worst first, with the columns of ``lists.CELL_COLUMNS``; read where a lake has one."""
-NOT_ASSESSABLE = "not_assessable"
 MOST_AHEAD = 3
 _MOST_OPENED = 4096
-_WORD_OF = {value: word for word, value in ANSWERS.items()}
-Images = Callable[[str, bool], list[dict[str, Any]]]
-"""(study, is it blind) → its images as a page is told of them, in the order in which they hang."""
 
 
 class ReadingRoom:
     """One lake's lists and its store, for all readers of one server; calls are taken one after the other."""
 
     def __init__(self, lake: Lake, settings: Settings, studies: LakeStudies, access: AccessLog, images: Images) -> None:
-        self._lake, self._settings, self._studies = lake, settings, studies
-        self._access, self._images = access, images
+        self._lake, self._studies = lake, studies
+        self._access = access
         self._desk, self._lock = Desk(lake), threading.RLock()
-        self._files = [cells_of_file(path) for path in settings.cells]
+        self._turns = Turns(lake, settings, studies, self._desk, images)
         self._opened: OrderedDict[tuple[str, str, int], dict[str, str]] = OrderedDict()
-        self._known_lists: tuple[object, list[ReadingList]] = (None, [])
 
     # --- lists ------------------------------------------------------------------------------------------------------
     def lists(self, user: str) -> list[dict[str, Any]]:
         """Return every list with what it wants of a reader."""
         with self._fresh():
-            return [self._told_list(one, user) for one in self._lists()]
+            return [self._turns.told_list(one, user) for one in self._turns.all()]
 
     def withheld(self, user: str) -> frozenset[str]:
         """Return the studies of which a user may see images alone: those to be read, and others of their patients."""
         with self._fresh():
-            return self._hidden(user)
+            return self._turns.hidden(user)
 
     def require_open(self, user: str, study_id: str) -> None:
         """Raise Problem ``blind`` for a study that a user still has to read."""
@@ -74,43 +62,46 @@ class ReadingRoom:
     def next_turns(self, list_id: str, role: str, user: str, ahead: int) -> dict[str, Any]:
         """Return progress, the next turn and up to ``ahead`` more."""
         with self._fresh():
-            one = self._list(list_id)
-            places = self._waiting(one, role, user)
-            turns = [self._turn(one, place, role, user) for place in places[: 1 + min(ahead, MOST_AHEAD)]]
+            one = self._turns.one(list_id)
+            places = self._turns.waiting(one, role, user)
+            turns = [self._told(one, place, role, user) for place in places[: 1 + min(ahead, MOST_AHEAD)]]
             if places:
                 self._note(user, list_id, places[0].position, "opened_at")
-            return {"progress": self._progress(one, role, user), "turns": turns}
+            return {"progress": self._turns.progress(one, role, user), "turns": turns}
 
     def turn(self, list_id: str, position: int, role: str, user: str) -> dict[str, Any]:
         """Return one turn by its place in a reader's order, answered or not."""
         with self._fresh():
-            one = self._list(list_id)
-            found = self._turn(one, self._place(one, position, role, user), role, user)
+            one = self._turns.one(list_id)
+            found = self._told(one, self._turns.place(one, position, role, user), role, user)
             self._note(user, list_id, position, "opened_at")
             return found
 
     def painted(self, list_id: str, position: int, user: str) -> None:
         """Take note that every view of a turn stands on a reader's screen, by the server's clock."""
         with self._lock:
-            self._list(list_id)
+            self._turns.one(list_id)
             self._note(user, list_id, position, "painted_at")
 
     def done(self, list_id: str, user: str) -> dict[str, Any]:
         """Return the figures of a list; agreement only for who has nothing left to read in it."""
         with self._fresh():
-            one = self._list(list_id)
-            told, left = self._told_list(one, user), self._desk.left(one, user)
+            one = self._turns.one(list_id)
+            told, left = self._turns.told_list(one, user), self._desk.left(one, user)
             places = self._desk.places(one, user)
             read = [place for place in places if self._desk.answer_to(one, place, user) is not None]
             result = {
                 "list_id": list_id, "studies": len(one.asked), "next_step": told["next_step"],
                 "yours": {"read": len(read), "left": len(left), "repeats": sum(one.turn.is_repeat for one in read)},
-                "between": None, "within": None,
-                "waiting_for_readers": sum(len(self._desk.opinions(one, study)) < 2 for study in one.asked)
-                if one.kind == SET else 0,
-                "waiting_for_adjudicator": sum(bool(self._desk.disputed(one, study)) for study in one.asked),
+                "between": None, "within": None, "waiting_for_readers": None, "waiting_for_adjudicator": None,
             }  # fmt: skip
             if one.kind == SET and not left:
+                disputes, unread = (
+                    self._desk.disputed,
+                    [len(self._desk.opinions(one, study)) < 2 for study in one.asked],
+                )
+                result["waiting_for_readers"] = sum(unread)
+                result["waiting_for_adjudicator"] = sum(bool(disputes(one, study)) for study in one.asked)
                 status = next(status for status in statuses(self._lake) if status.set_id == list_id)
                 result["between"] = vars(status.between)
                 result["within"] = vars(status.within[user]) if user in status.within else None
@@ -120,8 +111,8 @@ class ReadingRoom:
     def append(self, posted: PostedReading, user: str) -> tuple[dict[str, Any], bool]:
         """Take an answer in; returns what is told of it, and whether it is new. On the disk when this returns."""
         with self._fresh():
-            one = self._list(posted.list_id)
-            place = self._place(one, posted.position, posted.role, user, study_id=posted.study_id)
+            one = self._turns.one(posted.list_id)
+            place = self._turns.place(one, posted.position, posted.role, user, study_id=posted.study_id)
             known = self._desk.of_key(posted.request_key)
             if known is not None:
                 return self._told_reading(one, self._same(known, posted, user), posted), False
@@ -154,7 +145,7 @@ class ReadingRoom:
         with self._fresh():
             given = [one for one in self._desk.of_study(None, study_id) if (one.reader, one.phase) == (user, QUEUE)]
         return [
-            {"sequence": one.sequence, "class": name, "answer": _WORD_OF.get(one.answers.get(name)),
+            {"sequence": one.sequence, "class": name, "answer": WORD_OF.get(one.answers.get(name)),
              "decided_at": one.decided_at}
             for one in given for name in one.asked
         ]  # fmt: skip
@@ -171,9 +162,9 @@ class ReadingRoom:
                 raise Problem("not_sound", error.received) from None
             position = None
             if given.set_id is not None:
-                one = self._list(given.set_id)
+                one = self._turns.one(given.set_id)
                 role = ADJUDICATOR if given.phase == ADJUDICATION else READER
-                position = self._position(one, given, role)
+                position = self._turns.position(one, given, role)
             return {"undone": sequence, "list_id": given.set_id, "position": position}
 
     def reveal(self, sequence: int, user: str) -> tuple[Given, str | None]:
@@ -192,7 +183,7 @@ class ReadingRoom:
     @staticmethod
     def words(given: Given) -> dict[str, str]:
         """Return a reading's answers in words."""
-        return {name: _WORD_OF[value] for name, value in given.answers.items()}
+        return {name: WORD_OF[value] for name, value in given.answers.items()}
 
     # --- how it is done ---------------------------------------------------------------------------------------------
     def _fresh(self):
@@ -205,106 +196,18 @@ class ReadingRoom:
             raise
         return _Released(self._lock)
 
-    def _lists(self) -> list[ReadingList]:
-        has_queue = QUEUE_TABLE in contract_names() and self._lake.exists(QUEUE_TABLE)
-        paths = [self._lake.path("reading_sets"), *([self._lake.path(QUEUE_TABLE)] if has_queue else [])]
-        stats = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.exists()]
-        if self._known_lists[0] != stats:
-            queue = [queue_of(self._lake)] if has_queue else []
-            self._known_lists = (stats, [*sets_of(self._lake), *queue, *self._files])
-        return self._known_lists[1]
-
-    def _list(self, list_id: str) -> ReadingList:
-        found = next((one for one in self._lists() if one.list_id == list_id), None)
-        if found is None:
-            raise Problem("unknown", "No list of that name", do="fetch the lists again")
-        return found
-
-    def _hidden(self, user: str) -> frozenset[str]:
-        return self._studies.of_same_patients(self._desk.withheld(self._lists(), user))
-
     def _may_reveal(self, given: Given) -> bool:
-        return given.study_id not in self._hidden(given.reader)
+        return given.study_id not in self._turns.hidden(given.reader)
 
-    def _waiting(self, one: ReadingList, role: str, user: str) -> list[Place]:
-        return self._desk.adjudications(one, user) if role == ADJUDICATOR else self._desk.left(one, user)
-
-    def _place(self, one: ReadingList, position: int, role: str, user: str, study_id: str | None = None) -> Place:
+    def _told(self, one: ReadingList, place: Place, role: str, user: str) -> dict[str, Any]:
+        """Return a turn; that others' opinions leave with it is written down first: no blind answer may follow."""
         if role == ADJUDICATOR:
-            studies = sorted(one.asked)
-            found = [place for place in self._desk.adjudications(one, user) if place.position == position]
-            if not found and 0 <= position < len(studies) and user not in self._desk.opinions(one, studies[position]):
-                from radia_pipeline.readings.drawing import Turn
-
-                found = [Place(position, Turn(studies[position], False), ADJUDICATION)]
-        else:
-            found = self._desk.places(one, user)[position : position + 1] if position >= 0 else []
-        if not found:
-            raise Problem("unknown", "No turn of that place", do="fetch the next turn")
-        if study_id is not None and found[0].turn.study_id != study_id:
-            raise Problem("changed", do="fetch the list again")
-        return found[0]
-
-    def _position(self, one: ReadingList, given: Given, role: str) -> int | None:
-        if role == ADJUDICATOR:
-            return sorted(one.asked).index(given.study_id) if given.study_id in one.asked else None
-        places = self._desk.places(one, given.reader)
-        return next(
-            (place.position for place in places if (place.turn.study_id, place.phase) == (given.study_id, given.phase)),
-            None,
-        )
-
-    def _asked(self, one: ReadingList, place: Place, role: str) -> tuple[str, ...]:
-        if role == ADJUDICATOR:
-            return self._desk.disputed(one, place.turn.study_id)
-        return one.asked[place.turn.study_id]
-
-    def _turn(self, one: ReadingList, place: Place, role: str, user: str) -> dict[str, Any]:
-        study = place.turn.study_id
-        priors = self._studies.priors_of(study)
-        return {
-            "list_id": one.list_id, "position": place.position, "role": role, "study_id": study,
-            "asked": list(self._asked(one, place, role)), "images": self._images(study, True),
-            "priors": [
-                {"study_id": prior, "days_before": days, "images": self._images(prior, True)} for prior, days in priors
-            ],
-            "answers": self._anonymous(one, study) if role == ADJUDICATOR else [],
-        }  # fmt: skip
-
-    def _anonymous(self, one: ReadingList, study: str) -> list[dict[str, str]]:
-        """Return the opinions on what is disputed, in an order that tells nothing of who gave them."""
-        disputed = self._desk.disputed(one, study)
-        told = [
-            {name: NOT_ASSESSABLE if said[name] is None else _WORD_OF[said[name]] for name in disputed if name in said}
-            for said in self._desk.opinions(one, study).values()
-        ]
-        return sorted(told, key=lambda one: hashlib.sha256(repr((study, sorted(one.items()))).encode()).digest())
-
-    def _told_list(self, one: ReadingList, user: str) -> dict[str, Any]:
-        left, disputes = self._desk.left(one, user), self._desk.adjudications(one, user)
-        turns = len(self._desk.places(one, user))
-        is_complete = one.kind == SET and self._desk.is_complete(one)
-        has_begun = len(left) < turns
-        step = "reader" if left and (has_begun or not is_complete) else "adjudicator" if disputes else "done"
-        return {
-            "list_id": one.list_id, "kind": one.kind, "studies": len(one.asked), "classes": list(one.classes),
-            "left": len(left), "turns": turns, "adjudications": len(disputes),
-            "reveals": "at_end" if self._desk.reveals_at_end(one, user) else "after_answer",
-            "next_step": "complete" if is_complete and not (has_begun and left) else step,
-        }  # fmt: skip
-
-    def _progress(self, one: ReadingList, role: str, user: str) -> dict[str, int]:
-        left = len(self._waiting(one, role, user))
-        if role == ADJUDICATOR:
-            decided = sum(any((given.reader, given.phase) == (user, ADJUDICATION)
-                              for given in self._desk.of_study(one.list_id, study)) for study in one.asked)  # fmt: skip
-            return {"done": decided, "of": decided + left, "left": left}
-        total = len(self._desk.places(one, user))
-        return {"done": total - left, "of": total, "left": left}
+            self._access.reveal(user, _opinions_of(one), place.turn.study_id)
+        return self._turns.told(one, place, role, user)
 
     def _reading(self, one: ReadingList, place: Place, posted: PostedReading, user: str) -> Reading:
         """Return the reading that a posted answer is; raises Problem for one that cannot be it."""
-        study, asked = place.turn.study_id, self._asked(one, place, posted.role)
+        study, asked = place.turn.study_id, self._turns.asked(one, place, posted.role)
         source, pixels = one.source_of[study], self._pixels(study)
         if missing := set(pixels) - set(posted.shown.images):
             raise Problem("not_sound", f"{len(missing)} views were not painted", do="answer when every view is there")
@@ -341,7 +244,8 @@ class ReadingRoom:
             raise Problem("already_read", sequence=before.sequence, decided_at=before.decided_at)
         if posted.role == ADJUDICATOR and not self._desk.disputed(one, study) and before is None:
             raise Problem("already_read", "Somebody else has decided", do="fetch the next turn")
-        if self._access.has_revealed(user, one.list_id, study):
+        seen = [one.list_id] if posted.role == ADJUDICATOR else [one.list_id, _opinions_of(one)]
+        if any(self._access.has_revealed(user, name, study) for name in seen):
             raise Problem("revealed", do="send it as a reread")
 
     def _append(self, reading: Reading) -> Line:
@@ -351,8 +255,6 @@ class ReadingRoom:
             raise Problem("not_sound", error.received, do=error.accepted or "") from None
         except BadInput as error:
             raise Problem("not_sound", error.received, do=error.do or error.accepted or "") from None
-        except RadiaError:
-            raise
 
     def _same(self, known: Given, posted: PostedReading, user: str) -> Given:
         """Return what a request key stands for; raises Problem where it was sent with something else."""
@@ -367,7 +269,7 @@ class ReadingRoom:
         return {
             "sequence": given.sequence, "decided_at": given.decided_at, "request_key": posted.request_key,
             "phase": phases.get(given.phase, "blind"), "can_reveal": self._may_reveal(given),
-            "progress": self._progress(one, posted.role, given.reader),
+            "progress": self._turns.progress(one, posted.role, given.reader),
         }  # fmt: skip
 
     def _own(self, sequence: int, user: str, *, in_force: bool = True) -> Given:
@@ -398,11 +300,9 @@ class ReadingRoom:
             self._opened.popitem(last=False)
 
 
-def queue_of(lake: Lake) -> ReadingList:
-    """Return the review queue of a lake as a list; cells of classes that follow from others are not asked."""
-    cells = lake.read(QUEUE_TABLE)
-    asked = pa.array(answerable(vocabulary().classes), pa.string())
-    return list_of_cells(cells.filter(pc.is_in(cells["class"], value_set=asked)), "queue")
+def _opinions_of(one: ReadingList) -> str:
+    """Return under which name it is written down that a reader saw others' opinions."""
+    return f"{one.list_id}~opinions"
 
 
 class _Released:

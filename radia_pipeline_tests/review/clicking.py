@@ -59,6 +59,7 @@ class Reader:
     list_id: str
     confirmed: dict[str, int] = field(default_factory=dict)
     sent: int = 0
+    pause_s: float = 0.03
     is_done: bool = False
 
     def read(self, stop: threading.Event) -> None:
@@ -69,6 +70,7 @@ class Reader:
             if not turns:
                 self.is_done = not stop.is_set()
                 return
+            time.sleep(self.pause_s)
             body = answered(turns[0], present=("Mass",) if self.sent % 3 else ())
             self.sent += 1
             answer = self._patiently(stop, lambda sent=body: client.post("/page/readings", sent))
@@ -102,7 +104,7 @@ def clicking(readers: list[Reader]) -> Iterator[list[threading.Thread]]:
             thread.join(60)
 
 
-def kill_under(server: Server, readers: list[Reader], kills: int, seed: int = 0) -> int:
+def kill_under(server: Server, readers: list[Reader], kills: int, *, seed: int = 0, finishes: bool = True) -> int:
     """Kill a server so often while readers click, then let them finish; returns how many kills there were."""
     chance, done = random.Random(seed), 0
     server.start()
@@ -113,7 +115,7 @@ def kill_under(server: Server, readers: list[Reader], kills: int, seed: int = 0)
                 server.kill()
                 done += 1
                 server.start()
-            for thread in threads:
+            for thread in threads if finishes else ():
                 thread.join(_GIVES_UP_S)
     finally:
         server.kill()

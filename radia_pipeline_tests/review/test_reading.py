@@ -158,6 +158,19 @@ def test_hidden_repeats_look_like_any_other_turn_and_hold_back_reveals(lake, mon
     assert sum(one.phase == "repeat" for one in readings_of(lake)) == 3
 
 
+def test_who_saw_others_opinions_cannot_read_blind_any_more(lake):
+    with served(lake, waits=False) as (_, port):
+        for name, present in (("reader-a", ()), ("reader-b", ("Mass",))):
+            read_all(Client(port, name), present=present)
+        third = Client(port, "reader-c")
+        opened = third.get(f"/page/lists/{SET}/next?role=adjudicator&ahead=0").json["turns"][0]["study_id"]
+        codes = {}
+        for position in range(3):
+            turn = third.get(f"/page/lists/{SET}/turns/{position}").json
+            codes[turn["study_id"]] = third.post("/page/readings", answered(turn)).json.get("code")
+        assert codes == {study: "revealed" if study == opened else None for study in codes}
+
+
 def test_cells_are_read_in_their_order_and_asked_alone(lake, tmp_path):
     cells = tmp_path / "wishes.csv"
     rows = [(study(7), "Edema"), (study(3), "Mass"), (study(7), "Nodule")]
