@@ -25,7 +25,7 @@ from radia_pipeline_tests.evaluation.worlds import key
 from radia_pipeline_tests.readings.worlds import with_set
 from radia_pipeline_tests.review.clicking import Reader, Server, faults, kill_under
 
-KILLS, STUDIES, SET = 50, 1500, "killed-00c0ffee"
+KILLS, STUDIES, SET = 50, 600, "killed-00c0ffee"
 RESULT = Path(__file__).parent / "results" / "review_kills.json"
 
 

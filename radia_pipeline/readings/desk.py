@@ -68,6 +68,7 @@ class Desk:
         self._lake, self.store = lake, Store(lake)
         self._file, self._inode = file_of(lake), None
         self._mark, self._known = self._file.beginning, _Known()
+        self._orders: dict[tuple[str, str, int], list[Place]] = {}
 
     def refresh(self) -> None:
         """Take in what was appended since; a store that was replaced (somebody was forgotten) is read anew."""
@@ -100,11 +101,14 @@ class Desk:
         return [self._known.by_sequence[one] for one in found if one not in self._known.gone]
 
     def places(self, one: ReadingList, reader: str) -> list[Place]:
-        """Return every turn of a reader in a list, in order."""
-        return [
-            Place(number, turn, (REPEAT if turn.is_repeat else BLIND) if one.kind == SET else QUEUE)
-            for number, turn in enumerate(one.order(reader))
-        ]
+        """Return every turn of a reader in a list, in order; a list loses studies, but never gets others."""
+        key = (one.list_id, reader, len(one.asked))
+        if key not in self._orders:
+            self._orders[key] = [
+                Place(number, turn, (REPEAT if turn.is_repeat else BLIND) if one.kind == SET else QUEUE)
+                for number, turn in enumerate(one.order(reader))
+            ]
+        return self._orders[key]
 
     def answer_to(self, one: ReadingList, place: Place, reader: str) -> Given | None:
         """Return a reader's latest answer to a turn, None while there is none."""
