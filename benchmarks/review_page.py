@@ -2,7 +2,8 @@
 
 Films of 2128 × 2000 and 12 bits, JPEG 2000 and JPEG-LS by turns; percentiles are nearest-rank. Beside the seconds
 stands what decoding such a film took on the same machine in the same minutes, and its load: all grow on a busy machine.
-``--cornerstone`` drags the same window in Cornerstone3D's CPU renderer (MIT), fetched by npm into a temporary folder.
+The part ``cornerstone`` drags the same window in Cornerstone3D's CPU renderer (MIT), which npm fetches into a temporary
+folder. Parts that are not asked for stay in the result as they were, each with the load under which it was measured.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def ahead(one: Seat) -> dict:
     for turn in range(STUDIES):
         if turn < TURNS:
             one.page.wait_for_load_state("networkidle")
-            one.page.wait_for_timeout(1500)
+            one.page.wait_for_timeout(500)
         where = one.page.evaluate("() => location.hash")
         found = one.page.evaluate(OPEN, [key, None, False])
         times.append(found["ms"])
@@ -142,7 +143,8 @@ def ahead(one: Seat) -> dict:
         if (turn + 1) % 20 == 0:
             key = "Backspace" if key == " " else " "
         if turn + 1 in (10, STUDIES):
-            one.page.wait_for_timeout(3000)
+            one.page.wait_for_load_state("networkidle")
+            one.page.wait_for_timeout(2000)
             devtools.send("HeapProfiler.collectGarbage")
             used = devtools.send("Runtime.getHeapUsage")
             memory[turn + 1] = {name: round(used[name] / 2**20, 1) for name in ("usedSize", "backingStorageSize")}
@@ -222,39 +224,66 @@ def cornerstone(browser) -> dict:
     return {"version": NPM[0], "drag_frames_per_s": round(frames, 1), "first_ms": round(first, 1), "script_bytes": size}
 
 
+PARTS = ("films", "gestures", "ahead", "cornerstone")
+
+
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cornerstone", action="store_true")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        lake = make_world(Path(folder), in_set=())
-        files = enlarge(lake, Path(folder) / "sources")
-        open_reader(lake)
-        began = time.monotonic()
-        for path in files[:6]:
-            render_native(path)
-        decoding = (time.monotonic() - began) / 6
-        found: dict = {
-            "films": f"{LARGE[0]} × {LARGE[1]}, 12 bits, JPEG 2000 and JPEG-LS",
-            "decode_ms": round(1000 * decoding),
-        }
-        rows = [row for row in lake.read("images", SOURCE).to_pylist() if row["view"] == "PA"]
-        cases = [{"study": row["study_id"], "image": row["image_id"]} for row in rows]
-        with served(lake) as (_, port), chromium() as browser:
-            found["load_at_start"] = round(os.getloadavg()[0], 1)
+    found = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
+    found["films_px"] = f"{LARGE[0]} × {LARGE[1]}, 12 bits, JPEG 2000 and JPEG-LS"
+    with chromium() as browser:
+        if "cornerstone" in given.parts:
+            found["cornerstone"] = cornerstone(browser) | {"load": load()}
+            keep(given.out, found)
+        if set(given.parts) - {"cornerstone"}:
+            with tempfile.TemporaryDirectory() as folder:
+                on_the_page(browser, Path(folder), given, found)
+
+
+def on_the_page(browser, folder: Path, given: argparse.Namespace, found: dict) -> None:
+    """Measure the parts that need the server, and keep each."""
+    lake = make_world(folder, in_set=())
+    files = enlarge(lake, folder / "sources")
+    open_reader(lake)
+    rows = [row for row in lake.read("images", SOURCE).to_pylist() if row["view"] == "PA"]
+    cases = [{"study": row["study_id"], "image": row["image_id"]} for row in rows]
+    measured = {
+        "films": lambda one: films(one, cases),
+        "gestures": lambda one: gestures(one, cases[-1]),
+        "ahead": ahead,
+    }
+    with served(lake) as (_, port):
+        for part in (name for name in PARTS if name in given.parts and name in measured):
+            decoding = decode_ms(files)
             with seat(browser, port) as one:
-                for part in (lambda: films(one, cases), lambda: gestures(one, cases[-1]), lambda: ahead(one)):
-                    found |= part()
-                    print(json.dumps(found), flush=True)
+                found[part] = measured[part](one) | {"decode_ms": decoding, "load": load()}
                 one.sound()
-                found["csp_violations"] = 0
-            if given.cornerstone:
-                found["cornerstone"] = cornerstone(browser)
-            found["load_at_end"] = round(os.getloadavg()[0], 1)
-    given.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1, ensure_ascii=False))
+                found[part]["csp_violations"] = 0
+            keep(given.out, found)
+
+
+def decode_ms(files: list[Path]) -> int:
+    """Return what decoding one film takes now, the mean of six."""
+    began = time.monotonic()
+    for path in files[:6]:
+        render_native(path)
+    return round(1000 * (time.monotonic() - began) / 6)
+
+
+def load() -> float:
+    """Return the machine's load over the last minute."""
+    return round(os.getloadavg()[0], 1)
+
+
+def keep(path: Path, found: dict) -> None:
+    """Write the result, and print it."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

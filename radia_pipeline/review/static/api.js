@@ -12,6 +12,9 @@ export class Refused extends Error {
   }
 }
 
+/** A name that nobody else makes; also where a proxy shows the page without TLS, and randomUUID is not there. */
+export const freshKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+
 async function ask(path, options = {}) {
   const headers = { Accept: "application/json", "X-RadIA": "1", ...options.headers };
   const answer = await fetch(path, { cache: "no-store", ...options, headers }).catch((error) => {

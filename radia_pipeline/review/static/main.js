@@ -1,7 +1,7 @@
 // The page: its frame, what is open in it, and what its parts share. The address after # says what is open.
 // What does not belong here: what a screen does (viewer.js, reading.js, home.js).
 
-import { get, upload } from "./api.js";
+import { freshKey, get, upload } from "./api.js";
 import { h, put, relabel } from "./dom.js";
 import { help, hints } from "./dialogs.js";
 import { Films } from "./films.js";
@@ -188,7 +188,7 @@ const plain = (name) => {
 /** One file as it is, several as the parts of one study's message. */
 async function packed(files) {
   if (files.length === 1) return { body: files[0], type: TYPES[files[0].name.split(".").pop().toLowerCase()] ?? "application/octet-stream" };
-  const mark = crypto.randomUUID(), parts = files.flatMap((file) => [`--${mark}\r\nContent-Type: application/dicom\r\n\r\n`, file, "\r\n"]);
+  const mark = freshKey(), parts = files.flatMap((file) => [`--${mark}\r\nContent-Type: application/dicom\r\n\r\n`, file, "\r\n"]);
   return { body: new Blob([...parts, `--${mark}--\r\n`]), type: `multipart/related; type="application/dicom"; boundary=${mark}` };
 }
 

@@ -1,7 +1,7 @@
 // Answers on their way: each goes out in order, under its key, until the server says that it has it. They outlive a reload.
 // What does not belong here: what an answer holds (reading.js).
 
-import { post } from "./api.js";
+import { freshKey, post } from "./api.js";
 
 const KEPT = "radia.outbox", FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 8000;
 
@@ -22,7 +22,7 @@ export class Outbox {
 
   /** Promise of the server's answer; a Refused for what the server will never take. */
   add(path, body) {
-    const item = { path, body: { request_key: crypto.randomUUID(), ...body } };
+    const item = { path, body: { request_key: freshKey(), ...body } };
     this.#keep([...this.items, item]);
     const answer = new Promise((resolve, reject) => this.#told.set(item, { resolve, reject }));
     this.#send();
