@@ -169,7 +169,7 @@ export class Reading {
     const { turn } = this;
     this.revealed = { study, answer, sequence };
     this.isBusy = false;
-    const all = answer ? [...answer.studies[0].groups, ...answer.studies[0].classes] : [];
+    const { groups = [], classes = [] } = answer?.studies[0] ?? {}, all = [...groups, ...classes];
     this.answers.reveal(study.reference, new Map(all.map((one) => [one.class, one])));
     const said = study.report ? report(study.report.text, study.report.spans, (name) => this.app.named(name)) : h("p", { class: "text none", say: () => t("no_report") });
     put(this.told, h("h2", { say: () => t("report") }), said);

@@ -105,11 +105,19 @@ export class Viewer {
   }
 
   async #answered(answer, before) {
-    Object.assign(this, { answer, before });
+    if (!answer.groups) return this.#silent(answer);
+    Object.assign(this, { answer, before: before?.groups ? before : null });
     this.fill();
     const film = this.stage.own[0]?.film, { id } = this;
     const found = film?.maps ? await get(film.maps).catch(() => null) : null;
     if (this.id === id && found) this.maps = mapsOf(found);
+  }
+
+  /** Says why the models say nothing. */
+  #silent({ files }) {
+    const words = ({ reason }) => () => ["means", "do"].map((part) => both(this.app.reason(reason)[part])).join(" ");
+    put(this.rows, files.filter((file) => file.reason).map((file) => h("p", { class: "flag", say: words(file) })));
+    put(this.detail, h("span", { say: () => t("refused_more") }));
   }
 
   /** Fills rows and boxes, by names or by regions. */

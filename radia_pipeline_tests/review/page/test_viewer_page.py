@@ -119,6 +119,18 @@ def test_a_film_from_outside_is_shown_or_refused_in_words(browser, shared, tmp_p
         one.sound()
 
 
+def test_a_study_on_which_the_models_are_silent_says_why(browser, shared):
+    told = {
+        "studies": [{"study": 1, "status": "refused", "views": [], "files": [{"file": "x", "reason": "unfamiliar"}]}]
+    }
+    with seat(browser, shared[1]) as one:
+        one.page.route("**/answer", lambda route: route.fulfill(json=told))
+        one.open(f"#study/{study(LATER)}")
+        assert "usual kind" in one.says(".findings .flag")
+        assert one.page.locator(".chance").count() == 0
+        one.sound()
+
+
 def test_a_study_that_waits_to_be_read_blind_is_not_opened(browser, shared):
     with seat(browser, shared[1]) as one:
         one.open(f"#study/{study(20)}")
