@@ -2,9 +2,9 @@
 
     python benchmarks/review_kills.py
 
-Two readers in three tabs read a set with hidden repeats; the server is killed (SIGKILL, its group) after .05 to .8 s
-and started again at the same port. What a page does is done here: an answer is sent again with its key until it is
-confirmed. Afterwards the chain of the store is proved and compared with what was confirmed.
+Two readers in three tabs read a set with hidden repeats; the server is killed (SIGKILL, its group) up to .5 s after
+its first confirmed answer and started again at the same port. What a page does is done here: an answer is sent again
+with its key until it is confirmed. Afterwards the chain of the store is proved and compared with what was confirmed.
 """
 
 from __future__ import annotations

@@ -111,7 +111,8 @@ def kill_under(server: Server, readers: list[Reader], kills: int, *, seed: int =
     try:
         with clicking(readers) as threads:
             while done < kills and any(thread.is_alive() for thread in threads):
-                time.sleep(chance.uniform(0.05, 0.8))
+                _wait_for_clicks(readers, threads)
+                time.sleep(chance.uniform(0.0, 0.5))
                 server.kill()
                 done += 1
                 server.start()
@@ -120,6 +121,15 @@ def kill_under(server: Server, readers: list[Reader], kills: int, *, seed: int =
     finally:
         server.kill()
     return done
+
+
+def _wait_for_clicks(readers: list[Reader], threads: list[threading.Thread]) -> None:
+    """Wait until a server that has just come back confirms answers again; its first one takes longest."""
+    before, deadline = sum(len(one.confirmed) for one in readers), time.monotonic() + _GIVES_UP_S
+    while sum(len(one.confirmed) for one in readers) == before and time.monotonic() < deadline:
+        if not any(thread.is_alive() for thread in threads):
+            return
+        time.sleep(0.01)
 
 
 def faults(lake: Lake, readers: list[Reader]) -> list[str]:
