@@ -79,13 +79,13 @@ def resident(process: psutil.Process) -> int:
     return total >> 20
 
 
-def single(port: int, held: dict[str, bytes]) -> dict:
+def single(port: int, held: dict[str, bytes], turns: int) -> dict:
     """Return seconds of single requests, by film and way."""
     client, found = Client(port), {}
     for film, data in held.items():
         for way, query in WAYS.items():
             seconds = []
-            for _ in range(TURNS):
+            for _ in range(turns):
                 since = time.monotonic()
                 answer = client.post(f"/api/v1/predict{query}", data, Content_Type="application/dicom")
                 seconds.append(time.monotonic() - since)
@@ -113,14 +113,14 @@ def decode(held: dict[str, bytes], folder: Path) -> dict:
     return found
 
 
-def crowd(process: psutil.Process, port: int, data: bytes) -> dict:
-    """Return what CLIENTS at once get for EACH request, coming again when they are told to, and the memory."""
+def crowd(process: psutil.Process, port: int, data: bytes, each: int) -> dict:
+    """Return what CLIENTS at once get for ``each`` request, coming again when they are told to, and the memory."""
     statuses: Counter = Counter()
     waited, memory, stop = [], [], threading.Event()
 
     def one() -> None:
         client = Client(port, timeout_s=300)
-        for _ in range(EACH):
+        for _ in range(each):
             while True:
                 since = time.monotonic()
                 try:
@@ -152,6 +152,7 @@ def crowd(process: psutil.Process, port: int, data: bytes) -> dict:
     watcher.join()
     half = len(memory) // 2
     return {
+        "requests each": each,
         "statuses": {str(status): count for status, count in statuses.items()},
         "seconds": round(time.monotonic() - since, 1),
         "p95 of an answer": round(percentile(waited, 0.95), 2), "MiB before": begun, "MiB at most": max(memory),
@@ -210,6 +211,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", default=["single", "crowd", "disk"])
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--each", type=int, default=EACH, help=f"requests of each of {CLIENTS} clients")
     arguments = parser.parse_args()
     held = films()
     found: dict = {"processors": len(os.sched_getaffinity(0)), "load when begun": round(os.getloadavg()[0], 1)}
@@ -218,10 +221,10 @@ def main() -> None:
             with server(arguments.lake) as (process, port):
                 if "single" in arguments.parts:
                     found["decode beside it, s"] = decode(held, Path(place))
-                    found["one request, s"] = single(port, held)
+                    found["one request, s"] = single(port, held, arguments.turns)
                     print(json.dumps(found, indent=1), flush=True)
                 if "crowd" in arguments.parts:
-                    found[f"{CLIENTS} clients, {EACH} requests each"] = crowd(process, port, held["JPEG 2000"])
+                    found[f"{CLIENTS} clients at once"] = crowd(process, port, held["JPEG 2000"], arguments.each)
                     print(json.dumps(found, indent=1), flush=True)
         if "disk" in arguments.parts:
             found["disk"] = disk(arguments.lake.resolve(), held, Path(place))
