@@ -75,9 +75,10 @@ def approve(by: str, reason: str, research: bool, shift: str, lake_root, as_json
 @lake_option
 @json_option
 def rollback(by: str, reason: str, lake_root, as_json: bool) -> None:
-    """Put the champion before back, and the detector that stood beside it.
+    """Put the champion before back.
 
-    It answers as it did, to the bit. Before the first champion the ensemble answered, and does again.
+    The detector that stood beside it comes with it. It answers as it did, to the bit. Before the first champion the
+    ensemble answered, and does again.
     """
     from radia_pipeline.defs.promotion import act
     from radia_pipeline.lake.lake import Lake

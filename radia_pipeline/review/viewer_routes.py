@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom import png16
 from radia_pipeline.errors import Refusal
@@ -74,7 +75,7 @@ def viewer_routes(server: Server) -> APIRouter:
         total, rows = server.studies.listed(wish, offset, limit)
         told = [{**row, "is_withheld": row["study_id"] in hidden} for row in rows]
         return {"total": total, "offset": offset, "sources": server.studies.sources(),
-                "pools": ["train", "validation", "test"], "studies": told}  # fmt: skip
+                "pools": list(POOLS), "studies": told}  # fmt: skip
 
     @routes.get("/page/studies/{study_id}")
     def study(request: Request, study_id: StudyKey) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from radia_pipeline.training import distributed, packed
 from radia_pipeline.training.inputs import empty_image, prepare
 from radia_pipeline.training.loader import BatchLoader
 from radia_pipeline.training.model_folders import latest_model, read_card
-from radia_pipeline.training.model_store import read_weights
+from radia_pipeline.training.model_store import read_classifier
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.preparation import wanted_images
 from radia_pipeline.training.recipes import parse_recipe
@@ -38,7 +38,7 @@ def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Clas
     vocabulary().require(card["vocabulary_version"], f"The model {Path(model_dir).name}")
     content = {**card["recipe"], "model": {**card["recipe"]["model"], "pretrained": False}}
     classifier = Classifier(parse_recipe(content))
-    classifier.load_state_dict(read_weights(Path(model_dir)))
+    classifier.load_state_dict(read_classifier(Path(model_dir)))
     return classifier.to(device).eval()
 
 

@@ -26,7 +26,12 @@ def publish(folder: Path, weights: dict[str, torch.Tensor], card: dict[str, Any]
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Return a finished model's weights; raises NotTrained where another network was trained than is built today."""
+    """Return a finished model's weights."""
+    return load_tensors(folder / "model.safetensors")[0]
+
+
+def read_classifier(folder: Path) -> dict[str, torch.Tensor]:
+    """Return a classifier's weights; raises NotTrained where another network was trained than is built today."""
     recipe = read_card(folder)["recipe"]
     if read_card(folder).get(NETWORK_KEY, 1) != network_version(recipe["model"]["backbone"]):
         raise NotTrained(
@@ -34,7 +39,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
             f"{recipe['model']['backbone']} otherwise: its weights say something else today",
             do=f"train it again: `radia train {recipe['name']}`",
         )
-    return load_tensors(folder / "model.safetensors")[0]
+    return read_weights(folder)
 
 
 def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> None:
@@ -43,7 +48,7 @@ def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> None:
     Raises BadRecipe, with the first tensors that differ, when the backbones do not fit.
     """
     folder = latest_model(lake, recipe.init_from)
-    theirs, mine = read_weights(folder), classifier.state_dict()
+    theirs, mine = read_classifier(folder), classifier.state_dict()
     same_head = read_card(folder)["recipe"]["model"]["head"] == recipe.model.head
     wanted = [name for name in mine if name != "prior_shift" and (same_head or not name.startswith("heads."))]
     unfit = [name for name in wanted if name not in theirs or theirs[name].shape != mine[name].shape]

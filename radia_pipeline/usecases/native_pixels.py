@@ -63,8 +63,9 @@ def native_film(path: Path | str, sha256: str | None = None) -> Film:
             raise Refusal(reasons.DECODER_CRASHED) from None
     if isinstance(answer, RadiaError) and not isinstance(answer, BadFrame):
         raise answer
-    late = isinstance(answer, pool.Lost) and answer.how == pool.TIMED_OUT
-    raise Refusal(reasons.DECODER_TIMEOUT if late else reasons.DECODER_CRASHED)
+    if isinstance(answer, pool.Lost) and answer.how == pool.TIMED_OUT:
+        raise Refusal(reasons.DECODER_TIMEOUT)
+    raise Refusal(reasons.DECODER_CRASHED)
 
 
 def get_ready() -> None:
