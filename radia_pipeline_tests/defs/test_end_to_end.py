@@ -12,6 +12,7 @@ import pytest
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.pipeline import execute, make_plan
+from radia_pipeline.defs.tables import ASKED_FOR
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.evaluation.coherence import violations
 from radia_pipeline.evaluation.panel import read_panel
@@ -90,6 +91,9 @@ def test_every_asset_is_materialized_in_both_partitions(world):
     _, definitions, instance, _ = world
     graph = definitions.resolve_asset_graph()
     for key in graph.materializable_asset_keys:
+        if ASKED_FOR in graph.get(key).tags:
+            assert not instance.get_latest_materialization_event(key), f"{key}: nobody asked"
+            continue
         assert instance.get_latest_materialization_event(key), key
         if graph.get(key).partitions_def:
             assert set(SOURCES) <= instance.get_materialized_partitions(key), key
@@ -100,7 +104,8 @@ def test_no_check_failed_and_nothing_was_lost(world):
     checks = definitions.resolve_asset_graph().asset_check_keys
     statuses = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     assert {key.name for key in checks} >= {"contract", "nothing_lost"}
-    assert {record.status.value for record in statuses.values()} == {"SUCCEEDED"}
+    failed = {key.name for key, record in statuses.items() if record.status.value != "SUCCEEDED"}
+    assert failed == {"models_answer"}, "no recipe was trained fold by fold, so nobody doubts a label yet"
     for counts in collect(lake)["sources"]:
         assert counts["found"] == counts["ingested"] + counts["quarantined"] + counts["duplicates"] > 0
 
@@ -153,7 +158,7 @@ def test_nothing_was_shown_of_the_test_pool_and_no_interval_has_zero_width(world
         rows = [row for row in lake.read(table).to_pylist() if row[low] is not None] if lake.partitions(table) else []
         assert not [row for row in rows if row[high] <= row[low]], (table, low)
         looked_at[table] = looked_at.get(table, 0) + len(rows)
-    for table in ("scorecard", "scorecard_subgroups", "saliency_benchmark", "detector_scorecard"):
+    for table in ("scorecard", "scorecard_subgroups", "detector_scorecard"):
         assert looked_at[table], table
     tests = {row["image_id"] for row in lake.read("manifest").to_pylist() if row["pool"] == "test"}
     assert not tests & set(lake.read("pseudo_boxes")["image_id"].to_pylist())

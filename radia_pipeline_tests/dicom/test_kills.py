@@ -18,9 +18,9 @@ from radia_pipeline_tests.dicom import files
 KEY = b"0123456789abcdef0123456789abcdef"
 STEPS = {
     "journal is opened": ("radia_pipeline.dicom.journal", "Journal.stamps", 1),
-    "first lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 2),
-    "more lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 3),
-    "last lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 5),
+    "first lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 1),
+    "more lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 2),
+    "last lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 4),
     "files are resolved": ("radia_pipeline.dicom.publish", "resolve", 1),
     "a first picture is placed": ("pathlib", "Path.replace", 1),
     "another picture is placed": ("pathlib", "Path.replace", 4),
