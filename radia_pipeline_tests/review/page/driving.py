@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+PATIENCE_MS = 90_000
+"""A busy machine may take that long to paint a first film; what is waited for comes at once on a quiet one."""
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
@@ -44,7 +46,7 @@ class Seat:
 
     def ready(self) -> Seat:
         """Wait until an answer may be accepted."""
-        self.page.wait_for_selector(".accept:enabled", timeout=30_000)
+        self.page.wait_for_selector(".accept:enabled", timeout=PATIENCE_MS)
         return self
 
     def turn(self, number: int) -> Seat:
@@ -52,13 +54,13 @@ class Seat:
         self.page.wait_for_function(
             "(n) => document.querySelector('#where h1')?.textContent.match(/\\d+/)?.[0] === String(n)"
             " && document.querySelector('.accept:enabled')",
-            arg=number, timeout=30_000,
+            arg=number, timeout=PATIENCE_MS,
         )  # fmt: skip
         return self
 
     def says(self, selector: str) -> str:
         """Return the words of an element that is there."""
-        return self.page.wait_for_selector(selector, timeout=30_000).inner_text()
+        return self.page.wait_for_selector(selector, timeout=PATIENCE_MS).inner_text()
 
     def sound(self) -> None:
         """Fail where the page broke its policy or a script of it failed."""
@@ -82,6 +84,7 @@ def place(browser, port: int, user: str = "reader-a", *, language: str = "en", s
 
     def tab() -> Seat:
         found = Seat(made.new_page(), f"http://127.0.0.1:{port}")
+        found.page.set_default_timeout(PATIENCE_MS)
         found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
         found.page.on("response", lambda response: _hear(found, response))
         return found

@@ -113,7 +113,7 @@ def opened(browser, bench, name: str, ratio: float):
     page = browser.new_page(viewport={"width": 400, "height": 320}, device_scale_factor=ratio)
     page.goto(bench.address)
     page.evaluate(OPEN, bench.film(name))
-    page.wait_for_function("() => pane.isPainted && pane.isNative", timeout=20_000)
+    page.wait_for_function("() => pane.isPainted && pane.isNative", timeout=90_000)
     return page
 
 
@@ -287,7 +287,7 @@ def test_one_to_one_is_the_native_render_of_every_real_film(browser, canvas_benc
         film = native_film(path)
         canvas_bench.films = {("film", "native"): Sent(film.values, film.table, film.window, film.padding)}
         page.evaluate(OPEN, canvas_bench.film("film"))
-        page.wait_for_function("() => pane.isPainted && pane.isNative", timeout=60_000)
+        page.wait_for_function("() => pane.isPainted && pane.isNative", timeout=90_000)
         for x, y in ((0.5, 0.5), (0.1, 0.1), (0.9, 0.9)):
             page.evaluate(TO_ONE, [x, y])
             canvas, part = over(shown(page), native, least=60)

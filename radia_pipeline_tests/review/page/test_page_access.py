@@ -73,7 +73,7 @@ def test_everything_works_without_a_mouse(browser, shared):
             if one.page.evaluate("() => document.activeElement.className") == "case":
                 break
         one.press("Enter")
-        one.page.wait_for_selector("[data-class='Edema']", timeout=60_000)
+        one.page.wait_for_selector("[data-class='Edema']", timeout=90_000)
         one.page.wait_for_function("() => /[0-9] %$/.test(document.querySelector('[data-large] .readout').textContent)")
         before = one.says(".pane[data-large] .readout")
         one.press("+", "Shift+ArrowRight")

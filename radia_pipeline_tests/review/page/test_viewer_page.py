@@ -15,7 +15,7 @@ LATER = 25
 def viewed(one, number: int = LATER):
     """Open a study and wait until its answer stands beside it."""
     one.open(f"#study/{study(number)}")
-    one.page.wait_for_selector("[data-class='Edema'] .chance", timeout=60_000)
+    one.page.wait_for_selector("[data-class='Edema'] .chance", timeout=90_000)
     return one
 
 
@@ -114,7 +114,7 @@ def test_a_film_from_outside_is_shown_or_refused_in_words(browser, shared, tmp_p
         one.page.click("text=Accueil")
         one.page.wait_for_selector("#file")
         one.page.set_input_files("#file", str(good))
-        one.page.wait_for_selector(".pane canvas, .state.refused", timeout=60_000)
+        one.page.wait_for_selector(".pane canvas, .state.refused", timeout=90_000)
         assert one.page.locator(".finding .chance").count() > 10 or "Refusé" in one.page.inner_text("#screen")
         one.sound()
 
