@@ -180,7 +180,7 @@ def test_a_study_s_figures_on_test_go_with_one_of_its_pictures(lake) -> None:
         columns = contract(table).schema.names
         expected = "image_count" in columns
         assert (row["study_id"] in traces.named_in(columns)) == expected
-    assert {"predictions", "test_predictions"} == {
+    assert {"predictions", "predictions_out_of_fold", "test_predictions"} == {
         table for table in contract_names() if "image_count" in contract(table).schema.names
     }
 
