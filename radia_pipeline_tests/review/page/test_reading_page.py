@@ -26,6 +26,7 @@ def present_in(reading) -> set[str]:
 def test_keys_that_a_reading_costs(browser, lake):
     with served(lake) as (_, port), seat(browser, port) as one:
         one.open(READER).turn(1)
+        one.page.wait_for_timeout(300)  # time is kept to a tenth of a second
         assert one.press("Space").counted() == 1, "a normal study is one key"
         assert one.page.wait_for_selector(".badge.revealed")
         assert one.ready().press("Space").counted() == 1, "to agree with oneself after the reveal is one"
