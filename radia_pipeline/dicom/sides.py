@@ -3,7 +3,7 @@
 The part of the film that the thorax fills, moved and stretched to one grid, in ranks of grey, so that window, device
 and position do not matter; then the edges in each cell of the grid, beside those of its mirror image. A film and its
 mirror image have opposite features, exactly. No film comes back from them, and nothing is learned here (that is
-``evaluation.familiarity``). Films that lie as they should; a heart on the right makes a film look mirrored.
+``evaluation.sides``). Films that lie as they should; a heart on the right makes a film look mirrored.
 """
 
 from __future__ import annotations

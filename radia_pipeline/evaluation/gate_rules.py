@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radia_pipeline.contracts.choices import Table
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.evaluation.calibration_slope import calibration_slope
 from radia_pipeline.evaluation.class_figures import OneClass, mean_figure
 from radia_pipeline.evaluation.coherence import violations
@@ -119,7 +120,7 @@ def _sides(case: Case) -> list[Side]:
 
 
 def _released(case: Case) -> Iterator[Verdict]:
-    studies = len(case.published["test"]) if "test" in case.published else 0
+    studies = len(case.published[TEST]) if TEST in case.published else 0
     told = "scored on the test pool, once, with a line in its ledger" if case.is_released else (
         "it has not been released: `radia scorecard --release --who … --why …`"
     )  # fmt: skip
