@@ -20,6 +20,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.origins import ORIGIN_CODE, ORIGINS
 from radia_pipeline.labels.table import codes_of, dense, positions
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.readings.lists import answerable
 
 MENTION, SILENCE, NORMAL, TABLE = "mention", "not_mentioned", "no_finding", "table"
 GROUNDS = (MENTION, SILENCE, NORMAL, TABLE)
@@ -54,8 +55,7 @@ class Grounds:
 
 def asked_classes() -> tuple[str, ...]:
     """Return the classes that somebody can say: neither unions nor No Finding, which follow from the others."""
-    words = vocabulary()
-    return (*words.pathologies, *words.finding_groups)
+    return answerable(vocabulary().classes)
 
 
 def grounds_of(lake: Lake, source: str, study_ids: Sequence[str]) -> Grounds:

@@ -24,10 +24,11 @@ from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.frame import pools_of_studies
 from radia_pipeline.readings.in_force import cells_read
+from radia_pipeline.readings.lists import CELL_COLUMNS
 from radia_pipeline.readings.reading import ANSWERS
 from radia_pipeline.readings.review_queue import TABLE
 
-LIST_COLUMNS = ("position", "source", "study_id", "class")
+LIST_COLUMNS = ("position", *CELL_COLUMNS)
 """Columns of a list of cells, as a reading page takes it. The label is not in it: it would tell the answer."""
 
 
@@ -112,13 +113,13 @@ def write_list(rows: Collection[Mapping[str, Any]], path: Path) -> None:
 
 def read_list(path: Path) -> list[Cell]:
     """Read a list of cells: (source, study_id, class), in order, each once; raises BadInput naming the line."""
-    accepted = f"a CSV with the columns {', '.join(LIST_COLUMNS[1:])}, as `radia review queue --out FILE` writes it"
+    accepted = f"a CSV with the columns {', '.join(CELL_COLUMNS)}, as `radia review queue --out FILE` writes it"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error):
         raise BadInput("The list of cells cannot be read", accepted=accepted) from None
     for number, row in enumerate(rows, start=2):
-        if any(not row.get(name) for name in LIST_COLUMNS[1:]) or row["class"] not in vocabulary().classes:
+        if any(not row.get(name) for name in CELL_COLUMNS) or row["class"] not in vocabulary().classes:
             raise BadInput(f"Line {number} of the list of cells is none", accepted=accepted)
     return list(dict.fromkeys(map(_cell, rows)))

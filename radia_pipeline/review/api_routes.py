@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput
-from radia_pipeline.review.bodies import FILM_TYPES, RELATED, films_in, read_body, require_film_type
+from radia_pipeline.review.bodies import FILM_TYPES, RELATED
 from radia_pipeline.review.problems import CONTENT_TYPE, KINDS, Problem
 from radia_pipeline.review.server import Server
 from radia_pipeline.usecases.answers import ANSWERED
@@ -46,12 +46,7 @@ def api_routes(server: Server) -> APIRouter:
         maps as data addresses. Films are called `image 1` and so on, in the order of the parts. Where no study got an
         answer the status is 422, and the answer, with its reasons, stands in the problem.
         """
-        server.require_ready()
-        kind, boundary = require_film_type(request)
-        async with server.gate.place():
-            body = await read_body(request, server.settings, server.settings.most_body_bytes)
-            films = films_in(kind, boundary, body)
-            del body
+        async with server.films(request) as films:
             wish = Wish(server.settings.source, intake == "identified", one_study, ocr, wants_pictures=maps is not None)
             return await server.gate.run(lambda: _answer(server, films, wish, maps is not None))
 

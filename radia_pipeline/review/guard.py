@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from starlette.responses import Response
 
 from radia_pipeline.errors import BadInput, LakeLocked, LakeUnwritable, NotTrained, RadiaError, Refusal, UnknownName
 from radia_pipeline.processes.progress import say
-from radia_pipeline.review.problems import CONTENT_TYPE, Problem
+from radia_pipeline.review.problems import CONTENT_TYPE, Problem, place_of
 from radia_pipeline.review.settings import Settings
 
 POLICY = (
@@ -100,16 +99,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem("busy", error.received, retry_after_s=_RETRY_S)
     if isinstance(error, LakeUnwritable):
         return Problem("error", error.received, do=error.do or "")
-    _tell(error)
+    say(f"Error while answering: {place_of(error)}")
     return Problem("error", error.received if isinstance(error, RadiaError) else "")
-
-
-def _tell(error: Exception) -> None:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "unknown place"
-    say(f"Error while answering: {type(error).__name__} at {where}")
 
 
 def _headers(request_id: str, message: dict) -> dict[str, str]:

@@ -34,7 +34,7 @@ SHOWN = "shown to a reader"
 
 
 class Kept:
-    """The latest results of something, at most so many; several threads may ask, and each is made once at a time."""
+    """The latest results of something, at most so many; several threads may ask, and may make the same one twice."""
 
     def __init__(self, most: int) -> None:
         self._most, self._lock = most, threading.Lock()
@@ -148,11 +148,12 @@ class Models:
     def _note(self, row: dict[str, Any], who: str) -> None:
         """Write down, once for each study of a server's life, that scores of the test pool are shown."""
         study = row["study_id"]
-        with self._lock:
-            is_new = study not in self._noted
+        with self._lock:  # what could not be noted is not shown, neither now nor when it is asked for again
+            if study in self._noted:
+                return
+            if self._studies.pool_of(row) == TEST:
+                note_use(self._lake, SHOWN, self.reader.ready.using.ensemble_version, 1, who=who)
             self._noted.add(study)
-        if is_new and self._studies.pool_of(row) == TEST:
-            note_use(self._lake, SHOWN, self.reader.ready.using.ensemble_version, 1, who=who)
 
     # --- films that were sent ---------------------------------------------------------------------------------------
     def answer_films(self, held: HeldBytes, wish: Wish) -> Answered:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
@@ -69,3 +70,12 @@ class Problem(Exception):
             "type": "about:blank", "status": self.status, "code": self.code, "title": KINDS[self.code].title,
             **{name: words for name, words in told.items() if words}, "request_id": request_id, **self.more,
         }  # fmt: skip
+
+
+def place_of(error: BaseException) -> str:
+    """Return an unexpected error's kind and its place in the code: its text may hold what was sent."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "unknown place"
+    return f"{type(error).__name__} at {where}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from radia_pipeline.readings.desk import ADJUDICATOR, READER, Desk, Given, Place
 from radia_pipeline.readings.lists import SET, ReadingList
 from radia_pipeline.readings.progress import statuses
 from radia_pipeline.readings.reading import ADJUDICATION, QUEUE, REREAD, Reading, Shown
+from radia_pipeline.readings.truth import MIN_READERS
 from radia_pipeline.review.problems import Problem
 from radia_pipeline.review.settings import Settings
 from radia_pipeline.review.shapes import PostedReading, PostedWrong
@@ -96,12 +97,9 @@ class ReadingRoom:
                 "between": None, "within": None, "waiting_for_readers": None, "waiting_for_adjudicator": None,
             }  # fmt: skip
             if one.kind == SET and not left:
-                disputes, unread = (
-                    self._desk.disputed,
-                    [len(self._desk.opinions(one, study)) < 2 for study in one.asked],
-                )
-                result["waiting_for_readers"] = sum(unread)
-                result["waiting_for_adjudicator"] = sum(bool(disputes(one, study)) for study in one.asked)
+                given = [len(self._desk.opinions(one, study)) for study in one.asked]
+                result["waiting_for_readers"] = sum(readers < MIN_READERS for readers in given)
+                result["waiting_for_adjudicator"] = sum(bool(self._desk.disputed(one, study)) for study in one.asked)
                 status = next(status for status in statuses(self._lake) if status.set_id == list_id)
                 result["between"] = vars(status.between)
                 result["within"] = vars(status.within[user]) if user in status.within else None
@@ -186,15 +184,12 @@ class ReadingRoom:
         return {name: WORD_OF[value] for name, value in given.answers.items()}
 
     # --- how it is done ---------------------------------------------------------------------------------------------
-    def _fresh(self):
+    @contextlib.contextmanager
+    def _fresh(self) -> Iterator[None]:
         """Hold the room for one call, with the store as it now is."""
-        self._lock.acquire()
-        try:
+        with self._lock:
             self._desk.refresh()
-        except BaseException:
-            self._lock.release()
-            raise
-        return _Released(self._lock)
+            yield
 
     def _may_reveal(self, given: Given) -> bool:
         return given.study_id not in self._turns.hidden(given.reader)
@@ -303,16 +298,3 @@ class ReadingRoom:
 def _opinions_of(one: ReadingList) -> str:
     """Return under which name it is written down that a reader saw others' opinions."""
     return f"{one.list_id}~opinions"
-
-
-class _Released:
-    """Lets a lock go at the end of a ``with``."""
-
-    def __init__(self, lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()

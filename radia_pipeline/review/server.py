@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.requests import Request
+
+from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes.progress import say
 from radia_pipeline.readings.access import AccessLog
+from radia_pipeline.review.bodies import films_in, read_body, require_film_type
 from radia_pipeline.review.gates import Gate
 from radia_pipeline.review.models import Models
-from radia_pipeline.review.problems import Problem
+from radia_pipeline.review.problems import Problem, place_of
 from radia_pipeline.review.reading_room import ReadingRoom
 from radia_pipeline.review.settings import Settings
 from radia_pipeline.review.uploads import Uploads
@@ -44,7 +50,7 @@ class Server:
             self.models.open()
         except Exception as error:
             self.problem = type(error).__name__
-            say(f"The models cannot be opened: {error if str(error) else type(error).__name__}")
+            say(f"The models cannot be opened: {error if isinstance(error, RadiaError) else place_of(error)}")
             return
         self._is_ready.set()
 
@@ -52,6 +58,14 @@ class Server:
         """Raise Problem ``starting`` before the models are warm."""
         if not self.is_ready:
             raise Problem("starting", retry_after_s=RETRY_S)
+
+    @contextlib.asynccontextmanager
+    async def films(self, request: Request) -> AsyncIterator[list[bytes]]:
+        """Hold a place in the queue and the films of a request's body; raises Problem before the models are warm."""
+        self.require_ready()
+        kind, boundary = require_film_type(request)
+        async with self.gate.place():
+            yield films_in(kind, boundary, await read_body(request, self.settings, self.settings.most_body_bytes))
 
     def close(self) -> None:
         """Let go of what is held in memory."""

@@ -11,7 +11,7 @@ from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom import png16
 from radia_pipeline.errors import Refusal
-from radia_pipeline.review.bodies import films_in, read_body, read_json, require_film_type
+from radia_pipeline.review.bodies import read_json
 from radia_pipeline.review.pixels import pixel_response
 from radia_pipeline.review.problems import Problem
 from radia_pipeline.review.server import Server
@@ -150,12 +150,7 @@ def _add_uploads(routes: APIRouter, server: Server) -> None:
     @routes.post("/page/uploads")
     async def upload(request: Request, identified: bool = False, ocr: str = "auto") -> dict[str, Any]:
         user = user_of(request, server.settings)
-        server.require_ready()
-        kind, boundary = require_film_type(request)
-        async with server.gate.place():
-            body = await read_body(request, server.settings, server.settings.most_body_bytes)
-            films = films_in(kind, boundary, body)
-            del body
+        async with server.films(request) as films:
             wish = Wish(server.settings.source, identified, True, ocr, wants_pictures=True)
             return await server.gate.run(lambda: kept(server, films, wish, user))
 

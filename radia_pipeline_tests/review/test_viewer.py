@@ -13,7 +13,9 @@ from jsonschema import Draft202012Validator
 from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.render import render_native
+from radia_pipeline.errors import LakeLocked
 from radia_pipeline.evaluation.pool_uses import uses
+from radia_pipeline.review import models
 from radia_pipeline.review.models import SHOWN
 from radia_pipeline_tests.review.worlds import PATIENTS, REPORT, SET, Client, served, study
 from radia_pipeline_tests.usecases.films import dicom, film
@@ -98,6 +100,23 @@ def test_a_shown_test_study_is_an_entry_in_the_ledger_once(lake):
     assert [(use.purpose, use.studies, use.who, use.shows_figures) for use in uses(lake)] == [
         (SHOWN, 1, "viewer", False)
     ]
+
+
+def test_what_cannot_be_noted_is_not_shown_however_often_it_is_asked_for(lake, monkeypatch):
+    splits = lake.read("splits").to_pylist()
+    lake.write("splits", [{**row, "pool": "test", "fold": None} for row in splits])
+
+    def is_locked(*_, **__):
+        raise LakeLocked("the ledger is held")
+
+    with served(lake) as (_, port):
+        client, path = Client(port, "viewer"), f"/page/studies/{study(OPEN)}/answer"
+        with monkeypatch.context() as held:
+            held.setattr(models, "note_use", is_locked)
+            assert [client.get(path).code for _ in range(2)] == ["busy", "busy"]
+        assert uses(lake) == []
+        assert client.get(path).status == 200
+    assert len(uses(lake)) == 1
 
 
 def test_what_is_to_be_read_blind_and_its_prior_are_closed(client):
