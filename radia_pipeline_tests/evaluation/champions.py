@@ -16,7 +16,7 @@ from radia_pipeline.evaluation.panel import Panel, rows_of
 from radia_pipeline.evaluation.release import Release, release
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.truth import build_truth
-from radia_pipeline.usecases.promotion import Approval
+from radia_pipeline.usecases.promotion import Approval, approve
 from radia_pipeline_tests.evaluation.worlds import make_panel, put_manifest
 from radia_pipeline_tests.readings.worlds import append_at_once, reading, with_set
 
@@ -111,3 +111,11 @@ def read_set(
 def approval(**changes) -> Approval:
     """Return what a person says."""
     return Approval(BY, **changes)
+
+
+def approved_world(folder) -> Lake:
+    """Return a lake whose first ensemble is champion, by readings of the hospital."""
+    lake = new_world(folder)
+    assert gate.judge(lake, pace=steady()).refused == ()
+    approve(lake, approval())
+    return lake

@@ -21,6 +21,7 @@ from radia_pipeline.usecases import promotion
 from radia_pipeline_tests.evaluation.champions import (
     BETTER,
     approval,
+    approved_world,
     flipped,
     make_released,
     new_world,
@@ -34,11 +35,7 @@ from radia_pipeline_tests.evaluation.champions import (
 
 @pytest.fixture(scope="module")
 def approved(tmp_path_factory):
-    """A lake whose first ensemble is champion, by readings of the hospital."""
-    lake = new_world(tmp_path_factory.mktemp("approved") / "lake")
-    assert gate.judge(lake, pace=steady()).refused == ()
-    promotion.approve(lake, approval())
-    return lake
+    return approved_world(tmp_path_factory.mktemp("approved") / "lake")
 
 
 @pytest.fixture

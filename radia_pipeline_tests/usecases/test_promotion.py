@@ -21,6 +21,7 @@ from radia_pipeline_tests.evaluation.champions import (
     BETTER,
     BY,
     approval,
+    approved_world,
     make_released,
     new_world,
     panel_of_skill,
@@ -30,10 +31,7 @@ from radia_pipeline_tests.evaluation.champions import (
 
 @pytest.fixture(scope="module")
 def approved(tmp_path_factory):
-    lake = new_world(tmp_path_factory.mktemp("approved") / "lake")
-    gate.judge(lake, pace=steady())
-    promotion.approve(lake, approval())
-    return lake
+    return approved_world(tmp_path_factory.mktemp("approved") / "lake")
 
 
 @pytest.fixture
