@@ -32,8 +32,9 @@ from radia_pipeline.training.studies import LATERAL, labelled_by
 
 MOST_LEARNED, MOST_JUDGED = 4000, 2000
 """Films that a Gaussian is fitted on, and that a threshold is."""
-MOST_FOR_SIDES = 3000
-"""Films from which is learned which side is which."""
+MOST_FOR_SIDES = 700
+"""Films from which is learned which side is which: on about as many of real patients it was measured
+(``benchmarks/sides.py``), and each takes a seventh of a second."""
 FEW_JUDGED = 100
 """Below so many films in validation a part of the training films is left out of the Gaussian and judges too."""
 _HELD_OUT_OF = 5
@@ -204,10 +205,16 @@ def _kinds(films: Mapping[str, Sequence], rows: Sequence[int]) -> list[np.ndarra
 
 
 def _sides(lake: Lake, films: Mapping[str, Sequence], rows: Sequence[int]) -> Sides:
+    """Return what the lake's films tell of their sides; the same films are not asked again for other models."""
     frontal = [row for row in rows if not _slot(films, row)][:MOST_FOR_SIDES]
+    path = familiarity.sides_path(lake.models_dir, [films["image_id"][row] for row in frontal])
+    if (known := familiarity.load_sides(path)) is not None:
+        return known
     pictures = (png16.decode((lake.root / films["path"][row]).read_bytes()) for row in frontal)
     features = np.array([side_features(laid_out(picture)) for picture in pictures]).reshape(len(frontal), FEATURES)
-    return fit_sides(features, [films["group_id"][row] for row in frontal])
+    found = fit_sides(features, [films["group_id"][row] for row in frontal])
+    familiarity.save_sides(path, found)
+    return found
 
 
 class _Squares:

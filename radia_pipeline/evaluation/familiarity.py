@@ -185,18 +185,49 @@ def threshold_path(models_dir: Path, fingerprints: Mapping[str, str]) -> Path:
 
 def save_threshold(path: Path, threshold: Threshold) -> None:
     """Write a threshold whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"familiarity_version": FAMILIARITY_VERSION, **vars(threshold), "sides": vars(threshold.sides)}
-    atomic.write_text(path, json.dumps(content, indent=1) + "\n")
+    _save(path, {**vars(threshold), "sides": vars(threshold.sides)})
 
 
 def load_threshold(path: Path) -> Threshold | None:
     """Return a threshold, None where there is none of this version."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("familiarity_version") != FAMILIARITY_VERSION:
-            return None
-        sides = content.pop("sides")
-        return Threshold(**content, sides=Sides(**{**sides, "weights": tuple(sides["weights"])}))
+        content = _load(path)
+        sides = _sides_of(content.pop("sides"))
+        return Threshold(**content, sides=sides)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def sides_path(models_dir: Path, image_ids: Sequence[str]) -> Path:
+    """Return where lies what these films tell of their sides."""
+    return models_dir / "_answers" / f"sides-{hashlib.sha256(' '.join(image_ids).encode()).hexdigest()[:16]}.json"
+
+
+def save_sides(path: Path, sides: Sides) -> None:
+    """Write what films tell of their sides whole."""
+    _save(path, vars(sides))
+
+
+def load_sides(path: Path) -> Sides | None:
+    """Return what films tell of their sides, None where there is nothing of this version."""
+    try:
+        return _sides_of(_load(path))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _sides_of(content: Mapping[str, Any]) -> Sides:
+    return Sides(**{**content, "weights": tuple(content["weights"])})
+
+
+def _save(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(path, json.dumps({"familiarity_version": FAMILIARITY_VERSION, **content}, indent=1) + "\n")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Return what was saved; raises ValueError where another version wrote it."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.pop("familiarity_version") != FAMILIARITY_VERSION:
+        raise ValueError("another version")
+    return content

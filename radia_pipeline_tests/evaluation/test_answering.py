@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 
+import numpy as np
 import pytest
 
+from radia_pipeline.dicom import png16
 from radia_pipeline.errors import LakeUnwritable
 from radia_pipeline.evaluation import answering
+from radia_pipeline.evaluation.sides import Sides
 from radia_pipeline.lake.lake import Lake
 
 
@@ -41,3 +44,18 @@ def test_what_goes_wrong_with_what_is_read_is_not_said_of_writing(tmp_path, monk
     monkeypatch.setattr(answering, "_fit", lost)
     with pytest.raises(FileNotFoundError):
         answering._familiar(Lake.open(tmp_path), {"one": tmp_path}, {}, lambda _: None)
+
+
+def test_what_films_tell_of_their_sides_is_asked_once_for_all_models(tmp_path, monkeypatch):
+    lake, seen = Lake.open(tmp_path), []
+    films = {"image_id": [f"{n:032x}" for n in range(4)], "view": ["PA", "LATERAL", "AP", "PA"]}
+    films |= {"path": [f"{n}.png" for n in range(4)], "group_id": [str(n) for n in range(4)]}
+    for name in films["path"]:
+        (tmp_path / name).write_bytes(png16.encode(np.full((8, 8), 7, dtype=np.uint16)))
+    monkeypatch.setattr(answering, "laid_out", lambda picture: seen.append(picture.shape) or np.zeros((64, 64)))
+    monkeypatch.setattr(answering, "fit_sides", lambda features, groups: Sides((0.5,), -1.0, 0.01, 0.9))
+    found = answering._sides(lake, films, [0, 1, 2, 3])
+    assert found == Sides((0.5,), -1.0, 0.01, 0.9) and len(seen) == 3, "a lateral film has no side"
+    assert answering._sides(lake, films, [0, 1, 2, 3]) == found and len(seen) == 3
+    answering._sides(lake, films, [0, 2])
+    assert len(seen) == 5, "other films tell something else"
