@@ -12,7 +12,7 @@ SWATCH_PX = (22, 14)
 SPLIT, WHOLE = "s0", "muted"
 """How assets look that are made once for each source, and once for all."""
 COLUMNS = (
-    ("Ingest", ("images", "duplicates", "quarantine", "reports")),
+    ("Ingest", ("images", "duplicates", "quarantine", "reports", "deliveries", "arrivals")),
     ("Labels", ("", "report_mentions", "report_attributes", "unread_sentences", "labels", "label_reviews",
                 "box_annotations", "reading_sets")),
     ("Cohort", ("image_links", "splits", "evaluation_sets", "manifest", "data_profile", "", "label_truth")),

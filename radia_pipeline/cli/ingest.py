@@ -31,6 +31,7 @@ def ingest(
 
     Publishes images, quarantine and duplicates of its source; quarantined files are no failure.
     """
+    from radia_pipeline.dicom.deliveries import build_deliveries
     from radia_pipeline.lake.keys import Pseudonymizer
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.sources.registry import locate
@@ -49,6 +50,7 @@ def ingest(
         takes_out=take_out, on_progress=lambda done, total: bar(f"images/{source}", done, total),
     )  # fmt: skip
     bar.close()
+    build_deliveries(source, lake)
     for warning in result.warnings:
         say(f"Note: {warning}")
     counts = {name: getattr(result, name) for name in (*COUNTS, "reasons")}

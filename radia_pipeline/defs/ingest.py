@@ -1,4 +1,4 @@
-"""Assets of the group ``ingest``: delivered files -> images, quarantine, duplicates, reports."""
+"""Assets of the group ``ingest``: delivered files -> images, quarantine, duplicates, reports, and when they came."""
 
 from __future__ import annotations
 
@@ -36,4 +36,12 @@ def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
     return ingest(adapter, root, radia.lake(), radia.pseudonymizer())
 
 
-ASSETS = [ingest_images, ingest_reports]
+@table_assets("deliveries", "arrivals", deps=("images", "quarantine", "duplicates", "reports"))
+def build_deliveries(context: dg.AssetExecutionContext, radia: Radia):
+    """What arrived when, by the clock of whoever looks after the lake, and what became of it."""
+    from radia_pipeline.dicom.deliveries import build_deliveries as build
+
+    return build(context.partition_key, radia.lake())
+
+
+ASSETS = [ingest_images, ingest_reports, build_deliveries]

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from radia_pipeline.dicom import publish, settlements
+from radia_pipeline.dicom import arrivals, publish, settlements
 from radia_pipeline.dicom.examine import Verdict
-from radia_pipeline.dicom.journal import Entry, Journal
+from radia_pipeline.dicom.journal import FILE, Entry, Journal, journal_path
 from radia_pipeline.dicom.judgement import STORED_SIDE_PX
 from radia_pipeline.dicom.rules_version import RULES_VERSION
 from radia_pipeline.dicom.verdicts import Delivery, verdicts_on
@@ -111,26 +111,23 @@ def ingest_images(
                 f"The delivery of {source.name} holds no file any more, though earlier runs saw {len(known)}",
                 do="check that its folder is mounted; to start over, use a new lake",
             )
+        here = [escaped(path) for path in paths]
+        arrivals.note(journal, FILE, here, standing=lambda: {*known, *publish.published_paths(source.name, lake)})
         waiting = {path for path, (_, is_in) in journal.paths_of(settled).items() if not is_in}
         todo = [path for path in paths if escaped(path) in waiting or _needs_work(plan, path, known.get(escaped(path)))]
         count = _examine(plan, journal, todo, workers or pool.default_workers(), on_progress)
-        outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
+        outcome = publish.publish(source.name, lake, journal, keys, here)
         if outcome.missing_pictures:
             again = set(outcome.missing_pictures)
             count += _examine(plan, journal, [path for path in paths if escaped(path) in again], 1, lambda *_: None)
-            outcome = publish.publish(source.name, lake, journal, keys, [escaped(path) for path in paths])
+            outcome = publish.publish(source.name, lake, journal, keys, here)
     warnings = _warnings(plan, outcome.reasons)
     return IngestResult(
         found=len(paths), ingested=outcome.ingested, quarantined=sum(outcome.reasons.values()),
         duplicates=outcome.duplicates, reasons=dict(sorted(outcome.reasons.items())),
-        gone=len(known.keys() - {escaped(path) for path in paths}), warnings=warnings, examined=count,
+        gone=len(known.keys() - set(here)), warnings=warnings, examined=count,
         seconds=round(time.monotonic() - started, 3),
     )  # fmt: skip
-
-
-def journal_path(lake: Lake, source_name: str) -> Path:
-    """Return where the journal of a source lies."""
-    return lake.root / "_ingest" / f"{source_name}.sqlite"
 
 
 def escaped(path: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import DamagedFile, LakeUnwritable
+from radia_pipeline.lake.lake import Lake
 
 _SCHEMA = """
 create table if not exists files (
@@ -23,7 +24,13 @@ create table if not exists files (
     image_id text, study_id text, patient_key text, pixel_sha256 text, row text
 ) without rowid;
 create table if not exists placed (image_id text primary key, path text, file_sha256 text, rules text) without rowid;
+create table if not exists deliveries (
+    delivery integer primary key, first_seen_s real, has_files integer default 0, has_reports integer default 0
+);
+create table if not exists arrived (kind text, id text, delivery integer, primary key (kind, id)) without rowid;
 """
+FILE, REPORT = "file", "report"
+"""Kinds of what arrives: a file by its delivered path, a report by its study."""
 
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -54,6 +61,11 @@ class Entry:
 
 
 _COLUMNS = tuple(Entry.__dataclass_fields__)
+
+
+def journal_path(lake: Lake, source: str) -> Path:
+    """Return where the journal of a source lies."""
+    return lake.root / "_ingest" / f"{source}.sqlite"
 
 
 class Journal:
@@ -123,6 +135,13 @@ class Journal:
         with self._translated(), self._connection:
             self._connection.executemany("insert or replace into placed values (?, ?, ?, ?)", rows)
 
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the file for writing over several statements that stand together or not at all."""
+        with self._translated(), self._connection:
+            self._connection.execute("begin immediate")
+            yield self._connection
+
     def ids_of(self, patient_keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         """Yield (image id, study id, patient key) of the patients' lines."""
         query = "select image_id, study_id, patient_key from files where patient_key = ?"
@@ -138,12 +157,19 @@ class Journal:
                 self._connection.executemany("delete from placed where image_id = ?", rows)
             self._connection.execute("vacuum")
 
-    def forget_patients(self, patient_keys: Iterable[str]) -> int:
-        """Remove the patients' lines for good; the file is rewritten, so that nothing of them stays in free pages."""
+    def forget_patients(self, patient_keys: Iterable[str], study_ids: Iterable[str] = ()) -> int:
+        """Remove the patients' lines and the arrivals of their studies' reports for good; returns the files' lines.
+
+        The file is rewritten, so that nothing of them stays in free pages.
+        """
         removed = 0
+        arrived = f"delete from arrived where kind = '{FILE}' and id in (select path from files where patient_key = ?)"
+        reported = f"delete from arrived where kind = '{REPORT}' and id = ?"
         with self._translated():
             with self._connection:
+                self._connection.executemany(reported, [(study,) for study in study_ids])
                 for key in sorted(patient_keys):
+                    self._connection.execute(arrived, (key,))
                     images = "select image_id from files where patient_key = ?"
                     self._connection.execute(f"delete from placed where image_id in ({images})", (key,))
                     removed += self._connection.execute("delete from files where patient_key = ?", (key,)).rowcount

@@ -74,6 +74,12 @@ def publish(source: str, lake: Lake, journal: Journal, keys: Pseudonymizer, path
     return Outcome(len(decided.kept), len(decided.duplicates), counted)
 
 
+def published_paths(source: str, lake: Lake) -> set[str]:
+    """Return the delivered paths that the three tables of a source name."""
+    tables = [name for name in ("images", "quarantine", "duplicates") if lake.exists(name, source)]
+    return {path for name in tables for path in lake.read(name, source, ["delivered_path"]).column(0).to_pylist()}
+
+
 def _already_kept(lake: Lake, source: str) -> frozenset[str]:
     if not lake.exists("images", source):
         return frozenset()

@@ -80,6 +80,11 @@ class Policy:
     print_floor: float = FLOOR
     fingerprint: str = ""
 
+    @property
+    def keeps_dates(self) -> bool:
+        """Whether dates stand as they were, so that weeks and seasons mean something; shifted dates do not."""
+        return "full_dates" in self.options
+
 
 OCR_MODES: Mapping[str, Callable[[Policy], bool]] = {
     "auto": lambda policy: policy.reads_burned_in_text,

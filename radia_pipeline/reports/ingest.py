@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from radia_pipeline.contracts.tables import empty
+from radia_pipeline.dicom import arrivals
+from radia_pipeline.dicom.journal import REPORT, Journal, journal_path
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy.policy import report_policy_of
@@ -82,6 +84,7 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
         _row(source.name, study, texts.patients[study], parts, keys, counted.add(passed(_joined(parts), policy)))
         for study, parts in texts.parts.items()
     ]
+    _note_arrivals(source.name, lake, [row["study_id"] for row in rows])
     written = lake.write("reports", rows or empty("reports"), source.name)
     return ReportsResult(
         found=len(delivered.table),
@@ -98,6 +101,17 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
         redacted=counted.redacted,
         replaced_by_rule=dict(sorted(counted.replaced_by_rule.items())),
     )
+
+
+def _note_arrivals(source: str, lake: Lake, studies: list[str]) -> None:
+    """Write down which studies' reports arrived, before the table names them."""
+
+    def standing() -> list[str]:
+        known = lake.exists("reports", source)
+        return lake.read("reports", source, ["study_id"])["study_id"].to_pylist() if known else []
+
+    with Journal(journal_path(lake, source)) as journal:
+        arrivals.note(journal, REPORT, studies, standing=standing)
 
 
 @dataclass

@@ -163,7 +163,7 @@ def _pending(lake: Lake) -> Path:
 
 def _clean_journal(path: Path, traces: Traces) -> int:
     with Journal(path) as journal:
-        return journal.forget_patients(traces.patients)
+        return journal.forget_patients(traces.patients, traces.studies)
 
 
 def _record(result: ForgetResult, lake: Lake) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from radia_pipeline.dicom.ingest import IngestResult, ingest_images, journal_path
-from radia_pipeline.dicom.journal import Journal
+from radia_pipeline.dicom.ingest import IngestResult, ingest_images
+from radia_pipeline.dicom.journal import Journal, journal_path
 from radia_pipeline.dicom.rejudge import takes_out
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.keys import Pseudonymizer

@@ -18,6 +18,8 @@ ROW_RULES = {
     "span_not_empty": {"span_end": 0},
     "a_mention_is_named": {"rests_on": "table"},
     "an_interval_has_a_width": {"low": 0.5, "high": 0.5},
+    "arrived": {"delivery": None, "report_delivery": None},
+    "every_file_ends_somewhere": {"files": 5},
 }
 """What breaks each row rule in a table of ``valid_table``; a new row rule needs its planting here."""
 _ENDS = {"span_start": 1, "span_end": 2, "low": 0.25, "high": 0.75}

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from radia_pipeline.contracts.tables import contract
-from radia_pipeline.dicom.ingest import ingest_images, journal_path
+from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.dicom.journal import journal_path
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.lakes import image_row, put_images

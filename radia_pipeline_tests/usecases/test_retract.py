@@ -12,7 +12,8 @@ import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.contracts.tables import contract, contract_names
-from radia_pipeline.dicom.ingest import ingest_images, journal_path
+from radia_pipeline.dicom.ingest import ingest_images
+from radia_pipeline.dicom.journal import journal_path
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.usecases import erasure, retract

@@ -1,0 +1,73 @@
+"""When the lake first saw what was delivered, by the clock of whoever looks after it: a source's deliveries.
+
+A visit of the ingest that finds a file or a report that was never seen opens a delivery. Its number and time are on
+disk before any work is done, so that a killed run goes on with the same one. What had been seen before the lake kept a
+clock belongs to delivery 0, whose time nobody knows. Not here: what became of the files, which ``deliveries`` counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from radia_pipeline.dicom.journal import FILE, REPORT, Journal
+
+BEFORE_THE_CLOCK = 0
+_LOOKED = {FILE: "has_files", REPORT: "has_reports"}
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """``first_seen_s``: delivery → seconds since 1970 (UTC), None for delivery 0. ``files``: delivered path → delivery;
+    ``reports``: study → delivery."""
+
+    first_seen_s: dict[int, float | None]
+    files: dict[str, int]
+    reports: dict[str, int]
+
+
+def note(
+    journal: Journal,
+    kind: str,
+    ids: Iterable[str],
+    *,
+    standing: Callable[[], Iterable[str]],
+    now_s: float | None = None,
+) -> int | None:
+    """Write down what arrived and was never seen; returns the delivery that it belongs to, None where nothing is new.
+
+    ``kind``: FILE or REPORT, ``ids``: paths or studies as they lie there now. ``standing``: those that the lake knew
+    before it kept this clock; asked once. Files and reports of one visit belong together: what is new joins the last
+    delivery unless things of its kind have been looked for since that was opened.
+    """
+    column, now_s = _LOOKED[kind], time.time() if now_s is None else now_s
+    with journal.changing() as rows:
+        seen = {one for (one,) in rows.execute("select id from arrived where kind = ?", (kind,))}
+        new = sorted(set(ids) - seen)
+        if not seen and (old := sorted(set(standing()))):
+            rows.execute(f"insert or ignore into deliveries (delivery) values ({BEFORE_THE_CLOCK})")
+            _place(rows, kind, old, BEFORE_THE_CLOCK)
+            new = sorted(set(new) - set(old))
+        last = rows.execute(f"select delivery, {column} from deliveries order by delivery desc limit 1").fetchone()
+        number, is_looked_through = last or (BEFORE_THE_CLOCK, True)
+        if new and (is_looked_through or number == BEFORE_THE_CLOCK):
+            number += 1
+            rows.execute("insert into deliveries (delivery, first_seen_s) values (?, ?)", (number, now_s))
+        rows.execute(f"update deliveries set {column} = 1 where delivery = ?", (number,))
+        _place(rows, kind, new, number)
+    return number if new else None
+
+
+def _place(rows, kind: str, ids: list[str], delivery: int) -> None:
+    rows.executemany("insert into arrived values (?, ?, ?)", [(kind, one, delivery) for one in ids])
+
+
+def arrivals(journal: Journal) -> Arrivals:
+    """Return everything that has been noted."""
+    with journal.changing() as rows:
+        times = dict(rows.execute("select delivery, first_seen_s from deliveries order by delivery"))
+        by_kind = {
+            kind: dict(rows.execute("select id, delivery from arrived where kind = ?", (kind,))) for kind in _LOOKED
+        }
+    return Arrivals(times, by_kind[FILE], by_kind[REPORT])
