@@ -121,6 +121,10 @@ class LakeUnwritable(RunFailed):
     """The lake is read-only, full or cannot be created."""
 
 
+class LakeUnreadable(RunFailed):
+    """The disk or share under the lake does not give what it holds; the lake itself may be whole."""
+
+
 class LakeLocked(RunFailed):
     """Another process writes the same table or trains the same recipe."""
 

@@ -15,7 +15,7 @@ from radia_pipeline.drawing.text import table
 
 @click.group()
 def tables() -> None:
-    """Look at the lake's tables and their versions."""
+    """Look at the lake's tables and their versions; restore one."""
 
 
 @tables.command("show")
@@ -50,6 +50,26 @@ def history(name: str, partition: str, lake_root, as_json: bool) -> None:
 
     header, found = versions_of(Lake.open(lake_root, create=False), name, partition)
     _print_rows("versions", header, found, as_json)
+
+
+@tables.command("restore")
+@click.argument("name")
+@click.option("--partition", help="Source, recipe, or all (default: every partition that is not what was published).")
+@click.option("--version", help="An earlier version, as `radia tables history` lists it, or its first characters.")
+@lake_option
+@json_option
+def restore(name: str, partition: str | None, version: str | None, lake_root, as_json: bool) -> None:
+    """Put back what was published of a table.
+
+    For a table whose file is damaged, was changed by hand or deleted. Without --version: what was published last.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.lake.restoring import restore as restore_table
+
+    found = restore_table(Lake.open(lake_root, create=False), name, partition, version)
+    lines = [f"{name}/{one.partition}: version {one.version[:12]}, {one.rows} rows, stands again" for one in found]
+    text = "\n".join(lines) or "Nothing to restore: what stands is what was published"
+    print_result({"restored": [asdict(one) for one in found]}, text, as_json)
 
 
 @tables.command("collect")

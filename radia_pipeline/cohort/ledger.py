@@ -16,6 +16,7 @@ from radia_pipeline.errors import LedgerDamaged
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
+from radia_pipeline.lake.publishing import standing
 
 LEDGER_FORMAT = 1
 
@@ -30,11 +31,8 @@ class Ledger:
 
 def _damaged(lake: Lake, number: int, what: str) -> LedgerDamaged:
     good = f"its first {number - 1} lines are sound" if number > 1 else "none of its lines can be trusted"
-    version = (
-        f"; splits version {lake.version('splits')} holds every pool that was published"
-        if lake.exists("splits")
-        else ""
-    )
+    splits = standing(lake.place("splits"))
+    version = f"; splits version {splits} holds every pool that was published" if splits else ""
     return LedgerDamaged(
         f"The pool ledger is damaged at line {number}: {what}",
         accepted="the file as it was written, whole and in order",
@@ -70,9 +68,9 @@ def restore(lake: Lake) -> int:
         path = lake.ledger_path
         found = _gathered(_file(lake).sound())
         placements = dict(found.placements)
-        if lake.exists("splits"):
-            columns = ["source", "patient_key", "pool", "fold", "reason"]
-            for row in lake.read("splits", columns=columns).to_pylist():
+        published = lake.last_sound("splits", columns=["source", "patient_key", "pool", "fold", "reason"])
+        if published is not None:
+            for row in published.to_pylist():
                 known = placements.setdefault(row["patient_key"], Placement(**row))
                 if known.pool != row["pool"]:
                     raise LedgerDamaged(

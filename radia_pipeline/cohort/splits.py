@@ -19,6 +19,7 @@ from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
 from radia_pipeline.contracts.pools import LEVEL
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.publishing import standing
 
 LATE_LINK = "late_link"
 
@@ -183,16 +184,16 @@ def require_policy(ledger: Ledger, policy: SplitPolicy) -> None:
 
 def _require_published_are_known(lake: Lake, ledger: Ledger) -> None:
     """Refuse a ledger that does not hold what has been published (an older copy put in its place)."""
-    if not lake.exists("splits"):
+    published = lake.last_sound("splits", columns=["patient_key", "pool"])
+    if published is None:
         return
-    published = lake.read("splits", columns=["patient_key", "pool"])
     for key, pool in zip(published.column(0).to_pylist(), published.column(1).to_pylist()):
         known = ledger.placements.get(key)
         if known is None or known.pool != pool:
             raise LedgerDamaged(
                 f"The pool ledger ends at line {len(ledger.placements) + 1} and "
                 "lacks or contradicts published placements",
-                do=f"restore it from a backup, or rebuild it from splits version {lake.version('splits')} with "
+                do=f"restore it from a backup, or rebuild it from splits version {standing(lake.place('splits'))} with "
                 "`radia ledger restore`",
             )
 

@@ -81,16 +81,15 @@ def published_paths(source: str, lake: Lake) -> set[str]:
 
 
 def _already_kept(lake: Lake, source: str) -> frozenset[str]:
-    if not lake.exists("images", source):
-        return frozenset()
-    return frozenset(lake.read("images", source, columns=["delivered_path"]).column(0).to_pylist())
+    table = lake.last_sound("images", source, columns=["delivered_path"])
+    return frozenset(table.column(0).to_pylist()) if table is not None else frozenset()
 
 
 def _standing_pictures(lake: Lake, source: str) -> dict[str, str]:
     """Return delivered path -> picture of the images that stood before."""
-    if not lake.exists("images", source):
+    table = lake.last_sound("images", source, columns=["delivered_path", "path"])
+    if table is None:
         return {}
-    table = lake.read("images", source, columns=["delivered_path", "path"])
     return dict(zip(table["delivered_path"].to_pylist(), table["path"].to_pylist(), strict=True))
 
 

@@ -90,7 +90,5 @@ def rejudge(
 
 def _standing(lake: Lake, source: str) -> dict[str, dict[str, str]]:
     """Return delivered path -> keyed image and patient, and the file's hash, of the images that stand."""
-    if not lake.exists("images", source):
-        return {}
-    columns = ["delivered_path", "image_id", "patient_key", "file_sha256"]
-    return {row["delivered_path"]: row for row in lake.read("images", source, columns=columns).to_pylist()}
+    table = lake.last_sound("images", source, ["delivered_path", "image_id", "patient_key", "file_sha256"])
+    return {row["delivered_path"]: row for row in table.to_pylist()} if table is not None else {}

@@ -6,6 +6,7 @@ ledger itself (``pool_uses``), figures (``scorecard``).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.pools import TEST
-from radia_pipeline.errors import BadInput, EmptyPool, NotTrained
+from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, NotTrained
 from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, panel_of, rows_of
 from radia_pipeline.evaluation.pool_uses import RELEASE, note_use, uses
@@ -87,8 +88,9 @@ def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> b
     The ledger has its line before any study is scored. Raises MissingTable before there is an ensemble, EmptyPool.
     """
     with lake.lock(TABLE):
-        if released_panels(lake):
-            return False
+        with contextlib.suppress(DamagedFile):  # what was lost is scored again, under the line that the ledger has
+            if released_panels(lake):
+                return False
         chosen, name = load_ensemble(lake), release_id(lake)
         studies = _test_studies(lake)
         if not studies:

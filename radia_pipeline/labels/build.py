@@ -103,9 +103,8 @@ def build_labels(
 
 
 def _moved(lake: Lake, source: str, table: pa.Table) -> tuple[Mapping[str, Any], ...]:
-    if not lake.exists("labels", source):
-        return ()
-    return tuple(summary(moved(lake.read("labels", source, columns=["study_id", "class", "said"]), table)))
+    before = lake.last_sound("labels", source, columns=["study_id", "class", "said"])
+    return tuple(summary(moved(before, table))) if before is not None else ()
 
 
 def _count_origins(origin: np.ndarray) -> dict[str, int]:

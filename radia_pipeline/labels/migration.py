@@ -6,23 +6,20 @@ look at labels, so that no patient moves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.label_values import MISSING, merged, resolve
 from radia_pipeline.contracts.migrations import ADD, RETIRE, Migration, renamed, steps_of
 from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import MissingTable
 from radia_pipeline.labels.origins import ORIGINS, base_origins, origins
 from radia_pipeline.labels.table import codes_of, first_rows, long_table
-from radia_pipeline.lake import atomic
+from radia_pipeline.lake import marker, proof
 from radia_pipeline.lake.lake import Lake
 
 RENAMED = ("report_mentions", "box_annotations", "pseudo_boxes")
@@ -72,11 +69,11 @@ def migrate_lake(lake: Lake) -> VocabularyMigration:
                 lake.withdraw(table, partition)
                 rebuild.append(f"{table}/{partition}")
                 continue
-            lost += pq.read_metadata(lake.path(table, partition)).num_rows - len(data) if table in RENAMED else 0
+            lost += proof.count(lake.place(table, partition)) - len(data) if table in RENAMED else 0
             lake.write(table, data, partition)
             migrated.append(f"{table}/{partition}")
         applied = tuple(migration.name for migration in path)
-        _mark(lake, words.version, applied)
+        marker.note_migrations(lake.root, words.version, applied)
     return VocabularyMigration(before, words.version, applied, tuple(migrated), tuple(rebuild), lost)
 
 
@@ -88,7 +85,7 @@ def _speaking(lake: Lake) -> Iterator[tuple[str, str]]:
 
 def _across(lake: Lake, table: str, partition: str, path: Sequence[Migration]) -> pa.Table | None:
     """Return a table in the installed vocabulary, None where it has to be made again."""
-    data = pq.read_table(lake.path(table, partition), partitioning=None).replace_schema_metadata(None)
+    data = proof.read(lake.place(table, partition)).replace_schema_metadata(None)
     if table in KEPT:
         return data
     added = {name for step in steps_of(path) if step.kind == ADD for name in step.names}
@@ -153,13 +150,3 @@ def said_across(old: _Said, path: Sequence[Migration]) -> _Said:
         for name in parts:
             del said[name], origin[name]
     return _Said(said, origin)
-
-
-def _mark(lake: Lake, version: str, applied: Sequence[str]) -> None:
-    marker = lake.root / "lake.json"
-    try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingTable(f"There is no lake at {lake.root}", do="name another with --lake") from None
-    content |= {"vocabulary_version": version, "migrations": [*content.get("migrations", []), *applied]}
-    atomic.write_text(marker, json.dumps(content) + "\n")

@@ -28,7 +28,22 @@ _UNWRITABLE = {
     errno.ENOSPC: "has no space left",
     errno.EDQUOT: "is over its disk quota",
     errno.EFBIG: "has no space left for this file",
+    errno.ENOLCK: "is on a file system that gives no locks",
 }
+STORAGE_FAULTS = {
+    errno.EIO: "reports an input or output error",
+    errno.ESTALE: "has lost sight of the file (a stale handle of a network share)",
+    errno.EXDEV: "is spread over several file systems, between which no file can be renamed",
+    errno.ETIMEDOUT: "does not answer",
+    errno.EHOSTDOWN: "does not answer",
+    errno.EREMOTEIO: "reports an input or output error",
+    errno.EACCES: "may not be read by this user",
+    errno.EPERM: "may not be read by this user",
+    errno.ELOOP: "leads in a circle of links",
+    errno.EMFILE: "cannot be opened: this process holds too many files",
+    errno.ENFILE: "cannot be opened: this machine holds too many files",
+}
+"""What the operating system says of a disk or share rather than of a file on it."""
 
 
 @contextlib.contextmanager
@@ -37,12 +52,13 @@ def writable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _UNWRITABLE:
-            raise LakeUnwritable(
-                f"The folder {folder.name} of the lake {_UNWRITABLE[error.errno]}; earlier tables are intact",
-                do="free space or rights there, or choose another place with --lake",
-            ) from None
-        raise
+        fault = _UNWRITABLE.get(error.errno) or STORAGE_FAULTS.get(error.errno)
+        if fault is None:
+            raise
+        raise LakeUnwritable(
+            f"The folder {folder.name} of the lake {fault}; earlier tables are intact",
+            do="free space or rights there, look after the disk or share, or choose another place with --lake",
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

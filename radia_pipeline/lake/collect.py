@@ -11,6 +11,8 @@ from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
+from radia_pipeline.lake.publishing import standing
+from radia_pipeline.lake.versions import sound_records
 
 DAY_S = 24 * 3600.0
 
@@ -55,11 +57,12 @@ def collect(lake: Lake, *, keep_days: float = 90.0, dry_run: bool = False, now_s
     pinned = pinned_versions(lake)
     found = deleted = freed = 0
     for table, partition in _kept(lake):
-        current = lake.version(table, partition) if lake.exists(table, partition) else None
+        place = lake.place(table, partition)
         with lake.lock(f"{table}.{partition}"):
-            for path in sorted((lake.root / "_versions" / table / partition).glob("*.parquet")):
+            current = {record.version for record in sound_records(place)[0][-1:]} | {standing(place)}
+            for path in sorted(place.folder.glob("*.parquet")):
                 found += 1
-                if path.stem == current or path.stem in pinned or path.stat().st_mtime > deadline:
+                if path.stem in current or path.stem in pinned or path.stat().st_mtime > deadline:
                     continue
                 deleted += 1
                 freed += path.stat().st_size

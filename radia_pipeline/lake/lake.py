@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.checks import require
-from radia_pipeline.contracts.tables import conform, contract
+from radia_pipeline.contracts.tables import conform, contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
-from radia_pipeline.lake import atomic
+from radia_pipeline.lake import atomic, marker, proof, publishing
 from radia_pipeline.lake.frames import to_frame
 from radia_pipeline.lake.hashing import table_sha256
-from radia_pipeline.lake.versions import HASH_CHARACTERS, VersionRecord, history_of, kept_file
+from radia_pipeline.lake.table_file import HASH_CHARACTERS, VOCABULARY_KEY
+from radia_pipeline.lake.versions import Place, VersionRecord, kept_file, published_records, sound_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = Path(".radia/lake")
 LAKE_VARIABLE = "RADIA_LAKE"
 WHOLE = "all"
-_VERSION_KEY = b"radia.version"
-_VOCABULARY_KEY = b"radia.vocabulary"
 _MIGRATE = "run `radia vocabulary migrate` on this lake"
 
 
@@ -59,9 +56,9 @@ class Lake:
     def open(cls, root: Path | str | None = None, *, create: bool = True) -> Lake:
         """Open a lake, making it unless ``create`` is false; refuses one that speaks another vocabulary."""
         lake = cls(Path(root) if root is not None else default_root())
-        marker = lake.root / "lake.json"
-        if marker.exists():
+        if marker.stands(lake.root):
             vocabulary().require(lake.vocabulary_version, "The lake", do=_MIGRATE)
+            marker.bring_up_to_date(lake.root, lake.places())
             return lake
         if not create:
             raise MissingTable(
@@ -74,19 +71,13 @@ class Lake:
                 lake.root.mkdir(parents=True, exist_ok=True)
             except FileExistsError:
                 raise LakeUnwritable(f"The lake {lake.root} cannot be made: a file stands in its path") from None
-            atomic.write_text(marker, json.dumps({"vocabulary_version": vocabulary().version}) + "\n")
+            marker.begin(lake.root)
         return lake
 
     @property
     def vocabulary_version(self) -> str:
         """The version of the vocabulary that the lake speaks; raises MissingTable where there is no lake."""
-        marker = self.root / "lake.json"
-        try:
-            return json.loads(marker.read_text(encoding="utf-8"))["vocabulary_version"]
-        except FileNotFoundError:
-            raise MissingTable(f"There is no lake at {self.root}", do="name another with --lake") from None
-        except (ValueError, KeyError, TypeError):
-            raise DamagedFile("lake.json of the lake cannot be read", do="restore it from a backup") from None
+        return marker.vocabulary_of(self.root)
 
     # --- where things lie -------------------------------------------------------------------------------------------
     @property
@@ -158,22 +149,13 @@ class Lake:
             rows = rows.take(order)
         require(table, rows)
         version = table_sha256(rows)[:HASH_CHARACTERS]
-        path = self.path(table, partition)
+        place = self.place(table, partition)
         with self.lock(f"{table}.{partition}"):
-            if path.exists() and self.version(table, partition) == version and not _is_of_other_words(path, table):
+            publishing.settle(place)
+            if publishing.standing(place) == version and not _is_of_other_words(place, table):
+                publishing.mend(place, version)
                 return WriteResult(version, rows.num_rows, False)
-            history = history_of(self._versions_dir(table, partition))
-            history.require_sound_end()
-            kept = history.path.with_name(f"{version}.parquet")
-            stamped = rows.replace_schema_metadata(
-                {_VERSION_KEY: version.encode(), _VOCABULARY_KEY: vocabulary().version.encode()}
-            )
-            with atomic.replace_file(kept) as temporary:
-                pq.write_table(stamped, temporary, compression="zstd")
-            with atomic.replace_file(path) as temporary:
-                temporary.unlink()
-                _link_or_copy(kept, temporary)
-            history.append([asdict(VersionRecord(version, rows.num_rows, time.time()))])
+            publishing.publish(place, version, rows, vocabulary().version)
         return WriteResult(version, rows.num_rows, True)
 
     def read(
@@ -185,13 +167,25 @@ class Lake:
         made is left out.
         """
         names = self.partitions(table) if partition is None else [partition]
-        paths = [self.path(table, name) for name in names]
-        if not paths or not all(path.exists() for path in paths):
-            which = f"{table}/{partition}" if partition else table
-            raise MissingTable(f"The table {which} has not been made", do="materialize it, or run `radia run` up to it")
-        wanted = list(columns) if columns is not None else None
-        parts = [_read_parquet(path, table, wanted, filters) for path in paths]
+        if not names:
+            raise MissingTable(f"The table {table} has not been made", do="materialize it, or run `radia run` up to it")
+        parts = [self._read(self.place(table, name), columns, filters) for name in names]
         return pa.concat_tables([_promised(part, table).replace_schema_metadata(None) for part in parts])
+
+    def last_sound(self, table: str, partition: str = WHOLE, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """Read what stood so far, for the step that is about to replace it; None where there was nothing.
+
+        Where the published file is damaged: the newest kept version that is whole, None where there is none either.
+        """
+        if not self.exists(table, partition):
+            return None
+        try:
+            return self.read(table, partition, columns)
+        except DamagedFile:
+            for record in reversed(sound_records(self.place(table, partition))[0]):
+                with contextlib.suppress(DamagedFile, MissingTable, BadTable):
+                    return self.read_version(table, partition, record.version, columns)
+            return None
 
     def frame(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read one partition, or all of them, as a pandas frame with the types of ``frames.to_frame``.
@@ -201,11 +195,18 @@ class Lake:
         kept = columns if columns is not None else contract(table).open_columns
         return to_frame(self.read(table, partition, columns=kept))
 
+    def settle(self, table: str, partition: str = WHOLE) -> None:
+        """Finish a publication that a killed writer had begun, and clear what it left."""
+        with self.lock(f"{table}.{partition}"):
+            publishing.settle(self.place(table, partition))
+
     def withdraw(self, table: str, partition: str = WHOLE) -> None:
         """Take back a published partition; its version stays under ``_versions``, its history too."""
-        with self.lock(f"{table}.{partition}"), atomic.writable(self.root / table):
-            self.path(table, partition).unlink(missing_ok=True)
-            atomic.sync_folder(self.root / table)
+        place = self.place(table, partition)
+        with self.lock(f"{table}.{partition}"), atomic.writable(place.path.parent):
+            place.next.unlink(missing_ok=True)
+            place.path.unlink(missing_ok=True)
+            atomic.sync_folder(place.path.parent)
 
     def exists(self, table: str, partition: str = WHOLE) -> bool:
         """Tell whether a partition has been published."""
@@ -217,79 +218,71 @@ class Lake:
         return sorted(path.stem for path in (self.root / table).glob("*.parquet") if not path.name.startswith("."))
 
     def version(self, table: str, partition: str = WHOLE) -> str:
-        """Return the data version of a published partition: the logical hash of its sorted rows."""
-        path = self.path(table, partition)
-        if not path.exists():
-            raise MissingTable(f"The table {table}/{partition} has not been made", do="materialize it first")
-        try:
-            metadata = pq.read_schema(path).metadata or {}
-        except (pa.ArrowInvalid, OSError):
-            raise DamagedFile(f"The table {table}/{partition} is damaged", do="materialize it again") from None
-        if _VERSION_KEY in metadata:
-            return metadata[_VERSION_KEY].decode()
-        return table_sha256(self.read(table, partition))[:HASH_CHARACTERS]
+        """Return the data version of a published partition: the logical hash of its sorted rows.
+
+        Raises MissingTable, and DamagedFile where the file is not what was published.
+        """
+        return proof.version(self.place(table, partition))
 
     def versions(self, table: str) -> dict[str, str]:
         """Return the data versions of all published partitions of a table."""
         return {name: self.version(table, name) for name in self.partitions(table)}
 
-    def read_version(self, table: str, partition: str, version: str) -> pa.Table:
+    def read_version(self, table: str, partition: str, version: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read an earlier version by its hash, or by as many of its first characters as name one version only.
 
-        Raises BadInput for what is no such beginning, MissingTable where the version was never kept or was collected.
+        Raises BadInput for what is no such beginning, MissingTable where the version was never kept or was collected,
+        DamagedFile where its file does not hold the rows that its name says.
         """
-        kept = kept_file(self._versions_dir(table, partition), version)
-        return _read_parquet(kept, table, None, None).replace_schema_metadata(None)
+        place = self.place(table, partition)
+        with _speaking_of(table):
+            found = proof.read_kept(place, kept_file(place, version), columns)
+        _require_words(found, table)
+        return found.replace_schema_metadata(None)
 
     def history(self, table: str, partition: str = WHOLE) -> list[VersionRecord]:
-        """Return what was published under a partition's name, oldest first."""
-        return [record for record in history_of(self._versions_dir(table, partition)) if record is not None]
+        """Return what was published under a partition's name, oldest first; raises DamagedFile."""
+        return published_records(self.place(table, partition))
 
-    def _versions_dir(self, table: str, partition: str) -> Path:
-        return self.root / "_versions" / table / self.path(table, partition).stem
+    def place(self, table: str, partition: str = WHOLE) -> Place:
+        """Return where a partition lies, with its versions."""
+        path = self.path(table, partition)
+        return Place(f"{table}/{path.stem}", path, self.root / "_versions" / table / path.stem)
+
+    def places(self) -> Iterator[Place]:
+        """Yield the place of everything that is published."""
+        yield from (self.place(table, partition) for table in contract_names() for partition in self.partitions(table))
+
+    def _read(self, place: Place, columns: Sequence[str] | None, filters: object) -> pa.Table:
+        table = place.path.parent.name
+        with _speaking_of(table):
+            found = proof.read(place, list(columns) if columns is not None else None, filters)
+        _require_words(found, table)
+        return found
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
-    """Give one file two names where the file system can; published and kept version then share their bytes."""
+@contextlib.contextmanager
+def _speaking_of(table: str) -> Iterator[None]:
     try:
-        os.link(source, target)
-    except OSError:
-        target.write_bytes(source.read_bytes())
+        yield
+    except (pa.ArrowKeyError, KeyError):
+        raise BadTable(f"Table {table} has no such column", accepted=", ".join(contract(table).columns)) from None
 
 
-def _is_of_other_words(path: Path, table: str) -> bool:
+def _require_words(found: pa.Table, table: str) -> None:
+    """Raise VocabularyMismatch for rows that name classes of another vocabulary than the installed one."""
+    said = (found.schema.metadata or {}).get(VOCABULARY_KEY)
+    if said is not None and contract(table).speaks_vocabulary:
+        vocabulary().require(said.decode(), f"The table {table}", do=_MIGRATE)
+
+
+def _is_of_other_words(place: Place, table: str) -> bool:
     """Tell whether a file names classes of another vocabulary than the installed one."""
-    stamp = (pq.read_schema(path).metadata or {}).get(_VOCABULARY_KEY)
-    return contract(table).speaks_vocabulary and stamp is not None and stamp.decode() != vocabulary().version
+    said = proof.stamp(place, VOCABULARY_KEY)
+    return contract(table).speaks_vocabulary and said is not None and said != vocabulary().version
 
 
 def _promised(data: pa.Table, table: str) -> pa.Table:
     """Leave out columns of an older contract: partitions stand until they are made again, and go with newer ones."""
     names = [name for name in data.column_names if name in contract(table).columns]
     return data if len(names) == data.num_columns else data.select(names)
-
-
-def _whole_file(path: Path, columns: list[str] | None) -> pa.Table:
-    """Read a file as it is; ``read_table`` would import pandas first, which takes longer than reading."""
-    with pq.ParquetFile(path) as file:
-        if missing := set(columns or ()) - set(file.schema_arrow.names):
-            raise KeyError(*missing)
-        return file.read(columns=columns)
-
-
-def _read_parquet(path: Path, table: str, columns: list[str] | None, filters: object) -> pa.Table:
-    try:
-        if filters is None:
-            found = _whole_file(path, columns)
-        else:
-            found = pq.read_table(path, columns=columns, filters=filters, partitioning=None)
-        stamp = (found.schema.metadata or {}).get(_VOCABULARY_KEY)
-        if stamp is not None and contract(table).speaks_vocabulary:
-            vocabulary().require(stamp.decode(), f"The table {table}", do=_MIGRATE)
-        return found
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise DamagedFile(f"The table {table} is damaged", do="materialize it again, or restore a version") from None
-    except (pa.ArrowKeyError, KeyError):
-        raise BadTable(f"Table {table} has no such column", accepted=", ".join(contract(table).columns)) from None

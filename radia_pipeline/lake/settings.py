@@ -7,6 +7,7 @@ line and a later session see the same pipeline.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from radia_pipeline.lake import atomic
 
 @dataclass(frozen=True)
 class Settings:
-    """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require.
+    """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require. ``sources_root``: absolute.
 
     ``official_split`` is ignore or respect; None leaves it to the lake's ledger, which fixes it at the first placement.
     """
@@ -29,7 +30,28 @@ class Settings:
 
 
 def read_settings(root: Path) -> Settings:
-    """Return the settings of the lake at ``root``; the defaults where none were kept."""
+    """Return the settings of the lake at ``root``, places absolute; the defaults where none were kept."""
+    kept = _kept(root)
+    place = kept.sources_root
+    return replace(kept, sources_root=place and os.path.normpath(Path(root).absolute() / place))
+
+
+def change_settings(root: Path, **changes: object) -> Settings:
+    """Keep changed settings with the lake; returns what is in force then."""
+    settings = replace(read_settings(root), **changes)
+    relative = replace(settings, sources_root=settings.sources_root and _seen_from(root, settings.sources_root))
+    atomic.write_text(root / "settings.json", json.dumps(asdict(relative), indent=2) + "\n")
+    return settings
+
+
+def keep_places_relative(root: Path) -> None:
+    """Let settings of an older release name places as they are named today."""
+    place = _kept(root).sources_root
+    if place and _seen_from(root, place) != place:
+        change_settings(root)
+
+
+def _kept(root: Path) -> Settings:
     path = root / "settings.json"
     if not path.exists():
         return Settings()
@@ -40,8 +62,11 @@ def read_settings(root: Path) -> Settings:
         raise DamagedFile("settings.json of the lake cannot be read", do="mend or delete it") from None
 
 
-def change_settings(root: Path, **changes: object) -> Settings:
-    """Keep changed settings with the lake; returns what is in force then."""
-    settings = replace(read_settings(root), **changes)
-    atomic.write_text(root / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
-    return settings
+def _seen_from(root: Path, place: str) -> str:
+    """Return a place beside or inside the lake as the way there from it: both may be moved together.
+
+    Any other place is the machine's and stays where it is when a lake moves: its address is kept whole.
+    """
+    home = Path(root).absolute()
+    there = Path(os.path.normpath(home / place))
+    return Path(os.path.relpath(there, home)).as_posix() if there.is_relative_to(home.parent) else os.fspath(there)

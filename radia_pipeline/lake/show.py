@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 
 from radia_pipeline.contracts.checks import check
 from radia_pipeline.contracts.tables import conform, contract, contract_names
-from radia_pipeline.errors import BadInput, RadiaError
+from radia_pipeline.errors import BadInput, DamagedFile, LakeUnreadable, MissingTable, RadiaError
+from radia_pipeline.lake import proof
 from radia_pipeline.lake.lake import WHOLE, Lake
+from radia_pipeline.lake.table_file import damaged
+from radia_pipeline.lake.versions import sound_records
 
 MAX_CELL_CHARACTERS = 24
+AS_PUBLISHED = "as published"
 Rows = tuple[list[str], list[list[object]]]
 
 
@@ -19,14 +23,22 @@ def published(lake: Lake) -> list[tuple[str, str]]:
 
 
 def listing(lake: Lake) -> Rows:
-    """Return one row for each published partition: rows, version, when."""
+    """Return one row for each published partition: rows, version, when, and whether its file is what was published.
+
+    A table that cannot be trusted shows no rows and no version; all others are listed beside it.
+    """
     rows: list[list[object]] = []
     for table, partition in published(lake):
-        records = lake.history(table, partition)
+        place = lake.place(table, partition)
+        records, _ = sound_records(place)
         when = _time(records[-1].written_at) if records else "–"
-        count = lake.read(table, partition, columns=list(contract(table).key[:1])).num_rows
-        rows.append([table, partition, count, lake.version(table, partition)[:12], when])
-    return ["table", "partition", "rows", "version", "published"], rows
+        try:
+            version = lake.version(table, partition)
+        except (DamagedFile, LakeUnreadable) as error:
+            rows.append([table, partition, None, None, when, error.received])
+            continue
+        rows.append([table, partition, proof.count(place), version[:12], when, AS_PUBLISHED])
+    return ["table", "partition", "rows", "version", "published", "state"], rows
 
 
 def sample(lake: Lake, table: str, partition: str | None, count: int, version: str | None = None) -> Rows:
@@ -50,18 +62,26 @@ def sample(lake: Lake, table: str, partition: str | None, count: int, version: s
 
 
 def history(lake: Lake, table: str, partition: str) -> Rows:
-    """Return the published versions of one partition, oldest first."""
-    lake.version(table, partition)
+    """Return the published versions of one partition, oldest first; raises MissingTable where none ever was."""
+    if not lake.exists(table, partition) and not lake.history(table, partition):
+        raise MissingTable(f"The table {table}/{partition} has not been made", do="materialize it first")
     rows = [[record.version, record.rows, _time(record.written_at)] for record in lake.history(table, partition)]
     return ["version", "rows", "published"], rows
 
 
 def violations(lake: Lake) -> dict[str, list[str]]:
-    """Check everything published; returns the broken rules of each ``table/partition`` (empty where all hold)."""
+    """Check everything published: its bytes and its rows against what was published, then its contract.
+
+    Returns the broken rules of each ``table/partition``, an empty list where all hold.
+    """
     found: dict[str, list[str]] = {}
     for table, partition in published(lake):
         try:
-            found[f"{table}/{partition}"] = list(map(str, check(table, conform(table, lake.read(table, partition)))))
+            version, rows = lake.version(table, partition), proof.recompute(lake.place(table, partition))
+            broken = list(map(str, check(table, conform(table, lake.read(table, partition)))))
+            if rows != version:
+                broken.insert(0, str(damaged(f"{table}/{partition}", "does not hold the rows of its version")))
+            found[f"{table}/{partition}"] = broken
         except RadiaError as error:
             found[f"{table}/{partition}"] = [str(error)]
     return found

@@ -64,9 +64,10 @@ def publish_reviews(lake: Lake) -> PublishedReviews:
 
 
 def _require_what_was_published(lake: Lake, hash_of: Mapping[int, str]) -> None:
-    if not lake.exists("label_reviews") or "line_sha256" not in lake.read("label_reviews").column_names:
+    published = lake.last_sound("label_reviews")
+    if published is None or "line_sha256" not in published.column_names:
         return
-    for row in lake.read("label_reviews", columns=["sequence", "line_sha256"]).to_pylist():
+    for row in published.select(["sequence", "line_sha256"]).to_pylist():
         if row["line_sha256"] is not None and hash_of.get(row["sequence"]) != row["line_sha256"]:
             raise DamagedFile(
                 f"Line {row['sequence']} of the store of readings is not the one that label_reviews was made of",

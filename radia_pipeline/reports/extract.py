@@ -84,10 +84,10 @@ def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -
 
 def _said_before(source_name: str, lake: Lake) -> tuple[pa.Table | None, str]:
     """Return the labels that the published tables stand for, and the engine that made them."""
-    if not (lake.exists("report_mentions", source_name) and lake.exists("report_attributes", source_name)):
+    attributes = lake.last_sound("report_attributes", source_name)
+    mentions = lake.last_sound("report_mentions", source_name, columns=["study_id", "class", "status"])
+    if attributes is None or mentions is None:
         return None, ""
-    attributes = lake.read("report_attributes", source_name)
-    mentions = lake.read("report_mentions", source_name, columns=["study_id", "class", "status"])
     versions = pc.unique(attributes.column("engine_version")).to_pylist()
     return said_from_mentions(mentions, attributes), versions[0] if versions else ""
 

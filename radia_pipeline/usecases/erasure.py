@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
+from radia_pipeline.lake.table_file import TableFile
 from radia_pipeline.readings.sets import close_without
 
 _PATIENT_COLUMNS = ("patient_key", "patient_key_a", "patient_key_b")
@@ -84,6 +84,9 @@ class Erased:
 
 def erase(traces: Traces, lake: Lake) -> Erased:
     """Remove pictures, packed data, previews, pages, rows and earlier versions; journals and reviews stay."""
+    for name in contract_names():
+        for partition, _ in table_files(lake, name):
+            lake.settle(name, partition)
     models = models_that_saw(traces.images, lake)
     close_without(lake, traces.studies)
     heads = _new_heads(traces, lake)
@@ -140,7 +143,10 @@ def _holds(lake: Lake, source: str, version: str, images: frozenset[str], held: 
     key = (source, version)
     if key not in held:
         path = lake.root / "_versions" / _SEEN / source / f"{version}.parquet"
-        held[key] = bool(images) and (not path.is_file() or _names_them(path, images))
+        try:
+            held[key] = bool(images) and (not path.is_file() or _names_them(path, images))
+        except DamagedFile:
+            held[key] = True
     return held[key]
 
 
@@ -211,14 +217,20 @@ def _clean_versions(traces: Traces, lake: Lake) -> int:
 
 
 def _may_not_stay(path: Path, traces: Traces) -> bool:
-    return _names_them(path, traces.named_in(pq.read_schema(path).names))
+    """Tell whether a kept version goes: it names them, or it is damaged, so that nobody can say that it does not."""
+    try:
+        with TableFile(path) as file:
+            names = file.columns()
+        return _names_them(path, traces.named_in(names))
+    except DamagedFile:
+        return True
 
 
 def _names_them(path: Path, ids: frozenset[str]) -> bool:
     """Tell whether any text column of a Parquet file holds one of the keys."""
-    schema = pq.read_schema(path)
-    texts = [column.name for column in schema if pa.types.is_string(column.type)]
-    table = pq.read_table(path, columns=texts, partitioning=None)
+    with TableFile(path) as file:
+        texts = [name for name, kind in file.columns().items() if pa.types.is_string(kind)]
+        table = file.read(texts)
     return any(pc.any(_is_one_of(table.column(name), ids)).as_py() for name in texts)
 
 

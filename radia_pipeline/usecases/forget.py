@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.dicom.journal import Journal
-from radia_pipeline.errors import BadInput
+from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.table_file import TableFile
 from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.readings.store import Store
 from radia_pipeline.usecases.erasure import (
@@ -122,9 +122,11 @@ def _remove(traces: Traces, lake: Lake) -> ForgetResult:
 def _known_traces(keys: frozenset[str], lake: Lake) -> Traces:
     """Collect the patients' studies and images from tables, earlier versions, journals and an interrupted call."""
     known: dict[str, set[str]] = {"patients": set(), "studies": set(), "images": set()}
-    paths = [path for name in contract_names() for _, path in table_files(lake, name)]
-    for path in (*paths, *version_files(lake)):
+    for path in (path for name in contract_names() for _, path in table_files(lake, name)):
         _add_traces(path, keys, known)
+    for path in version_files(lake):
+        with contextlib.suppress(DamagedFile):  # it goes, whatever it held
+            _add_traces(path, keys, known)
     for path in journals(lake):
         with Journal(path) as journal:
             for image, study, patient in journal.ids_of(keys):
@@ -144,17 +146,17 @@ def _known_traces(keys: frozenset[str], lake: Lake) -> Traces:
 
 
 def _add_traces(path: Path, keys: frozenset[str], known: dict[str, set[str]]) -> None:
-    names = pq.read_schema(path).names
-    for suffix in ("", "_a", "_b"):
-        patient = f"patient_key{suffix}"
-        if patient not in names:
-            continue
-        columns = {"patients": patient, "studies": f"study_id{suffix}", "images": f"image_id{suffix}"}
-        wanted = {kind: name for kind, name in columns.items() if name in names}
-        filters = pc.field(patient).isin(sorted(keys))
-        rows = pq.read_table(path, columns=[*wanted.values()], filters=filters, partitioning=None)
-        for kind, name in wanted.items():
-            known[kind].update(value for value in rows.column(name).to_pylist() if value)
+    with TableFile(path) as file:
+        names = file.columns()
+        for suffix in ("", "_a", "_b"):
+            patient = f"patient_key{suffix}"
+            if patient not in names:
+                continue
+            columns = {"patients": patient, "studies": f"study_id{suffix}", "images": f"image_id{suffix}"}
+            wanted = {kind: name for kind, name in columns.items() if name in names}
+            rows = file.read([*wanted.values()], pc.field(patient).isin(sorted(keys)))
+            for kind, name in wanted.items():
+                known[kind].update(value for value in rows.column(name).to_pylist() if value)
 
 
 def _pending(lake: Lake) -> Path:

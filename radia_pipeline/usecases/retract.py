@@ -7,6 +7,7 @@ stay: no file said them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -15,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
 from radia_pipeline.dicom.journal import Journal, journal_path
 from radia_pipeline.dicom.rejudge import takes_out
+from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.table_file import TableFile
 from radia_pipeline.sources.base import Source
 from radia_pipeline.usecases.erasure import Erased, Traces, erase, foreseen, record_of_what_was_done, still_named
 
@@ -132,9 +134,8 @@ def _left_over(source: str, lake: Lake) -> dict[str, str | None]:
 
 
 def _standing(source: str, lake: Lake) -> set[str]:
-    if not lake.exists("images", source):
-        return set()
-    return set(lake.read("images", source, columns=["image_id"])["image_id"].to_pylist())
+    table = lake.last_sound("images", source, columns=["image_id"])
+    return set(table["image_id"].to_pylist()) if table is not None else set()
 
 
 def _found(source: str, lake: Lake) -> _Found:
@@ -159,9 +160,8 @@ def _goes(refused: dict[str, tuple[str, str]], path: str, digest: str) -> bool:
 
 def _refused(source: str, lake: Lake) -> dict[str, tuple[str, str]]:
     """Return delivered path -> reason and hash of every quarantined file."""
-    if not lake.exists("quarantine", source):
-        return {}
-    rows = lake.read("quarantine", source, columns=["delivered_path", "reason", "file_sha256"]).to_pylist()
+    table = lake.last_sound("quarantine", source, columns=["delivered_path", "reason", "file_sha256"])
+    rows = table.to_pylist() if table is not None else []
     return {row["delivered_path"]: (row["reason"], row["file_sha256"]) for row in rows}
 
 
@@ -171,4 +171,5 @@ def _earlier_rows(source: str, lake: Lake, refused: dict) -> Iterator[tuple[Path
         return
     for path in sorted((lake.root / "_versions" / "images" / source).glob("*.parquet")):
         filters = pc.field("delivered_path").isin(sorted(refused))
-        yield path, pq.read_table(path, columns=_STOOD, filters=filters, partitioning=None).to_pylist()
+        with contextlib.suppress(DamagedFile), TableFile(path, f"images/{source}") as file:
+            yield path, file.read(_STOOD, filters).to_pylist()

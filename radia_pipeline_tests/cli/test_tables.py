@@ -9,6 +9,7 @@ import pytest
 from radia_pipeline.cli.main import main
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
+from radia_pipeline_tests.lake.breaking import edit
 
 
 @pytest.fixture
@@ -103,3 +104,19 @@ def test_the_vocabulary_is_shown_and_a_lake_of_it_needs_no_migration(radia, caps
 def test_contracts_are_checked_in_a_folder(lake, capsys):
     assert main(["contracts", "check", str(lake.root), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["broken"] == {}
+
+
+def test_an_edited_table_fails_the_check_and_is_restored(lake, radia, capsys):
+    path = lake.path("labels", "nih_cxr14")
+    before = lake.version("labels", "nih_cxr14")
+    edit(path, "origin", "table", in_place=True)
+    assert main(["contracts", "check", str(lake.root), "--json"]) == 1
+    broken = json.loads(capsys.readouterr().out)["broken"]
+    assert list(broken) == ["labels/nih_cxr14"]
+    assert "radia tables restore labels --partition nih_cxr14" in broken["labels/nih_cxr14"][0]
+    _, listed = radia("tables", "show")
+    assert {row["partition"]: row["rows"] for row in listed["rows"] if row["table"] == "labels"}["nih_cxr14"] is None
+    code, answer = radia("tables", "restore", "labels")
+    assert (code, [one["version"] for one in answer["restored"]]) == (0, [before])
+    assert main(["contracts", "check", str(lake.root)]) == 0
+    assert radia("tables", "restore", "labels", "--partition", "nih_cxr14")[1] == {"restored": []}

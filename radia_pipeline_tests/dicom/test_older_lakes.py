@@ -18,6 +18,7 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.lakes import image_row, put_images
 from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.lake.breaking import publish_as
 
 GONE = "phash"
 KEYS = Pseudonymizer(b"0123456789abcdef0123456789abcdef")
@@ -26,13 +27,10 @@ COLUMNS = list(contract("images").columns)
 
 def make_older(lake: Lake) -> None:
     """Put the table and the journal of ``ccsmtl`` back to the form in which they held the hash."""
-    path = lake.path("images", "ccsmtl")
-    table = pq.read_table(path, partitioning=None)
+    table = pq.read_table(lake.path("images", "ccsmtl"), partitioning=None)
     place = table.column_names.index("view")
     older = table.add_column(place, GONE, pa.array(["0" * 16] * len(table)))
-    older = older.replace_schema_metadata({**table.schema.metadata, b"radia.version": b"0" * 32})
-    path.unlink()  # the kept version shares its bytes
-    pq.write_table(older, path)
+    publish_as(lake, "images", "ccsmtl", older.replace_schema_metadata(None))
     with closing(sqlite3.connect(journal_path(lake, "ccsmtl"))) as journal, journal:
         rows = journal.execute("select path, row from files where row is not null").fetchall()
         held = [(json.dumps({**json.loads(row), GONE: "0" * 16}, sort_keys=True), name) for name, row in rows]

@@ -81,7 +81,7 @@ def test_the_beginning_of_two_versions_is_none(lake):
         lake.read_version("labels", "nih_cxr14", "abcd")
 
 
-def test_a_history_that_stands_goes_on_and_damage_in_it_stops_the_next_version(lake):
+def test_a_history_that_stands_goes_on_and_the_next_write_sets_a_damaged_one_aside(lake):
     version = lake.write("labels", rows(1), "nih_cxr14").version
     path = lake.root / "_versions" / "labels" / "nih_cxr14" / "history.jsonl"
     written = f'{{"version": "{version}", "rows": 1, "written_at": 1795972926.923633}}\n'
@@ -91,8 +91,11 @@ def test_a_history_that_stands_goes_on_and_damage_in_it_stops_the_next_version(l
     assert [(record.version, record.rows) for record in lake.history("labels", "nih_cxr14")] == [(version, 1), (new, 2)]
     path.write_text(path.read_text().replace('"rows":2', '"rows":3'))
     with pytest.raises(DamagedFile, match="labels/nih_cxr14 is damaged at line 2"):
-        lake.write("labels", rows(3), "nih_cxr14")
+        lake.history("labels", "nih_cxr14")
     assert lake.version("labels", "nih_cxr14") == new
+    lake.write("labels", rows(3), "nih_cxr14")
+    assert [record.rows for record in lake.history("labels", "nih_cxr14")] == [1, 3]
+    assert len(list(path.parent.glob("history.damaged-*.jsonl"))) == 1
 
 
 def test_a_line_of_the_history_that_a_crash_cut_is_written_over(lake):
