@@ -16,7 +16,7 @@ from pathlib import Path
 from radia_pipeline.contracts.class_lists import follow_vocabulary
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
-from radia_pipeline.defs.instance import SETTINGS
+from radia_pipeline.defs.instance import AT_THE_ROOT, SETTINGS
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
@@ -65,7 +65,7 @@ def promises() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
-    "dagster.yaml": lambda: SETTINGS.format(base=".radia/lake.history/dagster"),
+    "dagster.yaml": lambda: SETTINGS.format(storage=AT_THE_ROOT),
     "docs/architecture.svg": house_picture.draw,
     "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     PROMISES: promises,

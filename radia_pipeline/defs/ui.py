@@ -68,10 +68,10 @@ def dagster_command(lake: Lake, port: int) -> list[str]:
 
 def mlflow_command(lake: Lake, port: int) -> list[str]:
     """Return the command that serves the lake's MLflow history."""
-    from radia_pipeline.tracking.history import database_uri
+    from radia_pipeline.tracking.history import server_addresses
 
-    where = ("--backend-store-uri", database_uri(lake.root), "--host", HOST, "--port", port)
-    return children.module("mlflow", "server", *where, "--workers", 1)
+    where = (part for pair in server_addresses(lake.root).items() for part in pair)
+    return children.module("mlflow", "server", *where, "--host", HOST, "--port", port, "--workers", 1)
 
 
 def serve(lake_root: Path, *, port: int = 0) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import AlreadyRunning
-from radia_pipeline.tracking.history import artifact_uri, database_uri, history_root, import_mlflow, initialisation_lock
+from radia_pipeline.tracking import artifacts
+from radia_pipeline.tracking.history import database_uri, history_root, import_mlflow, initialisation_lock
 from radia_pipeline.tracking.provenance import (
     IDENTITY_TAGS,
     TAG_FINGERPRINT,
@@ -50,6 +51,7 @@ class Tracker:
             client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_registered_models(max_results=1)
             self._create_experiment(client)
+            artifacts.make_relative(history_root(self.lake_root))
         return client
 
     @cached_property
@@ -61,7 +63,7 @@ class Tracker:
         found = client.get_experiment_by_name(self.experiment)
         if found is not None:
             return found.experiment_id
-        location = artifact_uri(self.lake_root) if self.lake_root else None
+        location = artifacts.LOCATION if self.lake_root else None
         return client.create_experiment(self.experiment, artifact_location=location)
 
     def _exclusively(self) -> AbstractContextManager:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from radia_pipeline.errors import LakeUnwritable
 from radia_pipeline.lake.atomic import file_lock
+from radia_pipeline.tracking import artifacts
 
 # No telemetry leaves the machine, and nothing that MLflow reads back may be unpickled.
 ENVIRONMENT = {
@@ -40,6 +41,7 @@ def import_mlflow() -> ModuleType:
 
     for name in ("mlflow.store.db.utils", "mlflow.tracking._model_registry.client", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    artifacts.resolve_beside(mlflow)
     return mlflow
 
 
@@ -51,12 +53,19 @@ def history_root(lake_root: str | Path) -> Path:
 
 def database_uri(lake_root: str | Path) -> str:
     """SQLAlchemy address of the lake's MLflow database (``mlflow ui --backend-store-uri`` takes it too)."""
-    return f"sqlite:///{history_root(lake_root) / 'mlflow.db'}?timeout={SQLITE_TIMEOUT_S}"
+    return f"sqlite:///{history_root(lake_root) / artifacts.DATABASE}?timeout={SQLITE_TIMEOUT_S}"
 
 
-def artifact_uri(lake_root: str | Path) -> str:
-    """``file://`` address of the folder that holds the artifacts of the lake's runs."""
-    return (history_root(lake_root) / "mlflow_artifacts").as_uri()
+def server_addresses(lake_root: str | Path) -> dict[str, str]:
+    """What MLflow's server must be told to serve the lake's history: the database, and where its files lie.
+
+    Addresses of an earlier release are rewritten first. Raises LakeLocked, LakeUnwritable.
+    """
+    root = history_root(lake_root)
+    with initialisation_lock(root):
+        artifacts.make_relative(root)
+    folder = artifacts.folder_of(root)
+    return {"--backend-store-uri": database_uri(lake_root), "--artifacts-destination": folder.as_uri()}
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from radia_pipeline.errors import AlreadyRunning, BadInput, NotTrained, UnknownName
 from radia_pipeline.tracking import history, provenance
+from radia_pipeline.tracking.artifacts import place_of
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model, name_champions, set_alias, version_by_alias
 from radia_pipeline.tracking.reaper import reap
@@ -215,7 +215,7 @@ def test_model_is_weights_and_settings_registered_as_challenger(tracker, tmp_pat
         (tmp_path / name).write_bytes(b"{}")
     run = tracker.start_or_resume("model", TAGS)
     version = log_model(run, tmp_path, "small", params={"size_px": 160})
-    logged = {path.name for path in Path(version.artifacts.removeprefix("file://")).iterdir()}
+    logged = {path.name for path in place_of(version.artifacts, tracker.uri).iterdir()}
     assert logged == {"weights.safetensors", "recipe.json"}
     assert version_by_alias(tracker, "small", "challenger").version == version.version
     assert version_by_alias(tracker, "small", "champion") is None
