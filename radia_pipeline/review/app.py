@@ -24,7 +24,7 @@ from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.readings.reading import NOT_ASSESSABLE
 from radia_pipeline.review.api_page import api_page
 from radia_pipeline.review.api_routes import api_routes
-from radia_pipeline.review.files import page_file
+from radia_pipeline.review.files import PageFiles
 from radia_pipeline.review.guard import Guard, problem_of, problem_response
 from radia_pipeline.review.key_letters import placed_classes, sections
 from radia_pipeline.review.problems import Problem
@@ -63,16 +63,16 @@ def build_app(server: Server) -> Guard:
 
 
 def _add_page(app: FastAPI, server: Server) -> None:
-    root = files("radia_pipeline.review") / "static"
+    own = PageFiles(files("radia_pipeline.review") / "static")
 
     @app.get("/", include_in_schema=False)
     @app.get("/reading", include_in_schema=False)
     def shell(request: Request) -> Response:
-        return page_file(root, "index.html", request)
+        return own["index.html"].response(request)
 
     @app.get("/static/{path:path}", include_in_schema=False)
     def static(request: Request, path: str) -> Response:
-        return page_file(root, path, request)
+        return own[path].response(request)
 
     app.add_api_route("/favicon.ico", lambda: Response(status_code=204), include_in_schema=False)
     app.add_api_route("/api", lambda: HTMLResponse(api_page(app.openapi())), include_in_schema=False)

@@ -6,6 +6,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from radia_pipeline.review.compression import accepts_gzip
 from radia_pipeline.usecases.native_pixels import Film
 
 _LEVEL = 1
@@ -28,7 +29,7 @@ def pixel_response(request: Request, film: Film) -> Response:
     if film.padding is not None:
         headers["X-Radia-Padding"] = _pair(film.padding)
     body = film.table.astype("<u2").tobytes() + np.ascontiguousarray(film.values, dtype="<u2").tobytes()
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if accepts_gzip(request):
         from imagecodecs import gzip_encode
 
         body = bytes(gzip_encode(body, _LEVEL))

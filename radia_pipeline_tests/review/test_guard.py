@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
@@ -9,7 +10,11 @@ import pytest
 from radia_pipeline.errors import BadInput
 from radia_pipeline.review.guard import POLICY
 from radia_pipeline.review.settings import Settings
+from radia_pipeline_tests.review.page.browser import STATIC
 from radia_pipeline_tests.review.worlds import Client, served
+
+MOST_ON_THE_WIRE = 60_000
+"""Bytes of all files of the page together, as a browser gets them."""
 
 
 @pytest.fixture
@@ -82,6 +87,29 @@ def test_a_file_that_did_not_change_is_not_sent_again(client):
     first = client.get("/static/main.js")
     again = client.get("/static/main.js", If_None_Match=first.headers["etag"])
     assert (first.headers["content-type"], again.status, again.body) == ("text/javascript; charset=utf-8", 304, b"")
+
+
+def test_all_of_the_page_crosses_the_wire_in_60_kb(client):
+    crossed = 0
+    for name in sorted(path.name for path in STATIC.iterdir()):
+        address = "/" if name == "index.html" else f"/static/{name}"
+        plain, packed = client.get(address), client.get(address, Accept_Encoding="br, gzip;q=0.8")
+        assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+        assert gzip.decompress(packed.body) == plain.body == (STATIC / name).read_bytes()
+        assert packed.headers["content-security-policy"] == POLICY
+        crossed += len(packed.body)
+    assert crossed <= MOST_ON_THE_WIRE
+
+
+def test_each_encoding_of_a_file_has_its_own_tag_and_neither_is_sent_twice(client):
+    plain, packed = (client.get("/static/main.js", Accept_Encoding=told) for told in ("identity", "gzip"))
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert plain.headers["etag"] != packed.headers["etag"]
+    held = f'W/{packed.headers["etag"]}, "other"'
+    again = client.get("/static/main.js", Accept_Encoding="gzip", If_None_Match=held)
+    assert (again.status, again.body, again.headers["vary"]) == (304, b"", "Accept-Encoding")
+    other = client.get("/static/main.js", Accept_Encoding="gzip;q=0", If_None_Match=packed.headers["etag"])
+    assert (other.status, other.body) == (200, plain.body)
 
 
 def test_a_user_is_whom_the_declared_proxy_names_and_nobody_else(lake):
