@@ -19,6 +19,7 @@ NOT_IMPORTED = {
     "dagster-webserver": "the page that dg serves",
     "onnx": "torch writes the detector's ONNX file with it",
     "pylibjpeg": "pydicom compresses the phantom's JPEG 2000 files with it",
+    "pylibjpeg-openjpeg": "pylibjpeg's encoder of JPEG 2000",
 }
 """Dependencies that no module imports, and who needs them."""
 KEPT = {"albumentations"}

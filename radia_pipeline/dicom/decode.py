@@ -30,17 +30,18 @@ HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.
 
 @dataclass(frozen=True)
 class Decoder:
-    """A pinned decoder: its name for the records, and bytes + facts -> array of shape (rows, columns)."""
+    """A pinned decoder: its name for the records, and bytes + facts + threads -> array of shape (rows, columns)."""
 
     name: str
-    decode: Callable[[bytes, PixelFacts], np.ndarray]
+    decode: Callable[[bytes, PixelFacts, int], np.ndarray]
 
 
-def stored_values(container: Container, facts: PixelFacts) -> np.ndarray:
+def stored_values(container: Container, facts: PixelFacts, threads: int = 1) -> np.ndarray:
     """Decode the frame to stored values, (rows, columns), uint8 / uint16 or int16 where the header says signed.
 
-    BitsStored bits at HighBit are kept and sign-extended (PS3.5 8.1.1); overlay bits fall away. Raises Refusal:
-    truncated, lying_header, decode_failed, unsupported_syntax.
+    BitsStored bits at HighBit are kept and sign-extended (PS3.5 8.1.1); overlay bits fall away. ``threads``: how many a
+    decoder may use that can use several; values do not depend on it. Raises Refusal: truncated, lying_header,
+    decode_failed, unsupported_syntax.
     """
     if container.syntax in NATIVE:
         return _keep_stored_bits(_native(container, facts), facts, is_compressed=False)
@@ -48,7 +49,7 @@ def stored_values(container: Container, facts: PixelFacts) -> np.ndarray:
     if decoder is None:
         raise Refusal(reasons.UNSUPPORTED_SYNTAX, "(0002,0010) without a pinned decoder")
     try:
-        pixels = decoder.decode(bytes(container.pixels), facts)
+        pixels = decoder.decode(bytes(container.pixels), facts, threads)
     except Refusal:
         raise
     except MemoryError:
@@ -122,7 +123,7 @@ def _match(header: codestream.StreamHeader, facts: PixelFacts, *processes: str) 
         raise Refusal(reasons.LYING_HEADER, "stream's precision above (0028,0100)")
 
 
-def _jpeg_lossless(stream: bytes, facts: PixelFacts) -> np.ndarray:
+def _jpeg_lossless(stream: bytes, facts: PixelFacts, _threads: int) -> np.ndarray:
     """libjpeg-turbo: the fastest, but lenient; the bit count makes it stricter than any other decoder measured."""
     import imagecodecs
 
@@ -134,7 +135,7 @@ def _jpeg_lossless(stream: bytes, facts: PixelFacts) -> np.ndarray:
     return pixels
 
 
-def _jpeg_lossy(stream: bytes, facts: PixelFacts) -> np.ndarray:
+def _jpeg_lossy(stream: bytes, facts: PixelFacts, _threads: int) -> np.ndarray:
     import imagecodecs
 
     header = codestream.jpeg_header(stream)
@@ -144,7 +145,7 @@ def _jpeg_lossy(stream: bytes, facts: PixelFacts) -> np.ndarray:
     return np.asarray(imagecodecs.jpeg8_decode(stream))
 
 
-def _jpeg_ls(stream: bytes, facts: PixelFacts) -> np.ndarray:
+def _jpeg_ls(stream: bytes, facts: PixelFacts, _threads: int) -> np.ndarray:
     import jpeg_ls
 
     header = codestream.jpeg_header(stream)
@@ -159,15 +160,15 @@ def _jpeg_ls(stream: bytes, facts: PixelFacts) -> np.ndarray:
         return np.asarray(jpeg_ls.decode(np.frombuffer(stream[: end - 1] + stream[end : end + 2], np.uint8)))
 
 
-def _jpeg_2000(stream: bytes, facts: PixelFacts) -> np.ndarray:
-    """OpenJPEG reads HTJ2K too. OpenJPH by imagecodecs is faster, but swallows errors and returns what was there."""
-    import openjpeg
+def _jpeg_2000(stream: bytes, facts: PixelFacts, threads: int) -> np.ndarray:
+    """OpenJPEG reads HTJ2K too. OpenJPH is faster, but imagecodecs swallows its errors and returns what was there."""
+    import imagecodecs
 
     _match(codestream.j2k_header(stream), facts, "j2k")
-    return np.asarray(openjpeg.decode(stream))
+    return np.asarray(imagecodecs.jpeg2k_decode(stream, numthreads=threads))
 
 
-def _rle(stream: bytes, facts: PixelFacts) -> np.ndarray:
+def _rle(stream: bytes, facts: PixelFacts, _threads: int) -> np.ndarray:
     """Decode RLE (PS3.5 G): segments are byte planes, most significant first, each of exactly one byte per pixel.
 
     Segments are decoded one by one, since the decoder of whole frames cuts what is too long without a word.

@@ -39,7 +39,8 @@ class Terms:
 
     ``source``: whose policy holds. ``reads_text``: whether print is looked for. ``is_identified``, ``takes_rasters``,
     ``is_listed``, ``limits``: as in ``admission.Intake``. ``is_settled``: a person has called the print of these bytes
-    clean. ``table_view``: the projection by the source's own table, if it has one.
+    clean. ``table_view``: the projection by the source's own table, if it has one. ``threads``: that decoding may use;
+    nothing else depends on it.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Terms:
     is_settled: bool = False
     table_view: str | None = None
     limits: Limits = DEFAULT_LIMITS
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def judge(data: bytes, terms: Terms) -> Judged:
     picture = (
         render.picture_of_raster(data, admitted.kind, terms.limits)
         if parsed is None
-        else render.picture_of_dicom(parsed, admitted.facts)
+        else render.picture_of_dicom(parsed, admitted.facts, terms.threads)
     )
     of_print = _flags_of_print(picture, terms)
     of_header = header_facts.flags(parsed) if parsed is not None else ()

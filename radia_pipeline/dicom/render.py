@@ -34,9 +34,9 @@ class Picture:
     window_width: float | None = None
 
 
-def picture_of_dicom(container: Container, facts: PixelFacts) -> Picture:
-    """Decode and apply the grey scale; raises Refusal."""
-    stored = decode.stored_values(container, facts)
+def picture_of_dicom(container: Container, facts: PixelFacts, threads: int = 1) -> Picture:
+    """Decode and apply the grey scale; ``threads``: as in ``decode.stored_values``. Raises Refusal."""
+    stored = decode.stored_values(container, facts, threads)
     scale = greyscale.grey_scale(container.dataset, facts, stored)
     return Picture(
         stored=stored,

@@ -57,8 +57,11 @@ def lines(shown: np.ndarray) -> list[Line]:
 
 
 def load() -> None:
-    """Load the models, so that the first picture does not wait for them."""
-    _reader()(np.zeros((64, 64, 3), np.uint8))
+    """Load the models, each of which is opened at its first use, so that the first picture does not wait for them."""
+    import cv2
+
+    picture = np.zeros((128, 512, 3), np.uint8)
+    _reader()(cv2.putText(picture, "PORTABLE", (40, 90), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (255, 255, 255), 4))
 
 
 @cache

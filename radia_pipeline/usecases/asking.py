@@ -159,6 +159,7 @@ class Call:
         return Asked(
             str(self.list.paths[place].absolute()), wish.source, wish.identified, self._reads_text, sides,
             wish.maps is not None or wish.wants_pictures, self._salt, only_study,
+            threads=max(1, default_workers() // self._workers),
         )  # fmt: skip
 
     def _name(self, place: int) -> str:

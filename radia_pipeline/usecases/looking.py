@@ -26,14 +26,15 @@ _AHEAD, _WINDOW = 4, 32
 """Files of each worker that wait to be answered, and that may be looked at while an earlier one takes its time."""
 GRID_PX = 64
 """Side of what ``dicom.sides`` lays out, which imports more than this module may."""
-_WORK, _WARM = "radia_pipeline.usecases.looking_work", "radia_pipeline.dicom.work"
+_WORK = "radia_pipeline.usecases.looking_work"
 
 
 @dataclass(frozen=True)
 class Asked:
     """What a worker needs for one file. ``reads_text``: whether print is looked for. ``sides_px``: of the squares that
     the models want; ``wants_picture``: the stored picture too. ``salt``: of this call, under which studies are told
-    apart. ``only_study``: nothing but the study. ``settled``: hash of bytes whose print a person has called clean."""
+    apart. ``only_study``: nothing but the study. ``settled``: hash of bytes whose print a person has called clean.
+    ``threads``: that decoding may use."""
 
     path: str
     source: str
@@ -44,6 +45,7 @@ class Asked:
     salt: str = ""
     only_study: bool = False
     settled: str | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def get_ready(*, reads_text: bool) -> None:
 def _work(reads_text: bool) -> pool.Work:
     warm_up = "warm_up_reader" if reads_text else "warm_up"
     return pool.Work(
-        f"{_WORK}:look_frame", f"{_WARM}:{warm_up}", seconds=DEFAULT_LIMITS.seconds,
+        f"{_WORK}:look_frame", f"{_WORK}:{warm_up}", seconds=DEFAULT_LIMITS.seconds,
         memory_bytes=DEFAULT_LIMITS.memory_bytes, caps=Caps(json_bytes=_MOST_JSON, array_bytes=_MOST_PIXELS),
     )  # fmt: skip
 

@@ -7,11 +7,15 @@ written; of an identified file nothing comes back but numbers and the view.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from io import BytesIO
 from typing import Any
 
+import numpy as np
+
 from radia_pipeline.dicom import facts as header_facts
+from radia_pipeline.dicom import work
 from radia_pipeline.dicom.delivered import opened, read_whole
 from radia_pipeline.dicom.doubts import DOUBTS, doubts_of
 from radia_pipeline.dicom.judgement import Judged, Terms, judge
@@ -19,6 +23,7 @@ from radia_pipeline.dicom.settlements import SETTLEABLE
 from radia_pipeline.dicom.sides import laid_out
 from radia_pipeline.dicom.views import LATERAL
 from radia_pipeline.errors import Refusal
+from radia_pipeline.phantom.dicom_files import DEVICES, EXPLICIT, Encoding, Header, dicom_bytes, phantom_uid
 from radia_pipeline.privacy import reasons
 from radia_pipeline.processes.frames import Frame
 from radia_pipeline.training.inputs import letterbox
@@ -27,6 +32,32 @@ from radia_pipeline.usecases.looking import Asked, Looked, frame_of
 _HEAD_BYTES = 1 << 16
 """Where a data set's study stands in all but deflated files."""
 _DIGEST_BYTES = 16
+_DRAWN_PX, _DRAWN_SOURCE = 512, "ccsmtl"
+"""Side of the film that warms a nursery up, and whose policy it reads."""
+
+
+def warm_up() -> None:
+    """Import and read what judging a first film needs, so that no worker does; runs where workers are forked."""
+    work.warm_up()
+    _take_through(reads_text=False)
+
+
+def warm_up_reader() -> None:
+    """Do as ``warm_up`` does, and load the models of the reader of print besides."""
+    work.warm_up_reader()
+    _take_through(reads_text=True)
+
+
+def _take_through(*, reads_text: bool) -> None:
+    """Judge a drawn film and lay it out; whether it is let in does not matter."""
+    picture = (np.add.outer(np.arange(_DRAWN_PX), np.arange(_DRAWN_PX)) * 7).astype(np.uint16)
+    about = Header("0", *(phantom_uid(part) for part in ("study", "series", "image")), "F", 50, "20200101", "PA",
+                   DEVICES[0], 0.2)  # fmt: skip
+    with contextlib.suppress(Refusal):
+        judge(dicom_bytes(picture, about, Encoding(EXPLICIT, is_inverted=False)), Terms(_DRAWN_SOURCE, reads_text))
+    doubts_of(picture, {}, ())
+    laid_out(picture)
+    letterbox(picture, _DRAWN_PX // 2)
 
 
 def look_frame(task: Frame) -> Frame:
@@ -56,8 +87,9 @@ def look(asked: Asked) -> Looked:
 def _terms(asked: Asked, *, is_settled: bool) -> Terms:
     """Return how a file is judged: any kind of picture may be asked about, and no table says what it is."""
     return Terms(
-        asked.source, asked.reads_text, is_identified=asked.is_identified, takes_rasters=True, is_settled=is_settled
-    )
+        asked.source, asked.reads_text, is_identified=asked.is_identified, takes_rasters=True, is_settled=is_settled,
+        threads=asked.threads,
+    )  # fmt: skip
 
 
 def _looked(judged: Judged, asked: Asked) -> Looked:

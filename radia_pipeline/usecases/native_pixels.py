@@ -55,7 +55,8 @@ def native_film(path: Path | str, sha256: str | None = None) -> Film:
 
     Raises Refusal: the file is away, changed, or cannot be decoded.
     """
-    (answer,) = (answer for _, answer in pool.map_tasks(_WORK, [Frame([str(path), sha256])], workers=1))
+    task = Frame([str(path), sha256, pool.default_workers()])
+    (answer,) = (answer for _, answer in pool.map_tasks(_WORK, [task], workers=1))
     if isinstance(answer, Frame):
         try:
             return _film_of(answer)

@@ -21,7 +21,7 @@ _END_SHARE = 64
 
 def native_frame(task: Frame) -> Frame:
     """Decode the file of a task's record; raises Refusal."""
-    path, sha256 = task.body
+    path, sha256, threads = task.body
     data, _ = read_whole(path)
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise Refusal(reasons.CHANGED_WHILE_READ, "not the file that was let in")
@@ -31,12 +31,12 @@ def native_frame(task: Frame) -> Frame:
             raise Refusal(reasons.NOT_AN_IMAGE)
         picture = render.picture_of_raster(data, kind)
         return _plain(picture.stored) if picture.stored.dtype == np.uint8 else _identity(picture.shown)
-    return _of_dicom(dicom_container.parse(data))
+    return _of_dicom(dicom_container.parse(data), threads)
 
 
-def _of_dicom(parsed: Container) -> Frame:
+def _of_dicom(parsed: Container, threads: int) -> Frame:
     facts = pixel_facts(parsed)
-    stored = decode.stored_values(parsed, facts)
+    stored = decode.stored_values(parsed, facts, threads)
     scale = greyscale.grey_scale(parsed.dataset, facts, stored)
     if facts.row_over_column != 1:
         return _identity(render.squared(scale.apply(stored), facts.row_over_column))
