@@ -6,15 +6,17 @@ It follows the store as it grows, so that a turn takes the same time at any leng
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.readings.carried import answers_across
 from radia_pipeline.readings.chain import READ, Line, file_of
 from radia_pipeline.readings.drawing import Turn
 from radia_pipeline.readings.lists import CELLS, SET, ReadingList
-from radia_pipeline.readings.reading import ADJUDICATION, BLIND, QUEUE, REPEAT
+from radia_pipeline.readings.reading import ADJUDICATION, BLIND, PHASES, QUEUE, REPEAT
 from radia_pipeline.readings.store import Store
 from radia_pipeline.readings.truth import MIN_READERS
 
@@ -53,11 +55,12 @@ class Place:
 
 @dataclass
 class _Known:
-    """What the store holds, by list and study."""
+    """What the store holds, by list and study; ``by_cell``: (study, class) → readings that may change its label."""
 
     by_sequence: dict[int, Given] = field(default_factory=dict)
     by_place: dict[tuple[str | None, str], list[int]] = field(default_factory=dict)
     by_key: dict[str, int] = field(default_factory=dict)
+    by_cell: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
 
 
@@ -65,7 +68,7 @@ class Desk:
     """An open store of readings, seen from the lists that are read."""
 
     def __init__(self, lake: Lake) -> None:
-        self._lake, self.store = lake, Store(lake)
+        self._lake, self.store, self._is_demo = lake, Store(lake), Pseudonymizer.is_demo(lake)
         self._file, self._inode = file_of(lake), None
         self._mark, self._known = self._file.beginning, _Known()
         self._orders: dict[tuple[str, str, int], list[Place]] = {}
@@ -110,20 +113,34 @@ class Desk:
             ]
         return self._orders[key]
 
-    def answer_to(self, one: ReadingList, place: Place, reader: str) -> Given | None:
-        """Return a reader's latest answer to a turn, None while there is none."""
+    def answer_to(
+        self, one: ReadingList, place: Place, reader: str, classes: Collection[str] | None = None
+    ) -> Given | None:
+        """Return a reader's latest answer to a turn, None while there is none; to a shared list's, to any of
+        ``classes`` (None: of those that the list asks).
+        """
         study = place.turn.study_id
-        wanted = set(one.asked[study])
+        wanted = set(one.asked[study] if classes is None else classes)
         own = [
             given for given in self.of_study(one.list_id, study)
             if (given.reader, given.phase) == (reader, place.phase)
-            and (one.kind == SET or wanted <= set(given.asked))
+            and (one.kind == SET or (wanted & set(given.asked) if one.is_shared else wanted <= set(given.asked)))
         ]  # fmt: skip
         return own[-1] if own else None
 
+    def open_cells(self, one: ReadingList, study_id: str) -> tuple[str, ...]:
+        """Return the classes of a study that a list still asks: a shared one those that nobody has read."""
+        if not one.is_shared:
+            return one.asked[study_id]
+        read, gone = self._known.by_cell, self._known.gone
+        return tuple(name for name in one.asked[study_id] if gone.issuperset(read.get((study_id, name), ())))
+
     def left(self, one: ReadingList, reader: str) -> list[Place]:
         """Return a reader's turns that wait for an answer, in order."""
-        return [place for place in self.places(one, reader) if self.answer_to(one, place, reader) is None]
+        places = self.places(one, reader)
+        if one.is_shared:
+            return [place for place in places if self.open_cells(one, place.turn.study_id)]
+        return [place for place in places if self.answer_to(one, place, reader) is None]
 
     def opinions(self, one: ReadingList, study_id: str) -> dict[str, Opinion]:
         """Return the latest blind opinion of each reader of a study."""
@@ -179,6 +196,8 @@ class Desk:
         has_begun = any(first in said for said in phases.values())
         if not has_begun and (one.kind == CELLS or self.is_complete(one)):
             return ()
+        if one.is_shared:
+            return [place.turn.study_id for place in self.left(one, reader)]
         if self.reveals_at_end(one, reader) and self.left(one, reader):
             # A study that comes again must not be told from the others by what may be seen of it.
             adjudicates = not has_begun
@@ -203,3 +222,7 @@ class Desk:
         self._known.by_sequence[line.sequence] = given
         self._known.by_key[content["request_key"]] = line.sequence
         self._known.by_place.setdefault((given.set_id, given.study_id), []).append(line.sequence)
+        is_of_a_person = self._is_demo or content["origin"] == "person"
+        if PHASES[given.phase].makes_label and is_of_a_person:
+            for name in answers_across(line.reading):
+                self._known.by_cell.setdefault((given.study_id, name), []).append(line.sequence)

@@ -29,13 +29,15 @@ _HASH_CHARACTERS = 8
 @dataclass(frozen=True)
 class ReadingList:
     """One list. ``asked``: study → classes, in the order of reading; ``source_of``: study → source; ``seed``: of the
-    readers' orders, None where all read in the list's own."""
+    readers' orders, None where all read in the list's own; ``is_shared``: one reading of a cell is enough, whoever gave
+    it and wherever, and nobody is asked it any more."""
 
     list_id: str
     kind: str
     asked: Mapping[str, tuple[str, ...]]
     source_of: Mapping[str, str]
     seed: int | None = None
+    is_shared: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:

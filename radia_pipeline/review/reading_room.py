@@ -89,16 +89,18 @@ class ReadingRoom:
         with self._fresh():
             one = self._turns.one(list_id)
             told, left = self._turns.told_list(one, user), self._desk.left(one, user)
-            places = self._desk.places(one, user)
-            read = [place for place in places if self._desk.answer_to(one, place, user) is not None]
+            given = ((place, self._desk.answer_to(one, place, user)) for place in self._desk.places(one, user))
+            read = [(place, answer) for place, answer in given if answer is not None]
+            own = [] if left else [(place, answer) for place, answer in read if not place.turn.is_repeat]
             result = {
                 "list_id": list_id, "studies": len(one.asked), "next_step": told["next_step"],
-                "yours": {"read": len(read), "left": len(left), "repeats": sum(one.turn.is_repeat for one in read)},
+                "yours": {"read": len(read), "left": len(left), "repeats": sum(one.turn.is_repeat for one, _ in read)},
                 "between": None, "within": None, "waiting_for_readers": None, "waiting_for_adjudicator": None,
+                "own": [{"position": place.position, "sequence": answer.sequence} for place, answer in own],
             }  # fmt: skip
             if one.kind == SET and not left:
-                given = [len(self._desk.opinions(one, study)) for study in one.asked]
-                result["waiting_for_readers"] = sum(readers < MIN_READERS for readers in given)
+                opinions = [len(self._desk.opinions(one, study)) for study in one.asked]
+                result["waiting_for_readers"] = sum(readers < MIN_READERS for readers in opinions)
                 result["waiting_for_adjudicator"] = sum(bool(self._desk.disputed(one, study)) for study in one.asked)
                 status = next(status for status in statuses(self._lake) if status.set_id == list_id)
                 result["between"] = vars(status.between)
@@ -202,7 +204,7 @@ class ReadingRoom:
 
     def _reading(self, one: ReadingList, place: Place, posted: PostedReading, user: str) -> Reading:
         """Return the reading that a posted answer is; raises Problem for one that cannot be it."""
-        study, asked = place.turn.study_id, self._turns.asked(one, place, posted.role)
+        study, asked = place.turn.study_id, self._asked(one, place, posted)
         source, pixels = one.source_of[study], self._pixels(study)
         if missing := set(pixels) - set(posted.shown.images):
             raise Problem("not_sound", f"{len(missing)} views were not painted", do="answer when every view is there")
@@ -218,13 +220,21 @@ class ReadingRoom:
         if posted.is_reread:
             if not self._access.has_revealed(user, one.list_id, study):
                 raise Problem("not_sound", "A reread of what was not revealed", do="send it as a first answer")
-            asked = one.asked[study]
+            asked = asked if one.is_shared else one.asked[study]
             return replace(reading, phase=REREAD, role=READER, asked=asked,
                            shown=replace(reading.shown, visible=self._visible(source)))  # fmt: skip
         self._require_first(one, place, posted, user)
         if set(asked) != set(posted.answers) and posted.not_assessable is None:
             raise Problem("changed", "Other classes were asked", do="fetch the turn again")
         return reading
+
+    def _asked(self, one: ReadingList, place: Place, posted: PostedReading) -> tuple[str, ...]:
+        """Return the classes that an answer is about; in a shared list others may have read some meanwhile, and an
+        answer that waited in a page is kept whole.
+        """
+        if one.is_shared and posted.answers:
+            return tuple(name for name in one.asked[place.turn.study_id] if name in posted.answers)
+        return self._turns.asked(one, place, posted.role)
 
     def _require_first(self, one: ReadingList, place: Place, posted: PostedReading, user: str) -> None:
         """Raise Problem for an answer that comes after another one, or after the reveal."""
@@ -234,7 +244,7 @@ class ReadingRoom:
                    if (given.reader, given.phase) == (user, ADJUDICATION)]  # fmt: skip
             before = own[-1] if own else None
         else:
-            before = self._desk.answer_to(one, place, user)
+            before = self._desk.answer_to(one, place, user, posted.answers or None)
         if before is not None and posted.supersedes != before.sequence:
             raise Problem("already_read", sequence=before.sequence, decided_at=before.decided_at)
         if posted.role == ADJUDICATOR and not self._desk.disputed(one, study) and before is None:

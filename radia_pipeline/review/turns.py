@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.desk import ADJUDICATOR, Desk, Given, Place
 from radia_pipeline.readings.drawing import Turn
+from radia_pipeline.readings.frame import pools_of_studies
 from radia_pipeline.readings.lists import SET, ReadingList, answerable, cells_of_file, list_of_cells, sets_of
 from radia_pipeline.readings.reading import ADJUDICATION, ANSWERS
 from radia_pipeline.review.problems import Problem
@@ -43,7 +46,8 @@ class Turns:
     def all(self) -> list[ReadingList]:
         """Return every list: reading sets, the review queue where there is one, files of cells."""
         has_queue = QUEUE_TABLE in contract_names() and self._lake.exists(QUEUE_TABLE)
-        paths = [self._lake.path("reading_sets"), *([self._lake.path(QUEUE_TABLE)] if has_queue else [])]
+        tables = ["reading_sets", *([QUEUE_TABLE, "splits"] if has_queue else [])]
+        paths = [self._lake.path(name) for name in tables]
         stats = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.exists()]
         if self._known_lists[0] != stats:
             queue = [queue_of(self._lake)] if has_queue else []
@@ -91,10 +95,11 @@ class Turns:
         )
 
     def asked(self, one: ReadingList, place: Place, role: str) -> tuple[str, ...]:
-        """Return the classes that a turn asks; an adjudicator is asked what is disputed."""
+        """Return the classes that a turn asks: an adjudicator what is disputed, a reader what is open, or was."""
+        study = place.turn.study_id
         if role == ADJUDICATOR:
-            return self._desk.disputed(one, place.turn.study_id)
-        return one.asked[place.turn.study_id]
+            return self._desk.disputed(one, study)
+        return self._desk.open_cells(one, study) or one.asked[study]
 
     def told(self, one: ReadingList, place: Place, role: str, user: str) -> dict[str, Any]:
         """Return what a page is told of a turn: images, and of opinions nothing but an adjudicator's anonymous ones."""
@@ -146,7 +151,14 @@ class Turns:
 
 
 def queue_of(lake: Lake) -> ReadingList:
-    """Return the review queue of a lake as a list; cells of classes that follow from others are not asked."""
-    cells = lake.read(QUEUE_TABLE)
-    asked = pa.array(answerable(vocabulary().classes), pa.string())
-    return list_of_cells(cells.filter(pc.is_in(cells["class"], value_set=asked)), "queue")
+    """Return the review queue of a lake as a list, whose id stays as long as the table does.
+
+    Not asked: cells of classes that follow from others, and studies that have left the pool in which labels may be
+    mended.
+    """
+    cells = lake.read(QUEUE_TABLE).sort_by("position")
+    answered = pa.array(answerable(vocabulary().classes), pa.string())
+    found = list_of_cells(cells.filter(pc.is_in(cells["class"], value_set=answered)), "queue")
+    pools = pools_of_studies(lake)
+    asked = {study: names for study, names in found.asked.items() if pools.get(study) == TRAIN}
+    return replace(found, asked=asked, is_shared=True)
