@@ -7,6 +7,20 @@ import dagster as dg
 from radia_pipeline.defs.plots import reasons_plot
 from radia_pipeline.defs.resources import Radia, progress
 from radia_pipeline.defs.tables import table_assets
+from radia_pipeline.lake.lake import Lake
+
+
+def refusals(lake: Lake, partition: str) -> dict[str, dg.MetadataValue]:
+    """What was refused, by reason, with what to do: counts and keyed ids, no paths."""
+    from radia_pipeline.usecases.quarantined import refused
+
+    records = [
+        dg.TableRecord({"reason": r.reason, "files": r.files, "what to do": r.do, "first ids": ", ".join(r.file_ids)})
+        for r in refused(lake, partition)
+    ]
+    kinds = {"reason": "string", "files": "int", "what to do": "string", "first ids": "string"}
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    return {"refused": dg.MetadataValue.table(records, schema)}
 
 
 @table_assets(
@@ -16,6 +30,7 @@ from radia_pipeline.defs.tables import table_assets
     kinds=("dicom",),
     laws={"nothing_lost": lambda r: r.found == r.ingested + r.quarantined + r.duplicates},
     plots=reasons_plot,
+    facts={"quarantine": refusals},
 )
 def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
     """Read every delivered file: store its pixels, refuse it with a reason, or drop it as a duplicate."""

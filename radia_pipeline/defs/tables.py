@@ -20,6 +20,9 @@ Law = Callable[[Any], bool]
 Note = Callable[[Any], tuple[bool, Mapping[str, Any]]]
 """Says of a result whether a person should look, with metadata; a warning, never a block."""
 
+Facts = Callable[[Lake, str], Mapping[str, Any]]
+"""Lake, partition → metadata of one published table."""
+
 ASKED_FOR = "radia/asked_for"
 """Tag of assets that a person asks for: jobs and ``radia run`` leave them out."""
 FAILURE = "failure"
@@ -127,6 +130,7 @@ def published(
     laws: Mapping[str, Law],
     notes: Mapping[str, Note],
     plots: Mapping[str, str],
+    facts: Mapping[str, Any],
     deps: tuple,
 ) -> dg.MaterializeResult:
     """Describe a published table: rows, version, the domain's counts, its plots, its columns' origin and its checks."""
@@ -159,6 +163,7 @@ def published(
             "version": version,
             **as_metadata(result),
             **figures,
+            **facts,
             **lineage_metadata(table, deps),
         },
         data_version=dg.DataVersion(version),
@@ -175,6 +180,7 @@ def table_assets(
     note_words: Mapping[str, str] | None = None,
     code_version: str | None = None,
     plots: Callable[[Lake, str], Mapping[str, str]] | None = None,
+    facts: Mapping[str, Facts] | None = None,
     partition: str | None = None,
     prefix: tuple[str, ...] = (),
     pool: str | None = None,
@@ -185,9 +191,10 @@ def table_assets(
 
     ``tables``: what the step publishes. ``laws``: named conditions on the result, shown as blocking checks of the first
     table; ``notes``: conditions that only warn, described by ``note_words``. ``code_version``: version of what decides
-    the rows, beside the contract's. ``plots``: figures of the first table. ``partition``: fixed partition of tables
-    that are not split by source (``predictions/<recipe>``), which then is the last part of the key. ``is_asked_for``:
-    as ``table_spec`` has it. ``config``: what a person may say to the step, which it reads from its context.
+    the rows, beside the contract's. ``plots``: figures of the first table. ``facts``: metadata by table. ``partition``:
+    fixed partition of tables that are not split by source (``predictions/<recipe>``), which then is the last part of
+    the key. ``is_asked_for``: as ``table_spec`` has it. ``config``: what a person may say to the step, which it reads
+    from its context.
     """
     named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
@@ -242,6 +249,7 @@ def table_assets(
                     laws=named_laws if position == 0 else {},
                     notes=named_notes if position == 0 else {},
                     plots=plots(lake, where) if plots and position == 0 else {},
+                    facts=facts[table](lake, where) if facts and table in facts else {},
                     deps=deps,
                 )
 
