@@ -10,7 +10,7 @@ import re
 from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.kinds import kinds
 from radia_pipeline.reports.rules import Rulebook
-from radia_pipeline.reports.words import NEWLINE, SPACE, UNKNOWN
+from radia_pipeline.reports.words import NEWLINE, NUMBERS, SPACE, UNKNOWN
 
 _CUT = re.compile(r"([^\W\d_]{2,})-[^\S\n]*\n\s*([^\W\d_]{2,})|([^\W\d_]{3,})-[^\S\n]+([^\W\d_]{3,})")
 _BLANK = frozenset((SPACE, NEWLINE))
@@ -32,29 +32,28 @@ def join_cut_words(text: str, book: Rulebook) -> Changed:
 
 def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     """Join two tokens that a blank parts and of which one is unknown, where together they are a word: "pneumo nie"."""
-    pairs, at = book.table.pairs, 0
+    at = 0
     try:
         while True:
             at = symbols.index(UNKNOWN, at)
-            if at & 1:
-                word, before, behind = parts[at], parts[at - 2 : at - 1], parts[at + 2 : at + 3]
-                if before and pairs.get((before[0], word)) != UNKNOWN and _join(parts, symbols, at - 2, book):
-                    continue
-                if behind and pairs.get((word, behind[0])) != UNKNOWN and _join(parts, symbols, at, book):
-                    continue
+            if at & 1 and (_joins(parts, symbols, at - 2, book) or _joins(parts, symbols, at, book)):
+                continue
             at += 1
     except ValueError:
         return  # no unknown token is left
 
 
-def _join(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
-    """Join the tokens at ``at`` and behind it; say whether they were a word."""
-    if symbols[at + 1] not in _BLANK or not parts[at + 1].isspace():
+def _joins(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
+    """Join the tokens at ``at`` and behind it, where they are a word; say whether they were."""
+    if at < 1 or at + 2 >= len(symbols) or symbols[at + 1] not in _BLANK:
         return False
+    first, second = symbols[at], symbols[at + 2]
     left, right = parts[at], parts[at + 2]
-    if left[0].isdigit() or right[0].isdigit():
+    if first in NUMBERS or second in NUMBERS or left[0].isdigit() or right[0].isdigit():
         return False
-    known = symbols[at + 2] if symbols[at] == UNKNOWN else symbols[at]
+    if not parts[at + 1].isspace():
+        return False
+    known = second if first == UNKNOWN else first
     stands_alone = len(left) < 2 or len(right) < 2 or (known != UNKNOWN and book.kind_of(known) in _WHOLE)
     symbol = book.table.joined(left, right, stands_alone)
     if symbol == UNKNOWN:

@@ -5,7 +5,7 @@ Belongs here: how evidence looks. Does not belong here: deciding anything.
 
 from __future__ import annotations
 
-from radia_pipeline.reports.engine import Reading
+from radia_pipeline.reports.reading import Reading
 
 _RESET = "\x1b[0m"
 _COLOUR = {1: "\x1b[1;31m", -1: "\x1b[1;33m", 0: "\x1b[1;32m", None: "\x1b[2m"}

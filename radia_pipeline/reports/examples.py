@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from radia_pipeline.reports.engine import Labeler, Reading
+from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.language import Language
+from radia_pipeline.reports.reading import Reading
 from radia_pipeline.reports.rules import Rule, Rulebook, rulebook
 
 MOST = 48

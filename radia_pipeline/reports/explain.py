@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from radia_pipeline.errors import BadInput
-from radia_pipeline.reports.engine import Labeler, Reading
+from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.examples import Written, example, written
 from radia_pipeline.reports.kinds import KINDS
 from radia_pipeline.reports.lacking import Lacking
 from radia_pipeline.reports.language import Language
+from radia_pipeline.reports.reading import Reading
 from radia_pipeline.reports.rules import Rule, Rulebook, rulebook
 from radia_pipeline.reports.words import TOKEN
 

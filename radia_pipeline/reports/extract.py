@@ -20,9 +20,10 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes import pool
 from radia_pipeline.processes.frames import Caps, Frame
 from radia_pipeline.reports.changes import moved, summary
-from radia_pipeline.reports.engine import Attributes, Labeler
+from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.french import FRENCH
 from radia_pipeline.reports.labels import said_from_mentions
+from radia_pipeline.reports.reading import Attributes
 from radia_pipeline.reports.sentence.clause import UNREAD
 
 CHUNK = 4_000

@@ -91,19 +91,11 @@ class Rulebook:
     marks: Marks
 
     @cached_property
-    def solo_list(self) -> list[Leaf | None]:
-        """``solo`` by the number of the word."""
-        return [self.solo.get(symbol) for symbol in range(self.words_end)]
-
-    @cached_property
-    def tree_list(self) -> list[dict | None]:
-        """``tree`` by the number of the word."""
-        return [self.tree.get(symbol) for symbol in range(self.words_end)]
-
-    @property
-    def words_end(self) -> int:
-        """Above the number of every word."""
-        return max(self.symbols.values()) + 1
+    def entries(self) -> list[Leaf | dict | None]:
+        """What begins with each word, by its number: a whole phrase, a node of the phrase tree, or nothing."""
+        end = max(self.symbols.values()) + 1
+        words = (self.solo.get(symbol) or self.tree.get(symbol) for symbol in range(FIRST_WORD, end))
+        return [None] * FIRST_WORD + list(words)
 
     def kind_of(self, symbol: int) -> int:
         """Return the kind of a word that is a phrase by itself, -1 for any other."""

@@ -24,7 +24,6 @@ from radia_pipeline.reports.words import (
     COLON,
     COMMA,
     DASH,
-    FIRST_WORD,
     LAST_QUESTION,
     LINE_QUESTION,
     LINE_STOP,
@@ -46,6 +45,8 @@ _INSIDE = {
 _COLON = Leaf(KIND["colon"], "punctuation")
 _new = tuple.__new__
 """Makes a named tuple at a fifth of the cost of calling its class."""
+NOTHING = -2
+"""Stands for the word behind the last; no word has this number, and nothing in the phrase tree."""
 _LONGEST_SKIP = 3
 """Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
 
@@ -82,43 +83,43 @@ class Scan:
 
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
-        symbols, book, bits_of = self.symbols, self.book, BITS
-        solo, tree, modifiers = book.solo_list, book.tree_list, book.words.modifiers
-        i, n, bits, add = 1, len(symbols), 0, self.events.append
+        symbols, book = self.symbols, self.book
+        entries, modifiers, bits_of, add = book.entries, book.words.modifiers, BITS, self.events.append
+        i, n, bits = 1, len(symbols), 0
         if n > 1:
             i = self.start = self.after_titles(1)
         while i < n:
-            symbol = symbols[i]
-            end = i
-            if symbol >= FIRST_WORD:
-                leaf = solo[symbol]
-                if leaf is None:
-                    node = tree[symbol]
-                    if node is not None:
-                        following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else -2
-                        if following in node or following in modifiers:
-                            leaf, end = self.longest(i, node)
-                        else:
-                            leaf = node.get(LEAF)
-                if leaf is not None:
-                    kind = leaf[0]
-                    if kind in _SPOKEN:
-                        self.bits |= bits
-                        bits = 0
-                        self.spoken(leaf, i, end)
-                    else:
-                        add((kind, i, end, leaf))
-                        bits |= bits_of[kind]
+            symbol, end = symbols[i], i
+            leaf = entries[symbol]
+            if leaf.__class__ is dict:  # a phrase may begin here
+                node = leaf
+                following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else NOTHING
+                child = node.get(following)
+                if child is not None and len(child) == 1 and LEAF in child:
+                    leaf, end = child[LEAF], i + 2  # most phrases are two words, and nothing longer begins so
+                elif child is not None or following in modifiers:
+                    leaf, end = self.longest(i, node)
+                else:
+                    leaf = node.get(LEAF)
+            if leaf is not None:
+                kind = leaf[0]
+                if kind in _SPOKEN:
+                    self.bits |= bits
+                    bits = 0
+                    self.spoken(leaf, i, end)
+                else:
+                    add((kind, i, end, leaf))
+                    bits |= bits_of[kind]
             i = end + 2
             mark = symbols[end + 1]
             if mark:
                 leaf = _INSIDE.get(mark)
-                if leaf is None:
+                if leaf is not None:
+                    add((leaf[0], end + 1, end + 1, leaf))
+                else:
                     self.bits |= bits
                     bits = 0
-                    i = self.mark(end, symbol)
-                else:
-                    add((leaf[0], end + 1, end + 1, leaf))
+                    i = self.mark(end, symbol, mark)
         self.bits |= bits
         return self.finish(i)
 
@@ -169,19 +170,23 @@ class Scan:
         return leaf, end
 
     # ------------------------------------------------------------------ separators
-    def mark(self, end: int, symbol: int) -> int:
-        """Act on a colon or the end of a sentence after token ``end``; return the next token."""
-        mark = self.symbols[end + 1]
-        if mark == COLON:
-            return self.colon(end)
+    def mark(self, end: int, symbol: int, mark: int) -> int:
+        """Act on the ``mark`` (a colon, the end of a sentence) after token ``end``; return the next token.
+
+        ``symbol``: the word with which the phrase before the mark begins.
+        """
         if mark in _ENDS_SENTENCE:
-            if mark == STOP and symbol in self.book.words.abbreviations:
+            symbols, book = self.symbols, self.book
+            if mark == STOP and symbol in book.words.abbreviations:
                 return end + 2
             self.close(len(self.events), end, mark in _ASKS)
             self.apart = _APART.get(mark, JOINED)
-            self.start = self.after_titles(end + 2)
-            return self.start
-        return end + 2
+            start = end + 2
+            if start < len(symbols) and symbols[start] in book.titles.first:
+                start = self.after_titles(start)
+            self.start = start
+            return start
+        return self.colon(end) if mark == COLON else end + 2
 
     def close(self, last: int, end: int, asked: bool) -> None:
         """End the sentence before event ``last``, at token ``end``; the next one begins."""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.reports.engine import PLAIN, Labeler
+from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.french import FRENCH
-from radia_pipeline.reports.repair import repair
+from radia_pipeline.reports.repair import PLAIN, repair
 from radia_pipeline.reports.rules import rulebook
 from radia_pipeline_tests.reports.laws import EXEMPT, LAWS, broken
 from radia_pipeline_tests.reports.templates import FINDINGS, TEMPLATES, sentence

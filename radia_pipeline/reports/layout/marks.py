@@ -53,6 +53,7 @@ class Marks:
         self._index = re.compile(
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
         )
+        self._glued = re.compile("|".join(map(re.escape, signs.glued)))
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
@@ -86,17 +87,15 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
-        if (
-            ".." in text
-            or any(map(text.__contains__, self._signs.glued))
-            or (("\no" in text or "\nO" in text or text[:1] in ("o", "O")) and _O_BULLET.search(text))
-        ):
+        if ".." in text or _LONE_N.search(text) or self._glued.search(text):
             return True
-        if _LONE_N.search(text):
+        has_line = "\n" in text
+        if (text[:1] in ("o", "O") or (has_line and ("\no" in text or "\nO" in text))) and _O_BULLET.search(text):
             return True
-        if ":" in text and (_SIGN_VALUE.search(text) or self._cells.may_be_flat(text) or self._sides.may_answer(text)):
+        has_colon = ":" in text
+        if has_colon and (_SIGN_VALUE.search(text) or self._cells.may_be_flat(text) or self._sides.may_answer(text)):
             return True
-        return (":" in text or "\n-" in text) and self._headings.may_head(text)
+        return (has_colon or (has_line and "\n-" in text)) and self._headings.may_head(text)
 
     # ------------------------------------------------------------------ steps: what to put where
     def blanks(self, text: str) -> Iterator[Piece]:
