@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from radia_pipeline.reports.anaphora import answer, settle, subject_of, take_up
 from radia_pipeline.reports.devices import devices_of
-from radia_pipeline.reports.kinds import ANSWERS, HAS_ADVICE, HAS_DEVICE, IS_FOREIGN, READS, SAYS_NORMAL, Event, kinds
+from radia_pipeline.reports.kinds import (
+    ANSWERS,
+    HAS_ADVICE,
+    HAS_DEVICE,
+    IS_FOREIGN,
+    KIND,
+    READS,
+    SAYS_NORMAL,
+    Event,
+    kinds,
+)
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.places import Places
-from radia_pipeline.reports.questions import answer, settle
 from radia_pipeline.reports.reading import Asides, Mention, Reading, concluded
 from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
@@ -22,15 +32,17 @@ from radia_pipeline.reports.sentence.reader import SentenceReader
 from radia_pipeline.reports.words import UNKNOWN
 
 _NAMED = kinds("finding fixed_finding")
+_ANATOMY = KIND["anatomy"]
 
 
 class Assembly:
-    """Goes through the sentences of one report. ``question``: rows of the question that a sentence may answer;
-    ``device_before``: whether the sentence before named a device."""
+    """Goes through the sentences of one report. ``before``: events of the sentence before; ``last``: rows of the last
+    one that named something; ``question``: rows of the question that a sentence may answer; ``device_before``: whether
+    the sentence before named a device."""
 
     __slots__ = (
-        "_asked", "_device_before", "_events", "_found", "_is_described", "_past", "_place", "_question", "_questions",
-        "_remarks", "_rows", "_sentences", "_symbols", "_words", "_wrong",
+        "_asked", "_before", "_device_before", "_events", "_found", "_is_described", "_last", "_past", "_place",
+        "_question", "_questions", "_remarks", "_rows", "_sentences", "_symbols", "_words", "_wrong",
     )  # fmt: skip
 
     def __init__(self, scan: Scan, words: Words, place: Places) -> None:
@@ -42,38 +54,50 @@ class Assembly:
         self._wrong: set[str] = set()
         self._is_described = self._past = self._questions = False
         self._question: Sequence[int] = ()
+        self._last: Sequence[int] = ()
+        self._before: list[Event] = []
         self._device_before = 0
 
     def reading(self, repaired: int) -> Reading:
         """Gather all sentences. ``repaired``: how many places of the text were mended before."""
         for s in self._sentences:
+            span = self._events[s[1] : s[2]]
             if not s[7] & READS:
-                self._names_nothing(s)
+                self._names_nothing(s, span)
             elif s[0] in LABELLED:
-                self._is_seen(s)
+                self._is_seen(s, span)
             else:
-                self._is_told(s)
+                self._is_told(s, span)
+            self._before = span
         if self._questions:
             settle(self._rows)
         said = self._asked, self._remarks, self._is_described, self._past, repaired, self._found, self._wrong
         return concluded(self._rows, Asides(*said))
 
-    def _names_nothing(self, s: Sentence) -> None:
-        """A sentence without a finding or an anatomy: it may praise, name a device, or answer."""
-        section, first, last, _, _, _, _, bits = s
+    def _names_nothing(self, s: Sentence, span: list[Event]) -> None:
+        """A sentence without a finding or an anatomy: it may praise, name a device, answer, or go on about the one
+        before."""
+        section, _, _, start, _, _, _, bits = s
+        if section in LABELLED and self._symbols[start] in self._words.pronouns:
+            subject = subject_of(span, self._before)
+            if subject is not None:
+                self._is_seen(s, [subject, *span])
+                return
         self._device_before = bits & HAS_DEVICE
         if section in LABELLED:
             if bits & (SAYS_NORMAL | HAS_DEVICE):
                 self._is_described = True
             if self._device_before:
-                self._devices(self._events[first:last])
-        if self._question and bits & ANSWERS:
-            answer(self._rows, self._question, self._events[first:last], self._symbols)
+                self._devices(span)
+        if bits & ANSWERS and self._last:
+            if self._question:
+                answer(self._rows, self._question, span, self._symbols)
+            take_up(self._rows, self._last, span)
 
-    def _is_seen(self, s: Sentence) -> None:
+    def _is_seen(self, s: Sentence, span: list[Event]) -> None:
         """A sentence of the findings or the conclusion."""
-        section, first, last, start, end, _, is_asked, bits = s
-        before, span = len(self._rows), self._events[first:last]
+        section, _, _, start, end, _, is_asked, bits = s
+        before = len(self._rows)
         reader = SentenceReader(span, self._symbols, self._words)
         if self._device_before:
             reader.device_before = True
@@ -88,28 +112,29 @@ class Assembly:
             self._past = True
         found = reader.mentions
         if bits & IS_FOREIGN and self._words.french.isdisjoint(self._symbols[start : end + 1 : 2]):
-            _short_forms_only(found, self._symbols)
+            found = _short_forms(found, self._symbols)
         if section == ELSEWHERE:
             _thoracic_only(found)
         if found:
             self._place.rows(s, found, self._rows)
+        self._last = range(before, len(self._rows))
         if is_asked:
             self._question = range(before, len(self._rows))
             self._questions = self._questions or bool(self._question)
         elif self._question:
             self._question = ()
 
-    def _is_told(self, s: Sentence) -> None:
+    def _is_told(self, s: Sentence, span: list[Event]) -> None:
         """A sentence of a section that makes no label: its findings are kept as evidence, without a status."""
-        section, first, last, _, _, _, _, bits = s
+        section, bits = s.section, s.bits
         self._device_before = bits & HAS_DEVICE
-        named = [event for event in self._events[first:last] if event[0] in _NAMED]
+        named = [event for event in span if event[0] in _NAMED]
         if section == "indication":
             self._asked.update(name for event in named for name in event[3].classes)
         if named:
             rule = f"section.{section}"
             self._place.rows(s, [ReadMention(e[3], e[1], e[2], None, None, rule, "") for e in named], self._rows)
-        self._question = ()
+        self._question = self._last = ()
 
     def _devices(self, span: list[Event]) -> None:
         """Remember the devices of a sentence."""
@@ -125,9 +150,12 @@ def _thoracic_only(found: list[ReadMention]) -> None:
             m.status, m.cue, m.rule = None, None, f"section.{ELSEWHERE}"
 
 
-def _short_forms_only(found: list[ReadMention], symbols: list[int]) -> None:
-    """Of a sentence in another language only a denial or a doubt right before its findings is read."""
-    for m in found:
+def _short_forms(found: list[ReadMention], symbols: list[int]) -> list[ReadMention]:
+    """Return what is read of a sentence in another language: a denial or a doubt right before its findings, and no
+    praise of an anatomy."""
+    named = [m for m in found if m.leaf.kind != _ANATOMY or m.status != 0]
+    for m in named:
         between = symbols[m.cue[2] + 2 : m.first : 2] if m.cue is not None and m.cue[2] < m.first else ()
         if m.status == 1 or UNKNOWN in between:
             m.status, m.cue, m.rule = None, None, UNREAD
+    return named

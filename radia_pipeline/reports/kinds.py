@@ -114,13 +114,16 @@ TRAITS = {
     # of cues
     "frees": "of kind deny: its list goes on over definite articles",
     "lacks": "of kind deny: may say that a pattern is missing",
+    "takes_up": "of kind deny_after: denies what was named last, in the clause or the sentence before too",
     "not_excluded": "an exclusion that was not achieved",
     "overrides": "of kind hedge_after: stronger than a denial",
+    "likewise": "of kind and: goes on with what was said behind the noun before",
     "turns": "of kind contrast: nothing begins where its own negation follows",
     "past": "of kind no_label: the history of a finding, which blocks No Finding",
     "request": "of kind no_label: asked for; what stands next to it is not seen",
     "search": "of kind no_label: something was looked for, and may have been negative",
     "fronted": "of kind no_label: told before what is seen, over at the comma",
+    "then": "of kind no_label: all of its sentence was so at another time",
 }
 """Trait -> what sets a rule apart from others of its kind; the reader asks for traits, never for a rule's name."""
 

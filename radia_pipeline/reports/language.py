@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 8
+READER_VERSION = 9
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -46,6 +46,7 @@ class Words:
     of_a_measure: frozenset[int]  # between a hedge and a number: it is the size that follows
     than: frozenset[int]  # open what is compared, or the exception
     other: frozenset[int]  # a denial of another one
+    rather: frozenset[int]  # before a finding that is preferred to another one
     versus: frozenset[int]  # alternatives, without an article
     locatives: frozenset[int]  # before a finding that only says where another one lies
     joiners: frozenset[int]  # a word behind one of these begins no title and no line
@@ -58,6 +59,7 @@ class Words:
     there: frozenset[int]  # say that it is there
     no_longer: frozenset[int]
     shows: frozenset[int]  # behind history they tell what is seen
+    pronouns: frozenset[int]  # begin a sentence on what the one before was about
     notices: frozenset[int]  # go on about the examination that was named
     suggests: frozenset[int]  # advise an examination, else hedge
     excludes: frozenset[int]  # deny what follows

@@ -260,7 +260,31 @@ def test_a_name_that_a_line_end_parts_goes_whole(end: str) -> None:
     assert "lay" not in told.text
 
 
-@pytest.mark.parametrize("unit", ["12 mai 2020, ", "12 mai 2020 ", "Tremblay ", "Tremblay. "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "L&#8217;image est inchang&#233;e, pas d&#8217;&eacute;panchement.",
+        "Pas d&amp;#8217;&amp;#233;panchement &amp; pas d&#x2019;opacit&#xE9;.",
+        "Nodule &lt; 8 mm &agrave; l&#8217;apex &; &#; &#99999999;",
+    ],
+)
+def test_an_entity_is_a_letter_and_no_number(text: str) -> None:
+    assert breaches(text, POLICY) == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "shown"),
+    [
+        ("Dossier &#49;&#50;&#51;&#52;&#53;&#54;&#55;&#56; vu.", "«NUMÉRO» vu."),
+        ("Pas d&#8217;&#233;panchement. M. &#84;rembl&#x61;y tousse.", "Pas d&#8217;&#233;panchement. «NOM» tousse."),
+        ("Mme Andr&amp;eacute; tousse.", "«NOM» tousse."),
+    ],
+)
+def test_entities_hide_nothing(hidden: str, shown: str) -> None:
+    assert passed(hidden, REDACTS).text == shown
+
+
+@pytest.mark.parametrize("unit", ["12 mai 2020, ", "12 mai 2020 ", "Tremblay ", "Tremblay. ", "d&#8217;&amp;eacute; "])
 def test_time_grows_as_the_text_does(unit: str) -> None:
     """Judged by the calls that a profiler counts, which no other process can change."""
 

@@ -32,7 +32,7 @@ CODES = {
 WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress")
 """Files of texts that were written beside the rules."""
 
-OPENED = "abcdefgh"
+OPENED = "abcdefghij"
 """Blind batches whose first scores are committed and that rules have been mended on since."""
 
 

@@ -52,16 +52,20 @@ class Anatomy(After):
                 self.sep = ""
                 return
             self.normal_before = None
-        if self.is_denied_with_all(event):
+        if self.is_denied_with_all(event) or self.is_said_likewise(event):
             return
         if self.sep in ("comma", "and") and (self.verb or self.scope):
-            self.scope = NONE if self.intro != "of" else self.scope
+            self.scope = NONE if self.intro != "of" and not self.is_told_of_then() else self.scope
             if self.verb:
                 self.group = []
         self.group.append(event)
         self.described = ()
         self.verb = False
         self.normal_before = None
+
+    def is_told_of_then(self) -> bool:
+        """ "À cette époque, le cœur était normal": not seen now."""
+        return self.scope == SILENT and "then" in self.cue[3].traits
 
     def ratio(self, event: Event) -> bool:
         """ "Index cardiothoracique à 0,56": the number says what the heart is; said whether there is one."""
@@ -87,6 +91,16 @@ class Anatomy(After):
         self.mentions.pop()
         self.label(event, 0, last.cue)
         self.mentions.append(last)
+        return True
+
+    def is_said_likewise(self, event: Event) -> bool:
+        """ "Le cœur est normal, de même que le médiastin": what was said of the anatomy before is said of this one."""
+        last = self.mentions[-1] if self.mentions and self.described and self.sep == "and" else None
+        if last is None or "likewise" not in self.events[self.sep_event][3].traits or self.predicate_ahead():
+            return False
+        if last.leaf.kind != K["anatomy"] or last.cue is None:
+            return False
+        self.label(event, last.status, last.cue)
         return True
 
     def label(self, event: Event, status: int | None, cue: Event | None) -> None:

@@ -13,6 +13,7 @@ from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
     AFFIRMED,
     DENIED,
+    ENDS_CLAUSE,
     HEDGED,
     NAMES,
     NONE,
@@ -28,6 +29,8 @@ from radia_pipeline.reports.words import YEAR
 _JOINS = kinds("comma and or nor")
 """What may stand between the nouns of a label."""
 _OTHER_EXAM = kinds("other_exam showed")
+_WHERE = kinds("modifier anatomy place")
+"""What says where something is that a clause speaks of."""
 _SIDE = kinds("comma and contrast modifier of article place quality semicolon")
 """What may stand between "absent à droite" and "présent à gauche"."""
 
@@ -148,7 +151,11 @@ class Denial(After):
         words, spoken = self.words, set(self.symbols[first : last + 1 : 2])
         now = words.no_longer & spoken or (self.opened and words.is_now & spoken)
         behind = self.symbols[last + 2] if last + 2 <= self.end and not self.symbols[last + 1] else -1
-        if behind in words.of and self.following() is not None and self.target_ahead():
+        if behind in words.than:
+            self.undo_unread()  # "n'est plus visible que de profil", "il n'en reste plus qu'une lame"
+        elif "takes_up" in leaf.traits and not self.has_named() and self.mentions:
+            self.take_up(event)
+        elif behind in (words.partitive if "takes_up" in leaf.traits else words.of) and self.target_ahead():
             self.open(DENIED, event)  # "il n'est pas noté d'épanchement"
         elif words.was & spoken or (not now and self.then(event)):
             self.undo_unread()
@@ -160,6 +167,19 @@ class Denial(After):
             self.back(0, event, leaf.rule, whole=True)
             if self.previous_kind() == K["colon"]:
                 self.label_before(event, leaf.rule)
+
+    def take_up(self, event: Event) -> None:
+        """ "L'épanchement a été drainé ; il n'en persiste rien": denied of what the clause before named, unless a place
+        is named first ("à gauche, il n'en persiste rien")."""
+        since = self.mentions[-1].last
+        if any(e[0] in _WHERE and since < e[1] < event[1] and self.is_apart(since, e[1]) for e in self.events):
+            return
+        self.clause = 0
+        self.back(0, event, event[3].rule, whole=True)
+
+    def is_apart(self, first: int, last: int) -> bool:
+        """Say whether a clause ends between two tokens."""
+        return any(e[0] in ENDS_CLAUSE and first < e[1] < last for e in self.events)
 
     def is_there_elsewhere(self) -> bool:
         """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""

@@ -10,6 +10,8 @@ from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
 from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
+_DESCRIBES = kinds("of article modifier filler")
+"""What may stand beside a noun that has no rule."""
 NOT_ITSELF = kinds("advice_subject change lessened")
 """A doubt behind one of these is no doubt about the finding: "diminution possible de l'épanchement"."""
 
@@ -82,12 +84,29 @@ class Hedges(After):
 
     def other_noun_before(self, event: Event) -> bool:
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
+        if self.explains_by_another(event):
+            return True
         if self.sep != "comma" or self.direct():
             return False
         if self.intro == "article" and event[0] == K["hedge_after"]:
             return True  # "infiltrat basal, un syndrome aigu est à considérer"
         tokens = range(max(self.events[self.sep_event][2] + 1, event[1] - REACH), event[1])
         return any(self.symbols[t] == UNKNOWN for t in tokens)
+
+    def explains_by_another(self, event: Event) -> bool:
+        """ "Médiastin élargi : rupture à exclure": a noun without a rule behind the colon is what is in doubt."""
+        named = event[1]
+        for kind, first, last, _ in self.events[max(self.i - REACH, 0) : self.i][::-1]:
+            if kind == K["colon"]:
+                token = last + 1
+                while token < event[1] and self.symbols[token] in self.words.small:
+                    token += 2
+                symbol = self.symbols[token]
+                return token < named and symbol not in self.words.modifiers and symbol not in NUMBERS
+            if kind not in _DESCRIBES:
+                return False
+            named = first if kind != K["article"] else named
+        return False
 
     def is_suspicious_look(self, event: Event) -> bool:
         """A suspicious nodule is there; a suspected pneumonia is not known to be. Both are typed "suspecte"."""
@@ -150,7 +169,7 @@ class Hedges(After):
 
     def hedge_after(self, event: Event) -> None:
         """À exclure, est possible: backward; forward when nothing stands before."""
-        if self.scope == SILENT or (self.sep == "comma" and self.other_noun_before(event)):
+        if self.scope == SILENT or self.other_noun_before(event):
             return  # "infiltrat excavé, BK à éliminer"
         if (
             not self.back(-1, event, event[3].rule, whole=True, strong="overrides" in event[3].traits)

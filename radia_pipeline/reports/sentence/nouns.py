@@ -25,6 +25,10 @@ from radia_pipeline.reports.words import UNKNOWN
 NO_NOUN = kinds("device anatomy")
 """Between a denial and a statement they are what is denied: "plus de drain le poumon est à la paroi"."""
 
+SECOND_CHOICE = "second_choice"
+"""Rule id of a finding to which another one is preferred."""
+_SECOND_CHOICE = 8
+"""Tokens and separators from a finding to the "que" behind it."""
 BROKEN = Leaf(K["other"], "broken_device")
 """What a device that is broken stands for."""
 
@@ -62,6 +66,11 @@ class Nouns(After):
             mention.status = mention.status if broken else None
         if self.gloss_of is not None and not self.scope and self.next_kind() in (K["close"], -1):
             mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
+        if self.is_second_choice(event):
+            self.doubt_second(mention)
+        elif sep == "and" and mention.status == 1 and self.goes_on_likewise():
+            last = self.mentions[-1]
+            mention.status, mention.cue, mention.rule = last.status, last.cue, last.rule
         if sep != "or":
             pass
         elif link == "or" and self.scope in (NONE, HEDGED) and not self.mimic_between():
@@ -72,6 +81,35 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
+
+    def is_second_choice(self, event: Event) -> bool:
+        """ "Plutôt une atélectasie qu'une pneumonie": the second is what the first is preferred to."""
+        symbols, words = self.symbols, self.words
+        token = event[1] - 2
+        while token > 1 and symbols[token] in words.articles and not symbols[token - 1]:
+            token -= 2
+        if token < 1 or symbols[token] not in words.than or len(self.mentions) <= self.clause:
+            return False
+        first = self.mentions[-1]
+        if token - first.last > _SECOND_CHOICE:
+            return False
+        token = first.first - 2
+        while token > 1 and symbols[token] in words.small and not symbols[token - 1]:
+            token -= 2
+        return token > 0 and symbols[token] in words.rather
+
+    def doubt_second(self, mention: Mention) -> None:
+        """What another finding is preferred to is in doubt, if it was not denied."""
+        if mention.status == 1:
+            mention.status, mention.cue, mention.rule = -1, None, SECOND_CHOICE
+
+    def goes_on_likewise(self) -> bool:
+        """ "Une surcharge est possible, de même qu'un épanchement": the same is said of both."""
+        if not self.mentions or "likewise" not in self.events[self.sep_event][3].traits:
+            return False
+        last = self.mentions[-1]
+        is_behind = last.cue is not None and last.cue[1] > last.last
+        return is_behind and last.status in (0, -1) and self.direct() and not self.predicate_ahead()
 
     def is_of_the_pleura(self) -> bool:
         """ "Plèvre : épaississement": said of the pleura."""
@@ -173,7 +211,10 @@ class Nouns(After):
         own_scope = own_scope and (self.scope == HEDGED or (self.fresh and self.cue[0] in (K["deny"], K["nor"])))
         status = STATUS[self.scope] if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
-        self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "adj"))
+        mention = Mention(leaf, event[1], event[2], status, cue, rule, "adj")
+        if self.is_second_choice(event):
+            self.doubt_second(mention)
+        self.mentions.append(mention)
         self.settle()
 
     def denied_image(self, event: Event) -> None:

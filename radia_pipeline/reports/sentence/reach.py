@@ -173,11 +173,17 @@ class Reach(Clause):
             return not self.predicate_ahead() and not self.size_follows()
         if sep != "comma" or not self.direct():
             return False
+        if self.fresh and self.is_fronted():
+            return True
         if self.fresh and self.cue[0] == K["hedge_before"] and self.lacks_its_noun():
             return True
         if self.symbols[self.cue[1]] in self.words.list_hedges:
             return True
         return self.chain()[0] or self.list_ahead()
+
+    def is_fronted(self) -> bool:
+        """ "Sans certitude, petit nodule": a doubt alone before the first comma is one about what follows."""
+        return self.sep_event == 1 and self.cue is self.events[0] and self.events[1][1] - self.cue[2] <= 2
 
     def lacks_its_noun(self) -> bool:
         """ "Évoquant un 35 %, œdème": between the cue and the comma an article waits for its noun."""
@@ -186,7 +192,7 @@ class Reach(Clause):
 
     def history_goes_on(self, sep: str) -> bool:
         """History and advice cover what follows; history ends at "avec" and at a described finding."""
-        if self.advice_from >= 0 or self.cue[0] == K["advice"]:
+        if self.advice_from >= 0 or self.cue[0] == K["advice"] or "then" in self.cue[3].traits:
             return True
         if sep == "comma" and self.symbols[self.cue[1]] in self.words.follow_up:
             return False

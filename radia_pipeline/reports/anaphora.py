@@ -1,0 +1,71 @@
+"""Sentences that speak of the one before: "Pneumothorax ? Non.", "Il n'en persiste rien.", "Il est élargi.".
+
+Belongs here: answers, denials and predicates of what was named, in a sentence of their own. Does not belong here:
+answers within one sentence (``sentence``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from radia_pipeline.reports.kinds import KIND, Event, kinds
+from radia_pipeline.reports.reading import Mention
+from radia_pipeline.reports.sentence.clause import QUESTION_MARK, UNREAD
+
+ANSWERED = "answered"
+"""Rule id of a question that a later sentence answers."""
+_ANSWER = kinds("deny deny_after none_after yes_after")
+_PREDICATES = kinds("enlarged normal limit")
+_MAY_BE_MEANT = kinds("finding fixed_finding fixed other anatomy device")
+_SAYS_NO_PLACE = kinds("article of verb filler comma it not no_more particle device colon imperative advice_subject")
+"""What may stand beside "il n'en reste rien": no side and no part, which would speak of a part only."""
+_DESCRIBES = kinds("comma modifier article of place quality hedge_near state and anatomy")
+"""What an answer may go on with: "Pneumothorax ? Oui, apical droit."."""
+
+
+def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int]) -> None:
+    """Let a sentence of nothing but an answer (``span``) answer the question before it (``question``: its rows)."""
+    first = span[0]
+    if first[0] not in _ANSWER or not all(event[0] in _DESCRIBES for event in span[1:]):
+        return
+    if first[0] == KIND["deny"] and first[1] + 2 < len(symbols) and not symbols[first[1] + 1]:
+        return
+    status = 1 if first[0] == KIND["yes_after"] else 0
+    for k in question:
+        if rows[k].status == -1:
+            rows[k] = rows[k]._replace(status=status, rule_id=first[3].rule)
+
+
+def take_up(rows: list[Mention], last: Sequence[int], span: list[Event]) -> None:
+    """Let a sentence that says of nothing else (``span``) that nothing is left deny what the one before named last.
+
+    ``last``: rows of the sentence before. What it names with it, in a list, is not denied and is not sure any more.
+    """
+    cue = next((event for event in span if "takes_up" in event[3].traits), None)
+    if cue is None or not all(event is cue or event[0] in _SAYS_NO_PLACE for event in span):
+        return
+    present = [k for k in last if rows[k].status in (1, -1) and rows[k].class_ is not None]
+    for k in present:
+        same = rows[k].start == rows[present[-1]].start
+        rows[k] = rows[k]._replace(status=0 if same else None, rule_id=cue[3].rule if same else UNREAD)
+
+
+def subject_of(span: list[Event], before: list[Event]) -> Event | None:
+    """Return the anatomy of the sentence ``before`` of which a sentence with a pronoun (``span``) says something; None
+    where something else may be meant, or where nothing is said."""
+    if _PREDICATES.isdisjoint(event[0] for event in span):
+        return None
+    named = [event for event in before if event[0] in _MAY_BE_MEANT]
+    is_one = len(named) == 1 and named[0][0] == KIND["anatomy"]
+    return named[0] if is_one and named[0][3].classes else None
+
+
+def settle(rows: list[Mention]) -> None:
+    """Let a question that a later sentence answers make no label itself."""
+    answered: set[str | None] = set()
+    for k in range(len(rows) - 1, -1, -1):
+        row = rows[k]
+        if row.rule_id == QUESTION_MARK and row.class_ in answered:
+            rows[k] = row._replace(status=None, rule_id=ANSWERED)
+        elif row.status is not None and row.class_ is not None:
+            answered.add(row.class_)
