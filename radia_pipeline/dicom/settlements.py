@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from radia_pipeline.dicom.delivered import digest_of
-from radia_pipeline.dicom.examine import Verdict
 from radia_pipeline.errors import BadInput, DamagedFile, MissingTable, Refusal
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.policy import report_policy_of
 from radia_pipeline.privacy.text import breaches
+
+if TYPE_CHECKING:
+    from radia_pipeline.dicom.examine import Verdict
 
 VERDICTS: Mapping[str, frozenset[str]] = {"clean": frozenset({reasons.IDENTITY_IN_PIXELS, reasons.UNAUDITED_PIXELS})}
 """What a person may say of a refused file -> the reasons that this settles: print, which a person sees better."""

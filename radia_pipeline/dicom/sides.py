@@ -61,8 +61,6 @@ def _edges(picture: np.ndarray, turn: float, parts: int, begin: float, most: flo
 
     Histograms of oriented gradients (Dalal and Triggs 2005), each edge shared by the two nearest directions.
     """
-    from scipy import ndimage
-
     down, across = np.gradient(picture)
     place = (np.arctan2(down, across) % turn) / turn * parts - begin
     low, strength = np.floor(place).astype(int), np.hypot(down, across)
@@ -73,5 +71,6 @@ def _edges(picture: np.ndarray, turn: float, parts: int, begin: float, most: flo
     counts = np.zeros((_CELLS, _CELLS, parts))
     for direction, weight in ((low % parts, 1 - share), ((low + 1) % parts, share)):
         np.add.at(counts, (row, column, direction[:side, :side]), (strength * weight)[:side, :side])
-    around = 9 * ndimage.uniform_filter(np.square(counts).sum(axis=-1), 3, mode="nearest")
+    energy = np.pad(np.square(counts).sum(axis=-1), 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(energy, (3, 3)).sum(axis=(-2, -1))
     return np.minimum(counts / np.sqrt(around + 1e-6 * max(float(around.mean()), 1e-9))[..., None], most)
