@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, ocr_option
 from radia_pipeline.cli.output import print_json, print_result
 from radia_pipeline.errors import BadInput
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = FilePath(dir_okay=False)
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FilePath())
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose de-identification policy applies.")
 @click.option("--explain", is_flag=True, help="Show which rule judged which bytes of each DICOM file.")
 @click.option("--propose", is_flag=True, help="Write a policy that would admit this delivery's devices, to --out.")

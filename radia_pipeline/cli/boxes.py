@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option, sources_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option, sources_option
 from radia_pipeline.cli.output import pairs, print_result
 
 
@@ -31,7 +31,7 @@ def boxes() -> None:
 
 @boxes.command("export")
 @click.option("--to", "form", required=True, type=OneOf(_formats), help="The other tool's format.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--out", required=True, type=FilePath(), help="Folder to write to.")
 @click.option("--table", type=OneOf(_tables), default="pseudo_boxes", show_default=True, help="Whose boxes.")
 @sources_option
 @lake_option

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option
+from radia_pipeline.cli.options import FilePath, json_option
 from radia_pipeline.cli.output import print_result
 
 
@@ -16,7 +16,7 @@ def contracts() -> None:
 
 
 @contracts.command("check")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=FilePath())
 @json_option
 def check(directory: Path, as_json: bool) -> None:
     """Check every table of a lake. Exit code 1 when one breaks its contract."""

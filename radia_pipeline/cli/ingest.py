@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.processes.progress import Progress, say
 
@@ -16,7 +16,7 @@ COUNTS = ("found", "ingested", "quarantined", "duplicates")
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=FilePath())
 @click.option("--source", required=True, help="Which dataset's layout it is.")
 @ocr_option("auto", "Search pixels for burned-in text.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes (default: the machine's cores).")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from radia_pipeline.cli.options import FilePath
 from radia_pipeline.cli.output import print_json
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--evidence", is_flag=True, help="Print the texts with findings coloured by status instead of JSON.")
 @click.option("--encoding", help="How FILE is encoded where it is neither UTF-8 nor UTF-16 with a mark, e.g. cp1252.")
 @click.option("--json", "as_json", is_flag=True, help="Errors as JSON; results are JSON lines anyway.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option, sources_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option, sources_option
 from radia_pipeline.cli.output import pairs, print_result
 
 
@@ -25,7 +25,7 @@ def manifest() -> None:
 
 @manifest.command("export")
 @click.option("--to", "form", required=True, type=OneOf(_formats), help="The other tool's format.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--out", required=True, type=FilePath(), help="Folder to write to.")
 @sources_option
 @lake_option
 @json_option

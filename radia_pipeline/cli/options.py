@@ -5,22 +5,37 @@ No command is defined here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
+
+class FilePath(click.Path):
+    """A path that somebody gave; an empty one is refused, which would mean the folder where the command runs."""
+
+    def __init__(self, **kinds: bool) -> None:
+        super().__init__(path_type=Path, **kinds)
+
+    def convert(self, value, param: click.Parameter | None, ctx: click.Context | None):
+        """Return the path, or raise click's usage error."""
+        if not os.fspath(value):
+            self.fail("the path is empty; was a variable in the command not set? The folder here is written as .")
+        return super().convert(value, param, ctx)
+
+
 lake_option = click.option(
     "--lake",
     "lake_root",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=None,
     help="Folder of the lake (default: $RADIA_LAKE, else .radia/lake).",
 )
 demo_lake_option = click.option(
     "--lake",
     "lake_root",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path(".radia/demo"),
     show_default=True,
     help="Folder of the lake.",

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option
 from radia_pipeline.cli.output import print_result
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = FilePath(dir_okay=False)
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=FilePath())
 @click.option("--study", "one_study", is_flag=True, help="All files are films of one study.")
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose de-identification policy applies.")
 @click.option("--identified", is_flag=True, help="Files straight from a PACS: headers are not judged nor echoed.")
 @ocr_option(None, "Search pixels for burned-in text (default: auto); off: a person says that there is none.")
-@click.option("--maps", type=click.Path(path_type=Path), help="Folder for heat maps and boxes as pictures.")
+@click.option("--maps", type=FilePath(), help="Folder for heat maps and boxes as pictures.")
 @click.option("--out", type=_FILE, help="File of JSON lines; a killed call goes on there.")
 @lake_option
 @json_option

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
 from radia_pipeline.cli.review_queue import queue
 from radia_pipeline.drawing.text import table
 
-_CELLS = click.Path(path_type=Path, dir_okay=False)
+_CELLS = FilePath(dir_okay=False)
 
 
 @click.group(invoke_without_command=True)
@@ -258,7 +258,7 @@ def errors(most: int, lake_root, as_json: bool) -> None:
 
 
 @review.command("export")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=FilePath(file_okay=False))
 @lake_option
 @json_option
 def export(folder: Path, lake_root, as_json: bool) -> None:
@@ -280,7 +280,7 @@ def _forms():
 
 
 @review.command("import")
-@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("path", type=FilePath(exists=True, dir_okay=False))
 @click.option("--form", type=OneOf(_forms), default="csv", show_default=True, help="What the file is.")
 @click.option("--made-by", required=True, help="Code of the person who brings the readings in.")
 @click.option("--made-from", required=True, help="What they were made with, and when.")

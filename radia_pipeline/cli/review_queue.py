@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option, sources_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option, sources_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.drawing.text import table
 
@@ -41,7 +41,7 @@ def _classes():
 @click.option(
     "--of",
     "of_list",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(exists=True, dir_okay=False),
     default=None,
     help="Only what is still to read of a list that was written.",
 )
@@ -50,7 +50,7 @@ def _classes():
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     default=None,
     help="Write the cells as a CSV that the reading page takes: without labels, which would tell the answer.",
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from radia_pipeline.cli.options import json_option
+from radia_pipeline.cli.options import FilePath, json_option
 from radia_pipeline.cli.output import print_result
 
 
@@ -18,10 +19,10 @@ def rules() -> None:
 
 @rules.command("show")
 @click.argument("form")
-@click.option("--texts", type=click.Path(), help="Reports to look through, a file as `radia label` takes it.")
+@click.option("--texts", type=FilePath(), help="Reports to look through, a file as `radia label` takes it.")
 @click.option("--most", default=5, show_default=True, help="Texts that are shown of those that a form decides.")
 @json_option
-def show(form: str, texts: str | None, most: int, as_json: bool) -> None:
+def show(form: str, texts: Path | None, most: int, as_json: bool) -> None:
     """Say what FORM does and where it decides.
 
     FORM is written as in lexicon.yaml or cues.yaml, or is what a report says ("pas d'argument pour"). Each form that

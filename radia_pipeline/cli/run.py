@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option, ocr_option, sources_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option, ocr_option, sources_option
 from radia_pipeline.cli.output import print_result
 
 
@@ -18,9 +17,7 @@ def _official_splits() -> Iterable[str]:
 
 
 @click.command()
-@click.option(
-    "--sources-root", type=click.Path(path_type=Path), help="Folder that holds the datasets in their published layouts."
-)
+@click.option("--sources-root", type=FilePath(), help="Folder that holds the datasets in their published layouts.")
 @sources_option
 @click.option("--until", help="Stop after this asset (and make what it needs), e.g. manifest.")
 @click.option(

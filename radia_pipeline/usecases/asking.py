@@ -242,6 +242,8 @@ def _require_sense(wish: Wish) -> None:
 
 def _files(given: Sequence[Path | str], is_identified: bool) -> list[Path]:
     """Return the files named, and those inside folders, in order; raises BadInput where nothing is there."""
+    if "" in given:
+        raise BadInput("A path is empty", accepted=ACCEPTED)
     paths = list(map(Path, given))
     if is_identified and not all(map(os.path.lexists, paths)):
         raise BadInput("There is no file of a name that was given", accepted=ACCEPTED)

@@ -48,6 +48,20 @@ def test_every_file_of_the_folder_is_a_command_or_named_as_none():
     assert module.NOT_COMMANDS < FILES
 
 
+PATHS = [
+    (words, parameter)
+    for words, command in LEAVES.items()
+    for parameter in command.params
+    if isinstance(parameter.type, click.Path)
+]
+
+
+@pytest.mark.parametrize(("words", "parameter"), PATHS, ids=lambda one: getattr(one, "name", None) or "-".join(one))
+def test_an_empty_path_is_never_the_folder_here(words, parameter):
+    with pytest.raises(click.BadParameter, match="the path is empty"):
+        parameter.type_cast_value(CONTEXT, ("",) if parameter.nargs == -1 else "")
+
+
 def test_a_file_laid_into_the_folder_is_a_command(capsys, tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text(
         'import click\n\n@click.command()\ndef planted():\n    """Bear fruit."""\n    click.echo("an apple")\n'
