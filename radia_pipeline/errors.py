@@ -125,6 +125,10 @@ class LakeUnreadable(RunFailed):
     """The disk or share under the lake does not give what it holds; the lake itself may be whole."""
 
 
+class NotSent(RunFailed):
+    """A notice that nobody took; it is sent again later."""
+
+
 class LakeLocked(RunFailed):
     """Another process writes the same table or trains the same recipe."""
 

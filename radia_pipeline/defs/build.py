@@ -1,4 +1,4 @@
-"""The assembly: assets, jobs, schedules and resources of one lake put together. Nothing is defined here."""
+"""The assembly: assets, jobs, schedules, sensors and resources of one lake put together. Nothing is defined here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from radia_pipeline.defs import cohort, ingest, labels, review
+from radia_pipeline.defs import cohort, ingest, labels, review, schedules
 from radia_pipeline.defs.champion import champion_assets
 from radia_pipeline.defs.evaluation import evaluation_assets
 from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
+from radia_pipeline.defs.notices import notices
 from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.sensors import SENSORS
 from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
 from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
 from radia_pipeline.lake.lake import default_root
@@ -44,8 +46,10 @@ def build_defs(
             detector,
             build_detector_scorecard,
         ],
-        jobs=[*group_jobs(), upkeep],
-        schedules=[upkeep_nightly],
+        asset_checks=ingest.CHECKS,
+        jobs=[*group_jobs(), *schedules.JOBS, upkeep],
+        schedules=[*schedules.SCHEDULES, upkeep_nightly],
+        sensors=[*SENSORS, notices],
         resources={
             "radia": Radia(lake_root=os.fspath(root)),
             "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_S),

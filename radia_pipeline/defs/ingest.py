@@ -1,13 +1,12 @@
 """Assets of the group ``ingest``: delivered files -> images, quarantine, duplicates, reports, and when they came."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from radia_pipeline.defs.plots import reasons_plot
 from radia_pipeline.defs.resources import Radia, progress
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.sources.registry import registered
 
 
 def refusals(lake: Lake, partition: str) -> dict[str, dg.MetadataValue]:
@@ -39,7 +38,7 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
     adapter, root = radia.delivery(context.partition_key)
     report = progress(context, f"images/{context.partition_key}")
     ocr = radia.settings().ocr
-    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, on_progress=report)
+    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run_id, on_progress=report)
 
 
 @table_assets("reports")
@@ -48,15 +47,43 @@ def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
     from radia_pipeline.reports.ingest import ingest_reports as ingest
 
     adapter, root = radia.delivery(context.partition_key)
-    return ingest(adapter, root, radia.lake(), radia.pseudonymizer())
+    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), visit=context.run_id)
 
 
 @table_assets("deliveries", "arrivals", deps=("images", "quarantine", "duplicates", "reports"))
 def build_deliveries(context: dg.AssetExecutionContext, radia: Radia):
     """What arrived when, by the clock of whoever looks after the lake, and what became of it."""
     from radia_pipeline.dicom.deliveries import build_deliveries as build
+    from radia_pipeline.pages.status import STATUS, write_status_page
 
-    return build(context.partition_key, radia.lake())
+    result = build(context.partition_key, radia.lake())
+    write_status_page(radia.lake(), radia.now_s())
+    return {**vars(result), "page": dg.MetadataValue.path(STATUS)}
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            f"fresh_{source}", asset="deliveries", description=f"{source} delivers within the days that are expected."
+        )
+        for source in registered()
+    ],
+    can_subset=True,
+)
+def fresh(context: dg.AssetCheckExecutionContext, radia: Radia):
+    """Whether each source has delivered lately; the lake's settings say of which how often it should."""
+    from radia_pipeline.usecases.silence import freshness
+
+    found = {one.source: one for one in freshness(radia.lake(), radia.now_s())}
+    for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
+        one = found.get(key.name.removeprefix("fresh_"))
+        told = {name: value for name, value in vars(one).items() if value is not None} if one else {}
+        yield dg.AssetCheckResult(
+            passed=one is None or not one.is_silent, check_name=key.name, asset_key=key.asset_key,
+            severity=dg.AssetCheckSeverity.WARN, metadata=told,
+        )  # fmt: skip
 
 
 ASSETS = [ingest_images, ingest_reports, build_deliveries]
+CHECKS = [fresh]
+FRESH = dg.AssetSelection.checks(*fresh.check_keys)

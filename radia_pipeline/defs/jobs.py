@@ -21,11 +21,15 @@ GROUP_JOBS = {
 
 MAX_RUNTIME = {"dagster/max_runtime": str(MAX_RUNTIME_S)}
 """A tag of runs: on an op, Dagster's monitoring does not read it."""
+GATE_JOB = "gate"
 
 
 def group_jobs() -> list:
-    """Return the job of each group."""
-    return [
+    """Return the job of each group, and the gate's."""
+    gate = dg.define_asset_job(
+        GATE_JOB, selection=["gate_verdicts"], description="Ask the gate about the released ensemble.", tags=MAX_RUNTIME
+    )
+    jobs = [
         dg.define_asset_job(
             group,
             selection=dg.AssetSelection.groups(group) - dg.AssetSelection.tag(ASKED_FOR, ""),
@@ -34,3 +38,4 @@ def group_jobs() -> list:
         )
         for group, text in GROUP_JOBS.items()
     ]
+    return [*jobs, gate]

@@ -41,6 +41,7 @@ def what_the_rules_moved(result: MentionsResult) -> tuple[bool, Mapping[str, Any
     kinds=("python",),
     notes={"moved": what_the_rules_moved},
     code_version=FRENCH.version,
+    follows=True,
 )
 def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     """Read every report by the rules: which findings it names, with what status, and the evidence."""
@@ -54,6 +55,7 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     deps=("images", "reports", "report_mentions", "report_attributes", "label_reviews"),
     notes={"moved": what_moved},
     plots=labels_plot,
+    follows=True,
 )
 def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
@@ -65,7 +67,7 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia):
     return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake))
 
 
-@table_assets("box_annotations", deps=("images", "label_reviews"))
+@table_assets("box_annotations", deps=("images", "label_reviews"), follows=True)
 def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
     """Radiologists' boxes, the source's and those of readings, in pixels of the stored images."""
     from radia_pipeline.labels.boxes import build_boxes as build

@@ -112,9 +112,11 @@ def execute(
     on_start: Callable[[str, str | None], None],
     on_end: Callable[[StepReport], None],
     instance: dg.DagsterInstance | None = None,
+    still: Callable[[Run], Run | None] = lambda run: run,
 ) -> list[StepReport]:
     """Run the plan; a source that fails does not stop the others, a step that needs all of them stops the run.
 
+    ``still``: asked before each batch what of a run is still wanted.
     Raises RunFailed when nothing is left to go on with.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -124,7 +126,7 @@ def execute(
     alone = instance is not None
     with contextlib.nullcontext(instance) if alone else instance_of(lake) as instance:
         for batch in plan.batches:
-            wanted = [run for run in batch if run.partition not in failed_sources]
+            wanted = [now for run in batch if run.partition not in failed_sources and (now := still(run))]
             together = 1 if alone else trainers_at_once(wanted)
             ended = (
                 _side_by_side(lake, wanted, together, on_start)

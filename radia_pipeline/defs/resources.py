@@ -43,6 +43,10 @@ class Radia(dg.ConfigurableResource):
             warnings.simplefilter("ignore", DemoKeyWarning)
             return Pseudonymizer.from_environment(self.lake())
 
+    def now_s(self) -> float:
+        """Return the clock of whoever looks after the lake, in seconds since 1970."""
+        return time.time()
+
     def settings(self) -> Settings:
         """Return the lake's settings."""
         return read_settings(Path(self.lake_root))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.keys import Pseudonymizer
@@ -15,6 +16,9 @@ from radia_pipeline.lake.settings import Settings, change_settings, read_setting
 from radia_pipeline.processes.progress import Progress, say
 from radia_pipeline.sources.registry import locate_all
 from radia_pipeline.usecases.summary import as_text, collect
+
+if TYPE_CHECKING:
+    from radia_pipeline.defs.one_run import StepReport
 
 CPU_RECIPES = ("demo_linear", "demo_pcam")
 """What a lake trains until somebody chooses: small enough for a machine without a GPU."""
@@ -100,24 +104,22 @@ def _settings(
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """``failed``: source or step -> why. ``notes``: what did not fit in the input, by source (or ``all``), in words."""
+    """``made``: runs that succeeded. ``failed``: source or step -> why. ``notes``: what did not fit in the input, by
+    source (or ``all``), in words."""
 
+    made: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
-def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> Outcome:
-    """Run the graph for these sources with progress on standard error."""
-    from radia_pipeline.defs.build import build_defs
-    from radia_pipeline.defs.pipeline import StepReport, execute, make_plan
+@contextlib.contextmanager
+def following() -> Iterator[tuple[Outcome, Callable[[str, str | None], None], Callable[[StepReport], None]]]:
+    """Yield an outcome, and the two callbacks of ``pipeline.execute`` that fill it and tell a terminal of progress."""
     from radia_pipeline.defs.resources import listen
 
-    definitions = build_defs(lake_root=lake.root)
-    plan = make_plan(definitions, sources, until)
-    bar = Progress()
-    outcome = Outcome()
+    bar, outcome = Progress(), Outcome()
 
     def started(title: str, partition: str | None) -> None:
         say(f"▸ {title}" + (f" [{partition}]" if partition else ""))
@@ -128,6 +130,7 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> O
             outcome.failed[report.partition or report.name] = report.error
             say(f"  {report.name} failed after {report.duration_s:.0f} s: {report.error}")
         else:
+            outcome.made += 1
             say(f"  {report.name} done in {report.duration_s:.0f} s")
         for note in report.notes:
             outcome.notes.setdefault(report.partition or "all", []).append(note)
@@ -135,8 +138,19 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> O
 
     stop = listen(bar)
     try:
-        execute(definitions, lake, plan, on_start=started, on_end=ended)
+        yield outcome, started, ended
     finally:
         stop()
         bar.close()
+
+
+def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> Outcome:
+    """Run the graph for these sources with progress on standard error."""
+    from radia_pipeline.defs.build import build_defs
+    from radia_pipeline.defs.pipeline import execute, make_plan
+
+    definitions = build_defs(lake_root=lake.root)
+    plan = make_plan(definitions, sources, until)
+    with following() as (outcome, started, ended):
+        execute(definitions, lake, plan, on_start=started, on_end=ended)
     return outcome

@@ -25,6 +25,13 @@ Facts = Callable[[Lake, str], Mapping[str, Any]]
 
 ASKED_FOR = "radia/asked_for"
 """Tag of assets that a person asks for: jobs and ``radia run`` leave them out."""
+FOLLOWS = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.any_deps_missing().ignore(dg.AssetSelection.assets("label_reviews"))
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+)
+"""When an asset that follows what it is made from is made anew: never one that nobody has made yet its inputs."""
 FAILURE = "failure"
 """Name in a failed step's metadata of the error's record."""
 
@@ -64,10 +71,12 @@ def table_spec(
     group: str | None = None,
     code_version: str | None = None,
     is_asked_for: bool = False,
+    follows: bool = False,
 ) -> dg.AssetSpec:
     """Return the spec of a table's asset; key, description and columns come from its contract.
 
-    ``is_asked_for``: it is made when a person asks for it, and never with everything else.
+    ``is_asked_for``: it is made when a person asks for it, and never with everything else. ``follows``: it is made anew
+    when what it is made from has been, once the sensor for that is on.
     """
     terms = contract(table)
     group = group or terms.domain
@@ -79,6 +88,7 @@ def table_spec(
         kinds={"parquet", *kinds},
         owners=[OWNERS[group]],
         tags={ASKED_FOR: ""} if is_asked_for else {},
+        automation_condition=FOLLOWS if follows else None,
         metadata={"dagster/column_schema": column_schema(terms), "contract_version": terms.version},
         code_version=f"{terms.version}+{code_version}" if code_version else terms.version,
     )
@@ -185,6 +195,7 @@ def table_assets(
     prefix: tuple[str, ...] = (),
     pool: str | None = None,
     is_asked_for: bool = False,
+    follows: bool = False,
     config: Mapping[str, dg.Field] | None = None,
 ) -> Callable[[Step], dg.AssetsDefinition]:
     """Make one step of the graph of a function that calls one domain function and returns its result.
@@ -193,8 +204,8 @@ def table_assets(
     table; ``notes``: conditions that only warn, described by ``note_words``. ``code_version``: version of what decides
     the rows, beside the contract's. ``plots``: figures of the first table. ``facts``: metadata by table. ``partition``:
     fixed partition of tables that are not split by source (``predictions/<recipe>``), which then is the last part of
-    the key. ``is_asked_for``: as ``table_spec`` has it. ``config``: what a person may say to the step, which it reads
-    from its context.
+    the key. ``is_asked_for``, ``follows``: as ``table_spec`` has them. ``config``: what a person may say to the step,
+    which its context holds.
     """
     named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
@@ -214,7 +225,13 @@ def table_assets(
             description=step.__doc__,
             specs=[
                 table_spec(
-                    table, deps=deps, kinds=kinds, key=keys[table], code_version=code_version, is_asked_for=is_asked_for
+                    table,
+                    deps=deps,
+                    kinds=kinds,
+                    key=keys[table],
+                    code_version=code_version,
+                    is_asked_for=is_asked_for,
+                    follows=follows,
                 )
                 for table in tables
             ],

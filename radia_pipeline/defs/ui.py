@@ -58,10 +58,16 @@ def serving(command: list[str], env: dict[str, str], log: Path) -> Iterator[subp
         yield process
 
 
-def dagster_command(lake: Lake, port: int) -> list[str]:
-    """Return the command that serves the lake's graph: web server, daemon and code server."""
+def write_workspace(lake: Lake) -> Path:
+    """Write the file that names the lake's code location to Dagster's commands; returns its path."""
     workspace = dagster_home(lake) / "workspace.yaml"
     atomic.write_text(workspace, WORKSPACE)
+    return workspace
+
+
+def dagster_command(lake: Lake, port: int) -> list[str]:
+    """Return the command that serves the lake's graph: web server, daemon and code server."""
+    workspace = write_workspace(lake)
     program = Path(sys.executable).with_name("dg")
     return [os.fspath(program), "dev", "-w", os.fspath(workspace), "--host", HOST, "--port", str(port)]
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from radia_pipeline.defs.automated import AUTOMATED
 from radia_pipeline.defs.jobs import MAX_RUNTIME
 from radia_pipeline.defs.resources import Radia
 
@@ -23,5 +24,8 @@ def upkeep():
 
 
 upkeep_nightly = dg.ScheduleDefinition(
-    job=upkeep, cron_schedule="17 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    job=upkeep,
+    cron_schedule="17 4 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=AUTOMATED["upkeep_schedule"].does,
 )

@@ -8,13 +8,14 @@ clock belongs to delivery 0, whose time nobody knows. Not here: what became of t
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from radia_pipeline.dicom.journal import FILE, REPORT, Journal
 
 BEFORE_THE_CLOCK = 0
-_LOOKED = {FILE: "has_files", REPORT: "has_reports"}
+_KINDS = (FILE, REPORT)
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,17 @@ def note(
     ids: Iterable[str],
     *,
     standing: Callable[[], Iterable[str]],
+    visit: str | None = None,
     now_s: float | None = None,
 ) -> int | None:
     """Write down what arrived and was never seen; returns the delivery that it belongs to, None where nothing is new.
 
     ``kind``: FILE or REPORT, ``ids``: paths or studies as they lie there now. ``standing``: those that the lake knew
-    before it kept this clock; asked once. Files and reports of one visit belong together: what is new joins the last
-    delivery unless things of its kind have been looked for since that was opened.
+    before it kept this clock; asked once. ``visit``: names the run, None one of its own. Files and reports of one visit
+    belong together, and so do those of a visit that was killed and of the next: what is new joins the last delivery
+    unless things of its kind were looked for in it already.
     """
-    column, now_s = _LOOKED[kind], time.time() if now_s is None else now_s
+    visit, now_s = visit or uuid.uuid4().hex, time.time() if now_s is None else now_s
     with journal.changing() as rows:
         seen = {one for (one,) in rows.execute("select id from arrived where kind = ?", (kind,))}
         new = sorted(set(ids) - seen)
@@ -49,12 +52,18 @@ def note(
             rows.execute(f"insert or ignore into deliveries (delivery) values ({BEFORE_THE_CLOCK})")
             _place(rows, kind, old, BEFORE_THE_CLOCK)
             new = sorted(set(new) - set(old))
-        last = rows.execute(f"select delivery, {column} from deliveries order by delivery desc limit 1").fetchone()
-        number, is_looked_through = last or (BEFORE_THE_CLOCK, True)
-        if new and (is_looked_through or number == BEFORE_THE_CLOCK):
+        newest = f"select delivery, visit, has_{kind} from deliveries order by delivery desc limit 1"
+        last = rows.execute(newest).fetchone()
+        number, opened_by, was_looked_for = last or (BEFORE_THE_CLOCK, None, True)
+        if new and (number == BEFORE_THE_CLOCK or (was_looked_for and opened_by != visit)):
             number += 1
-            rows.execute("insert into deliveries (delivery, first_seen_s) values (?, ?)", (number, now_s))
-        rows.execute(f"update deliveries set {column} = 1 where delivery = ?", (number,))
+            rows.execute(
+                "insert into deliveries (delivery, first_seen_s, visit) values (?, ?, ?)", (number, now_s, visit)
+            )
+            for (looked,) in rows.execute("select kind from looks where visit = ?", (visit,)).fetchall():
+                rows.execute(f"update deliveries set has_{looked} = 1 where delivery = ?", (number,))
+        rows.execute(f"update deliveries set has_{kind} = 1 where delivery = ?", (number,))
+        rows.execute("insert or replace into looks values (?, ?)", (kind, visit))
         _place(rows, kind, new, number)
     return number if new else None
 
@@ -68,6 +77,6 @@ def arrivals(journal: Journal) -> Arrivals:
     with journal.changing() as rows:
         times = dict(rows.execute("select delivery, first_seen_s from deliveries order by delivery"))
         by_kind = {
-            kind: dict(rows.execute("select id, delivery from arrived where kind = ?", (kind,))) for kind in _LOOKED
+            kind: dict(rows.execute("select id, delivery from arrived where kind = ?", (kind,))) for kind in _KINDS
         }
     return Arrivals(times, by_kind[FILE], by_kind[REPORT])

@@ -88,14 +88,16 @@ def ingest_images(
     workers: int | None = None,
     max_side_px: int = STORED_SIDE_PX,
     ocr: str = "auto",
+    visit: str | None = None,
     on_progress: Callable[[int, int], None] = lambda *_: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> IngestResult:
     """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
 
     ``ocr``: one of the policies' ``OCR_MODES``. Only files that are new, changed, or judged by other rules are looked
-    at; ``on_progress(done, total)`` counts those. Raises NoLayout (unreadable folder), RunFailed (a
-    delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published tables stay as they are.
+    at; ``on_progress(done, total)`` counts those. ``visit``: names the run (``arrivals.note``). Raises NoLayout
+    (unreadable folder), RunFailed (a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published
+    tables stay as they are.
     """
     started = time.monotonic()
     root = Path(root)
@@ -112,7 +114,9 @@ def ingest_images(
                 do="check that its folder is mounted; to start over, use a new lake",
             )
         here = [escaped(path) for path in paths]
-        arrivals.note(journal, FILE, here, standing=lambda: {*known, *publish.published_paths(source.name, lake)})
+        arrivals.note(
+            journal, FILE, here, standing=lambda: {*known, *publish.published_paths(source.name, lake)}, visit=visit
+        )
         waiting = {path for path, (_, is_in) in journal.paths_of(settled).items() if not is_in}
         todo = [path for path in paths if escaped(path) in waiting or _needs_work(plan, path, known.get(escaped(path)))]
         count = _examine(plan, journal, todo, workers or pool.default_workers(), on_progress)

@@ -25,8 +25,10 @@ create table if not exists files (
 ) without rowid;
 create table if not exists placed (image_id text primary key, path text, file_sha256 text, rules text) without rowid;
 create table if not exists deliveries (
-    delivery integer primary key, first_seen_s real, has_files integer default 0, has_reports integer default 0
+    delivery integer primary key, first_seen_s real, visit text,
+    has_file integer default 0, has_report integer default 0
 );
+create table if not exists looks (kind text primary key, visit text) without rowid;
 create table if not exists arrived (kind text, id text, delivery integer, primary key (kind, id)) without rowid;
 """
 FILE, REPORT = "file", "report"

@@ -20,7 +20,7 @@ from radia_pipeline.evaluation.gate_words import REFUSED
 from radia_pipeline.evaluation.in_use import InUse, Rescorer, challenger_of, champion_of, rescore
 from radia_pipeline.evaluation.judged import Judged
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel
-from radia_pipeline.evaluation.release import release_id, released_panels
+from radia_pipeline.evaluation.release import is_noted, release_id, released_panels
 from radia_pipeline.evaluation.study_facts import study_facts
 from radia_pipeline.evaluation.validated import ValidatedSet, complete_sets
 from radia_pipeline.evaluation.validated import judged as judged_by_readings
@@ -80,6 +80,19 @@ def basis_of(lake: Lake) -> str:
     for table in (*_BASED_ON, "predictions"):
         parts += [f"{table}/{name}={version}" for name, version in sorted(lake.versions(table).items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def unjudged(lake: Lake) -> str | None:
+    """Return the basis of a challenger that waits for the gate: a released ensemble that is not the champion and that
+    was not judged as it stands; None where there is none."""
+    if not is_noted(lake):
+        return None
+    champion = champion_of(lake)
+    if champion is not None and champion.release == release_id(lake):
+        return None
+    basis = basis_of(lake)
+    judged = lake.read(TABLE, columns=["basis"])["basis"].to_pylist() if lake.exists(TABLE) else []
+    return None if basis in judged else basis
 
 
 def gathered(lake: Lake, pace: Pace, rescorer: Rescorer = rescore) -> Case:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.errors import DamagedFile
@@ -20,6 +21,9 @@ class Settings:
     """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require. ``sources_root``: absolute.
 
     ``official_split`` is ignore or respect; None leaves it to the lake's ledger, which fixes it at the first placement.
+    ``quiet_s``: how long a delivery has looked the same before it counts as whole. ``expected_days``: source → within
+    how many days it delivers again; of others nothing is expected. ``retrain_after_days``: at least so long between two
+    retrainings; ``retrain_gpu_hours``: what those of thirty days may take together.
     """
 
     sources_root: str | None = None
@@ -27,6 +31,10 @@ class Settings:
     detector: str = "small"
     ocr: str = "auto"
     official_split: str | None = None
+    quiet_s: float = 600.0
+    expected_days: Mapping[str, float] = field(default_factory=lambda: {"ccsmtl": 14.0})
+    retrain_after_days: float = 21.0
+    retrain_gpu_hours: float = 48.0
 
 
 def read_settings(root: Path) -> Settings:

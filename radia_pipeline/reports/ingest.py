@@ -69,10 +69,16 @@ class _Texts:
             known.append(text)
 
 
-def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudonymizer) -> ReportsResult:
-    """Write ``reports`` for one source; a source without reports publishes an empty table."""
+def ingest_reports(
+    source: Source, root: Path | None, lake: Lake, keys: Pseudonymizer, *, visit: str | None = None
+) -> ReportsResult:
+    """Write ``reports`` for one source; a source without reports publishes an empty table.
+
+    ``visit``: as ``arrivals.note`` has it.
+    """
     delivered = source.reports(Path(root)) if root is not None else None
     if delivered is None:
+        _note_arrivals(source.name, lake, [], visit)
         written = lake.write("reports", empty("reports"), source.name)
         return ReportsResult(0, 0, 0, 0, 0, 0, written.version, written.changed)
     texts = _Texts()
@@ -84,7 +90,7 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
         _row(source.name, study, texts.patients[study], parts, keys, counted.add(passed(_joined(parts), policy)))
         for study, parts in texts.parts.items()
     ]
-    _note_arrivals(source.name, lake, [row["study_id"] for row in rows])
+    _note_arrivals(source.name, lake, [row["study_id"] for row in rows], visit)
     written = lake.write("reports", rows or empty("reports"), source.name)
     return ReportsResult(
         found=len(delivered.table),
@@ -103,7 +109,7 @@ def ingest_reports(source: Source, root: Path | None, lake: Lake, keys: Pseudony
     )
 
 
-def _note_arrivals(source: str, lake: Lake, studies: list[str]) -> None:
+def _note_arrivals(source: str, lake: Lake, studies: list[str], visit: str | None) -> None:
     """Write down which studies' reports arrived, before the table names them."""
 
     def standing() -> list[str]:
@@ -111,7 +117,7 @@ def _note_arrivals(source: str, lake: Lake, studies: list[str]) -> None:
         return lake.read("reports", source, ["study_id"])["study_id"].to_pylist() if known else []
 
     with Journal(journal_path(lake, source)) as journal:
-        arrivals.note(journal, REPORT, studies, standing=standing)
+        arrivals.note(journal, REPORT, studies, standing=standing, visit=visit)
 
 
 @dataclass

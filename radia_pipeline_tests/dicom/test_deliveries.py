@@ -31,6 +31,7 @@ class Hospital:
 
     def __init__(self, root: Path) -> None:
         self.files, self.lake, self.reported = files.Delivery(root / "delivery"), Lake.open(root / "lake"), []
+        self.visited = 0
 
     def puts(self, *numbers: int, **tags: object) -> None:
         for number in numbers:
@@ -43,17 +44,18 @@ class Hospital:
 
     def visits(self, *, images_first: bool = True) -> None:
         """Do as a run of the group ``ingest`` does."""
+        self.visited += 1
         steps = [self._images, self._reports]
         for step in steps if images_first else reversed(steps):
             step()
         build_deliveries(SOURCE, self.lake)
 
     def _images(self) -> None:
-        ingest_images(self.files, self.files.root, self.lake, KEYS, ocr="off", workers=1)
+        ingest_images(self.files, self.files.root, self.lake, KEYS, ocr="off", workers=1, visit=str(self.visited))
 
     def _reports(self) -> None:
-        if self.reported:
-            ingest_reports(Ccsmtl(), self.files.root, self.lake, KEYS)
+        root = self.files.root if self.reported else None
+        ingest_reports(Ccsmtl(), root, self.lake, KEYS, visit=str(self.visited))
 
     def rows(self) -> list[dict]:
         return self.lake.read("deliveries", SOURCE).to_pylist()
@@ -82,6 +84,16 @@ def test_files_and_reports_of_one_visit_are_one_delivery_and_a_late_report_is_an
     assert (second["delivery"], second["files"], second["reports"], second["late_reports"]) == (2, 0, 1, 1)
     assert [hospital.came(1), hospital.came(2)] == [(1, 1), (1, 2)]
     assert first["first_seen"] <= second["first_seen"]
+
+
+@pytest.mark.parametrize("images_first", [True, False])
+def test_a_report_is_late_where_the_visit_before_looked_for_it_in_vain(hospital, images_first):
+    hospital.puts(1)
+    hospital.visits(images_first=images_first)
+    hospital.reports(1)
+    hospital.visits(images_first=images_first)
+    assert hospital.came(1) == (1, 2)
+    assert [row["late_reports"] for row in hospital.rows()] == [0, 1]
 
 
 def test_a_visit_that_finds_nothing_new_changes_nothing(hospital):
@@ -126,8 +138,8 @@ def test_what_a_standing_lake_held_before_has_no_time(hospital):
     hospital.reports(1)
     hospital.visits()
     with closing(sqlite3.connect(journal_path(hospital.lake, SOURCE))) as journal, journal:
-        journal.execute("drop table arrived")
-        journal.execute("drop table deliveries")
+        for table in ("arrived", "deliveries", "looks"):
+            journal.execute(f"drop table {table}")
     build_deliveries(SOURCE, hospital.lake)  # before the next ingest
     assert [(row["delivery"], row["first_seen"], row["files"]) for row in hospital.rows()] == [(0, None, 2)]
     hospital.puts(3)

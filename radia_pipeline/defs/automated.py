@@ -1,0 +1,50 @@
+"""What a lake does by itself, in words: what each sensor and schedule does and what it costs.
+
+The page, `radia automation` and the docs take their words from here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """``does``: in one sentence; ``costs``: what it takes when there is something to do."""
+
+    does: str
+    costs: str
+
+
+AUTOMATED = {
+    "new_deliveries": Words(
+        "Ingests a source once what lies in its folder has changed and then been the same for the quiet time.",
+        "CPU: about 10 files a second and core; looking lists the folder once a minute",
+    ),
+    "new_readings": Words(
+        "Makes truth and review queue anew once readings came and nobody has read for the quiet time.",
+        "a minute of CPU",
+    ),
+    "new_challenger": Words(
+        "Asks the gate about a released ensemble that it has not judged; nobody is promoted by it.",
+        "minutes of CPU, or of the GPU",
+    ),
+    "labels_follow": Words(
+        "Makes mentions, labels and boxes of a source anew when its reports or images have.",
+        "CPU: about 5,000 reports a second and core",
+    ),
+    "notices": Words(
+        "Tells a webhook or a mail relay what failed, who is silent, what waits for a person; each once.", "nothing"
+    ),
+    "freshness_daily": Words(
+        "Asks of each source whether it has delivered lately; a silent one is a warning.", "nothing"
+    ),
+    "manifests_nightly": Words(
+        "Makes labels, links, pools and manifests anew, as far as something has changed.",
+        "minutes of CPU; near-duplicates grow with the square of the images",
+    ),
+    "evaluation_weekly": Words(
+        "Makes predictions, ensemble and scorecard anew, as far as something has changed.",
+        "a pass over the validation pool for each recipe, minutes on a GPU",
+    ),
+    "upkeep_schedule": Words("Ends MLflow runs whose process is gone.", "nothing"),
+}

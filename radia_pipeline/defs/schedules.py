@@ -1,0 +1,80 @@
+"""Schedules: what the lake does by the clock. What costs is stopped until a person starts it (`radia automation`).
+
+Their jobs start the command that a person would type, in a process of its own, since what has to be made, and in which
+order, is found out when it begins. Not here: upkeep of the history (``upkeep``), sensors (``sensors``).
+"""
+
+import os
+import subprocess
+
+import dagster as dg
+
+from radia_pipeline.defs.automated import AUTOMATED
+from radia_pipeline.defs.ingest import FRESH
+from radia_pipeline.defs.jobs import MAX_RUNTIME
+from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.training import TERMINATION_S
+from radia_pipeline.errors import RunFailed
+from radia_pipeline.processes import children
+
+TO_MANIFESTS = ("labels", "review", "cohort")
+EVALUATION = ("evaluation",)
+
+
+def _command(context: dg.OpExecutionContext, radia: Radia, *words: str) -> None:
+    """Run a command of ``radia`` on the lake and hand on what it says; raises RunFailed where it fails."""
+    command = children.module("radia_pipeline.cli.main", *words, "--lake", radia.lake_root)
+    with children.running(
+        command, children.environment(dict(os.environ)), grace_s=2 * TERMINATION_S, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            context.log.info(line.rstrip())
+        process.wait()
+    if process.returncode:
+        raise RunFailed(f"`radia {' '.join(words)}` ended with code {process.returncode}", do="see the lines above")
+
+
+@dg.op(config_schema={"groups": [str]})
+def make_stale(context: dg.OpExecutionContext, radia: Radia) -> None:
+    """Make what is stale in these groups, in the graph's order."""
+    named = [word for group in context.op_config["groups"] for word in ("--group", group)]
+    _command(context, radia, "backfill", "--stale", *named)
+
+
+@dg.job(tags=MAX_RUNTIME, description="Labels, pools and manifests, as far as something has changed.")
+def to_manifests():
+    """Bring labels, links, pools and manifests up to date."""
+    make_stale()
+
+
+@dg.job(tags=MAX_RUNTIME, description="Predictions, ensemble and scorecard, as far as something has changed.")
+def to_scorecard():
+    """Bring predictions, ensemble and scorecard up to date."""
+    make_stale()
+
+
+def _groups(groups: tuple[str, ...]) -> dict:
+    return {"ops": {"make_stale": {"config": {"groups": list(groups)}}}}
+
+
+freshness_job = dg.define_asset_job(
+    "freshness", selection=FRESH, tags=MAX_RUNTIME, description="Ask of each source whether it has delivered lately."
+)
+manifests_nightly = dg.ScheduleDefinition(
+    name="manifests_nightly", job=to_manifests, cron_schedule="30 1 * * *", run_config=_groups(TO_MANIFESTS),
+    description=AUTOMATED["manifests_nightly"].does,
+)  # fmt: skip
+evaluation_weekly = dg.ScheduleDefinition(
+    name="evaluation_weekly", job=to_scorecard, cron_schedule="0 3 * * 0", run_config=_groups(EVALUATION),
+    description=AUTOMATED["evaluation_weekly"].does,
+)  # fmt: skip
+
+
+freshness_daily = dg.ScheduleDefinition(
+    name="freshness_daily", job=freshness_job, cron_schedule="0 7 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=AUTOMATED["freshness_daily"].does,
+)  # fmt: skip
+JOBS = [to_manifests, to_scorecard, freshness_job]
+SCHEDULES = [manifests_nightly, evaluation_weekly, freshness_daily]
