@@ -38,7 +38,9 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
     adapter, root = radia.delivery(context.partition_key)
     report = progress(context, f"images/{context.partition_key}")
     ocr = radia.settings().ocr
-    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run_id, on_progress=report)
+    return ingest(
+        adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run.run_id, on_progress=report
+    )
 
 
 @table_assets("reports")
@@ -47,7 +49,7 @@ def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
     from radia_pipeline.reports.ingest import ingest_reports as ingest
 
     adapter, root = radia.delivery(context.partition_key)
-    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), visit=context.run_id)
+    return ingest(adapter, root, radia.lake(), radia.pseudonymizer(), visit=context.run.run_id)
 
 
 @table_assets("deliveries", "arrivals", deps=("images", "quarantine", "duplicates", "reports"))
