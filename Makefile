@@ -45,7 +45,7 @@ golden: $(READY) ## Write the numbers of trainings whose version was raised; und
 test: lint ## Style and the quick tests (at most 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
-test-full: lint ## Everything, as CI runs it; needs Debian's chromium and dcmtk
+test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk and nginx
 	$(PYTEST)
 
 bench: $(READY) ## Run the benchmarks, one after the other
