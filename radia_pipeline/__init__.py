@@ -26,6 +26,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 """How long an OpenMP thread spins while it waits for another one. By default that is milliseconds, and two trainings on
 one machine take 20 times as long (``benchmarks/threads.py``); libgomp reads this when torch loads it."""
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+"""Else ONNX Runtime (1.32, official builds) notes sessions in the temporary folder and below ``~/.cache/Microsoft``,
+and send events to Microsoft; it reads this when it is imported."""
+
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
