@@ -17,7 +17,9 @@ from radia_pipeline.contracts.class_lists import follow_vocabulary
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import AT_THE_ROOT, SETTINGS
+from radia_pipeline.defs.partitions import DAYS
 from radia_pipeline.errors import ContractViolation
+from radia_pipeline.monitoring.protocol import json_schema as protocol_schema
 from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
 from radia_pipeline_tests import graph_picture, house_picture
@@ -44,7 +46,7 @@ def graph() -> str:
     lines = []
     for key in sorted(assets.get_all_asset_keys()):
         node = assets.get(key)
-        split = "by source" if node.partitions_def else "whole"
+        split = "whole" if node.partitions_def is None else "by day" if node.partitions_def == DAYS else "by source"
         parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys)) or "-"
         lines.append(f"{key.to_user_string():24} {node.group_name:13} {split:10} {parents}")
     return "\n".join(lines) + "\n"
@@ -66,6 +68,7 @@ def promises() -> str:
 
 FILES: dict[str, Callable[[], str]] = {
     "dagster.yaml": lambda: SETTINGS.format(storage=AT_THE_ROOT),
+    "data_contracts/drift_protocol.schema.json": lambda: json.dumps(protocol_schema(), indent=1, sort_keys=True) + "\n",
     "docs/architecture.svg": house_picture.draw,
     "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     PROMISES: promises,

@@ -20,7 +20,8 @@ COLUMNS = (
     ("Evaluation", ("predictions/<recipe>", "ensemble", "scorecard", "scorecard_subgroups", "test_predictions",
                     "gate_verdicts", "champion", "predictions_out_of_fold/<recipe>")),
     ("Localisation", ("saliency_benchmark", "pseudo_boxes", "", "", "", "", "", "label_review_queue")),
-    ("Detection", ("detector", "detector_scorecard")),
+    ("Detection", ("detector", "detector_scorecard", "", "drift_reference", "film_readouts", "drift_report",
+                   "drift_examples", "drift_performance")),
 )  # fmt: skip
 """Each column's assets from the top; an empty name leaves the row to arrows that pass."""
 

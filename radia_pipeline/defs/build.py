@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from radia_pipeline.defs import cohort, ingest, labels, review, schedules
+from radia_pipeline.defs import cohort, ingest, labels, monitoring, review, schedules
 from radia_pipeline.defs.champion import champion_assets
 from radia_pipeline.defs.evaluation import evaluation_assets
 from radia_pipeline.defs.jobs import group_jobs
@@ -45,6 +45,7 @@ def build_defs(
             *localisation_assets(chosen),
             detector,
             build_detector_scorecard,
+            *monitoring.ASSETS,
         ],
         asset_checks=ingest.CHECKS,
         jobs=[*group_jobs(), *schedules.JOBS, upkeep],

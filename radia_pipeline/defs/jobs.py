@@ -16,6 +16,7 @@ GROUP_JOBS = {
     "evaluation": "Predictions, ensemble, scorecard.",
     "localisation": "Saliency benchmark and pseudo boxes.",
     "detection": "Detector and its scorecard.",
+    "monitoring": "The drift report of a day.",
 }
 
 

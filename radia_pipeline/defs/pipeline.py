@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from radia_pipeline.defs.one_run import Run, StepReport, instance_of, run_apart, run_one
+from radia_pipeline.defs.partitions import SOURCES
 from radia_pipeline.defs.tables import ASKED_FOR
 from radia_pipeline.defs.training import POOL
 from radia_pipeline.errors import UnknownName
@@ -44,7 +45,7 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
     Raises UnknownName for an asset that is not in the graph.
     """
     graph = definitions.resolve_asset_graph()
-    keys = {key for key in graph.materializable_asset_keys if ASKED_FOR not in graph.get(key).tags}
+    keys = {key for key in graph.materializable_asset_keys if is_of_a_run(graph.get(key))}
     if until is not None:
         wanted = dg.AssetKey.from_user_string(until)
         if wanted not in keys:
@@ -52,6 +53,11 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
             raise UnknownName(f"Unknown asset {until!r}", accepted=", ".join(names))
         keys = {key for key in keys if key == wanted or key in _upstream(graph, wanted)}
     return Plan(tuple(_batch(graph, kind, stage, sources) for kind, stage in _stages(graph, keys)))
+
+
+def is_of_a_run(node) -> bool:
+    """Tell whether an asset belongs to a run of everything: not what a person asks for, nor what a day does."""
+    return ASKED_FOR not in node.tags and node.partitions_def in (None, SOURCES)
 
 
 def _batch(graph, kind: str, stage: list[dg.AssetKey], sources: Iterable[str]) -> tuple[Run, ...]:

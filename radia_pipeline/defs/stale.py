@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContext
 
-from radia_pipeline.defs.tables import ASKED_FOR
+from radia_pipeline.defs.pipeline import is_of_a_run
 
 STALE, FAILED = "stale", "failed"
 NEVER_MADE = "was never made"
@@ -57,7 +57,7 @@ def due(definitions: dg.Definitions, instance: dg.DagsterInstance, sources: Coll
     parts = [
         (key, partition)
         for key in graph.toposorted_asset_keys
-        if key in graph.materializable_asset_keys and ASKED_FOR not in graph.get(key).tags
+        if key in graph.materializable_asset_keys and is_of_a_run(graph.get(key))
         for partition in (sorted(sources) if graph.get(key).partitions_def else [None])
     ]
     if what == FAILED:

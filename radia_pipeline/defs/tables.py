@@ -44,6 +44,7 @@ OWNERS = {
     "evaluation": "team:ml-engineers",
     "localisation": "team:ml-engineers",
     "detection": "team:ml-engineers",
+    "monitoring": "team:data-stewards",
 }
 
 
@@ -193,6 +194,7 @@ def table_assets(
     facts: Mapping[str, Facts] | None = None,
     partition: str | None = None,
     prefix: tuple[str, ...] = (),
+    days: dg.PartitionsDefinition | None = None,
     pool: str | None = None,
     is_asked_for: bool = False,
     follows: bool = False,
@@ -204,12 +206,13 @@ def table_assets(
     table; ``notes``: conditions that only warn, described by ``note_words``. ``code_version``: version of what decides
     the rows, beside the contract's. ``plots``: figures of the first table. ``facts``: metadata by table. ``partition``:
     fixed partition of tables that are not split by source (``predictions/<recipe>``), which then is the last part of
-    the key. ``is_asked_for``, ``follows``: as ``table_spec`` has them. ``config``: what a person may say to the step,
-    which its context holds.
+    the key. ``days``: of a step that is split by them, and made from all partitions of what it needs. ``is_asked_for``,
+    ``follows``: as ``table_spec`` has them. ``config``: what a person may say to the step, which its context holds.
     """
     named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
     keys = {table: dg.AssetKey([table, partition] if partition else [*prefix, table]) for table in tables}
+    needed = tuple(dg.AssetDep(one, partition_mapping=dg.AllPartitionMapping()) for one in deps) if days else deps
 
     def decorate(step: Step) -> dg.AssetsDefinition:
         checks = [
@@ -226,7 +229,7 @@ def table_assets(
             specs=[
                 table_spec(
                     table,
-                    deps=deps,
+                    deps=needed,
                     kinds=kinds,
                     key=keys[table],
                     code_version=code_version,
@@ -237,7 +240,7 @@ def table_assets(
             ],
             config_schema=dict(config) if config else None,
             check_specs=checks,
-            partitions_def=SOURCES if is_split else None,
+            partitions_def=(days or SOURCES) if is_split else None,
             pool=pool,
         )
         def run(
@@ -248,9 +251,11 @@ def table_assets(
             except ContractViolation as error:
                 if error.table in keys:
                     yield dg.AssetCheckResult(
-                        passed=False, check_name="contract", asset_key=keys[error.table],
+                        passed=False,
+                        check_name="contract",
+                        asset_key=keys[error.table],
                         metadata={"refusal": str(error)},
-                    )  # fmt: skip
+                    )
                 raise failure(error) from None
             except RadiaError as error:
                 raise failure(error) from None

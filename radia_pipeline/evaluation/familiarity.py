@@ -50,6 +50,10 @@ class Gaussian:
         steps = seen[:, None, :] - self.means[None]
         return np.sqrt(np.maximum(np.einsum("ngi,ij,ngj->ng", steps, self.precision, steps), 0.0).min(axis=1))
 
+    def components(self, features: np.ndarray, count: int) -> np.ndarray:
+        """Return the first components of features (D,): at most ``count``, in the order of what they explain."""
+        return self._projected(features)[0, : min(count, self.axes.shape[1])]
+
     def _projected(self, features: np.ndarray) -> np.ndarray:
         return _projected(features, self.centre, self.scale, self.axes)
 

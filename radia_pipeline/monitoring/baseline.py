@@ -1,0 +1,174 @@
+"""What is usual in a stream: its mean, its spread, how windows differ while nothing is wrong, and what limits follow.
+
+Numbers only, made once from the windows of a frozen reference; a later window is compared with them and never enters
+them. Not here: what the streams are (``streams``), which reference stands (``reference``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from radia_pipeline.monitoring.between import Fitted, fit_offsets, posteriors
+from radia_pipeline.monitoring.cusum import slack_of
+from radia_pipeline.monitoring.limits import drawn_means, limit_of, quiet_sums
+from radia_pipeline.monitoring.season import has_a_year, is_seasonal, waves
+
+TAME = 0.005
+"""Values beyond these quantiles of the reference, on either side, count as the quantile: one odd file is no drift."""
+LEAST_SPREAD = 1e-9
+SAFE = 0.9
+BERNOULLI = 20_000
+
+
+@dataclass(frozen=True)
+class Past:
+    """A stream's reference. ``values``: for each window those of its images, one for each patient; ``weeks``: when each
+    window ended, in weeks since a fixed day; ``is_share``: values are 0 or 1."""
+
+    values: Sequence[np.ndarray]
+    weeks: np.ndarray
+    is_share: bool = False
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The numbers that a stream is compared with. ``centre``, ``spread`` in the stream's unit, all others in spreads.
+
+    ``low``, ``high``: what values are clipped to; ``wave``: coefficients of a yearly wave, empty without one;
+    ``offset_variance``: of windows beyond chance, ``long_run_variance``: of their sums, ``mean_variance``: of the
+    baseline itself; ``limits``: of the cumulative sums, one for each reach.
+    """
+
+    centre: float
+    spread: float
+    low: float
+    high: float
+    images: int
+    windows: int
+    per_window: float
+    skewness: float
+    offset_variance: float
+    long_run_variance: float
+    mean_variance: float
+    limits: tuple[float, ...]
+    wave: tuple[float, ...] = ()
+
+    def shift(self, values: np.ndarray, week: float) -> float:
+        """Return how far a window's mean lies from what is usual then, in spreads of one image."""
+        found = (float(np.clip(values, self.low, self.high).mean()) - self.centre) / self.spread
+        return found - (float(waves(week)[0] @ np.array(self.wave)) if self.wave else 0.0)
+
+    def usual(self, week: float) -> float:
+        """Return the mean that is usual at a time, in the stream's unit."""
+        wave = float(waves(week)[0] @ np.array(self.wave)) if self.wave else 0.0
+        return self.centre + wave * self.spread
+
+    def variance(self, count: np.ndarray | float) -> np.ndarray | float:
+        """Return the variance of a quiet window's shift."""
+        return 1.0 / count + self.offset_variance + self.mean_variance
+
+    def slow_variance(self, count: np.ndarray | float) -> np.ndarray | float:
+        """Return the variance that counts over many windows, for evidence."""
+        return 1.0 / count + self.long_run_variance + self.mean_variance
+
+
+@dataclass(frozen=True)
+class Strictness:
+    """``floor_sd``: shifts without meaning; ``reaches_sd``: those worth finding; ``alarm_share``: of quiet windows with
+    any stream beyond one of its limits."""
+
+    floor_sd: float
+    reaches_sd: tuple[float, ...]
+    alarm_share: float
+
+    @property
+    def slacks(self) -> tuple[float, ...]:
+        """Of the cumulative sums."""
+        return tuple(slack_of(self.floor_sd, reach) for reach in self.reaches_sd)
+
+
+def fit_baselines(pasts: Sequence[Past], strict: Strictness, seed: int = 0) -> list[Baseline]:
+    """Return each stream's baseline; all of them together say how windows differ, and share the alarms.
+
+    A stream needs two windows. ``seed``: of the simulated quiet windows.
+    """
+    scaled = [_Scaled(past) for past in pasts]
+    fitted, seasonal = _fitted(scaled)
+    share = strict.alarm_share / max(len(pasts) * len(strict.reaches_sd), 1)
+    found = []
+    for number, (one, offsets) in enumerate(zip(scaled, posteriors(fitted), strict=True)):
+        rng = np.random.default_rng((seed, number))
+        nominal = max(1, round(float(np.median(one.counts))))
+        coefficients = offsets.mass @ fitted[number].coefficients
+        sums = quiet_sums(drawn_means(one.noise, nominal, rng), offsets, strict.slacks, rng)
+        found.append(
+            Baseline(
+                centre=one.centre + float(coefficients[0]) * one.spread, spread=one.spread, low=one.low, high=one.high,
+                images=len(one.pooled), windows=len(one.counts), per_window=nominal, skewness=one.skewness,
+                offset_variance=offsets.spread_squared, long_run_variance=offsets.long_run_variance,
+                mean_variance=offsets.variance_of_mean, limits=tuple(limit_of(each, share) for each in sums),
+                wave=tuple(coefficients[1:]) if seasonal[number] else (),
+            )
+        )  # fmt: skip
+    return found
+
+
+class _Scaled:
+    """A stream's reference in spreads of one image around its mean."""
+
+    def __init__(self, past: Past) -> None:
+        together = np.concatenate([np.asarray(values, dtype=float) for values in past.values])
+        self.low, self.high = (0.0, 1.0) if past.is_share else map(float, np.quantile(together, [TAME, 1 - TAME]))
+        clipped = np.clip(together, self.low, self.high)
+        self.counts = np.array([len(values) for values in past.values], dtype=float)
+        share = _safe_share(float(clipped.sum()), len(clipped)) if past.is_share else None
+        spread = float(clipped.std(ddof=1)) if share is None else math.sqrt(share * (1 - share))
+        self.centre, self.spread = float(clipped.mean()), max(spread, LEAST_SPREAD)
+        self.pooled = (clipped - self.centre) / self.spread
+        self.noise = self.pooled if share is None else (_bernoulli(share) - share) / self.spread
+        self.skewness = float((self.noise**3).mean())
+        edges = np.cumsum(self.counts)[:-1].astype(int)
+        self.means = np.array([part.mean() for part in np.split(self.pooled, edges)])
+        self.weeks = np.asarray(past.weeks, dtype=float)
+
+
+def _bernoulli(share: float) -> np.ndarray:
+    """Return zeros and ones in these shares, to draw from."""
+    values = np.zeros(BERNOULLI)
+    values[: max(1, round(share * BERNOULLI))] = 1.0
+    return values
+
+
+def _safe_share(events: float, count: int) -> float:
+    """Return the upper end (Jeffreys, SAFE) of a share; of a rare thing the reference knows little, and a share that is
+    taken for too small alarms for ever."""
+    from scipy import stats
+
+    return float(stats.beta.ppf(SAFE, events + 0.5, count - events + 0.5))
+
+
+def _fitted(scaled: Sequence[_Scaled]) -> tuple[list[Fitted], list[bool]]:
+    """Return each stream's fit and whether it is with a season; streams with the same windows are fitted together."""
+    groups: dict[bytes, list[int]] = {}
+    for number, one in enumerate(scaled):
+        groups.setdefault(one.counts.tobytes() + one.weeks.tobytes(), []).append(number)
+    fitted: list[Fitted | None] = [None] * len(scaled)
+    seasonal = [False] * len(scaled)
+    for numbers in groups.values():
+        one = scaled[numbers[0]]
+        means = np.stack([scaled[number].means for number in numbers], axis=1)
+        places, level = np.round(one.weeks - one.weeks.min()), np.ones((len(one.counts), 1))
+        plain = fit_offsets(means, one.counts, places, level)
+        waved = (
+            fit_offsets(means, one.counts, places, np.concatenate([level, waves(one.weeks)], axis=1))
+            if has_a_year(one.weeks)
+            else [None] * len(numbers)
+        )
+        for number, without, with_wave in zip(numbers, plain, waved, strict=True):
+            seasonal[number] = with_wave is not None and is_seasonal(with_wave)
+            fitted[number] = with_wave if seasonal[number] else without
+    return fitted, seasonal

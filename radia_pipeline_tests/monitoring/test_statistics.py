@@ -1,0 +1,153 @@
+"""The arithmetic of drift: sums, offsets between windows, limits, evidence, discoveries. On simulated streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radia_pipeline.monitoring.baseline import Past, Strictness, fit_baselines
+from radia_pipeline.monitoring.between import fit_offsets, posteriors
+from radia_pipeline.monitoring.cusum import cumulative_sums, onset, slack_of, weights
+from radia_pipeline.monitoring.discoveries import beyond_floor, discovered
+from radia_pipeline.monitoring.edetector import log_evidence, log_threshold
+from radia_pipeline.monitoring.levels import levels
+from radia_pipeline.monitoring.limits import limit_of
+from radia_pipeline.monitoring.protocol import protocol
+from radia_pipeline.monitoring.watching import Seen, follow
+
+STRICT = Strictness(0.05, (0.2, 0.5), 0.003)
+WINDOWS, PATIENTS = 52, 100
+
+
+def quiet(streams: int, windows: int, seed: int, offset_sd: float = 0.0, memory: float = 0.0) -> list[list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(streams):
+        offset, one = rng.normal() * offset_sd, []
+        for _ in range(windows):
+            one.append(rng.normal(size=PATIENTS) + offset)
+            offset = memory * offset + rng.normal() * offset_sd * np.sqrt(1 - memory**2)
+        found.append(one)
+    return found
+
+
+def baselines(streams: list[list[np.ndarray]], is_share: bool = False):
+    return fit_baselines([Past(one[:WINDOWS], np.arange(WINDOWS), is_share) for one in streams], STRICT)
+
+
+def test_sums_grow_by_what_is_beyond_the_slack_and_fall_to_zero():
+    sums = cumulative_sums([0.5, 0.5, -0.1, -2.0], [slack_of(0.1, 0.3)])
+    assert sums[:, 0, 0] == pytest.approx([0.3, 0.6, 0.3, 0.0])
+    assert sums[:, 0, 1] == pytest.approx([0.0, 0.0, 0.0, 1.8])
+
+
+def test_the_onset_is_the_window_after_the_last_zero():
+    assert onset(np.array([0.0, 0.2, 0.0, 0.0, 0.3, 0.9]), 5) == 4
+    assert onset(np.array([0.2, 0.4]), 1) == 0
+
+
+def test_a_thin_window_weighs_less_and_none_decides_alone():
+    assert weights(np.array([0.01, 0.02, 1e-6]), 0.01) == pytest.approx([1.0, 0.5, 2.0])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.001, 0.5))
+def test_discoveries_are_the_smallest_p_values_and_those_of_the_rule(values, rate):
+    found = discovered(values, rate)
+    count = int(found.sum())
+    assert sorted(np.array(values)[found]) == sorted(values)[:count]
+    assert count == 0 or sorted(values)[count - 1] <= rate * count / len(values)
+    assert all(value > rate * place / len(values) for place, value in enumerate(sorted(values), 1) if place > count)
+
+
+def test_a_shift_within_the_floor_is_no_discovery_and_skewness_is_allowed_for():
+    plain, skewed = (
+        beyond_floor(np.array([0.04, 0.4]), np.array([0.01] * 2), 0.05, np.zeros(2)),
+        beyond_floor(np.array([0.04, 0.4]), np.array([0.01] * 2), 0.05, np.ones(2)),
+    )
+    assert plain[0] == 1.0 and plain[1] < 0.001 < skewed[1]
+
+
+def test_windows_that_remember_each_other_are_told_from_chance():
+    means = {
+        name: np.array([[w.mean() for w in one] for one in quiet(20, WINDOWS, 1, *law)]).T
+        for name, law in {"chance": (), "memory": (0.1, 0.6)}.items()
+    }
+    counts, level = np.full(WINDOWS, float(PATIENTS)), np.ones((WINDOWS, 1))
+    variance = {
+        name: np.mean([one.long_run_variance for one in posteriors(fit_offsets(y, counts, np.arange(WINDOWS), level))])
+        for name, y in means.items()
+    }
+    assert variance["chance"] < 0.01 and 0.02 < variance["memory"] < 0.12  # truth 0 and .04
+
+
+def test_a_limit_is_the_quantile_and_beyond_it_an_exponential_tail():
+    sums = np.random.default_rng(2).exponential(size=200_000)
+    assert limit_of(sums, 0.01) == pytest.approx(-np.log(0.01), rel=0.05)
+    assert limit_of(sums, 1e-6) == pytest.approx(-np.log(1e-6), rel=0.1)
+
+
+def test_evidence_without_drift_stays_down_and_grows_with_it():
+    variance = np.full(200, 0.01)
+    still = log_evidence(np.random.default_rng(3).normal(size=200) * 0.1, variance, 0.1)
+    assert still.max() < log_threshold(1000, 1)
+    shifted = log_evidence(np.full(60, 0.3), variance[:60], 0.1)
+    assert shifted[-1] > log_threshold(1000, 40) and np.all(np.diff(shifted) > 0)
+
+
+@pytest.mark.parametrize("law", [(), (0.1, 0.6)], ids=["independent", "autocorrelated"])
+def test_quiet_streams_stay_quiet(law):
+    streams = quiet(12, WINDOWS + 60, 4, *law)
+    tracks = [
+        follow(one, [Seen(values, WINDOWS + n) for n, values in enumerate(stream[WINDOWS:])], STRICT, 0.1)
+        for one, stream in zip(baselines(streams), streams, strict=True)
+    ]
+    asked = [
+        levels([t.p_value[n] for t in tracks], [t.strength[n] for t in tracks], [t.log_evidence[n] for t in tracks],
+               protocol().statistics)
+        for n in range(60)
+    ]  # fmt: skip
+    assert sum(set(row) != {"none"} for row in asked) <= 3
+
+
+@pytest.mark.parametrize(("shift", "within"), [(0.2, 30), (0.5, 5)])
+def test_shifts_are_found_in_time_and_dated(shift, within):
+    streams = quiet(10, WINDOWS + 20 + within, 5)
+    late = []
+    for one, stream in zip(baselines(streams), streams, strict=True):
+        seen = [Seen(v + shift * (n >= 20), WINDOWS + n) for n, v in enumerate(stream[WINDOWS:])]
+        track = follow(one, seen, STRICT, 0.1)
+        assert track.strength[-1] > 1
+        late.append(track.began - 20)
+    assert abs(np.median(late)) <= 3
+
+
+def test_a_rare_finding_is_followed_without_alarms():
+    rng = np.random.default_rng(6)
+    stream = [(rng.random(PATIENTS) < 0.004).astype(float) for _ in range(WINDOWS + 100)]
+    track = follow(
+        baselines([stream], is_share=True)[0],
+        [Seen(v, WINDOWS + n) for n, v in enumerate(stream[WINDOWS:])],
+        STRICT,
+        0.1,
+    )
+    assert (track.strength > 1).mean() <= 0.01 and track.log_evidence.max() < log_threshold(1000, 40)
+
+
+def test_one_odd_value_is_no_drift():
+    stream = quiet(1, WINDOWS + 1, 7)[0]
+    stream[-1] = np.append(stream[-1], 1e9)
+    track = follow(baselines([stream])[0], [Seen(stream[-1], WINDOWS)], STRICT, 0.1)
+    assert track.strength[0] < 1
+
+
+def test_a_season_of_two_years_is_no_drift():
+    rng = np.random.default_rng(8)
+    wave = 0.3 * np.sin(2 * np.pi * np.arange(156) / 52.1775)
+    stream = [rng.normal(size=PATIENTS) + one for one in wave]
+    (one,) = fit_baselines([Past(stream[:104], np.arange(104))], STRICT)
+    track = follow(one, [Seen(v, 104 + n) for n, v in enumerate(stream[104:])], STRICT, 0.1)
+    assert one.wave and (track.strength > 1).mean() <= 0.03
+    (blind,) = fit_baselines([Past(stream[:52], np.arange(52))], STRICT)
+    assert not blind.wave  # one year alone tells no season from a wander
