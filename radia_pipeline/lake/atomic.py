@@ -29,6 +29,8 @@ _UNWRITABLE = {
     errno.EDQUOT: "is over its disk quota",
     errno.EFBIG: "has no space left for this file",
     errno.ENOLCK: "is on a file system that gives no locks",
+    errno.EISDIR: "has a folder where a file belongs",
+    errno.ENOTDIR: "has a file where a folder belongs",
 }
 STORAGE_FAULTS = {
     errno.EIO: "reports an input or output error",
@@ -145,7 +147,8 @@ def file_lock(path: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[io.FileIO]
 def _await_lock(handle: io.FileIO, path: Path, deadline: float) -> None:
     while True:
         try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with writable(path.parent):
+                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise LakeLocked(
@@ -157,6 +160,7 @@ def _await_lock(handle: io.FileIO, path: Path, deadline: float) -> None:
 def _still_stands(handle: io.FileIO, path: Path) -> bool:
     """Tell whether ``path`` still names the open file: another process may have replaced it before the lock was had."""
     try:
-        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+        with writable(path.parent):
+            return os.path.samestat(os.fstat(handle.fileno()), path.stat())
     except FileNotFoundError:
         return False

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import warnings
 
-from radia_pipeline.errors import BadInput, KeyMismatch
+from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
 KEY_VARIABLE = "RADIA_PSEUDONYM_KEY"
 DEMO_KEY = b"radia public demo key: never use it for a hospital's data"
 MIN_KEY_CHARACTERS = 16
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 _ID_BYTES = 16  # 128 bits: no collision among any number of images that a hospital can have
 
 
@@ -60,7 +62,13 @@ class Pseudonymizer:
         with lake.lock("key"):
             if not path.exists():
                 atomic.write_text(path, self.fingerprint + "\n")
-            elif path.read_text(encoding="utf-8").strip() != self.fingerprint:
+            elif not _FINGERPRINT.fullmatch(said := path.read_text(encoding="utf-8", errors="replace").strip()):
+                raise DamagedFile(
+                    f"{path.name} of the lake cannot be read",
+                    do=f"restore it from a backup; or, if you are sure that {KEY_VARIABLE} is the lake's key, "
+                    "delete it: it is written anew",
+                )
+            elif said != self.fingerprint:
                 raise KeyMismatch(
                     "The pseudonym key is another one than the lake was made with",
                     accepted=f"the key whose fingerprint stands in {path.name} of the lake",

@@ -57,8 +57,9 @@ def _restore_one(lake: Lake, table: str, partition: str, version: str | None) ->
     place = lake.place(table, partition)
     with lake.lock(f"{table}.{partition}"):
         publishing.settle(place)
-        wanted = kept_file(place, version).stem if version is not None else _last(place)
-        if publishing.standing(place) == wanted:
+        stands = publishing.standing(place)
+        wanted = kept_file(place, version).stem if version is not None else stands or _last(place)
+        if stands == wanted:
             publishing.mend(place, wanted)
             return None
         rows = _proven_rows(lake, place, table, partition, wanted)

@@ -7,13 +7,15 @@ here: how a version comes to be published (``publishing``), which may be deleted
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import BadInput, DamagedFile, MissingTable
 from radia_pipeline.lake import atomic
-from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
+from radia_pipeline.lake.lines import LineForm, LinesFile, Mark, as_it_stands
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, readable
 
 _VERSION = re.compile(rf"[0-9a-f]{{4,{HASH_CHARACTERS}}}")
@@ -53,6 +55,8 @@ class Place:
         return self.folder / f"{version}.parquet"
 
 
+_known: dict[Path, tuple[os.stat_result, Mark | None, list[VersionRecord]]] = {}
+"""Path of a history → the file when it was read, the place after its last line, and its lines."""
 _FORM = LineForm("line of a history", lambda record: VersionRecord(**record), as_it_stands, drops_cut_end=True)
 
 
@@ -69,20 +73,35 @@ def history_of(place: Place) -> LinesFile[VersionRecord]:
     return LinesFile(place.folder / "history.jsonl", _FORM, damaged)
 
 
-def sound_records(place: Place) -> tuple[list[VersionRecord], bool]:
+def sound_records(place: Place) -> tuple[Sequence[VersionRecord], bool]:
     """Return the history up to its first fault, and whether it has none; one that is gone counts as one with a fault.
 
-    Raises LakeUnreadable.
+    What this process has read of it is not read again, as long as nothing but new lines came. Raises LakeUnreadable.
     """
-    history, found = history_of(place), []
+    history = history_of(place)
     try:
         with readable(place.name):
-            for record in history:
+            at = history.path.stat()
+            found, mark = _read_before(history.path, at)
+            for here, record in history.follow(mark):
+                mark = here
                 if record is not None:
                     found.append(record)
+    except MissingTable:
+        return [], False
     except DamagedFile:
         return found, False
-    return found, history.path.exists()
+    _known[history.path] = (at, mark, found)
+    return found, True
+
+
+def _read_before(path: Path, at: os.stat_result) -> tuple[list[VersionRecord], Mark | None]:
+    """Return what is known of a history that only grew since, and where it goes on."""
+    before, mark, found = _known.get(path, (None, None, []))
+    if before is None or not os.path.samestat(before, at):
+        return [], None
+    is_same = (before.st_size, before.st_mtime_ns) == (at.st_size, at.st_mtime_ns)
+    return (list(found), mark) if is_same or at.st_size > before.st_size else ([], None)
 
 
 def published_records(place: Place) -> list[VersionRecord]:

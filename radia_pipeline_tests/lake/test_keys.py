@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radia_pipeline.errors import BadInput, KeyMismatch
+from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake.hashing import pixel_sha256
 from radia_pipeline.lake.keys import KEY_VARIABLE, DemoKeyWarning, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -61,3 +61,16 @@ def test_pixels_hash_by_value_and_shape_not_by_type():
     assert pixel_sha256(pixels) != pixel_sha256(pixels.reshape(4, 3))
     assert pixel_sha256(pixels) != pixel_sha256(pixels + 1)
     assert pixel_sha256(np.asfortranarray(pixels)) == pixel_sha256(pixels)
+
+
+def test_a_damaged_fingerprint_is_named_and_is_no_other_key(tmp_path):
+    lake = Lake.open(tmp_path / "lake")
+    keys = Pseudonymizer(b"0123456789abcdef0123456789abcdef")
+    keys.bind(lake)
+    path = lake.root / "key_fingerprint.txt"
+    path.write_bytes(b"\xff\x00")
+    with pytest.raises(DamagedFile, match="delete it: it is written anew"):
+        keys.bind(lake)
+    path.unlink()
+    keys.bind(lake)
+    assert path.read_text().strip() == keys.fingerprint
