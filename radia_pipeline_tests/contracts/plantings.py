@@ -25,6 +25,9 @@ ROW_RULES = {
 _ENDS = {"span_start": 1, "span_end": 2, "low": 0.25, "high": 0.75}
 
 
+DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
 def valid_table(terms: Contract, rows: int) -> pa.Table:
     """Return rows that keep every rule."""
     columns = [_values(column, rows) for column in terms.columns.values()]
@@ -37,6 +40,8 @@ def _values(column: Column, rows: int) -> pa.Array:
         return pa.array([f"{number:0{fixed[2]}x}" for number in range(rows)])
     if fixed:
         return pa.array([f"{20_000_101:0{fixed[2]}d}"] * rows)
+    if column.pattern == DAY:
+        return pa.array(["2026-01-31"] * rows)
     if column.valid_values is not None:
         places = np.arange(rows) % len(column.valid_values) if column.key_position is not None else np.zeros(rows, int)
         return pa.array(column.valid_values, column.type).take(pa.array(places))
