@@ -33,7 +33,6 @@ WAITING: dict[str, str] = {
     "__dir__": "Python calls it for the package's public names",
     "detect_array": "the detector's ONNX file without torch, for whoever serves it; the round trip is tested",
     "f1_interval": "the interval of an F1 on a weighted set, beside those of AUC and of shares",
-    "fit_temperature": "calibration by one number, for classes with too few positives for two",
     "version_by_alias": "answering by the champion instead of the lake's latest ensemble",
 }
 """Functions, methods and classes without a caller, and what they wait for."""

@@ -7,7 +7,7 @@ measuring calibration (``class_figures``) and drawing it (``curves``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,11 @@ class Calibration:
         stepped = np.interp(logits, self.knots, self.shares)
         mixed = logit((1 - KEPT_SLOPE) * stepped + KEPT_SLOPE * sigmoid(straight))
         return np.where(np.isfinite(logits), mixed, np.nan)
+
+    def then(self, slope: float, shift: float) -> Calibration:
+        """Return this curve followed by a line of log odds; its steps move as they would alone."""
+        shares = tuple(sigmoid(slope * logit(np.array(self.shares)) + shift).tolist()) if self.knots else ()
+        return replace(self, a=self.a * slope, b=self.b * slope + shift, shares=shares)
 
 
 def sigmoid(logit: np.ndarray) -> np.ndarray:
@@ -92,15 +97,6 @@ def fit_shift(logits: np.ndarray, label: np.ndarray) -> Calibration:
     return Calibration(1.0, _newton(z, _smoothed(y), slope=False, shift=True).b, "shift")
 
 
-def fit_temperature(logits: np.ndarray, label: np.ndarray) -> Calibration:
-    """Fit a alone (1 / temperature, Guo 2017); identity without both kinds or outside the allowed slopes."""
-    z, y = _counted(logits, label)
-    if not _has_both(y):
-        return Calibration()
-    fitted = _newton(z, y.astype(float), slope=True, shift=False)
-    return Calibration(fitted.a, 0.0, "temperature") if MIN_SLOPE <= fitted.a <= MAX_SLOPE else Calibration()
-
-
 def fit_isotonic(logits: np.ndarray, label: np.ndarray) -> Calibration:
     """Fit steps (scikit-learn's isotonic regression, of smoothed targets); Platt's line where there are too few."""
     from sklearn.isotonic import IsotonicRegression
@@ -114,9 +110,7 @@ def fit_isotonic(logits: np.ndarray, label: np.ndarray) -> Calibration:
     return Calibration(platt.a, platt.b, "isotonic", knots, shares)
 
 
-METHODS = Table("calibration", {
-    "platt": fit_platt, "shift": fit_shift, "temperature": fit_temperature, "isotonic": fit_isotonic,
-})  # fmt: skip
+METHODS = Table("calibration", {"platt": fit_platt, "isotonic": fit_isotonic})
 """Logits and labels → a calibration, in order of preference."""
 
 

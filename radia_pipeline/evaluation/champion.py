@@ -30,7 +30,8 @@ STANDINGS = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """An ensemble as it stood when a person decided. ``predictions``: member, or ``ensemble``, → data version."""
+    """An ensemble as it stood when a person decided. ``predictions``: member, ``ensemble`` or ``test_predictions``, →
+    data version."""
 
     release: str
     ensemble_version: str

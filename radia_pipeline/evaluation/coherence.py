@@ -1,7 +1,8 @@
 """Probabilities that agree with the vocabulary: no class is likelier than a class above it.
 
 A study with a child has its parents too, in truth and in labels; calibration class by class breaks that. Three ways to
-mend it, chosen on validation. Not here: calibration of single classes (``calibration``).
+mend it, chosen on validation. Not here: calibration of single classes (``calibration``), and through this step
+(``settling``).
 
 Shape legend: n studies, K classes in the vocabulary's order.
 """

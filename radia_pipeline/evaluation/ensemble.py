@@ -24,6 +24,7 @@ from radia_pipeline.evaluation.combinations import MIN_POSITIVES, RULES, enough,
 from radia_pipeline.evaluation.differences import paired_difference
 from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel, rows_of
+from radia_pipeline.evaluation.settling import coherent, settled
 from radia_pipeline.lake.lake import Lake
 
 SINGLE = "single:"
@@ -114,10 +115,8 @@ class Ensemble:
 
     def calibrated(self, mixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Calibrate combined probabilities (n, K) and make them coherent: logit and probability."""
-        logits = logit(mixed)
-        moved = np.stack([fit(logits[:, k]) for k, fit in enumerate(self.calibrations)], axis=1)
-        coherent = WAYS[self.way](moved)
-        return coherent, capped(sigmoid(coherent))
+        moved = coherent(self.calibrations, self.way, logit(mixed))
+        return moved, capped(sigmoid(moved))
 
 
 @dataclass(frozen=True)
@@ -220,13 +219,20 @@ def fit_ensemble(
     probability, label = np.stack([panel.probability for panel in panels]), panels[0].label
     combination = Combination.fitted(rule, members, probability, label)
     mixed = combination(dict(zip(members, probability)))
-    fits = _calibrations(logit(mixed), label, panels[0].group_id, like)
-    whole = Ensemble(combination, fits, like.way if like else next(iter(WAYS)), np.full(label.shape[1], np.nan))
-    if like is None and metrics.counted(label).any():
-        ways = {name: replace(whole, way=name) for name in WAYS}
-        losses = {name: np.nanmean(log_loss(one.calibrated(mixed)[0], label)) for name, one in ways.items()}
-        whole = ways[min(losses, key=lambda name: losses[name])]
+    logits = logit(mixed)
+    fits = _calibrations(logits, label, panels[0].group_id, like)
+    ways = (like.way,) if like else tuple(WAYS)
+    curves = {way: settled(fits, way, logits, label) for way in ways}
+    losses = {way: _loss(coherent(found, way, logits), label) for way, found in curves.items()}
+    way = min(ways, key=lambda name: losses[name])
+    whole = Ensemble(combination, curves[way], way, np.full(label.shape[1], np.nan))
     return replace(whole, thresholds=best_cuts(whole.calibrated(mixed)[1], label))
+
+
+def _loss(logits: np.ndarray, label: np.ndarray) -> float:
+    """Return the mean log loss over cells, 0 where none counts."""
+    found = log_loss(logits, label)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else 0.0
 
 
 def _calibrations(

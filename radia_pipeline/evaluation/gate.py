@@ -15,12 +15,15 @@ import numpy as np
 
 from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.errors import EmptyPool, MissingTable
-from radia_pipeline.evaluation.gate_rules import RULES, Case, Side, TruthOfReadings, Verdict
+from radia_pipeline.evaluation.champion import standing
+from radia_pipeline.evaluation.gate_case import Case, Side, TruthOfReadings, Verdict
+from radia_pipeline.evaluation.gate_rules import RULES
 from radia_pipeline.evaluation.gate_words import REFUSED
 from radia_pipeline.evaluation.in_use import InUse, Rescorer, challenger_of, champion_of, rescore
 from radia_pipeline.evaluation.judged import Judged
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, read_panel
-from radia_pipeline.evaluation.release import is_noted, release_id, released_panels
+from radia_pipeline.evaluation.release import TABLE as SCORES
+from radia_pipeline.evaluation.release import is_noted, kept_scores, release_id, released_panels
 from radia_pipeline.evaluation.study_facts import study_facts
 from radia_pipeline.evaluation.validated import ValidatedSet, complete_sets
 from radia_pipeline.evaluation.validated import judged as judged_by_readings
@@ -117,8 +120,21 @@ def gathered(lake: Lake, pace: Pace, rescorer: Rescorer = rescore) -> Case:
         published[TEST] = released[ENSEMBLE]
     return Case(
         judged[0], judged[1] if champion else None, published, study_facts(lake),
-        truth_of_readings(lake, released.get(ENSEMBLE)), bool(released),
+        truth_of_readings(lake, released.get(ENSEMBLE)), bool(released), _on_test(lake, published),
     )  # fmt: skip
+
+
+def _on_test(lake: Lake, published: Mapping[str, Panel]) -> tuple[Judged, ...]:
+    """Return the challenger on the test pool, and the champion on the same studies by the same labels, as each was
+    released: nothing is scored here. The champion is left out where its scores are not kept."""
+    if TEST not in published:
+        return ()
+    found, said = [[published[TEST]]], standing(lake).now
+    if said is not None:
+        kept = kept_scores(lake, said.candidate.release, said.candidate.predictions.get(SCORES))
+        if kept is not None:
+            found = _together(found[0], [kept])
+    return tuple(Judged.by(panel, published[VALIDATION]) for (panel,) in found)
 
 
 def _together(mine: list[Panel], theirs: list[Panel]) -> list[list[Panel]]:
@@ -185,4 +201,6 @@ def _row(one: Verdict) -> Mapping[str, object]:
         del numbers["low"], numbers["high"]
     words = {name: getattr(one, name) for name in ("rule", "subject", "outcome", "measure", "detail")}
     counts = {"positives": one.found.positives, "studies": one.found.studies, "patients": one.patients}
+    if one.studies_needed is not None:
+        counts["studies_needed"] = one.studies_needed
     return {**words, **numbers, **counts}

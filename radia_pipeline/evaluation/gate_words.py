@@ -30,6 +30,6 @@ WORDS = {
     "speed": "Images a second beside the champion, in one run.",
     "truth": "A closed reading set of the hospital's test pool was read to its end.",
     "readers": "No simulated reader made that truth, but in a demonstration.",
-    "expert_sets": "Not surely worse where radiologists labelled studies.",
+    "expert_sets": "Not surely worse where radiologists labelled studies, on validation and on the released test pool.",
 }
 """What each rule asks, for pages and checks."""

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.pools import TEST
-from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, NotTrained
+from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, MissingTable, NotTrained
 from radia_pipeline.evaluation.ensemble import load_ensemble
 from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, panel_of, rows_of
 from radia_pipeline.evaluation.pool_uses import RELEASE, note_use, uses
-from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lake import WHOLE, Lake
 from radia_pipeline.training.model_folders import latest_model
 
 TABLE = "test_predictions"
@@ -69,6 +69,17 @@ def released_panels(lake: Lake) -> dict[str, Panel]:
     models = sorted(pc.unique(table["recipe"]).to_pylist(), key=lambda name: (name == ENSEMBLE, name))
     found = {name: panel_of(table.filter(pc.equal(table["recipe"], name))) for name in models}
     return dict(zip(found, aligned(list(found.values())))) if found else {}
+
+
+def kept_scores(lake: Lake, released: str, version: str | None) -> Panel | None:
+    """Return what a released ensemble said of the test pool, from a version of the table; None where none is kept."""
+    try:
+        table = lake.read_version(TABLE, WHOLE, version) if version else lake.read(TABLE)
+    except (MissingTable, BadInput):
+        return None
+    is_it = pc.and_(pc.equal(table["release"], released), pc.equal(table["recipe"], ENSEMBLE))
+    table = table.filter(is_it).drop_columns(["release"])
+    return panel_of(table) if table.num_rows else None
 
 
 def is_noted(lake: Lake) -> bool:

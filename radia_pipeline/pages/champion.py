@@ -19,7 +19,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.scorecard_card import answers
 from radia_pipeline.pages.scorecard_figures import ledger
-from radia_pipeline.usecases.champion_text import gate_found
+from radia_pipeline.usecases.champion_text import gate_found, too_few_words
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
@@ -46,6 +46,7 @@ def _content(lake: Lake) -> dict[str, Any]:
         "answers": answers(lake),
         "acts": acts,
         "gate": gate,
+        "too_few": too_few_words(gate["verdicts"]) if gate else [],
         "rules": _rules(gate["verdicts"]) if gate else [],
         "ledger": ledger(lake),
         "test_pool": test_pool_words(**test_pool_counts(lake)),

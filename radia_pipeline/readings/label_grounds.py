@@ -34,8 +34,10 @@ CONTRADICTED = "beside another"
 class Grounds:
     """Labels of studies of one source, (n, K) each.
 
-    ``label``: 1, 0 (silence of a labelled class too), −1 or MISSING. ``kind``: place in GROUNDS, −1 where no reading is
-    asked for. ``name``: place in ``names`` of the ground whose habits are learned, a rule with its cue for example.
+    ``label``: 1, 0 (silence of a labelled class too), −1 or MISSING; MISSING in classes that the source does not label:
+    some are positive there by a child's label and none is negative, so that any curve would say "always". ``kind``:
+    place in GROUNDS, −1 where no reading is asked for. ``name``: place in ``names`` of the ground whose habits are
+    learned, a rule with its cue for example.
     ``mention``: row of ``report_mentions`` as read here, −1 where none decided.
     """
 
@@ -70,8 +72,10 @@ def grounds_of(lake: Lake, source: str, study_ids: Sequence[str]) -> Grounds:
     table = table.append_column("code", coded)
     value, code = (_of(dense(table, column), ids) for column in ("value", "code"))
     is_labelled_study = (value != MISSING).any(axis=1)
-    can_be_silent = np.array([name in sheet.labelled for name in words.classes]) & is_labelled_study[:, None]
+    is_labelled = np.array([name in sheet.labelled for name in words.classes])
+    can_be_silent = is_labelled & is_labelled_study[:, None]
     label = np.where((value == MISSING) & can_be_silent, np.int8(NEGATIVE), value)
+    label[:, ~is_labelled] = MISSING
     kind = _kinds(code, can_be_silent)
     if sheet.label_origin not in _KIND_OF:
         kind[:] = -1

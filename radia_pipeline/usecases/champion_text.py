@@ -90,7 +90,26 @@ def gate_text(found: Mapping[str, Any]) -> str:
                   for place, text in enumerate(told or [""])]  # fmt: skip
     current = "" if found["is_current"] else "\nThese verdicts are of something that has changed since: ask again."
     closing = f"Refused by {', '.join(found['refused'])}." if found["refused"] else "Nothing refuses."
+    closing += "".join(f"\n{one}" for one in too_few_words(found["verdicts"]))
     return f"Gate: ensemble {found['challenger']} beside {beside}\n{table(['', 'rule', ''], lines)}\n{closing}{current}"
+
+
+def too_few_words(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of rules that refuse for want of studies that this is no sign of a worse ensemble, and how many would do."""
+    told = []
+    for rule in WORDS:
+        mine = [row for row in verdicts if row["rule"] == rule and row["outcome"] == REFUSED]
+        if mine and all(row["studies_needed"] for row in mine):
+            needed = max(row["studies_needed"] / row["studies"] for row in mine)
+            told.append(
+                f"{rule.replace('_', ' ')}: the data are too few to tell, which is no sign that this one is worse; "
+                f"with {_times(needed)} as many studies of validation an equally good one passes four times in five."
+            )
+    return told
+
+
+def _times(ratio: float) -> str:
+    return f"about {ratio:.1f} times" if ratio < 10 else f"about {ratio:.0f} times"
 
 
 def act_text(found: Mapping[str, Any]) -> str:

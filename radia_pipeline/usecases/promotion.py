@@ -32,10 +32,12 @@ from radia_pipeline.evaluation.gate import basis_of
 from radia_pipeline.evaluation.gate_words import WORDS
 from radia_pipeline.evaluation.in_use import challenger_of, champion_of
 from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.evaluation.release import TABLE as TEST_SCORES
 from radia_pipeline.evaluation.release import release_id
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.truth import answers_by_set
 from radia_pipeline.training.model_folders import is_finished, latest_model, point
+from radia_pipeline.usecases.champion_text import too_few_words
 
 TRUTH, CALIBRATION, READERS = "truth", "calibration", "readers"
 
@@ -89,7 +91,7 @@ def approve(lake: Lake, given: Approval) -> PromotionResult:
         )  # fmt: skip
         append(lake, act)
         if stands:
-            raise PromotionRefused(_reasons(verdicts, stands), do=_advice(stands))
+            raise PromotionRefused(_reasons(verdicts, stands), do=_advice(verdicts, stands))
         written = publish(lake, act)
     return _result(act, written.version if written else None)
 
@@ -144,6 +146,8 @@ def _candidate(lake: Lake) -> Candidate:
     challenger = challenger_of(lake)
     members = challenger.ensemble.members
     versions = {name: lake.version("predictions", name) for name in (*members, ENSEMBLE)}
+    if lake.exists(TEST_SCORES):
+        versions[TEST_SCORES] = lake.version(TEST_SCORES)
     prints = {name: _fingerprint(lake, name) for name in members}
     return Candidate(release_id(lake), challenger.version, prints, versions, vocabulary().version)
 
@@ -177,10 +181,13 @@ _ADVICE = {
 }
 
 
-def _advice(rules: tuple[str, ...]) -> str:
+def _advice(verdicts: list[dict], rules: tuple[str, ...]) -> str:
     if set(rules) <= set(_ADVICE):
         return "; ".join(_ADVICE[rule] for rule in rules)
-    return "look at `radia champion check` and at the scorecard's page; what answers was not changed"
+    short = too_few_words([row for row in verdicts if row["rule"] in rules])
+    return " ".join(
+        [*short, "look at `radia champion check` and at the scorecard's page; what answers was not changed"]
+    )
 
 
 def _require_models(lake: Lake, candidate: Candidate) -> None:

@@ -36,8 +36,14 @@ def steady(rate: float = 10.0, champion: float = 10.0) -> gate.Pace:
     return lambda sides: (rate, champion)[: len(sides)]
 
 
-def panel_of_skill(skill: float, noise: int, spoil: Spoil | None = None, studies: int = STUDIES) -> Panel:
-    """Return a model's panel of both pools: labels closed upward, log odds that are right, spoilt where a test says."""
+def panel_of_skill(
+    skill: float, noise: int, spoil: Spoil | None = None, studies: int = STUDIES,
+    shares: tuple[float, float, float] = (ALIKE, SHARED, OWN),
+) -> Panel:  # fmt: skip
+    """Return a model's panel of both pools: labels closed upward, log odds that are right, spoilt where a test says.
+
+    ``shares``: of the variance, as above.
+    """
     panel, words = make_panel(1.0, studies=studies), vocabulary()
     label = (np.random.default_rng(0).random(panel.label.shape) < 0.12).astype(np.int8)
     for name in words.topological[::-1]:
@@ -46,7 +52,7 @@ def panel_of_skill(skill: float, noise: int, spoil: Spoil | None = None, studies
     label[:, words.index(words.no_finding)] = 1 - label[:, : words.index(words.no_finding)].max(axis=1)
     same, own = np.random.default_rng(1), np.random.default_rng(noise + 1)
     parts = same.normal(size=(studies, 1)), same.normal(size=label.shape), own.normal(size=label.shape)
-    seen = skill * label + sum(np.sqrt(part) * drawn for part, drawn in zip((ALIKE, SHARED, OWN), parts))
+    seen = skill * label + sum(np.sqrt(part) * drawn for part, drawn in zip(shares, parts))
     if spoil is not None:
         seen = spoil(panel, seen)
     share = label.mean(axis=0)

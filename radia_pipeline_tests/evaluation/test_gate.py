@@ -10,7 +10,8 @@ import pytest
 
 from radia_pipeline.evaluation import gate
 from radia_pipeline.evaluation.calibration import logit, sigmoid
-from radia_pipeline.evaluation.gate_rules import RULES, Side
+from radia_pipeline.evaluation.gate_case import Side
+from radia_pipeline.evaluation.gate_rules import RULES
 from radia_pipeline.evaluation.gate_words import WORDS
 from radia_pipeline.evaluation.in_use import challenger_of, champion_of
 from radia_pipeline.evaluation.panel import panel_of, rows_of
@@ -18,6 +19,7 @@ from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.truth import build_truth
 from radia_pipeline.usecases import promotion
+from radia_pipeline.usecases.champion_text import gate_found, gate_text
 from radia_pipeline_tests.evaluation.champions import (
     BETTER,
     approval,
@@ -66,6 +68,22 @@ def test_flipped_labels_are_refused_by_every_mean(lake):
     assert {"mean_auc", "mean_f1"} <= set(found.refused)
     (auc,) = [one for one in found.verdicts if one.rule == "mean_auc"]
     assert auc.found.high < -0.1 and auc.challenger < 0.5 < auc.champion
+    assert auc.detail.startswith("surely worse") and auc.studies_needed is None
+
+
+def test_an_equally_good_one_on_few_studies_is_told_that_they_are_few_and_not_that_it_is_worse(lake):
+    found = offered(lake, panel_of_skill(1.2, 7))
+    refused = [one for one in found.verdicts if one.outcome == "refused"]
+    assert "mean_f1" in found.refused and {one.rule for one in refused} <= {"mean_auc", "mean_f1", "subgroups"}
+    assert all(one.detail.startswith("too few studies to tell: ") and one.found.high > 0 for one in refused)
+    assert all(one.studies_needed > one.found.studies for one in refused)
+    rows = {(row["rule"], row["subject"]): row["studies_needed"] for row in lake.read("gate_verdicts").to_pylist()}
+    assert all(rows[one.rule, one.subject] == one.studies_needed for one in refused)
+    assert {key for key, needed in rows.items() if needed} == {(one.rule, one.subject) for one in refused}
+    text = gate_text(gate_found(lake))
+    assert "mean f1: the data are too few to tell, which is no sign that this one is worse" in text
+    with pytest.raises(promotion.PromotionRefused, match="no sign that this one is worse"):
+        promotion.approve(lake, approval())
 
 
 def test_a_degraded_subgroup_is_refused_although_the_whole_is_better(lake):

@@ -9,11 +9,14 @@ import pytest
 
 from radia_pipeline.cohort.manifest import build_manifest
 from radia_pipeline.cohort.official import place_patients
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation import gate, gate_differences
 from radia_pipeline.evaluation.calibration import sigmoid
+from radia_pipeline.evaluation.champion import APPROVED, Act, Candidate, append, now, publish
 from radia_pipeline.evaluation.ensemble import build_ensemble
 from radia_pipeline.evaluation.panel import Panel, rows_of
 from radia_pipeline.evaluation.pool_uses import uses
-from radia_pipeline.evaluation.release import Release, release
+from radia_pipeline.evaluation.release import Release, release, release_id
 from radia_pipeline.evaluation.scorecard import build_scorecard, trained_on
 from radia_pipeline.labels.build import build_labels
 from radia_pipeline.pages.scorecard_figures import matrix
@@ -21,6 +24,7 @@ from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.sources.registry import source
 from radia_pipeline.training.studies import evaluation_labels, pool_studies, read_manifest
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
+from radia_pipeline_tests.evaluation.champions import steady
 from radia_pipeline_tests.evaluation.worlds import put_card
 from radia_pipeline_tests.training.synthetic import tiny_recipe
 
@@ -133,3 +137,36 @@ def test_rows_that_a_late_link_excludes_are_no_studies_of_a_release(judged):
     build_ensemble(judged, ["here"])
     release(judged, Release("a person", "again"), lambda *_: rows_of(said_of(judged, "test"), "here"))
     assert uses(judged)[-1].studies == before - 2 == len(said_of(judged, "test"))
+
+
+def test_the_gate_judges_sets_that_experts_read_on_validation_and_on_the_released_test_pool(judged, monkeypatch):
+    def verdicts() -> dict[str, gate.Verdict]:
+        found = gate.judge(judged, pace=steady()).verdicts
+        return {one.subject: one for one in found if one.rule == "expert_sets"}
+
+    found = verdicts()
+    assert set(found) == {"chexpert", "vindr_cxr, test pool"}
+    assert {one.outcome for one in found.values()} == {"not judged"}, "a phantom's sets are too small for 30 positives"
+    assert found["vindr_cxr, test pool"].found.studies in (PATIENTS["vindr_cxr"] // 6 - 1, PATIENTS["vindr_cxr"] // 6)
+    monkeypatch.setattr(gate_differences, "SUBGROUP_POSITIVES", 1)
+    alone = verdicts()
+    assert all("fixed minimum" in one.detail and one.bound == 0.5 for one in alone.values())
+    kept = Candidate(release_id(judged), judged.version("ensemble"), {"here": "f"}, {
+        "here": judged.version("predictions", "here"), "ensemble": judged.version("predictions", "ensemble"),
+        "test_predictions": judged.version("test_predictions"),
+    }, vocabulary().version)  # fmt: skip
+    act = Act(now(), APPROVED, "a person", "to look at sets", kept, "research")
+    append(judged, act)
+    publish(judged, act)
+    same = verdicts()
+    assert all(one.found.value == 0 and one.outcome == "passed" for one in same.values())
+    worse = said_of(judged, "test")
+    blind = np.where((worse.source == "vindr_cxr")[:, None], -worse.logit, worse.logit)
+    worse = replace(worse, logit=blind, probability=sigmoid(blind))
+    panel = said_of(judged, "validation")
+    judged.write("predictions", rows_of(replace(panel, probability=panel.probability**1.5), "here"), "here")
+    build_ensemble(judged, ["here"])
+    release(judged, Release("a person", "blind at one place"), lambda *_: rows_of(worse, "here"))
+    after = verdicts()
+    assert after["vindr_cxr, test pool"].outcome == "refused" and after["chexpert"].outcome == "passed"
+    assert "surely worse" in after["vindr_cxr, test pool"].detail and after["vindr_cxr, test pool"].found.high < 0

@@ -58,6 +58,13 @@ def test_a_table_says_normality_fills_and_a_raised_parent_is_not_asked(tmp_path)
     assert not np.delete(found.is_open, asked, axis=1).any()
 
 
+def test_a_class_that_has_positives_by_closure_only_says_nothing(tmp_path):
+    """NIH labels nodules and no lesions: with them every curve of Lung Lesion would say "always"."""
+    found = grounds_named(tmp_path, "nih_cxr14", {"a": {"Nodule": 1}, "b": {"Nodule": 0}})
+    assert found.label[:, NODULE].tolist() == [1, 0]
+    assert set(found.label[:, vocabulary().index("Lung Lesion")].tolist()) == {-9}
+
+
 def test_a_radiologists_labels_are_not_doubted(tmp_path):
     assert source_sheet("vindr_cxr").label_origin == "expert"
     said = {"a": {"Edema": 1, "Pneumothorax": 0}, "b": {"No Finding": 1}}

@@ -89,7 +89,7 @@ def test_a_refusal_changes_nothing_and_is_kept_with_its_name(lake):
     version = lake.version("champion")
     make_released(lake, {"second": panel_of_skill(0.4, 3)})
     gate.judge(lake, pace=steady())
-    with pytest.raises(PromotionRefused, match=r"mean_auc, all: lower end of the difference −"):
+    with pytest.raises(PromotionRefused, match=r"mean_auc, all: surely worse; lower end of the difference −"):
         promotion.approve(lake, approval(is_research=True))
     last = history(lake)[-1]
     assert lake.version("champion") == version
