@@ -18,11 +18,11 @@ class Words(NamedTuple):
 AUTOMATED = {
     "new_deliveries": Words(
         "Ingests a source once what lies in its folder has changed and then been the same for the quiet time.",
-        "CPU: about 10 files a second and core; looking lists the folder once a minute",
+        "CPU for each new file; looking lists the folder once a minute",
     ),
     "new_readings": Words(
         "Makes truth and review queue anew once readings came and nobody has read for the quiet time.",
-        "a minute of CPU",
+        "seconds of CPU",
     ),
     "new_challenger": Words(
         "Asks the gate about a released ensemble that it has not judged; nobody is promoted by it.",
@@ -30,7 +30,7 @@ AUTOMATED = {
     ),
     "labels_follow": Words(
         "Makes mentions, labels and boxes of a source anew when its reports or images have.",
-        "CPU: about 5,000 reports a second and core",
+        "CPU for each report of the source",
     ),
     "notices": Words(
         "Tells a webhook or a mail relay what failed, who is silent, what waits for a person; each once.", "nothing"
@@ -40,11 +40,15 @@ AUTOMATED = {
     ),
     "manifests_nightly": Words(
         "Makes labels, links, pools and manifests anew, as far as something has changed.",
-        "minutes of CPU; near-duplicates grow with the square of the images",
+        "CPU for each label and image; pairs of near-duplicates grow faster than the images",
     ),
     "evaluation_weekly": Words(
         "Makes predictions, ensemble and scorecard anew, as far as something has changed.",
         "a pass over the validation pool for each recipe, minutes on a GPU",
+    ),
+    "retraining_monthly": Words(
+        "Trains the champion's recipes on today's manifests, up to the gate's verdict; a person decides what follows.",
+        "hours of GPU, within the budget of the lake's settings",
     ),
     "upkeep_schedule": Words("Ends MLflow runs whose process is gone.", "nothing"),
 }

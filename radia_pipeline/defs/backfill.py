@@ -52,14 +52,15 @@ def backfill(
         told = _told(what, chosen, left_out, _steps(graph))
         if is_dry or not chosen:
             return told, as_text(told)
-        with _alone(lake):
+        with alone(lake):
             outcome = _make(definitions, instance, lake, present, what, chosen)
     told |= {"made": outcome.made, "failed": outcome.failed, "notes": outcome.notes}
     return told, as_text(told)
 
 
 @contextlib.contextmanager
-def _alone(lake: Lake) -> Iterator[None]:
+def alone(lake: Lake) -> Iterator[None]:
+    """Hold the lake for one backfill or retraining; raises AlreadyRunning where another one holds it."""
     try:
         lock = lake.lock("work", wait_s=0)
         with lock:

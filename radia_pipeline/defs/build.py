@@ -15,7 +15,7 @@ from radia_pipeline.defs.jobs import group_jobs
 from radia_pipeline.defs.localisation import build_detector_scorecard, localisation_assets
 from radia_pipeline.defs.notices import notices
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.sensors import SENSORS
+from radia_pipeline.defs.sensors import build_sensors
 from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
 from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
 from radia_pipeline.lake.lake import default_root
@@ -31,7 +31,8 @@ def build_defs(
 ) -> dg.Definitions:
     """Assemble the graph for a lake. ``recipes``: those of the lake's settings, else all that ship."""
     root = (lake_root or default_root()).absolute()
-    chosen = recipes or read_settings(root).recipes or recipe_names()
+    settings = read_settings(root)
+    chosen = recipes or settings.recipes or recipe_names()
     return dg.Definitions(
         assets=[
             *ingest.ASSETS,
@@ -50,7 +51,7 @@ def build_defs(
         asset_checks=ingest.CHECKS,
         jobs=[*group_jobs(), *schedules.JOBS, upkeep],
         schedules=[*schedules.SCHEDULES, upkeep_nightly],
-        sensors=[*SENSORS, notices],
+        sensors=[*build_sensors(settings.look_every_s), notices],
         resources={
             "radia": Radia(lake_root=os.fspath(root)),
             "pipes": dg.PipesSubprocessClient(termination_timeout_seconds=TERMINATION_S),

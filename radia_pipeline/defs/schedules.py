@@ -42,6 +42,18 @@ def make_stale(context: dg.OpExecutionContext, radia: Radia) -> None:
     _command(context, radia, "backfill", "--stale", *named)
 
 
+@dg.op(config_schema={"why": str})
+def retrain_if_due(context: dg.OpExecutionContext, radia: Radia) -> None:
+    """Retrain the champion's recipes unless something speaks against it."""
+    _command(context, radia, "retrain", "--if-due", "--why", context.op_config["why"])
+
+
+@dg.job(tags=MAX_RUNTIME, description="Retrain the champion's recipes on today's manifests, up to the gate's verdict.")
+def retraining():
+    """Retrain the champion's recipes."""
+    retrain_if_due()
+
+
 @dg.job(tags=MAX_RUNTIME, description="Labels, pools and manifests, as far as something has changed.")
 def to_manifests():
     """Bring labels, links, pools and manifests up to date."""
@@ -76,5 +88,10 @@ freshness_daily = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=AUTOMATED["freshness_daily"].does,
 )  # fmt: skip
-JOBS = [to_manifests, to_scorecard, freshness_job]
-SCHEDULES = [manifests_nightly, evaluation_weekly, freshness_daily]
+retraining_monthly = dg.ScheduleDefinition(
+    name="retraining_monthly", job=retraining, cron_schedule="0 20 1 * *",
+    run_config={"ops": {"retrain_if_due": {"config": {"why": "monthly"}}}},
+    description=AUTOMATED["retraining_monthly"].does,
+)  # fmt: skip
+JOBS = [retraining, to_manifests, to_scorecard, freshness_job]
+SCHEDULES = [retraining_monthly, manifests_nightly, evaluation_weekly, freshness_daily]

@@ -20,14 +20,12 @@ from radia_pipeline.sources.registry import registered
 from radia_pipeline.sources.registry import source as find_source
 from radia_pipeline.sources.watermark import ARRIVING, AT_REST, Watch, look_at
 
-TICK_S = 60
 WHY = "radia/why"
 """Tag of runs that nobody started by hand: what started them."""
 _PARTITION = "dagster/partition"
 
 
-@dg.sensor(job_name="ingest", minimum_interval_seconds=TICK_S, description=AUTOMATED["new_deliveries"].does)
-def new_deliveries(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_deliveries(context: dg.SensorEvaluationContext, radia: Radia):
     """Ingest a source once what lies in its folder has changed and then been the same for the lake's quiet time."""
     settings = radia.settings()
     if settings.sources_root is None:
@@ -53,8 +51,7 @@ def new_deliveries(context: dg.SensorEvaluationContext, radia: Radia):
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(after), skip_reason=skip)
 
 
-@dg.sensor(job_name="review", minimum_interval_seconds=TICK_S, description=AUTOMATED["new_readings"].does)
-def new_readings(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_readings(context: dg.SensorEvaluationContext, radia: Radia):
     """Make truth and review queue anew once readings were added and nobody has read for the lake's quiet time."""
     mark = look_at(radia.lake().readings_path)
     if mark is None:
@@ -68,8 +65,7 @@ def new_readings(context: dg.SensorEvaluationContext, radia: Radia):
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(watch.record()), skip_reason=skip)
 
 
-@dg.sensor(job_name=GATE_JOB, minimum_interval_seconds=5 * TICK_S, description=AUTOMATED["new_challenger"].does)
-def new_challenger(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_challenger(context: dg.SensorEvaluationContext, radia: Radia):
     """Ask the gate about a released ensemble that it has not judged; who approves it is a person's act."""
     from radia_pipeline.evaluation.gate import unjudged
 
@@ -89,11 +85,25 @@ def _is_running(instance: DagsterInstance, job: str, partition: str | None = Non
     return bool(instance.get_run_ids(RunsFilter(job_name=job, statuses=NOT_FINISHED_STATUSES, tags=tags), limit=1))
 
 
-labels_follow = dg.AutomationConditionSensorDefinition(
-    "labels_follow",
-    target=dg.AssetSelection.assets("report_mentions", "labels", "box_annotations").required_multi_asset_neighbors(),
-    description=AUTOMATED["labels_follow"].does,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    run_tags={WHY: "reports or images changed"},
-)
-SENSORS = [labels_follow, new_deliveries, new_readings, new_challenger]
+def build_sensors(look_every_s: float) -> list[dg.SensorDefinition]:
+    """Return all of them. ``look_every_s``: how often folders are looked at; the gate is asked five times as rarely."""
+    jobs = {
+        "new_deliveries": ("ingest", _new_deliveries, 1), "new_readings": ("review", _new_readings, 1),
+        "new_challenger": (GATE_JOB, _new_challenger, 5),
+    }  # fmt: skip
+    look = [
+        dg.sensor(
+            name=name, job_name=job, minimum_interval_seconds=round(rarely * look_every_s),
+            description=AUTOMATED[name].does,
+        )(ask)
+        for name, (job, ask, rarely) in jobs.items()
+    ]  # fmt: skip
+    follow = dg.AutomationConditionSensorDefinition(
+        "labels_follow",
+        target=dg.AssetSelection.assets(
+            "report_mentions", "labels", "box_annotations"
+        ).required_multi_asset_neighbors(),
+        description=AUTOMATED["labels_follow"].does,
+        run_tags={WHY: "reports or images changed"},
+    )
+    return [*look, follow]

@@ -20,6 +20,7 @@ from radia_pipeline.errors import RunFailed, UnknownName
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes import children
 
+_WEEKDAYS = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
 SENSOR, SCHEDULE = "sensor", "schedule"
 GRACE_S = 10.0
 
@@ -50,7 +51,7 @@ def known(definitions: dg.Definitions) -> list[Switch]:
     ]  # fmt: skip
     found += [
         Switch(
-            one.name, SCHEDULE, f"at {one.cron_schedule}", *AUTOMATED[one.name],
+            one.name, SCHEDULE, _when(one.cron_schedule), *AUTOMATED[one.name],
             is_on := one.default_status == dg.DefaultScheduleStatus.RUNNING, is_on,
         )
         for one in repository.schedule_defs
@@ -61,6 +62,15 @@ def known(definitions: dg.Definitions) -> list[Switch]:
 def _every(seconds: float | None) -> str:
     seconds = seconds or 30
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+
+
+def _when(cron: str) -> str:
+    """Return a schedule's time in words: daily, weekly or monthly, which ours are."""
+    minute, hour, day, _, weekday = cron.split()
+    at = f"{int(hour):02d}:{int(minute):02d}"
+    if weekday != "*":
+        return f"{_WEEKDAYS[int(weekday)]} at {at}"
+    return f"daily at {at}" if day == "*" else f"day {day} of the month at {at}"
 
 
 def switches(lake: Lake) -> list[Switch]:

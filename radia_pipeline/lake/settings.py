@@ -21,9 +21,10 @@ class Settings:
     """``recipes`` empty means every recipe that ships; ``ocr`` is auto, off or require. ``sources_root``: absolute.
 
     ``official_split`` is ignore or respect; None leaves it to the lake's ledger, which fixes it at the first placement.
-    ``quiet_s``: how long a delivery has looked the same before it counts as whole. ``expected_days``: source → within
-    how many days it delivers again; of others nothing is expected. ``retrain_after_days``: at least so long between two
-    retrainings; ``retrain_gpu_hours``: what those of thirty days may take together.
+    ``look_every_s``: how often sensors look; ``quiet_s``: how long a delivery is the same before it counts as whole.
+    ``expected_days``: source → within how many days it delivers again; of others nothing is expected.
+    ``retrain_after_days``: at least so long between two retrainings; ``retrain_hours``: hours of training, on the GPU
+    where there is one, that those of thirty days may take together.
     """
 
     sources_root: str | None = None
@@ -32,9 +33,10 @@ class Settings:
     ocr: str = "auto"
     official_split: str | None = None
     quiet_s: float = 600.0
+    look_every_s: float = 60.0
     expected_days: Mapping[str, float] = field(default_factory=lambda: {"ccsmtl": 14.0})
     retrain_after_days: float = 21.0
-    retrain_gpu_hours: float = 48.0
+    retrain_hours: float = 48.0
 
 
 def read_settings(root: Path) -> Settings:

@@ -29,10 +29,10 @@ class Freshness:
 
 
 def freshness(lake: Lake, now_s: float) -> list[Freshness]:
-    """Return every source that has delivered, or of which something is expected, by name. ``now_s``: since 1970."""
+    """Return every source that is there, or of which something is expected, by name. ``now_s``: since 1970."""
     expected = read_settings(lake.root).expected_days
     found = []
-    for source in sorted({*lake.partitions("deliveries"), *expected}):
+    for source in sorted({*lake.partitions("images"), *lake.partitions("deliveries"), *expected}):
         last = _last_seen(lake, source)
         days = None if last is None else (now_s - dt.datetime.fromisoformat(last).timestamp()) / 86_400
         found.append(Freshness(source, last, days, expected.get(source)))

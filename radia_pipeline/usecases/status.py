@@ -53,8 +53,10 @@ def _source(lake: Lake, fresh: Freshness, now_s: float) -> dict[str, Any]:
     for row in lately:
         reasons.update({one["reason"]: one["files"] for one in row["reasons"]})
     last = rows[-1] if rows else None
+    standing = lake.exists("images", fresh.source)
     return {
-        **vars(fresh), "is_silent": fresh.is_silent, "deliveries": len([row for row in rows if row["first_seen"]]),
+        **vars(fresh), "images": lake.read("images", fresh.source, ["image_id"]).num_rows if standing else 0,
+        "is_silent": fresh.is_silent, "deliveries": len([row for row in rows if row["first_seen"]]),
         "last_files": last["files"] if last else None, "last_reports": last["reports"] if last else None,
         "lately_files": sum(row["files"] for row in lately),
         "lately_refused": sum(row["quarantined"] for row in lately), "lately_reasons": dict(reasons.most_common()),
@@ -117,11 +119,11 @@ def as_text(found: dict[str, Any]) -> str:
     parts = [f"The lake on {found['at']}"]
     if found["sources"]:
         rows = [
-            [row["source"], day(row["last_seen"]), ago(row), row["last_files"], row["last_reports"],
+            [row["source"], row["images"], day(row["last_seen"]), ago(row), row["last_files"], row["last_reports"],
              row["lately_refused"], row["lately_late_reports"]]
             for row in found["sources"]
         ]  # fmt: skip
-        header = ["source", "last delivery", "", "files", "reports", "refused", "late reports"]
+        header = ["source", "images", "last delivery", "", "files", "reports", "refused", "late reports"]
         parts.append(
             "What came (files and reports: with the last delivery; refused and late reports: "
             f"with those of {LATELY_DAYS} days)\n{table(header, rows)}"
@@ -150,6 +152,6 @@ def day(moment: str | None) -> str:
 def ago(row: dict[str, Any]) -> str:
     """Return how long ago a source delivered, and whether that is too long."""
     if row["days"] is None:
-        return "nothing since the clock runs"
+        return "none since the lake keeps a clock"
     shown_days = "today" if row["days"] < 1 else f"{row['days']:.0f} days ago"
     return f"{shown_days}, silent" if row["is_silent"] else shown_days

@@ -9,8 +9,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from radia_pipeline.defs import notices as notices_module
-from radia_pipeline.defs import sensors
 from radia_pipeline.defs.automated import AUTOMATED
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.resources import Radia
@@ -52,15 +50,15 @@ class World:
     def radia(self) -> Radia:
         return Moved(lake_root=str(self.lake.root), moment_s=self.now_s)
 
-    def ask(self, sensor: dg.SensorDefinition, *, after_s: float = 60.0) -> dg.sensor:
+    def ask(self, name: str, *, after_s: float = 60.0):
         """Let time pass and ask a sensor as the daemon does, with the cursor that it left."""
         self.now_s += after_s
         context = dg.build_sensor_context(
-            instance=self.instance, repository_def=repository(), cursor=self.cursors.get(sensor.name),
-            sensor_name=sensor.name, resources={"radia": self.radia},
+            instance=self.instance, repository_def=repository(), cursor=self.cursors.get(name),
+            sensor_name=name, resources={"radia": self.radia},
         )  # fmt: skip
-        data = sensor.evaluate_tick(context)
-        self.cursors[sensor.name] = data.cursor
+        data = repository().get_sensor_def(name).evaluate_tick(context)
+        self.cursors[name] = data.cursor
         return data
 
 
@@ -78,50 +76,50 @@ def test_a_delivery_that_arrives_file_by_file_starts_one_run_of_its_source_once(
         path.unlink()
     for path, content in contents.items():
         path.write_bytes(content)
-        started += world.ask(sensors.new_deliveries, after_s=30).run_requests
+        started += world.ask("new_deliveries", after_s=30).run_requests
     for _ in range(6):
-        started += world.ask(sensors.new_deliveries, after_s=60).run_requests
+        started += world.ask("new_deliveries", after_s=60).run_requests
     assert sorted(one.partition_key for one in started) == ["ccsmtl", "nih_cxr14"]
     assert len({one.run_key for one in started}) == 2
 
 
 def test_a_tick_that_was_lost_before_its_cursor_was_kept_asks_for_the_same_run(world):
     write_phantom(world.deliveries, seed=5, patients={"ccsmtl": 2}, size_px=64, workers=1)
-    world.ask(sensors.new_deliveries)
+    world.ask("new_deliveries")
     kept = dict(world.cursors)
-    first = world.ask(sensors.new_deliveries, after_s=200).run_requests
+    first = world.ask("new_deliveries", after_s=200).run_requests
     world.cursors = kept
-    second = world.ask(sensors.new_deliveries, after_s=60).run_requests
+    second = world.ask("new_deliveries", after_s=60).run_requests
     assert [one.run_key for one in first] == [one.run_key for one in second] and len(first) == 1
 
 
 def test_a_source_that_is_being_ingested_waits(world):
     write_phantom(world.deliveries, seed=5, patients={"ccsmtl": 2}, size_px=64, workers=1)
     job = build_defs(lake_root=world.lake.root, recipes=("smoke_linear",)).resolve_job_def("ingest")
-    world.ask(sensors.new_deliveries)
+    world.ask("new_deliveries")
     run = world.instance.create_run_for_job(
         job, tags={"dagster/partition": "ccsmtl"}, status=dg.DagsterRunStatus.STARTED
     )
-    assert world.ask(sensors.new_deliveries, after_s=200).run_requests == []
+    assert world.ask("new_deliveries", after_s=200).run_requests == []
     world.instance.report_run_canceled(run)
-    assert len(world.ask(sensors.new_deliveries).run_requests) == 1
+    assert len(world.ask("new_deliveries").run_requests) == 1
 
 
 def test_readings_start_one_run_when_nobody_reads_any_more(world):
-    assert "Nobody has read" in world.ask(sensors.new_readings).skip_message
+    assert "Nobody has read" in world.ask("new_readings").skip_message
     world.lake.readings_path.parent.mkdir()
     for number in range(3):
         with world.lake.readings_path.open("a") as store:
             store.write(f"{number}\n")
-        assert world.ask(sensors.new_readings).run_requests == []
-    assert len(world.ask(sensors.new_readings, after_s=200).run_requests) == 1
-    assert world.ask(sensors.new_readings).run_requests == []
+        assert world.ask("new_readings").run_requests == []
+    assert len(world.ask("new_readings", after_s=200).run_requests) == 1
+    assert world.ask("new_readings").run_requests == []
 
 
 def test_a_challenger_is_put_to_the_gate_by_what_it_is(world, monkeypatch):
-    assert world.ask(sensors.new_challenger).run_requests == []
+    assert world.ask("new_challenger").run_requests == []
     monkeypatch.setattr("radia_pipeline.evaluation.gate.unjudged", lambda lake: "b" * 32)
-    keys = [one.run_key for _ in range(2) for one in world.ask(sensors.new_challenger).run_requests]
+    keys = [one.run_key for _ in range(2) for one in world.ask("new_challenger").run_requests]
     assert keys == [f"gate:{'b' * 32}"] * 2  # Dagster starts one run for a key
 
 
@@ -131,8 +129,8 @@ def test_a_failed_run_is_told_once_in_our_own_words(world, monkeypatch):
     job = build_defs(lake_root=world.lake.root, recipes=("smoke_linear",)).resolve_job_def("ingest")
     for _ in range(2):
         job.execute_in_process(instance=world.instance, partition_key="ccsmtl", raise_on_error=False)
-    assert "2 notices sent" in world.ask(notices_module.notices).skip_message
-    assert "Nobody" in world.ask(notices_module.notices).skip_message
+    assert "2 notices sent" in world.ask("notices").skip_message
+    assert "Nobody" in world.ask("notices").skip_message
     assert {one.subject for one in told} == {"RadIA: ingest of ccsmtl failed"}
     assert all("Source ccsmtl is absent" in one.text for one in told)
 
@@ -152,11 +150,11 @@ def test_a_silent_source_is_a_warning_and_is_told_once(world, tmp_path, monkeypa
         return all(one.passed for one in result.get_asset_check_evaluations())
 
     world.now_s = hospital_seen_s(hospital) + 13 * 86_400
-    assert is_fresh() and "Nobody" in world.ask(notices_module.notices).skip_message
+    assert is_fresh() and "Nobody" in world.ask("notices").skip_message
     world.now_s += 2 * 86_400
     assert not is_fresh()
     for _ in range(2):
-        world.ask(notices_module.notices)
+        world.ask("notices")
     assert [one.key.rpartition(":")[0].rpartition("T")[0][:13] for one in told] == ["silent:ccsmtl"]
 
 

@@ -66,7 +66,7 @@ def test_the_page_says_the_same_and_holds_no_key(tmp_path):
 def test_the_command_writes_the_page_of_a_lake_without_history(tmp_path, capsys):
     hospital = Hospital(tmp_path)
     assert main(["status", "--lake", str(hospital.lake.root)]) == 0
-    assert "nothing since the clock runs" in capsys.readouterr().out
+    assert "none since the lake keeps a clock" in capsys.readouterr().out
     assert (hospital.lake.root / "status.html").exists()
 
 
