@@ -28,6 +28,10 @@ AUTOMATED = {
         "Asks the gate about a released ensemble that it has not judged; nobody is promoted by it.",
         "minutes of CPU, or of the GPU",
     ),
+    "drift_retraining": Words(
+        "Retrains where the newest drift report freezes promotions or proposes a rollback; nobody is promoted by it.",
+        "hours of GPU, within the budget of the lake's settings",
+    ),
     "labels_follow": Words(
         "Makes mentions, labels and boxes of a source anew when its reports or images have.",
         "CPU for each report of the source",
@@ -37,6 +41,9 @@ AUTOMATED = {
     ),
     "freshness_daily": Words(
         "Asks of each source whether it has delivered lately; a silent one is a warning.", "nothing"
+    ),
+    "drift_daily": Words(
+        "Makes the day's drift report.", "a look at each new film that the protocol samples, minutes of CPU"
     ),
     "manifests_nightly": Words(
         "Makes labels, links, pools and manifests anew, as far as something has changed.",

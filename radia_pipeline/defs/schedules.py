@@ -93,5 +93,16 @@ retraining_monthly = dg.ScheduleDefinition(
     run_config={"ops": {"retrain_if_due": {"config": {"why": "monthly"}}}},
     description=AUTOMATED["retraining_monthly"].does,
 )  # fmt: skip
+
+
+@dg.schedule(
+    job_name="monitoring", name="drift_daily", cron_schedule="45 23 * * *", description=AUTOMATED["drift_daily"].does
+)
+def drift_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the report of the day that ends, by the clock of deliveries (UTC)."""
+    day = context.scheduled_execution_time.date().isoformat()
+    return dg.RunRequest(run_key=f"drift:{day}", partition_key=day)
+
+
 JOBS = [retraining, to_manifests, to_scorecard, freshness_job]
-SCHEDULES = [retraining_monthly, manifests_nightly, evaluation_weekly, freshness_daily]
+SCHEDULES = [drift_daily, retraining_monthly, manifests_nightly, evaluation_weekly, freshness_daily]

@@ -6,6 +6,7 @@ are the groups' jobs. Schedules are in ``schedules``, notices in ``notices``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def _new_challenger(context: dg.SensorEvaluationContext, radia: Radia):
     return _request(f"gate:{basis}", "new challenger")
 
 
+def _drift_retraining(context: dg.SensorEvaluationContext, radia: Radia):
+    """Retrain where the newest drift report freezes promotions or proposes a rollback; once for each set of alarms."""
+    from radia_pipeline.monitoring.actions import alarms, demanded
+    from radia_pipeline.monitoring.protocol import FREEZE
+
+    demand = demanded(radia.lake())
+    found = alarms(demand, FREEZE)
+    if not found:
+        return dg.SkipReason("No drift report asks for it" if demand.day else "There is no drift report")
+    identity = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+    config = {"ops": {"retrain_if_due": {"config": {"why": f"drift, report of {demand.day}"}}}}
+    return dg.RunRequest(run_key=f"drift:{identity}", run_config=config, tags={WHY: "drift"})
+
+
 def _request(run_key: str, why: str, partition: str | None = None) -> dg.RunRequest:
     return dg.RunRequest(run_key=run_key, partition_key=partition, tags={WHY: why})
 
@@ -86,10 +101,10 @@ def _is_running(instance: DagsterInstance, job: str, partition: str | None = Non
 
 
 def build_sensors(look_every_s: float) -> list[dg.SensorDefinition]:
-    """Return all of them. ``look_every_s``: how often folders are looked at; the gate is asked five times as rarely."""
+    """Return all of them. ``look_every_s``: how often folders are looked at; the others look more rarely."""
     jobs = {
         "new_deliveries": ("ingest", _new_deliveries, 1), "new_readings": ("review", _new_readings, 1),
-        "new_challenger": (GATE_JOB, _new_challenger, 5),
+        "new_challenger": (GATE_JOB, _new_challenger, 5), "drift_retraining": ("retraining", _drift_retraining, 60),
     }  # fmt: skip
     look = [
         dg.sensor(

@@ -51,7 +51,7 @@ class _Loading(LoadingContext):
 def due(definitions: dg.Definitions, instance: dg.DagsterInstance, sources: Collection[str], what: str) -> list[Due]:
     """Return what is due, in the graph's order. ``sources``: partitions that are delivered; ``what``: STALE or FAILED.
 
-    What a person asks for is never due by itself.
+    What a person asks for, and what belongs to a day, is never due by itself.
     """
     graph = definitions.resolve_asset_graph()
     parts = [

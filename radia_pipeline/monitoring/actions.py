@@ -30,6 +30,12 @@ class Demand:
     notes: tuple[Mapping[str, Any], ...] = ()
 
 
+def alarms(demand: Demand, least: str) -> list[tuple[str, str]]:
+    """Return (source, stream) of the rows that ask for an action or a higher one, answered or not, in order."""
+    rows = [*demand.waiting, *(row for row, _ in demand.answered)]
+    return sorted({(row["source"], row["stream"]) for row in rows if RANK[row["action"]] >= RANK[least]})
+
+
 def demanded(lake: Lake, day: str | None = None) -> Demand:
     """Return what the newest report demands, or that of a day; raises MissingTable for a day without one."""
     days = lake.partitions(TABLE)

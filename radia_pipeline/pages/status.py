@@ -12,10 +12,15 @@ from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.render import NONE, made_from, render
 from radia_pipeline.usecases.champion_text import answers_words
-from radia_pipeline.usecases.status import LATELY_DAYS, ago, day, status
+from radia_pipeline.usecases.status import LATELY_DAYS, ago, day, drift_words, status
 
 STATUS = "status.html"
-SECTIONS = (("waits", "What waits for a person"), ("came", "What came"), ("answers", "What answers"))
+SECTIONS = (
+    ("waits", "What waits for a person"),
+    ("came", "What came"),
+    ("answers", "What answers"),
+    ("drift", "Drift"),
+)
 
 
 def write_status_page(lake: Lake, now_s: float) -> Path:
@@ -30,7 +35,7 @@ def write_status_page(lake: Lake, now_s: float) -> Path:
         "title": "Status", "made_from": made_from(lake, "ensemble", "champion"), "sections": SECTIONS,
         "at": found["at"], "rows": rows, "waits": found["waits"], "lately": LATELY_DAYS,
         "answers": answers_words(found["answers"]), "since": (found["answers_since"] or "")[:10],
-        "tiles": _tiles(len(found["waits"]), rows),
+        "drift": drift_words(found["drift"]).replace("`", ""), "tiles": _tiles(len(found["waits"]), rows),
     }  # fmt: skip
     path = lake.root.absolute() / STATUS
     write_text(path, render("status.html.j2", content))

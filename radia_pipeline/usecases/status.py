@@ -7,6 +7,8 @@ page (``pages.status``), how notices are sent (``notices``), runs of Dagster, wh
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +19,13 @@ from radia_pipeline.evaluation.champion import history
 from radia_pipeline.evaluation.gate import TABLE as GATE
 from radia_pipeline.evaluation.release import is_noted, release_id
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.actions import demanded
 from radia_pipeline.usecases.champion_text import answers_words, gate_found, shown
 from radia_pipeline.usecases.notices import Notice
 from radia_pipeline.usecases.silence import Freshness, freshness
 
 LATELY_DAYS = 30
+_WANTS = {"ticket": "a look", "freeze": "no promotion until it is answered", "rollback": "a rollback of the champion"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def status(lake: Lake, now_s: float) -> dict[str, Any]:
         "at": dt.datetime.fromtimestamp(now_s, dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "sources": [_source(lake, one, now_s) for one in freshness(lake, now_s)],
         "answers": shown(lake)["answers"],
+        "drift": {"day": demanded(lake).day, "action": demanded(lake).action},
         "answers_since": next((act.at for act in reversed(history(lake)) if act.kind != "refused"), None),
         "waits": [vars(one) for one in waiting(lake, now_s)],
     }
@@ -66,7 +71,21 @@ def _source(lake: Lake, fresh: Freshness, now_s: float) -> dict[str, Any]:
 
 def waiting(lake: Lake, now_s: float) -> list[Waiting]:
     """Return what waits for a person, what is oldest in the way of the data first."""
-    return [*_silent(lake, now_s), *_challenger(lake)]
+    return [*_silent(lake, now_s), *_drifted(lake), *_challenger(lake)]
+
+
+def _drifted(lake: Lake) -> Iterator[Waiting]:
+    demand = demanded(lake)
+    if not demand.waiting:
+        return
+    streams = sorted({(row["source"], row["stream"]) for row in demand.waiting})
+    identity = hashlib.sha256(json.dumps([demand.action, *streams]).encode()).hexdigest()[:12]
+    named = ", ".join(f"{stream} of {source}" for source, stream in streams[:3])
+    more = f" and {len(streams) - 3} more" if len(streams) > 3 else ""
+    yield Waiting(
+        f"drift:{identity}", f"The drift report of {demand.day} asks for {_WANTS[demand.action]}: {named}{more}.",
+        "look at drift.html, then `radia drift acknowledge --by NAME --reason REASON`",
+    )  # fmt: skip
 
 
 def _silent(lake: Lake, now_s: float) -> Iterator[Waiting]:
@@ -136,12 +155,21 @@ def as_text(found: dict[str, Any]) -> str:
         parts += ["Refused because of\n" + "\n".join(reasons)] if reasons else []
     since = f" Since {found['answers_since'][:10]}." if found["answers_since"] else ""
     parts.append(f"What answers\n  {answers_words(found['answers'])}{since}")
+    parts.append(f"Drift\n  {drift_words(found['drift'])}")
     waits = [f"  {one['what']}\n    {one['do']}" for one in found["waits"]]
     parts.append("What waits for a person\n" + ("\n".join(waits) if waits else "  Nothing."))
     if "runs" in found:
         failed = [f"  {one['what']} on {one['at']}: {one['why']}" for one in found["runs"]]
         parts.append("Runs that failed and were not made again\n" + ("\n".join(failed) if failed else "  None."))
     return "\n\n".join(parts)
+
+
+def drift_words(drift: dict[str, Any]) -> str:
+    """Return in one sentence what the newest drift report says."""
+    if drift["day"] is None:
+        return "No report was made yet: `radia drift report`."
+    asks = "nothing that waits for an answer" if drift["action"] == "none" else _WANTS[drift["action"]]
+    return f"The report of {drift['day']} asks for {asks} (drift.html)."
 
 
 def day(moment: str | None) -> str:

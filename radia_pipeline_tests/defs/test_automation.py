@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,7 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.switches import as_text, known
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
+from radia_pipeline.monitoring.actions import Demand
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline_tests.dicom.test_deliveries import Hospital
 
@@ -123,6 +125,31 @@ def test_a_challenger_is_put_to_the_gate_by_what_it_is(world, monkeypatch):
     assert keys == [f"gate:{'b' * 32}"] * 2  # Dagster starts one run for a key
 
 
+def test_drift_starts_a_retraining_once_for_a_set_of_alarms_and_a_ticket_does_not(world, monkeypatch):
+    def report(**action_of: str) -> None:
+        rows = tuple({"source": "ccsmtl", "stream": name, "action": action} for name, action in action_of.items())
+        monkeypatch.setattr("radia_pipeline.monitoring.actions.demanded", lambda lake: Demand("2026-11-30", "", rows))
+
+    assert "no drift report" in world.ask("drift_retraining").skip_message
+    report(prevalence="ticket")
+    assert world.ask("drift_retraining").run_requests == []
+    report(prevalence="ticket", entropy="freeze")
+    keys = [world.ask("drift_retraining").run_requests[0].run_key for _ in range(2)]
+    report(prevalence="rollback", entropy="freeze")
+    (other,) = world.ask("drift_retraining").run_requests
+    assert keys[0] == keys[1] != other.run_key
+    assert other.run_config["ops"]["retrain_if_due"]["config"]["why"] == "drift, report of 2026-11-30"
+
+
+def test_the_daily_schedule_asks_for_the_report_of_its_day_once():
+    schedule = repository().get_schedule_def("drift_daily")
+    context = dg.build_schedule_context(
+        repository_def=repository(), scheduled_execution_time=datetime(2026, 11, 30, 23, 45, tzinfo=UTC)
+    )
+    (one,) = schedule.evaluate_tick(context).run_requests
+    assert (one.partition_key, one.run_key) == ("2026-11-30", "drift:2026-11-30")
+
+
 def test_a_failed_run_is_told_once_in_our_own_words(world, monkeypatch):
     told = []
     monkeypatch.setattr("radia_pipeline.usecases.notices.sender", lambda env: told.append)
@@ -159,9 +186,7 @@ def test_a_silent_source_is_a_warning_and_is_told_once(world, tmp_path, monkeypa
 
 
 def hospital_seen_s(hospital: Hospital) -> float:
-    import datetime as dt
-
-    return dt.datetime.fromisoformat(hospital.rows()[0]["first_seen"]).timestamp()
+    return datetime.fromisoformat(hospital.rows()[0]["first_seen"]).timestamp()
 
 
 def test_labels_follow_their_reports_once_and_together(world):

@@ -30,7 +30,7 @@ def lake(tmp_path_factory) -> Lake:
     monkeypatch.setenv("RADIA_PSEUDONYM_KEY", "a key that only this test uses")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     root = tmp_path_factory.mktemp("retraining")
-    write_phantom(root / "deliveries", seed=3, patients={"ccsmtl": 70}, size_px=96, workers=1)
+    write_phantom(root / "deliveries", seed=3, patients={"ccsmtl": 60}, size_px=64, workers=1)
     lake = Lake.open(root / "lake")
     change_settings(lake.root, sources_root=str(root / "deliveries"), recipes=(RECIPE,), ocr="off")
     execute_graph(lake, ["ccsmtl"], "scorecard")
@@ -43,7 +43,7 @@ def lake(tmp_path_factory) -> Lake:
 
 def deliver_more(there: Path, aside: Path) -> None:
     """Let films and reports of other patients arrive."""
-    write_phantom(aside, seed=41, patients={"ccsmtl": 12}, size_px=96, workers=1)
+    write_phantom(aside, seed=41, patients={"ccsmtl": 10}, size_px=64, workers=1)
     shutil.copytree(aside / "ccsmtl" / "dicom", there / "dicom" / "more")
     with (aside / "ccsmtl" / "reports.csv").open(encoding="utf-8", newline="") as source:
         _, *rows = csv.reader(source)
