@@ -31,15 +31,22 @@ def write_status_page(lake: Lake, now_s: float) -> Path:
          "reasons": ", ".join(f"{name} {count}" for name, count in row["lately_reasons"].items()) or NONE}
         for row in found["sources"]
     ]  # fmt: skip
+    waits = [{"what": one["what"], "do": _commands_apart(one["do"])} for one in found["waits"]]
     content = {
         "title": "Status", "made_from": made_from(lake, "ensemble", "champion"), "sections": SECTIONS,
-        "at": found["at"], "rows": rows, "waits": found["waits"], "lately": LATELY_DAYS,
+        "at": found["at"], "rows": rows, "waits": waits, "lately": LATELY_DAYS,
         "answers": answers_words(found["answers"]), "since": (found["answers_since"] or "")[:10],
         "drift": drift_words(found["drift"]).replace("`", ""), "tiles": _tiles(len(found["waits"]), rows),
     }  # fmt: skip
     path = lake.root.absolute() / STATUS
     write_text(path, render("status.html.j2", content))
     return path
+
+
+def _commands_apart(text: str) -> list[tuple[str, bool]]:
+    """Return a text cut at its backticks: (part, whether it is a command)."""
+    words = text[:1].upper() + text[1:]
+    return [(part, place % 2 == 1) for place, part in enumerate(words.split("`"))]
 
 
 def _tiles(waits: int, rows: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -108,7 +108,7 @@ def _challenger(lake: Lake) -> Iterator[Waiting]:
         return
     if not is_noted(lake):
         yield Waiting(
-            f"release:{release}", f"Ensemble {release} is judged on validation only; nobody has released it.",
+            f"release:{release}", "The newest ensemble is judged on validation only; nobody has released it.",
             "look at scorecard.html, then `radia scorecard --release --who NAME --why REASON`, or leave it",
         )  # fmt: skip
         return
