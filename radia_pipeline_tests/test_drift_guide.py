@@ -17,7 +17,7 @@ from radia_pipeline_tests.monitoring.worlds import REFERENCE_WEEKS, SOURCE, Stor
 from radia_pipeline_tests.test_documentation import ROOT, commands
 
 GUIDE = ROOT / "docs" / "drift.md"
-REPORT, SHOW, ONE, ALL, FREEZE = range(5)
+REPORT, SHOW, ONE, ALL, FREEZE, SAMPLE = range(6)
 """The guide's commands in their order."""
 WEEKS = REFERENCE_WEEKS + 8
 
@@ -42,6 +42,11 @@ def lake(tmp_path, monkeypatch):
     return lake
 
 
+def lake_month(lake) -> str:
+    """Return a month in which something arrived."""
+    return lake.read("deliveries", SOURCE)["first_seen"][0].as_py()[:7]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_guide_does_what_it_says(lake, capsys):
@@ -61,4 +66,6 @@ def test_the_guide_does_what_it_says(lake, capsys):
     assert run(said[FREEZE]) == 0 and lake.version("drift_reference") != before
     assert [act.kind for act in acts(lake)] == ["acknowledged", "acknowledged", "reference frozen"]
     assert run(said[REPORT]) == 0, "what moved is usual now"
+    month = said[SAMPLE].replace("--month 2026-05", f"--month {lake_month(lake)}")
+    assert run(month) == 1, "nobody was placed in a pool yet"
     assert "the new ward is here to stay" in (lake.root / "drift.html").read_text(encoding="utf-8")

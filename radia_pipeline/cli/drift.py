@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -69,6 +71,24 @@ def acknowledge(source, stream, by: str, reason: str, lake_root, as_json: bool) 
     found = answer(lake, by=by, reason=reason, source=source, stream=stream)
     write_drift_page(lake, lake.root / PAGE)
     print_result(found, f"{len(found['answered'])} alarms of {found['day']} are answered", as_json)
+
+
+@drift.command("sample")
+@click.option("--month", required=True, help="Month of arrival, YYYY-MM.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="CSV of cells to write.")
+@lake_option
+@json_option
+def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
+    """Draw the studies of a month that are read blind, to measure the models.
+
+    Read them with `radia review --cells FILE`: what a reader answers there is of the phase monitor. The file is named
+    monitor-something.
+    """
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.monitoring.sample import write_sample
+
+    count = write_sample(Lake.open(lake_root, create=False), month, out)
+    print_result({"studies": count, "out": str(out)}, f"{count} studies of {month} stand in {out}", as_json)
 
 
 @drift.command("freeze")

@@ -16,7 +16,7 @@ from radia_pipeline.readings.carried import answers_across
 from radia_pipeline.readings.chain import READ, Line, file_of
 from radia_pipeline.readings.drawing import Turn
 from radia_pipeline.readings.lists import CELLS, SET, ReadingList
-from radia_pipeline.readings.reading import ADJUDICATION, BLIND, PHASES, QUEUE, REPEAT
+from radia_pipeline.readings.reading import ADJUDICATION, BLIND, PHASES, REPEAT
 from radia_pipeline.readings.store import Store
 from radia_pipeline.readings.truth import MIN_READERS
 
@@ -108,7 +108,7 @@ class Desk:
         key = (one.list_id, reader, len(one.asked))
         if key not in self._orders:
             self._orders[key] = [
-                Place(number, turn, (REPEAT if turn.is_repeat else BLIND) if one.kind == SET else QUEUE)
+                Place(number, turn, REPEAT if turn.is_repeat else one.phase)
                 for number, turn in enumerate(one.order(reader))
             ]
         return self._orders[key]
@@ -190,7 +190,7 @@ class Desk:
         return any(place.turn.is_repeat for place in self.places(one, reader))
 
     def _withheld(self, one: ReadingList, reader: str) -> Iterable[str]:
-        first = BLIND if one.kind == SET else QUEUE
+        first = one.phase
         phases = {study: {given.phase for given in self.of_study(one.list_id, study) if given.reader == reader}
                   for study in one.asked}  # fmt: skip
         has_begun = any(first in said for said in phases.values())

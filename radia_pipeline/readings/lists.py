@@ -19,8 +19,11 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.drawing import Turn, order_of
 from radia_pipeline.readings.membership import classes_of, read_sets
+from radia_pipeline.readings.reading import BLIND, MONITOR, QUEUE
 
 SET, CELLS = "set", "cells"
+MONITORED = "monitor"
+"""Begins the name of a list that measures the models on what arrives."""
 CELL_COLUMNS = ("source", "study_id", "class")
 """Columns that a list of cells has, whatever else it holds; its rows are in the order in which they are read."""
 _HASH_CHARACTERS = 8
@@ -38,6 +41,11 @@ class ReadingList:
     source_of: Mapping[str, str]
     seed: int | None = None
     is_shared: bool = False
+
+    @property
+    def phase(self) -> str:
+        """Phase of a first answer: blind in a set, monitor in a list whose name begins with MONITORED, else queue."""
+        return BLIND if self.kind == SET else MONITOR if self.list_id.startswith(MONITORED) else QUEUE
 
     @property
     def classes(self) -> tuple[str, ...]:

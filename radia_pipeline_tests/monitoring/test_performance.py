@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.monitoring.performance import MODEL_AND_READER, READERS, measured
 from radia_pipeline.monitoring.pixel_figures import FIGURES
 from radia_pipeline.monitoring.readouts import model_version
+from radia_pipeline.monitoring.sample import write_sample
+from radia_pipeline.readings.lists import cells_of_file
 from radia_pipeline.readings.reading import Reading
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.monitoring.worlds import SOURCE, filled, make
@@ -69,6 +72,19 @@ def test_auc_and_kappa_stand_by_month_and_over_all_with_intervals(lake):
     assert both.studies == april.studies == 90, "studies of the test pool are not scored"
     (kappa,) = of(found, month="2026-04", figure="kappa", subject=MODEL_AND_READER)
     assert 0.6 < kappa.low < kappa.value < kappa.high <= 1
+
+
+def test_a_months_sample_leaves_out_the_test_pool_and_is_read_as_phase_monitor(lake, tmp_path):
+    out = tmp_path / "monitor-2026-01.csv"
+    assert write_sample(lake, "2026-01", out) == 50 and write_sample(lake, "2026-01", out) == 50
+    chosen = cells_of_file(out)
+    tested = {row["patient_key"] for row in lake.read("splits").to_pylist() if row["pool"] == "test"}
+    patients = {row["study_id"]: row["patient_key"] for row in lake.read("images", SOURCE).to_pylist()}
+    assert chosen.phase == "monitor" and not {patients[study] for study in chosen.asked} & tested
+    with pytest.raises(BadInput, match="begins with monitor"):
+        write_sample(lake, "2026-01", tmp_path / "some.csv")
+    with pytest.raises(EmptyPool):
+        write_sample(lake, "2026-09", out)
 
 
 def test_two_readers_of_the_same_studies_are_compared(lake):
