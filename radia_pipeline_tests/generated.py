@@ -22,7 +22,7 @@ from radia_pipeline.errors import ContractViolation
 from radia_pipeline.monitoring.protocol import json_schema as protocol_schema
 from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
-from radia_pipeline_tests import graph_picture, house_picture
+from radia_pipeline_tests import further_page, graph_picture, house_picture
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
 from radia_pipeline_tests.reports.readings import readings
 
@@ -70,6 +70,7 @@ FILES: dict[str, Callable[[], str]] = {
     "dagster.yaml": lambda: SETTINGS.format(storage=AT_THE_ROOT),
     "data_contracts/drift_protocol.schema.json": lambda: json.dumps(protocol_schema(), indent=1, sort_keys=True) + "\n",
     "docs/architecture.svg": house_picture.draw,
+    "docs/augmentations.md": further_page.page,
     "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     PROMISES: promises,
     "radia_pipeline/training/recipes/recipe.schema.json": lambda: (

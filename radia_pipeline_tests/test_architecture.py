@@ -38,7 +38,7 @@ ONLY_THERE = {
 alone, and its workers read nothing of strangers; Dagster's step asks who its parent is."""
 TRAINING_NEEDS = {"torch", "timm", "numpy", "pyarrow", "albumentations", "cv2", "scipy", "sklearn", "yaml", "pydantic",
                   "safetensors", "optuna", "PIL", "torchvision", "torchmetrics"}  # fmt: skip
-HEAVY = ("torch", "timm", "mlflow", "cv2", "sklearn", "rapidocr", "onnxruntime", "spellchecker")
+HEAVY = ("torch", "timm", "albumentations", "mlflow", "cv2", "sklearn", "rapidocr", "onnxruntime", "spellchecker")
 
 
 def room_of(module: str) -> str | None:

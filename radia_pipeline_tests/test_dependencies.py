@@ -22,8 +22,6 @@ NOT_IMPORTED = {
     "pylibjpeg-openjpeg": "pylibjpeg's encoder of JPEG 2000",
 }
 """Dependencies that no module imports, and who needs them."""
-KEPT = {"albumentations"}
-"""A package of the field that stays declared, though nothing imports it."""
 TOOLS = {"editables", "hatchling", "pylint", "pytest-timeout", "pytest-xdist", "ruff", "uv"}
 """Programs and plug-ins of the extra ``dev``; nobody imports them."""
 APART = {"edsnlp", "medspacy", "mlcroissant", "spacy"}
@@ -69,7 +67,7 @@ def test_what_tests_and_benchmarks_import_is_declared(folder):
 
 def test_what_is_declared_is_imported():
     used = set().union(*imported("radia_pipeline").values())
-    assert NEEDED - used == set(NOT_IMPORTED) | KEPT, "take it out, or say here who needs it"
+    assert NEEDED - used == set(NOT_IMPORTED), "take it out, or say here who needs it"
     tried = set().union(*imported("radia_pipeline_tests").values(), *imported("benchmarks").values())
     assert DEV - tried == TOOLS
 

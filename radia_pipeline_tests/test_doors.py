@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CALLERS = ("radia_pipeline", "benchmarks", "radia_pipeline_tests/generated.py", "radia_pipeline_tests/graph_picture.py")
 """Who may call what the package defines; tests do not count."""
 BY_DECORATOR = (
-    "@*.command", "@atexit.register", "@click.command", "@click.group", "@dg.*", "@field_validator", "@model_validator",
+    "@*.command", "@atexit.register", "@click.command", "@click.group", "@dg.*", "@field_validator",
+    "@model_serializer", "@model_validator",
 )  # fmt: skip
 """What a framework calls."""
 BY_NAME = re.compile(r"(?:.*:)?([A-Za-z_]\w*)(?:\.\w+)?")
@@ -31,6 +32,8 @@ UNUSED: dict[str, str] = {}
 WAITING: dict[str, str] = {
     "__getattr__": "Python calls it for the package's public names",
     "__dir__": "Python calls it for the package's public names",
+    "apply_to_bboxes": "albumentations calls it, as the next",
+    "get_params_dependent_on_data": "a transform of ours draws here",
     "detect_array": "the detector's ONNX file without torch, for whoever serves it; the round trip is tested",
     "f1_interval": "the interval of an F1 on a weighted set, beside those of AUC and of shares",
     "version_by_alias": "answering by the champion instead of the lake's latest ensemble",

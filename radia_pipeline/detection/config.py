@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.training.recipe_schema import AugmentationSection
 
 DETECTORS_DIR = Path(__file__).parent / "detectors"
 _RANGES: dict[str, tuple[float, float]] = {
@@ -56,6 +58,7 @@ class DetectorConfig:
     scale: float = 0.15
     translate: float = 0.08
     jitter: float = 0.15
+    also: tuple[dict[str, Any], ...] = ()  # further augmentations, as in a recipe's augmentation.also
     center_radius: float = 1.5  # a position learns a box if it lies within so many strides of the box's centre
     range_factor: float = 4.0  # a level is responsible for boxes that reach up to so many of its strides from there
     score_threshold: float = 0.05
@@ -69,12 +72,26 @@ class DetectorConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise _bad(self.name, f"{name} is {value!r}", f"{low:g} to {high:g}")
+        self.augmentation()
         if self.fpn_channels % 32:
             raise _bad(self.name, f"fpn_channels is {self.fpn_channels}", "a multiple of 32")
         if not self.strides or list(self.strides) != sorted(set(self.strides)):
             raise _bad(self.name, f"strides are {list(self.strides)}", "rising numbers, such as 8, 16, 32")
         if self.size_px % self.strides[-1]:
             raise _bad(self.name, f"size_px is {self.size_px}", f"a multiple of the last stride, {self.strides[-1]}")
+
+    def augmentation(self) -> AugmentationSection:
+        """What changes its images and boxes, in a recipe's words. Raises BadRecipe."""
+        content = {
+            "affine": {"p": 1, "scale": self.scale, "translate": self.translate, "rotate_deg": 0, "shear_deg": 0},
+            "jitter": {"p": 1, "brightness": self.jitter, "contrast": self.jitter}, "flip": {"p": self.flip_p},
+            "also": self.also,
+        }  # fmt: skip
+        try:
+            return AugmentationSection.model_validate(content)
+        except ValidationError as error:
+            received = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+            raise _bad(self.name, received, "what docs/augmentations.md lists") from None
 
     def as_dict(self) -> dict[str, Any]:
         """All options as plain values."""
@@ -124,7 +141,7 @@ def parse_config(content: dict[str, Any]) -> DetectorConfig:
     known = {field.name for field in fields(DetectorConfig)}
     if unknown := sorted(set(content) - known):
         raise _bad(content.get("name", "?"), f"unknown options {', '.join(unknown)}", ", ".join(sorted(known)))
-    for name in ("strides", "sources"):
+    for name in ("strides", "sources", "also"):
         if isinstance(content.get(name), list):
             content = {**content, name: tuple(content[name])}
     return DetectorConfig(**content)

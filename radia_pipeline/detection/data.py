@@ -9,8 +9,8 @@ Legend: K classes, M boxes of an image, S side of the square input; boxes (left,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,9 @@ from radia_pipeline.training.inputs import placement
 from radia_pipeline.training.packed import PackedImages, pack, wanted_images
 from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.studies import LATERAL, known_absent, label_matrix, labelled_by
+
+if TYPE_CHECKING:
+    from radia_pipeline.training.composed import Augmenter
 
 KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""
@@ -144,39 +147,17 @@ def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedI
 
 
 def augment(
-    grey: np.ndarray, target: ImageTarget, config: DetectorConfig, random: np.random.Generator
-) -> tuple[np.ndarray, ImageTarget]:
-    """(S, S) float32 in 0..1 and its boxes, flipped, scaled, moved and lit as ``random`` draws. Border is 0."""
-    size = grey.shape[0]
-    flip, zoom, right, down, bright, contrast = random.random(), *(random.uniform(-1, 1) for _ in range(5))
-    factor = 1.0 + config.scale * zoom
-    sign = -1.0 if flip < config.flip_p else 1.0
-    shift = np.array([right, down]) * config.translate * size
-    scale = np.array([sign * factor, factor])
-    offset = size / 2 - scale * size / 2 + shift  # edges: out = scale * in + offset about the middle
-    centred = offset + scale * 0.5 - 0.5  # the same map between centres of pixels, as OpenCV counts
-    matrix = np.array([[scale[0], 0, centred[0]], [0, scale[1], centred[1]]])
-    moved = cv2.warpAffine(grey, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=0)
-    mean = moved.mean(dtype=np.float32)
-    moved = (moved - mean) * np.float32(1 + config.jitter * contrast) + mean * np.float32(1 + config.jitter * bright)
-    return moved.clip(0, 1).astype(np.float32), move_boxes(target, scale, offset, size)
+    grey: np.ndarray, target: ImageTarget, augmenter: Augmenter, random: np.random.Generator,
+    further: np.random.Generator | None,
+) -> tuple[np.ndarray, ImageTarget]:  # fmt: skip
+    """(S, S) float32 in 0..1 and its boxes, moved and lit alike, as the generators draw. Border is 0.
 
-
-def move_boxes(target: ImageTarget, scale: np.ndarray, offset: np.ndarray, size: int) -> ImageTarget:
-    """Boxes after out = scale · in + offset, clipped to the image; those that mostly left it are dropped.
-
-    The class of a dropped box is no longer known on the image: a part of it may still be seen.
+    The class of a box that mostly left the image is no longer known there: a part of it may still be seen.
     """
-    if not len(target.boxes):
-        return target
-    corners = target.boxes.reshape(-1, 2, 2) * scale + offset
-    whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    inside = whole.clip(0, size)
-    share = (inside[:, 2:] - inside[:, :2]).prod(axis=1) / (whole[:, 2:] - whole[:, :2]).prod(axis=1)
-    kept = share >= KEPT_SHARE
+    moved, boxes, kept = augmenter.with_boxes(grey, target.boxes, random, further)
     known = target.known.copy()
-    known[target.label[~kept]] = False
-    return ImageTarget(inside[kept], target.label[kept], target.weight[kept], known)
+    known[np.delete(target.label, kept)] = False
+    return moved, ImageTarget(boxes, target.label[kept], target.weight[kept], known)
 
 
 def negatives_share(entries: list[ImageEntry]) -> float:

@@ -19,7 +19,7 @@ from radia_pipeline.training.earlier_models import EARLIER_VERSION, first_same
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY, digest
 from radia_pipeline.training.model_folders import is_finished, pointed
 
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 """Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
 
 A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and says when it is due.

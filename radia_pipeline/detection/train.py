@@ -46,6 +46,7 @@ from radia_pipeline.training.checkpoints import (
     save_tensors,
     select,
 )
+from radia_pipeline.training.composed import Augmenter
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
 from radia_pipeline.training.inference import load_classifier
@@ -155,6 +156,7 @@ class _Run:
             shutil.rmtree(self.last.parent, ignore_errors=True)
             warn_of_unfinished(self.folder.parent, self.speak)
         self.steps = -(-len(self.entries) // config.batch_size)
+        self.augmenter = Augmenter(config.augmentation(), kept_share=data.KEPT_SHARE)
         self.matcher = Matcher(config.size_px, config.strides, config.center_radius, config.range_factor)
         self.speak({
             "event": "start", "detector": config.name, "fingerprint": self.identity, "recipe": self.start.recipe,
@@ -215,8 +217,10 @@ class _Run:
             yield self._tensor([image for image, _ in pairs]), [target for _, target in pairs]
 
     def _sample(self, entry: data.ImageEntry, epoch: int) -> tuple[np.ndarray, ImageTarget]:
-        random = generator(self.config.seed, "detector sample", epoch, entry.image_id)
-        return data.augment(self._grey(entry), entry.target, self.config, random)
+        random, further = (
+            generator(self.config.seed, f"detector {what}", epoch, entry.image_id) for what in ("sample", "further")
+        )
+        return data.augment(self._grey(entry), entry.target, self.augmenter, random, further)
 
     def _grey(self, entry: data.ImageEntry) -> np.ndarray:
         return self.pixels.read(self.pixels.row_of_image[entry.image_id]).astype(np.float32) / GREY_MAX

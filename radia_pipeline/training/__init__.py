@@ -1,4 +1,5 @@
 """Datasets, augmentation, models, tasks and the training loop.
 
-Needs only torch, timm, numpy, pyarrow, OpenCV, pydantic and safetensors, so that it also runs on a bare GPU machine.
+Needs only torch, timm, numpy, pyarrow, OpenCV, albumentations, pydantic and safetensors, so that it
+also runs on a bare GPU machine.
 """

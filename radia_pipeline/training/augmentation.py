@@ -16,6 +16,8 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.training.recipe_schema import AffineSection, AugmentationSection, ElasticSection, GridSection
 
 IDENTITY = np.eye(3)
+FIXED_POINT_STEPS = 12
+"""Enough to invert a smoothed field: it moves neighbours by almost the same."""
 ELASTIC_REFERENCE_PX = 384
 """``alpha_affine_px`` is given at this side, the original's input size."""
 SMALLEST_SHIFT_PX = 1 / 32
@@ -71,11 +73,45 @@ def apply(image: np.ndarray, drawn: Drawn, section: AugmentationSection) -> np.n
     return moved.astype(np.float32, copy=False)
 
 
+def moved_points(points: np.ndarray, drawn: Drawn, section: AugmentationSection, size: int) -> np.ndarray:
+    """Where ``apply`` shows these points of a picture of side ``size``: (n, 2) pixels' centres -> the same, float64."""
+    moved = _through(_forward(drawn, size), points)
+    if drawn.grid_x is not None:
+        places = np.arange(len(drawn.grid_x)) * (size / (len(drawn.grid_x) - 1))
+        axes = zip(moved.T, (drawn.grid_x, drawn.grid_y))
+        moved = np.stack([_along(values, knots, places) for values, knots in axes], axis=1)
+    if drawn.elastic is not None:
+        moved = _through(drawn.elastic, moved)
+    if (field := _elastic_field(drawn, section.elastic, size)) is None:
+        return moved
+    wanted = moved
+    for _ in range(FIXED_POINT_STEPS):  # the field stands where a point arrives: arrived + field(arrived) = wanted
+        at = np.ascontiguousarray(moved.astype(np.float32)[None])
+        shift = [cv2.remap(plane, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for plane in field]
+        moved = wanted - np.stack(shift, axis=1)
+    return moved
+
+
+def _through(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _along(values: np.ndarray, knots: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Input coordinates -> output coordinates of a grid distortion; what lies beyond its last knots stays beyond."""
+    beyond = np.minimum(values - knots[0], 0) + np.maximum(values - knots[-1], 0)
+    return np.interp(values, knots, places) + beyond
+
+
+def _forward(drawn: Drawn, size: int) -> np.ndarray:
+    """The affine and the flip, input to output points."""
+    if not drawn.is_flipped:
+        return drawn.forward
+    return np.array([[-1.0, 0, size - 1], [0, 1, 0], [0, 0, 1]]) @ drawn.forward
+
+
 def _resample(image: np.ndarray, drawn: Drawn, section: ElasticSection) -> np.ndarray:
     size = image.shape[0]
-    forward = drawn.forward
-    if drawn.is_flipped:
-        forward = np.array([[-1.0, 0, size - 1], [0, 1, 0], [0, 0, 1]]) @ forward
+    forward = _forward(drawn, size)
     if drawn.grid_x is None and drawn.elastic_seed is None:
         if drawn.elastic is not None:
             forward = drawn.elastic @ forward
@@ -99,16 +135,22 @@ def _elastic_map(drawn: Drawn, section: ElasticSection, size: int) -> tuple[np.n
     if drawn.elastic is None:
         return along[None, :], along[:, None]
     map_x, map_y = np.broadcast_to(along[None, :], (size, size)), np.broadcast_to(along[:, None], (size, size))
-    if drawn.elastic_seed is not None:
-        random = np.random.Generator(np.random.Philox(drawn.elastic_seed))
-        fields = random.uniform(-1, 1, (2, size, size)).astype(np.float32)
-        smooth = [cv2.GaussianBlur(field, (0, 0), section.sigma) * section.alpha for field in fields]
-        map_x, map_y = map_x + smooth[0], map_y + smooth[1]
+    if (field := _elastic_field(drawn, section, size)) is not None:
+        map_x, map_y = map_x + field[0], map_y + field[1]
     back = np.linalg.inv(drawn.elastic)
     return (
         back[0, 0] * map_x + back[0, 1] * map_y + back[0, 2],
         back[1, 0] * map_x + back[1, 1] * map_y + back[1, 2],
     )
+
+
+def _elastic_field(drawn: Drawn, section: ElasticSection, size: int) -> list[np.ndarray] | None:
+    """How far each output point looks aside, in x and y: two (S, S) float32; None where nothing moves visibly."""
+    if drawn.elastic_seed is None:
+        return None
+    random = np.random.Generator(np.random.Philox(drawn.elastic_seed))
+    noise = random.uniform(-1, 1, (2, size, size)).astype(np.float32)
+    return [cv2.GaussianBlur(plane, (0, 0), section.sigma) * section.alpha for plane in noise]
 
 
 def _draw_affine(random: np.random.Generator, section: AffineSection, size_px: int) -> np.ndarray:

@@ -6,15 +6,16 @@ of threads or processes, and training resumes at any step. Legend: B studies, V 
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from radia_pipeline.errors import BadInput
-from radia_pipeline.training import augmentation
 from radia_pipeline.training.choices import CHANNELS
 from radia_pipeline.training.inputs import GREY_MAX, normalisation, to_channels
 from radia_pipeline.training.packed import PackedImages
@@ -23,6 +24,9 @@ from radia_pipeline.training.sampler import batch_slots, epoch_order, generator,
 from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
 from radia_pipeline.training.tasks import Batch
+
+if TYPE_CHECKING:
+    from radia_pipeline.training.composed import Augmenter
 
 CHANNEL_TOLERANCE = 0.01
 """Mean difference, in grey levels of 0 to 1, that rounding on the way back may leave."""
@@ -33,6 +37,7 @@ class BatchLoader:
 
     def __init__(self, studies: Studies, packed: PackedImages, recipe: Recipe, *, workers: int = 1) -> None:
         self.studies, self.packed, self.recipe, self.workers = studies, packed, recipe, max(1, workers)
+        self._of_thread = threading.local()
 
     @property
     def steps(self) -> int:
@@ -44,6 +49,7 @@ class BatchLoader:
         order = epoch_order(self.studies, self.recipe.data, self.recipe.training.seed, epoch)
         size = self.recipe.training.batch_size
         slots = [batch_slots(step, size, rank, world) for step in range(first_step, self.steps)]
+        self._augmenter()
         return self._ahead([(order[places], places, epoch) for places in slots])
 
     def evaluation(self, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
@@ -79,13 +85,15 @@ class BatchLoader:
         images = np.zeros(shape, dtype=np.float32)
         draws = np.full((len(indices), studies.values.shape[1]), 0.5)
         for at, (study, place) in enumerate(zip(indices, places)):
-            random = None
+            random = further = None
             if epoch is not None:
                 random = generator(self.recipe.training.seed, "sample", epoch, int(place))
+                if self.recipe.augmentation.also:
+                    further = generator(self.recipe.training.seed, "further", epoch, int(place))
                 draws[at] = random.random(draws.shape[1])
             for slot, row in enumerate(studies.image_rows[study]):
                 if row >= 0:
-                    images[at, slot] = self._image(int(row), random)
+                    images[at, slot] = self._image(int(row), random, further)
         values, labelled = studies.values[indices], studies.labelled[indices]
         targets, mask = targets_and_mask(values, labelled, self.recipe.labels, draws)
         arrays = (images, studies.image_rows[indices] >= 0, targets, mask, values, np.asarray(indices))
@@ -93,12 +101,20 @@ class BatchLoader:
         check_batch(batch, self.recipe, studies.study_id[indices])
         return batch
 
-    def _image(self, row: int, random: np.random.Generator | None) -> np.ndarray:
+    def _image(self, row: int, random: np.random.Generator | None, further: np.random.Generator | None) -> np.ndarray:
         grey = self.packed.read(row).astype(np.float32) * np.float32(1 / GREY_MAX)
         if random is not None:
-            section = self.recipe.augmentation
-            grey = augmentation.apply(grey, augmentation.draw(random, section, self.recipe.input.size_px), section)
+            grey = self._augmenter()(grey, random, further)
         return to_channels(grey, self.recipe.input)
+
+    def _augmenter(self) -> Augmenter:
+        """The thread's own: a transform of the library keeps what it drew. Raises BadRecipe."""
+        if not hasattr(self._of_thread, "augmenter"):
+            # Imported by those who train alone: the library takes seconds.
+            from radia_pipeline.training.composed import Augmenter
+
+            self._of_thread.augmenter = Augmenter(self.recipe.augmentation)
+        return self._of_thread.augmenter
 
 
 def check_batch(batch: Batch, recipe: Recipe, study_ids: np.ndarray) -> None:

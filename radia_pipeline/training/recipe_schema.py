@@ -29,6 +29,7 @@ from radia_pipeline.training.choices import (
     UNCERTAIN,
     VIEWS,
 )
+from radia_pipeline.training.further import FurtherTransform
 from radia_pipeline.training.optimizers import OptimizerSection
 from radia_pipeline.training.schedules import ScheduleSection
 from radia_pipeline.training.sections import PositiveFloat, PositiveInt, Probability, Section, one_of
@@ -180,13 +181,16 @@ class ElasticSection(Section):
 
 
 class AugmentationSection(Section):
-    """The original's five, p0 to p4."""
+    """The original's five, p0 to p4, and what comes after them."""
 
     affine: AffineSection = AffineSection()
     jitter: JitterSection = JitterSection()
     flip: FlipSection = FlipSection()
     grid: GridSection = GridSection()
     elastic: ElasticSection = ElasticSection()
+    also: tuple[FurtherTransform, ...] = Field(
+        (), description="Transforms of albumentations after the five, in order: docs/augmentations.md lists them."
+    )
 
 
 class DataSection(Section):

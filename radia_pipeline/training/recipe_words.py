@@ -17,11 +17,9 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
     uncertain = recipe.labels.uncertain + (
         f" in {low:g} to {high:g}" if UNCERTAIN[recipe.labels.uncertain].gives_shares else ""
     )
-    changes = {
-        name: f"{name} {section['p']:g}"
-        for name, section in recipe.augmentation.model_dump().items()
-        if section["p"] > 0
-    }
+    augmentation = recipe.augmentation.model_dump(exclude={"also"})
+    steps = [*augmentation.items(), *((also.name, also.options) for also in recipe.augmentation.also)]
+    changes = [f"{name} {section['p']:g}" for name, section in steps if section["p"] > 0]
     amount = f"{data.samples_per_epoch} samples an epoch" if data.samples_per_epoch else "each study once an epoch"
     return {
         "starts": f"from {recipe.init_from}" if recipe.init_from else weights,
@@ -31,7 +29,7 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
         "views": f"{recipe.views.use}, {recipe.views.weights} weights, {recipe.views.combine}",
         "task": f"{task.kind}, inference {task.inference}, pos_weight {weight} (at most {task.pos_weight_cap:g})",
         "labels": f"uncertain: {uncertain}; blank: {recipe.labels.blank}",
-        "augmentation": ", ".join(changes.values()) or "none",
+        "augmentation": ", ".join(changes) or "none",
         "data": f"{', '.join(data.sources) if data.sources else 'every source'}; {data.sampler}, {amount}",
         "optimizer": f"{recipe.optimizer.name}, learning rate {recipe.optimizer.lr:g}, decay "
         f"{recipe.optimizer.weight_decay:g}, {recipe.schedule.name}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -147,7 +147,8 @@ def _merge(below: dict, above: dict) -> dict:
 
 
 def _describe(problem: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    named = [str(part) for part in problem["loc"] if not set("[-") & set(str(part))]  # not pydantic's words for a kind
+    where = ".".join(named) or "recipe"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not an option{_suggestion(problem['loc'])}"
     return f"{where} = {problem.get('input')!r}: {problem['msg']}"[:300]
@@ -169,9 +170,12 @@ def _sections(place: tuple[str | int, ...]) -> list[list[str]]:
     """Return the options of the section at a place, in a list; an empty list where there is no section."""
     model: Any = Recipe
     for part in place:
-        model = getattr(model, "model_fields", {}).get(str(part))
-        model = model.annotation if model is not None else None
-    return [list(model.model_fields)] if hasattr(model, "model_fields") else []
+        if isinstance(part, int):  # an entry of a list has its list's section
+            continue
+        model = getattr(model, "model_fields", {}).get(part)
+        kinds = (model.annotation, *get_args(model.annotation)) if model is not None else ()
+        model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
+    return [list(model.model_fields)] if model is not None else []
 
 
 def _check_classes(recipe: Recipe) -> None:

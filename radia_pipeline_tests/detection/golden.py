@@ -22,6 +22,7 @@ from radia_pipeline.detection.identity import DETECTOR_VERSION
 from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
 from radia_pipeline.detection.train import DetectorResult, train_detector
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.composed import Augmenter
 from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.model_store import read_weights
 from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config
@@ -82,7 +83,8 @@ def pixels() -> dict[str, Any]:
     """One image and its boxes after augmentation: sums over the picture's quarters, corners of what is left."""
     along = np.arange(SIZE, dtype=np.float64)
     image = (0.5 + 0.25 * np.sin(along / 9) + 0.25 * np.cos(along[:, None] / 7)).astype(np.float32)
-    moved, target = data.augment(image, targets()[0], CONFIG, np.random.Generator(np.random.Philox(2)))
+    augmenter = Augmenter(CONFIG.augmentation(), kept_share=data.KEPT_SHARE)
+    moved, target = data.augment(image, targets()[0], augmenter, np.random.Generator(np.random.Philox(2)), None)
     half = SIZE // 2
     quarters = [float(moved[y : y + half, x : x + half].sum(dtype=np.float64)) for y in (0, half) for x in (0, half)]
     return {"quarters": quarters, "boxes": target.boxes.tolist(), "known": target.known.tolist()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +11,10 @@ from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.detection import data
 from radia_pipeline.detection.loss import ImageTarget
 from radia_pipeline.detection.sources import training_sources
-from radia_pipeline.errors import EmptyPool
+from radia_pipeline.errors import BadRecipe, EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.training.composed import Augmenter
 from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config
 
 CLASSES = ("Cardiomegaly", "Pleural Effusion", "Mass")
@@ -91,28 +90,53 @@ def test_lake_without_pseudo_boxes_is_an_empty_pool(tmp_path):
 boxes_inside = st.tuples(st.integers(8, 40), st.integers(8, 40), st.integers(6, 16), st.integers(6, 16))
 
 
+def augmenter(**changes) -> Augmenter:
+    return Augmenter(small_config(**changes).augmentation(), kept_share=data.KEPT_SHARE)
+
+
 @settings(max_examples=60, deadline=None)
 @given(boxes_inside, st.integers(0, 2**32 - 1))
 def test_augmented_box_still_holds_what_was_drawn_in_it(box, seed):
-    """The bright rectangle and its box move alike: flipped, scaled, shifted."""
+    """The bright rectangle and its box move alike: flipped, scaled, shifted, and cropped by the library."""
     x, y, width, height = box
     grey = np.full((64, 64), 0.1, dtype=np.float32)
     grey[y : y + height, x : x + width] = 0.9
     corners = np.array([[x, y, x + width, y + height]], dtype=float)
     target = ImageTarget(corners, np.array([0]), np.ones(1, np.float32), np.array([True]))
-    config = dataclasses.replace(small_config(), jitter=0.0)
-    moved, after = data.augment(grey, target, config, np.random.default_rng(seed))
+    random, further = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    with_crop = augmenter(jitter=0.0, also=({"CropAndPad": {"percent": [-0.1, 0.1]}},))
+    moved, after = data.augment(grey, target, with_crop, random, further)
     if not len(after.boxes):
         assert not after.known[0]
         return
     rows, columns = np.nonzero(moved > 0.5)
     seen = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-    assert np.abs(after.boxes[0] - seen).max() <= 1.01
+    assert np.abs(after.boxes[0] - seen).max() <= 1.6
+
+
+def test_boxes_keep_their_class_and_weight_and_a_box_that_left_takes_its_class_along():
+    corners = np.array([[0, 20, 4, 30], [20, 20, 40, 40], [30, 5, 50, 60]], dtype=float)
+    target = ImageTarget(corners, np.array([2, 0, 1]), np.array([0.5, 1, 2], np.float32), np.ones(3, dtype=bool))
+    grey, left = np.zeros((64, 64), np.float32), augmenter(flip_p=0.0, scale=0.0, translate=0.5)
+    for seed in range(40):
+        _, after = data.augment(grey, target, left, np.random.default_rng(seed), None)
+        kept = [[2, 0, 1].index(label) for label in after.label]
+        assert after.weight.tolist() == target.weight[kept].tolist()
+        assert after.known.tolist() == [label in after.label for label in range(3)]
 
 
 def test_augmentation_is_replayed_exactly():
     grey = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     nothing = ImageTarget(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, np.float32), np.array([True]))
-    draws = [data.augment(grey, nothing, small_config(), np.random.default_rng(seed))[0] for seed in (5, 5, 6)]
+    one, draws = augmenter(also=({"GaussNoise": {"p": 1}},)), []
+    for seed in (5, 5, 6):
+        parts = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+        draws.append(data.augment(grey, nothing, one, *parts)[0])
     assert (draws[0] == draws[1]).all()
     assert (draws[0] != draws[2]).any()
+
+
+@pytest.mark.parametrize("also", [({"RandomGama": {}},), ({"RandomGamma": {"gamma_limit": [2, 1]}},), ("RandomGamma",)])
+def test_a_further_augmentation_that_is_none_is_refused_with_the_page_that_lists_them(also):
+    with pytest.raises(BadRecipe, match=r"also.*augmentations\.md"):
+        small_config(also=also)

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from radia_pipeline.errors import BadRecipe, UnknownName, VocabularyMismatch
+from radia_pipeline.training.recipe_words import key_settings
 from radia_pipeline.training.recipes import (
     RECIPES_DIR,
     json_schema,
@@ -58,6 +59,11 @@ def test_table_8_says_what_the_original_says():
         ({"optimizer": {"weight_deacy": 0}}, "did you mean weight_decay"),
         ({"batch_size": 3}, "did you mean training.batch_size"),
         ({"augmentation": {"affine": {"rotate": 3}}}, "did you mean rotate_deg"),
+        ({"augmentation": {"also": [{"RandomGama": {}}]}}, r"also.0.RandomGama is not .* mean RandomGamma\?"),
+        ({"augmentation": {"also": [{"RandomGamma": {"gama_limit": 3}}]}}, "did you mean gamma_limit"),
+        ({"augmentation": {"also": [{"ColorJitter": {}}]}}, "not an option .RandomGamma, RandomBrightnessContrast"),
+        ({"augmentation": {"also": [{"CLAHE": {}, "Equalize": {}}]}}, "names one transform"),
+        ({"augmentation": {"also": [{"CLAHE": {"p": 2}}]}}, "also.0.CLAHE.p = 2"),
         ({"model": {"zzz": 1}}, "model.zzz is not an option .backbone, kwargs"),
         ({"optimizer": {"lr": -1}}, "optimizer.lr = -1"),
         ({"model": {"head": "cam"}}, "model.head = 'cam'"),
@@ -101,6 +107,15 @@ def test_the_hash_ignores_words_for_people_only():
     recipe = load_recipe("demo_linear")
     assert recipe.hash == recipe.model_copy(update={"title": "other"}).hash
     assert recipe.hash != with_options(recipe, {"optimizer.lr": 0.5}).hash
+
+
+def test_what_is_added_to_augmentation_is_identity_and_nothing_added_is_none():
+    recipe = load_recipe("demo_linear")
+    gamma = with_options(recipe, {"augmentation.also": [{"RandomGamma": {"gamma_limit": [70, 140]}}]})
+    assert with_options(recipe, {"augmentation.also": []}).hash == recipe.hash != gamma.hash
+    assert parse_recipe(gamma.model_dump(mode="json")) == gamma
+    assert key_settings(gamma)["augmentation"] == "affine 0.8, jitter 0.5, RandomGamma 0.5"
+    jsonschema.validate(gamma.model_dump(mode="json"), json_schema())
 
 
 @pytest.mark.slow

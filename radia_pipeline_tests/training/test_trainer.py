@@ -94,7 +94,7 @@ def test_another_manifest_or_recipe_is_another_training(lake):
 def test_stopped_and_resumed_equals_uninterrupted_bitwise(step, lake):
     sections = {
         "training": {"max_epochs": 2, "ema": 0.9}, "model": {"dropout": 0.2}, "labels": {"moving_average": 0.9},
-        "augmentation": {"affine": {"p": 1.0}}, "schedule": {"name": "onecycle"},
+        "augmentation": {"affine": {"p": 1.0}, "also": [{"GaussNoise": {}}]}, "schedule": {"name": "onecycle"},
     }  # fmt: skip
     whole = train(tiny_recipe(name="whole", **sections), lake)
     runtime, (listen, events) = stop_after(step)
