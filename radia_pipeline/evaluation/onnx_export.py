@@ -5,9 +5,10 @@ Belongs here: the call of torch's exporter. Does not belong here: what a network
 
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -35,16 +36,23 @@ _TRANSLATED = {torch.ops.aten.log_sigmoid.default: _log_sigmoid}
 def write_onnx(network: nn.Module, section: InputSection, outputs: Sequence[str], path: Path) -> None:
     """Write ``network``, images (N, C, S, S) of ``section`` -> ``outputs``, to ``path``; torch's own errors go up."""
     example = torch.zeros(2, section.channel_count, section.size_px, section.size_px)
+    write_inputs(network, {"images": example}, outputs, path)
+
+
+def write_inputs(network: nn.Module, examples: Mapping[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Write a network of several inputs, in order; the first dimension of each is the number of images or studies."""
     batch = torch.export.Dim("batch", min=1, max=MOST_IMAGES)
+    shapes: tuple = tuple({0: batch} for _ in examples)
+    takes_any = any(one.kind is one.VAR_POSITIONAL for one in inspect.signature(network.forward).parameters.values())
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # the exporter tells of every optional package that it lacks
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations inside torch, which only torch can mend
             program = torch.onnx.export(
-                network.eval(), (example,), dynamo=True, opset_version=OPSET, verbose=False, input_names=["images"],
-                output_names=list(outputs), dynamic_shapes={"images": {0: batch}},
-                custom_translation_table=_TRANSLATED,
+                network.eval(), tuple(examples.values()), dynamo=True, opset_version=OPSET, verbose=False,
+                input_names=list(examples), output_names=list(outputs),
+                dynamic_shapes=(shapes,) if takes_any else shapes, custom_translation_table=_TRANSLATED,
             )  # fmt: skip
             program.save(str(path), external_data=False)
     finally:

@@ -101,6 +101,7 @@ def test_every_command_that_ends_by_itself_answers_in_json(words):
         (["manifest", "export", "--out", "x", "--to", "stone"], ("csv", "parquet", "coco", "torchxrayvision")),
         (["boxes", "export", "--out", "x", "--to", "stone"], ("coco", "yolo", "labelstudio")),
         (["boxes", "export", "--out", "x", "--to", "coco", "--table", "x"], ("pseudo_boxes", "box_annotations")),
+        (["model", "export", "x", "--out", "x", "--to", "stone"], ("onnx", "safetensors", "torchxrayvision")),
         (["run", "--official-split", "x"], ("ignore", "respect")),
         (["run", "--ocr", "x"], ("auto", "off", "require")),
     ],
