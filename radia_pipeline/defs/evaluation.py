@@ -7,7 +7,7 @@ import dagster as dg
 from radia_pipeline.defs.plots import scorecard_plots
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import table_assets
-from radia_pipeline.defs.tracked_figures import log_headlines
+from radia_pipeline.defs.tracked_figures import log_ensemble, log_headlines
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.fold_members import fold_members, whole_recipes
 
@@ -72,6 +72,7 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
         result = build(radia.lake(), list(recipes))
         answering(radia.lake())  # so that the first prediction does not wait for it
+        log_ensemble(radia.lake())
         return result
 
     @table_assets(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from pathlib import Path
 
 from radia_pipeline.contracts.pools import HELD_OUT
-from radia_pipeline.lake.lake import Lake
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.defs.training_process import manifest_version
+from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.lake.lake import WHOLE, Lake
 
 TAG_PAGE = "radia.page.scorecard"
 """Tag that names the page on which a run's figures stand, in its lake."""
@@ -32,6 +37,29 @@ def log_headlines(lake: Lake, recipes: tuple[str, ...]) -> int:
             runs[0].flush()
             reached += 1
     return reached
+
+
+def log_ensemble(lake: Lake) -> str:
+    """Log the ensemble as it stands, with its members, as one model of MLflow; once a version. Returns its run's id."""
+    from radia_pipeline.evaluation.in_use import challenger_of
+    from radia_pipeline.evaluation.loaded import gather
+    from radia_pipeline.tracking.client import Tracker
+    from radia_pipeline.tracking.models import log_model
+    from radia_pipeline.tracking.provenance import TAG_FINGERPRINT, provenance_tags
+
+    chosen = challenger_of(lake)
+    folders = {name: chosen.folder(name) for name in chosen.ensemble.used_members}
+    tags = provenance_tags(
+        recipe=ENSEMBLE, recipe_hash=chosen.version, manifest_version=manifest_version(lake),
+        vocabulary_version=vocabulary().version, asset=ENSEMBLE,
+    )  # fmt: skip
+    run = Tracker(lake).start_or_resume(ENSEMBLE, {**tags, TAG_FINGERPRINT: chosen.version})
+    if not run.is_finished:
+        with tempfile.TemporaryDirectory() as staging:
+            gather(Path(staging), lake.read(ENSEMBLE, WHOLE).to_pylist(), folders)
+            log_model(run, staging, ENSEMBLE, kind=ENSEMBLE)
+        run.finish()
+    return run.run_id
 
 
 def follow_champion(lake: Lake) -> int:

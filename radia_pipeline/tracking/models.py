@@ -1,11 +1,12 @@
 """Models in MLflow: a folder of safetensors weights and JSON/YAML settings, its registered name and its aliases.
 
-Nothing is pickled and no MLflow flavour is used: a model is rebuilt by our code from its settings. Not here: how a
-model is built or loaded (``training``, ``detection``).
+Nothing is pickled: a model is rebuilt by our code from its settings, also where MLflow loads it (``flavour``). Not
+here: how a model is built or loaded (``training``, ``detection``, ``evaluation.loaded``).
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import NotTrained, UnknownName
+from radia_pipeline.tracking.flavour import write_flavour
 from radia_pipeline.tracking.history import import_mlflow
 from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
 from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, History, TrackedRun
 
 ALIASES = ("challenger", "champion")
 TAG_STANDING = "radia.standing"
+CARD = "model.json"
 CHECKPOINT_MARK = "checkpoint"  # optimiser state is for resuming, it is not part of a model
 
 
@@ -34,10 +37,10 @@ class RegisteredVersion:
 
 
 def model_files(model_dir: Path) -> list[Path]:
-    """The files of a trained model that belong in MLflow: weights and settings, no checkpoints, no tables."""
+    """The files of a trained model, and of its members, that belong in MLflow: no checkpoints, no tables."""
     return sorted(
         path
-        for path in model_dir.iterdir()
+        for path in (*model_dir.glob("*"), *model_dir.glob("members/*/*"))
         if path.is_file() and path.suffix in ARTIFACT_SUFFIXES and CHECKPOINT_MARK not in path.name
     )
 
@@ -47,8 +50,9 @@ def log_model(
 ) -> RegisteredVersion:
     """Log the model folder as the run's one logged model and register it under ``name`` as challenger.
 
-    A run that has its model already keeps it: the version registered before is returned. Raises NotTrained if the
-    folder holds no safetensors weights.
+    MLflow knows what it takes and gives, can load it, and which manifests it learned from. A run that has its model
+    already keeps it: the version registered before is returned. Raises NotTrained if the folder holds no safetensors
+    weights.
     """
     known = _version_of_run(run.tracker, name, run.run_id)
     if known is not None:
@@ -66,13 +70,23 @@ def log_model(
     )
     with tempfile.TemporaryDirectory() as staging:
         for path in files:
-            shutil.copy(path, staging)
+            (Path(staging) / path.relative_to(model_dir)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, Path(staging) / path.relative_to(model_dir))
+        write_flavour(Path(staging), kind)
         client.log_model_artifacts(logged.model_id, staging)
+    for path in files:
+        if path.name == CARD:
+            run.log_datasets("manifest", _learned_from(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.run_id, [import_mlflow().entities.LoggedModelOutput(logged.model_id, step=0)])
     version = _register(run, name, logged)
     set_alias(run.tracker, name, "challenger", version.version)
     return version
+
+
+def _learned_from(card: Path) -> dict[str, str]:
+    """Source -> data version of the manifest that a model's card names."""
+    return dict(json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {}))
 
 
 def _register(run: TrackedRun, name: str, logged) -> RegisteredVersion:

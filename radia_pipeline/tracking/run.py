@@ -6,6 +6,7 @@ is permanent and widely readable). Not here: which run it is (``client``), what 
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BATCH = 900  # MLflow takes at most 1,000 metrics, params and tags in one request
 PARAMS_PER_BATCH = 100
 PARAM_LENGTH = 500
+DIGEST_LENGTH = 36
 FLUSH_EVERY_S = 5.0
 # Figures, settings and weights. No raster images, no tables of rows, no free text.
 ARTIFACT_SUFFIXES = frozenset({".json", ".yaml", ".yml", ".svg", ".safetensors", ".onnx"})
@@ -121,6 +123,20 @@ class TrackedRun:
             self._log_batch(metrics=[entities.Metric(*row) for row in batch])
             del self._metrics[: len(batch)]
         self._flushed_at = time.monotonic()
+
+    def log_datasets(self, table: str, versions: Mapping[str, str], context: str = "training") -> None:
+        """Record of which versions of a lake's table (partition -> data version) the run learned; each once."""
+        entities = import_mlflow().entities
+        self.tracker.client.log_inputs(self.run_id, [
+            entities.DatasetInput(
+                entities.Dataset(
+                    f"{table}/{partition}", version[:DIGEST_LENGTH], "lake",
+                    json.dumps({"table": table, "partition": partition, "version": version}),
+                ),
+                [entities.InputTag("mlflow.data.context", context)],
+            )
+            for partition, version in sorted(versions.items())
+        ])  # fmt: skip
 
     def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
         """Copy a file beside the run. Raises BadInput for kinds that could hold pixels, rows or text."""

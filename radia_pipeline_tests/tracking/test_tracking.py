@@ -216,7 +216,7 @@ def test_model_is_weights_and_settings_registered_as_challenger(tracker, tmp_pat
     run = tracker.start_or_resume("model", TAGS)
     version = log_model(run, tmp_path, "small", params={"size_px": 160})
     logged = {path.name for path in place_of(version.artifacts, tracker.uri).iterdir()}
-    assert logged == {"weights.safetensors", "recipe.json"}
+    assert logged == {"weights.safetensors", "recipe.json", "MLmodel", "input_example.json"}
     assert version_by_alias(tracker, "small", "challenger").version == version.version
     assert version_by_alias(tracker, "small", "champion") is None
     assert log_model(run, tmp_path, "small").version == version.version
