@@ -29,7 +29,6 @@ from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import MEAN, Reference, average_precision, finite, score_boxes
 from radia_pipeline.localisation.boxes import DEFAULT_THRESHOLD_SHARE, Boxes, CutRules, boxes_from_map
 from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet, read_images
-from radia_pipeline.localisation.maps import METHODS
 from radia_pipeline.localisation.within import outside_share
 from radia_pipeline.training.studies import LATERAL
 
@@ -39,6 +38,8 @@ MIN_VALIDATION_BOXES = 10  # below this a threshold or a method is not chosen bu
 GATE_SHARE = 0.5  # of the class's decision threshold: boxes of unlikely classes rank low, but are drawn
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
 DEFAULT_METHOD = "pcam"
+CANDIDATES = ("gradcam", "hirescam", "gradcam++", "layercam", "pcam")
+"""Methods among which is chosen: all from one look at the map. A handful of boxes tells no more of them apart."""
 OUTSIDE = "outside thorax"
 HALVES = 2
 """Parts of the patients: each is judged by thresholds of the other."""
@@ -183,10 +184,10 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
 def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: Mapping[str, Thorax]) -> Iterator[dict]:
     gates, drawn = gates_of(lake, recipe), pools[VALIDATION]
     seen, size_px = _explain_all(lake, recipe, drawn)
-    same = coinciding(seen, tuple(METHODS))
+    same = coinciding(seen, CANDIDATES)
     classes = sorted(set(drawn.reference.boxes.label))
     scores: dict[str, float] = {}
-    for method in METHODS:
+    for method in CANDIDATES:
         place = {"recipe": recipe, "method": method}
         outside = _outside(seen, drawn, size_px, method, thoraces)
         if np.isfinite(outside):
@@ -204,7 +205,7 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: 
         if method in same:
             yield _fact(place, MEAN, f"same as {same[method]}", 1.0, drawn)
     vote = _vote(scores, same, len(drawn.reference.boxes))
-    for method in METHODS:
+    for method in CANDIDATES:
         yield _fact({"recipe": recipe, "method": method}, MEAN, "vote", float(method == vote), drawn)
 
 
@@ -249,7 +250,7 @@ def _outside(
 
 
 def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:
-    explainer = Explainer(lake, recipe, drawn.images, tuple(METHODS))
+    explainer = Explainer(lake, recipe, drawn.images, CANDIDATES)
     return [one for _, part in explainer.batches() for one in part], explainer.size_px
 
 

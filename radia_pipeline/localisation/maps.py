@@ -1,9 +1,9 @@
 """Saliency maps of all classes at once: one forward pass, then batched vector-Jacobian products through the head.
 
-The layer explained is the feature map under the head, so the backbone runs once and without gradients; what is
-differentiated is the head alone. Each view is explained by its own logits: a map says what the model saw in that film,
-whatever the other films of the study showed. A new method is a function and its line in ``METHODS``. What does not
-belong here: boxes (``boxes``), controls (``controls``), choosing a method (``benchmark``).
+The layer explained is the feature map under the head, so the backbone runs once and without gradients (ScoreCAM alone
+asks it again); what is differentiated is the head alone. Each view is explained by its own logits: a map says what the
+model saw in that film, whatever the other films of the study showed. A new method is a function and its line in
+``METHODS``. What does not belong here: boxes (``boxes``), controls (``controls``), choosing a method (``benchmark``).
 
 Shape legend: N images, C channels, S side, F features, K classes, h x w positions.
 """
@@ -11,13 +11,13 @@ Shape legend: N images, C channels, S side, F features, K classes, h x w positio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import torch
 
 from radia_pipeline.contracts.choices import Table
+from radia_pipeline.localisation.component_maps import eigencam, eigengradcam
+from radia_pipeline.localisation.masking_maps import ablationcam, scorecam
+from radia_pipeline.localisation.seen import Seen, positive
 
 MAX_JACOBIAN_BYTES = 256 * 2**20  # images are explained in chunks whose Jacobian stays below this
 EPSILON = 1e-12
@@ -65,48 +65,17 @@ def _chunks(classifier, rows: list[int], images: torch.Tensor, slot: int) -> lis
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def head_jacobian(logits: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """d logits[n, k] / d features[n] for all k in one batched backward pass: (K, N, F, h, w)."""
-    count = logits.shape[1]
-    directions = torch.eye(count, device=logits.device, dtype=logits.dtype)[:, None, :].expand(-1, len(logits), -1)
-    (jacobian,) = torch.autograd.grad(logits, features, directions, is_grads_batched=True)
-    return jacobian
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A chunk of images of one view slot as the classifier sees them: ``features`` (N, F, h, w), ``logits`` (N, K)."""
-
-    classifier: Any
-    features: torch.Tensor
-    logits: torch.Tensor
-    slot: int
-
-    @classmethod
-    def of(cls, classifier, images: torch.Tensor, slot: int) -> Seen:
-        """Look at images (N, C, S, S)."""
-        with torch.no_grad():
-            features = classifier.feature_map(images, slot).float()
-        features = features.detach().requires_grad_()
-        return cls(classifier, features, classifier.head(features, slot), slot)
-
-    @cached_property
-    def jacobian(self) -> torch.Tensor:
-        """The head's Jacobian (K, N, F, h, w), computed once for all methods that ask for it."""
-        return head_jacobian(self.logits, self.features)
-
-
 @torch.no_grad()
 def _gradcam(seen: Seen) -> torch.Tensor:
     """Selvaraju 2017: features weighted by the mean gradient."""
     weight = seen.jacobian.mean(dim=(3, 4))
-    return _positive(torch.einsum("knf,nfhw->knhw", weight, seen.features))
+    return positive(torch.einsum("knf,nfhw->knhw", weight, seen.features))
 
 
 @torch.no_grad()
 def _hirescam(seen: Seen) -> torch.Tensor:
     """Draelos 2020: gradient times features, position by position. Equals Grad-CAM on average-pooled linear heads."""
-    return _positive(torch.einsum("knfhw,nfhw->knhw", seen.jacobian, seen.features))
+    return positive(torch.einsum("knfhw,nfhw->knhw", seen.jacobian, seen.features))
 
 
 @torch.no_grad()
@@ -118,13 +87,13 @@ def _gradcam_plus(seen: Seen) -> torch.Tensor:
     bottom = 2 * square + total * cube
     alpha = square / torch.where(bottom.abs() > EPSILON, bottom, torch.ones_like(bottom))
     weight = (alpha * torch.relu(jacobian)).sum(dim=(3, 4))
-    return _positive(torch.einsum("knf,nfhw->knhw", weight, features))
+    return positive(torch.einsum("knf,nfhw->knhw", weight, features))
 
 
 @torch.no_grad()
 def _layercam(seen: Seen) -> torch.Tensor:
     """Jiang 2021: only positive gradients, position by position."""
-    return _positive(torch.einsum("knfhw,nfhw->knhw", torch.relu(seen.jacobian), seen.features))
+    return positive(torch.einsum("knfhw,nfhw->knhw", torch.relu(seen.jacobian), seen.features))
 
 
 @torch.no_grad()
@@ -133,12 +102,25 @@ def _own_map(seen: Seen) -> torch.Tensor:
     return seen.classifier.evidence(seen.features, seen.slot)
 
 
-def _positive(by_class: torch.Tensor) -> torch.Tensor:
-    """(K, N, h, w) -> (N, K, h, w) without what speaks against."""
-    return torch.relu(by_class).transpose(0, 1)
+@torch.no_grad()
+def _xgradcam(seen: Seen) -> torch.Tensor:
+    """Fu 2020: each feature's gradient is averaged where the feature is, by its own activation; one that sums to nought
+    weighs nothing. Equals Grad-CAM where the gradient is the same everywhere."""
+    total = seen.features.sum(dim=(2, 3))
+    weighed = torch.einsum("knfhw,nfhw->knf", seen.jacobian, seen.features)
+    weight = torch.where(total.abs() > EPSILON, weighed / torch.where(total == 0, 1.0, total), 0.0)
+    return positive(torch.einsum("knf,nfhw->knhw", weight, seen.features))
+
+
+@torch.no_grad()
+def _elementwise(seen: Seen) -> torch.Tensor:
+    """Gradient times features, each feature's part cut off below nought before they are summed."""
+    return torch.relu(seen.jacobian * seen.features).sum(dim=2).transpose(0, 1)
 
 
 METHODS = Table("saliency method", {
     "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": _layercam, "pcam": _own_map,
+    "xgradcam": _xgradcam, "elementwise": _elementwise, "eigencam": eigencam, "eigengradcam": eigengradcam,
+    "ablationcam": ablationcam, "scorecam": scorecam,
 })  # fmt: skip
 """What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative."""

@@ -9,7 +9,6 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import benchmark, controls
 from radia_pipeline.localisation.average_precision import Reference
 from radia_pipeline.localisation.explainer import Explained, Explainer, read_images
-from radia_pipeline.localisation.maps import METHODS
 from radia_pipeline_tests.localisation.lakes import SOURCE, make_lake
 from radia_pipeline_tests.localisation.worlds import boxes
 
@@ -28,7 +27,7 @@ def test_methods_stand_beside_three_controls_on_the_same_drawn_boxes(benched):
     lake, result = benched
     assert result.boxes == {"train": 10, "validation": 10}
     found = {row["method"]: row for row in rows(lake, recipe="peaked", metric="map@0.3", **{"class": "mean"})}
-    assert set(found) == {*METHODS, *controls.CONTROLS}
+    assert set(found) == {*benchmark.CANDIDATES, *controls.CONTROLS}
     assert {row["boxes"] for row in found.values()} == {10}
     assert {row["images"] for row in found.values()} == {10}
     for row in found.values():

@@ -7,6 +7,7 @@ import torch
 
 from radia_pipeline.errors import UnknownName
 from radia_pipeline.localisation import maps
+from radia_pipeline.localisation.seen import head_jacobian
 from radia_pipeline_tests.localisation.worlds import TinyClassifier
 
 
@@ -44,7 +45,7 @@ def test_batched_jacobian_equals_one_backward_pass_for_each_class(head):
     classifier = TinyClassifier(head)
     features = classifier.feature_map(pictures()).detach().requires_grad_()
     logits = classifier.head(features)
-    together = maps.head_jacobian(logits, features)
+    together = head_jacobian(logits, features)
     for k in range(logits.shape[1]):
         (alone,) = torch.autograd.grad(classifier.head(features)[:, k].sum(), features)
         assert torch.allclose(together[k], alone, atol=1e-6)
@@ -82,6 +83,71 @@ def test_gradcam_plus_equals_its_published_formula_on_one_image():
     assert torch.allclose(found["gradcam++"][0, 2], expected, atol=1e-5)
 
 
+# --- against the formulas, written out for one image and one class --------------------------------------------------
+def one_by_one(head: str, k: int = 2):
+    """Classifier, picture, features (F, h, w) and the gradient of one logit with respect to them."""
+    classifier, image = TinyClassifier(head), pictures(1)
+    features = classifier.feature_map(image).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(classifier.head(features)[0, k], features)
+    return classifier, image, features.detach()[0], gradient[0]
+
+
+def found_by(classifier, image, method: str, k: int = 2) -> torch.Tensor:
+    return maps.explain(classifier, image, (method,))[1][method][0, k]
+
+
+@pytest.mark.parametrize("head", ["linear", "pcam"])
+def test_xgradcam_and_elementwise_equal_their_formulas(head):
+    classifier, image, features, gradient = one_by_one(head)
+    weights = [(g * a).sum() / a.sum() if a.sum() else torch.tensor(0.0) for g, a in zip(gradient, features)]
+    wanted = sum(w * a for w, a in zip(weights, features)).clamp(min=0)
+    assert torch.allclose(found_by(classifier, image, "xgradcam"), wanted, atol=1e-5)
+    wanted = sum((g * a).clamp(min=0) for g, a in zip(gradient, features))
+    assert torch.allclose(found_by(classifier, image, "elementwise"), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["linear", "pcam"])
+def test_ablationcam_is_the_fall_of_the_logit_without_its_sign_flipping_division(head):
+    classifier, image, features, _ = one_by_one(head)
+    for k in range(len(classifier.class_names)):  # negative logits among them
+        wanted, whole = torch.zeros_like(features[0]), classifier.head(features[None])[0, k]
+        for f in range(len(features)):
+            without = features.clone()
+            without[f] = 0
+            wanted += (whole - classifier.head(without[None])[0, k]) * features[f]
+        assert torch.allclose(found_by(classifier, image, "ablationcam", k), wanted.clamp(min=0), atol=1e-4)
+
+
+def test_scorecam_asks_for_each_mask_once_and_weighs_by_softmax():
+    classifier, image, features, _ = one_by_one("pcam")
+    scores = []
+    for a in features:
+        mask = (a - a.min()) / (a.max() - a.min()) if a.max() > a.min() else torch.zeros_like(a)
+        mask = torch.nn.functional.interpolate(mask[None, None], size=(16, 16), mode="bilinear", align_corners=False)
+        scores.append(classifier.head(classifier.feature_map(image * mask))[0])
+    weights = torch.stack(scores).softmax(dim=0)
+    calls, look = [], classifier.feature_map
+    classifier.feature_map = lambda images, slot=0: calls.append(len(images)) or look(images, slot)
+    for k in range(len(classifier.class_names)):
+        wanted = sum(w * a for w, a in zip(weights[:, k], features)).clamp(min=0)
+        assert torch.allclose(found_by(classifier, image, "scorecam", k), wanted, atol=1e-5)
+    assert calls.count(len(features)) == len(classifier.class_names), "one look of all masks for each explanation"
+
+
+@pytest.mark.parametrize("method", ["eigencam", "eigengradcam"])
+def test_a_component_is_that_of_the_full_decomposition_with_a_sign_that_is_told(method):
+    classifier, image, features, gradient = one_by_one("pcam")
+    vectors = features if method == "eigencam" else features * gradient
+    rows = vectors.flatten(1).T.double()
+    centred = rows - rows.mean(dim=0)
+    projection = centred @ torch.linalg.svd(centred, full_matrices=False).Vh[0]
+    guide = rows.sum(dim=1)
+    if ((guide - guide.mean()) * projection).sum() < 0:
+        projection = -projection
+    wanted = projection.clamp(min=0).reshape(features.shape[1:]).float()
+    assert torch.allclose(found_by(classifier, image, method), wanted, atol=1e-4)
+
+
 def test_explaining_leaves_the_training_mode_and_the_gradients_alone():
     classifier = TinyClassifier().train()
     maps.explain(classifier, pictures(), ("gradcam",))
@@ -91,4 +157,4 @@ def test_explaining_leaves_the_training_mode_and_the_gradients_alone():
 
 def test_an_unknown_method_names_the_known_ones():
     with pytest.raises(UnknownName, match="hirescam"):
-        maps.explain(TinyClassifier(), pictures(), ("scorecam",))
+        maps.explain(TinyClassifier(), pictures(), ("smoothgrad",))

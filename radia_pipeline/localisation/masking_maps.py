@@ -1,0 +1,57 @@
+"""Saliency by taking something away and asking again: AblationCAM on the head alone, ScoreCAM through the network.
+
+Shape legend: N images, C channels, S side, F features, K classes, h x w positions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from radia_pipeline.localisation.seen import Seen, positive
+
+ABLATED, MASKED = 64, 32
+"""Features that are taken away, and masked pictures that are looked at, at a time."""
+
+
+@torch.no_grad()
+def ablationcam(seen: Seen) -> torch.Tensor:
+    """Desai 2020: features weighted by how much the logit falls without them.
+
+    The published weight divides by the logit, which flips every sign where that is negative; the map's shape for one
+    class is the same without, up to that sign. Only the head is asked again: the feature is taken out under it.
+    """
+    maps = []
+    for at in range(len(seen.features)):
+        features, falls = seen.features[at], []
+        for start in range(0, len(features), ABLATED):
+            numbers = torch.arange(start, min(start + ABLATED, len(features)))
+            without = features.repeat(len(numbers), 1, 1, 1)
+            without[torch.arange(len(numbers)), numbers] = 0
+            falls.append(seen.logits[at] - seen.classifier.head(without, seen.slot))
+        maps.append(torch.einsum("fk,fhw->khw", torch.cat(falls), features))
+    return positive(torch.stack(maps, dim=1))
+
+
+@torch.no_grad()
+def scorecam(seen: Seen) -> torch.Tensor:
+    """Wang 2020: features weighted by the softmax over features of the logit that the picture has under their mask.
+
+    A mask is the feature's map, stretched to 0..1 and enlarged; it depends on no class, so that each masked picture is
+    looked at once for all of them. A feature that is the same everywhere masks all. Slow: F passes of the network.
+    """
+    maps = []
+    for at in range(len(seen.features)):
+        features, image = seen.features[at], seen.images[at]
+        low, high = (features.flatten(1).amin(1), features.flatten(1).amax(1))
+        spread = torch.where(high > low, high - low, torch.ones_like(high))
+        masks = (features - low[:, None, None]) / spread[:, None, None]
+        scores = []
+        for start in range(0, len(masks), MASKED):
+            mask = functional.interpolate(
+                masks[start : start + MASKED, None], size=image.shape[1:], mode="bilinear", align_corners=False
+            )
+            found = seen.classifier.feature_map(image * mask, seen.slot).float()
+            scores.append(seen.classifier.head(found, seen.slot))
+        maps.append(torch.einsum("fk,fhw->khw", torch.cat(scores).softmax(dim=0), features))
+    return positive(torch.stack(maps, dim=1))
