@@ -72,7 +72,10 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
         result = build(radia.lake(), list(recipes))
         answering(radia.lake())  # so that the first prediction does not wait for it
-        log_ensemble(radia.lake())
+        try:
+            log_ensemble(radia.lake())
+        except Exception as error:  # the ensemble stands, whatever befalls MLflow
+            context.log.warning(f"MLflow has not taken the ensemble ({type(error).__name__}): materialize it again")
         return result
 
     @table_assets(
