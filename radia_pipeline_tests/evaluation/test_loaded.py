@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from radia_pipeline.defs.tracked_figures import log_ensemble
 from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation import ensemble as ensembles
 from radia_pipeline.evaluation.loaded import Loaded
+from radia_pipeline.tracking.artifacts import place_of
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.history import import_mlflow
 from radia_pipeline.tracking.models import log_model
@@ -57,7 +57,7 @@ def test_a_recipes_model_is_loaded_by_mlflow_with_signature_example_and_datasets
     version = log_model(run, folder, "left")
     run.log_datasets("manifest", {"ccsmtl": lake.version("manifest", "ccsmtl")})  # a second time changes nothing
     run.finish()
-    model, (content, picture) = opened(tracker, version.artifacts), png(0)
+    model, (content, picture) = opened(tracker, "models:/left@challenger"), png(0)
     found = model.predict(pd.DataFrame({"frontal": [content]}))
     assert list(found.columns) == list(vocabulary().classes) == model.metadata.signature.outputs.input_names()
     (wanted,) = predict_images(folder, [picture])
@@ -65,7 +65,7 @@ def test_a_recipes_model_is_loaded_by_mlflow_with_signature_example_and_datasets
     assert model.predict(model.input_example).notna().all(axis=None)
     (dataset,) = tracker.client.get_run(run.run_id).inputs.dataset_inputs
     assert json.loads(dataset.dataset.source)["version"] == lake.version("manifest", "ccsmtl")
-    files = {path.suffix for path in Path(version.artifacts.removeprefix("file://")).rglob("*") if path.is_file()}
+    files = {path.suffix for path in place_of(version.artifacts, tracker.uri).rglob("*") if path.is_file()}
     assert files == {".safetensors", ".json", ""}
 
 
