@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import OneOf, json_option, lake_option
+from radia_pipeline.cli.options import FilePath, OneOf, json_option, lake_option
 from radia_pipeline.cli.output import pairs, print_result
 
 
@@ -26,7 +26,7 @@ def model() -> None:
 @model.command("export")
 @click.argument("name", metavar="RECIPE|ensemble")
 @click.option("--to", "form", required=True, type=OneOf(_formats), help="The other program's format.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder to write to.")
+@click.option("--out", required=True, type=FilePath(), help="New folder to write to.")
 @lake_option
 @json_option
 def export(name: str, form: str, out: Path, lake_root, as_json: bool) -> None:
