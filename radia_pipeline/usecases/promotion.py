@@ -35,6 +35,9 @@ from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.release import TABLE as TEST_SCORES
 from radia_pipeline.evaluation.release import release_id
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.actions import demanded
+from radia_pipeline.monitoring.levels import RANK
+from radia_pipeline.monitoring.protocol import FREEZE
 from radia_pipeline.readings.truth import answers_by_set
 from radia_pipeline.training.model_folders import is_finished, latest_model, point
 from radia_pipeline.usecases.champion_text import too_few_words
@@ -72,12 +75,14 @@ class PromotionResult:
 def approve(lake: Lake, given: Approval) -> PromotionResult:
     """Make the ensemble as it stands champion, by the verdicts of the gate on it.
 
-    Raises PromotionRefused where a rule refuses that the person may not waive, which the history keeps; BadInput where
-    the gate has not judged what stands now; DamagedFile where a reading set is not as it was closed.
+    Raises PromotionRefused where a rule refuses that the person may not waive, which the history keeps, and before that
+    while a drift report freezes promotions; BadInput where the gate has not judged what stands now; DamagedFile where a
+    reading set is not as it was closed.
     """
     with lake.lock("champion"):
         require_sound(lake)
         _mend(lake)
+        _require_no_freeze(lake)
         answers_by_set(lake)  # raises where a set is not as it was closed
         verdicts = _verdicts(lake)
         against = tuple(dict.fromkeys(row["rule"] for row in verdicts if row["outcome"] == REFUSED))
@@ -120,6 +125,15 @@ def roll_back(lake: Lake, signature: Signature) -> PromotionResult:
         written = publish(lake, act)
         _put_detector_back(lake, known.now.detector)
     return _result(act, written.version if written else None)
+
+
+def _require_no_freeze(lake: Lake) -> None:
+    demand = demanded(lake)
+    if frozen := [row for row in demand.waiting if RANK[row["action"]] >= RANK[FREEZE]]:
+        raise PromotionRefused(
+            f"The drift report of {demand.day} freezes promotions: {len(frozen)} alarms wait for an answer",
+            do="look at `radia drift show` and answer with `radia drift acknowledge`",
+        )
 
 
 def _mend(lake: Lake) -> None:

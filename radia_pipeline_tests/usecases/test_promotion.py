@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from radia_pipeline.evaluation.in_use import champion_of, in_use
 from radia_pipeline.evaluation.reliability import read_reliability
 from radia_pipeline.lake.collect import collect
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, note
 from radia_pipeline.training.model_folders import point
 from radia_pipeline.usecases import promotion
 from radia_pipeline.usecases.champion_text import shown, shown_text
@@ -27,6 +29,7 @@ from radia_pipeline_tests.evaluation.champions import (
     panel_of_skill,
     steady,
 )
+from radia_pipeline_tests.monitoring.worlds import filled
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +171,14 @@ def test_a_lake_that_stands_has_no_champion_and_says_so(tmp_path):
     lake = new_world(tmp_path, is_read=False)
     assert "nobody has approved a champion" in shown_text(shown(lake))
     assert in_use(lake).kind == "ensemble" and history(lake) == ()
+
+
+def test_a_drift_report_that_freezes_promotions_is_answered_first(lake):
+    day, row = "2026-05-11", {"source": "ccsmtl", "stream": "mean_grey", "action": "freeze"}
+    lake.write("drift_report", filled("drift_report", [{"day": day, **row}]), day)
+    before = len(history(lake))
+    with pytest.raises(PromotionRefused, match=r"drift report of 2026-05-11 freezes promotions: 1 alarms.*radia drift"):
+        promote(lake)
+    assert len(history(lake)) == before
+    note(lake, ACKNOWLEDGED, by="A. Steward", reason="a new detector", day=date.fromisoformat(day), source="ccsmtl")
+    assert promote(lake).act == "approved"
