@@ -6,6 +6,10 @@ Each other library runs in its own environment (``pip install edsnlp`` / ``pip i
 on the same texts, with our terms; only its context rules are compared. F1 per class, blanks apart: mention (named),
 negation (said 0), uncertainty (said -1), macro over classes that occur. The rules were mended on both sets of texts, so
 our figures on them are in-sample; what each blind batch scored before that stands in results/labeler_heldout.json.
+
+Speed is that of processor time on texts that are read once, with an empty memory of sentences, in one run for all. In
+the timed reports no sentence comes twice, but its words do with another number, as in dictation ("stock"); in those
+"of new words" no sentence has the words of an earlier one, and memory is of no use: real reports lie between.
 Results go to benchmarks/results/labeler.json. ``--bulk N`` reads N reports into a lake on all cores instead.
 """
 
@@ -30,6 +34,8 @@ from radia_pipeline.reports.rules import rulebook  # noqa: E402
 from radia_pipeline_tests.reports.texts import blind_set, dev_set  # noqa: E402
 
 REPORT_CHARACTERS = 300
+FEW = 300
+"""Reports that the others are timed on, and all of those of new words."""
 MEMORY = ("RUSAGE_SELF", "RUSAGE_CHILDREN")
 FINDINGS = [
     "épanchement pleural",
@@ -64,15 +70,21 @@ SENTENCES = [
 ]
 
 
-def unrepeated_reports(count: int, seed: int = 7) -> list[str]:
-    """Return reports of 300 characters in which no sentence occurs twice (each carries a number of its own)."""
-    rng, reports, number = random.Random(seed), [], 1000
+def unrepeated_reports(count: int, seed: int = 7, *, new_words: bool = False) -> list[str]:
+    """Return reports of 300 characters in which no sentence occurs twice (each carries a number of its own).
+
+    ``new_words``: nor does one without its number; there are enough words for some 300 reports.
+    """
+    rng, reports, number, said = random.Random(seed), [], 1000, set()
     for _ in range(count):
         text = ""
         while len(text) < REPORT_CHARACTERS:
             number += 1
             f, g, h = rng.sample(FINDINGS, 3)
-            text += rng.choice(SENTENCES).format(f=f, g=g, h=h, p=rng.choice(PLACES), n=number) + " "
+            words = rng.choice(SENTENCES).format(f=f, g=g, h=h, p=rng.choice(PLACES), n="{n}")
+            if not (new_words and words in said):
+                said.add(words)
+                text += words.format(n=number) + " "
         reports.append(text[:REPORT_CHARACTERS])
     return reports
 
@@ -133,22 +145,31 @@ def by_phenomenon(rows: list[tuple], got: list[dict]) -> dict[str, str]:
     return {p: f"{a}/{b}" for p, (a, b) in counts.items()}
 
 
-def ours(texts: list[str], timed: list[str]) -> dict:
+def ours(texts: list[str], timed: dict[str, list[str]]) -> dict:
     read = Labeler.default().read
     said = [read(t).labels for t in texts]
-    for text in timed[:50]:
-        read(text)
-    begin = time.process_time()
-    for text in timed:
-        read(text)
     return {
         "version": Labeler.default().version,
         "labels": said,
-        "reports_per_second": len(timed) / (time.process_time() - begin),
+        "reports_per_second": {name: speed_of_ours(reports) for name, reports in timed.items()},
     }
 
 
-def other(name: str, python: str, texts: list[str], timed: list[str]) -> dict:
+def speed_of_ours(timed: list[str]) -> float:
+    """Reports a second, each read once; the better of two passes, before both of which all sentences are forgotten."""
+    labeler, best = Labeler.default(), 0.0
+    for text in timed[:50]:
+        labeler.read(text)
+    for _ in range(2):
+        labeler.book.statements.clear()
+        begin = time.process_time()
+        for text in timed:
+            labeler.read(text)
+        best = max(best, len(timed) / (time.process_time() - begin))
+    return best
+
+
+def other(name: str, python: str, texts: list[str], timed: dict[str, list[str]]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         task, out = Path(folder) / "task.json", Path(folder) / "out.json"
         task.write_text(json.dumps({"terms": terms(), "texts": texts, "timed": timed}), encoding="utf-8")
@@ -195,7 +216,7 @@ def compare(results: dict[str, dict], groups: dict[str, list[tuple]]) -> dict:
     """Speed ratios and quality of each library, per group of texts."""
     kept = {}
     for name, result in results.items():
-        speed, at, by_group = result["reports_per_second"], 0, {}
+        speeds, at, by_group = result["reports_per_second"], 0, {}
         for group, rows in groups.items():
             said = result["labels"][at : at + len(rows)]
             at += len(rows)
@@ -203,14 +224,14 @@ def compare(results: dict[str, dict], groups: dict[str, list[tuple]]) -> dict:
                 "quality": quality([w for _, _, w in rows], said),
                 "right_by_phenomenon": by_phenomenon(rows, said),
             }
-        times = round(results["radia"]["reports_per_second"] / speed, 2)
+        times = {k: round(results["radia"]["reports_per_second"][k] / speed, 2) for k, speed in speeds.items()}
         kept[name] = {
             "version": result["version"],
-            "reports_per_second": round(speed),
+            "reports_per_second": {k: round(speed) for k, speed in speeds.items()},
             "ours_is_times_as_fast": times,
             **by_group,
         }
-        print(f"{name} {result['version']}: {speed:,.0f} reports/s; radia × {times}")
+        print(f"{name} {result['version']}: {kept[name]['reports_per_second']} reports/s; radia × {times}")
         for group in groups:
             macro = ", ".join(f"{k} F1 {v:.3f}" for k, v in by_group[group]["quality"]["macro"].items())
             print(f"   {group} ({len(groups[group])} texts): {macro}")
@@ -233,13 +254,18 @@ def main() -> None:
     else:
         groups = {"development": list(dev_set()), "blind": list(blind_set())}
         texts = [t for rows in groups.values() for _, t, _ in rows]
-        timed = unrepeated_reports(options.reports)
+        timed = {
+            "stock": unrepeated_reports(options.reports),
+            "of_new_words": unrepeated_reports(FEW, new_words=True),
+        }
+        few = {name: reports[:FEW] for name, reports in timed.items()}
         results = {"radia": ours(texts, timed)}
         for name, python in (("edsnlp", options.edsnlp_python), ("medspacy", options.medspacy_python)):
             if python:
-                results[name] = other(name, python, texts, timed[: max(200, options.reports // 10)])
+                results[name] = other(name, python, texts, few)
         again = ours(texts, timed)["reports_per_second"]
-        results["radia"]["reports_per_second"] = max(again, results["radia"]["reports_per_second"])
+        best = results["radia"]["reports_per_second"]
+        results["radia"]["reports_per_second"] = {k: max(again[k], best[k]) for k in best}
         kept = {**compare(results, groups), **({"bulk": kept["bulk"]} if "bulk" in kept else {})}
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

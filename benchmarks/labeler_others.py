@@ -1,7 +1,8 @@
 """Runs EDS-NLP or medspaCy on the texts of benchmarks/labeler.py, inside that library's own environment.
 
 Usage (by labeler.py): PYTHON labeler_others.py edsnlp|medspacy TASK.json OUT.json. TASK: terms (class -> forms),
-texts (for labels), timed (for speed). OUT: version, labels per text, reports per second of processor time.
+texts (for labels), timed (name -> texts for speed). OUT: version, labels per text, by name the reports per second of
+processor time.
 """
 
 from __future__ import annotations
@@ -89,10 +90,12 @@ def main() -> None:
     task = json.loads(Path(task_path).read_text(encoding="utf-8"))
     version, read = {"edsnlp": edsnlp_reader, "medspacy": medspacy_reader}[name](task["terms"])
     said = [read(text) for text in task["texts"]]
-    begin = time.process_time()
-    for text in task["timed"]:
-        read(text)
-    speed = len(task["timed"]) / (time.process_time() - begin)
+    speed = {}
+    for kind, timed in task["timed"].items():
+        begin = time.process_time()
+        for text in timed:
+            read(text)
+        speed[kind] = len(timed) / (time.process_time() - begin)
     Path(out_path).write_text(
         json.dumps({"version": version, "said": said, "reports_per_second": speed}), encoding="utf-8"
     )

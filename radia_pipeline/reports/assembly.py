@@ -7,12 +7,12 @@ sentence says (``sentence``), the labels that follow (``reading``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from radia_pipeline.reports.anaphora import answer, settle, subject_of, take_up
 from radia_pipeline.reports.devices import devices_of
 from radia_pipeline.reports.kinds import (
     ANSWERS,
-    HAS_ADVICE,
     HAS_DEVICE,
     IS_FOREIGN,
     KIND,
@@ -28,21 +28,21 @@ from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
-from radia_pipeline.reports.sentence.reader import SentenceReader
-from radia_pipeline.reports.words import UNKNOWN
+from radia_pipeline.reports.statements import Statement
+from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
 _NAMED = kinds("finding fixed_finding")
 _ANATOMY = KIND["anatomy"]
 
 
 class Assembly:
-    """Goes through the sentences of one report. ``before``: events of the sentence before; ``last``: rows of the last
-    one that named something; ``question``: rows of the question that a sentence may answer; ``device_before``: whether
-    the sentence before named a device."""
+    """Goes through the sentences of one report. ``before``: events of the sentence before, in tokens from
+    ``before_from``; ``last``: rows of the last one that named something; ``question``: rows of the question that a
+    sentence may answer; ``device_before``: whether the sentence before named a device."""
 
     __slots__ = (
-        "_asked", "_before", "_device_before", "_events", "_found", "_is_described", "_last", "_past", "_place",
-        "_question", "_questions", "_remarks", "_rows", "_sentences", "_symbols", "_words", "_wrong",
+        "_asked", "_before", "_before_from", "_device_before", "_events", "_found", "_is_described", "_last", "_past",
+        "_place", "_question", "_questions", "_remarks", "_rows", "_sentences", "_symbols", "_words", "_wrong",
     )  # fmt: skip
 
     def __init__(self, scan: Scan, words: Words, place: Places) -> None:
@@ -56,6 +56,7 @@ class Assembly:
         self._question: Sequence[int] = ()
         self._last: Sequence[int] = ()
         self._before: list[Event] = []
+        self._before_from = 0
         self._device_before = 0
 
     def reading(self, repaired: int) -> Reading:
@@ -68,7 +69,8 @@ class Assembly:
                 self._is_seen(s, span)
             else:
                 self._is_told(s, span)
-            self._before = span
+            if span:  # a number of a list says nothing
+                self._before, self._before_from = span, s.start - 1
         if self._questions:
             settle(self._rows)
         said = self._asked, self._remarks, self._is_described, self._past, repaired, self._found, self._wrong
@@ -77,11 +79,12 @@ class Assembly:
     def _names_nothing(self, s: Sentence, span: list[Event]) -> None:
         """A sentence without a finding or an anatomy: it may praise, name a device, answer, or go on about the one
         before."""
-        section, _, _, start, _, _, _, bits = s
-        if section in LABELLED and self._symbols[start] in self._words.pronouns:
+        section, start, bits, symbols = s.section, s.start, s.bits, self._symbols
+        first = start + 2 if symbols[start] in NUMBERS and start < s.end else start  # "2. Il est augmenté de volume."
+        if section in LABELLED and symbols[first] in self._words.pronouns:
             subject = subject_of(span, self._before)
             if subject is not None:
-                self._is_seen(s, [subject, *span])
+                self._is_seen(s, span, subject)
                 return
         self._device_before = bits & HAS_DEVICE
         if section in LABELLED:
@@ -91,38 +94,45 @@ class Assembly:
                 self._devices(span)
         if bits & ANSWERS and self._last:
             if self._question:
-                answer(self._rows, self._question, span, self._symbols)
+                answer(self._rows, self._question, span, symbols[start - 1 : s.end + 2])
             take_up(self._rows, self._last, span)
 
-    def _is_seen(self, s: Sentence, span: list[Event]) -> None:
-        """A sentence of the findings or the conclusion."""
-        section, _, _, start, end, _, is_asked, bits = s
-        before = len(self._rows)
-        reader = SentenceReader(span, self._symbols, self._words)
-        if self._device_before:
-            reader.device_before = True
+    def _is_seen(self, s: Sentence, span: list[Event], subject: Event | None = None) -> None:
+        """A sentence of the findings or the conclusion. ``subject``: what its pronoun stands for."""
+        section, is_asked, bits, before = s.section, s.asked, s.bits, len(self._rows)
+        base = s.start - 1
+        if subject is not None:
+            base, span = self._before_from, self._with_subject(subject, span, base)
+        itself = s.itself if subject is None else None
+        if itself is None:
+            itself = Statement(span, self._symbols[base + 1 : s.end + 2], bits)
+        outcome = itself.read(is_asked, self._device_before > 0, self._words)
         self._device_before = bits & HAS_DEVICE
-        reader.read(is_asked, bits & HAS_ADVICE, end)
         if self._device_before:
-            self._is_described = self._is_described or reader.shows_device
+            self._is_described = self._is_described or outcome.shows_device
             self._devices(span)
-        if reader.says_normal:
+        if outcome.says_normal:
             self._is_described = True
-        if reader.tells_history:
+        if outcome.tells_history:
             self._past = True
-        found = reader.mentions
-        if bits & IS_FOREIGN and self._words.french.isdisjoint(self._symbols[start : end + 1 : 2]):
-            found = _short_forms(found, self._symbols)
+        found = outcome.mentions
+        if bits & IS_FOREIGN and self._words.french.isdisjoint(itself.symbols[1::2]):
+            found = _short_forms(found, itself.symbols)
         if section == ELSEWHERE:
-            _thoracic_only(found)
+            found = _thoracic_only(found)
         if found:
-            self._place.rows(s, found, self._rows)
+            self._place.rows(s, found, base, self._rows)
         self._last = range(before, len(self._rows))
         if is_asked:
             self._question = range(before, len(self._rows))
             self._questions = self._questions or bool(self._question)
         elif self._question:
             self._question = ()
+
+    def _with_subject(self, subject: Event, span: list[Event], base: int) -> list[Event]:
+        """Return the events of a sentence behind what its pronoun stands for, in tokens of the sentence before."""
+        on = base - self._before_from
+        return [subject, *((kind, a + on, b + on, leaf) for kind, a, b, leaf in span)]
 
     def _is_told(self, s: Sentence, span: list[Event]) -> None:
         """A sentence of a section that makes no label: its findings are kept as evidence, without a status."""
@@ -133,7 +143,8 @@ class Assembly:
             self._asked.update(name for event in named for name in event[3].classes)
         if named:
             rule = f"section.{section}"
-            self._place.rows(s, [ReadMention(e[3], e[1], e[2], None, None, rule, "") for e in named], self._rows)
+            found = [ReadMention(e[3], e[1], e[2], None, None, rule, "") for e in named]
+            self._place.rows(s, found, s.start - 1, self._rows)
         self._question = self._last = ()
 
     def _devices(self, span: list[Event]) -> None:
@@ -143,17 +154,19 @@ class Assembly:
         self._wrong |= wrong
 
 
-def _thoracic_only(found: list[ReadMention]) -> None:
-    """Of a section on another region what may lie outside the chest makes no label."""
+def _thoracic_only(found: list[ReadMention]) -> list[ReadMention]:
+    """Return what is read of a section on another region: what may lie outside the chest makes no label."""
+    found = list(map(copy, found))
     for m in found:
         if "anywhere" in m.leaf.traits:
             m.status, m.cue, m.rule = None, None, f"section.{ELSEWHERE}"
+    return found
 
 
 def _short_forms(found: list[ReadMention], symbols: list[int]) -> list[ReadMention]:
     """Return what is read of a sentence in another language: a denial or a doubt right before its findings, and no
     praise of an anatomy."""
-    named = [m for m in found if m.leaf.kind != _ANATOMY or m.status != 0]
+    named = [copy(m) for m in found if m.leaf.kind != _ANATOMY or m.status != 0]
     for m in named:
         between = symbols[m.cue[2] + 2 : m.first : 2] if m.cue is not None and m.cue[2] < m.first else ()
         if m.status == 1 or UNKNOWN in between:

@@ -4,7 +4,8 @@ Belongs here: the order of the steps. Does not belong here: words (``words``), r
 sections (``sections``), what a sentence says (``sentence``), what sentences make together (``assembly``), tables
 (``extract``).
 
-Nothing is learned and nothing is remembered between reports except single words, so a reading depends on its text only.
+Nothing is learned. Single words, and sentences that come again (``statements``), are remembered by what they say in
+themselves, so a reading depends on its text only.
 """
 
 from __future__ import annotations

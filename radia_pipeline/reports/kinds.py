@@ -162,5 +162,5 @@ class Leaf(NamedTuple):
 
 
 Event = tuple[int, int, int, Leaf]
-"""One phrase of a text: (kind, first token, last token, leaf). Tokens are odd, separators even. A bare tuple, since
-making one is most of what scanning costs."""
+"""One phrase of a sentence: (kind, first token, last token, leaf). Tokens are odd, separators even, from the one before
+the sentence. A bare tuple, since making one is most of what scanning costs."""

@@ -60,9 +60,12 @@ class Lacking:
         if self._book.rules[rule].kind == "none_after":  # such a word also denies behind a colon, whoever claims it
             none = labeler.book.words.none - {path[0] for path in self._paths[owner]}
             labeler = Labeler(replace(labeler.book, words=replace(labeler.book.words, none=none)))
+        forget = self.labeler.book.statements.clear  # what was read by another tree
+        forget()
         try:
             yield labeler
         finally:
+            forget()
             for node, leaf in reversed(taken):
                 node[LEAF] = leaf
 

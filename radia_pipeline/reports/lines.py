@@ -11,7 +11,18 @@ from typing import NamedTuple
 from radia_pipeline.reports.kinds import KIND, kinds
 from radia_pipeline.reports.rules import LEAF, Rulebook
 from radia_pipeline.reports.sections import LABELLED, title_before
-from radia_pipeline.reports.words import COLON, COMMA, NEWLINE, NUMBERS, SPACE, STOP, UNKNOWN
+from radia_pipeline.reports.words import (
+    COLON,
+    COMMA,
+    LAST_QUESTION,
+    LINE_QUESTION,
+    NEWLINE,
+    NUMBERS,
+    QUESTION,
+    SPACE,
+    STOP,
+    UNKNOWN,
+)
 
 _FUNCTION_WORDS = kinds(
     "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem "
@@ -29,6 +40,7 @@ _OPENERS = kinds(
 _DESCRIBES = kinds("modifier hedge_near hedge_before state article")
 FULL_LINE = 60
 """Characters of a line that was wrapped because it was full."""
+_ASKS = frozenset((QUESTION, LINE_QUESTION, LAST_QUESTION, COLON))
 _DENIES = kinds("deny not no_more contrast")
 _PART = kinds("anatomy modifier of and article filler or")
 """What a title that names a part of the body is made of."""
@@ -71,6 +83,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
         return False
+    if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
+        return False  # "fracture ? aucune ⏎ pneumothorax ? non"
     if before == KIND["particle"] and symbols[k - 2] == COLON:
         return False  # "épanchement : N"
     is_told = before == KIND["no_label"] and symbols[k - 1] not in book.words.joiners
@@ -91,6 +105,14 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     if after in _PREDICATES or symbols[k + 1] in book.words.line_starts or case.is_prose():
         return True
     return case.mixed and not begins_statement(symbols, k + 1, book)
+
+
+def _is_label(symbols: list[int], token: int) -> bool:
+    """Say whether the line that begins at ``token`` is a question or a label itself."""
+    for mark in symbols[token + 1 : token + 1 + 2 * _TITLE : 2]:
+        if mark != SPACE:
+            return mark in _ASKS
+    return False
 
 
 def _describes_a_noun(symbols: list[int], k: int, book: Rulebook) -> bool:

@@ -27,16 +27,16 @@ class Places:
         self._text, self._parts, self._steps = text, parts, steps
         self._ends: list[int] = []
 
-    def rows(self, s: Sentence, found: list[ReadMention], rows: list[Mention]) -> None:
-        """Append to ``rows`` one per mention and class of what was ``found`` in a sentence."""
+    def rows(self, s: Sentence, found: list[ReadMention], base: int, rows: list[Mention]) -> None:
+        """Append to ``rows`` one per mention and class of what was ``found`` in a sentence, in tokens from ``base``."""
         ends = self._ends or self._worked_out()
-        section, _, _, first, last, *_ = s
+        section, first, last, at = s[0], s[3], s[4], base - 1
         text, add = self._text, rows.append
         sentence = text[ends[first - 1] : ends[last]]
         for m in found:
             leaf, cue, status, rule = m.leaf, m.cue, m.status, m.rule
-            words = text[ends[cue[1] - 1] : ends[cue[2]]] if cue is not None else None
-            start, end, concept = ends[m.first - 1], ends[m.last], leaf[1]
+            words = text[ends[cue[1] + at] : ends[cue[2] + base]] if cue is not None else None
+            start, end, concept = ends[m.first + at], ends[m.last + base], leaf[1]
             for name in leaf[2] or _NO_CLASS:
                 add(_new(Mention, (concept, name, status, section, sentence, start, end, words, rule)))
 

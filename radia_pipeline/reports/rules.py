@@ -16,6 +16,7 @@ from radia_pipeline.reports.forms import Forms
 from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
 from radia_pipeline.reports.language import FILES, Language, Signs, Words
 from radia_pipeline.reports.layout.marks import Marks
+from radia_pipeline.reports.statements import Memory
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
 from radia_pipeline.reports.words import FIRST_WORD, WordTable, plain, written_symbol
 
@@ -96,6 +97,11 @@ class Rulebook:
         end = max(self.symbols.values()) + 1
         words = (self.solo.get(symbol) or self.tree.get(symbol) for symbol in range(FIRST_WORD, end))
         return [None] * FIRST_WORD + list(words)
+
+    @cached_property
+    def statements(self) -> Memory:
+        """Sentences that were read before."""
+        return Memory()
 
     def kind_of(self, symbol: int) -> int:
         """Return the kind of a word that is a phrase by itself, -1 for any other."""

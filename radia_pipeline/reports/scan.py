@@ -19,6 +19,7 @@ from radia_pipeline.reports.sections import (
     bare_title,
     title_before,
 )
+from radia_pipeline.reports.statements import LONGEST, Statement
 from radia_pipeline.reports.words import (
     CLOSE,
     COLON,
@@ -68,9 +69,10 @@ _NO_NOUN = kinds("of article deny nor modifier")
 class Scan:
     """One pass over the symbols of a report: words at odd places, separators at even ones.
 
-    ``events``, ``sentences`` and ``remarks`` are the result. Of the sentence under way: ``first`` event, ``start``
+    ``events``, ``sentences`` and ``remarks`` are the result; an event's tokens are counted from the separator before
+    its sentence, so that a sentence is the same wherever it stands. Of the one under way: ``first`` event, ``start``
     token, ``apart`` (what stands before it), ``bits`` (of its kinds). ``titled``: a title has been seen; ``reported``:
-    one that is not of a brief section.
+    one that is not of a brief section; ``is_itself``: whether nothing but its own words told how to scan it so far.
     """
 
     def __init__(self, symbols: list[int], book: Rulebook) -> None:
@@ -79,15 +81,57 @@ class Scan:
         self.sentences: list[Sentence] = []
         self.remarks: set[str] = set()
         self.section, self.titled, self.reported, self.signed = "findings", False, False, False
-        self.first, self.start, self.apart, self.bits = 0, 1, BLANK_LINE, 0
+        self.first, self.start, self.apart, self.bits, self.is_itself = 0, 1, BLANK_LINE, 0, True
 
     def run(self) -> Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
-        symbols, book = self.symbols, self.book
+        symbols, statements, titles = self.symbols, self.book.statements, self.book.titles.first
+        n = len(symbols)
+        ends = iter([k for k in range(2, n, 2) if symbols[k] in _ENDS_SENTENCE])
+        end = next(ends, n)
+        i = self.start = self.after_titles(1) if n > 1 else 1
+        while i < n:
+            while end < i:
+                end = next(ends, n)
+            if i != self.start or end == n or end - i > LONGEST or symbols[i] in titles:
+                i = self.walk(i)
+                continue
+            key = tuple(symbols[i : end + 1])
+            itself = statements.get(key)
+            if itself:
+                i = self.again(i, end, itself)
+            elif statements.was_seen(key):
+                i = self.walk_and_remember(i, key)
+            else:
+                i = self.walk(i)
+        return self.finish(i)
+
+    def again(self, i: int, end: int, itself: Statement) -> int:
+        """Take over a sentence that is known, from token ``i`` to its mark ``end``; return the next token."""
+        events, first, mark = self.events, self.first, self.symbols[end]
+        events += itself.events
+        said = (self.section, first, len(events), i, end - 1, self.apart, mark in _ASKS, itself.bits, itself)
+        self.sentences.append(_new(Sentence, said))
+        self.first, self.bits = len(events), 0
+        return self.begin(end, mark)
+
+    def walk_and_remember(self, i: int, key: tuple[int, ...]) -> int:
+        """Walk from token ``i`` to the next sentence; remember the one that ends there where it is all of ``key`` and
+        nothing around it told how to scan it."""
+        first, count, self.is_itself = self.first, len(self.sentences), True
+        following = self.walk(i)
+        s = self.sentences[-1] if len(self.sentences) == count + 1 else None
+        if s is not None and self.is_itself and (s.first, s.start, s.end) == (first, i, i + len(key) - 2):
+            itself = Statement(self.events[first : s.last], key, s.bits)
+            self.sentences[-1] = _new(Sentence, (*s[:-1], itself))
+            self.book.statements[key] = itself
+        return following
+
+    def walk(self, i: int) -> int:
+        """Find the phrases from token ``i`` to where the next sentence begins; return its first token."""
+        symbols, book, start, n = self.symbols, self.book, self.start, len(self.symbols)
         entries, modifiers, bits_of, add = book.entries, book.words.modifiers, BITS, self.events.append
-        i, n, bits = 1, len(symbols), 0
-        if n > 1:
-            i = self.start = self.after_titles(1)
+        bits, base = 0, start - 1
         while i < n:
             symbol, end = symbols[i], i
             leaf = entries[symbol]
@@ -107,28 +151,32 @@ class Scan:
                     self.bits |= bits
                     bits = 0
                     self.spoken(leaf, i, end)
+                    base = self.start - 1
                 else:
-                    add((kind, i, end, leaf))
+                    add((kind, i - base, end - base, leaf))
                     bits |= bits_of[kind]
             i = end + 2
             mark = symbols[end + 1]
             if mark:
                 leaf = _INSIDE.get(mark)
                 if leaf is not None:
-                    add((leaf[0], end + 1, end + 1, leaf))
+                    at = end + 1 - base
+                    add((leaf[0], at, at, leaf))
                 else:
                     self.bits |= bits
                     bits = 0
                     i = self.mark(end, symbol, mark)
+                    if self.start != start:
+                        return i
         self.bits |= bits
-        return self.finish(i)
+        return i
 
     def spoken(self, leaf: Leaf, i: int, end: int) -> None:
         """Dictated punctuation becomes a mark; a remark is remembered."""
-        symbols = self.symbols
+        symbols, self.is_itself = self.symbols, False
         if leaf.kind == _REMARK:
-            before = self.events[-1] if len(self.events) > self.first else None
-            if leaf.value == _SIGNATURE and before is not None and before[0] in _NO_NOUN and before[2] == i - 2:
+            before, own = self.events[-1] if len(self.events) > self.first else None, i - self.start + 1
+            if leaf.value == _SIGNATURE and before is not None and before[0] in _NO_NOUN and before[2] == own - 2:
                 return
             self.remarks.add(leaf.value)
             if leaf.value in _SIGNATURES and i > self.start:
@@ -136,13 +184,18 @@ class Scan:
                 self.start, self.apart = i, JOINED
             self.signed = self.signed or leaf.value == _SIGNATURE
             if leaf.value == "is_reference":  # "voir TDM pour la masse"
-                self.events.append((_OTHER_EXAM, i, end, leaf))
+                self.add(_OTHER_EXAM, i, end, leaf)
         elif leaf.value == "comma":
-            self.events.append((_INSIDE[COMMA].kind, i, end, _INSIDE[COMMA]))
+            self.add(_INSIDE[COMMA].kind, i, end, _INSIDE[COMMA])
         elif leaf.value == "colon":
             symbols[end + 1] = COLON
         elif self.is_spoken_stop(i, end) and symbols[end + 1] not in _ENDS_SENTENCE:
             symbols[end + 1] = STOP
+
+    def add(self, kind: int, i: int, end: int, leaf: Leaf) -> None:
+        """Add the phrase from token ``i`` to ``end`` to the sentence under way."""
+        base = self.start - 1
+        self.events.append((kind, i - base, end - base, leaf))
 
     def is_spoken_stop(self, i: int, end: int) -> bool:
         """ "point" ends a sentence unless it is a noun: "au point de vue", "un point de"."""
@@ -175,24 +228,27 @@ class Scan:
 
         ``symbol``: the word with which the phrase before the mark begins.
         """
-        if mark in _ENDS_SENTENCE:
-            symbols, book = self.symbols, self.book
-            if mark == STOP and symbol in book.words.abbreviations:
-                return end + 2
-            self.close(len(self.events), end, mark in _ASKS)
-            self.apart = _APART.get(mark, JOINED)
-            start = end + 2
-            if start < len(symbols) and symbols[start] in book.titles.first:
-                start = self.after_titles(start)
-            self.start = start
-            return start
-        return self.colon(end) if mark == COLON else end + 2
+        if mark not in _ENDS_SENTENCE:
+            return self.colon(end) if mark == COLON else end + 2
+        if mark == STOP and symbol in self.book.words.abbreviations:
+            return end + 2
+        self.close(len(self.events), end, mark in _ASKS)
+        return self.begin(end + 1, mark)
+
+    def begin(self, end: int, mark: int) -> int:
+        """Begin the sentence behind the ``mark`` at ``end``; return its first token, behind titles without a colon."""
+        self.apart = _APART.get(mark, JOINED)
+        start = end + 1
+        if start < len(self.symbols) and self.symbols[start] in self.book.titles.first:
+            start = self.after_titles(start)
+        self.start = start
+        return start
 
     def close(self, last: int, end: int, asked: bool) -> None:
         """End the sentence before event ``last``, at token ``end``; the next one begins."""
         section = _BOILERPLATE if self.signed else self.section
         self.signed = False
-        said = (section, self.first, last, self.start, end, self.apart, asked, self.bits)
+        said = (section, self.first, last, self.start, end, self.apart, asked, self.bits, None)
         self.sentences.append(_new(Sentence, said))
         self.first, self.bits = last, 0
 
@@ -202,14 +258,14 @@ class Scan:
         if title is not None and self.open_section(*title):
             self.start = self.after_titles(end + 2)
             return self.start
-        self.events.append((_COLON.kind, end + 1, end + 1, _COLON))
+        self.add(_COLON.kind, end + 1, end + 1, _COLON)
         return end + 2
 
     def open_section(self, token: int, section: str) -> bool:
         """Begin a section at its title; return False where the title is an anatomy that what follows is said of."""
-        events = self.events
-        cut = len(events)
-        while cut > self.first and events[cut - 1][1] >= token:
+        events, self.is_itself = self.events, False
+        cut, moved = len(events), token - self.start
+        while cut > self.first and events[cut - 1][1] > moved:
             cut -= 1
         if token > self.start:
             self.close(cut, token - 2, asked=False)
@@ -220,6 +276,7 @@ class Scan:
         for event in events[cut:]:
             self.bits |= BITS[event[0]]
         if section == "findings" and cut < len(events) and events[cut][0] == _ANATOMY:
+            events[cut:] = [(kind, a - moved, b - moved, leaf) for kind, a, b, leaf in events[cut:]]
             return False
         del events[cut:]
         self.bits = 0

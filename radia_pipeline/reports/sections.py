@@ -10,6 +10,7 @@ from typing import NamedTuple
 from radia_pipeline.reports.kinds import HAS_DEVICE, KIND, READABLE, READS, SAYS_NORMAL, Event, kinds
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
+from radia_pipeline.reports.statements import Statement
 from radia_pipeline.reports.words import COMMA, NUMBERS, SPACE
 
 ELSEWHERE = "elsewhere"
@@ -33,7 +34,8 @@ _ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
 
 class Sentence(NamedTuple):
     """``first``..``last``: events; ``start``..``end``: tokens; ``apart``: what stands before it (TITLED, JOINED,
-    CLOSED_LINE, BLANK_LINE); ``asked``: it ends in a question mark; ``bits``: of its kinds."""
+    CLOSED_LINE, BLANK_LINE); ``asked``: it ends in a question mark; ``bits``: of its kinds; ``itself``: what it is
+    wherever it stands, where that is known."""
 
     section: str
     first: int
@@ -43,6 +45,7 @@ class Sentence(NamedTuple):
     apart: int
     asked: bool
     bits: int
+    itself: Statement | None
 
 
 def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> tuple[int, str] | None:
