@@ -49,7 +49,8 @@ def read_out(
     ``shown``: ids of images that may be shown to the models; those of the test pool never belong to it.
     """
     model = model_version(ready)
-    known = {row["image_id"]: row for row in lake.read(TABLE, source).to_pylist()} if lake.exists(TABLE, source) else {}
+    before = lake.last_sound(TABLE, source)
+    known = {row["image_id"]: row for row in before.to_pylist()} if before is not None else {}
     standing = set(lake.read("images", source, ["image_id"])["image_id"].to_pylist())
     kept = {name: row for name, row in known.items() if name in standing}
     for film in films:

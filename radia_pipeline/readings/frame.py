@@ -23,7 +23,9 @@ def placed_studies(lake: Lake) -> list[Placed]:
     """Return every study with images and a pool, sorted; those excluded by a late link are left out."""
     if not lake.exists("splits") or not lake.partitions("images"):
         return []
-    splits = lake.read("splits", columns=["source", "patient_key", "group_id", "pool", "excluded"])
+    columns = ["source", "patient_key", "group_id", "pool", "excluded"]
+    splits = lake.last_sound("splits", columns=columns)  # labels are made before pools, which are for ever
+    splits = splits if splits is not None else lake.read("splits", columns=columns)
     splits = splits.filter(pc.is_null(splits["excluded"]))
     place = {row["patient_key"]: (row["group_id"], row["pool"]) for row in splits.to_pylist()}
     images = lake.read("images", columns=["source", "study_id", "patient_key"])

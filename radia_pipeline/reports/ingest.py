@@ -113,8 +113,8 @@ def _note_arrivals(source: str, lake: Lake, studies: list[str], visit: str | Non
     """Write down which studies' reports arrived, before the table names them."""
 
     def standing() -> list[str]:
-        known = lake.exists("reports", source)
-        return lake.read("reports", source, ["study_id"])["study_id"].to_pylist() if known else []
+        known = lake.last_sound("reports", source, ["study_id"])
+        return known["study_id"].to_pylist() if known is not None else []
 
     with Journal(journal_path(lake, source)) as journal:
         arrivals.note(journal, REPORT, studies, standing=standing, visit=visit)

@@ -72,8 +72,8 @@ INTERVALS = [
 """Every pair of columns of every table that are the ends of an interval."""
 
 
-KEPT = ("test_predictions",)
-"""Tables that are records: what is lost of them is restored, and no run makes it anew."""
+DAMAGED = ("ingest", "labels", "cohort")
+"""Whose tables a run finds damaged: each step makes its own again and asks nothing of what stood."""
 
 
 def run_all(definitions, lake, instance) -> list:
@@ -197,10 +197,10 @@ def test_the_summary_reads_as_tables(world):
 
 
 @pytest.mark.slow
-def test_unchanged_input_gives_the_same_data_versions_and_no_second_training_though_every_table_is_damaged(world):
+def test_unchanged_input_gives_the_same_data_versions_and_no_second_training_though_tables_are_damaged(world):
     lake, definitions, instance, _ = world
     before = versions(lake)
-    places = [place for place in lake.places() if place.path.parent.name not in KEPT]
+    places = [place for place in lake.places() if contract(place.path.parent.name).domain in DAMAGED]
     for number, place in enumerate(places):
         content = place.path.read_bytes()
         place.path.write_bytes(content[: len(content) // 2] if number % 2 else content.replace(b"PAR1", b"PAR0"))
