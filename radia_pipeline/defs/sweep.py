@@ -23,7 +23,7 @@ def sweep_tracked(name: str, lake: Lake, *, trials: int, on_event: OnEvent) -> d
     from radia_pipeline.training.recipes import load_recipe
     from radia_pipeline.training.sweeps import Trial, identity, sweep
 
-    recipe, stop = load_recipe(name), StopRequest()
+    recipe, stop = load_recipe(name, lake.root), StopRequest()
     tags = provenance_tags(
         recipe=recipe.name,
         recipe_hash=f"sweep {identity(recipe, lake)}",
@@ -31,7 +31,7 @@ def sweep_tracked(name: str, lake: Lake, *, trials: int, on_event: OnEvent) -> d
         vocabulary_version=vocabulary().version,
     )
     title = f"sweep {recipe.name}"
-    with stop_on_signals(stop), parent_run(Tracker(lake), title, {"trials": trials}, tags) as parent:
+    with stop_on_signals(stop), parent_run(Tracker(lake), title, {"trials": trials}, tags, on_event) as parent:
 
         def train_one(chosen: Recipe) -> Any:
             job = classifier_job(chosen, lake, force=False, stop=stop)
@@ -40,16 +40,15 @@ def sweep_tracked(name: str, lake: Lake, *, trials: int, on_event: OnEvent) -> d
 
         def on_trial(trial: Trial) -> None:
             if trial.metric is not None:
-                parent.run.log_metrics({"trial/metric": trial.metric}, step=trial.number)
-                parent.run.flush()
+                parent.note({"trial/metric": trial.metric}, trial.number)
 
         found = sweep(recipe, lake, trials=trials, train_one=train_one, on_event=on_event, on_trial=on_trial)
-        parent.run.log_metrics({"best/metric": found.best_metric}, step=found.trials)
-        parent.run.log_tags({f"radia.best.{option}": str(value) for option, value in found.best_options.items()})
+        best = {f"radia.best.{option}": str(value) for option, value in found.best_options.items()}
+        parent.note({"best/metric": found.best_metric}, found.trials, best)
     return {
         "recipe": found.recipe,
         "trials": found.trials,
         "best_metric": found.best_metric,
         "best_options": found.best_options,
-        "mlflow_run_id": parent.run.run_id,
+        "mlflow_run_id": parent.run_id,
     }

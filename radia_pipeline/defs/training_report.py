@@ -18,7 +18,7 @@ SUSPICIOUS = 0.5
 """An empty image that gets more than this is worth a look: the model answers without evidence."""
 
 
-def classifier_metadata(result: TrainResult, lake: Lake, mlflow_run_id: str) -> dict[str, Any]:
+def classifier_metadata(result: TrainResult, lake: Lake, mlflow_run_id: str | None) -> dict[str, Any]:
     """Return the metadata of ``classifiers/<recipe>``."""
     card = read_card(result.model_dir)
     chosen = card["recipe"]["stopping"]["metric"]

@@ -1,4 +1,6 @@
-"""Upkeep of a lake's history: a nightly job that ends MLflow runs whose process is gone. It makes no table."""
+"""Upkeep of a lake's history: a nightly job that sends what MLflow could not take and ends runs whose process is gone.
+
+It makes no table."""
 
 import dagster as dg
 
@@ -11,9 +13,13 @@ from radia_pipeline.defs.resources import Radia
 def end_dead_trainings(context: dg.OpExecutionContext, radia: Radia) -> None:
     """Set KILLED where MLflow says RUNNING and nobody writes any more: a killed process cannot say so itself."""
     from radia_pipeline.tracking.client import Tracker
+    from radia_pipeline.tracking.courier import deliver_left
     from radia_pipeline.tracking.reaper import reap
 
-    found = reap(Tracker(radia.lake()))
+    tracker = Tracker(radia.lake())
+    sent = deliver_left(radia.lake(), tracker)
+    context.log.info(f"the figures of {sent} trainings were sent that MLflow could not take before")
+    found = reap(tracker)
     context.log.info(f"{found.running} runs stood as running, {len(found.reaped)} of them were ended")
 
 

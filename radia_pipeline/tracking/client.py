@@ -94,14 +94,16 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         *,
         force: bool = False,
+        goes_on: bool = False,
         pid: int | None = None,
         fingerprint: str | None = None,
     ) -> TrackedRun:
         """The run of the training that ``name`` and its identifying tags describe.
 
         A finished run is returned as it is (``is_finished``): nothing is trained twice. An unfinished one whose process
-        is gone is taken over and continues; ``force`` starts a new run in any case. ``pid`` is the process whose death
-        ends the run, this one if not given. ``fingerprint``: of the model that stands finished already; its run is
+        is gone is taken over and continues; ``force`` starts a new run in any case, unless it ``goes_on`` with one that
+        it started before and that was stopped. ``pid`` is the process whose death ends the run, this one if not given.
+        ``fingerprint``: of the model that stands finished already; its run is
         found by it where an earlier release described the same training in other tags.
 
         Raises AlreadyRunning while another living process writes to the run.
@@ -111,7 +113,13 @@ class Tracker:
         with self._exclusively():
             if fingerprint is not None and not force:
                 self._retag(fingerprint, tags)
-            return self._start_or_resume(name, tags, force, pid)
+            return self._start_or_resume(name, tags, force, goes_on, pid)
+
+    def take_up(self, run_id: str, name: str, tags: Mapping[str, str]) -> TrackedRun:
+        """A run that is known, to be written to by this process; a finished one as it is. Raises AlreadyRunning."""
+        run = TrackedRun(self, run_id)
+        self._require_nobody_writes(run, name)
+        return run if run.is_finished else run.take_over(tags)
 
     def _retag(self, fingerprint: str, tags: Mapping[str, str]) -> None:
         """Give the finished run of a model the identifying tags of today, so that it is found by them from now on."""
@@ -120,14 +128,21 @@ class Tracker:
             if run.tags.get(TAG_RECIPE) == tags.get(TAG_RECIPE) and run.tags.get(TAG_IDENTITY) != wanted[TAG_IDENTITY]:
                 run.log_tags(wanted)
 
-    def _start_or_resume(self, name: str, tags: Mapping[str, str], force: bool, pid: int | None) -> TrackedRun:
+    def _require_nobody_writes(self, run: TrackedRun, name: str) -> None:
+        if run.status == "RUNNING" and not run.is_mine and owner_lives(run.tags) is not False:
+            raise AlreadyRunning(
+                f"the training {name!r} has a run that another process writes to",
+                do="wait until it ends; if its machine is gone, end it with the reaper",
+            )
+
+    def _start_or_resume(
+        self, name: str, tags: Mapping[str, str], force: bool, goes_on: bool, pid: int | None
+    ) -> TrackedRun:
         same = self.runs({TAG_IDENTITY: tags[TAG_IDENTITY]})
         for run in same:
-            if run.status == "RUNNING" and not run.is_mine and owner_lives(run.tags) is not False:
-                raise AlreadyRunning(
-                    f"the training {name!r} has a run that another process writes to",
-                    do="wait until it ends; if its machine is gone, end it with the reaper",
-                )
+            self._require_nobody_writes(run, name)
+        if same and goes_on and not same[0].is_finished:
+            return same[0].take_over(tags, pid)
         if same and not force:
             run = next((run for run in same if run.is_finished), same[0])
             return run if run.is_finished else run.take_over(tags, pid)

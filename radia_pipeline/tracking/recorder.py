@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from radia_pipeline.errors import AlreadyRunning
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.provenance import TAG_FINGERPRINT, TAG_PICTURE
 from radia_pipeline.tracking.run import TrackedRun, flatten
 
-BOOKKEEPING = frozenset({"event", "step", "epoch", "steps", "epochs", "total_steps", "total_epochs", "seed"})
+BOOKKEEPING = frozenset({"event", "step", "epoch", "steps", "epochs", "total_steps", "total_epochs", "seed", "at_ms"})
+KEPT_TEXTS = ("event", "fingerprint", "picture", "path")
+"""The only texts of an event that are looked at: its kind, the training's name, a picture's place in the lake."""
 GROUPS = {"step": "train", "epoch": "epoch", "done": "final"}
 
 
@@ -45,7 +48,8 @@ class EventRecorder:
             self.run.log_tags({f"{TAG_PICTURE}.{kind}": str(event.get("picture", event.get("path")))})
         numbers = flatten({key: value for key, value in event.items() if key not in BOOKKEEPING}, "/")
         group = GROUPS.get(kind, kind)
-        self.run.log_metrics({f"{group}/{name}": value for name, value in numbers.items()}, self._position(kind, event))
+        found = {f"{group}/{name}": value for name, value in numbers.items()}
+        self.run.log_metrics(found, self._position(kind, event), event.get("at_ms"))
         if kind in ("epoch", "done"):
             self.run.flush()
 
@@ -77,6 +81,12 @@ class EventRecorder:
         return self.counts[kind] - 1
 
 
+def recorded_part(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recorder looks at of an event, on one level: its numbers and ``KEPT_TEXTS``."""
+    numbers = {name: value for name, value in flatten(event, "/").items() if isinstance(value, int | float)}
+    return numbers | {name: str(event[name]) for name in KEPT_TEXTS if name in event}
+
+
 @contextmanager
 def record_training(
     tracker: Tracker,
@@ -85,13 +95,16 @@ def record_training(
     tags: Mapping[str, str],
     *,
     force: bool = False,
+    goes_on: bool = False,
     fingerprint: str | None = None,
+    run_id: str | None = None,
 ) -> Iterator[EventRecorder]:
     """The recorder of one training's run, for ``with``: finished at its end, FAILED on errors, KILLED on interruption.
 
     ``settings`` become parameters. The run of a training that finished before is reported (``recorder.run``) and not
-    written to, unless the trainer starts to train all the same: then a new run begins. ``fingerprint``: of the model
-    that stands finished already, if there is one.
+    written to, unless the trainer starts to train all the same: then a new run begins. ``goes_on``: it was begun by
+    ``force`` and stopped. ``fingerprint``: of the model that stands finished already, if there is one. ``run_id``: the
+    run, where it is known.
     """
 
     def renew() -> TrackedRun:
@@ -99,7 +112,10 @@ def record_training(
         run.log_params(settings)
         return run
 
-    run = tracker.start_or_resume(name, tags, force=force, fingerprint=fingerprint)
+    if run_id is None:
+        run = tracker.start_or_resume(name, tags, force=force, goes_on=goes_on, fingerprint=fingerprint)
+    else:
+        run = tracker.take_up(run_id, name, tags)
     if not run.is_finished:
         run.log_params(settings)
     recorder = EventRecorder(run, renew)
@@ -112,28 +128,63 @@ def record_training(
 
 
 class ParentRun:
-    """A run under which others are nested: a sweep's."""
+    """A run under which others are nested: a sweep's. Without MLflow nothing is nested, and that is said."""
 
-    def __init__(self, run: TrackedRun) -> None:
-        self.run = run
+    def __init__(self, run: TrackedRun | None, say: Callable[[dict[str, Any]], None]) -> None:
+        self.run, self._say = run, say
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run, None where it could not be begun."""
+        return self.run.run_id if self.run else None
 
     def nested_tags(self) -> dict[str, str]:
         """Tags by which MLflow shows a run beneath this one."""
-        return {"mlflow.parentRunId": self.run.run_id}
+        return {"mlflow.parentRunId": self.run.run_id} if self.run else {}
+
+    def note(self, metrics: Mapping[str, Any], step: int, tags: Mapping[str, str] | None = None) -> None:
+        """Record figures at a step, and tags."""
+        self.attempt(lambda run: (run.log_metrics(metrics, step), run.flush(), run.log_tags(tags or {})))
+
+    def attempt(self, write: Callable[[TrackedRun], Any]) -> None:
+        """Write; what MLflow cannot take is said and left."""
+        if self.run is None:
+            return
+        try:
+            write(self.run)
+        except Exception as error:  # whatever MLflow, its database or its server raise: the search goes on
+            message = f"MLflow cannot be written ({type(error).__name__}): the search goes on without it"
+            self._say({"event": "warning", "message": message})
 
 
 @contextmanager
 def parent_run(
-    tracker: Tracker, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
+    tracker: Tracker,
+    name: str,
+    settings: Mapping[str, Any],
+    tags: Mapping[str, str],
+    say: Callable[[dict[str, Any]], None],
 ) -> Iterator[ParentRun]:
-    """The run of a search, for ``with``: taken up again by the same search, also when it had ended (more trials)."""
-    run = tracker.start_or_resume(name, tags)
-    if run.is_finished:
-        run.take_over(tags)
-    run.log_params({name: value for name, value in settings.items() if name not in run.params})
+    """The run of a search, for ``with``: taken up again by the same search, also when it had ended (more trials).
+
+    Raises AlreadyRunning; without MLflow the search goes on.
+    """
+    parent = ParentRun(None, say)
     try:
-        yield ParentRun(run)
-    except BaseException as error:
-        run.fail(type(error).__name__, status="FAILED" if isinstance(error, Exception) else "KILLED")
+        parent.run = tracker.start_or_resume(name, tags)
+    except AlreadyRunning:
         raise
-    run.finish()
+    except Exception as error:
+        message = f"MLflow cannot be written ({type(error).__name__}): the search goes on without a run of its own"
+        say({"event": "warning", "message": message})
+    parent.attempt(lambda run: run.take_over(tags) if run.is_finished else None)
+    parent.attempt(
+        lambda run: run.log_params({name: value for name, value in settings.items() if name not in run.params})
+    )
+    try:
+        yield parent
+    except BaseException as error:
+        name, status = type(error).__name__, "FAILED" if isinstance(error, Exception) else "KILLED"
+        parent.attempt(lambda run: run.fail(name, status=status))
+        raise
+    parent.attempt(lambda run: run.finish())

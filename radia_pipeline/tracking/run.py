@@ -106,9 +106,12 @@ class TrackedRun:
         for start in range(0, len(rows), PARAMS_PER_BATCH):
             self._log_batch(params=rows[start : start + PARAMS_PER_BATCH])
 
-    def log_metrics(self, metrics: Mapping[str, Any], step: int) -> None:
-        """Buffer numbers at a step; what is no finite number is left out. Written when the buffer is full or old."""
-        now_ms = int(time.time() * 1000)
+    def log_metrics(self, metrics: Mapping[str, Any], step: int, at_ms: int | None = None) -> None:
+        """Buffer numbers at a step; what is no finite number is left out. Written when the buffer is full or old.
+
+        ``at_ms``: when it was, this moment if not given; the same number of the same moment counts once.
+        """
+        now_ms = int(time.time() * 1000) if at_ms is None else at_ms
         for name, value in flatten(metrics, "/").items():
             if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
                 self._metrics.append((name, float(value), now_ms, step))
