@@ -33,7 +33,7 @@ class Detector(nn.Module):
         super().__init__()
         self.spec = spec
         section = spec.input_section
-        model = ModelSection(**{**spec.backbone, "pretrained": False})
+        model = ModelSection(**{**spec.backbone, "pretrained": False, "weights": None})
         self.net = Backbone(model, section.channel_count, section.size_px).net
         self.indices, channels = feature_levels(self.net, section, spec.strides)
         self.pooled = len(spec.strides) - len(self.indices)

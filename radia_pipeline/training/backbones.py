@@ -17,12 +17,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; with
 
 import timm
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
-from radia_pipeline.errors import BadRecipe, DamagedFile
+from radia_pipeline.errors import BadRecipe
 from radia_pipeline.training.pretrained import weights_file
 from radia_pipeline.training.recipe_schema import ModelSection
+from radia_pipeline.training.weight_files import Taken, take_weights
 
 NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
 SAME = 1e-3
@@ -37,7 +37,7 @@ class Backbone(nn.Module):
     def __init__(self, section: ModelSection, channels: int, size_px: int) -> None:
         super().__init__()
         self.name = section.backbone
-        self.net = _create(section, channels, size_px)
+        self.net, self.taken = _create(section, channels, size_px)
         was_training = self.net.training
         noise = torch.randn(1, channels, size_px, size_px, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -111,7 +111,18 @@ def _no_map(name: str, why: str) -> BadRecipe:
     )
 
 
-def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
+def _checkpoint_activations(net: nn.Module, name: str) -> None:
+    try:
+        net.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError):
+        raise BadRecipe(
+            f"Backbone {name} cannot compute activations again",
+            accepted=f"model.checkpoint_activations with a backbone such as {NAMED_BACKBONES}",
+            do="set model.checkpoint_activations: false, or raise training.accumulate",
+        ) from None
+
+
+def _create(section: ModelSection, channels: int, size_px: int) -> tuple[nn.Module, Taken | None]:
     if not timm.is_model(section.backbone):
         close = ", ".join(timm.list_models(f"*{section.backbone.split('_')[0][:8]}*")[:8])
         raise BadRecipe(
@@ -125,19 +136,16 @@ def _create(section: ModelSection, channels: int, size_px: int) -> nn.Module:
     published = timm.models.get_pretrained_cfg(section.backbone)
     if published is not None and published.fixed_input_size:
         kwargs.setdefault("img_size", size_px)
-    options = {"pretrained": section.pretrained, "in_chans": channels, "num_classes": 0}
-    if section.pretrained:
-        options["pretrained_cfg_overlay"] = {"file": str(weights_file(section))}
+    file = weights_file(section) if section.pretrained or section.weights else None
     try:
-        net = timm.create_model(section.backbone, **options, **kwargs)
-    except SafetensorError:
-        raise DamagedFile(
-            f"The published weights of {section.backbone} cannot be read", do="bring the file again"
-        ) from None
+        net = timm.create_model(section.backbone, pretrained=False, in_chans=channels, num_classes=0, **kwargs)
     except (TypeError, AssertionError, ValueError) as error:
         raise BadRecipe(
             f"Backbone {section.backbone} does not take model.kwargs or input.size_px {size_px}: {error}"
         ) from None
+    taken = take_weights(net, file) if file else None
+    if section.checkpoint_activations:
+        _checkpoint_activations(net, section.backbone)
     if getattr(net, "global_pool", None) in ONE_TOKEN_POOLINGS:
         net.reset_classifier(0, "avg")
-    return net
+    return net, taken

@@ -103,12 +103,17 @@ def clahe_planes(grey: np.ndarray) -> list[np.ndarray]:
 
 
 def normalisation(section: InputSection) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation per channel, float32 (C,); one grey channel takes the mean of the three."""
-    chosen = NORMALISATIONS[section.normalisation]
-    mean, deviation = np.array(chosen.mean), np.array(chosen.deviation)
+    """Return mean and deviation per channel of a picture in 0..1, float32 (C,); one channel takes the mean of three."""
+    chosen = section.normalisation
+    if isinstance(chosen, str):
+        mean, deviation = np.array(NORMALISATIONS[chosen].mean), np.array(NORMALISATIONS[chosen].deviation)
+    else:
+        low, high = chosen.range
+        mean, deviation = (np.array(chosen.mean) - low) / (high - low), np.array(chosen.std) / (high - low)
     if section.channel_count == 1:
         mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
-    return mean.astype(np.float32), deviation.astype(np.float32)
+    shape = (section.channel_count,)
+    return tuple(np.broadcast_to(part, shape).astype(np.float32) for part in (mean, deviation))
 
 
 def prepare(image: np.ndarray, section: InputSection) -> np.ndarray:

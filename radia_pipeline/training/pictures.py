@@ -64,9 +64,9 @@ def _heading(batch: Batch, recipe: Recipe) -> list[str]:
     return [
         f"{recipe.name}: the first {shown} of {count} studies of a training batch, as the model sees them, "
         f"{section.size_px} px, {_planes(CHANNELS[section.channels])}",
-        f"tensor {tuple(batch.images.shape)}, {str(batch.images.dtype)[6:]}, normalised ({section.normalisation}): "
-        f"values {float(values.min()):.2f} to {float(values.max()):.2f}, mean {float(values.mean()):.2f}; "
-        "yellow: targets above 0; grey: classes that the loss does not see",
+        f"tensor {tuple(batch.images.shape)}, {str(batch.images.dtype)[6:]}, normalised "
+        f"({section.normalisation_words}): values {float(values.min()):.2f} to {float(values.max()):.2f}, "
+        f"mean {float(values.mean()):.2f}; yellow: targets above 0; grey: classes that the loss does not see",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Published weights of a backbone: where a file with them is looked for, and what to do when there is none.
+"""Weights that a backbone starts from: where their file is looked for, and what to do when there is none.
 
 Nothing is downloaded: a training machine of a hospital has no way out, and timm would try for minutes.
 """
@@ -15,7 +15,7 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.training.recipe_schema import ModelSection
 
 WEIGHTS_VARIABLE = "RADIA_WEIGHTS"
-"""Folder with ``<timm model>.<tag>.safetensors`` files."""
+"""Folder with weights: ``<timm model>.<tag>.safetensors`` files, and what recipes name."""
 
 
 def weights_folder() -> Path:
@@ -24,7 +24,23 @@ def weights_folder() -> Path:
 
 
 def weights_file(section: ModelSection) -> Path:
-    """Return the file with the backbone's published weights; raises BadInput that says which file to put where."""
+    """Return the file that the recipe names, or that with published weights; raises BadInput: which to put where."""
+    return _named(section.weights) if section.weights else _published(section)
+
+
+def _named(name: str) -> Path:
+    path = weights_folder() / Path(name).expanduser()
+    if not path.is_file():
+        raise BadInput(
+            f"The recipe starts from the weights {path.name}, and they are not at hand",
+            accepted=f"a whole path, or a file in the folder that {WEIGHTS_VARIABLE} names (default: "
+            ".cache/radia/weights in the home folder)",
+            do="bring the file there, or correct model.weights",
+        )
+    return path
+
+
+def _published(section: ModelSection) -> Path:
     published = timm.models.get_pretrained_cfg(section.backbone)
     if published is None or not published.hf_hub_id:
         raise BadInput(f"Nobody has published weights of backbone {section.backbone}", do="set model.pretrained: false")
