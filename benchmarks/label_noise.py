@@ -244,7 +244,6 @@ def features(elsewhere: Lake, lake: Lake, member: str) -> dict[str, np.ndarray]:
     from radia_pipeline.training.inference import load_classifier
     from radia_pipeline.training.loader import BatchLoader
     from radia_pipeline.training.outcome import Runtime
-    from radia_pipeline.training.preparation import wanted_images
     from radia_pipeline.training.recipes import load_recipe, with_options
     from radia_pipeline.training.studies import pool_studies, read_manifest
     from radia_pipeline.training.trainer import train
@@ -257,7 +256,7 @@ def features(elsewhere: Lake, lake: Lake, member: str) -> dict[str, np.ndarray]:
         folder = train(recipe, elsewhere, runtime=Runtime(workers=1)).model_dir
         model = load_classifier(folder)
         manifest, _ = read_manifest(lake, None)
-        images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
+        images = packed.pack(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
         studies = pool_studies(manifest, recipe, TRAIN, images.row_of_image)
         rows = []
         with torch.no_grad():

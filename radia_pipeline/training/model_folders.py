@@ -8,18 +8,44 @@ the fingerprints names the newest model. Not here: weights (``model_store``) and
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from radia_pipeline.errors import DamagedFile, NotTrained
-from radia_pipeline.lake.atomic import write_text
+from radia_pipeline.lake.atomic import writable, write_text
 
 POINTER = "latest.json"
+AGAIN = Path("checkpoints") / "again"
+"""Stands in a model's folder while a training that ``--force`` asked for has not ended."""
 
 
 def is_finished(folder: Path) -> bool:
     """Whether a training has ended there with a model."""
     return (folder / "model.json").is_file() and (folder / "model.safetensors").is_file()
+
+
+def is_again(folder: Path) -> bool:
+    """Whether a training that was begun again by force has not ended: it goes on, forced or not."""
+    return (folder / AGAIN).exists()
+
+
+def begin_again(folder: Path) -> None:
+    """Note that a training begins again by force beside the model that stands."""
+    write_text(folder / AGAIN, "")
+
+
+def end_again(folder: Path) -> None:
+    """Note that it has ended with a model."""
+    (folder / AGAIN).unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder; raises LakeUnwritable where nothing can be written into it."""
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -38,8 +64,13 @@ def learned_sources(lake, folder: Path) -> frozenset[str]:
     Raises NotTrained or DamagedFile, where a model that it started from is gone too.
     """
     card = read_card(folder)
-    found, base = frozenset(card["manifest_versions"]), card.get("recipe", {}).get("init_from")
-    return found | learned_sources(lake, lake.models_dir / base / card["parent"]) if base else found
+    recipe, found = card.get("recipe", {}), frozenset(card["manifest_versions"])
+    if base := recipe.get("init_from"):
+        found |= learned_sources(lake, lake.models_dir / base / card["parent"])
+    teacher = recipe.get("labels", {}).get("teacher")
+    if teacher and (theirs := lake.models_dir / teacher / card["told"]["teacher"]).is_dir():
+        found |= learned_sources(lake, theirs)
+    return found
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """Images at training size in one memory-mapped file per source and size: derived, resumable, may be deleted.
 
 ``packed/<source>/<size>px/images.u16`` holds rows of S × S uint16 (``inputs.letterbox``), ``rows.parquet`` says which
-image each row is, with its checksum and its file's size and time, so that only new or changed images are packed again.
+image each row is, with its checksum and its file's size and time, so that only new or changed images are packed again,
+and the version of what was done to them. What is missing, cut or damaged is packed anew from the stored images.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections.abc import Callable, Iterable
@@ -24,6 +26,10 @@ from radia_pipeline.training.inputs import letterbox
 
 CHUNK = 2048
 """Images between two publications of the row table: what a killed packing loses at most."""
+PACKING_VERSION = 1
+"""Raise it by one when ``letterbox`` comes to other pixels: all is then packed anew. A test holds some of them."""
+_VERSION_KEY, _FIRST_VERSION = b"radia.packing_version", b"1"
+"""Where the version stands in the row table; the first tables have none."""
 _SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
@@ -31,8 +37,11 @@ _SCHEMA = pa.schema(
         ("crc32", pa.int64()),
         ("size_bytes", pa.int64()),
         ("modified_ns", pa.int64()),
-    ]
+    ],
+    metadata={_VERSION_KEY: str(PACKING_VERSION).encode()},
 )
+OnMended = Callable[[str], None]
+"""Is told the image_id of a row that was damaged and has been packed anew."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +62,16 @@ def wanted_images(
     return wanted
 
 
+def wanted_of_manifest(lake, manifest: pa.Table) -> dict[str, list[Wanted]]:
+    """Return each source's images of a manifest, as packing wants them."""
+    return wanted_images(lake, *(manifest.column(name).to_pylist() for name in ("source", "image_id", "path")))
+
+
 class PackedImages:
     """Packed images of several sources under one numbering; each row's checksum is verified when first read."""
 
-    def __init__(self, stores: list[_Store]) -> None:
+    def __init__(self, stores: list[_Store], on_mended: OnMended = lambda _image_id: None) -> None:
+        self._stores, self._on_mended = stores, on_mended
         self._maps = [store.open_rows() for store in stores]
         self._checksums = [store.checksums() for store in stores]
         self._verified = [np.zeros(len(rows), dtype=bool) for rows in self._maps]
@@ -66,15 +81,18 @@ class PackedImages:
             self.row_of_image.update({image_id: int(start + row) for image_id, row in store.rows().items()})
 
     def read(self, row: int) -> np.ndarray:
-        """Return the (S, S) uint16 image of a row; raises DamagedFile when its checksum does not fit."""
+        """Return the (S, S) uint16 image of a row; one whose checksum does not fit is packed anew.
+
+        Raises DamagedFile where the stored image is gone or cannot be decoded.
+        """
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         inside = int(row - self._starts[part])
         image = self._maps[part][inside]
         if not self._verified[part][inside]:
             if zlib.crc32(image) != self._checksums[part][inside]:
-                raise DamagedFile(
-                    f"Packed image in row {inside} does not match its checksum", do="delete the lake's packed folder"
-                )
+                image_id, image = self._stores[part].mend(inside)
+                self._on_mended(image_id)
+                return image
             self._verified[part][inside] = True
         return image
 
@@ -89,24 +107,37 @@ def pack(
     stores = []
     for source, wanted in images.items():
         with lake.lock(f"packed.{source}.{size_px}", wait_s=7200.0):
-            store = _Store(lake.packed_dir / source / f"{size_px}px", size_px)
-            store.add(wanted, on_progress)
+            store = _Store(lake.packed_dir / source / f"{size_px}px", size_px, wanted)
+            store.add(on_progress)
             stores.append(store)
     return PackedImages(stores)
 
 
-def open_packed(lake, sources: Iterable[str], size_px: int) -> PackedImages:
+def open_packed(
+    lake, images: dict[str, list[Wanted]], size_px: int, on_mended: OnMended = lambda _image_id: None
+) -> PackedImages:
     """Open packed images that ``pack`` has made, without packing (other processes of the same training)."""
-    return PackedImages([_Store(lake.packed_dir / source / f"{size_px}px", size_px) for source in sources])
+    stores = [_Store(lake.packed_dir / source / f"{size_px}px", size_px, wanted) for source, wanted in images.items()]
+    return PackedImages(stores, on_mended)
 
 
 class _Store:
     """One source at one size."""
 
-    def __init__(self, folder: Path, size_px: int) -> None:
-        self.folder, self.size_px = folder, size_px
+    def __init__(self, folder: Path, size_px: int, wanted: list[Wanted]) -> None:
+        self.folder, self.size_px, self.wanted = folder, size_px, wanted
         self.pixels, self.index = folder / "images.u16", folder / "rows.parquet"
-        self.table = pq.read_table(self.index) if self.index.exists() else _SCHEMA.empty_table()
+        self.table = self._read_index()
+
+    def _read_index(self) -> pa.Table:
+        """Return the row table; an empty one where there is none of this version that can be read."""
+        try:
+            table = pq.read_table(self.index)
+        except (FileNotFoundError, pa.ArrowInvalid, OSError):
+            return _SCHEMA.empty_table()
+        version = (table.schema.metadata or {}).get(_VERSION_KEY, _FIRST_VERSION)
+        is_ours = version == _SCHEMA.metadata[_VERSION_KEY] and set(_SCHEMA.names) <= set(table.column_names)
+        return table.select(_SCHEMA.names).cast(_SCHEMA) if is_ours else _SCHEMA.empty_table()
 
     @property
     def _row_bytes(self) -> int:
@@ -132,14 +163,32 @@ class _Store:
         if count == 0:
             return np.empty((0, self.size_px, self.size_px), dtype=np.uint16)
         if self.pixels.stat().st_size < count * self._row_bytes:
-            raise DamagedFile("A packed array is shorter than its row table", do="delete the lake's packed folder")
+            raise DamagedFile(
+                "A packed array became shorter than its row table", do="start again: what is missing is packed anew"
+            )
         return np.memmap(self.pixels, dtype=np.uint16, mode="r", shape=(count, self.size_px, self.size_px))
 
-    def add(self, wanted: list[Wanted], on_progress: Callable[[int, int], None]) -> None:
-        """Pack images that are new or whose file changed."""
-        known = {record["image_id"]: record for record in self.table.to_pylist()}
+    def mend(self, row: int) -> tuple[str, np.ndarray]:
+        """Pack the image of a damaged row anew; returns its image_id and the image, written too where it can be."""
+        image_id = next(name for name, at in self.rows().items() if at == row)
+        item = next((item for item in self.wanted if item.image_id == image_id), None)
+        if item is None:
+            raise DamagedFile(f"The packed image {image_id} is damaged", do="start again: it is packed anew")
+        image = letterbox(_decode(item), self.size_px)
+        if zlib.crc32(image) == self.checksums()[row]:  # else another machine's arithmetic: the table would not fit
+            with contextlib.suppress(OSError), self.pixels.open("r+b") as handle:
+                handle.seek(row * self._row_bytes)
+                handle.write(image.tobytes())
+        return image_id, image
+
+    def add(self, on_progress: Callable[[int, int], None]) -> None:
+        """Pack images that are new, whose file changed, or whose row is cut off."""
+        whole = self.pixels.stat().st_size // self._row_bytes if self.pixels.exists() else 0
+        known = {record["image_id"]: record for record in self.table.to_pylist() if record["row"] < whole}
+        if len(known) < len(self.table):
+            self._publish(list(known.values()))
         missing = []
-        for item in wanted:
+        for item in self.wanted:
             stamp = _stamp(item)
             record = known.get(item.image_id)
             if record is None or (record["size_bytes"], record["modified_ns"]) != stamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.training import augmentation, packed
 from radia_pipeline.training.inputs import empty_image, letterbox, placement, prepare, to_channels
-from radia_pipeline.training.preparation import wanted_images
 from radia_pipeline.training.recipe_schema import AugmentationSection, InputSection
 from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.studies import read_manifest
@@ -143,7 +143,7 @@ def lake(tmp_path):
 
 def packed_images(lake):
     manifest, _ = read_manifest(lake, None)
-    return packed.pack(lake, wanted_images(lake, manifest), 32)
+    return packed.pack(lake, packed.wanted_of_manifest(lake, manifest), 32)
 
 
 def test_packed_rows_are_the_letterboxed_images_and_are_made_once(lake):
@@ -200,15 +200,62 @@ def test_rows_packed_by_an_earlier_release_are_not_packed_again(lake, monkeypatc
     assert len(images.row_of_image) == len(rows)
 
 
-def test_altered_packed_bytes_and_absent_images_are_damage(lake):
-    images = packed_images(lake)
-    path = lake.root / "packed" / "ccsmtl" / "32px" / "images.u16"
+def pixels_file(lake) -> Path:
+    return lake.root / "packed" / "ccsmtl" / "32px" / "images.u16"
+
+
+def all_images(images) -> list[bytes]:
+    return [images.read(row).tobytes() for row in sorted(images.row_of_image.values())]
+
+
+def test_a_damaged_row_alone_is_packed_anew_and_said(lake):
+    expected, said, path = all_images(packed_images(lake)), [], pixels_file(lake)
     content = bytearray(path.read_bytes())
     content[10] ^= 0xFF
     path.write_bytes(content)
-    fresh = packed.open_packed(lake, ["ccsmtl"], 32)
-    with pytest.raises(DamagedFile, match="checksum"):
-        fresh.read(0)
+    wanted = packed.wanted_of_manifest(lake, lake.read("manifest"))
+    images = packed.open_packed(lake, wanted, 32, said.append)
+    assert all_images(images) == expected
+    assert said == [next(name for name, row in images.row_of_image.items() if row == 0)]
+    assert path.read_bytes() != bytes(content)
+    assert all_images(packed.open_packed(lake, wanted, 32, said.append)) == expected
+    assert len(said) == 1, "it is mended in the file too"
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone", "index", "index gone"])
+def test_what_is_cut_or_gone_is_packed_anew(lake, harm):
+    expected, path = all_images(packed_images(lake)), pixels_file(lake)
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[: 32 * 32 * 2 * 3 + 5])
+    elif harm == "gone":
+        path.unlink()
+    else:
+        path = path.with_name("rows.parquet")
+        path.write_bytes(path.read_bytes()[:-9]) if harm == "index" else path.unlink()
+    assert sorted(all_images(packed_images(lake))) == sorted(expected)
+
+
+def test_packed_data_of_another_version_of_the_preprocessing_is_packed_anew(lake):
+    packed_images(lake)
+    index = pixels_file(lake).with_name("rows.parquet")
+    rows = pq.read_table(index)
+    pq.write_table(rows.replace_schema_metadata({"radia.packing_version": "0"}), index)
+    pixels_file(lake).write_bytes(b"")
+    assert len(all_images(packed_images(lake))) == len(rows)
+    assert pq.read_schema(index).metadata[b"radia.packing_version"] == str(packed.PACKING_VERSION).encode()
+
+
+def test_packed_pixels_are_those_of_the_declared_version():
+    """Other numbers here mean another PACKING_VERSION, and another TRAINING_VERSION."""
+    ramp = (np.arange(24)[:, None] * 500 + np.arange(16) * 31).astype(np.uint16)
+    kept, smaller = letterbox(ramp, 24), letterbox(ramp, 12)
+    assert packed.PACKING_VERSION == 1
+    assert (kept[0, 4], kept[23, 19], kept[10, 10], kept.sum(dtype=int)) == (0, 65535, 28405, 12582720)
+    assert smaller.sum(dtype=int) == pytest.approx(3145680, rel=1e-3)
+
+
+def test_absent_images_are_damage(lake):
+    images = packed_images(lake)
     shutil.rmtree(lake.packed_dir)
     image_id = next(iter(images.row_of_image))
     row = next(row for row in lake.read("manifest").to_pylist() if row["image_id"] == image_id)
