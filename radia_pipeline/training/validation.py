@@ -23,6 +23,8 @@ class Figures:
 
     auc: float
     f1: float
+    p4: float
+    cf1: float
     loss: float
     auc_by_class: dict[str, float | None]
     counted: tuple[str, ...]
@@ -37,53 +39,91 @@ class Figures:
         return STOPPING[section.metric] * getattr(self, section.metric)
 
 
-def validation_figures(log_probability: np.ndarray, labels: np.ndarray, section: StoppingSection) -> Figures:
+def validation_figures(
+    log_probability: np.ndarray,
+    labels: np.ndarray,
+    section: StoppingSection,
+    stands_for: np.ndarray | None = None,
+    leave_out: tuple[str, ...] = (),
+) -> Figures:
     """Compare log P (n, 21) with labels; classes with fewer than ``min_positives`` positives do not count.
 
-    Raises EmptyPool when no class counts.
+    ``stands_for``: how many studies of the pool each one stands for, (n,). ``leave_out``: classes that do not count.
+    Raises EmptyPool when none does.
     """
-    names = vocabulary().classes
-    counted, aucs, f1s, losses = [], [], [], []
-    auc_by_class = {}
-    for column, name in enumerate(names):
+    weights = np.ones(len(labels)) if stands_for is None else stands_for
+    counted = counted_classes(labels, section, leave_out)
+    found: dict[str, dict[str, float]] = {}
+    auc_by_class: dict[str, float | None] = {}
+    for column, name in enumerate(vocabulary().classes):
         known = np.isin(labels[:, column], (0, 1))
-        truth, score = labels[known, column] == 1, log_probability[known, column]
-        auc = area_under_curve(score, truth)
+        truth, score, weight = labels[known, column] == 1, log_probability[known, column], weights[known]
+        auc = area_under_curve(score, truth, weight)
         auc_by_class[name] = None if np.isnan(auc) else auc
-        if truth.sum() >= section.min_positives and (~truth).any():
-            counted.append(name)
-            aucs.append(auc)
-            f1s.append(best_f1(score, truth))
-            losses.append(_cross_entropy(score, truth))
-    if not counted:
+        if name in counted:
+            found[name] = {
+                "auc": auc,
+                "f1": best_f1(score, truth, weight),
+                "p4": best_p4(score, truth, weight),
+                "cf1": probabilistic_f1(score, truth, weight),
+                "loss": _cross_entropy(score, truth, weight),
+            }
+    means = {figure: float(np.mean([of_class[figure] for of_class in found.values()])) for figure in STOPPING}
+    return Figures(**means, auc_by_class=auc_by_class, counted=counted)
+
+
+def counted_classes(labels: np.ndarray, section: StoppingSection, leave_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the classes that steer, by labels (n, 21): enough positives, and a negative. Raises EmptyPool."""
+    is_counted = ((labels == 1).sum(axis=0) >= section.min_positives) & (labels == 0).any(axis=0)
+    is_counted &= ~np.isin(vocabulary().classes, leave_out)
+    if not is_counted.any():
         raise EmptyPool(
-            f"No class has {section.min_positives} positives and a negative in validation",
+            f"No class has {section.min_positives} positives and a negative in validation ({len(labels)} studies)",
             do="lower stopping.min_positives of the recipe, or enlarge the pool",
         )
-    return Figures(float(np.mean(aucs)), float(np.mean(f1s)), float(np.mean(losses)), auc_by_class, tuple(counted))
+    return tuple(np.array(vocabulary().classes)[is_counted].tolist())
 
 
-def area_under_curve(score: np.ndarray, truth: np.ndarray) -> float:
-    """AUC with ties counted half (Mann–Whitney); NaN without both classes."""
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
+def area_under_curve(score: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """AUC with ties counted half (Mann–Whitney), studies weighted; NaN without both classes."""
+    if truth.all() or not truth.any():
         return float("nan")
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[inverse]
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    _, place = np.unique(score, return_inverse=True)
+    positive, negative = (np.bincount(place, weight * kind) for kind in (truth, ~truth))
+    below = np.cumsum(negative) - negative / 2
+    return float((positive * below).sum() / (positive.sum() * negative.sum()))
 
 
-def best_f1(score: np.ndarray, truth: np.ndarray) -> float:
-    """Highest F1 over all thresholds: optimistic, good enough to choose an epoch. No threshold parts equal scores."""
+def _cuts(score: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positives at each threshold that parts no equal scores: both (cuts,)."""
     order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(truth[order])
     is_cut = np.append(np.diff(score[order]) != 0, True)
-    f1 = 2 * hits / (np.arange(1, len(truth) + 1) + max(int(truth.sum()), 1))
-    return float(f1[is_cut].max())
+    hits, called = np.cumsum((weight * truth)[order])[is_cut], np.cumsum(weight[order])[is_cut]
+    return hits, called - hits
 
 
-def _cross_entropy(log_probability: np.ndarray, truth: np.ndarray) -> float:
+def best_f1(score: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """Highest F1 over all thresholds: optimistic, good enough to choose an epoch."""
+    hits, false = _cuts(score, truth, weight)
+    most = (weight * truth).sum()
+    return float((2 * hits / np.maximum(hits + false + most, 1e-12)).max())
+
+
+def best_p4(score: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """Highest P4 over all thresholds: 4·TP·TN / (4·TP·TN + (TP + TN)(FP + FN)) (Sitarz 2022), 0 where both are 0."""
+    hits, false = _cuts(score, truth, weight)
+    passed, missed = (weight * ~truth).sum() - false, (weight * truth).sum() - hits
+    right = 4 * hits * passed
+    return float((right / np.maximum(right + (hits + passed) * (false + missed), 1e-12)).max())
+
+
+def probabilistic_f1(score: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """cF1 = 2 Σ p·y / (Σ p + Σ y) of log probabilities (Yacouby and Axman 2020): no threshold."""
+    probability = np.exp(score)
+    return float(2 * (weight * probability * truth).sum() / (weight * (probability + truth)).sum())
+
+
+def _cross_entropy(log_probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     bounded = np.clip(log_probability, -50.0, -1e-12)
-    return float(-np.where(truth, bounded, np.log1p(-np.exp(bounded))).mean())
+    losses = -np.where(truth, bounded, np.log1p(-np.exp(bounded)))
+    return float(np.average(losses, weights=weight))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training import checkpoints, distributed, loader, packed, sampler, state, trainer
+from radia_pipeline.training import checkpoints, distributed, loader, packed, sampler, state, stepper, trainer
 from radia_pipeline.training.checkpoints import load_tensors, select
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.studies import pool_studies, read_manifest
@@ -23,6 +24,9 @@ from radia_pipeline_tests.training.synthetic import tiny_recipe
 
 LONG, SHORT = (10, 2), (3, 2)
 """Steps per epoch and epochs: 20 steps to prove parity, 6 to show a mistake."""
+
+
+PARITY_TRAINING = {"batch_size": 8, "precision": "fp64", "ema": 0.9}
 
 
 def parity_recipe(name: str, *, length: tuple[int, int] = SHORT, frozen: bool = True, **more: dict) -> Recipe:
@@ -37,7 +41,7 @@ def parity_recipe(name: str, *, length: tuple[int, int] = SHORT, frozen: bool = 
         "data": {"sampler": "weighted", "no_finding_weight": 0.3, "samples_per_epoch": 8 * length[0]},
         "optimizer": {"name": "sgd", "lr": 0.05, "clip_norm": 1.0},
         "schedule": {"name": "onecycle"},
-        "training": {"max_epochs": length[1], "batch_size": 8, "precision": "fp64", "ema": 0.9},
+        "training": {**PARITY_TRAINING, "max_epochs": length[1]},
     }
     return tiny_recipe(**{**sections, **more})
 
@@ -85,11 +89,10 @@ def decisions(lake: Lake) -> list[int]:
     """Epochs trained by each process when their own figures would disagree about stopping."""
     figures = trainer.validation_figures
 
-    def biased(log_probability, labels, section):
-        found = figures(log_probability, labels, section)
+    def biased(*arguments):
         worse = float(len(calls)) if distributed.rank() else -float(len(calls))
         calls.append(1)
-        return type(found)(worse, found.f1, found.loss, found.auc_by_class, found.counted)
+        return dataclasses.replace(figures(*arguments), auc=worse)
 
     calls: list[int] = []
     recipe = parity_recipe("stopping", length=(1, 6), stopping={"min_positives": 1, "patience": 2})
@@ -117,7 +120,7 @@ def gathered_scores(lake: Lake) -> dict[str, list]:
     """An odd number of studies: each process's share is padded, the gathered rows are not."""
     recipe = parity_recipe("gather")
     manifest, _ = read_manifest(lake, None)
-    images = packed.open_packed(lake, ["ccsmtl"], recipe.input.size_px)
+    images = packed.open_packed(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
     studies = pool_studies(manifest, recipe, "validation", images.row_of_image)
     batches = list(loader.BatchLoader(studies, images, recipe).evaluation(rank=distributed.rank(), world=2))
     index = np.concatenate([batch.index.numpy() for batch in batches])
@@ -161,18 +164,18 @@ def process_0_judges(lake: Lake) -> list[float]:
 
 def steps_taken(lake: Lake, name: str) -> list[list[int]]:
     """Steps that each process took when the loss of process 1 alone is not finite in step 1."""
-    is_sound, apply, taken = trainer._Run._is_sound, state.TrainingState.apply_gradient, []
+    sound, apply, taken = stepper.Stepper._sound_loss, state.TrainingState.apply_gradient, []
 
-    def poisoned(run, loss, batch, logits):
+    def poisoned(run, share, batch, logits):
         is_poisoned = run.state.progress.step == 1 and distributed.rank() == 1
-        return is_sound(run, float("nan") if is_poisoned else loss, batch, logits)
+        return sound(run, share * float("nan") if is_poisoned else share, batch, logits)
 
-    def listen(self, batch, logits):
+    def listen(self, index, logits):
         taken.append(self.progress.step)
-        return apply(self, batch, logits)
+        return apply(self, index, logits)
 
     with (
-        mock.patch.object(trainer._Run, "_is_sound", poisoned),
+        mock.patch.object(stepper.Stepper, "_sound_loss", poisoned),
         mock.patch.object(state.TrainingState, "apply_gradient", listen),
     ):
         trainer.train(parity_recipe(name, length=(3, 1)), lake, runtime=trainer.Runtime(workers=1))
@@ -186,7 +189,13 @@ def guard_is_all_reduced(lake: Lake) -> list[list[int]]:
 
 def guard_is_local(lake: Lake) -> list[list[int]]:
     """The planted mistake: each process looks at its own loss."""
-    with mock.patch.object(distributed, "any_process", lambda flag, _device: bool(flag)):
+    sound = stepper.Stepper._sound_loss
+
+    def alone(*arguments):
+        with mock.patch.object(distributed, "total", lambda value: value):
+            return sound(*arguments)
+
+    with mock.patch.object(stepper.Stepper, "_sound_loss", alone):
         return steps_taken(lake, "unguarded")
 
 
@@ -215,6 +224,10 @@ def main() -> None:
             if case in MISTAKES:
                 with MISTAKES[case]():
                     found = train_case(lake, case)
+            elif case == "in_parts":
+                found = train_case(
+                    lake, case, length=LONG, training={**PARITY_TRAINING, "max_epochs": LONG[1], "accumulate": 2}
+                )
             elif case == "moving_batch_norm":
                 found = train_case(lake, case, frozen=False)
             elif case in ANSWERS:

@@ -20,7 +20,7 @@ from radia_pipeline.training import trainer
 from radia_pipeline_tests.training.parity_worker import ANSWERS, LONG, MISTAKES, SHORT, final_weights, parity_recipe
 from radia_pipeline_tests.training.synthetic import write_lake
 
-CASES = ("clean", *MISTAKES, "moving_batch_norm", *ANSWERS)
+CASES = ("clean", "in_parts", *MISTAKES, "moving_batch_norm", *ANSWERS)
 
 
 def start(lake_root: Path, out: Path, cases: tuple[str, ...], world: int = 2) -> list[subprocess.Popen]:
@@ -69,8 +69,9 @@ def largest_difference(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).max())
 
 
-def test_two_processes_equal_one(two_processes, one_process):
-    assert largest_difference(np.load(two_processes / "clean.npy"), one_process(LONG)) < 1e-6
+@pytest.mark.parametrize("case", ["clean", "in_parts"])
+def test_two_processes_equal_one(case, two_processes, one_process):
+    assert largest_difference(np.load(two_processes / f"{case}.npy"), one_process(LONG)) < 1e-6
 
 
 @pytest.mark.parametrize("mistake", [*MISTAKES, "moving_batch_norm"])

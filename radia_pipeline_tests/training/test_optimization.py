@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 
 from radia_pipeline.training.optimization import AveragedWeights, build_optimizer, set_step
 from radia_pipeline.training.schedules import Moment, ScheduleSection, learning_rate
-from radia_pipeline.training.validation import area_under_curve, best_f1
+from radia_pipeline.training.validation import area_under_curve, best_f1, best_p4, probabilistic_f1
 from radia_pipeline_tests.training.synthetic import tiny_recipe
 
 EPOCHS, PER_EPOCH = 6, 7
@@ -81,19 +81,40 @@ def test_averaged_weights_follow_slowly():
     assert average.state["weight"].item() == pytest.approx(0.1)
 
 
-def test_area_under_curve_equals_sklearn_with_ties():
-    random = np.random.default_rng(0)
-    score, truth = random.integers(0, 6, 200).astype(float), random.random(200) < 0.3
-    assert area_under_curve(score, truth) == pytest.approx(roc_auc_score(truth, score))
-    assert np.isnan(area_under_curve(score, np.zeros(200, dtype=bool)))
+def scores(levels: int, count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores of so many levels, truth, and what each study stands for."""
+    random = np.random.default_rng(levels)
+    return random.integers(0, levels, count) / levels, random.random(count) < 0.4, random.integers(1, 5, count) * 1.0
+
+
+def best(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, figure) -> float:
+    return max(figure(truth, score >= cut, sample_weight=weight) for cut in score)
+
+
+def p4(truth: np.ndarray, called: np.ndarray, sample_weight: np.ndarray) -> float:
+    (tn, fp), (fn, tp) = confusion_matrix(truth, called, sample_weight=sample_weight)
+    return 4 * tp * tn / (4 * tp * tn + (tp + tn) * (fp + fn)) if tp * tn else 0.0
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
-def test_best_f1_is_the_best_over_all_thresholds(levels):
-    random = np.random.default_rng(levels)
-    score, truth = random.integers(0, levels, 60) / levels, random.random(60) < 0.4
-    assert best_f1(score, truth) == pytest.approx(max(f1_score(truth, score >= cut) for cut in score))
+def test_figures_that_steer_equal_sklearns_with_ties_and_weights(levels):
+    score, truth, weight = scores(levels)
+    for weights in (weight, np.ones(len(score))):
+        assert area_under_curve(score, truth, weights) == pytest.approx(
+            roc_auc_score(truth, score, sample_weight=weights)
+        )
+        assert best_f1(score, truth, weights) == pytest.approx(best(score, truth, weights, f1_score))
+        assert best_p4(score, truth, weights) == pytest.approx(best(score, truth, weights, p4))
+    assert np.isnan(area_under_curve(score, np.zeros(60, dtype=bool), weight))
+
+
+def test_probabilistic_f1_by_hand():
+    log_probability, truth = np.log([0.8, 0.4, 0.2]), np.array([True, True, False])
+    assert probabilistic_f1(log_probability, truth, np.ones(3)) == pytest.approx(2 * 1.2 / (1.4 + 2))
+    assert probabilistic_f1(log_probability, truth, np.array([1, 1, 2.0])) == pytest.approx(2 * 1.2 / (1.6 + 2))
 
 
 def test_no_threshold_parts_equal_scores():
-    assert best_f1(np.zeros(4), np.array([True, False, False, False])) == pytest.approx(0.4)
+    truth = np.array([True, False, False, False])
+    assert best_f1(np.zeros(4), truth, np.ones(4)) == pytest.approx(0.4)
+    assert best_p4(np.zeros(4), truth, np.ones(4)) == 0

@@ -18,6 +18,8 @@ import yaml
 from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import named
+from radia_pipeline.training.checkpoints import load_tensors
+from radia_pipeline.training.inference import predict_manifest
 from radia_pipeline.training.launch import train_in_processes, visible_gpus
 from radia_pipeline.training.recipes import load_recipe, parse_recipe
 from radia_pipeline.training.sweeps import sweep
@@ -51,16 +53,28 @@ def test_a_child_trains_and_its_events_arrive(lake, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_torchrun_trains_in_two_processes_as_in_one(lake, tmp_path, monkeypatch):
+def test_a_thousand_images_under_torchrun_equal_one_process(tmp_path, monkeypatch):
+    """Through validation and predictions: weights, figures and probabilities."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    events = []
-    path = recipe_file(tmp_path, training={"max_epochs": 1}, model={"freeze_batch_norm": True})
-    two = train_in_processes(path, lake, processes=2, on_event=events.append, threads=1)
-    assert next(event for event in events if event["event"] == "start")["processes"] == 2
-    one = train_in_processes(path, lake, processes=1, force=True, threads=1)
+    lake, events, found = write_lake(tmp_path / "lake", patients=750), [], []
+    assert lake.read("manifest").num_rows == 1000
+    frozen = {"freeze_batch_norm": True, "kwargs": {"block_config": [1, 1], "growth_rate": 4}}
+    path = recipe_file(tmp_path, training={"max_epochs": 1, "precision": "fp64"}, model=frozen)
+    for processes in (2, 1):
+        result = train_in_processes(
+            path, lake, processes=processes, on_event=events.append, threads=1, force=processes == 1
+        )
+        predict_manifest(lake, "process")
+        weights = load_tensors(result.model_dir / "model.safetensors")[0]
+        found.append((result, weights, lake.read("predictions", "process").column("logit").to_numpy()))
+    assert [event["processes"] for event in events if event["event"] == "start"] == [2, 1]
+    (two, theirs, scores), (one, ours, expected) = found
     assert one.fingerprint == two.fingerprint
-    assert one.metrics["loss"] == pytest.approx(two.metrics["loss"], abs=1e-4)
+    assert max(float((theirs[name] - ours[name]).abs().max()) for name in ours) < 1e-6
+    assert abs(scores - expected).max() < 1e-6
+    assert two.metrics["auc"] == pytest.approx(one.metrics["auc"], abs=1e-9)
+    assert two.metrics["loss"] == pytest.approx(one.metrics["loss"], abs=1e-6)
 
 
 @pytest.mark.slow
