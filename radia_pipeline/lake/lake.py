@@ -116,6 +116,11 @@ class Lake:
         return self.ledger_path.with_name("champions.jsonl")
 
     @property
+    def comparisons_path(self) -> Path:
+        """The append-only notes of people on two models."""
+        return self.ledger_path.with_name("comparisons.jsonl")
+
+    @property
     def reviews_path(self) -> Path:
         """The review store of the first release, which the store of readings takes in."""
         return self.root / "reviews" / "reviews.jsonl"
