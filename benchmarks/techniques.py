@@ -35,6 +35,13 @@ ORIGINAL_AUGMENTATION = {
     "augmentation.grid.p": 0.1, "augmentation.elastic.p": 0.1,
 }  # fmt: skip
 BASELINE = {"model.head": "pcam"}
+
+
+def slug(name: str) -> str:
+    """Return the recipe's name of a technique."""
+    return "t_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:50]
+
+
 FIRST = "first"
 """Key of a technique, besides options: those of the stage that it starts from."""
 SMALL_CONVNEXT = {
@@ -85,6 +92,14 @@ TECHNIQUES: dict[str, dict] = {
     "no augmentation": {"augmentation.affine.p": 0.0, "augmentation.jitter.p": 0.0},
     "3 channels (CLAHE)": {"input.channels": "clahe"},
     "averaged weights (EMA)": {"training.ema": 0.98},
+    "blank ignored, uncertain and blank answered by the baseline": {
+        "labels.blank": "ignore",
+        "labels.teacher": slug("baseline (PCAM head)"),
+    },
+    "uncertain answered by the baseline": {
+        "labels.teacher": slug("baseline (PCAM head)"),
+        "labels.teacher_answers": ["uncertain"],
+    },
     "moving-average labels": {"labels.moving_average": 0.999},
     "cosine schedule": {"schedule.name": "cosine"},
     "cosine with restarts": {"schedule.name": "cosine_restarts", "schedule.restart_epochs": 2},
@@ -125,11 +140,6 @@ def train_technique(lake, name: str, changes: dict, budget: Budget) -> tuple[Pat
         options["init_from"] = first.parent.name
     folder, more = _train(lake, slug(name), options, budget.size_px, epochs)
     return folder, seconds + more
-
-
-def slug(name: str) -> str:
-    """Return the recipe's name of a technique."""
-    return "t_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:50]
 
 
 def _train(lake, recipe: str, options: dict, size_px: int, epochs: int) -> tuple[Path, float]:

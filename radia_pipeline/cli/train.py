@@ -13,11 +13,21 @@ from radia_pipeline.processes.progress import say
 @click.command()
 @click.argument("recipe")
 @click.option("--fold", type=click.IntRange(0, TRAIN_FOLDS - 1), help="Train the member that leaves out this fold.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Replace an option of the recipe, e.g. optimizer.lr=1e-4.",
+)
 @click.option("--force", is_flag=True, help="Train again even if this recipe is finished on this manifest.")
 @lake_option
 @json_option
-def train(recipe: str, fold: int | None, force: bool, lake_root, as_json: bool) -> None:
+def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool, lake_root, as_json: bool) -> None:
     """Train a recipe on the lake's manifest.
+
+    RECIPE: the name of a recipe, shipped or in the lake's folder recipes, or a file (./my.yaml). With --set it is
+    trained under a name of its own.
 
     Recorded as an MLflow run; what was interrupted goes on where it stopped.
     """
@@ -26,5 +36,15 @@ def train(recipe: str, fold: int | None, force: bool, lake_root, as_json: bool) 
     from radia_pipeline.lake.lake import Lake
 
     lake = Lake.open(lake_root, create=False)
-    figures = train_tracked("classifier", recipe, lake, fold=fold, on_event=ProgressLines(say), force=force)
+    options = dict(_parted(setting) for setting in settings)
+    figures = train_tracked(
+        "classifier", recipe, lake, fold=fold, settings=options, on_event=ProgressLines(say), force=force
+    )
     print_result(figures, pairs(figures), as_json)
+
+
+def _parted(setting: str) -> tuple[str, str]:
+    name, sign, value = setting.partition("=")
+    if not sign or not name:
+        raise click.BadParameter(f"{setting!r}: give OPTION=VALUE, e.g. optimizer.lr=1e-4", param_hint="--set")
+    return name.strip(), value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,11 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.sensors import build_sensors
 from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
 from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
+from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import default_root
 from radia_pipeline.lake.settings import read_settings
-from radia_pipeline.training.recipes import load_recipe, recipe_names
+from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.recipes import load_recipe, own_recipe_names, recipe_names
 
 
 def build_defs(
@@ -29,17 +32,19 @@ def build_defs(
     recipes: tuple[str, ...] | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
-    """Assemble the graph for a lake. ``recipes``: those of the lake's settings, else all that ship."""
+    """Assemble the graph for a lake. ``recipes``: the settings', else all that ship; the lake's own are added."""
     root = (lake_root or default_root()).absolute()
     settings = read_settings(root)
-    chosen = recipes or settings.recipes or recipe_names()
+    named = recipes or settings.recipes or recipe_names()
+    found = {name: load_recipe(name, root) for name in named} | _own_recipes(root)
+    chosen = tuple(found)
     return dg.Definitions(
         assets=[
             *ingest.ASSETS,
             *review.ASSETS,
             *labels.ASSETS,
             *cohort.ASSETS,
-            *(classifier_asset(load_recipe(name)) for name in chosen),
+            *(classifier_asset(recipe) for recipe in found.values()),
             *evaluation_assets(chosen),
             *champion_assets(chosen),
             review.review_queue_asset(chosen),
@@ -58,6 +63,17 @@ def build_defs(
             **(resources or {}),
         },
     )
+
+
+def _own_recipes(root: Path) -> dict[str, Recipe]:
+    """Return the recipes that lie in the lake; one that cannot be followed is said and left out, the others stay."""
+    found = {}
+    for name in own_recipe_names(root):
+        try:
+            found[name] = load_recipe(name, root)
+        except RadiaError as error:
+            logging.getLogger(__name__).warning("a recipe of the lake is left out: %s", error)
+    return found
 
 
 @dg.definitions

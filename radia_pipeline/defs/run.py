@@ -84,7 +84,7 @@ def _chosen(lake: Lake, recipes: Sequence[str], by_fold: bool) -> tuple[str, ...
     if by_fold:
         chosen = tuple(member for name in chosen for member in ((name,) if parted(name) else fold_members(name)))
     for name in chosen:
-        load_recipe(name)
+        load_recipe(name, lake.root)
     return chosen
 
 

@@ -38,10 +38,12 @@ def _run_worker() -> dict[str, str]:
 
 
 def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:
-    """Return the asset ``classifiers/<recipe>``; a recipe that starts from another one depends on its asset."""
+    """Return the asset ``classifiers/<recipe>``; a recipe that starts or learns from another depends on its asset."""
     deps = [dg.AssetKey("manifest")]
     if recipe.init_from:
         deps.append(dg.AssetKey(["classifiers", recipe.init_from]))
+    if recipe.labels.teacher:
+        deps.append(dg.AssetKey(["classifiers", recipe.labels.teacher]))
 
     @dg.asset(
         key=["classifiers", recipe.name],

@@ -31,7 +31,7 @@ class ProgressLines:
             return
         self._last_s = now
         form = {"start": self._start, "step": self._step, "epoch": self._epoch, "packing": _packing,
-                "empty_image": _empty_image}.get(kind)  # fmt: skip
+                "empty_image": _empty_image, "counted": _counted}.get(kind)  # fmt: skip
         self._say(form(event) if form else f"{kind}: {_numbers(event)}")
 
     def _start(self, event: Event) -> str:
@@ -75,6 +75,14 @@ def _packing(event: Event) -> str:
 def _empty_image(event: Event) -> str:
     highest = sorted(event["probability"].items(), key=lambda item: -item[1])[:3]
     return "an empty image gets " + ", ".join(f"{name} {value:.2f}" for name, value in highest)
+
+
+def _counted(event: Event) -> str:
+    most = max(event["positives"], key=lambda name: event["positives"][name])
+    words = f"counts at most {event['positives'][most]:.0f} positives ({most})"
+    if event["left_out"]:
+        words += "; left out, since they have not both positives and negatives: " + ", ".join(event["left_out"])
+    return words
 
 
 def _numbers(event: Event) -> str:

@@ -37,7 +37,8 @@ def manifest_version(lake: Lake) -> str:
 class Job:
     """One training: what MLflow and people call it, what identifies it, and how it is started.
 
-    ``standing`` tells the fingerprint of its model where it stands finished already.
+    ``standing`` tells the fingerprint of its model where it stands finished already, ``goes_on`` whether one that was
+    begun by force has been stopped.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Job:
     digest: str
     start: Callable[[OnEvent], Any]
     standing: Callable[[], str | None]
+    goes_on: Callable[[], bool] = lambda: False
 
     @property
     def asset(self) -> str:
@@ -60,6 +62,7 @@ def train_tracked(
     *,
     on_event: OnEvent,
     fold: int | None = None,
+    settings: Mapping[str, str] | None = None,
     dagster_run_id: str | None = None,
     force: bool = False,
     stop: StopRequest | None = None,
@@ -67,10 +70,10 @@ def train_tracked(
     """Train a classifier recipe or a detector with its MLflow run; returns figures for people.
 
     ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration.
-    ``fold``: of a recipe, the member that leaves it out.
+    ``fold``: of a recipe, the member that leaves it out. ``settings``: options of a recipe that replace its own.
     """
     result, run_id = run_tracked(
-        make_job(kind, name, lake, force, stop, fold), lake, on_event=on_event, dagster_run_id=dagster_run_id,
+        make_job(kind, name, lake, force, stop, fold, settings), lake, on_event=on_event, dagster_run_id=dagster_run_id,
         force=force,
     )  # fmt: skip
     return {**_figures(result), "mlflow_run_id": run_id}
@@ -85,12 +88,13 @@ def run_tracked(
     force: bool = False,
     more_tags: Mapping[str, str] | None = None,
     is_registered: bool = True,
-) -> tuple[Any, str]:
-    """Run a job within its MLflow run; returns the trainer's result and the run's id. A trial is not registered."""
-    from radia_pipeline.tracking.client import Tracker
-    from radia_pipeline.tracking.models import log_model
+) -> tuple[Any, str | None]:
+    """Run a job within its MLflow run; returns the trainer's result and the run's id. A trial is not registered.
+
+    The id is None where MLflow could not be written: the figures are then sent later.
+    """
+    from radia_pipeline.tracking.courier import Courier, header_of
     from radia_pipeline.tracking.provenance import provenance_tags
-    from radia_pipeline.tracking.recorder import record_training
 
     tags = provenance_tags(
         recipe=job.title,
@@ -101,30 +105,48 @@ def run_tracked(
         dagster_run_id=dagster_run_id,
     )
     tags |= more_tags or {}
-    standing = None if force else job.standing()
-    with record_training(Tracker(lake), job.title, job.settings, tags, force=force, fingerprint=standing) as record:
-        on_event({"event": "tracked", "mlflow_run_id": record.run.run_id})
+    goes_on = job.goes_on()
+    standing = None if force or goes_on else job.standing()
+    header = header_of(
+        job.title, job.settings, tags, force=force or goes_on, goes_on=goes_on, fingerprint=standing
+    )  # fmt: skip
+    courier = Courier(lake, header, on_event)
+    courier.start()
+    if courier.run_id:
+        on_event({"event": "tracked", "mlflow_run_id": courier.run_id})
 
-        def both(event: Mapping[str, Any]) -> None:
-            record(event)
-            on_event(event)
+    def both(event: Mapping[str, Any]) -> None:
+        courier(event)
+        on_event(event)
 
+    try:
         result = job.start(both)
         if getattr(result, "stopped", False):
             raise RunFailed(
                 f"Training of {job.title} was stopped", do="start it again: it continues from its checkpoint"
             )
-        if is_registered:
-            log_model(record.run, result.model_dir, job.title, kind=job.kind)
-    return result, record.run.run_id
+    except BaseException as error:
+        courier.end(error)
+        raise
+    folder = Path(result.model_dir).relative_to(lake.root).as_posix()
+    courier.end(model={"folder": folder, "name": job.title, "kind": job.kind} if is_registered else None)
+    return result, courier.run_id
 
 
-def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | None, fold: int | None = None) -> Job:
+def make_job(
+    kind: str,
+    name: str,
+    lake: Lake,
+    force: bool,
+    stop: StopRequest | None,
+    fold: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Job:
     """Return the job of a recipe, of its member that leaves out a fold, or of a detector configuration."""
     if kind == "classifier":
-        from radia_pipeline.training.recipes import load_recipe, without_fold
+        from radia_pipeline.training.recipes import load_recipe, with_settings, without_fold
 
-        recipe = load_recipe(name)
+        recipe = with_settings(load_recipe(name, lake.root), settings or {})
         return classifier_job(recipe if fold is None else without_fold(recipe, fold), lake, force, stop)
     from radia_pipeline.detection.config import load_config
     from radia_pipeline.detection.identity import standing_fingerprint
@@ -143,14 +165,15 @@ def make_job(kind: str, name: str, lake: Lake, force: bool, stop: StopRequest | 
 def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
     """Return the job of one recipe."""
     from radia_pipeline.training.launch import train_recipe
-    from radia_pipeline.training.standing import standing_fingerprint
+    from radia_pipeline.training.standing import is_stopped_again, standing_fingerprint
 
     def start(on_event: OnEvent) -> Any:
         return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop)
 
     settings = recipe.model_dump(mode="json")
     return Job(
-        "classifier", recipe.name, settings, recipe.hash, start, lambda: standing_fingerprint(lake, recipe)
+        "classifier", recipe.name, settings, recipe.hash, start,
+        standing=lambda: standing_fingerprint(lake, recipe), goes_on=lambda: is_stopped_again(lake, recipe),
     )  # fmt: skip
 
 
@@ -201,7 +224,7 @@ def _in_dagster(options: argparse.Namespace, stop: StopRequest) -> int:
     return 0
 
 
-def _metadata(kind: str, result: Any, lake: Lake, run_id: str) -> dict[str, Any]:
+def _metadata(kind: str, result: Any, lake: Lake, run_id: str | None) -> dict[str, Any]:
     if kind == "classifier":
         from radia_pipeline.defs.training_report import classifier_metadata
 

@@ -7,16 +7,14 @@ classifier that it starts from, vocabulary, a number that a person raises. Not h
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.config import DetectorConfig, parse_config
+from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.sources import data_versions, training_sources
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.earlier_models import EARLIER_VERSION, first_same
-from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY, digest
+from radia_pipeline.training.identity import TRAINING_VERSION, digest
 from radia_pipeline.training.model_folders import is_finished, pointed
 
 DETECTOR_VERSION = 2
@@ -46,34 +44,9 @@ def fingerprint(config: DetectorConfig, versions: dict[str, str], start: Start) 
     )  # fmt: skip
 
 
-def folder_of(
-    lake: Lake, config: DetectorConfig, versions: dict[str, str], start: Start, *, force: bool = False
-) -> Path:
-    """The training's folder. A model that an earlier release finished keeps the folder that it has.
-
-    ``force``: it is trained again, so only its own folder counts.
-    """
-    home = detector_home(lake, config.name)
-    own = home / fingerprint(config, versions, start)
-    if force or is_finished(own):
-        return own
-    return _standing(home, config, versions, start) or own
-
-
-def _standing(home: Path, config: DetectorConfig, versions: dict[str, str], start: Start) -> Path | None:
-    """The folder below ``home`` in which an earlier release finished this training, or None."""
-
-    def is_same(card: dict[str, Any]) -> bool:
-        known = card["spec"]["provenance"]
-        return (
-            VERSION_KEY not in card
-            and (known["recipe"], known["classifier"]) == (start.recipe, start.model_dir.name)
-            and card["versions"] == versions
-            and card["vocabulary_version"] == vocabulary().version
-            and parse_config(card["config"]).hash == config.hash
-        )
-
-    return first_same(home, is_same) if {DETECTOR_VERSION, TRAINING_VERSION} == {EARLIER_VERSION} else None
+def folder_of(lake: Lake, config: DetectorConfig, versions: dict[str, str], start: Start) -> Path:
+    """The training's folder."""
+    return detector_home(lake, config.name) / fingerprint(config, versions, start)
 
 
 def standing_fingerprint(lake: Lake, config: DetectorConfig) -> str | None:

@@ -107,7 +107,7 @@ def train_detector(
     versions = data_versions(lake, sources)
     name = fingerprint(config, versions, start)
     with exclusive(lake, f"detector.{config.name}"):
-        folder = Path(run_dir) if run_dir else folder_of(lake, config, versions, start, force=force)
+        folder = Path(run_dir) if run_dir else folder_of(lake, config, versions, start)
         if is_finished(folder) and not force:
             _export(config, folder, on_event)
             return _reuse(lake, config, folder, on_event, at_home=run_dir is None)

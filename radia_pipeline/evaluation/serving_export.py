@@ -79,7 +79,8 @@ class _Branch(nn.Module):
         positions = features.flatten(2)
         middle = positions.mean(dim=2)
         spread = (positions - middle[..., None]).square().mean(dim=2).sqrt()
-        return self.classifier.head(features, self.slot), torch.cat([middle, spread], dim=1)
+        logits = self.classifier.looked_again(self.classifier.head(features, self.slot), images, self.slot)
+        return logits, torch.cat([middle, spread], dim=1)
 
 
 def _is_written(branch: _Branch, classifier: Classifier, path: Path) -> bool:

@@ -29,6 +29,8 @@ START_WAIT_S = 90.0
 """How long a training waits for its MLflow run before it begins without."""
 END_WAIT_S = 120.0
 """How long an ended training waits for the last of its figures to arrive."""
+STOP_WAIT_S = 8.0
+"""The same for one that was stopped or failed: its process is to be gone within 30 seconds."""
 RETRY_S = 5.0
 LAST_TRIES = 3
 """How often an ended training tries again to be rid of its figures."""
@@ -89,7 +91,7 @@ class Courier:
             self._put({"model": dict(model)})
         ended = {"error": type(error).__name__ if error else None, "is_failure": isinstance(error, Exception)}
         self._put({"end": ended})
-        deadline = time.monotonic() + END_WAIT_S
+        deadline = time.monotonic() + (END_WAIT_S if error is None else STOP_WAIT_S)
         while not self._done.wait(0.1) and time.monotonic() < deadline:
             pass
         if not self._done.is_set():

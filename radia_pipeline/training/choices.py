@@ -60,6 +60,12 @@ COMBINATIONS = Table("combination of views", {
 })  # fmt: skip
 """(logits (B, V, classes), mask (B, V, 1)) -> (B, classes)."""
 
+TEST_TIME = Table("way of looking again", {
+    "none": Later(f"{HERE}.views:never"),
+    "flip": Later(f"{HERE}.views:mirrored"),
+})  # fmt: skip
+"""images (N, C, S, S) -> the other forms in which they are looked at outside training."""
+
 HEADS = Table("head", {
     "linear": Later(f"{HERE}.heads:LinearHead"),
     "pcam": Later(f"{HERE}.heads:PcamHead"),
@@ -72,21 +78,25 @@ TRAINED = Table("choice of what is trained", {"all": True, "head": False})
 
 @dataclass(frozen=True)
 class TaskKind:
-    """``make``: (section, studies) -> task. What else depends on the kind of task stands beside it.
+    """``make``: (section, counted) -> task. What else depends on the kind of task stands beside it.
 
     ``weighs_positives``: pos_weight multiplies the odds that are learned. ``takes_shares``: a target between 0 and 1
-    can be learned from.
+    can be learned from. ``only_below_positive_parents``: a class counts only where all its parents are positive.
     """
 
     make: Later
     weighs_positives: bool
     takes_shares: bool
+    only_below_positive_parents: bool = False
 
 
 TASKS = Table("task", {
-    "bce": TaskKind(Later(f"{HERE}.tasks:BinaryTask.of"), weighs_positives=True, takes_shares=True),
-    "conditional": TaskKind(Later(f"{HERE}.tasks:ConditionalTask.of"), weighs_positives=True, takes_shares=True),
-    "auc_margin": TaskKind(Later(f"{HERE}.tasks:AucMarginTask.of"), weighs_positives=False, takes_shares=False),
+    "bce": TaskKind(Later(f"{HERE}.tasks:BinaryTask"), weighs_positives=True, takes_shares=True),
+    "conditional": TaskKind(
+        Later(f"{HERE}.tasks:ConditionalTask"), weighs_positives=True, takes_shares=True,
+        only_below_positive_parents=True,
+    ),
+    "auc_margin": TaskKind(Later(f"{HERE}.tasks:AucMarginTask"), weighs_positives=False, takes_shares=False),
 })  # fmt: skip
 
 INFERENCES = Table("inference", {
@@ -96,10 +106,10 @@ INFERENCES = Table("inference", {
 """(own log P (B, classes), parents' columns) -> log P (B, classes)."""
 
 POSITIVE_WEIGHTS = Table("weighing of positives", {
-    "none": Later(f"{HERE}.tasks:equal_weights"),
-    "auto": Later(f"{HERE}.tasks:balancing_weights"),
+    "none": Later(f"{HERE}.counted:equal_weights"),
+    "auto": Later(f"{HERE}.counted:balancing_weights"),
 })  # fmt: skip
-"""(studies) -> weight of a positive per class, before the cap."""
+"""(counted) -> weight of a positive per class, before the cap."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,13 @@ UNCERTAIN = Table("policy for uncertain labels", {
     "ignore": Policy(None),
 })  # fmt: skip
 
+OPEN_CELLS = Table("kind of cell", {
+    "uncertain": Later(f"{HERE}.targets:is_uncertain"),
+    "blank": Later(f"{HERE}.targets:is_blank"),
+    "unlabelled": Later(f"{HERE}.targets:is_unlabelled"),
+})  # fmt: skip
+"""(values, labelled) -> which cells of a study a teacher may answer for, bool."""
+
 BLANK = Table("policy for blank labels", {"negative": True, "ignore": False})
 """Whether a blank teaches that the class is absent; else it is masked."""
 
@@ -137,17 +154,21 @@ SAMPLERS = Table("sampler", {
     "weighted": Sampler(Later(f"{HERE}.sampler:drawn_by_weight"), weighs=True),
 })  # fmt: skip
 
-STOPPING = Table("stopping metric", {"auc": 1.0, "f1": 1.0, "loss": -1.0})
+STOPPING = Table("stopping metric", {"auc": 1.0, "f1": 1.0, "loss": -1.0, "p4": 1.0, "cf1": 1.0})
 """Sign that makes a higher figure the better one."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Names of torch's types: of the weights, and of arithmetic under autocast (None: that of the weights)."""
+    """Names of torch's types: of the weights, and of arithmetic under autocast (None: that of the weights).
+
+    ``is_tf32``: a GPU may round the factors of float32 products to 10 bits.
+    """
 
     weights: str
     autocast: str | None = None
     scales_loss: bool = False
+    is_tf32: bool = False
 
 
 PRECISIONS = Table("precision", {
@@ -155,4 +176,5 @@ PRECISIONS = Table("precision", {
     "bf16": Precision("float32", "bfloat16"),
     "fp16": Precision("float32", "float16", scales_loss=True),
     "fp64": Precision("float64"),
+    "tf32": Precision("float32", is_tf32=True),
 })  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from radia_pipeline.training.loader import BatchLoader
 from radia_pipeline.training.model_folders import latest_model, read_card
 from radia_pipeline.training.model_store import read_classifier
 from radia_pipeline.training.models import Classifier
-from radia_pipeline.training.preparation import wanted_images
 from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline.training.studies import Studies, evaluation_labels, pool_studies, read_manifest
 
@@ -36,7 +36,7 @@ def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Clas
     """
     card = read_card(Path(model_dir))
     vocabulary().require(card["vocabulary_version"], f"The model {Path(model_dir).name}")
-    content = {**card["recipe"], "model": {**card["recipe"]["model"], "pretrained": False}}
+    content = {**card["recipe"], "model": {**card["recipe"]["model"], "pretrained": False, "weights": None}}
     classifier = Classifier(parse_recipe(content))
     classifier.load_state_dict(read_classifier(Path(model_dir)))
     return classifier.to(device).eval()
@@ -44,18 +44,27 @@ def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Clas
 
 @torch.no_grad()
 def score_studies(
-    model: Classifier, loader: BatchLoader, device: torch.device, between: Callable[[], None] = lambda: None
+    model: Classifier,
+    loader: BatchLoader,
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+    arithmetic: AbstractContextManager | None = None,
 ) -> np.ndarray:
-    """Return logits float64 (n, 21) of the loader's studies, in order, the same on every process."""
+    """Return logits float64 (n, 21) of the loader's studies, in order, the same on every process.
+
+    ``arithmetic``: an autocast, if not all is to be computed in the weights' own type. Answers stay on the device until
+    the last one, so that the host waits for it once.
+    """
     rows, index = [], []
     dtype = next(model.parameters()).dtype
     for batch in loader.evaluation(rank=distributed.rank(), world=distributed.world()):
+        index.append(batch.index.numpy())
         batch = batch.to(device, dtype, channels_last=loader.recipe.training.channels_last)
-        rows.append(model(batch.images, batch.present).double().cpu().numpy())
-        index.append(batch.index.cpu().numpy())
+        with arithmetic or nullcontext():
+            rows.append(model(batch.images, batch.present).double())
         between()
     classes = len(model.class_names)
-    mine = np.concatenate(rows) if rows else np.empty((0, classes))
+    mine = torch.cat(rows).cpu().numpy() if rows else np.empty((0, classes))
     where = np.concatenate(index) if index else np.empty(0, dtype=np.int64)
     return distributed.gather_rows(where, mine, len(loader.studies))
 
@@ -108,7 +117,7 @@ def _score(
     model = load_classifier(folder, device).to(memory_format=torch.channels_last)
     is_left_out = any(fold is not None for fold, _ in wanted.values())
     manifest, _ = read_manifest(lake, recipe.data.sources if is_left_out else None)
-    images = packed.pack(lake, wanted_images(lake, manifest), recipe.input.size_px)
+    images = packed.pack(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
     tables = []
     for pool, (fold, place) in wanted.items():
         data = recipe.data.model_copy(update={"fold": fold})

@@ -20,7 +20,7 @@ from radia_pipeline.training.choices import CHANNELS
 from radia_pipeline.training.inputs import GREY_MAX, normalisation, to_channels
 from radia_pipeline.training.packed import PackedImages
 from radia_pipeline.training.recipe_schema import Recipe
-from radia_pipeline.training.sampler import batch_slots, epoch_order, generator, steps_per_epoch
+from radia_pipeline.training.sampler import batch_slots, epoch_order, generator, loss_weights, steps_per_epoch
 from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
 from radia_pipeline.training.tasks import Batch
@@ -33,16 +33,20 @@ CHANNEL_TOLERANCE = 0.01
 
 
 class BatchLoader:
-    """Batches of one pool for one recipe."""
+    """Batches of one pool for one recipe; ``is_pinned``: in memory from which a GPU copies by itself."""
 
-    def __init__(self, studies: Studies, packed: PackedImages, recipe: Recipe, *, workers: int = 1) -> None:
+    def __init__(
+        self, studies: Studies, packed: PackedImages, recipe: Recipe, *, workers: int = 1, is_pinned: bool = False
+    ) -> None:
+        self.is_pinned = is_pinned
         self.studies, self.packed, self.recipe, self.workers = studies, packed, recipe, max(1, workers)
         self._of_thread = threading.local()
+        self.loss_weights = loss_weights(studies, recipe.data)
 
     @property
     def steps(self) -> int:
         """Steps in an epoch of training."""
-        return steps_per_epoch(len(self.studies), self.recipe.data, self.recipe.training.batch_size)
+        return steps_per_epoch(self.studies, self.recipe.data, self.recipe.training.batch_size)
 
     def training(self, epoch: int, first_step: int = 0, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yield this process's part of each global batch of an epoch, from ``first_step`` on, augmented."""
@@ -95,11 +99,13 @@ class BatchLoader:
                 if row >= 0:
                     images[at, slot] = self._image(int(row), random, further)
         values, labelled = studies.values[indices], studies.labelled[indices]
-        targets, mask = targets_and_mask(values, labelled, self.recipe.labels, draws)
-        arrays = (images, studies.image_rows[indices] >= 0, targets, mask, values, np.asarray(indices))
+        soft = None if studies.soft is None else studies.soft[indices]
+        targets, mask = targets_and_mask(values, labelled, self.recipe.labels, draws, soft)
+        present, weight = studies.image_rows[indices] >= 0, self.loss_weights[indices]
+        arrays = (images, present, targets, mask, values, weight, np.asarray(indices))
         batch = Batch(*(torch.from_numpy(array) for array in arrays))
         check_batch(batch, self.recipe, studies.study_id[indices])
-        return batch
+        return batch.pinned() if self.is_pinned else batch
 
     def _image(self, row: int, random: np.random.Generator | None, further: np.random.Generator | None) -> np.ndarray:
         grey = self.packed.read(row).astype(np.float32) * np.float32(1 / GREY_MAX)

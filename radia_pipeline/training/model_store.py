@@ -42,15 +42,15 @@ def read_classifier(folder: Path) -> dict[str, torch.Tensor]:
     return read_weights(folder)
 
 
-def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> None:
-    """Load the weights of ``init_from``; a head of another kind keeps its fresh weights.
+def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> bool:
+    """Load the weights of ``init_from``; returns whether the head too: one of another kind keeps its fresh weights.
 
     Raises BadRecipe, with the first tensors that differ, when the backbones do not fit.
     """
     folder = latest_model(lake, recipe.init_from)
     theirs, mine = read_classifier(folder), classifier.state_dict()
     same_head = read_card(folder)["recipe"]["model"]["head"] == recipe.model.head
-    wanted = [name for name in mine if name != "prior_shift" and (same_head or not name.startswith("heads."))]
+    wanted = [name for name in mine if same_head or name.startswith("backbones.")]
     unfit = [name for name in wanted if name not in theirs or theirs[name].shape != mine[name].shape]
     unfit += [name for name in select(theirs, "backbones") if f"backbones.{name}" not in mine]
     if unfit:
@@ -60,3 +60,4 @@ def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> None:
             do="correct init_from",
         )
     classifier.load_state_dict({**mine, **{name: theirs[name] for name in wanted}})
+    return same_head

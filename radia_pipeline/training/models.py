@@ -14,7 +14,7 @@ from torch.nn import functional
 from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
 from radia_pipeline.errors import BadInput
 from radia_pipeline.training.backbones import Backbone
-from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES
+from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES, TEST_TIME
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.views import combine_views
 
@@ -40,22 +40,26 @@ class Classifier(nn.Module):
         ]
 
     def forward(self, images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """images (B, V, C, S, S), present bool (B, V) -> logits (B, 21); absent slots are never computed."""
+        """images (B, V, C, S, S), present bool (B, V) -> logits (B, 21); absent slots are never computed.
+
+        ``images`` may also be those that are present alone, (N, C, S, S), in the order of ``present``.
+        """
         self._check(images, present)
-        if len(self.backbones) == 1:
-            flat = self.view_logits(images[present])
-            logits = flat.new_zeros((*present.shape, flat.shape[1])).masked_scatter(present[..., None], flat)
-        else:
-            logits = torch.stack([self._slot_logits(images[:, v], present[:, v], v) for v in range(images.shape[1])], 1)
+        flat = images if images.ndim == 4 else images[present]
+        found = self.view_logits(flat) if len(self.backbones) == 1 else self._by_branch(flat, present)
+        logits = found.new_zeros((*present.shape, found.shape[1])).masked_scatter(present[..., None], found)
         return combine_views(logits, present, self.views.combine)
 
-    def _slot_logits(self, images: torch.Tensor, present: torch.Tensor, slot: int) -> torch.Tensor:
-        empty = torch.zeros(
-            len(images), len(self.class_names), device=images.device, dtype=self.heads[0].layer.weight.dtype
-        )
-        if not present.any():
-            return empty
-        return empty.masked_scatter(present[:, None], self.view_logits(images[present], slot))
+    def _by_branch(self, flat: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """(N, C, S, S) -> logits (N, 21), each slot's images by its own branch."""
+        slots = present.nonzero()[:, 1]
+        kind = self.heads[0].layer.weight.dtype
+        found = torch.zeros(len(flat), len(self.class_names), device=flat.device, dtype=kind)
+        for slot in range(present.shape[1]):
+            chosen = slots == slot
+            if chosen.any():
+                found = found.masked_scatter(chosen[:, None], self.view_logits(flat[chosen], slot))
+        return found
 
     def feature_map(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> (N, F, h, w); ``slot`` 1 is the lateral branch of separate weights."""
@@ -75,7 +79,13 @@ class Classifier(nn.Module):
 
     def view_logits(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> logits (N, 21) of each image by itself."""
-        return self.head(self.feature_map(images, slot), slot)
+        logits = self.head(self.feature_map(images, slot), slot)
+        return logits if self.training else self.looked_again(logits, images, slot)
+
+    def looked_again(self, logits: torch.Tensor, images: torch.Tensor, slot: int) -> torch.Tensor:
+        """Average logits (N, 21) of images with those of the other forms in which the recipe looks at them."""
+        others = [self.head(self.feature_map(form, slot), slot) for form in TEST_TIME[self.views.test_time](images)]
+        return torch.stack([logits, *others]).mean(dim=0) if others else logits
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits (B, 21) -> log P, float64. Prior shift undone: z − ln w; hierarchy: plus the least parent's log P."""
@@ -86,9 +96,17 @@ class Classifier(nn.Module):
         """Logits (B, 21) -> probabilities (B, 21), float64."""
         return self.log_probabilities(logits).exp()
 
+    @torch.no_grad()
+    def silence(self, classes: torch.Tensor) -> None:
+        """Let the heads say 0 of some classes, bool (21,), whatever they see."""
+        for head in self.heads:
+            head.layer.weight[classes], head.layer.bias[classes] = 0, 0
+
     def _check(self, images: torch.Tensor, present: torch.Tensor) -> None:
         side, channels = self.input.size_px, self.input.channel_count
-        if images.ndim != 5 or images.shape[2:] != (channels, side, side) or present.shape != images.shape[:2]:
+        is_flat = images.ndim == 4
+        fits = is_flat or (images.ndim == 5 and present.shape == images.shape[:2])
+        if not fits or present.ndim != 2 or images.shape[-3:] != (channels, side, side):
             raise BadInput(
                 f"Model input of shape {tuple(images.shape)} with present {tuple(present.shape)}",
                 accepted=f"(B, V, {channels}, {side}, {side}) with (B, V): studies, views, channels, rows, columns",

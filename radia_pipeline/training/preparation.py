@@ -12,49 +12,61 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
-from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadRecipe
 from radia_pipeline.processes.lifecycle import Stopped
 from radia_pipeline.training import distributed, packed
 from radia_pipeline.training.loader import BatchLoader
 from radia_pipeline.training.outcome import OnEvent, Runtime
 from radia_pipeline.training.recipe_schema import Recipe
-from radia_pipeline.training.studies import label_counts, pool_studies
+from radia_pipeline.training.studies import pool_studies
+from radia_pipeline.training.teaching import taught
+from radia_pipeline.training.validation_sample import validation_sample
 
 
 @dataclass(frozen=True)
 class Pools:
-    """The two pools that a training reads."""
+    """The two pools that a training reads. ``stands_for``: how many studies each one of validation stands for, if a
+    sample of the pool steers."""
 
     training: BatchLoader
     validation: BatchLoader
+    stands_for: np.ndarray | None = None
 
 
 def prepare_pools(recipe: Recipe, lake, manifest: pa.Table, runtime: Runtime, speak: OnEvent) -> Pools:
-    """Pack what is missing (process 0) and open training and validation studies; raises EmptyPool, Stopped."""
+    """Pack what is missing (process 0) and open both pools. Raises EmptyPool, BadRecipe, Stopped."""
     cv2.setNumThreads(0)
-    wanted = wanted_images(lake, manifest)
+    if recipe.training.batch_size < distributed.world():
+        raise BadRecipe(
+            f"training.batch_size is {recipe.training.batch_size} and {distributed.world()} processes share it",
+            accepted=f"{distributed.world()} or more",
+            do="raise training.batch_size, or let fewer GPUs be seen (CUDA_VISIBLE_DEVICES)",
+        )
+    wanted = packed.wanted_of_manifest(lake, manifest)
     size = recipe.input.size_px
     if distributed.rank() == 0:
         packed.pack(lake, wanted, size, _on_packed(runtime, speak))
     distributed.barrier()
-    images = packed.open_packed(lake, wanted, size)
+    images = packed.open_packed(lake, wanted, size, _on_mended(speak))
     workers = runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
+    training, validation = (
+        pool_studies(manifest, recipe, pool, images.row_of_image) for pool in (TRAIN, VALIDATION)
+    )  # fmt: skip
+    sample = validation_sample(recipe, validation)
+    validation = validation.taken(sample[0]) if sample else validation
+    device = choose_device(runtime)
+    training = taught(training, recipe, lake, manifest, device, workers)
+    is_pinned = device.type == "cuda"
     loaders = [
-        BatchLoader(pool_studies(manifest, recipe, pool, images.row_of_image), images, recipe, workers=workers)
-        for pool in (TRAIN, VALIDATION)
+        BatchLoader(studies, images, recipe, workers=workers, is_pinned=is_pinned) for studies in (training, validation)
     ]
-    return Pools(*loaders)
-
-
-def wanted_images(lake, manifest: pa.Table) -> dict[str, list[packed.Wanted]]:
-    """Return each source's images of a manifest, as packing wants them."""
-    return packed.wanted_images(lake, *(manifest.column(name).to_pylist() for name in ("source", "image_id", "path")))
+    return Pools(*loaders, sample[1] if sample else None)
 
 
 def announce(
     recipe: Recipe, pools: Pools, device: torch.device, first_step: int, identity: str, speak: OnEvent
 ) -> None:
-    """Say what is about to be trained, and which classes cannot be learned."""
+    """Say what is about to be trained."""
     speak(
         {
             "event": "start",
@@ -69,10 +81,6 @@ def announce(
             "resumed_at_step": first_step,
         }
     )
-    counts = label_counts(pools.training.studies)
-    none = np.array(vocabulary().classes)[counts["positives"] == 0].tolist()
-    if none:
-        speak({"event": "warning", "message": f"no positive in training: {', '.join(none)}", "classes": none})
 
 
 def choose_device(runtime: Runtime) -> torch.device:
@@ -82,6 +90,13 @@ def choose_device(runtime: Runtime) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def _on_mended(speak: OnEvent) -> packed.OnMended:
+    def on_mended(image_id: str) -> None:
+        speak({"event": "warning", "message": f"the packed image {image_id} was damaged and has been packed anew"})
+
+    return on_mended
 
 
 def _on_packed(runtime: Runtime, speak: OnEvent) -> Callable[[int, int], None]:

@@ -11,68 +11,23 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from radia_pipeline.contracts.pools import TRAIN_FOLDS
 from radia_pipeline.training.choices import (
     BLANK,
-    BRANCHES,
-    CHANNELS,
-    COMBINATIONS,
     HEADS,
     INFERENCES,
-    NORMALISATIONS,
+    OPEN_CELLS,
     POSITIVE_WEIGHTS,
     PRECISIONS,
-    SAMPLERS,
-    STOPPING,
     TASKS,
     TRAINED,
     UNCERTAIN,
-    VIEWS,
 )
 from radia_pipeline.training.further import FurtherTransform
 from radia_pipeline.training.optimizers import OptimizerSection
+from radia_pipeline.training.picture_sections import InputSection, ViewsSection
+from radia_pipeline.training.pool_sections import ClassesSection, DataSection, StoppingSection
 from radia_pipeline.training.schedules import ScheduleSection
 from radia_pipeline.training.sections import PositiveFloat, PositiveInt, Probability, Section, one_of
-
-
-class InputSection(Section):
-    """How a stored radiograph becomes a tensor."""
-
-    size_px: Annotated[int, Field(ge=32, le=2048)] = Field(384, description="Side of the square input.")
-    channels: Annotated[str, one_of(CHANNELS)] = Field(
-        "gray", description="gray: 1 channel, min-max. clahe: min-max, CLAHE clip 2, CLAHE clip 4 (the original's)."
-    )
-    normalisation: Annotated[str, one_of(NORMALISATIONS)] = Field(
-        "imagenet", description="After min-max: ImageNet mean and deviation; (x - 0.5) / 0.25; or nothing."
-    )
-
-    @property
-    def channel_count(self) -> int:
-        """Channels of the tensor that the model sees."""
-        return CHANNELS[self.channels].count
-
-
-class ViewsSection(Section):
-    """Which images of a study are read, and how their logits become the study's."""
-
-    use: Annotated[str, one_of(VIEWS)] = Field(
-        "frontal_lateral",
-        description="Of several frontal images: PA before AP before UNKNOWN, then the smallest image_id; of several "
-        "laterals the smallest image_id. all: frontals first, in that order, then laterals, at most max_views.",
-    )
-    weights: Annotated[str, one_of(BRANCHES)] = Field(
-        "shared", description="separate: one backbone for each view kind."
-    )
-    combine: Annotated[str, one_of(COMBINATIONS)] = Field(
-        "mean", description="Over present views, before the sigmoid. sum is the original's; logsumexp is log-mean-exp."
-    )
-    max_views: Annotated[int, Field(ge=1, le=8)] = Field(4, description="Only for use: all.")
-
-    @model_validator(mode="after")
-    def _separate_needs_two_kinds(self) -> ViewsSection:
-        if BRANCHES[self.weights] > 1 and self.use != "frontal_lateral":
-            raise ValueError(f"weights: {self.weights} needs use: frontal_lateral")
-        return self
 
 
 class ModelSection(Section):
@@ -86,10 +41,17 @@ class ModelSection(Section):
     pretrained: bool = Field(
         False, description="Start from published weights; the file is looked for in RADIA_WEIGHTS."
     )
+    weights: str | None = Field(
+        None,
+        description="Start from this file (.safetensors or .pt), sought in RADIA_WEIGHTS unless its path is whole.",
+    )
     head: Annotated[str, one_of(HEADS)] = "linear"
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     train_only: Annotated[str, one_of(TRAINED)] = Field("all", description="head: the backbone is frozen.")
+    checkpoint_activations: bool = Field(
+        False, description="Compute a block's activations again for its gradient, instead of keeping them."
+    )
     freeze_batch_norm: bool = Field(False, description="Batch normalisation keeps its running statistics.")
     sync_batch_norm: bool = Field(False, description="One set of batch statistics over all processes (GPU only).")
 
@@ -104,9 +66,11 @@ class TaskSection(Section):
         "plain", description="hierarchy: P(class) = sigmoid(z) x min over parents of P(parent)."
     )
     pos_weight: Annotated[str, one_of(POSITIVE_WEIGHTS)] | dict[str, PositiveFloat] = Field(
-        "none", description="auto: negatives / positives of the training pool, per class; capped."
+        "none",
+        description="auto: negatives / positives of what the loss counts, per class, at most pos_weight_cap and at "
+        "least its inverse. Weights given by class are taken as they are.",
     )
-    pos_weight_cap: PositiveFloat = 10.0
+    pos_weight_cap: Annotated[float, Field(ge=1.0)] = Field(10.0, description="Of auto.")
     class_weight: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         default_factory=dict, description="Weight of a class in the loss; 1 where it is not named."
     )
@@ -129,6 +93,17 @@ class LabelsSection(Section):
     )
     moving_average: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
         None, description="L <- a L + (1 - a) P after each prediction (the original: a = 0.999)."
+    )
+    teacher: str | None = Field(
+        None, description="Recipe whose model's probabilities are the targets of cells that labels leave open."
+    )
+    teacher_answers: tuple[Annotated[str, one_of(OPEN_CELLS)], ...] = Field(
+        ("uncertain", "blank"),
+        min_length=1,
+        description="Which cells; unlabelled: of classes that a source does not label.",
+    )
+    doubt: Probability = Field(
+        0.0, description="A cell of the review queue weighs 1 - doubt x its chance to be wrong in the loss."
     )
 
     @model_validator(mode="after")
@@ -193,36 +168,12 @@ class AugmentationSection(Section):
     )
 
 
-class DataSection(Section):
-    """Which studies are learned from and how often."""
-
-    sources: tuple[str, ...] | None = Field(None, description="None: every source that the lake's manifest holds.")
-    fold: Annotated[int, Field(ge=0, lt=TRAIN_FOLDS)] | None = Field(
-        None, description="Learn from the other folds of the training pool and choose the epoch on this one."
-    )
-    sampler: Annotated[str, one_of(SAMPLERS)] = Field("shuffle", description="weighted draws with replacement.")
-    balance: Probability = Field(
-        0.5, description="Of weighted: a study weighs (rarest positive class's count) ** -balance."
-    )
-    no_finding_weight: Annotated[float, Field(ge=0.0)] = Field(
-        1.0, description="Of weighted: factor for studies with No Finding (the original: 0.1)."
-    )
-    samples_per_epoch: PositiveInt | None = Field(None, description="None: each study once.")
-
-
-class StoppingSection(Section):
-    """Which epoch is kept and when to stop looking for a better one."""
-
-    metric: Annotated[str, one_of(STOPPING)] = "auc"
-    min_positives: PositiveInt = Field(5, description="Classes with fewer in validation do not count in the mean.")
-    patience: PositiveInt = 20
-
-
 class TrainingSection(Section):
     """Length, arithmetic and seeds."""
 
     max_epochs: PositiveInt = 200
     batch_size: PositiveInt = Field(32, description="Studies per step over all processes together.")
+    accumulate: PositiveInt = Field(1, description="Parts in which a step's studies go through the network.")
     precision: Annotated[str, one_of(PRECISIONS)] = "fp32"
     channels_last: bool = True
     compile: bool = False
@@ -259,6 +210,7 @@ class Recipe(Section):
     views: ViewsSection = ViewsSection()
     model: ModelSection = ModelSection()
     task: TaskSection = TaskSection()
+    classes: ClassesSection = ClassesSection()
     labels: LabelsSection = LabelsSection()
     augmentation: AugmentationSection = AugmentationSection()
     data: DataSection = DataSection()
@@ -272,6 +224,16 @@ class Recipe(Section):
     def _parts_fit(self) -> Recipe:
         if self.model.pretrained and self.input.normalisation != "imagenet":
             raise ValueError("model.pretrained needs input.normalisation: imagenet")
+        if self.model.weights and (self.model.pretrained or self.init_from):
+            raise ValueError("give one of model.weights, model.pretrained and init_from")
+        if self.model.weights and "normalisation" not in self.input.model_fields_set:
+            raise ValueError(
+                "model.weights needs input.normalisation: how the pictures were that the file learned from"
+            )
+        if self.labels.teacher and not TASKS[self.task.kind].takes_shares:
+            raise ValueError(f"task.kind {self.task.kind} cannot learn from a teacher's probabilities")
+        if self.labels.teacher == self.name:
+            raise ValueError("labels.teacher names the recipe itself")
         if self.init_from == self.name:
             raise ValueError("init_from names the recipe itself")
         if UNCERTAIN[self.labels.uncertain].gives_shares and not TASKS[self.task.kind].takes_shares:

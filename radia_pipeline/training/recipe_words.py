@@ -11,9 +11,17 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
     model, task, data, training = recipe.model, recipe.task, recipe.data, recipe.training
     shown = CHANNELS[recipe.input.channels]
     channels = "1 channel" if shown.count == 1 else f"{shown.count} channels ({shown.words})"
-    weights = "ImageNet weights" if model.pretrained else "from scratch"
+    weights = (
+        "ImageNet weights" if model.pretrained else f"weights {model.weights}" if model.weights else "from scratch"
+    )
     weight = task.pos_weight if isinstance(task.pos_weight, str) else "given"
     low, high = recipe.labels.uncertain_range
+    told = (
+        f"; {' and '.join(recipe.labels.teacher_answers)} answered by {recipe.labels.teacher}"
+        if recipe.labels.teacher
+        else ""
+    )
+    told += f"; doubt {recipe.labels.doubt:g}" if recipe.labels.doubt else ""
     uncertain = recipe.labels.uncertain + (
         f" in {low:g} to {high:g}" if UNCERTAIN[recipe.labels.uncertain].gives_shares else ""
     )
@@ -25,10 +33,10 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
         "starts": f"from {recipe.init_from}" if recipe.init_from else weights,
         "network": f"{model.backbone}, {model.head} head, dropout {model.dropout:g}"
         + ("" if TRAINED[model.train_only] else ", the head alone is trained"),
-        "input": f"{recipe.input.size_px} px, {channels}, {recipe.input.normalisation} normalisation",
+        "input": f"{recipe.input.size_px} px, {channels}, {recipe.input.normalisation_words} normalisation",
         "views": f"{recipe.views.use}, {recipe.views.weights} weights, {recipe.views.combine}",
         "task": f"{task.kind}, inference {task.inference}, pos_weight {weight} (at most {task.pos_weight_cap:g})",
-        "labels": f"uncertain: {uncertain}; blank: {recipe.labels.blank}",
+        "labels": f"uncertain: {uncertain}; blank: {recipe.labels.blank}{told}",
         "augmentation": ", ".join(changes) or "none",
         "data": f"{', '.join(data.sources) if data.sources else 'every source'}; {data.sampler}, {amount}",
         "optimizer": f"{recipe.optimizer.name}, learning rate {recipe.optimizer.lr:g}, decay "

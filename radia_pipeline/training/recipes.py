@@ -1,4 +1,6 @@
-"""Reads recipe files: ``training/recipes/*.yaml`` or any path. What a recipe may say is in ``recipe_schema``.
+"""Reads recipe files: ``training/recipes/*.yaml``, a lake's own ``recipes/*.yaml``, or any path.
+
+What a recipe may say is in ``recipe_schema``.
 
 Light on purpose (yaml and pydantic only): the Dagster code location lists recipes through this module.
 """
@@ -6,6 +8,9 @@ Light on purpose (yaml and pydantic only): the Dagster code location lists recip
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,27 +20,35 @@ from pydantic import ValidationError
 from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.training.choices import TASKS
 from radia_pipeline.training.fold_members import fold_member, parted
 from radia_pipeline.training.recipe_schema import Recipe
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
+OWN = "recipes"
+"""Folder of a lake in which its own recipes lie."""
 
 
-def recipe_names() -> tuple[str, ...]:
-    """Return the shipped recipes' names, sorted."""
-    return tuple(sorted(path.stem for path in RECIPES_DIR.glob("*.yaml")))
+def recipe_names(lake_root: Path | None = None) -> tuple[str, ...]:
+    """Return the shipped recipes' names, sorted, then those of a lake's own folder."""
+    return tuple(sorted(path.stem for path in RECIPES_DIR.glob("*.yaml"))) + own_recipe_names(lake_root)
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Return a shipped recipe by name, one of its fold members, or the recipe in a YAML file by path.
+def own_recipe_names(lake_root: Path | None) -> tuple[str, ...]:
+    """Return the names of the recipes that lie in a lake, sorted; none without a lake."""
+    return tuple(sorted(path.stem for path in (lake_root / OWN).glob("*.yaml"))) if lake_root else ()
 
-    Raises UnknownName for a name that is not shipped and BadRecipe for a file that cannot be followed.
+
+def load_recipe(name_or_path: str | Path, lake_root: Path | None = None) -> Recipe:
+    """Return a recipe by name, shipped or of the lake, one of its fold members, or the recipe in a YAML file by path.
+
+    Raises UnknownName for a name that nobody has and BadRecipe for a file that cannot be followed.
     """
     member = parted(str(name_or_path))
-    if member and str(name_or_path) not in recipe_names():
-        return without_fold(load_recipe(member[0]), member[1])
-    path = _locate(name_or_path)
-    content = _read(path, seen=())
+    if member and str(name_or_path) not in recipe_names(lake_root):
+        return without_fold(load_recipe(member[0], lake_root), member[1])
+    path = _locate(name_or_path, lake_root)
+    content = _read(path, lake_root, seen=())
     content.setdefault("name", path.stem)
     if content["name"] != path.stem:
         raise BadRecipe(
@@ -60,6 +73,7 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
     way = f"change the classes that it names and set `vocabulary: {words.version}` in it"
     words.require(recipe.vocabulary, f"Recipe {recipe.name}", do=way)
     _check_classes(recipe)
+    _check_left_out(recipe)
     _check_sweep(recipe)
     return recipe
 
@@ -78,6 +92,20 @@ def with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     return parse_recipe(content)
 
 
+def with_settings(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
+    """Return the recipe with options as a command line gives them, ``{"optimizer.lr": "1e-3"}``; values are YAML.
+
+    It bears a name of its own, made of the settings unless ``name`` is among them: the recipe's own models stay.
+    """
+    if not settings:
+        return recipe
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:8]
+    options = {"name": f"{recipe.name[:50]}_s{digest}"} | {
+        name: yaml.safe_load(text) for name, text in settings.items()
+    }
+    return with_options(recipe, options)
+
+
 def without_fold(recipe: Recipe, fold: int) -> Recipe:
     """Return the recipe's member that learns from the other folds of the training pool.
 
@@ -89,6 +117,8 @@ def without_fold(recipe: Recipe, fold: int) -> Recipe:
     options = {"name": fold_member(recipe.name, fold), "title": f"{recipe.title} (without fold {fold})"}
     if recipe.init_from:
         options["init_from"] = fold_member(recipe.init_from, fold)
+    if recipe.labels.teacher:
+        options["labels.teacher"] = fold_member(recipe.labels.teacher, fold)
     return with_options(recipe, {**options, "data.fold": fold})
 
 
@@ -99,27 +129,33 @@ def json_schema() -> dict[str, Any]:
     schema["title"] = "RadIA training recipe"
     schema["properties"]["extends"] = {
         "type": "string",
-        "description": "Shipped recipe whose options are the defaults.",
+        "description": "Recipe, shipped or the lake's, whose options are the defaults.",
     }
     schema["required"] = []
     return schema
 
 
-def _locate(name_or_path: str | Path) -> Path:
+def _locate(name_or_path: str | Path, lake_root: Path | None) -> Path:
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return path
-    shipped = RECIPES_DIR / f"{name_or_path}.yaml"
+    shipped, own = (
+        folder and folder / f"{name_or_path}.yaml" for folder in (RECIPES_DIR, lake_root and lake_root / OWN)
+    )
+    if own and own.is_file():
+        if shipped.is_file():
+            raise BadRecipe(f"Recipe {own.name} of the lake bears a shipped recipe's name", do="give it another name")
+        return own
     if shipped.is_file():
         return shipped
     raise UnknownName(
         f"Unknown recipe {str(name_or_path)!r}",
-        accepted=", ".join(recipe_names())
+        accepted=", ".join(recipe_names(lake_root))
         + "; one of them with _fold0 to _fold4 at its end; or the path of a .yaml file",
     )
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, lake_root: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise BadRecipe(f"Recipe {path.name} extends itself", do="remove one extends")
     try:
@@ -133,7 +169,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = content.pop("extends", None)
     if base is None:
         return content
-    beneath = _read(_locate(base), (*seen, path))
+    beneath = _read(_locate(base, lake_root), lake_root, (*seen, path))
     beneath.pop("name", None)
     return _merge(beneath, content)
 
@@ -151,7 +187,9 @@ def _describe(problem: dict[str, Any]) -> str:
     where = ".".join(named) or "recipe"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not an option{_suggestion(problem['loc'])}"
-    return f"{where} = {problem.get('input')!r}: {problem['msg']}"[:300]
+    held = problem.get("input")
+    shown = "" if isinstance(held, dict) else f" = {held!r}"[:200]  # a whole section would hide what is said of it
+    return f"{where}{shown}: {problem['msg']}"[:400]
 
 
 def _suggestion(place: tuple[str | int, ...]) -> str:
@@ -179,13 +217,25 @@ def _sections(place: tuple[str | int, ...]) -> list[list[str]]:
 
 
 def _check_classes(recipe: Recipe) -> None:
-    named = set(recipe.task.class_weight)
+    named = set(recipe.task.class_weight) | set(recipe.classes.leave_out)
     if isinstance(recipe.task.pos_weight, dict):
         named |= set(recipe.task.pos_weight)
     if unknown := sorted(named - set(vocabulary().classes)):
         raise BadRecipe(
-            f"Recipe {recipe.name} weighs unknown classes: {', '.join(unknown)}",
+            f"Recipe {recipe.name} names unknown classes: {', '.join(unknown)}",
             accepted=", ".join(vocabulary().classes),
+        )
+
+
+def _check_left_out(recipe: Recipe) -> None:
+    """Refuse to leave out a class by which another one's probability is made: it answers with the pool's odds alone."""
+    words, left = vocabulary(), set(recipe.classes.leave_out)
+    chained = recipe.task.inference == "hierarchy" or TASKS[recipe.task.kind].only_below_positive_parents
+    children = sorted(name for name in words.classes if name not in left and left & set(words.parents(name)))
+    if chained and children:
+        raise BadRecipe(
+            f"Recipe {recipe.name} leaves out a parent of {', '.join(children)}, whose probability is made with it",
+            do="leave these out too, or set task.inference: plain and task.kind: bce",
         )
 
 

@@ -58,7 +58,7 @@ def _train(options: argparse.Namespace) -> int:
     from radia_pipeline.training.recipes import load_recipe
     from radia_pipeline.training.trainer import Runtime, train
 
-    recipe = load_recipe(options.recipe)
+    recipe = load_recipe(options.recipe, options.lake)
     runtime = Runtime(device=options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

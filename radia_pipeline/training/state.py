@@ -5,7 +5,9 @@ The loop over it is in ``trainer``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 from radia_pipeline.training import checkpoints, distributed
 from radia_pipeline.training.checkpoints import Progress
-from radia_pipeline.training.choices import PRECISIONS, SAMPLERS, TASKS, TRAINED
+from radia_pipeline.training.choices import PRECISIONS, TRAINED
+from radia_pipeline.training.counted import counted_by_loss, prior_shift
 from radia_pipeline.training.model_store import start_from
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.optimization import AveragedWeights, build_optimizer
 from radia_pipeline.training.recipe_schema import Recipe
-from radia_pipeline.training.sampler import generator, study_weights
+from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
-from radia_pipeline.training.tasks import Batch, Objective, build_task, positive_weights
+from radia_pipeline.training.tasks import Batch, Objective, build_task
 
 
 class TrainingState:
@@ -35,10 +38,11 @@ class TrainingState:
         self.dtype = getattr(torch, precision.weights)
         self.autocast_dtype = getattr(torch, precision.autocast) if precision.autocast else None
         torch.manual_seed(recipe.training.seed)
-        self.classifier = _build_classifier(recipe, studies, lake).to(device, self.dtype)
+        self.counted = counted_by_loss(recipe, studies)
+        task = build_task(recipe, self.counted).to(device, self.dtype)
+        self.classifier = self._build_classifier(studies, lake).to(device, self.dtype)
         if recipe.training.channels_last:
             self.classifier.backbones.to(memory_format=torch.channels_last)
-        task = build_task(recipe, studies).to(device, self.dtype)
         self.objective = Objective(self.classifier, task)
         self.optimizer = build_optimizer(recipe, self.objective)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.scales_loss)
@@ -46,6 +50,19 @@ class TrainingState:
         self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
         self.progress = Progress()
         self.net = self._wrap()
+
+    def _build_classifier(self, studies: Studies, lake) -> Classifier:
+        recipe, classifier = self.recipe, Classifier(self.recipe)
+        shift = torch.from_numpy(prior_shift(recipe, studies))
+        learned = torch.from_numpy(self.counted.is_learned)
+        if recipe.init_from and start_from(classifier, lake, recipe):
+            shift = torch.where(learned, shift, classifier.prior_shift)
+        else:
+            classifier.silence(~learned)
+        if not TRAINED[recipe.model.train_only]:
+            classifier.backbones.requires_grad_(False)
+        classifier.prior_shift.copy_(shift)
+        return classifier
 
     def _wrap(self) -> nn.Module:
         net: nn.Module = self.objective
@@ -73,19 +90,25 @@ class TrainingState:
         model.load_state_dict(self.average.state)
         return model.eval()
 
-    def put_moving_labels(self, batch: Batch) -> None:
-        """Let a batch be compared with moving labels, if the recipe has them."""
+    def on_device(self, batch: Batch) -> Batch:
+        """Return a batch as the network takes it, compared with moving labels if the recipe has them."""
+        moved = batch.to(self.device, self.dtype, channels_last=self.recipe.training.channels_last)
         if self.moving is not None:
-            self.moving.put_into(batch)
+            self.moving.put_into(moved)
+        return moved
 
-    def apply_gradient(self, batch: Batch, logits: torch.Tensor) -> None:
-        """Move the weights, then everything that follows them."""
+    def autocast(self) -> torch.autocast:
+        """The recipe's arithmetic, for ``with``: of training, and of the validation that steers it."""
+        return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None)
+
+    def apply_gradient(self, index: torch.Tensor, logits: torch.Tensor) -> None:
+        """Move the weights, then everything that follows them. Study numbers (B,) and their logits (B, 21)."""
         self.scaler.step(self.optimizer)
         self.objective.task.after_step()
         if self.average is not None:
             self.average.update(self.classifier, self.progress.step)
         if self.moving is not None:
-            self.moving.update(batch, logits, self.recipe.training.batch_size)
+            self.moving.update(index, logits, self.recipe.training.batch_size)
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the whole state (process 0 calls this)."""
@@ -120,7 +143,7 @@ class MovingLabels:
 
     def __init__(self, studies: Studies, recipe: Recipe, device: torch.device) -> None:
         draws = np.full(studies.values.shape, 0.5)
-        targets, _ = targets_and_mask(studies.values, studies.labelled, recipe.labels, draws)
+        targets, _ = targets_and_mask(studies.values, studies.labelled, recipe.labels, draws, studies.soft)
         self.alpha = recipe.labels.moving_average
         self.labels = torch.from_numpy(targets).to(device)
 
@@ -129,46 +152,26 @@ class MovingLabels:
         batch.targets = self.labels[batch.index].to(batch.targets.dtype)
 
     @torch.no_grad()
-    def update(self, batch: Batch, logits: torch.Tensor, batch_size: int) -> None:
+    def update(self, index: torch.Tensor, logits: torch.Tensor, batch_size: int) -> None:
         """Move the labels of the whole global batch, on every process alike."""
-        index = batch.index
         moved = self.alpha * self.labels[index] + (1 - self.alpha) * logits.detach().sigmoid().to(self.labels.dtype)
         if distributed.world() > 1:
             index, moved = distributed.gather_equal(index, moved, batch_size)
         self.labels[index] = moved
 
 
-def _build_classifier(recipe: Recipe, studies: Studies, lake) -> Classifier:
-    classifier = Classifier(recipe)
-    if recipe.init_from:
-        start_from(classifier, lake, recipe)
-    if not TRAINED[recipe.model.train_only]:
-        classifier.backbones.requires_grad_(False)
-    if recipe.task.correct_prior:
-        classifier.prior_shift.copy_(torch.from_numpy(prior_shift(recipe, studies)))
-    return classifier
-
-
-def prior_shift(recipe: Recipe, studies: Studies) -> np.ndarray:
-    """Return ln of the factor by which pos_weight and weighted sampling multiply the odds, float64 (21,).
-
-    pos_weight w multiplies them by w. Sampling multiplies them by the odds in what is drawn over the odds in the pool.
-    """
-    shift = np.zeros(studies.values.shape[1])
-    if TASKS[recipe.task.kind].weighs_positives:
-        shift += np.log(positive_weights(recipe.task, studies))
-    if SAMPLERS[recipe.data.sampler].weighs:
-        shift += _log_odds(studies, study_weights(studies, recipe.data))
-        shift -= _log_odds(studies, np.full(len(studies), 1 / len(studies)))
-    return shift
-
-
-def _log_odds(studies: Studies, weights: np.ndarray) -> np.ndarray:
-    positive = ((studies.values == 1) & studies.labelled) * weights[:, None]
-    negative = ((studies.values != 1) & studies.labelled) * weights[:, None]
-    tops, bottoms = positive.sum(axis=0), negative.sum(axis=0)
-    defined = (tops > 0) & (bottoms > 0)
-    return np.log(np.where(defined, tops, 1.0)) - np.log(np.where(defined, bottoms, 1.0))
+@contextlib.contextmanager
+def float32_products(recipe: Recipe) -> Iterator[None]:
+    """Let a GPU round products of float32 as the recipe's precision says, and as before afterwards."""
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = PRECISIONS[recipe.training.precision].is_tf32
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 def seed_step(recipe: Recipe, step: int) -> None:

@@ -1,6 +1,6 @@
 """One step of a training: forward, loss, gradient, the guard over both, the optimizer. The loop is in ``trainer``.
 
-A step's studies may go through the network in parts (``training.accumulate``): their gradients add up to the whole
+A step's studies may go through the network in parts (the recipe's ``accumulate``): their gradients add up to the whole
 batch's, since each part's loss is a share of one denominator. The host waits for the device once a step, for the loss
 and the gradient's norm together; with separate weights for the views once more for each branch.
 """

@@ -38,7 +38,10 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Studies:
-    """Studies of one pool. ``image_rows``: (n, V) rows of the packed arrays, −1 where a slot is empty."""
+    """Studies of one pool. ``image_rows``: (n, V) rows of the packed arrays, −1 where a slot is empty.
+
+    ``soft``: a teacher's probabilities (n, 21), NaN where it has none; ``trust``: weights of cells in the loss (n, 21).
+    """
 
     source: np.ndarray
     study_id: np.ndarray
@@ -48,9 +51,16 @@ class Studies:
     values: np.ndarray
     labelled: np.ndarray
     weight: np.ndarray
+    soft: np.ndarray | None = None
+    trust: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.study_id)
+
+    def taken(self, rows: np.ndarray) -> Studies:
+        """Return some of the studies, by number."""
+        columns = (getattr(self, name) for name in self.__dataclass_fields__)
+        return Studies(*(None if column is None else column[rows] for column in columns))
 
     @property
     def image_counts(self) -> np.ndarray:
@@ -136,16 +146,6 @@ def one_of_each(frontals: list[int], laterals: list[int], most: int) -> list[int
 def every_view(frontals: list[int], laterals: list[int], most: int) -> list[int | None]:
     """All images, frontals first, up to ``most``."""
     return [*frontals, *laterals][:most] or [None]
-
-
-def label_counts(studies: Studies) -> dict[str, np.ndarray]:
-    """Return positives, negatives (blank in labelled classes included) and uncertain per class: int64 (21,)."""
-    known = studies.labelled
-    return {
-        "positives": ((studies.values == 1) & known).sum(axis=0),
-        "negatives": (known_absent(studies.values, known) & known).sum(axis=0),
-        "uncertain": ((studies.values == -1) & known).sum(axis=0),
-    }
 
 
 def evaluation_labels(studies: Studies) -> np.ndarray:

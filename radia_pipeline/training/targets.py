@@ -13,13 +13,14 @@ from radia_pipeline.training.recipe_schema import LabelsSection
 
 
 def targets_and_mask(
-    values: np.ndarray, labelled: np.ndarray, policy: LabelsSection, draws: np.ndarray
+    values: np.ndarray, labelled: np.ndarray, policy: LabelsSection, draws: np.ndarray, soft: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return targets float32 and mask bool, both of the shape of ``values``.
 
     ``values``: int8 1, 0, −1 or MISSING. ``labelled``: bool, whether the study's source labels the class; elsewhere
     the mask is False, whatever the value (a source with only positives by closure would teach "always 1").
-    ``draws``: uniform in 0..1, used for uncertain values only.
+    ``draws``: uniform in 0..1, used for uncertain values only. ``soft``: a teacher's probabilities, NaN where it has
+    none: the targets of the kinds of cells that the policy leaves to it.
     """
     targets = (values == 1).astype(np.float32)
     mask = labelled.copy()
@@ -30,7 +31,26 @@ def targets_and_mask(
         targets = np.where(uncertain, rule.target(draws, policy), targets)
     if not choices.BLANK[policy.blank]:
         mask &= values != MISSING
+    if soft is not None:
+        open_cells = [choices.OPEN_CELLS[kind](values, labelled) for kind in policy.teacher_answers]
+        answered = np.logical_or.reduce(open_cells) & np.isfinite(soft)
+        targets, mask = np.where(answered, soft, targets).astype(np.float32), mask | answered
     return targets, mask
+
+
+def is_uncertain(values: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Said to be uncertain, of a class that the source labels."""
+    return (values == UNCERTAIN) & labelled
+
+
+def is_blank(values: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Not mentioned, of a class that the source labels."""
+    return (values == MISSING) & labelled
+
+
+def is_unlabelled(values: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Of a class that the source does not label."""
+    return ~labelled
 
 
 def drawn(draws: np.ndarray, policy: LabelsSection) -> np.ndarray:

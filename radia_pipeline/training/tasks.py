@@ -8,62 +8,96 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.training.choices import POSITIVE_WEIGHTS, TASKS
+from radia_pipeline.errors import EmptyPool
+from radia_pipeline.training.choices import TASKS
+from radia_pipeline.training.counted import Counted, parents_are_positive, positive_weights
 from radia_pipeline.training.recipe_schema import Recipe, TaskSection
-from radia_pipeline.training.studies import Studies, label_counts
 
 
 @dataclass
 class Batch:
-    """What one process handles in one step. ``values`` int8 (B, 21) are the label values behind the targets."""
+    """What one process handles in one step.
+
+    ``values`` int8 (B, 21): the label values behind the targets. ``weight`` (B, 1) or (B, 21): of cells in the loss.
+    """
 
     images: torch.Tensor
     present: torch.Tensor
     targets: torch.Tensor
     mask: torch.Tensor
     values: torch.Tensor
+    weight: torch.Tensor
     index: torch.Tensor
 
+    def parts(self, count: int) -> list[Batch]:
+        """Return the batch in at most ``count`` parts of whole studies."""
+        columns = [getattr(self, name).chunk(count) for name in self.__dataclass_fields__] if count > 1 else []
+        return [Batch(*part) for part in zip(*columns, strict=True)] if columns else [self]
+
+    def pinned(self) -> Batch:
+        """Return the batch in memory from which a GPU copies while the host goes on."""
+        return Batch(*(getattr(self, name).pin_memory() for name in self.__dataclass_fields__))
+
     def to(self, device: torch.device, dtype: torch.dtype, *, channels_last: bool) -> Batch:
-        """Move to a device; images take ``dtype``, targets float32 or wider."""
-        images = self.images.to(device, dtype=dtype, non_blocking=True)
+        """Move to a device; images take ``dtype``, targets and weights float32 or wider.
+
+        Images become those that are there, (N, C, S, S) in order: a view that is absent is not copied.
+        """
+        images = self._present_images(device).to(dtype)
         if channels_last:
-            flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-            images = flat.unflatten(0, self.present.shape)
+            images = images.contiguous(memory_format=torch.channels_last)
         wide = torch.promote_types(dtype, torch.float32)
-        others = [t.to(device, non_blocking=True) for t in (self.present, self.mask, self.values, self.index)]
-        targets = self.targets.to(device, dtype=wide, non_blocking=True)
-        return Batch(images, others[0], targets, others[1], others[2], others[3])
+        present, mask, values, index = (
+            t.to(device, non_blocking=True) for t in (self.present, self.mask, self.values, self.index)
+        )
+        targets, weight = (t.to(device, dtype=wide, non_blocking=True) for t in (self.targets, self.weight))
+        return Batch(images, present, targets, mask, values, weight, index)
+
+    def _present_images(self, device: torch.device) -> torch.Tensor:
+        flat = self.images.flatten(0, 1)
+        there = self.present.flatten().nonzero().flatten().tolist()
+        if len(there) == len(flat):
+            return flat.to(device, non_blocking=True)
+        found = torch.empty((len(there), *flat.shape[1:]), dtype=flat.dtype, device=device)
+        for place, row in enumerate(there):
+            found[place].copy_(flat[row], non_blocking=True)
+        return found
 
 
-class BinaryTask(nn.Module):
-    """Binary cross-entropy with pos_weight, class weights and label smoothing, over cells that the mask keeps."""
+class _Task(nn.Module):
+    """What objectives share: which cell weighs how much."""
 
-    @classmethod
-    def of(cls, section: TaskSection, studies: Studies) -> BinaryTask:
-        """The task with the weights that the training pool implies."""
-        return cls(section, positive_weights(section, studies))
-
-    def __init__(self, section: TaskSection, pos_weight: np.ndarray) -> None:
+    def __init__(self, section: TaskSection, counted: Counted) -> None:
         super().__init__()
-        self.smoothing = section.label_smoothing
         weights = [section.class_weight.get(name, 1.0) for name in vocabulary().classes]
-        self.register_buffer("class_weight", torch.tensor(weights, dtype=torch.float64), persistent=False)
-        self.register_buffer("pos_weight", torch.tensor(pos_weight, dtype=torch.float64), persistent=False)
+        weights = torch.tensor(weights, dtype=torch.float64) * torch.from_numpy(counted.is_learned)
+        self.register_buffer("class_weight", weights, persistent=False)
 
     def cells(self, batch: Batch) -> torch.Tensor:
-        """Weight of each cell in the loss, (B, 21)."""
-        return batch.mask * self.class_weight.to(batch.targets.dtype)
+        """Weight of each cell in the loss, (B, 21): its own times the class's, 0 where it teaches nothing."""
+        return batch.mask * self.class_weight.to(batch.targets.dtype) * batch.weight
 
     def denominator(self, batch: Batch) -> torch.Tensor:
         """What this process adds to the loss's denominator."""
         return self.cells(batch).sum()
+
+    def after_step(self) -> None:
+        """Called after each optimizer step."""
+
+
+class BinaryTask(_Task):
+    """Binary cross-entropy with pos_weight, class weights and label smoothing, over cells that the mask keeps."""
+
+    def __init__(self, section: TaskSection, counted: Counted) -> None:
+        super().__init__(section, counted)
+        self.smoothing = section.label_smoothing
+        pos_weight = torch.from_numpy(positive_weights(section, counted))
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def forward(self, logits: torch.Tensor, batch: Batch, denominator: torch.Tensor) -> torch.Tensor:
         """Logits (B, 21) -> scalar: this process's share of the loss. float32 or wider whatever the logits are."""
@@ -74,9 +108,6 @@ class BinaryTask(nn.Module):
         )
         return torch.where(weights > 0, loss * weights, 0).sum() / denominator
 
-    def after_step(self) -> None:
-        """Called after each optimizer step."""
-
 
 class ConditionalTask(BinaryTask):
     """Pham et al. (2019), conditional stage: a class is learned only from studies in which all its parents are 1.
@@ -84,22 +115,12 @@ class ConditionalTask(BinaryTask):
     Right only after closure upward (93 % of CheXpert's Cardiomegaly has a blank parent); closure is in the manifest.
     """
 
-    def __init__(self, section: TaskSection, pos_weight: np.ndarray) -> None:
-        super().__init__(section, pos_weight)
-        words = vocabulary()
-        self.parent_columns = [[words.index(p) for p in words.parents(name)] for name in words.classes]
-
     def cells(self, batch: Batch) -> torch.Tensor:
         """Weight of each cell in the loss, (B, 21)."""
-        positive = batch.values == 1
-        allowed = torch.ones_like(batch.mask)
-        for column, parents in enumerate(self.parent_columns):
-            if parents:
-                allowed[:, column] = positive[:, parents].all(dim=1)
-        return super().cells(batch) * allowed
+        return super().cells(batch) * parents_are_positive(batch.values == 1)
 
 
-class AucMarginTask(nn.Module):
+class AucMarginTask(_Task):
     """AUC-margin loss (Yuan et al. 2021, eq. 5), the min-max form; fine-tunes a model that already ranks.
 
     Per class, with s the probability and q the share of positives:
@@ -107,30 +128,13 @@ class AucMarginTask(nn.Module):
     − (1−q)·s over positives] − q(1−q)α². a and b follow the scores down the gradient, α ≥ 0 goes up.
     """
 
-    @classmethod
-    def of(cls, section: TaskSection, studies: Studies) -> AucMarginTask:
-        """The task with the share of positives in the training pool."""
-        counts = label_counts(studies)
-        total = np.maximum(counts["positives"] + counts["negatives"], 1)
-        return cls(section, np.clip(counts["positives"] / total, 1e-6, 1 - 1e-6))
-
-    def __init__(self, section: TaskSection, positive_share: np.ndarray) -> None:
-        super().__init__()
+    def __init__(self, section: TaskSection, counted: Counted) -> None:
+        super().__init__(section, counted)
         classes = len(vocabulary().classes)
         self.margin = section.margin
         self.a, self.b = nn.Parameter(torch.ones(classes)), nn.Parameter(torch.zeros(classes))
         self.alpha = nn.Parameter(torch.zeros(classes))
-        self.register_buffer("share", torch.tensor(positive_share, dtype=torch.float64), persistent=False)
-        weights = [section.class_weight.get(name, 1.0) for name in vocabulary().classes]
-        self.register_buffer("class_weight", torch.tensor(weights, dtype=torch.float64), persistent=False)
-
-    def cells(self, batch: Batch) -> torch.Tensor:
-        """Weight of each cell in the loss, (B, 21)."""
-        return batch.mask * self.class_weight.to(batch.targets.dtype)
-
-    def denominator(self, batch: Batch) -> torch.Tensor:
-        """What this process adds to the loss's denominator."""
-        return self.cells(batch).sum()
+        self.register_buffer("share", torch.from_numpy(counted.share), persistent=False)
 
     def forward(self, logits: torch.Tensor, batch: Batch, denominator: torch.Tensor) -> torch.Tensor:
         """Logits (B, 21) -> scalar: this process's share of the loss."""
@@ -163,33 +167,14 @@ class _Ascend(torch.autograd.Function):
         return -gradient
 
 
-def build_task(recipe: Recipe, studies: Studies) -> nn.Module:
-    """Return the recipe's objective for a training pool."""
-    return TASKS[recipe.task.kind].make(recipe.task, studies)
-
-
-def positive_weights(section: TaskSection, studies: Studies) -> np.ndarray:
-    """Return pos_weight per class, float64 (21,), at most the cap: given by class, else as the recipe's rule says."""
-    if isinstance(section.pos_weight, dict):
-        weights = equal_weights(studies)
-        for name, value in section.pos_weight.items():
-            weights[vocabulary().index(name)] = value
-    else:
-        weights = POSITIVE_WEIGHTS[section.pos_weight](studies)
-    return np.clip(weights, 1 / section.pos_weight_cap, section.pos_weight_cap)
-
-
-def equal_weights(studies: Studies) -> np.ndarray:
-    """A positive weighs as much as a negative: float64 (21,)."""
-    return np.ones(len(vocabulary().classes))
-
-
-def balancing_weights(studies: Studies) -> np.ndarray:
-    """Negatives / positives of the pool, float64 (21,); 1 without positives."""
-    weights, counts = equal_weights(studies), label_counts(studies)
-    some = counts["positives"] > 0
-    weights[some] = counts["negatives"][some] / counts["positives"][some]
-    return weights
+def build_task(recipe: Recipe, counted: Counted) -> nn.Module:
+    """Return the recipe's objective for what its training counts; raises EmptyPool where that teaches no class."""
+    if not counted.is_learned.any():
+        raise EmptyPool(
+            f"In the training pool no class has both positives and negatives that recipe {recipe.name} learns from",
+            do="check the recipe's data, labels and task, and the manifest's labels",
+        )
+    return TASKS[recipe.task.kind].make(recipe.task, counted)
 
 
 class Objective(nn.Module):

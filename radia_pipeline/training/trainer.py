@@ -20,13 +20,13 @@ from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
 from radia_pipeline.training import distributed
 from radia_pipeline.training.checkpoints import load_tensors, save_tensors
+from radia_pipeline.training.counted import counted_event
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import fingerprint
 from radia_pipeline.training.inference import empty_answer, score_studies
 from radia_pipeline.training.loader import check_channels
-from radia_pipeline.training.model_folders import is_finished, point_latest
+from radia_pipeline.training.model_folders import begin_again, end_again, is_again, point_latest, require_writable
 from radia_pipeline.training.model_store import publish
-from radia_pipeline.training.optimization import set_step
 from radia_pipeline.training.outcome import (
     OnEvent,
     Runtime,
@@ -40,16 +40,15 @@ from radia_pipeline.training.outcome import (
 from radia_pipeline.training.pictures import save_batch_picture, save_empty_picture
 from radia_pipeline.training.preparation import announce, choose_device, prepare_pools
 from radia_pipeline.training.recipe_schema import Recipe
-from radia_pipeline.training.standing import folder_of, parent_of
-from radia_pipeline.training.state import TrainingState, seed_step
+from radia_pipeline.training.soundness import can_go_on, is_sound
+from radia_pipeline.training.standing import folder_of, parent_of, told_by
+from radia_pipeline.training.state import TrainingState, float32_products
+from radia_pipeline.training.stepper import NAMED_STUDIES, Stepper
 from radia_pipeline.training.studies import evaluation_labels, read_manifest
 from radia_pipeline.training.tasks import Batch
-from radia_pipeline.training.validation import Figures, validation_figures
+from radia_pipeline.training.validation import Figures, counted_classes, validation_figures
 
 __all__ = ["Runtime", "TrainResult", "train"]
-
-NAMED_STUDIES = 5
-"""Studies that an error names."""
 
 
 def train(
@@ -64,6 +63,8 @@ def train(
 ) -> TrainResult:
     """Train a recipe on the lake's manifest and publish the best model; a finished one is reported, not repeated.
 
+    A finished one that is damaged is made again; one that ``force`` began and that was stopped goes on.
+
     Raises EmptyPool, BadRecipe, NotTrained (``init_from``), AlreadyRunning, TrainingDiverged, DamagedFile; RunFailed
     when it was asked to stop (SIGINT, SIGTERM, ``runtime.stop``): training then continues from its checkpoint.
     """
@@ -73,14 +74,16 @@ def train(
     parent = parent_of(lake, recipe)
     is_first = distributed.rank() == 0
     with exclusive(lake, recipe.name) if is_first else contextlib.nullcontext():
-        own = Path(run_dir) if run_dir else folder_of(lake, recipe, versions, parent, force=force)
-        folder = Path(distributed.from_first(str(own)))
-        reused = distributed.from_first(is_finished(folder)) and not force
+        folder = Path(run_dir) if run_dir else folder_of(lake, recipe, versions, parent)
+        goes_on = distributed.from_first(is_again(folder))
+        reused = distributed.from_first(is_first and not force and not goes_on and is_sound(folder, speak))
         if not reused:
-            run = _Run(recipe, lake, folder, fingerprint(recipe, versions, parent), runtime, speak)
-            with stop_on_signals(runtime.stop):
+            identity = fingerprint(recipe, versions, parent, told_by(lake, recipe))
+            run = _Run(recipe, lake, folder, identity, runtime, speak)
+            run.is_again = force or goes_on
+            with stop_on_signals(runtime.stop), float32_products(recipe):
                 try:
-                    run.prepare(manifest, resume=resume and not force)
+                    run.prepare(manifest, resume=resume and (goes_on or not force))
                     run.fit()
                 except Stopped:
                     raise run.stopped() from None
@@ -101,23 +104,34 @@ class _Run:
         self.last, self.best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
         self.started = self.spoken = self.saved = time.monotonic()
         self.images_since = self.steps_since = 0
-        self.has_picture = False
+        self.has_picture = self.is_again = False
         self.state: TrainingState | None = None
 
     def prepare(self, manifest, *, resume: bool) -> None:
         """Open the pools; build the state, or take it up from the checkpoint."""
+        if distributed.rank() == 0:
+            require_writable(self.folder)
         self.device = choose_device(self.runtime)
         self.pools = prepare_pools(self.recipe, self.lake, manifest, self.runtime, self.speak)
         self.steps = self.pools.training.steps
+        labels = evaluation_labels(self.pools.validation.studies)
+        counted_classes(labels, self.recipe.stopping, self.recipe.classes.leave_out)
         state = TrainingState(self.recipe, self.pools.training.studies, self.device, self.lake)
-        if distributed.from_first(resume and self.last.exists()):
+        is_first = distributed.rank() == 0
+        if distributed.from_first(is_first and resume and can_go_on(self.last, self.best, self.identity, self.speak)):
             state.restore(self.last, self.identity)
-        elif distributed.rank() == 0:
+        elif is_first:
             shutil.rmtree(self.last.parent, ignore_errors=True)
             warn_of_unfinished(self.folder.parent, self.speak)
+            if self.is_again:
+                begin_again(self.folder)
         distributed.barrier()
         self.state = state
+        self.stepper = Stepper(state, self.steps, self.pools.training.studies.study_id, self.speak)
         announce(self.recipe, self.pools, self.device, state.progress.step, self.identity, self.speak)
+        self.speak(counted_event(self.recipe, state.counted))
+        for taken in {backbone.taken for backbone in state.classifier.backbones} - {None}:
+            self.speak({"event": "weights", "file": taken.file, "message": taken.words})
 
     # --- the loop ---------------------------------------------------------------------------------------------------
     def fit(self) -> None:
@@ -134,44 +148,9 @@ class _Run:
             self._note_epoch(epoch, self._validate())
 
     def _step(self, batch: Batch) -> None:
-        state, recipe = self.state, self.recipe
-        set_step(state.optimizer, recipe, state.progress.step, self.steps)
-        seed_step(recipe, state.progress.step)
         self._keep_picture(batch)
         self.images_since, self.steps_since = self.images_since + int(batch.present.sum()), self.steps_since + 1
-        batch = batch.to(self.device, state.dtype, channels_last=recipe.training.channels_last)
-        state.put_moving_labels(batch)
-        denominator = distributed.total(state.objective.task.denominator(batch)).clamp(min=1e-12)
-        with torch.autocast(self.device.type, dtype=state.autocast_dtype, enabled=state.autocast_dtype is not None):
-            loss, logits = state.net(batch, denominator)
-        state.optimizer.zero_grad(set_to_none=True)
-        # DistributedDataParallel averages gradients over processes; the loss is a share of one global sum.
-        state.scaler.scale(loss * distributed.world()).backward()
-        state.scaler.unscale_(state.optimizer)
-        whole = float(distributed.total(loss.detach().double()))
-        if self._is_sound(whole, batch, logits):
-            state.apply_gradient(batch, logits)
-            state.progress.add_loss(whole)
-        state.scaler.update()
-        state.progress.step += 1
-
-    def _is_sound(self, loss: float, batch: Batch, logits: torch.Tensor) -> bool:
-        """Clip the gradient; tell whether loss and norm are finite everywhere; too many bad steps end the training."""
-        state, section = self.state, self.recipe
-        parameters = [parameter for parameter in state.objective.parameters() if parameter.grad is not None]
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, section.optimizer.clip_norm or float("inf")))
-        is_bad = distributed.any_process(not (np.isfinite(loss) and np.isfinite(norm)), self.device)
-        state.progress.bad_steps = state.progress.bad_steps + 1 if is_bad else 0
-        if is_bad:
-            studies = self._suspects(batch, logits)
-            self.speak({"event": "bad_step", "step": state.progress.step, "loss": str(loss), "studies": studies})
-            if state.progress.bad_steps >= section.training.max_bad_steps:
-                raise TrainingDiverged(
-                    f"Loss or gradient was not finite in {state.progress.bad_steps} steps running; last seen with "
-                    f"studies {', '.join(studies)}",
-                    do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
-                )
-        return not is_bad
+        self.stepper.step(batch)
 
     def _require_finite(self, logits: np.ndarray) -> None:
         """Raise TrainingDiverged where a study of validation has no finite answer: such weights are never the best."""
@@ -183,11 +162,6 @@ class _Run:
                 f"such as {', '.join(studies)}",
                 do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
             )
-
-    def _suspects(self, batch: Batch, logits: torch.Tensor) -> list[str]:
-        broken = ~torch.isfinite(logits).all(dim=1)
-        rows = (batch.index[broken] if broken.any() else batch.index).cpu().numpy()
-        return self.pools.training.studies.study_id[rows][:NAMED_STUDIES].tolist()
 
     def _housekeep(self, epoch: int) -> None:
         """Speak, save, and obey a request to stop; never within a step."""
@@ -206,12 +180,14 @@ class _Run:
     def _validate(self) -> Figures:
         """Score the validation pool over all processes; process 0 compares, so that all decide alike."""
         model = self.state.evaluated()
-        logits = score_studies(model, self.pools.validation, self.device, between=self._obey)
+        arithmetic = self.state.autocast()
+        logits = score_studies(model, self.pools.validation, self.device, self._obey, arithmetic)
         self._require_finite(logits)
         log_probability = model.log_probabilities(torch.from_numpy(logits).to(self.device)).cpu().numpy()
         labels = evaluation_labels(self.pools.validation.studies)
         is_first = distributed.rank() == 0
-        figures = validation_figures(log_probability, labels, self.recipe.stopping) if is_first else None
+        how = self.recipe.stopping, self.pools.stands_for, self.recipe.classes.leave_out
+        figures = validation_figures(log_probability, labels, *how) if is_first else None
         return Figures.of_record(distributed.from_first(asdict(figures) if figures else None))
 
     # --- around the loop --------------------------------------------------------------------------------------------
@@ -229,9 +205,13 @@ class _Run:
             if is_best:
                 weights = self.state.evaluated().state_dict()
                 save_tensors(self.best, weights, {"kind": "best", "fingerprint": self.identity})
-            write_text(self.folder / "metrics.jsonl", "".join(json.dumps(past) + "\n" for past in progress.history))
+            self._write_history()
         self._save()
         self.speak({"event": "epoch", **line, "elapsed_s": round(time.monotonic() - self.started, 1)})
+
+    def _write_history(self) -> None:
+        lines = [json.dumps(epoch) + "\n" for epoch in self.state.progress.history]
+        write_text(self.folder / "metrics.jsonl", "".join(lines))
 
     def _speak_step(self, epoch: int, now: float) -> None:
         progress, elapsed = self.state.progress, max(now - self.spoken, 1e-9)
@@ -268,7 +248,11 @@ class _Run:
             answer = self._answer_nothing(model)
             progress = self.state.progress
             card = make_card(self.recipe, progress, self.identity, versions, parent, answer, seconds)
+            card["told"] = told_by(self.lake, self.recipe)
+            card["counted"] = {k: v for k, v in counted_event(self.recipe, self.state.counted).items() if k != "event"}
+            self._write_history()
             publish(self.folder, model.state_dict(), card)
+            end_again(self.folder)
         distributed.barrier()
 
     def _answer_nothing(self, model: torch.nn.Module) -> dict[str, float]:

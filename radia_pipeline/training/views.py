@@ -41,3 +41,13 @@ def _count(mask: torch.Tensor) -> torch.Tensor:
 
 def _hidden(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return logits.masked_fill(~mask, float("-inf"))
+
+
+def never(images: torch.Tensor) -> list[torch.Tensor]:
+    """A picture is looked at once."""
+    return []
+
+
+def mirrored(images: torch.Tensor) -> list[torch.Tensor]:
+    """And as in a mirror."""
+    return [images.flip(-1)]

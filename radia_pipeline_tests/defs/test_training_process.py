@@ -27,9 +27,8 @@ from radia_pipeline.errors import RunFailed
 from radia_pipeline.processes.lifecycle import LAST_RESORT_S, StopRequest
 from radia_pipeline.processes.parents import named, started_at
 from radia_pipeline.tracking.client import Tracker
-from radia_pipeline.tracking.provenance import TAG_FINGERPRINT, TAG_IDENTITY, TAG_RECIPE, TAG_RECIPE_HASH
+from radia_pipeline.tracking.provenance import TAG_RECIPE
 from radia_pipeline.training.recipes import load_recipe
-from radia_pipeline_tests.training.earlier import age
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -67,16 +66,19 @@ def test_a_finished_training_is_reported_with_its_run_and_force_trains_again(lak
         assert (lake.root / run.tags[f"radia.preview.{kind}"]).is_file()
 
 
-def test_a_model_and_run_of_an_earlier_release_are_reported_as_they_stand(lake, tmp_path):
-    path = recipe_file(tmp_path, "carried", training={"max_epochs": 1})
-    first = train_tracked("classifier", path, lake, on_event=lambda _event: None)
-    recipe = load_recipe(path)
-    folder = age(lake, recipe)
-    (run,) = runs_of(lake, "carried")
-    run.log_tags({TAG_FINGERPRINT: folder.name, TAG_RECIPE_HASH: "of then", TAG_IDENTITY: "of then"})
-    again = train_tracked("classifier", path, lake, on_event=lambda _event: None)
-    assert (again["reused"], again["model_dir"], again["mlflow_run_id"]) == (True, folder.name, first["mlflow_run_id"])
-    assert [known.run_id for known in runs_of(lake, "carried")] == [run.run_id]
+def test_recipes_that_lie_in_the_lake_are_assets_and_a_broken_one_is_left_out(lake, caplog):
+    folder = lake.root / "recipes"
+    folder.mkdir()
+    (folder / "ours.yaml").write_text("extends: smoke_linear\ntitle: ours\n")
+    (folder / "broken.yaml").write_text("extends: smoke_linear\noptimiser: {}\n")
+    keys = build_defs(lake_root=lake.root, recipes=("smoke_linear",)).resolve_all_asset_keys()
+    names = {key.path[1] for key in keys if key.path[0] == "classifiers"}
+    assert names == {"smoke_linear", "ours"}
+    assert "optimiser is not an option" in caplog.text
+    figures = train_tracked(
+        "classifier", "ours", lake, settings={"training.max_epochs": "1"}, on_event=lambda _event: None
+    )
+    assert figures["recipe"].startswith("ours_s") and figures["epochs"] == 1
 
 
 def test_dagster_and_radia_train_do_the_same_and_dagster_shows_it(lake, capsys):

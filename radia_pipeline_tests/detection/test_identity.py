@@ -1,4 +1,4 @@
-"""What trains a detector again and what does not; one of an earlier release stands for the training that it is."""
+"""What trains a detector again and what does not; one of an standing release stands for the training that it is."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from radia_pipeline.detection import identity
 from radia_pipeline.detection.config import DetectorConfig, parse_config
 from radia_pipeline.detection.sources import data_versions
 from radia_pipeline.detection.start import Start, choose_start
-from radia_pipeline.detection.store import point_latest
-from radia_pipeline.detection.train import train_detector
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.earlier_models import EARLIER_VERSION
-from radia_pipeline.training.model_folders import read_card
 from radia_pipeline_tests.detection.worlds import SOURCE, small_config
 
 VERSIONS = {"manifest/a": "0", "pseudo_boxes/a": "1"}
 START = Start("toy", Path("toy/0123456789abcdef"), "named")
-OLD_NAME = "00c0ffee00c0ffee"
 
 
 def test_written_out_defaults_and_order_change_nothing():
@@ -52,27 +47,9 @@ def test_data_classifier_and_versions_make_another_detector(monkeypatch):
 
 
 @pytest.fixture
-def earlier(trained, tmp_path, monkeypatch) -> Lake:
-    """A copy of the trained world, its detector as the release before identities has written it."""
-    for constant in ("DETECTOR_VERSION", "TRAINING_VERSION"):
-        monkeypatch.setattr(identity, constant, EARLIER_VERSION)
-    lake = Lake.open(shutil.copytree(trained.world.lake.root, tmp_path / "lake"))
-    home = identity.detector_home(lake, "small")
-    aged = (home / trained.result.fingerprint).rename(home / OLD_NAME)
-    card = {**read_card(aged), "fingerprint": OLD_NAME}
-    for key in ("detector_version", "training_version", "made_with"):
-        del card[key]
-    (aged / "model.json").write_text(json.dumps(card))
-    point_latest(lake, "small", aged)
-    return lake
-
-
-def test_a_detector_of_an_earlier_release_is_reported_not_trained_again(earlier):
-    events = []
-    result = train_detector(earlier, small_config(), on_event=events.append)
-    assert (result.reused, result.fingerprint, result.model_dir.name) == (True, OLD_NAME, OLD_NAME)
-    assert [event["event"] for event in events] == ["done"]
-    assert identity.standing_fingerprint(earlier, small_config()) == OLD_NAME
+def standing(trained, tmp_path) -> Lake:
+    """A copy of the trained world."""
+    return Lake.open(shutil.copytree(trained.world.lake.root, tmp_path / "lake"))
 
 
 def folder_for(lake: Lake, config: DetectorConfig | None = None, **changes) -> str:
@@ -81,18 +58,16 @@ def folder_for(lake: Lake, config: DetectorConfig | None = None, **changes) -> s
     return identity.folder_of(lake, config, data_versions(lake, (SOURCE,)), start).name
 
 
-def test_another_config_classifier_or_table_is_another_training(earlier, monkeypatch):
-    assert folder_for(earlier) == OLD_NAME
-    assert folder_for(earlier, small_config(lr=0.002)) != OLD_NAME
-    assert folder_for(earlier, recipe="other") != OLD_NAME
-    assert folder_for(earlier, model_dir=Path("toy/other")) != OLD_NAME
-    assert identity.folder_of(earlier, small_config(), {}, choose_start(earlier, small_config())).name != OLD_NAME
-    monkeypatch.setattr(identity, "DETECTOR_VERSION", EARLIER_VERSION + 1)
-    assert folder_for(earlier) != OLD_NAME
+def test_another_config_or_classifier_is_another_training(standing, trained):
+    stands = trained.result.fingerprint
+    assert folder_for(standing) == identity.standing_fingerprint(standing, small_config()) == stands
+    assert folder_for(standing, small_config(lr=0.002)) != stands
+    assert folder_for(standing, recipe="other") != stands
+    assert folder_for(standing, model_dir=Path("toy/other")) != stands
 
 
-def test_other_pseudo_boxes_ask_for_another_training(earlier):
-    rows = earlier.read("pseudo_boxes", SOURCE).to_pylist()
-    earlier.write("pseudo_boxes", rows[:-1], SOURCE)
-    assert folder_for(earlier) != OLD_NAME
-    assert identity.standing_fingerprint(earlier, small_config()) is None
+def test_other_pseudo_boxes_ask_for_another_training(standing, trained):
+    rows = standing.read("pseudo_boxes", SOURCE).to_pylist()
+    standing.write("pseudo_boxes", rows[:-1], SOURCE)
+    assert folder_for(standing) != trained.result.fingerprint
+    assert identity.standing_fingerprint(standing, small_config()) is None

@@ -42,8 +42,9 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "sgd", "lr": 0.02},
     },
     "cosine_auc_margin": {
-        "views": {"combine": "sum"}, "input": {"normalisation": "none"}, "task": {"kind": "auc_margin"},
-        "labels": {"uncertain": "zeros"}, "schedule": {"name": "cosine"}, "optimizer": {"name": "adam"},
+        "views": {"combine": "sum", "test_time": "flip"}, "input": {"normalisation": "none"},
+        "task": {"kind": "auc_margin"}, "labels": {"uncertain": "zeros"},
+        "schedule": {"name": "cosine"}, "optimizer": {"name": "adam"},
         "stopping": {"metric": "f1"},
     },
     "step_separate_views": {
@@ -57,8 +58,15 @@ CASES: dict[str, dict[str, Any]] = {
         "labels": {"moving_average": 0.9}, "task": {"label_smoothing": 0.1, "class_weight": {"Edema": 2.0}},
         "schedule": {"name": "cosine_restarts", "restart_epochs": 1}, "optimizer": {"name": "adagrad", "lr": 0.01},
         "model": {"dropout": 0.2}, "augmentation": {"flip": {"p": 0.5}}, "data": {"fold": 1},
+        "stopping": {"metric": "p4"},
     },
-    "head_of_plain": {"init_from": "plain", "model": {"head": "pcam", "train_only": "head"}},
+    "head_of_plain": {
+        "init_from": "plain", "model": {"head": "pcam", "train_only": "head"}, "stopping": {"metric": "cf1"},
+    },
+    "taught_by_plain": {
+        "labels": {"teacher": "plain", "teacher_answers": ["uncertain", "blank", "unlabelled"], "blank": "ignore"},
+        "training": {"accumulate": 2}, "data": {"max_per_patient": 1}, "classes": {"leave_out": ["Fracture"]},
+    },
 }  # fmt: skip
 """Together they use every choice that a recipe offers; a test compares them with the tables."""
 
@@ -85,11 +93,11 @@ def exact_arithmetic() -> Iterator[None]:
 
 
 def numbers_of(case: str, lake: Lake) -> dict[str, Any]:
-    """Train a case on the lake (and, before it, the case that it starts from) and return what it came to."""
+    """Train a case on the lake (and, before it, the case that it starts or learns from) and return what it came to."""
     with exact_arithmetic():
         recipe = recipe_of(case)
-        if recipe.init_from:
-            train(recipe_of(recipe.init_from), lake, runtime=Runtime(device="cpu", workers=1))
+        if first := recipe.init_from or recipe.labels.teacher:
+            train(recipe_of(first), lake, runtime=Runtime(device="cpu", workers=1))
         result = train(recipe, lake, runtime=Runtime(device="cpu", workers=1))
         model = load_classifier(result.model_dir).double()
         image = torch.linspace(0, 1, recipe.input.size_px**2).reshape(1, 1, 1, recipe.input.size_px, -1)

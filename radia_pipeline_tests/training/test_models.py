@@ -97,7 +97,17 @@ def test_unknown_backbone_and_bad_kwargs_say_so():
         classifier(model={"kwargs": {"no_such_option": 1}})
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (2, 1, 32, 32, 1), (2, 1, 3, 32, 32), (2, 1, 1, 64, 64)])
+@pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 32, 32, 1), (2, 1, 3, 32, 32), (2, 1, 1, 64, 64)])
 def test_wrong_input_shapes_are_refused(shape):
     with pytest.raises(BadInput, match="Model input of shape"):
         classifier()(torch.zeros(shape), torch.ones(shape[:2], dtype=torch.bool))
+
+
+def test_a_model_that_looks_again_says_the_same_of_a_picture_and_its_mirror_image():
+    model = Classifier(tiny_recipe(views={"test_time": "flip"}))
+    images, present = torch.rand(2, 1, 1, 32, 32), torch.ones(2, 1, dtype=torch.bool)
+    with torch.no_grad():
+        first, second = (model.eval()(form, present) for form in (images, images.flip(-1)))
+        once = model.train()(images, present)
+    assert torch.allclose(first, second, atol=1e-6)
+    assert not torch.allclose(first, once, atol=1e-4), "training looks once"

@@ -16,6 +16,7 @@ from radia_pipeline.training.recipes import (
     parse_recipe,
     recipe_names,
     with_options,
+    with_settings,
 )
 
 TABLE_8 = ("original_baseline", "original_hierarchical", "original_pcam")
@@ -126,17 +127,19 @@ def test_large_recipes_run_one_step_at_full_architecture(name):
     """Batch 2 on the CPU: forward, loss, gradient, optimizer step."""
     import numpy as np
 
+    from radia_pipeline.training.counted import Counted
     from radia_pipeline.training.models import Classifier
     from radia_pipeline.training.optimization import build_optimizer
     from radia_pipeline.training.tasks import Batch, BinaryTask, Objective
 
     recipe = load_recipe(name)
     side, channels = recipe.input.size_px, recipe.input.channel_count
-    objective = Objective(Classifier(recipe), BinaryTask(recipe.task, np.ones(21)))
+    objective = Objective(Classifier(recipe), BinaryTask(recipe.task, Counted(np.ones(21), np.ones(21))))
     before = objective.classifier.heads[0].layer.weight.detach().clone()
     batch = Batch(
         torch.randn(2, 1, channels, side, side), torch.ones(2, 1, dtype=torch.bool), torch.rand(2, 21),
-        torch.ones(2, 21, dtype=torch.bool), torch.ones(2, 21, dtype=torch.int8), torch.arange(2),
+        torch.ones(2, 21, dtype=torch.bool), torch.ones(2, 21, dtype=torch.int8), torch.ones(2, 1),
+        torch.arange(2),
     )  # fmt: skip
     optimizer = build_optimizer(recipe, objective)
     loss, logits = objective(batch, objective.task.denominator(batch))
@@ -152,3 +155,43 @@ def test_a_recipe_of_another_vocabulary_is_refused_and_told_what_to_change():
     with pytest.raises(VocabularyMismatch, match=r"Recipe old speaks vocabulary 0\.9\.0"):
         parse_recipe(content)
     assert parse_recipe({"name": "old"}).hash == parse_recipe({"name": "old", "vocabulary": "1.0.0"}).hash
+
+
+def own(folder, name: str, text: str) -> None:
+    (folder / "recipes").mkdir(exist_ok=True)
+    (folder / "recipes" / f"{name}.yaml").write_text(text)
+
+
+def test_recipes_of_a_lake_lie_in_its_folder(tmp_path):
+    own(tmp_path, "ours", "extends: smoke_linear\ntitle: ours\noptimizer: {lr: 0.002}\n")
+    own(tmp_path, "theirs", "extends: ours\n")
+    assert recipe_names(tmp_path) == (*recipe_names(), "ours", "theirs")
+    assert load_recipe("theirs", tmp_path).optimizer.lr == 0.002
+    assert load_recipe("ours_fold1", tmp_path).data.fold == 1
+    with pytest.raises(UnknownName):
+        load_recipe("ours")
+    own(tmp_path, "demo_linear", "title: mine\n")
+    with pytest.raises(BadRecipe, match="bears a shipped recipe's name"):
+        load_recipe("demo_linear", tmp_path)
+
+
+def test_settings_of_a_command_line_make_a_recipe_of_its_own():
+    base = load_recipe("smoke_linear")
+    first, second = (
+        with_settings(base, {"optimizer.lr": lr, "data.sources": "[nih_cxr14]"}) for lr in ("1e-4", "2e-4")
+    )
+    assert (first.optimizer.lr, first.data.sources) == (1e-4, ("nih_cxr14",))
+    assert first.name.startswith("smoke_linear_s") and first.name != second.name
+    assert with_settings(base, {"name": "mine"}).name == "mine"
+    assert with_settings(base, {}) == base
+    with pytest.raises(BadRecipe, match=r"optimizer\.rate"):
+        with_settings(base, {"optimizer.rate": "1"})
+
+
+def test_a_class_to_leave_out_has_to_be_one():
+    with pytest.raises(BadRecipe, match="names unknown classes: Ribs"):
+        parse_recipe({"name": "x", "classes": {"leave_out": ["Ribs"]}})
+    lesions = {"name": "x", "classes": {"leave_out": ["Fracture", "Lung Lesion"]}}
+    assert parse_recipe(lesions).classes.leave_out == ("Fracture", "Lung Lesion")
+    with pytest.raises(BadRecipe, match="leaves out a parent of Mass, Nodule"):
+        parse_recipe({**lesions, "task": {"inference": "hierarchy"}})

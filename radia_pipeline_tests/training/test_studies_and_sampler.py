@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,6 +118,29 @@ def test_generators_of_different_parts_differ():
 
 
 def test_a_batch_must_fit_into_an_epoch():
-    assert steps_per_epoch(33, DataSection(), 16) == 2
+    assert steps_per_epoch(studies(33), DataSection(), 16) == 2
     with pytest.raises(BadRecipe, match="1 to 33"):
-        steps_per_epoch(33, DataSection(), 34)
+        steps_per_epoch(studies(33), DataSection(), 34)
+
+
+def of_patients(*counts: int) -> Studies:
+    """Studies of patients who have so many each; the first patient's are hernias."""
+    some = studies(sum(counts), Hernia=counts[0])
+    keys = np.repeat([f"{number:032x}" for number in range(len(counts))], counts).astype(object)
+    return dataclasses.replace(some, patient_key=keys)
+
+
+def test_a_patient_with_many_studies_has_so_many_in_an_epoch_others_in_the_next():
+    some, data = of_patients(9, 1, 2), DataSection(max_per_patient=2)
+    orders = [epoch_order(some, data, 0, epoch) for epoch in range(12)]
+    assert all(len(set(order)) == len(order) == 5 and (order < 9).sum() == 2 for order in orders)
+    assert {int(study) for order in orders for study in order} == set(range(12))
+    assert steps_per_epoch(some, data, 2) == 2
+
+
+def test_weighted_draws_meet_a_patient_with_many_studies_as_often_as_one_with_the_cap():
+    some = of_patients(9, 3, 3)
+    data = DataSection(sampler="weighted", balance=0.0, max_per_patient=3, samples_per_epoch=30000)
+    drawn = np.bincount(np.repeat([0, 1, 2], [9, 3, 3])[epoch_order(some, data, 0, 0)])
+    assert drawn / 30000 == pytest.approx(np.full(3, 1 / 3), abs=0.02)
+    assert study_weights(some, data)[:9].sum() == pytest.approx(1 / 3)
