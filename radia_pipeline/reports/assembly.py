@@ -28,8 +28,8 @@ from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
-from radia_pipeline.reports.statements import Statement
-from radia_pipeline.reports.words import NUMBERS, UNKNOWN
+from radia_pipeline.reports.statements import read_alone
+from radia_pipeline.reports.words import NUMBERS, STOP, UNKNOWN
 
 _NAMED = kinds("finding fixed_finding")
 _ANATOMY = KIND["anatomy"]
@@ -103,21 +103,23 @@ class Assembly:
         base = s.start - 1
         if subject is not None:
             base, span = self._before_from, self._with_subject(subject, span, base)
-        itself = s.itself if subject is None else None
-        if itself is None:
-            itself = Statement(span, self._symbols[base + 1 : s.end + 2], bits)
-        outcome = itself.read(is_asked, self._device_before > 0, self._words)
+        if s.itself is not None and subject is None:
+            reader = s.itself.read(is_asked, self._device_before, self._words)
+        else:
+            own = self._symbols[base : s.end + 2]
+            own[0] = STOP
+            reader = read_alone(span, own, bits, is_asked, self._device_before, self._words)
         self._device_before = bits & HAS_DEVICE
         if self._device_before:
-            self._is_described = self._is_described or outcome.shows_device
+            self._is_described = self._is_described or reader.shows_device
             self._devices(span)
-        if outcome.says_normal:
+        if reader.says_normal:
             self._is_described = True
-        if outcome.tells_history:
+        if reader.tells_history:
             self._past = True
-        found = outcome.mentions
-        if bits & IS_FOREIGN and self._words.french.isdisjoint(itself.symbols[1::2]):
-            found = _short_forms(found, itself.symbols)
+        found = reader.mentions
+        if bits & IS_FOREIGN and self._words.french.isdisjoint(reader.symbols[1::2]):
+            found = _short_forms(found, reader.symbols)
         if section == ELSEWHERE:
             found = _thoracic_only(found)
         if found:

@@ -6,12 +6,10 @@ the sentences around it mean for it (``assembly``), where it lies in a text (``p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from radia_pipeline.reports.kinds import HAS_ADVICE, Event
 from radia_pipeline.reports.language import Words
-from radia_pipeline.reports.sentence.clause import Mention
 from radia_pipeline.reports.sentence.reader import SentenceReader
 from radia_pipeline.reports.words import STOP
 
@@ -21,37 +19,38 @@ LONGEST = 160
 """Words and separators of the longest sentence that is remembered; longer ones seldom come again."""
 
 
-class Outcome(NamedTuple):
-    """What reading a sentence found: ``mentions``, in its own tokens, and the flags of the reader."""
+def read_alone(
+    events: Sequence[Event], symbols: Sequence[int], bits: int, asked: bool, device_before: int, words: Words
+) -> SentenceReader:
+    """Return the reader of a sentence after its walk.
 
-    mentions: list[Mention]
-    says_normal: bool
-    tells_history: bool
-    shows_device: bool
+    ``symbols``: separators at even places, a full stop before its first word; ``events``: its phrases in these places;
+    ``bits``: of their kinds; ``asked``: it ends in a question mark; ``device_before``: the one before names a device.
+    """
+    reader = SentenceReader(events, symbols, words)
+    if device_before:
+        reader.device_before = True
+    reader.read(asked, bits & HAS_ADVICE, len(symbols) - 2)
+    return reader
 
 
 class Statement:
-    """One sentence by itself. ``symbols``: separators at even places, a full stop before its first word; ``events``:
-    its phrases in these places; ``bits``: of their kinds."""
+    """One sentence by itself, as in ``read_alone``."""
 
-    __slots__ = ("_outcomes", "bits", "events", "symbols")
+    __slots__ = ("_read", "bits", "events", "symbols")
 
-    def __init__(self, events: list[Event], symbols: Iterable[int], bits: int) -> None:
-        """Make a sentence of its ``symbols`` from the first word on, its end mark with them."""
-        self.events, self.symbols, self.bits = events, (STOP, *symbols), bits
-        self._outcomes: list[Outcome | None] = [None, None]
+    def __init__(self, events: list[Event], key: tuple[int, ...], bits: int) -> None:
+        """Make a sentence of its symbols from the first word on, its end mark with them."""
+        self.events, self.symbols, self.bits = events, (STOP, *key), bits
+        self._read: list[SentenceReader | None] = [None, None]
 
-    def read(self, asked: bool, device_before: bool, words: Words) -> Outcome:
-        """Return what it says. ``asked``: it ends in a question mark; ``device_before``: the sentence before names a
-        device. What is returned is remembered and must not be changed."""
-        known = self._outcomes[device_before]
+    def read(self, asked: bool, device_before: int, words: Words) -> SentenceReader:
+        """Return its reader after the walk. It is remembered, and must not be changed."""
+        at = 1 if device_before else 0
+        known = self._read[at]
         if known is None:
-            reader = SentenceReader(self.events, self.symbols, words)
-            if device_before:
-                reader.device_before = True
-            reader.read(asked, self.bits & HAS_ADVICE, len(self.symbols) - 2)
-            known = Outcome(reader.mentions, reader.says_normal, reader.tells_history, reader.shows_device)
-            self._outcomes[device_before] = known
+            known = read_alone(self.events, self.symbols, self.bits, asked, device_before, words)
+            self._read[at] = known
         return known
 
 
@@ -59,11 +58,8 @@ class Memory(dict[tuple[int, ...], Statement | None]):
     """Symbols of a sentence, its end mark with them -> the sentence, None where it came once. Drops everything at
     ``LIMIT``; what never comes again costs a look."""
 
-    def was_seen(self, key: tuple[int, ...]) -> bool:
-        """Say whether a sentence came before, and remember that it came."""
-        if key in self:
-            return True
+    def first_seen(self, key: tuple[int, ...]) -> None:
+        """Remember that a sentence came."""
         if len(self) >= LIMIT:
             self.clear()
         self[key] = None
-        return False
