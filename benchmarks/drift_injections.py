@@ -125,7 +125,8 @@ def injections() -> dict[str, Any]:
 
 def _table(pool: list[Film]) -> dict[str, np.ndarray]:
     rows: list[Row] = [pixel_figures((np.clip(film, 0, 1) * 65535).astype(np.uint16)) for film in pool]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return table | {"like negatives": (table["mediastinum_grey"] < 0).astype(float)}
 
 
 def _window(rng: np.random.Generator, plain: dict, other: dict | None, share: float, beside) -> dict[str, np.ndarray]:

@@ -44,7 +44,7 @@ def _nothing_silent(result: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]
               kinds=("pytorch",), is_asked_for=True)  # fmt: skip
 def read_films_out(context: dg.AssetExecutionContext, radia: Radia):
     """Look at the films that the drift protocol watches: what they are like, what the models say of them."""
-    from radia_pipeline.monitoring.report import look_ahead
+    from radia_pipeline.monitoring.asked import look_ahead
 
     return look_ahead(radia.lake(), context.partition_key, today())
 
@@ -52,7 +52,7 @@ def read_films_out(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets("drift_reference", deps=(*_TABLES, "film_readouts"), is_asked_for=True, config=TOLD)
 def freeze_references(context: dg.AssetExecutionContext, radia: Radia):
     """What is usual in every stream, frozen; a new one needs a name and a reason in the configuration of the run."""
-    from radia_pipeline.monitoring.report import freeze_anew, freeze_missing
+    from radia_pipeline.monitoring.asked import freeze_anew, freeze_missing
 
     told = context.op_execution_context.op_config
     if told["source"]:

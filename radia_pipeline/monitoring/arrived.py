@@ -34,6 +34,14 @@ class Arrived:
         inside = [day for day in self.days if start <= day <= end]
         return float(max((late - early).days for early, late in itertools.pairwise(inside))) if len(inside) > 1 else 0.0
 
+    def until(self, day: date) -> Arrived:
+        """Return what had arrived by a day."""
+        return Arrived(
+            {study: one for study, one in self.studies.items() if one <= day},
+            {study: one for study, one in self.reports.items() if one <= day},
+            tuple(row for row in self.deliveries if row["day"] <= day),
+        )
+
 
 def arrived(lake: Lake, source: str) -> Arrived:
     """Return when what stands in a source arrived; nothing where the lake kept no clock yet."""

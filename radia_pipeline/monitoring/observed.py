@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT
 from radia_pipeline.contracts.pools import TEST, TRAIN
-from radia_pipeline.errors import BadInput, MissingTable
+from radia_pipeline.errors import BadInput, MissingTable, NotTrained
 from radia_pipeline.evaluation.answering import Answering
+from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.arrived import Arrived
 from radia_pipeline.monitoring.protocol import PIPELINE, Protocol
@@ -31,6 +32,7 @@ from radia_pipeline.monitoring.streams import (
     report_streams,
 )
 from radia_pipeline.monitoring.windows import Window, cut
+from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.training.studies import LATERAL
 
 Span = tuple[date, date]
@@ -84,15 +86,33 @@ class View:
     rules: tuple[str, ...] | None
 
 
-def learned_from(lake: Lake, source: str, manifest: str | None) -> frozenset[str]:
-    """Return the studies of a manifest that models may have learned from; those of today's where it is not kept."""
+def answers(lake: Lake) -> InUse | None:
+    """Return which ensemble answers in the lake, None before there is one."""
     try:
-        rows = lake.read_version("manifest", source, manifest) if manifest else lake.read("manifest", source)
-    except (MissingTable, BadInput):
-        if not lake.exists("manifest", source):
-            return frozenset()
-        rows = lake.read("manifest", source)
-    return frozenset(rows.filter(pc.equal(rows["pool"], TRAIN))["study_id"].to_pylist())
+        return in_use(lake)
+    except NotTrained:
+        return None
+
+
+def learned_from(lake: Lake, source: str, using: InUse | None) -> frozenset[str]:
+    """Return the studies of a source that the models in use learned from, by the manifests of their trainings.
+
+    Where such a manifest is not kept any more, today's train pool counts as learned.
+    """
+    folders = [using.folder(name) for name in using.ensemble.used_members] if using else []
+    found: set[str] = set()
+    for version in {read_card(folder)["manifest_versions"].get(source) for folder in folders} - {None}:
+        try:
+            rows = lake.read_version("manifest", source, version)
+        except (MissingTable, BadInput):
+            rows = lake.read("manifest", source)
+        found |= set(rows.filter(pc.equal(rows["pool"], TRAIN))["study_id"].to_pylist())
+    return frozenset(found)
+
+
+def view_of(lake: Lake, source: str, terms: Protocol, ready: Answering | None) -> View:
+    """Return how a source is looked at by a protocol and the models in use, before a reference says which rules."""
+    return View(terms, ready, learned_from(lake, source, ready.using if ready else None), None)
 
 
 def observe(lake: Lake, source: str, when: Arrived, spans: Sequence[Span], view: View) -> Observed:

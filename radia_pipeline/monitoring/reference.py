@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.arrived import Arrived
 from radia_pipeline.monitoring.baseline import Baseline, Past, fit_baselines
-from radia_pipeline.monitoring.observed import Observed, Part, Span, View, Watched, learned_from, observe
+from radia_pipeline.monitoring.observed import Observed, Part, Span, View, Watched, observe
 from radia_pipeline.monitoring.protocol import Protocol
 from radia_pipeline.monitoring.readouts import model_version
 from radia_pipeline.monitoring.streams import RULE
@@ -95,31 +95,25 @@ def current(lake: Lake, source: str, when: Arrived, day: date, view: View) -> tu
     None while too few windows came.
     """
     known = read_reference(lake, source)
-    if known is not None and _is_of(known, view.protocol):
-        model = model_version(view.ready)
-        kept = next((row["manifest"] for row in known.rows.values() if row["manifest"]), None)
-        of_models = [row for row in known.rows.values() if row["model"] is not None]
-        is_new_model = model is not None and (not of_models or any(row["model"] != model for row in of_models))
-        if not is_new_model:
-            return known, _fixed(lake, source, view, kept, known.rules)
-        fixed = _fixed(lake, source, view, None, known.rules)
-        span = known.span
-    elif known is not None:
-        fixed, span = _fixed(lake, source, view, None, known.rules), known.span
-    else:
-        found = span_until(when, day, view.protocol)
-        if found is None:
-            return None, view
-        fixed, span = _fixed(lake, source, view, None, None), found
-    return freeze(lake, source, when, span, fixed), fixed
+    if known is None:
+        span = span_until(when, day, view.protocol)
+        return (None, view) if span is None else _frozen(lake, source, when, span, view)
+    fixed = replace(view, rules=known.rules)
+    model = model_version(view.ready)
+    of_models = [row["model"] for row in known.rows.values() if row["model"] is not None]
+    is_new_model = model is not None and model not in of_models
+    if _is_of(known, view.protocol) and not is_new_model:
+        return known, fixed
+    return _frozen(lake, source, when, known.span, fixed)
+
+
+def _frozen(lake: Lake, source: str, when: Arrived, span: Span, view: View) -> tuple[Reference | None, View]:
+    found = freeze(lake, source, when, span, view)
+    return found, view if found is None else replace(view, rules=found.rules)
 
 
 def _is_of(known: Reference, terms: Protocol) -> bool:
     return all(row["protocol"] == version_of(terms) for row in known.rows.values())
-
-
-def _fixed(lake: Lake, source: str, view: View, manifest: str | None, rules: tuple[str, ...] | None) -> View:
-    return View(view.protocol, view.ready, learned_from(lake, source, manifest), rules)
 
 
 def freeze(lake: Lake, source: str, when: Arrived, span: Span, view: View) -> Reference | None:

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.champion import APPROVED, history
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, FROZEN, Act, acts, note
+from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, Act, acts
 from radia_pipeline.monitoring.actions import TABLE
 from radia_pipeline.monitoring.arrived import Arrived, arrived
 from radia_pipeline.monitoring.levels import RANK, levels
-from radia_pipeline.monitoring.observed import Observed, View, Watched, learned_from, observe
+from radia_pipeline.monitoring.observed import Observed, View, Watched, observe, view_of
 from radia_pipeline.monitoring.performance import ALL_MONTHS, Measured, expected_aucs, measured
 from radia_pipeline.monitoring.protocol import (
     FREEZE,
@@ -33,15 +32,11 @@ from radia_pipeline.monitoring.protocol import (
     Protocol,
     protocol_of,
 )
-from radia_pipeline.monitoring.readouts import TABLE as READOUTS
 from radia_pipeline.monitoring.readouts import models_in_use
 from radia_pipeline.monitoring.reference import TABLE as REFERENCE
 from radia_pipeline.monitoring.reference import (
     Reference,
     current,
-    freeze,
-    read_reference,
-    span_until,
     usable,
     version_of,
     week_of,
@@ -82,7 +77,7 @@ def build_report(lake: Lake, day: date) -> ReportResult:
     rows: list[dict[str, Any]] = []
     examples: list[dict[str, Any]] = []
     for source in lake.partitions("images"):
-        mine, shown = _of_source(lake, source, day, View(terms, ready, frozenset(), None))
+        mine, shown = _of_source(lake, source, day, view_of(lake, source, terms, ready))
         rows += mine
         examples += shown
     figures = measured(lake, day, ready, terms.performance.least_positives)
@@ -99,7 +94,7 @@ def build_report(lake: Lake, day: date) -> ReportResult:
 
 
 def _of_source(lake: Lake, source: str, day: date, view: View) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    when = _until(arrived(lake, source), day)
+    when = arrived(lake, source).until(day)
     reference, fixed = current(lake, source, when, day, view)
     if reference is None:
         weeks = len({one.isocalendar()[:2] for one in when.days})
@@ -125,15 +120,6 @@ def _of_source(lake: Lake, source: str, day: date, view: View) -> tuple[list[dic
     rows += _silences(source, when, reference, day, fixed.protocol)
     rows += _newcomers(source, seen, reference, answers, fixed.protocol)
     return rows, examples
-
-
-def _until(when: Arrived, day: date) -> Arrived:
-    """Return what had arrived by a day."""
-    return Arrived(
-        {study: one for study, one in when.studies.items() if one <= day},
-        {study: one for study, one in when.reports.items() if one <= day},
-        tuple(row for row in when.deliveries if row["day"] <= day),
-    )
 
 
 def _followed(seen: Observed, reference: Reference, answers: Sequence[Act], terms: Protocol) -> Iterator[_Followed]:
@@ -262,61 +248,3 @@ def _worse(
             usual=usual, seen=one.value, images=one.studies, detail=said, state=WATCHED,
             action=min(worst, most, key=RANK.__getitem__) if is_worse else NONE,
         )  # fmt: skip
-
-
-# --- what a person asks for -------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class FrozenResult:
-    """Counts for metadata. ``frozen``: sources that have a reference now and had none, or another."""
-
-    streams: int
-    frozen: list[str] = field(default_factory=list)
-
-
-def freeze_missing(lake: Lake, day: date) -> FrozenResult:
-    """Freeze the reference of every source that has none and enough windows."""
-    terms, ready = protocol_of(lake.root), models_in_use(lake)
-    frozen = []
-    for source in lake.partitions("images"):
-        before = lake.version(REFERENCE) if lake.exists(REFERENCE) else None
-        current(lake, source, _until(arrived(lake, source), day), day, View(terms, ready, frozenset(), None))
-        if lake.exists(REFERENCE) and lake.version(REFERENCE) != before:
-            frozen.append(source)
-    if not lake.exists(REFERENCE):
-        lake.write(REFERENCE, [])
-    return FrozenResult(lake.read(REFERENCE, columns=["stream"]).num_rows, frozen)
-
-
-def freeze_anew(lake: Lake, source: str, day: date, *, by: str, reason: str) -> FrozenResult:
-    """Freeze a source's reference on what came until a day, as a person decides; noted with name and reason.
-
-    Raises BadInput without them or with too few windows, and nothing is changed.
-    """
-    terms, ready = protocol_of(lake.root), models_in_use(lake)
-    when = _until(arrived(lake, source), day)
-    span = span_until(when, day, terms)
-    if not by.strip() or not reason.strip():
-        raise BadInput("A new reference needs a name and a reason", accepted="--by WHO and --reason WHY")
-    view = View(terms, ready, learned_from(lake, source, None), None)
-    if span is None or freeze(lake, source, when, span, view) is None:
-        least = terms.reference.least_windows
-        raise BadInput(f"{source} has too few windows for a reference", accepted=f"{least} windows of enough patients")
-    note(lake, FROZEN, by=by, reason=reason, day=day, source=source)
-    return FrozenResult(lake.read(REFERENCE, columns=["stream"]).num_rows, [source])
-
-
-def look_ahead(lake: Lake, source: str, day: date) -> dict[str, int]:
-    """Read out the films of a source's reference and windows until a day; returns how many stand in the table."""
-    terms, ready = protocol_of(lake.root), models_in_use(lake)
-    when = _until(arrived(lake, source), day)
-    reference = read_reference(lake, source)
-    span = reference.span if reference else span_until(when, day, terms)
-    if span is not None:
-        kept = (
-            next((row["manifest"] for row in reference.rows.values() if row["manifest"]), None) if reference else None
-        )
-        view = View(terms, ready, learned_from(lake, source, kept), None)
-        observe(lake, source, when, [span, (span[1] + timedelta(days=1), day)], view)
-    if not lake.exists(READOUTS, source):
-        lake.write(READOUTS, [], source)
-    return {"films": lake.read(READOUTS, source, ["image_id"]).num_rows}

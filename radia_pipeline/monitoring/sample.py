@@ -16,9 +16,8 @@ from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.arrived import arrived
-from radia_pipeline.monitoring.observed import learned_from, pools_of
+from radia_pipeline.monitoring.observed import answers, learned_from, pools_of
 from radia_pipeline.monitoring.protocol import protocol_of
-from radia_pipeline.monitoring.reference import read_reference
 from radia_pipeline.monitoring.windows import one_each
 from radia_pipeline.readings.lists import CELL_COLUMNS, MONITORED, answerable
 from radia_pipeline.training.studies import FRONTAL_ORDER
@@ -36,9 +35,7 @@ def write_sample(lake: Lake, month: str, path: Path) -> int:
     pools, most = pools_of(lake), protocol_of(lake.root).performance.studies_a_month
     candidates: list[tuple[str, str, str]] = []
     for source in lake.partitions("images"):
-        days, reference = arrived(lake, source).studies, read_reference(lake, source)
-        manifest = next((row["manifest"] for row in reference.rows.values()), None) if reference else None
-        learned = learned_from(lake, source, manifest)
+        days, learned = arrived(lake, source).studies, learned_from(lake, source, answers(lake))
         for row in lake.read("images", source, ["study_id", "patient_key", "view"]).to_pylist():
             day = days.get(row["study_id"])
             is_new = day is not None and day.isoformat()[:7] == month and row["study_id"] not in learned

@@ -93,6 +93,8 @@ def film_streams(films: Sequence[Row], readouts: Mapping[str, Row], learned: fro
     for name in FIGURES:
         words, unit = FIGURE_WORDS[name]
         yield _figure(name, PIXELS, words, unit, [one and one[name] for one in seen], **adjusted)
+    negative = [one and one["mediastinum_grey"] < 0 for one in seen]
+    yield _share("like negatives", PIXELS, "films whose mediastinum is darker than the lungs", negative)
     is_new = [row["study_id"] not in learned for row in films]
     of_models = [one if one and one["model"] and new else None for one, new in zip(seen, is_new, strict=True)]
     told = {**adjusted, "needs_model": True}

@@ -55,7 +55,7 @@ def wording(rng, film):
 
 
 def prevalence(rng, film):
-    film["positive"] = rng.random() < 0.65
+    film["positive"] = rng.random() < 0.9
 
 
 def age(rng, film):
