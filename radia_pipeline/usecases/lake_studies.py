@@ -286,8 +286,8 @@ class LakeStudies:
 
 
 def told_image(row: Mapping[str, Any], *, has_native: bool, is_blind: bool) -> dict[str, Any]:
-    """Return what a page is told of an image; of a blind one neither its flags nor its device."""
-    flags = [] if is_blind else list(row["flags"] or ())
+    """Return what a page is told of an image; of a blind one neither its doubts nor its device."""
+    flags = [] if is_blind else [name for name in row["flags"] or () if name in DOUBTS]
     device = " ".join(filter(None, (row["manufacturer"], row["device_model"])))
     spacing = [row["pixel_spacing_row_mm"], row["pixel_spacing_col_mm"]]
     return {
@@ -301,12 +301,8 @@ def told_image(row: Mapping[str, Any], *, has_native: bool, is_blind: bool) -> d
 
 
 def told_flag(name: str, score: float | None = None) -> dict[str, Any]:
-    """Return a remark about an image with what it means and what to do."""
-    known = name in DOUBTS
-    return {
-        "flag": name, "score": score, "means": DOUBTS[name].means if known else name.replace("_", " "),
-        "do": what_to_do(name) if known else "",
-    }  # fmt: skip
+    """Return a doubt about an image with what it means and what to do."""
+    return {"flag": name, "score": score, "means": DOUBTS[name].means, "do": what_to_do(name)}
 
 
 def _native_shape(row: Mapping[str, Any]) -> list[int]:

@@ -242,6 +242,22 @@ def test_nothing_that_is_sent_reaches_a_disk(lake, tmp_path, monkeypatch):
         assert [path for path in Path("/tmp").glob("tmp*") if path.is_file() and mark in path.read_bytes()] == []
 
 
+def test_without_any_temporary_folder_everything_is_answered(lake, monkeypatch):
+    import tempfile
+
+    def none() -> str:
+        raise FileNotFoundError("no temporary folder can be written")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", none)
+    with served(lake) as (_, port):
+        client = Client(port, "program")
+        assert client.post("/api/v1/predict?maps=png", dicom(film(3), 3), Content_Type=FILM).status in (200, 422)
+        told = client.post("/page/uploads?ocr=off", dicom(film(3), 3), Content_Type=FILM).json["images"][0]
+        addresses = [f"{told['pixels']}?size=native", f"{told['pixels']}?size=stored", told["maps"]]
+        assert [client.get(one).status for one in addresses] == [200] * 3
+
+
 def test_parts_are_what_was_put_in_whatever_they_hold():
     parts = [b"", b"\r\n", b"--b0undar", b"\r\n--other\r\n", bytes(range(256)) * 3]
     body, _ = related(*parts)

@@ -17,6 +17,7 @@ from radia_pipeline.errors import LakeLocked
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.review import models
 from radia_pipeline.review.models import SHOWN
+from radia_pipeline.usecases.lake_studies import told_image
 from radia_pipeline_tests.review.worlds import PATIENTS, REPORT, SET, Client, served, study
 from radia_pipeline_tests.usecases.films import dicom, film
 
@@ -50,6 +51,13 @@ def test_a_study_tells_images_prior_label_and_report_with_its_evidence(client):
     span = told["report"]["spans"][0]
     assert told["report"]["text"][span["start"] : span["end"]] == "masse"
     assert told["report"]["text"].startswith(f"{REPORT}{PATIENTS + OPEN}")
+
+
+def test_only_doubts_are_told_of_a_film(client, shared):
+    row = dict(shared[0].studies.image(image_of(client)["image_id"])) | {"flags": ["for_processing", "cropped"]}
+    flags = told_image(row, has_native=True, is_blind=False)["flags"]
+    assert [(one["flag"], bool(one["means"])) for one in flags] == [("cropped", True)]
+    assert told_image(row, has_native=True, is_blind=True)["flags"] == []
 
 
 def test_the_stored_picture_comes_as_it_is_and_the_native_one_as_it_is_rendered(client, shared):

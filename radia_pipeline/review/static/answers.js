@@ -39,6 +39,8 @@ export class Answers {
 
   get isChanged() { return [...this.values].some(([name, value]) => this.first.get(name) !== value); }
 
+  get isTouched() { return this.history.length > 0; }
+
   given() { return Object.fromEntries(this.values); }
 
   press(name) {
@@ -74,7 +76,15 @@ export class Answers {
       const rows = this.asked.filter((one) => one.section === section).map((one) => this.#row(one));
       return rows.length ? h("section", {}, h("h2", { say: () => both(words) }), ...rows) : null;
     }));
+    if (this.facts) this.element.prepend(this.#head());
     if (focused) this.element.querySelector(`[data-class="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** What stands above the rows once others' answers stand beside one's own. */
+  #head() {
+    const word = (key, kind) => h("span", { class: kind, say: () => t(key) });
+    return h("div", { class: "answer head", "aria-hidden": "true" }, h("kbd"), h("span", { class: "name" }),
+      h("span", { class: "facts" }, word("ref", "ref"), word("chance")), word("yours", "value"));
   }
 
   #row(one) {

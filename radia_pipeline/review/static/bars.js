@@ -2,7 +2,7 @@
 // What does not belong here: where a map is drawn (viewer.js).
 
 import { h } from "./dom.js";
-import { both, percent, t } from "./words.js";
+import { percent, t } from "./words.js";
 
 export const SHAPES = { present: "●", uncertain: "◐", absent: "○" };
 
@@ -68,13 +68,14 @@ export const head = () => h("div", { class: "finding head", "aria-hidden": "true
 /** What stands under the rows of the one pointed at: what such a probability has meant. */
 export const meant = ({ so_far: so }) => so && t("so_far", { n: so.studies, share: percent(so.share), low: percent(so.low), high: percent(so.high) });
 
-/** A report with what was found in it underlined by value; `spans` count code points. */
-export function report(text, spans, named) {
-  const letters = [...text], out = [];
+/** A report {text, spans} with what was found in it underlined by value, where there is one; spans count code points. */
+export function report(said, called, none = "no_report") {
+  if (!said) return h("p", { class: "text none", say: () => t(none) });
+  const letters = [...said.text], out = [];
   let at = 0;
-  for (const span of [...spans].sort((a, b) => a.start - b.start || b.end - a.end)) {
+  for (const span of [...said.spans].sort((a, b) => a.start - b.start || b.end - a.end)) {
     if (span.start < at) continue;
-    const say = () => `${span.class ? both(named(span.class)) : ""} ${span.status ? t(span.status) : ""}`.trim();
+    const say = () => `${span.class ? called(span.class) : ""} ${span.status ? t(span.status) : ""}`.trim();
     const words = letters.slice(span.start, span.end).join("");
     out.push(letters.slice(at, span.start).join(""), h("mark", { class: span.status ?? "silent", title: say() }, words));
     at = span.end;

@@ -12,33 +12,39 @@ export const choice = (name, legend, values, words, chosen) => h("fieldset", {},
 const comment = (most, text) => h("label", { class: "comment" }, h("span", { say: () => t("comment") }),
   h("textarea", { name: "comment", maxlength: most, rows: 2 }, text), h("small", { say: () => t("comment_hint") }));
 
+/** Promise of [value with which a dialog of `parts` is closed, "" where it was left; its form]; `onkey(event, dialog)`. */
+function shown(kind, title, parts, onkey = () => {}) {
+  const dialog = document.getElementById("dialog");
+  const form = h("form", { method: "dialog", class: kind, onkeydown: (event) => onkey(event, dialog) }, h("h1", { say: title }), ...parts);
+  dialog.returnValue = "";
+  put(dialog, form);
+  dialog.showModal();
+  (form.querySelector("input:checked") ?? form.querySelector("input, textarea"))?.focus();
+  return new Promise((resolve) => { dialog.onclose = () => resolve([dialog.returnValue, form]); });
+}
+
+const leave = () => h("button", { value: "", say: () => t("cancel") });
+
 /** Promise of what was said, by name, null where it was left. */
-export function ask(app, title, parts, { hasComment = false, text = "" } = {}) {
-  const dialog = document.getElementById("dialog"), area = hasComment ? comment(app.config.most_comment_characters, text) : null;
-  return new Promise((resolve) => {
-    const form = h("form", { method: "dialog" }, h("h1", { say: title }), ...parts, ...(area ? [area] : []), h("p", { class: "actions" },
-      h("button", { class: "main", value: "send", say: () => t("send") }), h("button", { value: "", say: () => t("cancel") })));
-    form.addEventListener("keydown", (event) => event.key === "Enter" && event.target.tagName !== "BUTTON" && !event.shiftKey && (event.preventDefault(), event.repeat || dialog.close("send")));
-    dialog.returnValue = "";
-    dialog.onclose = () => resolve(dialog.returnValue === "send" ? Object.fromEntries(new FormData(form)) : null);
-    put(dialog, form);
-    dialog.showModal();
-    (form.querySelector("input:checked") ?? form.querySelector("input, textarea"))?.focus();
+export async function ask(app, title, parts, { hasComment = false, text = "" } = {}) {
+  const area = hasComment ? [comment(app.config.most_comment_characters, text)] : [];
+  const send = h("p", { class: "actions" }, h("button", { class: "main", value: "send", say: () => t("send") }), leave());
+  const [said, form] = await shown("ask", title, [...parts, ...area, send], (event, dialog) => {
+    if (event.key !== "Enter" || event.shiftKey || event.target.tagName === "BUTTON") return;
+    event.preventDefault();
+    if (!event.repeat) dialog.close("send");
   });
+  return said ? Object.fromEntries(new FormData(form)) : null;
 }
 
 /** Promise of the value that was chosen by one press, null where none was. */
-export function pick(title, values, words) {
-  const dialog = document.getElementById("dialog");
-  return new Promise((resolve) => {
-    const one = (value, i) => h("button", { value, say: () => `${i + 1}  ${t(words(value))}` });
-    const form = h("form", { method: "dialog", class: "pick" }, h("h1", { say: title }), ...values.map(one), h("button", { value: "", say: () => t("cancel") }));
-    form.addEventListener("keydown", (event) => !event.repeat && values[Number(event.code.replace(/Digit|Numpad/, "")) - 1] && dialog.close(values[Number(event.code.replace(/Digit|Numpad/, "")) - 1]));
-    dialog.returnValue = "";
-    dialog.onclose = () => resolve(dialog.returnValue || null);
-    put(dialog, form);
-    dialog.showModal();
+export async function pick(title, values, words) {
+  const one = (value, i) => h("button", { value, say: () => `${i + 1}  ${t(words(value))}` });
+  const [said] = await shown("pick", title, [...values.map(one), leave()], (event, dialog) => {
+    const chosen = values[Number(event.code.replace(/Digit|Numpad/, "")) - 1];
+    if (chosen && !event.repeat) dialog.close(chosen);
   });
+  return said || null;
 }
 
 const cap = (key) => h("kbd", { say: () => (key.startsWith("k_") ? t(key) : printed(key)) });
@@ -47,10 +53,6 @@ const cap = (key) => h("kbd", { say: () => (key.startsWith("k_") ? t(key) : prin
 export const hints = (list) => list.map(([key, words]) => h("span", { class: "hint" }, cap(key), " ", h("span", { say: () => t(words) })));
 
 export function help(list) {
-  const dialog = document.getElementById("dialog");
   const more = [["k_arrows", "c_pan"], ["k_shift", "c_window"], ["+", "c_zoom"], ["-", "c_zoom"]];
-  dialog.onclose = null;
-  put(dialog, h("form", { method: "dialog", class: "help" }, h("h1", { say: () => t("help") }), h("div", {}, ...hints([...list, ...more])),
-    h("p", { say: () => t("touch") }), h("button", { class: "main", say: () => t("close") })));
-  dialog.showModal();
+  shown("help", () => t("help"), [h("div", {}, ...hints([...list, ...more])), h("p", { say: () => t("touch") }), h("button", { class: "main", say: () => t("close") })]);
 }

@@ -6,6 +6,7 @@ import { pixels } from "./api.js";
 export class Films {
   #kept = new Map();
   #wanted = new Set();
+  #before = Promise.resolve();
 
   /** Promise of a film's pixels (api.js); `size`: "stored" or "native". */
   get(film, size) {
@@ -19,9 +20,17 @@ export class Films {
 
   #fetched(key, address, size) {
     const stop = new AbortController(), entry = { stop };
-    entry.pixels = pixels(address, size, stop.signal).then((here) => (entry.here = here));
+    const start = () => pixels(address, size, stop.signal);
+    entry.pixels = (size === "native" ? this.#inTurn(start) : start()).then((here) => (entry.here = here));
     entry.pixels.catch(() => this.#kept.get(key) === entry && this.#kept.delete(key)); // the next one who asks tries again
     return entry;
+  }
+
+  /** Native films come one after the other: the first stands sooner than if all shared the machine. */
+  #inTurn(start) {
+    const turn = this.#before.then(start);
+    this.#before = turn.catch(() => {});
+    return turn;
   }
 
   /** Fetches what comes next, one after the other: stored images of all studies (lists of films), native ones of the first. */

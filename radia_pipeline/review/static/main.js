@@ -28,6 +28,7 @@ class App {
     this.show(state("loading", () => t("loading")));
     this.outbox = new Outbox({ onchange: (box) => this.#waiting(box), onrefused: (error) => this.fail(error) });
     window.addEventListener("hashchange", () => this.route());
+    for (const name of ["focus", "visibilitychange"]) window.addEventListener(name, () => document.hidden || this.screen?.awake?.(), true);
     for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => this.#dropped(event));
     await this.#configure();
   }
@@ -54,6 +55,7 @@ class App {
   }
 
   named = (name) => this.classes.get(name);
+  called = (name) => both(this.named(name));
   reason = (name) => this.config.words?.[name] ?? plain(name);
   device = (kind) => this.config.devices?.[kind] ?? plain(kind);
   screenful = () => ({ language: languageNow(), screen: `${screen.width}x${screen.height}` });
@@ -68,7 +70,7 @@ class App {
       else if (what === "read") await this.#read(id, role ?? "reader");
       else await home(this);
     } catch (error) {
-      this.show(failed(error, [[() => this.route(), () => t("again")], [() => this.home(), () => t("home")]]));
+      this.failed(error, () => this.route());
     }
   }
 
@@ -78,6 +80,13 @@ class App {
   }
 
   home() { this.go(""); }
+
+  get homeward() { return [() => this.home(), () => t("home")]; }
+
+  /** Shows an error in the place of what failed, with a way home and, where it helps, to try `again`. */
+  failed(error, again) {
+    this.show(failed(error, [...(again ? [[again, () => t("again")]] : []), this.homeward]));
+  }
 
   #view() {
     if (!(this.screen instanceof Viewer)) this.show(new Viewer(this));
@@ -154,7 +163,7 @@ class App {
     const isAway = Boolean(outbox.trouble) && outbox.waiting > 0, words = () => t("away_kept", { n: outbox.waiting });
     this.count.hidden = !isAway;
     put(this.count, h("span", { say: () => t("waiting", { n: outbox.waiting }) }));
-    if (isAway) this.tell(() => `${t("away")}. ${words()}`, "warning");
+    if (isAway && !$("screen").querySelector(".state.away")) this.tell(() => `${t("away")}. ${words()}`, "warning");
     else if (this.wasAway) this.tell(null);
     this.wasAway = isAway;
     this.screen?.outboxChanged?.(outbox);
@@ -175,7 +184,8 @@ class App {
       this.#view().openUpload(found);
     } catch (error) {
       const refused = error.problem?.answer?.studies?.flatMap((study) => study.files).filter((file) => file.reason);
-      this.show(refused?.length ? new Viewer(this).refusal(refused) : failed(error, [[() => home(this), () => t("home")]]));
+      if (refused?.length) this.show(new Viewer(this).refusal(refused));
+      else this.failed(error);
     }
   }
 }

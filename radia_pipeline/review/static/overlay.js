@@ -6,6 +6,9 @@ import { contour } from "./pixels.js";
 
 const HUE = [255, 176, 32], MOST_ALPHA = 150, FLOOR = 40, HALF = 127.5, TAG_PX = 18;
 
+/** A box of an answer as it is drawn. */
+export const drawn = ({ x_px: x, y_px: y, width_px: width, height_px: height }) => ({ x, y, width, height });
+
 export class Overlay {
   constructor() {
     this.map = h("canvas", { class: "map", hidden: true });

@@ -37,7 +37,7 @@ export class Pane {
     this.overlay.clear();
     this.reset();
     this.relabel();
-    if (film) this.#load(film, isNative);
+    this.loading = film ? this.#load(film, isNative) : null;
   }
 
   async #load(film, isNative) {

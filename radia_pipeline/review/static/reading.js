@@ -6,10 +6,11 @@ import { Answers } from "./answers.js";
 import { report } from "./bars.js";
 import { ask, pick } from "./dialogs.js";
 import { h, put } from "./dom.js";
-import { Stage } from "./stage.js";
-import { failed, state } from "./states.js";
+import { drawn } from "./overlay.js";
+import { Stage, hung } from "./stage.js";
+import { state } from "./states.js";
 import { bestOfEach } from "./viewer.js";
-import { both, clock, number, percent, t } from "./words.js";
+import { clock, number, percent, t } from "./words.js";
 
 const AHEAD = 3;
 
@@ -21,8 +22,9 @@ export class Reading {
     this.note = h("p", { class: "note", role: "status" });
     this.accepting = h("button", { class: "accept main", onclick: () => this.accept() });
     const small = (words, run) => h("button", { say: () => t(words), onclick: run });
-    this.tools = h("p", { class: "tools" }, small("not_assessable", () => this.notAssessable()), small("box", () => this.box()),
-      small("comment", () => this.comment()), small("undo", () => this.undo()));
+    this.boxer = small("box", () => this.box());
+    this.before = [small("not_assessable", () => this.notAssessable()), small("undo", () => this.undo())]; // not after the reveal
+    this.tools = h("p", { class: "tools" }, this.before[0], this.boxer, small("comment", () => this.comment()), this.before[1]);
     this.told = h("section", { class: "told", hidden: true });
     this.panel = h("aside", { class: "panel reading" }, this.answers.element, h("div", { class: "act" }, this.accepting, this.tools, this.note), this.told);
     this.element = h("div", { class: "split" }, this.stage.element, this.panel);
@@ -33,7 +35,7 @@ export class Reading {
   get #address() { return `/page/lists/${encodeURIComponent(this.list.list_id)}`; }
 
   #count() {
-    const { done = 0, of = 0 } = this.counted ?? {};
+    const { done = 0, of = 0 } = this.looking ?? this.counted ?? {};
     return { n: Math.min(done + 1, of), of };
   }
 
@@ -42,7 +44,7 @@ export class Reading {
       await this.#refill();
       this.#nextTurn();
     } catch (error) {
-      this.app.show(failed(error, [[() => this.app.home(), () => t("home")]]));
+      this.app.failed(error);
     }
   }
 
@@ -55,18 +57,39 @@ export class Reading {
   #nextTurn() {
     const turn = this.turns.shift();
     if (turn) this.open(turn);
+    else if (this.looking?.own.length) this.#lookAtNext();
+    else if (this.app.outbox.waiting) this.#sending();
     else this.#finished();
+  }
+
+  /** After the end of a list that reveals nothing before: the reader's own answers, each with what else is said of it. */
+  look(own) {
+    this.looking = { own: [...own], of: own.length, done: -1 };
+    return this.#lookAtNext();
+  }
+
+  async #lookAtNext() {
+    const { position, sequence } = this.looking.own.shift();
+    this.looking.done += 1;
+    try {
+      const shown = await get(`/page/readings/${sequence}/reveal`);
+      this.open(await get(`${this.#address}/turns/${position}`), shown.answers);
+      this.#reveal(shown);
+    } catch (error) {
+      if (error.code === "not_yet") this.#nextTurn(); // another list still asks for it
+      else this.app.failed(error, () => this.start());
+    }
   }
 
   /** Opens a turn; `kept`: answers given before, after an undo. */
   open(turn, kept = null) {
-    Object.assign(this, { turn, revealed: null, isBusy: false, comment_: "", began: null, hiddenMs: 0 });
+    Object.assign(this, { turn, revealed: false, isBusy: false, comment_: "", began: null, boxing: null });
     this.told.hidden = true;
     this.panel.classList.remove("revealed");
     this.answers.open(turn, { kept, isBlank: this.role === "adjudicator" });
     this.app.show(this);
     this.stage.isBoxing = false;
-    this.stage.show(turn.images, turn.priors, this.turns.map((next) => [...next.images, ...next.priors.slice(0, 1).flatMap((prior) => prior.images.slice(0, 1))]));
+    this.stage.show(turn.images, turn.priors, this.turns.map(hung));
     this.app.title(() => t("study_of", this.#count()), this.progress, this.badge);
     this.app.bind(this.keys(), this.hints());
     this.relabel();
@@ -82,6 +105,17 @@ export class Reading {
     this.boxing = null;
     this.#drawBoxes();
     this.relabel();
+  }
+
+  /** The page is looked at again: what was read elsewhere meanwhile is asked no more, unless an answer was begun. */
+  async awake() {
+    const { turn } = this, waits = () => this.turn === turn && !this.isBusy && !this.revealed && !this.app.outbox.waiting;
+    if (!turn || !waits() || !this.element.isConnected) return;
+    const found = await this.#refill().then(() => true, () => false), isThere = this.turns.some((one) => one.position === turn.position);
+    this.turns = this.turns.filter((one) => one.position !== turn.position);
+    if (!found || isThere || !waits() || this.answers.isTouched) return this.relabel();
+    this.app.tell(() => t("read_meanwhile"), "warning");
+    return this.#nextTurn();
   }
 
   get isReady() { return !this.isBusy && this.stage.isPainted && this.answers.isComplete; }
@@ -126,15 +160,22 @@ export class Reading {
     if (this.turns.length) {
       this.counted = { ...this.counted, done: this.counted.done + 1 };
       this.#nextTurn();
-    } else if (this.app.outbox.waiting) this.app.show(state("away", () => t(this.app.outbox.trouble ? "away" : "sending"), [() => t("away_kept", { n: this.app.outbox.waiting })]));
+    } else if (this.app.outbox.waiting) this.#sending();
     else this.start();
+  }
+
+  /** Nothing is left to open, and answers are still on their way. */
+  #sending() {
+    const { outbox } = this.app;
+    this.app.show(state("away", () => t(outbox.trouble ? "away" : "sending"), [() => t("away_kept", { n: outbox.waiting })]));
+    this.app.tell(null);
   }
 
   async #kept(turn, answer, given, isShown) {
     this.last = { sequence: answer.sequence, turn, given };
     if (isShown && this.turn === turn && answer.phase !== "reread") {
       const shown = await get(`/page/readings/${answer.sequence}/reveal`).catch(() => null);
-      if (shown && this.turn === turn) return this.#reveal(shown, answer.sequence);
+      if (shown && this.turn === turn) return this.#reveal(shown);
       if (this.turn === turn) return this.#moveOn();
     }
     return this.#afterSent(answer.progress);
@@ -146,9 +187,11 @@ export class Reading {
       await this.#refill();
       this.turns = this.turns.filter((turn) => turn.position !== now);
       if (!this.element.isConnected || this.done.has(now)) this.#nextTurn();
-      else this.stage.setNext(this.turns.map((next) => next.images));
+      else this.stage.setNext(this.turns.map(hung));
       this.relabel();
-    } catch { /* the outbox says that the server is away; the next answer asks again */ }
+    } catch (error) { // the outbox says that the server is away; the next answer asks again, where there is one
+      if (!this.element.isConnected && !this.app.outbox.waiting) this.app.failed(error, () => this.start());
+    }
   }
 
   #refused(turn, error, isShown, given) {
@@ -165,14 +208,13 @@ export class Reading {
 
   // --- after the reveal ---
 
-  #reveal({ study, answer }, sequence) {
+  #reveal({ study, answer }) {
     const { turn } = this;
-    this.revealed = { study, answer, sequence };
+    this.revealed = true;
     this.isBusy = false;
     const { groups = [], classes = [] } = answer?.studies[0] ?? {}, all = [...groups, ...classes];
     this.answers.reveal(study.reference, new Map(all.map((one) => [one.class, one])));
-    const said = study.report ? report(study.report.text, study.report.spans, (name) => this.app.named(name)) : h("p", { class: "text none", say: () => t("no_report") });
-    put(this.told, h("h2", { say: () => t("report") }), said);
+    put(this.told, h("h2", { say: () => t("report") }), report(study.report, this.app.called));
     this.told.hidden = false;
     this.panel.classList.add("revealed");
     const asked = (answer?.studies[0].boxes ?? []).filter((box) => turn.asked.includes(box.class));
@@ -212,8 +254,14 @@ export class Reading {
   box() {
     this.boxing = this.boxing ? null : this.answers.lastFound;
     this.stage.isBoxing = Boolean(this.boxing);
-    this.hint = this.boxing ? () => t("box_for", { name: both(this.app.named(this.boxing)) }) : () => t("box_none");
+    this.hint = this.boxing ? () => t("box_for", { name: this.app.called(this.boxing) }) : () => t("box_none");
     put(this.note, h("span", { say: this.hint }));
+    this.#boxMode();
+  }
+
+  #boxMode() {
+    this.boxer.setAttribute("aria-pressed", Boolean(this.boxing));
+    this.note.classList.toggle("act-now", Boolean(this.boxing));
   }
 
   #boxed(film, box) {
@@ -224,9 +272,9 @@ export class Reading {
 
   #drawBoxes() {
     for (const pane of this.stage.own) {
-      const mine = this.answers.boxes.filter((box) => box.image_id === pane.film.image_id).map((box) => ({ ...box.native, tag: () => both(this.app.named(box.class)), kind: "mine" }));
+      const mine = this.answers.boxes.filter((box) => box.image_id === pane.film.image_id).map((box) => ({ ...box.native, tag: () => this.app.called(box.class), kind: "mine" }));
       const theirs = (this.revealed ? this.revealedBoxes : []).filter((box) => box.file === pane.film.image_id).map((box) => ({
-        x: box.x_px, y: box.y_px, width: box.width_px, height: box.height_px, tag: () => `${both(this.app.named(box.class))} ${percent(box.score)}`,
+        ...drawn(box), tag: () => `${this.app.called(box.class)} ${percent(box.score)}`,
       }));
       pane.overlay.setBoxes([...mine, ...theirs]);
     }
@@ -253,14 +301,19 @@ export class Reading {
   async #finished() {
     try {
       const end = await get(`${this.#address}/done`), k = (value) => number(value, 2);
+      if (end.yours.left && this.done.size && this.role === "reader") { // told of before the last answers arrived
+        this.done.clear();
+        return this.start();
+      }
       const { between, within } = end, lines = [() => t("read_n", { n: end.yours.read, of: end.yours.read + end.yours.left })];
       const agreed = between?.kappa != null ? () => t("kappa", { k: k(between.kappa), low: k(between.low), high: k(between.high) }) : () => t("kappa_none");
       if (within?.kappa != null) lines.push(() => t("kappa_within", { n: within.cells, k: k(within.kappa) }));
       const next = { reader: () => t("next_reader", { n: end.waiting_for_readers }), adjudicator: () => t("next_adjudicator", { n: end.waiting_for_adjudicator }) };
       lines.push(agreed, next[end.waiting_for_readers ? "reader" : end.waiting_for_adjudicator ? "adjudicator" : ""] ?? (() => t("next_complete")));
-      this.app.show(state("done", () => t("all_read"), lines, [[() => this.app.home(), () => t("home")]]));
+      const look = end.own?.length && this.list.reveals === "at_end" ? [[() => this.look(end.own), () => t("look")]] : [];
+      this.app.show(state("done", () => t("all_read"), lines, [...look, this.app.homeward]));
     } catch (error) {
-      this.app.show(failed(error, [[() => this.start(), () => t("again")], [() => this.app.home(), () => t("home")]]));
+      this.app.failed(error, () => this.start());
     }
   }
 
@@ -279,13 +332,16 @@ export class Reading {
   relabel() {
     const words = !this.stage.isPainted ? "painting" : this.isBusy ? "sending" : !this.revealed ? "accept" : this.answers.isChanged ? "correct" : "agree";
     this.accepting.disabled = !this.isReady;
+    for (const one of this.before) one.hidden = Boolean(this.revealed);
+    this.#boxMode();
     put(this.accepting, h("kbd", { say: () => t("k_space") }), " ", h("span", { say: () => t(words) }));
     const badge = this.revealed ? "revealed" : this.role === "adjudicator" ? "adjudication" : "blind";
     put(this.badge, h("span", { say: () => t(badge) }));
     this.badge.className = `badge ${badge}`;
     const hint = this.role === "adjudicator" ? "two_answers" : this.list.reveals;
     if (!this.boxing) put(this.note, this.revealed ? null : h("span", { say: () => t(hint) }), this.comment_ ? h("q", {}, this.comment_) : null);
-    if (this.counted) this.progress.value = this.counted.of ? this.counted.done / this.counted.of : 0;
+    const { done = 0, of = 0 } = this.looking ?? this.counted ?? {};
+    this.progress.value = of ? done / of : 0;
     this.app.retitle();
     this.stage.relabel();
   }

@@ -5,6 +5,9 @@ import { h, put } from "./dom.js";
 import { Pane } from "./pane.js";
 import { t } from "./words.js";
 
+/** The films of a study that hang: its own, and the frontal one of the nearest prior. */
+export const hung = ({ images, priors: [prior] }) => [...images, ...(prior?.images.slice(0, 1) ?? [])];
+
 export class Stage {
   #pool = [];
 
@@ -18,9 +21,9 @@ export class Stage {
     this.hovered = this.panes.find((pane) => pane.element.contains(event.target)) ?? null;
   }
 
-  /** Shows images and the nearest prior's frontal film; the next studies' films are fetched once these are painted. */
+  /** Shows images and the nearest prior's frontal film; the next studies' films are fetched after them. */
   show(images, priors, next = []) {
-    const prior = priors[0], before = prior ? prior.images.slice(0, 1) : [];
+    const prior = priors[0], before = hung({ images: [], priors });
     this.next = next;
     this.films.keep([...images, ...before], next);
     while (this.#pool.length < images.length + before.length) this.#pool.push(this.#made());
@@ -39,7 +42,13 @@ export class Stage {
   setNext(next) {
     this.next = next;
     this.films.keep(this.panes.map((pane) => pane.film), next);
-    if (this.isPainted) this.films.ahead(next);
+    if (this.isPainted) this.#ahead();
+  }
+
+  /** The next studies' films come once these stand at their full resolution. */
+  async #ahead() {
+    await Promise.all(this.panes.map((pane) => pane.loading));
+    this.films.ahead(this.next);
   }
 
   #made() {
@@ -49,7 +58,7 @@ export class Stage {
   #painted() {
     if (!this.isPainted) return;
     this.onpainted();
-    this.films.ahead(this.next);
+    this.#ahead();
   }
 
   get isPainted() { return this.own.length > 0 && this.own.every((pane) => pane.isPainted); }

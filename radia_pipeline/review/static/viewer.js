@@ -5,8 +5,9 @@ import { get } from "./api.js";
 import { branches, head, meant, report, row } from "./bars.js";
 import { h, put } from "./dom.js";
 import { ask, choice } from "./dialogs.js";
-import { Stage } from "./stage.js";
-import { failed, state } from "./states.js";
+import { drawn } from "./overlay.js";
+import { Stage, hung } from "./stage.js";
+import { state } from "./states.js";
 import { both, percent, t } from "./words.js";
 
 /** What a film's maps say: Map from class to {values, width, height, outline, warning}. */
@@ -47,7 +48,7 @@ export class Viewer {
       this.study = await get(`/page/studies/${id}`);
       if (this.id === id) await this.#show(`/page/studies/${id}/answer`, next);
     } catch (error) {
-      if (this.id === id) this.app.show(failed(error, [[() => this.app.home(), () => t("home")]]));
+      if (this.id === id) this.app.failed(error);
     }
   }
 
@@ -66,7 +67,7 @@ export class Viewer {
   refusal(files) {
     const lines = files.flatMap((file) => [() => both(this.app.reason(file.reason).means), () => both(this.app.reason(file.reason).do)]);
     const what = () => both(this.app.reason(files[0]?.reason).title);
-    return state("refused", () => t("refused", { what: what() }), [...lines, () => t("refused_more")], [[() => this.app.home(), () => t("home")]]);
+    return state("refused", () => t("refused", { what: what() }), [...lines, () => t("refused_more")], [this.app.homeward]);
   }
 
   #wait() {
@@ -88,7 +89,7 @@ export class Viewer {
     const { id } = this, studies = Promise.all(ids.slice(0, 3).map((one) => get(`/page/studies/${one}`).catch(() => null)));
     studies.then((found) => {
       if (this.id !== id) return;
-      this.stage.setNext(found.filter(Boolean).map((one) => [...one.images, ...one.priors.slice(0, 1).flatMap((prior) => prior.images.slice(0, 1))]));
+      this.stage.setNext(found.filter(Boolean).map(hung));
     });
     return [];
   }
@@ -109,8 +110,11 @@ export class Viewer {
     Object.assign(this, { answer, before: before?.groups ? before : null });
     this.fill();
     const film = this.stage.own[0]?.film, { id } = this;
-    const found = film?.maps ? await get(film.maps).catch(() => null) : null;
-    if (this.id === id && found) this.maps = mapsOf(found);
+    await this.stage.own[0]?.loading; // the film at its full resolution is waited for, a map seldom
+    const found = film?.maps && this.id === id ? await get(film.maps).catch(() => null) : null;
+    if (this.id !== id || !found) return;
+    this.maps = mapsOf(found);
+    if (this.pointed) this.point(this.pointed, this.one);
   }
 
   /** Says why the models say nothing. */
@@ -151,9 +155,9 @@ export class Viewer {
   }
 
   drawBoxes(lit = null) {
-    const tag = (box, i) => () => (this.isRegions ? `${i + 1}` : `${both(this.app.named(box.class))} ${percent(box.score)}`);
+    const tag = (box, i) => () => (this.isRegions ? `${i + 1}` : `${this.app.called(box.class)} ${percent(box.score)}`);
     this.stage.own[0]?.overlay.setBoxes(this.#boxes().map((box, i) => ({
-      x: box.x_px, y: box.y_px, width: box.width_px, height: box.height_px, tag: tag(box, i), kind: lit === i ? "lit" : "",
+      ...drawn(box), tag: tag(box, i), kind: lit === i ? "lit" : "",
     })));
   }
 
@@ -163,12 +167,12 @@ export class Viewer {
 
   /** Shows where the model saw a class (null: nothing), and what its probability has meant. */
   point(name, one) {
-    this.pointed = name;
+    [this.pointed, this.one] = [name, one];
     const map = name && !this.isRegions ? this.maps.get(name) : null;
     this.stage.own[0]?.overlay.setMap(map ?? null);
     if (!this.isRegions) this.drawBoxes();
     if (!name) return put(this.detail, this.isRegions ? null : h("span", { say: () => t("hint") }));
-    const called = () => (one.class === this.answer.abnormal.class ? t("abnormal") : both(this.app.named(name)));
+    const called = () => (one.class === this.answer.abnormal.class ? t("abnormal") : this.app.called(name));
     return put(this.detail,
       h("span", { say: () => t(map ? "looked" : "no_map", { name: called() }) }), " ",
       map?.warning ? h("strong", { say: () => t(map.warning) }) : null, " ", h("span", { say: () => meant(one) ?? "" }));
@@ -182,7 +186,7 @@ export class Viewer {
     const held = refused.map((file) => h("p", { class: "flag", say: () => t("refused", { what: both(this.app.reason(file.reason).means) }) }));
     const device = (kind) => () => (said.misplaced_devices.includes(kind) ? t("misplaced", { name: both(this.app.device(kind)) }) : both(this.app.device(kind)));
     const devices = said?.devices.length ? h("p", { class: "devices" }, h("span", { say: () => `${t("devices")}: ` }), ...said.devices.map((kind) => h("span", { class: "chip", say: device(kind) }))) : null;
-    const text = said ? report(said.text, said.spans, (name) => this.app.named(name)) : h("p", { class: "text none", say: () => t(how === "refused" ? "report_held" : "no_report") });
+    const text = report(said, this.app.called, how === "refused" ? "report_held" : "no_report");
     put(this.told, ...flags, ...held, h("h2", { say: () => t("report") }), text, devices);
   }
 
@@ -203,7 +207,7 @@ export class Viewer {
     const name = this.pointed;
     if (!name || !this.study.study_id || !this.app.named(name)) return;
     const one = [...this.answer.groups, ...this.answer.classes].find((found) => found.class === name);
-    const said = await ask(this.app, () => t("wrong_title", { name: both(this.app.named(name)) }), [
+    const said = await ask(this.app, () => t("wrong_title", { name: this.app.called(name) }), [
       choice("answer", "wrong_answer", ["absent", "present", "uncertain"], (key) => key, one?.called ? "absent" : "present"),
       choice("about", "wrong_about", this.app.config.wrong_about, (key) => `about_${key}`, "prediction"),
     ], { hasComment: true });
@@ -230,7 +234,8 @@ export class Viewer {
   }
 
   hints() {
-    return [...this.stage.hints(), ["KeyR", "c_regions"], ["KeyW", "c_wrong"], ["k_space", "c_next"]];
+    const ofTheLake = this.study.study_id ? [["KeyW", "c_wrong"], ["k_space", "c_next"]] : [];
+    return [...this.stage.hints(), ["KeyR", "c_regions"], ...ofTheLake];
   }
 
   relabel() {

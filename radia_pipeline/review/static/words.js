@@ -75,7 +75,8 @@ const WORDS = {
   correct: ["Correct and next", "Corriger et suivante"],
   painting: ["Films are coming …", "Les clichés arrivent…"],
   sending: ["Saving …", "Enregistrement…"],
-  undo: ["Undo", "Annuler"],
+  yours: ["You", "Vous"],
+  undo: ["Undo", "Défaire"],
   not_assessable: ["Not assessable", "Non évaluable"],
   why_not: ["Why can this study not be read?", "Pourquoi cette étude ne peut-elle être lue ?"],
   not_a_chest: ["not a chest", "pas un thorax"], projection: ["projection", "incidence"], quality: ["quality", "qualité"],
@@ -90,6 +91,7 @@ const WORDS = {
   two_answers: ["The readers disagree here. Neither a name nor a model is shown.", "Les lecteurs divergent ici. Ni nom ni modèle n’est montré."],
   waiting: ["{n} waiting", "{n} en attente"],
   all_read: ["All read", "Tout est lu"],
+  look: ["See reports and predictions", "Voir comptes rendus et prédictions"],
   read_n: ["You have read {n} of {of}.", "Vous avez lu {n} sur {of}."],
   kappa: ["Agreement of the readers: κ {k} ({low} to {high}).", "Accord entre lecteurs : κ {k} ({low} à {high})."],
   kappa_within: ["Your agreement with yourself on {n} answers: κ {k}.", "Votre accord avec vous-même sur {n} réponses : κ {k}."],
@@ -105,6 +107,7 @@ const WORDS = {
   away_kept: ["Your answers are kept here ({n} waiting) and are sent when it is back. Do not close this page.", "Vos réponses sont gardées ici ({n} en attente) et seront envoyées dès son retour. Ne fermez pas la page."],
   read_elsewhere: ["This study was read in another tab", "Cette étude a été lue dans un autre onglet"],
   read_elsewhere_more: ["Your reading of {at} is stored. The next one is opened here.", "Votre lecture de {at} est enregistrée. La suivante est ouverte ici."],
+  read_meanwhile: ["The study that stood here was read elsewhere meanwhile; the next one is opened.", "L’étude affichée ici a été lue ailleurs entre-temps; la suivante est ouverte."],
   error: ["Something went wrong", "Une erreur est survenue"],
   request: ["If it happens again, tell whoever runs RadIA this number: {id}", "Si cela se répète, donnez ce numéro à qui s’occupe de RadIA : {id}"],
   e_blind: ["This study waits to be read blind by you; read it first.", "Vous devez d’abord lire cette étude à l’aveugle."],
@@ -122,7 +125,7 @@ const WORDS = {
   c_window: ["window", "fenêtre"], c_zoom: ["zoom", "zoom"], c_pan: ["move", "déplacer"], c_invert: ["invert", "inverser"],
   c_fit: ["fit", "ajuster"], c_one: ["1:1", "1:1"], c_reset: ["reset", "rétablir"], c_regions: ["regions", "régions"],
   c_prior: ["prior large", "antérieur en grand"], c_wrong: ["wrong", "faux"], c_next: ["next case", "cas suivant"],   c_cycle: ["absent → present → uncertain", "absent → présent → incertain"], c_accept: ["accept, next", "accepter, suivante"],
-  c_not: ["not assessable", "non évaluable"], c_box: ["box", "boîte"], c_undo: ["undo", "annuler"], c_comment: ["comment", "commentaire"],
+  c_not: ["not assessable", "non évaluable"], c_box: ["box", "boîte"], c_undo: ["undo", "défaire"], c_comment: ["comment", "commentaire"],
   c_help: ["help", "aide"],   touch: ["Touch: one finger window, two fingers zoom and move, double tap 1:1.", "Tactile : un doigt fenêtre, deux doigts zoom et déplacement, double tape 1:1."],
 };
 
@@ -139,12 +142,15 @@ export function setLanguage(wanted) {
   document.documentElement.lang = wanted;
 }
 
+/** French sets a space before these marks, at which a line must not break. */
+const spaced = (words) => (language === "fr" ? words.replace(/ (?=[:;?!»])|(?<=«) /g, "\u00a0") : words);
+
 /** A word by its key, with {names} filled in. */
 export const t = (key, values = {}) =>
-  WORDS[key][language === "fr" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  spaced(WORDS[key][language === "fr" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => values[name]));
 
 /** What the server says in both languages: {english, french}. */
-export const both = (words) => words[language === "fr" ? "french" : "english"];
+export const both = (words) => spaced(words[language === "fr" ? "french" : "english"]);
 
 export const number = (value, digits = 0) =>
   value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: digits, useGrouping: false });
