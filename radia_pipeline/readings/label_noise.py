@@ -21,7 +21,7 @@ from radia_pipeline.evaluation.calibration import Calibration, fit_expected, fit
 
 FIRST_SHARE, OPINION = 0.02, 50.0
 """The share of wrong labels that is thought of before any is seen, and how many cells that opinion is worth."""
-OF_ALL, OF_CLASS = 200.0, 50.0
+OF_ALL, OF_CLASS = 200.0, 150.0
 """How many cells the share of all classes is worth against a class's own, and a class's against a ground's."""
 MIN_OF_A_KIND = 2
 """Positive, and negative, labels of a class under which its labels are not judged."""

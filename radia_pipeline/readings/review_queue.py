@@ -131,15 +131,16 @@ class Doubts:
 
 def urgency(wrong: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return the chance (n, K) that a label is wrong by itself: a group's absence is wrong too where that of one of its
-    classes is, and who mends the class mends the group.
+    classes is, and who mends the class mends the group. So the one chance is taken from the other: a class that was
+    missed is a group that was missed, and nothing is left to ask of the group.
     """
     words, classes = vocabulary(), asked_classes()
     missed = np.where((label == NEGATIVE) & np.isfinite(wrong), wrong, 0.0)
     out = wrong.copy()
     for k, name in enumerate(classes):
-        for child, below in enumerate(classes):
-            if name in words.ancestors(below):
-                out[:, k] = np.where(label[:, k] == NEGATIVE, out[:, k] * (1 - missed[:, child]), out[:, k])
+        below = [child for child, one in enumerate(classes) if name in words.ancestors(one)]
+        of_classes = 1 - np.prod(1 - missed[:, below], axis=1)
+        out[:, k] = np.where(label[:, k] == NEGATIVE, np.maximum(out[:, k] - of_classes, 0.0), out[:, k])
     return out
 
 
@@ -171,8 +172,8 @@ def doubted(lake: Lake, answers: Answers, read: Collection[tuple[str, str, str]]
 def in_turn(wrong: np.ndarray, is_open: np.ndarray) -> np.ndarray:
     """Return the open cells (n, K) as places of the flat array, in the order of reading.
 
-    Every second place is the worst cell that is left, whatever its class; the others go to the classes in turn, to each
-    one's worst. So no class waits behind one that is full of errors, and little is lost by that.
+    Two places of three are the worst cells that are left, whatever their class; the third goes to the classes in turn,
+    to each one's worst. So no class waits behind one that is full of errors, and little is lost by that.
     """
     flat = np.flatnonzero(is_open & np.isfinite(wrong))
     flat = flat[np.argsort(-wrong.reshape(-1)[flat], kind="stable")]
@@ -183,7 +184,7 @@ def in_turn(wrong: np.ndarray, is_open: np.ndarray) -> np.ndarray:
         within[mine] = np.arange(mine.sum())
     turn = np.empty(len(flat), dtype=np.int64)
     turn[np.lexsort((worst, within))] = worst
-    return flat[np.argsort(np.minimum(2 * worst, 2 * turn + 1))]
+    return flat[np.argsort(np.minimum(1.5 * worst, 3 * turn + 2), kind="stable")]
 
 
 def _rows(doubts: Doubts, kept: np.ndarray) -> pa.Table:
