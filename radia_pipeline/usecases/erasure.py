@@ -93,7 +93,7 @@ def erase(traces: Traces, lake: Lake) -> Erased:
     pictures = _remove_pictures(traces, lake)
     for folder in (lake.packed_dir, lake.previews_dir):
         shutil.rmtree(folder, ignore_errors=True)
-    for page in ("report.html", "scorecard.html"):
+    for page in ("report.html", "scorecard.html", "drift.html"):
         (lake.root / page).unlink(missing_ok=True)
     rows = {name: count for name in contract_names() if (count := _clean_table(name, traces, heads, lake))}
     return Erased(rows, _clean_versions(traces, lake), pictures, models)

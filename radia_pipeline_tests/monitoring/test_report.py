@@ -12,6 +12,8 @@ from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, note
 from radia_pipeline.monitoring.actions import demanded
 from radia_pipeline.monitoring.reference import read_reference
 from radia_pipeline.monitoring.report import build_report
+from radia_pipeline.pages.drift import PAGE, write_drift_page
+from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.monitoring.worlds import REFERENCE_WEEKS, SOURCE, Story, day_of, make, report_day
 
 SINCE = REFERENCE_WEEKS + 2
@@ -141,7 +143,12 @@ def test_examples_are_those_that_show_the_change_and_go_with_their_patient(froze
     found = build_report(lake, report_day(SINCE + 5))
     mine = [row for row in lake.read("drift_examples", found.day).to_pylist() if row["stream"] == "patient_age_years"]
     ages = [row["value"] for row in sorted(mine, key=lambda row: row["place"])]
-    assert ages == sorted(ages) and ages[0] < 40 and mine[0]["patient_key"].isalnum()
+    assert ages == sorted(ages) and ages[0] < 40
+    page, victim = write_drift_page(lake, lake.root / PAGE), mine[0]["patient_key"]
+    assert mine[0]["study_id"] in page.read_text(encoding="utf-8")
+    forget_patients([victim], lake)
+    left = [lake.read("drift_examples", found.day), lake.read("film_readouts", SOURCE)]
+    assert not page.exists() and all(victim not in rows["patient_key"].to_pylist() for rows in left)
 
 
 def test_a_film_is_looked_at_once(frozen, tmp_path):
