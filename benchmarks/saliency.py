@@ -8,6 +8,7 @@ compare, and the benchmark says so (``uv pip install --target DIR --no-deps grad
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from radia_pipeline.localisation.maps import explain
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipes import load_recipe
 
+os.environ.setdefault("TQDM_DISABLE", "1")
 RESULT = Path(__file__).parent / "results" / "saliency.json"
 THEIRS = {
     "gradcam": "GradCAM", "hirescam": "HiResCAM", "gradcam++": "GradCAMPlusPlus", "layercam": "LayerCAM",
@@ -30,6 +32,7 @@ THEIRS = {
 DIFFERS = {
     "gradcam++": "an eps on squares rules small gradients", "eigencam": "the sign of a component is arbitrary there",
     "eigengradcam": "the sign of a component is arbitrary there",
+    "scorecam": "enlarges masks with aligned corners, the paper's own code does not",
     "ablationcam": "divides by the score, whose sign flips",
 }  # fmt: skip
 """Methods in which the package is not what its paper says, and why."""

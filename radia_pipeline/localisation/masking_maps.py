@@ -37,20 +37,19 @@ def ablationcam(seen: Seen) -> torch.Tensor:
 def scorecam(seen: Seen) -> torch.Tensor:
     """Wang 2020: features weighted by the softmax over features of the logit that the picture has under their mask.
 
-    A mask is the feature's map, stretched to 0..1 and enlarged; it depends on no class, so that each masked picture is
+    A mask is the feature's map, enlarged and stretched to 0..1; it depends on no class, so that each masked picture is
     looked at once for all of them. A feature that is the same everywhere masks all. Slow: F passes of the network.
     """
     maps = []
     for at in range(len(seen.features)):
         features, image = seen.features[at], seen.images[at]
-        low, high = (features.flatten(1).amin(1), features.flatten(1).amax(1))
-        spread = torch.where(high > low, high - low, torch.ones_like(high))
-        masks = (features - low[:, None, None]) / spread[:, None, None]
         scores = []
-        for start in range(0, len(masks), MASKED):
+        for start in range(0, len(features), MASKED):
             mask = functional.interpolate(
-                masks[start : start + MASKED, None], size=image.shape[1:], mode="bilinear", align_corners=False
+                features[start : start + MASKED, None], size=image.shape[1:], mode="bilinear", align_corners=False
             )
+            low, high = mask.amin(dim=(2, 3), keepdim=True), mask.amax(dim=(2, 3), keepdim=True)
+            mask = (mask - low) / torch.where(high > low, high - low, torch.ones_like(high))
             found = seen.classifier.feature_map(image * mask, seen.slot).float()
             scores.append(seen.classifier.head(found, seen.slot))
         maps.append(torch.einsum("fk,fhw->khw", torch.cat(scores).softmax(dim=0), features))

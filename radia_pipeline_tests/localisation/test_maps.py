@@ -122,8 +122,8 @@ def test_scorecam_asks_for_each_mask_once_and_weighs_by_softmax():
     classifier, image, features, _ = one_by_one("pcam")
     scores = []
     for a in features:
-        mask = (a - a.min()) / (a.max() - a.min()) if a.max() > a.min() else torch.zeros_like(a)
-        mask = torch.nn.functional.interpolate(mask[None, None], size=(16, 16), mode="bilinear", align_corners=False)
+        mask = torch.nn.functional.interpolate(a[None, None], size=(16, 16), mode="bilinear", align_corners=False)
+        mask = (mask - mask.min()) / (mask.max() - mask.min()) if mask.max() > mask.min() else torch.zeros_like(mask)
         scores.append(classifier.head(classifier.feature_map(image * mask))[0])
     weights = torch.stack(scores).softmax(dim=0)
     calls, look = [], classifier.feature_map
