@@ -43,6 +43,7 @@ def chosen(model: str, side: int, batch: int, images: int):
     return parse_recipe({
         "name": "measured", "input": {"size_px": side}, "views": {"use": "frontal"}, "augmentation": AUGMENTATION,
         "model": {"backbone": model}, "data": {"samples_per_epoch": max(images, batch)},
+        "stopping": {"min_positives": 1},
         "training": {"batch_size": batch, "max_epochs": 1, "precision": "bf16"},
     })  # fmt: skip
 
