@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.options import FilePath, json_option, lake_option
 from radia_pipeline.cli.output import print_result
 
 _BY = click.option("--by", required=True, help="Who does it; stands in the lake for ever.")
@@ -75,14 +75,14 @@ def acknowledge(source, stream, by: str, reason: str, lake_root, as_json: bool) 
 
 @drift.command("sample")
 @click.option("--month", required=True, help="Month of arrival, YYYY-MM.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="CSV of cells to write.")
+@click.option("--out", type=FilePath(dir_okay=False), required=True, help="CSV of cells to write.")
 @lake_option
 @json_option
 def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
-    """Draw the studies of a month that are read blind, to measure the models.
+    """Draw a month's studies to be read blind.
 
-    Read them with `radia review --cells FILE`: what a reader answers there is of the phase monitor. The file is named
-    monitor-something.
+    Their readings measure the models. Read them with `radia review --cells FILE`: what a reader answers there is of
+    the phase monitor. The file is named monitor-something.
     """
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.monitoring.sample import write_sample
@@ -98,9 +98,9 @@ def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
 @lake_option
 @json_option
 def freeze(source: str, by: str, reason: str, lake_root, as_json: bool) -> None:
-    """Freeze what is usual in a source anew, on what came until today.
+    """Freeze anew what is usual in a source.
 
-    What moved is usual from then on; earlier references are kept among the lake's versions.
+    It is what came until today. What moved is usual from then on; earlier references are kept among the lake's versions.
     """
     from radia_pipeline.defs.drift import freeze_reference
     from radia_pipeline.lake.lake import Lake
