@@ -100,7 +100,8 @@ def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
 def freeze(source: str, by: str, reason: str, lake_root, as_json: bool) -> None:
     """Freeze anew what is usual in a source.
 
-    It is what came until today. What moved is usual from then on; earlier references are kept among the lake's versions.
+    It is what came until today. What moved is usual from then on; earlier references are kept among the lake's
+    versions.
     """
     from radia_pipeline.defs.drift import freeze_reference
     from radia_pipeline.lake.lake import Lake
