@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -81,7 +82,8 @@ def mlflow_command(lake: Lake, port: int) -> list[str]:
 
 
 def serve(lake_root: Path, *, port: int = 0) -> None:
-    """Serve Dagster and MLflow until interrupted; raises MissingTable where there is no lake."""
+    """Serve Dagster and MLflow until SIGINT or SIGTERM; raises MissingTable where there is no lake."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a service manager ends it: servers end with us
     lake = Lake.open(lake_root, create=False)
     env = environment(lake)
     logs = dagster_home(lake)

@@ -135,11 +135,11 @@ def evaluate(socket, expression: str) -> str:
     return json.loads(socket.recv(timeout=30))["result"]["result"].get("value", "")
 
 
-def test_one_interrupt_ends_every_process(pages):
+def test_one_signal_of_a_service_manager_ends_every_process(pages):
     process, _, _ = pages
     family = psutil.Process(process.pid).children(recursive=True)
     assert family
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
