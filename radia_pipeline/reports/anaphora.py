@@ -19,7 +19,7 @@ _PREDICATES = kinds("enlarged normal limit")
 _MAY_BE_MEANT = kinds("finding fixed_finding fixed other anatomy device")
 _SAYS_NO_PLACE = kinds("article of verb filler comma it not no_more particle device colon imperative advice_subject")
 """What may stand beside "il n'en reste rien": no side and no part, which would speak of a part only."""
-_DESCRIBES = kinds("comma modifier article of place quality hedge_near state and anatomy")
+_DESCRIBES = kinds("comma modifier article of place quality hedge_near state and anatomy misplaced normal clear")
 """What an answer may go on with: "Pneumothorax ? Oui, apical droit."."""
 
 

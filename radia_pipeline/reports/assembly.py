@@ -124,6 +124,8 @@ class Assembly:
             found = _thoracic_only(found)
         if found:
             self._place.rows(s, found, base, self._rows)
+        elif bits & ANSWERS and self._question:
+            answer(self._rows, self._question, span, self._symbols[base : s.end + 2])
         self._last = range(before, len(self._rows))
         if is_asked:
             self._question = range(before, len(self._rows))

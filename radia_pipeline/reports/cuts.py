@@ -25,9 +25,14 @@ def join_cut_words(text: str, book: Rulebook) -> Changed:
         left = 1 if match.group(1) else 3
         if book.table.knows(match.group(left) + match.group(left + 1)):
             pieces.append((match.end(left), match.start(left + 1), ""))
-        elif left == 1 and match.group(2)[0].islower():
+        elif left == 1 and _goes_on(match[1], match[2], book):
             pieces.append((match.end(1), match.start(2), "-"))
     return change(text, pieces)
+
+
+def _goes_on(left: str, right: str, book: Rulebook) -> bool:
+    """Say whether a word goes on behind a hyphen at a line end; in capitals, where its first half is none."""
+    return right[0].islower() or (left.isupper() and right.isupper() and not book.table.knows(left))
 
 
 def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> None:

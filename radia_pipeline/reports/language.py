@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 10
+READER_VERSION = 11
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -69,6 +69,7 @@ class Words:
     type_words: frozenset[int]  # say what kind a finding is, not that it is there
     size_words: frozenset[int]  # say that it is seen
     places: frozenset[int]  # prepositions of where a finding lies
+    still_open: frozenset[int]  # behind one of these: a value that is still to be told
     elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura
     lobes: frozenset[int]  # say alone where a finding lies
     of_the_place: frozenset[int]  # articles before the place of a finding
@@ -121,6 +122,7 @@ class Signs:
     verbs: tuple[str, ...]  # before which it is not
     bones: tuple[str, ...]  # before which "#" is a fracture
     before_bones: tuple[str, ...]  # what may stand between "#" and its bone
+    ordinal: str  # behind "#", of a bone: "# 5e et 6e côtes" is a fracture in a list too
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
     glued: tuple[str, ...]  # behind a value they go on with it, over a stop: plain strings, no patterns

@@ -166,7 +166,7 @@ class Scan:
                 else:
                     self.bits |= bits
                     bits = 0
-                    i = self.mark(end, symbol, mark)
+                    i = self.mark(end, mark)
                     if self.start != start:
                         return i
         self.bits |= bits
@@ -224,14 +224,11 @@ class Scan:
         return leaf, end
 
     # ------------------------------------------------------------------ separators
-    def mark(self, end: int, symbol: int, mark: int) -> int:
-        """Act on the ``mark`` (a colon, the end of a sentence) after token ``end``; return the next token.
-
-        ``symbol``: the word with which the phrase before the mark begins.
-        """
+    def mark(self, end: int, mark: int) -> int:
+        """Act on the ``mark`` (a colon, the end of a sentence) after token ``end``; return the next token."""
         if mark not in _ENDS_SENTENCE:
             return self.colon(end) if mark == COLON else end + 2
-        if mark == STOP and symbol in self.book.words.abbreviations:
+        if mark == STOP and self.symbols[end] in self.book.words.abbreviations:
             return end + 2
         self.close(len(self.events), end, mark in _ASKS)
         return self.begin(end + 1, mark)

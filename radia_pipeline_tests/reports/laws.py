@@ -29,7 +29,7 @@ _TELLS = (
 _INDICATION = re.compile(rf"(?i)(?:^|(?<=[.\n;!?]))\s*[-•*#\d.)]*\s*(?:{_TELLS})(?=\s*:|\s)")
 _REPORT = re.compile(r"(?i)(?<=\S)\s+(?:rapport|r[ée]sultats?|description|constat\w*|lecture|interpr[ée]tation)\s*:")
 _ABBREVIATION = re.compile(
-    r"(?i)(?:^|[\s(])(?:dr|mme|mr|inf|sup|ant|post|lat|env|ex|cf|moy|dte|gche|dt|bilat|approx|fig|no|st|ste|\w)\.$"
+    r"(?i)(?:^|[\s(-])(?:dr|mme|mr|inf|sup|ant|post|lat|env|ex|cf|moy|dte|gche|dt|bilat|approx|fig|no|st|ste|vol|diaph|\w)\.$"
 )
 _END = re.compile(r"(?:(?<=[^\W\d_]{2}[.!])|(?<=[\d)%][.!]))[^\S\n]+(?=[A-ZÀÂÉÈÊŒÎÔÇ])")
 _PRONOUNS = (

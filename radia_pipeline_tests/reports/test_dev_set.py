@@ -7,7 +7,7 @@ import json
 import pytest
 
 from radia_pipeline.reports.engine import Labeler
-from radia_pipeline_tests.reports.texts import blind_set, decode, dev_set
+from radia_pipeline_tests.reports.texts import MISSED, blind_set, decode, dev_set, missed
 
 NO_FINDING = "No Finding"
 
@@ -25,6 +25,14 @@ ALL = (*dev_set(), *blind_set())
 def test_phenomenon_is_read_as_the_guide_says(phenomenon):
     wrong = {text: d for p, text, want in ALL if p == phenomenon and (d := differences(text, want))}
     assert not wrong
+
+
+def test_what_is_missed_is_missed_still_and_nothing_denied_falls_open():
+    """A text that is read as the guide says leaves the list."""
+    wrong = [differences(text, want) for _, text, want in missed()]
+    assert len(wrong) == len(MISSED)
+    assert all(wrong)
+    assert not [d for one in wrong for c, d in one.items() if d == (0, 1) and c != NO_FINDING]
 
 
 def test_development_set_is_large_and_names_every_class():

@@ -12,7 +12,9 @@ from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.layout.pieces import Piece, any_of
 
 _ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
-_CELL = re.compile(r"[^\S\n]*[\t|;][^\S\n]*")
+_CELL = re.compile(r"[^\S\n]*[\t|;](?:[^\S\n]*[\t|])*[^\S\n]*")
+"""Where a cell ends; an empty one is none."""
+_BARS = re.compile(r"([^\S\n]*\|\|[^\S\n]*)")
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
 
 
@@ -59,10 +61,16 @@ class Cells:
         """A row of cells: the first is the label of the next; a denial beside an affirmation is not the row's value."""
         if "\t" in text or "|" in text or ";" in text:
             for row in _ROW.finditer(text):
-                yield from self._row(row)
+                at = row.start()
+                rows = _rows_of(row[0])
+                for part, bars in rows:
+                    yield from self._row(part, at, len(rows) > 1)
+                    at += len(part)
+                    if bars:
+                        yield at, at + len(bars), ". "
+                        at += len(bars)
 
-    def _row(self, row: re.Match[str]) -> Iterator[Piece]:
-        line, at = row[0], row.start()
+    def _row(self, line: str, at: int, is_one_of_several: bool) -> Iterator[Piece]:
         marks = [m for m in _CELL.finditer(line) if line[: m.start()].strip()]
         if not marks or not line[marks[0].end() :].strip(" \t|"):
             return
@@ -75,12 +83,17 @@ class Cells:
         is_answered = has_title and bool(self._is_no.match(label) or self._is_yes.match(label))  # "masse : - ; …"
         if ";" in line and (is_value or is_answered or not (affirmed or any(map(self._is_no.match, cells)))):
             return
-        is_bare = not has_title and (len(cells) > 1 or "\t" in line)
+        is_bare = not has_title and (len(cells) > 1 or is_one_of_several or "\t" in line)
         is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)
         for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
-            yield at + m.start(), at + m.end(), " : " if k == 0 and is_table else ". "
+            is_answer = (k == 0 and is_table) or (k > 0 and self._answers_a_label(cells[k - 1], cell))
+            yield at + m.start(), at + m.end(), " : " if is_answer else ". "
             if is_table and affirmed and self._is_no.match(cell):
                 yield at + starts[k], at + ends[k], ""
+
+    def _answers_a_label(self, before: str, cell: str) -> bool:
+        """ "Épanchement | non | Nodule | non": a denial alone, behind a cell that answers nothing itself."""
+        return bool(self._is_no.match(cell)) and not (self._is_no.match(before) or self._is_yes.match(before))
 
     def _is_anatomy(self, label: str) -> bool:
         return self._anatomy.fullmatch(label.strip()) is not None
@@ -92,6 +105,15 @@ class Cells:
                 label = text[max(text.rfind(".", 0, m.start()), text.rfind("\n", 0, m.start())) + 1 : m.start()]
                 if not (self._deny.match(m[2]) and self._anatomy.search(label)):  # "Plèvre : aucun épanchement Cœur :"
                     yield m.end(2), m.end(2), ". "
+
+
+def _rows_of(line: str) -> list[tuple[str, str]]:
+    """Return (row, the bars behind it) of a line: "cœur | normal || médiastin | s.p." is two rows."""
+    parts = _BARS.split(line)
+    rows = parts[::2]
+    if len(rows) < 2 or not all(len([cell for cell in row.split("|") if cell.strip()]) > 1 for row in rows):
+        return [(line, "")]
+    return list(zip(rows, [*parts[1::2], ""], strict=True))
 
 
 def _after_title(head: str) -> int:

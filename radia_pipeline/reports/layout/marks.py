@@ -49,6 +49,7 @@ class Marks:
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
         )
+        self._ordinal = re.compile(rf"(?i)#[^\S\n]*{signs.ordinal}")
         self._asks_bone = re.compile(rf"(?i)\b(?:{any_of(signs.of_what)})[^\S\n]*(#)")
         self._index = re.compile(
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
@@ -123,7 +124,8 @@ class Marks:
             }
             starts = {at for at, sign in enumerate(text) if sign == "#" and _starts_line(text, at)}
             if len(starts) > 1 and not starts <= bones:
-                bones -= starts  # a list: "# Arc aortique …" is no fracture where other items are none
+                # a list: "# Arc aortique …" is no fracture where other items are none
+                bones -= {at for at in starts if not self._ordinal.match(text, at)}
             yield from ((at, at + 1, f"{self._fracture} ") for at in bones)
             yield from ((at, at + 1, "•") for at in starts - bones)
         yield from ((m.end(1), m.end(1) + 1, "•") for m in _O_BULLET.finditer(text))

@@ -24,12 +24,13 @@ class After(Reach):
         for k, mention in enumerate(behind):
             if mention.link == "at":
                 continue
-            open_to_change = mention.rule == UNREAD or mention.status == 1 or (mention.status == -1 and status == 0)
+            doubted = mention.status == -1 and status == 0 and not self.is_not_excluded(mention)
+            open_to_change = mention.rule == UNREAD or mention.status == 1 or doubted
             if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:
                 mention.status, mention.cue, mention.rule = status, cue, rule
                 changed.append(mention)
             link = mention.link
-            if link in ("adj", "or"):
+            if link in ("adj", "or") or (link == "gloss" and status == 0):
                 listed = listed or link == "or"
                 continue
             if not whole or k + 1 == len(behind):
@@ -40,6 +41,10 @@ class After(Reach):
                 break
             listed = True
         return changed
+
+    def is_not_excluded(self, mention: Mention) -> bool:
+        """ "Sans qu'on puisse l'écarter, un épanchement n'est pas démontré": a doubt that no denial behind it lifts."""
+        return mention.cue is not None and "not_excluded" in mention.cue[3].traits
 
     def said_of_both(self, first: Mention, last: Mention, cue: Event | None) -> bool:
         """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""

@@ -39,7 +39,7 @@ class Mention:
     """One finding named in a sentence. ``status`` None: makes no label. Tokens, not characters; see ``engine``.
 
     ``link``: how it is joined to the finding before it in the clause: "and", "comma", "or", "adj" (an adjective of it),
-    "at" (says only where it lies), "far", "" (none before it).
+    "at" (says only where it lies), "gloss" (stands in brackets behind it), "far", "" (none before it).
     """
 
     __slots__ = ("cue", "first", "last", "leaf", "link", "rule", "status")
@@ -88,6 +88,8 @@ class Clause:
     """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
     gloss_of: Mention | None = None
     """The finding right before an opening bracket: a bare noun inside only says it again."""
+    in_bracket = 0
+    """How many findings had been named when a bracket opened behind one of them; 0: none is open."""
     shows_device = False
     """Whether a device is named that is seen, and not only told of."""
     device_before = False

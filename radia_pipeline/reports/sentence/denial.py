@@ -29,6 +29,7 @@ from radia_pipeline.reports.words import YEAR
 _JOINS = kinds("comma and or nor")
 """What may stand between the nouns of a label."""
 _OTHER_EXAM = kinds("other_exam showed")
+_ARTICLES = kinds("of article")
 _WHERE = kinds("modifier anatomy place")
 """What says where something is that a clause speaks of."""
 _SIDE = kinds("comma and contrast modifier of article place quality semicolon")
@@ -87,10 +88,17 @@ class Denial(After):
             return
         if event[2] < self.end and not self.symbols[event[2] + 1]:
             self.negated = True
+            if self.previous_kind() == K["and"] and self.noun_follows():
+                self.open(DENIED, event)  # "un nodule et non une masse"
             return  # "non cloisonné": says which kind
         if self.ends_here() and self.has_named() and event[1] - self.mentions[-1].last <= 2:
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
+
+    def noun_follows(self) -> bool:
+        """Say whether a finding comes next, but for its article."""
+        following = next((e for e in self.ahead() if e[0] not in _ARTICLES), None)
+        return following is not None and following[0] in NAMES
 
     def yes_after(self, event: Event) -> None:
         """ "Pneumothorax : oui" undoes a denial of the same statement, "présent à gauche" that of the other side."""

@@ -173,7 +173,7 @@ class Reach(Clause):
             return not self.predicate_ahead() and not self.size_follows()
         if sep != "comma" or not self.direct():
             return False
-        if self.fresh and self.is_fronted():
+        if self.fresh and (self.is_fronted() or self.is_announced()):
             return True
         if self.fresh and self.cue[0] == K["hedge_before"] and self.lacks_its_noun():
             return True
@@ -184,6 +184,14 @@ class Reach(Clause):
     def is_fronted(self) -> bool:
         """ "Sans certitude, petit nodule": a doubt alone before the first comma is one about what follows."""
         return self.sep_event == 1 and self.cue is self.events[0] and self.events[1][1] - self.cue[2] <= 2
+
+    def is_announced(self) -> bool:
+        """ "Sans pouvoir l'écarter, un épanchement": the pronoun of a doubt stands for what follows its comma."""
+        cue = self.cue
+        if "not_excluded" not in cue[3].traits or self.mentions or self.symbols[cue[1] - 2] not in self.words.articles:
+            return False
+        commas = [event for event in self.events[: self.sep_event + 1] if event[0] == _COMMA and event[1] > cue[1]]
+        return len(commas) == 1
 
     def lacks_its_noun(self) -> bool:
         """ "Évoquant un 35 %, œdème": between the cue and the comma an article waits for its noun."""

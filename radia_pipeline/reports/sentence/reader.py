@@ -112,7 +112,7 @@ _BY_KIND = {
     "modifier": "modifier",
     "comma": "comma",
     "open": "bracket",
-    "close": "comma",
+    "close": "bracket_closes",
     "colon": "colon",
     "semicolon": "hard_stop",
     "dash": "hard_stop",

@@ -22,8 +22,9 @@ from radia_pipeline.reports.sentence.clause import (
 from radia_pipeline.reports.words import NUMBER, NUMBERS
 
 _IN_ASIDE = kinds("comma filler hedge_before hedge_near partial")
-_ASIDE = 8
-"""Tokens and separators from an "ou" to the comma that ends an aside."""
+_OPENS_ASIDE = kinds("or nor")
+_ASIDE = 12
+"""Tokens and separators from an "ou" or a "ni" to the comma that ends an aside."""
 
 
 class Structure(After):
@@ -38,16 +39,26 @@ class Structure(After):
         self.enlarging = self.normal_before = None
 
     def aside_ends(self, event: Event) -> bool:
-        """Say whether a comma opens or closes an aside right behind an "ou": the alternative is still to come."""
+        """Say whether a comma opens or closes an aside right behind an "ou" or a "ni": the noun is still to come."""
         k = self.i - 1
         while k >= 0 and self.events[k][0] in _IN_ASIDE:
             k -= 1
-        if k < 0 or self.events[k][0] != K["or"] or event[1] - self.events[k][2] > _ASIDE:
+        if k < 0 or self.events[k][0] not in _OPENS_ASIDE or event[1] - self.events[k][2] > _ASIDE:
             return False
         if k + 1 < self.i and self.events[k + 1][0] != K["comma"]:
             return False
+        if self.events[k][0] == K["nor"]:
+            return True  # "ni épanchement, ni, à plus forte raison, pneumothorax"
         self.sep, self.sep_event = "or", k
         return True
+
+    def bracket_closes(self, event: Event) -> None:
+        """ "L'épanchement (tumeur fantôme) a disparu": what is denied behind the bracket is denied of both."""
+        if 0 < self.in_bracket < len(self.mentions):
+            for mention in self.mentions[self.in_bracket :]:
+                mention.link = "gloss"
+        self.in_bracket = 0
+        self.comma(event)
 
     def bracket(self, event: Event) -> None:
         """ "Ni gazeux (pneumothorax)": what stands alone in brackets right behind a finding explains it."""
@@ -56,6 +67,7 @@ class Structure(After):
             self.i + 2 >= len(self.events) or self.events[self.i + 2][0] == K["close"]
         )
         self.comma(event)
+        self.in_bracket = len(self.mentions) if last is not None and len(self.mentions) > self.clause else 0
         self.gloss_of = last if bare and last is not None and event[1] - last.last == 1 else None
 
     def and_(self, event: Event) -> None:
@@ -142,7 +154,7 @@ class Structure(After):
             self.scope = NONE
 
     def value_unread(self, event: Event) -> None:
-        """ "Pneumothorax : NA": a value that no rule knows labels nothing."""
+        """ "Pneumothorax : NA", "à préciser": a value that no rule knows labels nothing."""
         last = self.mentions[-1] if len(self.mentions) > self.clause else None
         if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
             return
@@ -152,7 +164,8 @@ class Structure(After):
             return
         symbol, words = self.symbols[token], self.words
         alone = token >= self.end or self.symbols[token + 1]
-        says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
+        is_open = symbol in words.places and self.symbols[min(token + 2, self.end)] in words.still_open
+        says_where = not is_open and (symbol in words.places or symbol in words.measures or symbol in words.definite)
         if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
             last.status, last.cue, last.rule = None, event, UNREAD
 
