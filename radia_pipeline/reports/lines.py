@@ -56,16 +56,11 @@ def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     """Decide for every line end whether it ends a statement or only wraps it."""
     ends = [k for k in range(2, len(parts), 2) if "\n" in parts[k]]
     starts = [1, *(k + 1 for k in ends)]
-    small = [any(map(_is_small, parts[a:b:2])) for a, b in zip(starts, [*ends, len(parts)], strict=True)]
+    small = [any(map(str.islower, parts[a:b:2])) for a, b in zip(starts, [*ends, len(parts)], strict=True)]
     for line, k in enumerate(ends):
         if symbols[k] == NEWLINE and k < len(symbols) - 1:
             case = _Case(parts[k + 1][0], small[line] or small[line + 1], parts[starts[line] : k])
             symbols[k] = SPACE if _wraps(symbols, k, book, case) else STOP
-
-
-def _is_small(word: str) -> bool:
-    """Say whether a word is written in small letters, but for its first."""
-    return word[1:].islower() or word.islower()
 
 
 class _Case(NamedTuple):
@@ -90,6 +85,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False
     if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
+    if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1):
+        return False  # "pneumonie ? oui, LSD ⏎ épanchement ? non"
     if before == KIND["particle"] and symbols[k - 2] == COLON:
         return False  # "épanchement : N"
     is_told = before == KIND["no_label"] and symbols[k - 1] not in book.words.joiners
