@@ -97,7 +97,7 @@ def test_through_nginx_who_signed_in_is_named_and_nobody_else(lake, tmp_path):
     signed = {"Authorization": "Basic " + base64.b64encode(b"reader-a:secret").decode(), "Host": NAME}
     folder = tmp_path / "nginx"
     folder.mkdir()
-    with served(lake, waits=False, public_hosts=(NAME,)) as (_, upstream), nginx(folder, upstream) as port:
+    with served(lake, public_hosts=(NAME,)) as (_, upstream), nginx(folder, upstream) as port:
         client = Client(port)
         assert client.get("/page/config", Host=NAME).status == 401
         told = client.get("/page/config", **signed).json

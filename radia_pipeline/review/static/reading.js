@@ -173,7 +173,7 @@ export class Reading {
 
   async #kept(turn, answer, given, isShown) {
     this.last = { sequence: answer.sequence, turn, given };
-    if (isShown && this.turn === turn && answer.phase !== "reread") {
+    if (isShown && this.turn === turn && this.element.isConnected && answer.phase !== "reread") {
       const shown = await get(`/page/readings/${answer.sequence}/reveal`).catch(() => null);
       if (shown && this.turn === turn) return this.#reveal(shown);
       if (this.turn === turn) return this.#moveOn();
