@@ -56,10 +56,10 @@ def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
 def build_deliveries(context: dg.AssetExecutionContext, radia: Radia):
     """What arrived when, by the clock of whoever looks after the lake, and what became of it."""
     from radia_pipeline.dicom.deliveries import build_deliveries as build
-    from radia_pipeline.pages.status import STATUS, write_status_page
+    from radia_pipeline.pages.status import STATUS, refresh_status_page
 
     result = build(context.partition_key, radia.lake())
-    write_status_page(radia.lake(), radia.now_s())
+    refresh_status_page(radia.lake(), radia.now_s())
     return {**vars(result), "page": dg.MetadataValue.path(STATUS)}
 
 

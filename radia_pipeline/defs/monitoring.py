@@ -69,12 +69,12 @@ def report_drift(context: dg.AssetExecutionContext, radia: Radia):
     from radia_pipeline.monitoring.actions import demanded
     from radia_pipeline.monitoring.report import build_report
     from radia_pipeline.pages.drift import PAGE, write_drift_page
-    from radia_pipeline.pages.status import write_status_page
+    from radia_pipeline.pages.status import refresh_status_page
 
     lake = radia.lake()
     result = build_report(lake, date.fromisoformat(context.partition_key))
     write_drift_page(lake, lake.root.absolute() / PAGE)
-    write_status_page(lake, radia.now_s())
+    refresh_status_page(lake, radia.now_s())
     demand = demanded(lake, context.partition_key).action
     return {**vars(result), "demand": demand, "page": dg.MetadataValue.path(PAGE)}
 

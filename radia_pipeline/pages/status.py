@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.render import NONE, made_from, render
+from radia_pipeline.processes.progress import say
 from radia_pipeline.usecases.champion_text import answers_words
 from radia_pipeline.usecases.status import LATELY_DAYS, ago, day, drift_words, status
 
@@ -41,6 +43,14 @@ def write_status_page(lake: Lake, now_s: float) -> Path:
     path = lake.root.absolute() / STATUS
     write_text(path, render("status.html.j2", content))
     return path
+
+
+def refresh_status_page(lake: Lake, now_s: float) -> None:
+    """Write the page after a step; one that stands stays where a table is damaged, which a later step may replace."""
+    try:
+        write_status_page(lake, now_s)
+    except DamagedFile as error:
+        say(f"{STATUS} was not written anew: {error}")
 
 
 def _commands_apart(text: str) -> list[tuple[str, bool]]:

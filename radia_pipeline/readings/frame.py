@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.lake import WHOLE, Lake
 
 
 @dataclass(frozen=True, order=True)
@@ -24,17 +25,23 @@ def placed_studies(lake: Lake) -> list[Placed]:
     if not lake.exists("splits") or not lake.partitions("images"):
         return []
     columns = ["source", "patient_key", "group_id", "pool", "excluded"]
-    splits = lake.last_sound("splits", columns=columns)  # labels are made before pools, which are for ever
-    splits = splits if splits is not None else lake.read("splits", columns=columns)
+    splits = _standing(lake, "splits", WHOLE, columns)  # labels are made before pools, which are for ever
     splits = splits.filter(pc.is_null(splits["excluded"]))
     place = {row["patient_key"]: (row["group_id"], row["pool"]) for row in splits.to_pylist()}
-    images = lake.read("images", columns=["source", "study_id", "patient_key"])
+    columns = ["source", "study_id", "patient_key"]
+    images = pa.concat_tables([_standing(lake, "images", source, columns) for source in lake.partitions("images")])
     studies = images.group_by(["source", "study_id"], use_threads=False).aggregate([("patient_key", "min")])
     return sorted(
         Placed(row["study_id"], row["source"], *place[row["patient_key_min"]])
         for row in studies.to_pylist()
         if row["patient_key_min"] in place
     )
+
+
+def _standing(lake: Lake, table: str, partition: str, columns: list[str]) -> pa.Table:
+    """Read a table that a later step may be about to replace; raises DamagedFile where no version is sound."""
+    found = lake.last_sound(table, partition, columns)
+    return found if found is not None else lake.read(table, partition, columns)
 
 
 def pools_of_studies(lake: Lake) -> dict[str, str]:

@@ -40,6 +40,5 @@ def freshness(lake: Lake, now_s: float) -> list[Freshness]:
 
 
 def _last_seen(lake: Lake, source: str) -> str | None:
-    if not lake.exists("deliveries", source):
-        return None
-    return max(filter(None, lake.read("deliveries", source, ["first_seen"])["first_seen"].to_pylist()), default=None)
+    table = lake.last_sound("deliveries", source, ["first_seen"])
+    return max(filter(None, table["first_seen"].to_pylist()), default=None) if table is not None else None
