@@ -6,11 +6,10 @@ import os
 from datetime import date
 from typing import Any
 
-from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.monitoring import STEP, today
-from radia_pipeline.defs.one_run import Run, instance_of, run_one
+from radia_pipeline.defs.one_run import Run, run_now
 from radia_pipeline.defs.partitions import FIRST_DAY
-from radia_pipeline.errors import BadInput, RunFailed
+from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.drift import PAGE
 from radia_pipeline.usecases.drift_text import shown
@@ -30,7 +29,7 @@ def make_report(lake: Lake, day: str | None) -> dict[str, Any]:
         is_known = False
     if not is_known:
         raise BadInput(f"No report can be made of the day {chosen!r}", accepted=f"YYYY-MM-DD from {FIRST_DAY} to today")
-    _run(lake, Run("drift report", REPORT, chosen))
+    run_now(lake, Run("drift report", REPORT, chosen))
     return {**shown(lake, chosen), "page": os.fspath(lake.root.absolute() / PAGE)}
 
 
@@ -38,16 +37,8 @@ def freeze_reference(lake: Lake, source: str, *, by: str, reason: str) -> dict[s
     """Freeze a source's reference anew; raises what the step did."""
     if not lake.exists("images", source):
         raise BadInput(f"No source {source!r} stands in the lake", accepted=", ".join(lake.partitions("images")))
-    _run(
+    run_now(
         lake,
         Run("drift reference", ("drift_reference",), config={STEP: {"source": source, "by": by, "reason": reason}}),
     )
     return {"source": source, "streams": lake.read("drift_reference", columns=["stream"]).num_rows}
-
-
-def _run(lake: Lake, run: Run) -> None:
-    job = build_defs(lake_root=lake.root).resolve_implicit_global_asset_job_def()
-    with instance_of(lake) as instance:
-        report = run_one(job, instance, run)
-    if report.error is not None:
-        raise report.failure or RunFailed(f"The drift step failed: {report.error}")

@@ -105,6 +105,15 @@ def run_one(job, instance, run: Run) -> StepReport:
     return StepReport(run.title, run.partition, time.monotonic() - started, error, tuple(_notes(result)), failure)
 
 
+def run_now(lake: Lake, run: Run) -> None:
+    """Execute one run of the lake's history in this process; raises what its first failed step raised."""
+    job = build_defs(lake_root=lake.root).resolve_implicit_global_asset_job_def()
+    with instance_of(lake) as instance:
+        report = run_one(job, instance, run)
+    if report.error is not None:
+        raise report.failure or RunFailed(f"The step {run.title} failed: {report.error}")
+
+
 def _notes(result) -> Iterator[str]:
     """Say what did not fit in the input, from the counts that assets published: ``labels: patient mismatches 1``."""
     for event in result.get_asset_materialization_events():

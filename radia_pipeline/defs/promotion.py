@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.champion import STEP
-from radia_pipeline.defs.one_run import Run, instance_of, run_one
-from radia_pipeline.errors import RunFailed
+from radia_pipeline.defs.one_run import Run, run_now
 from radia_pipeline.evaluation.champion import history
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.usecases.champion_text import gate_found
@@ -16,7 +14,7 @@ from radia_pipeline.usecases.champion_text import gate_found
 
 def ask_gate(lake: Lake) -> dict[str, Any]:
     """Materialize ``gate_verdicts`` as a run of the lake's history; returns the verdicts. Raises what the step did."""
-    _run(lake, Run("gate", ("gate_verdicts",)))
+    run_now(lake, Run("gate", ("gate_verdicts",)))
     return gate_found(lake)
 
 
@@ -26,17 +24,9 @@ def act(lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
     Raises PromotionRefused, and what the steps raised.
     """
     names = ("champion",) if told.get("rollback") else ("gate_verdicts", "champion")
-    _run(lake, Run("champion", names, config={STEP: told}))
+    run_now(lake, Run("champion", names, config={STEP: told}))
     last = history(lake)[-1]
     return {
         "act": last.kind, "release": last.candidate.release if last.candidate else None, "standing": last.standing,
         "before": last.before, "waived": list(last.waived), "stated_shift": last.stated_shift,
     }  # fmt: skip
-
-
-def _run(lake: Lake, run: Run) -> None:
-    job = build_defs(lake_root=lake.root).resolve_implicit_global_asset_job_def()
-    with instance_of(lake) as instance:
-        report = run_one(job, instance, run)
-    if report.error is not None:
-        raise report.failure or RunFailed(f"The champion's run failed: {report.error}")

@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.evaluation import RELEASE_BY, RELEASE_WHY
-from radia_pipeline.defs.one_run import Run, instance_of, run_one
-from radia_pipeline.errors import RunFailed
+from radia_pipeline.defs.one_run import Run, run_now
 from radia_pipeline.evaluation.release import Release
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.evaluation import SCORECARD
@@ -23,12 +21,8 @@ def make_scorecard(lake: Lake, given: Release | None = None) -> tuple[dict[str, 
 
     ``given``: who releases the ensemble and why. Raises what the step raised.
     """
-    job = build_defs(lake_root=lake.root).resolve_implicit_global_asset_job_def()
     tags = {RELEASE_BY: given.who, RELEASE_WHY: given.why} if given else {}
-    with instance_of(lake) as instance:
-        report = run_one(job, instance, Run("scorecard", TABLES, tags=tags))
-    if report.error is not None:
-        raise report.failure or RunFailed(f"The scorecard failed: {report.error}")
+    run_now(lake, Run("scorecard", TABLES, tags=tags))
     page = lake.root.absolute() / SCORECARD
     found = {"models": model_figures(lake), "test_pool": test_pool_counts(lake), "page": os.fspath(page)}
     return found, f"{models_text(found)}\n\nPage: {_shown(page)}"
