@@ -93,7 +93,9 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     if is_told and case.mixed and case.first.isupper():
         return False  # "pneumonie connue par ATCD ⏎ Cœur normal"
     if before in _DESCRIBING and (
-        (case.mixed and case.first.isupper()) or (after in _OPENERS and _describes_a_noun(symbols, k, book))
+        (case.mixed and case.first.isupper())
+        or _is_label(symbols, k + 1)
+        or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):
         return False
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
@@ -106,7 +108,7 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False
     if after in _PREDICATES or symbols[k + 1] in book.words.line_starts or case.is_prose():
         return True
-    return case.mixed and not begins_statement(symbols, k + 1, book)
+    return case.mixed and not _is_label(symbols, k + 1) and not begins_statement(symbols, k + 1, book)
 
 
 def _is_label(symbols: list[int], token: int) -> bool:

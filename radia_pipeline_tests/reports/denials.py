@@ -21,8 +21,12 @@ VALUES = (
     "{f} : nul", "{f} ? Non.", "(-) {f}", "{f} non vu",
     "without {f}", "negative for {f}", "{f} not seen", "nég. pour {f}", "Ø {f}", "{f} : zéro", "{f} .. non",
 )  # fmt: skip
-CELLS = ("{f}\tnon", "{f} | absent", "{f} ; non", "{f} : Oui ( ) Non (X)", "{f}\t-", "{f} | 0 |")
-"""Denials in cells, which fill their line; the others as forms, lists and shorthand have them."""
+CELLS = (
+    "{f}\tnon", "{f} | absent", "{f} ; non", "{f} : Oui ( ) Non (X)", "{f}\t-", "{f} | 0 |",
+    "Rotation | oui | {f} | non", "{f} | non | Rotation | oui", "Rotation\toui\t{f}\tnon\tInspiration\toui",
+)  # fmt: skip
+"""Denials in cells, which fill their line, also beside others that are answered yes; the others as forms, lists and
+shorthand have them."""
 LAYOUTS = (
     "{x}", "- {x}\n- {y}", "• {x}\n• {y}", "➢ {y}\n➢ {x}", "o {x}\no {y}", "# {x}\n# {y}", "1) {x}\n2) {y}",
     "1. {x}\n2. {y}", "{x}\n{y}", "{y}\n\n{x}", "{x}\r{y}", "{x}<br>{y}", "+ {x}\r\n+ {y}", "RAPPORT :\n{x}\n{y}",

@@ -24,7 +24,8 @@ WITHOUT_INDICATION = [t for phenomenon, t, _ in dev_set() if t and not phenomeno
 ONE_LINE = [t for t in TEXTS if "\n" not in t and not repair(t)]
 """Without those that transport has damaged: capitals in an entity make another entity, not another way to write it."""
 ALL_TEXTS = all_texts()
-UNTITLED = [t for t in ONE_LINE if ":" not in t]
+UNTITLED = [t for t in ONE_LINE if ":" not in t and "\ufffd" not in t]
+"""A letter that is lost leaves a whole report unlabelled, whatever else stands in it."""
 
 
 def labels(text: str) -> dict[str, int]:

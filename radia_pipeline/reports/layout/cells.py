@@ -32,6 +32,7 @@ class Cells:
             rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{any_of(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
+        self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
         self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
 
     def may_be_flat(self, text: str) -> bool:
@@ -58,7 +59,7 @@ class Cells:
             at += len(line) + 1
 
     def rows(self, text: str) -> Iterator[Piece]:
-        """A row of cells: the first is the label of the next; a denial beside an affirmation is not the row's value."""
+        """A row of cells: the first is the label of the next; a denial beside an affirmation is no value."""
         if "\t" in text or "|" in text or ";" in text:
             for row in _ROW.finditer(text):
                 at = row.start()
@@ -88,8 +89,13 @@ class Cells:
         for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
             is_answer = (k == 0 and is_table) or (k > 0 and self._answers_a_label(cells[k - 1], cell))
             yield at + m.start(), at + m.end(), " : " if is_answer else ". "
-            if is_table and affirmed and self._is_no.match(cell):
+            if is_table and affirmed and self._is_no.match(cell) and self._gives_way(cells, k):
                 yield at + starts[k], at + ends[k], ""
+
+    def _gives_way(self, cells: list[str], k: int) -> bool:
+        """ "Épanchement | oui | non", "Épanchement | D | non | G | oui": not where it answers a label of its own."""
+        is_of_a_side = k > 0 and self._is_side.fullmatch(cells[k - 1].strip()) is not None
+        return is_of_a_side or any(map(self._is_yes.match, cells[max(k - 1, 0) : k] + cells[k + 1 : k + 2]))
 
     def _answers_a_label(self, before: str, cell: str) -> bool:
         """ "Épanchement | non | Nodule | non": a denial alone, behind a cell that answers nothing itself."""
