@@ -25,7 +25,7 @@ function study(one) {
 }
 
 export async function home(app) {
-  const [{ lists }, first] = await Promise.all([get("/page/lists"), get(`/page/studies?withheld=false&limit=${SHOWN}`)]);
+  const { visit } = app, [{ lists }, first] = await Promise.all([get("/page/lists"), get(`/page/studies?withheld=false&limit=${SHOWN}`)]);
   const cases = h("ul", { class: "cases" }), more = h("button", { say: () => t("more"), onclick: () => add(null) });
   let seen = 0;
   app.cases = [];
@@ -36,6 +36,7 @@ export async function home(app) {
     app.cases.push(...studies.map((one) => one.study_id));
     more.hidden = seen >= total || !studies.length;
   };
+  if (app.visit !== visit) return;
   await add(first);
   const file = h("input", { type: "file", id: "file", multiple: true, onchange: () => file.files.length && app.openFiles([...file.files]) });
   const identified = h("input", { type: "checkbox", checked: app.isIdentified, onchange: () => (app.isIdentified = identified.checked) });

@@ -19,6 +19,7 @@ const TYPES = { dcm: "application/dicom", png: "image/png", jpg: "image/jpeg", j
 class App {
   films = new Films();
   cases = [];
+  visit = 0; // counts what was opened: what arrives late knows that somebody went elsewhere
   isIdentified = false;
 
   async start() {
@@ -65,12 +66,13 @@ class App {
   async route() {
     const [, what, id, role] = decodeURIComponent(location.hash).match(/^#(\w+)\/([^/]+)(?:\/(\w+))?$/) ?? [];
     this.tell(null);
+    const visit = (this.visit += 1);
     try {
       if (what === "study") await this.#view().open(id, this.#following(id));
       else if (what === "read") await this.#read(id, role ?? "reader");
       else await home(this);
     } catch (error) {
-      this.failed(error, () => this.route());
+      if (this.visit === visit) this.failed(error, () => this.route());
     }
   }
 
@@ -94,7 +96,8 @@ class App {
   }
 
   async #read(id, role) {
-    const { lists } = await get("/page/lists"), list = lists.find((one) => one.list_id === id);
+    const { visit } = this, { lists } = await get("/page/lists"), list = lists.find((one) => one.list_id === id);
+    if (this.visit !== visit) return null;
     if (!list) return this.home();
     return new Reading(this, list, role).start();
   }
@@ -178,11 +181,13 @@ class App {
 
   async openFiles(files) {
     if (location.hash) history.pushState(null, "", "#");
+    const visit = (this.visit += 1);
     this.show(state("loading", () => t("loading"), [() => t("thinking")]));
     try {
       const { body, type } = await packed(files), found = await upload(`/page/uploads?identified=${this.isIdentified}`, body, type);
-      this.#view().openUpload(found);
+      if (this.visit === visit) this.#view().openUpload(found);
     } catch (error) {
+      if (this.visit !== visit) return;
       const refused = error.problem?.answer?.studies?.flatMap((study) => study.files).filter((file) => file.reason);
       if (refused?.length) this.show(new Viewer(this).refusal(refused));
       else this.failed(error);

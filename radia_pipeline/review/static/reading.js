@@ -16,7 +16,7 @@ const AHEAD = 3;
 
 export class Reading {
   constructor(app, list, role) {
-    Object.assign(this, { app, list, role, turns: [], done: new Set(), last: null, isBusy: false });
+    Object.assign(this, { app, list, role, turns: [], done: new Set(), last: null, isBusy: false, visit: app.visit });
     this.stage = new Stage(app.films, { onpainted: () => this.#painted(), onbox: (film, box) => this.#boxed(film, box) });
     this.answers = new Answers(app, () => this.#changed());
     this.note = h("p", { class: "note", role: "status" });
@@ -40,18 +40,21 @@ export class Reading {
   }
 
   async start() {
+    this.turn = null;
     try {
       await this.#refill();
-      this.#nextTurn();
+      if (!this.isLeft) this.#nextTurn();
     } catch (error) {
-      this.app.failed(error);
+      if (!this.isLeft) this.app.failed(error);
     }
   }
 
+  /** Asks for the turns that come next, without the one that is open; returns all that the server has. */
   async #refill() {
     const found = await get(`${this.#address}/next?role=${this.role}&ahead=${AHEAD}`);
     this.counted = { ...found.progress, done: found.progress.done + this.app.outbox.waiting };
-    this.turns = found.turns.filter((turn) => !this.done.has(turn.position));
+    this.turns = found.turns.filter(({ position }) => !this.done.has(position) && position !== this.turn?.position);
+    return found.turns;
   }
 
   #nextTurn() {
@@ -72,10 +75,12 @@ export class Reading {
     const { position, sequence } = this.looking.own.shift();
     this.looking.done += 1;
     try {
-      const shown = await get(`/page/readings/${sequence}/reveal`);
-      this.open(await get(`${this.#address}/turns/${position}`), shown.answers);
+      const shown = await get(`/page/readings/${sequence}/reveal`), turn = await get(`${this.#address}/turns/${position}`);
+      if (this.isLeft) return;
+      this.open(turn, shown.answers);
       this.#reveal(shown);
     } catch (error) {
+      if (this.isLeft) return;
       if (error.code === "not_yet") this.#nextTurn(); // another list still asks for it
       else this.app.failed(error, () => this.start());
     }
@@ -111,8 +116,7 @@ export class Reading {
   async awake() {
     const { turn } = this, waits = () => this.turn === turn && !this.isBusy && !this.revealed && !this.app.outbox.waiting;
     if (!turn || !waits() || !this.element.isConnected) return;
-    const found = await this.#refill().then(() => true, () => false), isThere = this.turns.some((one) => one.position === turn.position);
-    this.turns = this.turns.filter((one) => one.position !== turn.position);
+    const found = await this.#refill().catch(() => null), isThere = found?.some((one) => one.position === turn.position);
     if (!found || isThere || !waits() || this.answers.isTouched) return this.relabel();
     this.app.tell(() => t("read_meanwhile"), "warning");
     return this.#nextTurn();
@@ -131,7 +135,7 @@ export class Reading {
     this.done.add(turn.position);
     const sent = this.app.outbox.add("/page/readings", body), isShown = this.list.reveals === "after_answer" && this.role === "reader";
     this.last = null;
-    sent.then((answer) => this.#kept(turn, answer, given, isShown), (error) => this.#refused(turn, error, isShown, given));
+    sent.then((answer) => this.#kept(turn, answer, given, isShown), (error) => this.#refused(turn, error, given));
     if (isShown) await Promise.race([sent.catch(() => {}), this.#away()]);
     if (this.turn === turn && !this.revealed && (!isShown || this.app.outbox.trouble)) this.#moveOn();
   }
@@ -171,6 +175,9 @@ export class Reading {
     this.app.tell(null);
   }
 
+  /** Whoever read has gone elsewhere on the page: what arrives late calls nobody back. */
+  get isLeft() { return this.app.visit !== this.visit; }
+
   async #kept(turn, answer, given, isShown) {
     this.last = { sequence: answer.sequence, turn, given };
     if (isShown && this.turn === turn && this.element.isConnected && answer.phase !== "reread") {
@@ -178,31 +185,32 @@ export class Reading {
       if (shown && this.turn === turn) return this.#reveal(shown);
       if (this.turn === turn) return this.#moveOn();
     }
-    return this.#afterSent(answer.progress);
+    return this.#afterSent(turn);
   }
 
-  async #afterSent() {
+  /** The answer of `turn` is kept. What is open now stays open, unless it is that turn or the screen that waits. */
+  async #afterSent(turn) {
+    if (this.isLeft) return;
     try {
-      const now = this.turn?.position;
       await this.#refill();
-      this.turns = this.turns.filter((turn) => turn.position !== now);
-      if (!this.element.isConnected || this.done.has(now)) this.#nextTurn();
+      if (this.isLeft) return;
+      if (!this.element.isConnected || this.turn === turn) this.#nextTurn();
       else this.stage.setNext(this.turns.map(hung));
       this.relabel();
     } catch (error) { // the outbox says that the server is away; the next answer asks again, where there is one
-      if (!this.element.isConnected && !this.app.outbox.waiting) this.app.failed(error, () => this.start());
+      if (!this.element.isConnected && !this.app.outbox.waiting && !this.isLeft) this.app.failed(error, () => this.start());
     }
   }
 
-  #refused(turn, error, isShown, given) {
+  #refused(turn, error, given) {
     if (error.code === "already_read") {
       this.app.tell(() => `${t("read_elsewhere")}. ${t("read_elsewhere_more", { at: clock(error.problem.decided_at) })}`, "warning");
-      if (this.turn === turn) return this.start();
-      return this.#afterSent();
+      return this.turn === turn && !this.isLeft ? this.start() : this.#afterSent(turn);
     }
     this.done.delete(turn.position);
     this.app.fail(error);
-    if (this.turn === turn) { this.isBusy = false; return this.relabel(); }
+    if (this.isLeft) return null;
+    if (this.turn === turn && this.element.isConnected) { this.isBusy = false; return this.relabel(); }
     return this.open(turn, given); // an answer that was not taken comes back to whoever gave it
   }
 
@@ -223,14 +231,16 @@ export class Reading {
     this.relabel();
   }
 
-  #agreed() {
+  async #agreed() {
+    const { turn } = this;
     if (this.answers.isChanged) {
-      const sent = this.app.outbox.add("/page/readings", { ...this.#body(null), is_reread: true });
-      sent.catch((error) => this.app.fail(error));
+      const sent = this.app.outbox.add("/page/readings", { ...this.#body(null), is_reread: true }).catch((error) => this.app.fail(error));
+      sent.then(() => this.element.isConnected || this.#afterSent(turn));
     }
     this.last = null;
-    const at = this.turn.position;
-    return this.#refill().then(() => { this.turns = this.turns.filter((turn) => turn.position !== at); this.#nextTurn(); }, () => this.#moveOn());
+    const isKnown = await this.#refill().then(() => true, () => false);
+    if (this.isLeft) return null;
+    return isKnown ? this.#nextTurn() : this.#moveOn();
   }
 
   // --- the other keys ---
@@ -301,6 +311,7 @@ export class Reading {
   async #finished() {
     try {
       const end = await get(`${this.#address}/done`), k = (value) => number(value, 2);
+      if (this.isLeft) return;
       if (end.yours.left && this.done.size && this.role === "reader") { // told of before the last answers arrived
         this.done.clear();
         return this.start();
@@ -313,7 +324,7 @@ export class Reading {
       const look = end.own?.length && this.list.reveals === "at_end" ? [[() => this.look(end.own), () => t("look")]] : [];
       this.app.show(state("done", () => t("all_read"), lines, [...look, this.app.homeward]));
     } catch (error) {
-      this.app.failed(error, () => this.start());
+      if (!this.isLeft) this.app.failed(error, () => this.start());
     }
   }
 

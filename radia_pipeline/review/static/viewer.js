@@ -38,6 +38,7 @@ export class Viewer {
     this.panel = h("aside", { class: "panel" }, this.rows, this.detail, this.told);
     this.element = h("div", { class: "split" }, this.stage.element, this.panel);
     this.isRegions = false;
+    this.ahead = new Map(); // the studies that come next, by id
   }
 
   /** Opens a study of the lake; `next`: ids of those that follow. */
@@ -45,7 +46,7 @@ export class Viewer {
     this.id = id;
     this.#wait();
     try {
-      this.study = await get(`/page/studies/${id}`);
+      this.study = this.ahead.get(id) ?? await get(`/page/studies/${id}`);
       if (this.id === id) await this.#show(`/page/studies/${id}/answer`, next);
     } catch (error) {
       if (this.id === id) this.app.failed(error);
@@ -78,25 +79,26 @@ export class Viewer {
   }
 
   async #show(address, next) {
-    this.#shown(await this.#nextFilms(next));
+    this.#shown(next);
+    this.#lookAhead(next);
     if (!this.app.config.has_model) return;
     const { id } = this, prior = this.study.priors[0];
     const [answer, before] = await Promise.all([get(address), prior ? get(`/page/studies/${prior.study_id}/answer`).catch(() => null) : null]);
     if (this.id === id) this.#answered(answer.studies[0], before?.studies[0]);
   }
 
-  async #nextFilms(ids) {
-    const { id } = this, studies = Promise.all(ids.slice(0, 3).map((one) => get(`/page/studies/${one}`).catch(() => null)));
-    studies.then((found) => {
-      if (this.id !== id) return;
-      this.stage.setNext(found.filter(Boolean).map(hung));
-    });
-    return [];
+  /** The next studies are asked for, and their films: a key shows the next one at once. */
+  async #lookAhead(ids) {
+    const { id } = this, three = ids.slice(0, 3);
+    const found = await Promise.all(three.map(async (one) => this.ahead.get(one) ?? get(`/page/studies/${one}`).catch(() => null)));
+    if (this.id !== id) return;
+    this.ahead = new Map(found.filter(Boolean).map((study) => [study.study_id, study]));
+    this.stage.setNext([...this.ahead.values()].map(hung));
   }
 
-  #shown() {
-    const { study } = this;
-    this.stage.show(study.images, study.priors);
+  #shown(next = []) {
+    const { study } = this, here = next.map((id) => this.ahead.get(id)).filter(Boolean);
+    this.stage.show(study.images, study.priors, here.map(hung));
     this.app.title(() => [
       study.study_id?.slice(0, 8), study.images.map((image) => t(image.view)).join(" + "), study.sex, study.age_years && t("years", { n: study.age_years }),
     ].filter(Boolean).join(" · "), this.switch);
