@@ -11,7 +11,7 @@ from radia_pipeline.reports.kinds import HAS_DEVICE, KIND, READABLE, READS, SAYS
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.statements import Statement
-from radia_pipeline.reports.words import COMMA, NUMBERS, SPACE
+from radia_pipeline.reports.words import COLON, COMMA, NUMBERS, SPACE
 
 ELSEWHERE = "elsewhere"
 """A section on another region: what may lie outside the chest makes no label there."""
@@ -157,7 +157,13 @@ class Sections:
         s = sentences[k]
         if not k or sentences[k - 1].section != s.section or s.apart <= JOINED:
             return False
-        return (s.apart == BLANK_LINE and titled < k) or not (s.asked or self._tells(s))
+        return (s.apart == BLANK_LINE and (titled < k or self._is_told(s))) or not (s.asked or self._tells(s))
+
+    def _is_told(self, s: Sentence) -> bool:
+        """Say whether a finding is a label with its value: "Grille trauma — Fracture costale : oui"."""
+        named = (event[2] + 1 for event in self._events[s.first : s.last] if event[0] in READABLE)
+        first = next(named, s.end)
+        return not s.asked and COLON in self._symbols[first : s.end : 2]
 
     def untitled_indication(self, sentences: list[Sentence]) -> list[Sentence]:
         """What stands before the title of the report itself and asks, or tells of the patient, is the indication."""

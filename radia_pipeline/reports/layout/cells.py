@@ -5,6 +5,7 @@ Belongs here: which cell answers which. Does not belong here: signs inside a cel
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -32,6 +33,8 @@ class Cells:
             rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{any_of(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
+        ends = any_of(value for value in (*signs.no_values, *signs.yes_values) if value[0].isalpha())
+        self._told = re.compile(rf"(?i)[\t|;][^\S\n]*(?:{ends})\.(?=[^\S\n]+\w)")
         self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
         self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
 
@@ -61,15 +64,21 @@ class Cells:
     def rows(self, text: str) -> Iterator[Piece]:
         """A row of cells: the first is the label of the next; a denial beside an affirmation is no value."""
         if "\t" in text or "|" in text or ";" in text:
-            for row in _ROW.finditer(text):
-                at = row.start()
-                rows = _rows_of(row[0])
-                for part, bars in rows:
-                    yield from self._row(part, at, len(rows) > 1)
-                    at += len(part)
-                    if bars:
-                        yield at, at + len(bars), ". "
-                        at += len(bars)
+            for line in _ROW.finditer(text):
+                at = line.start()
+                for told in self._sentences(line[0]):
+                    rows = _rows_of(told)
+                    for part, bars in rows:
+                        yield from self._row(part, at, len(rows) > 1)
+                        at += len(part)
+                        if bars:
+                            yield at, at + len(bars), ". "
+                            at += len(bars)
+
+    def _sentences(self, line: str) -> list[str]:
+        """Return the line cut where a sentence ends with a value: "… | non. Épanchement | oui | …"."""
+        stops = [0, *(m.end() for m in self._told.finditer(line)), len(line)]
+        return [line[a:b] for a, b in itertools.pairwise(stops)]
 
     def _row(self, line: str, at: int, is_one_of_several: bool) -> Iterator[Piece]:
         marks = [m for m in _CELL.finditer(line) if line[: m.start()].strip()]
