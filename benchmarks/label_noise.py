@@ -48,14 +48,15 @@ from radia_pipeline.phantom.people import draw_patient
 from radia_pipeline.phantom.reports import write_report
 from radia_pipeline.readings.confident_learning import confidence
 from radia_pipeline.readings.label_grounds import GROUNDS, MENTION, Grounds, asked_classes, grounds_of
-from radia_pipeline.readings.review_queue import Answers, build_review_queue, doubted, in_turn
+from radia_pipeline.readings.queue_order import in_turn
+from radia_pipeline.readings.review_queue import Answers, build_review_queue, doubted
 from radia_pipeline.reports.extract import extract_mentions
 from radia_pipeline.reports.labels import said_from_mentions
 
 RESULT = Path(__file__).parent / "results" / "label_noise.json"
 WORLD = Path(".radia/bench_label_noise")
 PATIENTS, ELSEWHERE = {"ccsmtl": 900, "nih_cxr14": 600}, {"ccsmtl": 500, "nih_cxr14": 300}
-SEED, SEED_ELSEWHERE = 0, 41
+SEED_ELSEWHERE = 41
 MEMBERS = ("demo_linear", "demo_pcam")
 EPOCHS, BATCH = 8, 32
 FIRST = 0.1
@@ -77,13 +78,13 @@ class Base:
     tables: Mapping[str, pa.Table]
 
 
-def base_of(lake: Lake, scratch: Lake, source: str, patients: int) -> Base:
+def base_of(lake: Lake, scratch: Lake, source: str, patients: int, seed: int) -> Base:
     """Draw the patients again, without pixels: their labels; in ``scratch`` their reports as the rules read them."""
     manifest = lake.read("manifest", source, columns=["study_id", "patient_key", "pool", "fold"]).to_pylist()
     train = {row["study_id"]: row for row in manifest if row["pool"] == TRAIN}
     texts, said = {}, {}
     for number in range(1, patients + 1):
-        for study in draw_patient(SEED, source, number, SIZE_PX).studies:
+        for study in draw_patient(seed, source, number, SIZE_PX).studies:
             study_id = key(source, number, study.number, "study")
             if study_id not in train:
                 continue
@@ -351,7 +352,7 @@ def judged(lake: Lake, bases: list[Base], flipped: Mapping[str, np.ndarray], bef
     return {
         "cells": len(order), "planted": int(target.sum()), "planted_share": round(float(target.sum() / len(order)), 4),
         "followed": int((changed & ~planted_cells).sum()), "found": round(float(np.mean(np.array(ours) < first)), 4),
-        "found_worst_first": share(worst_first(doubts.noise.wrong)),
+        "found_worst_first": share(worst_first(doubts.urgency)),
         "cleanlab_worst_first": share(worst_first(1 - alone.quality)),
         "cleanlab_in_turn": share(in_turn(1 - alone.quality, doubts.is_open)),
         "cleanlab_adjusted": share(worst_first(1 - _adjusted(answers.probability, doubts))),
@@ -421,18 +422,20 @@ def summary(lines: list[dict]) -> dict[str, dict]:
 def main() -> None:
     """Run, print and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--patients", type=int, default=0, help="Seed of the invented patients.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)), help="Of what is planted.")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     options = parser.parse_args()
     elsewhere = write_training_lake(WORLD / "elsewhere", ELSEWHERE, seed=SEED_ELSEWHERE)
-    lake = write_training_lake(WORLD / "lake", PATIENTS, seed=SEED)
+    lake = write_training_lake(WORLD / f"lake_{options.patients}", PATIENTS, seed=options.patients)
     x = {member: features(elsewhere, lake, member) for member in MEMBERS}
     with tempfile.TemporaryDirectory() as scratch:
-        bases = [base_of(lake, Lake.open(Path(scratch) / "r"), source, count) for source, count in PATIENTS.items()]
+        reports = Lake.open(Path(scratch) / "r")
+        bases = [base_of(lake, reports, source, count, options.patients) for source, count in PATIENTS.items()]
         lines = []
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             for scenario in options.scenarios:
-                line = one_run(Path(scratch) / "lake", bases, x, scenario, seed)
+                line = {"patients": options.patients, **one_run(Path(scratch) / "lake", bases, x, scenario, seed)}
                 shutil.rmtree(Path(scratch) / "lake")
                 lines.append(line)
                 print(json.dumps(line), flush=True)

@@ -26,8 +26,6 @@ OF_ALL, OF_CLASS = 200.0, 150.0
 MIN_OF_A_KIND = 2
 """Positive, and negative, labels of a class under which its labels are not judged."""
 MOST_ROUNDS, ENOUGH = 100, 1e-4
-_PROBIT = np.pi / 8
-"""A logit of variance v is worth 1 / sqrt(1 + v pi / 8) of itself (MacKay 1992)."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def label_noise(logits: np.ndarray, label: np.ndarray, ground: np.ndarray) -> La
 
 
 def _combined(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the models' (M, n) mean logit, each calibrated on the labels, nearer to 0 where they disagree, and their
-    spread: (n,) each, NaN where no model, or one alone, says something.
+    """Return the models' (M, n) mean logit, each calibrated on the labels, and their spread: (n,) each, NaN where no
+    model, or one alone, says something.
     """
     known = np.isfinite(logits)
     moved = np.stack([
@@ -76,8 +74,7 @@ def _combined(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.nda
     count = known.sum(axis=0)
     mean = np.where(known, moved, 0.0).sum(axis=0) / np.maximum(count, 1)
     variance = np.where(known, (moved - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-    score = np.where(count > 0, mean / np.sqrt(1 + _PROBIT * variance), np.nan)
-    return score, np.where(count > 1, np.sqrt(variance), np.nan)
+    return np.where(count > 0, mean, np.nan), np.where(count > 1, np.sqrt(variance), np.nan)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Models answer that did not learn from the study: those that left out its fold. Studies of validation and test are never
 queued: a label that is mended where a model contradicts it makes that model look better than it is. Not here: the
-chance that a label is wrong (``label_noise``), what it rests on (``label_grounds``), the list that a reader takes
-(``queue_list``).
+chance that a label is wrong (``label_noise``), what it rests on (``label_grounds``), the order (``queue_order``), the
+list that a reader takes (``queue_list``).
 
 Shape legend: M models, n studies, K classes that can be asked. A cell is a study × class.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
+from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.tables import conform, empty
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -30,6 +30,7 @@ from radia_pipeline.readings.frame import pools_of_studies
 from radia_pipeline.readings.in_force import cells_read
 from radia_pipeline.readings.label_grounds import GROUNDS, Grounds, asked_classes, grounds_of
 from radia_pipeline.readings.label_noise import LabelNoise, label_noise
+from radia_pipeline.readings.queue_order import in_turn, urgency
 
 TABLE, PREDICTIONS = "label_review_queue", "predictions_out_of_fold"
 KEPT_SHARE, KEPT_AT_LEAST = 0.1, 1000
@@ -126,22 +127,7 @@ class Doubts:
     @property
     def urgency(self) -> np.ndarray:
         """The chance (n, K) that a reading mends what no reading of a more special class would."""
-        return urgency(self.noise.wrong, self.label)
-
-
-def urgency(wrong: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the chance (n, K) that a label is wrong by itself: a group's absence is wrong too where that of one of its
-    classes is, and who mends the class mends the group. So the one chance is taken from the other: a class that was
-    missed is a group that was missed, and nothing is left to ask of the group.
-    """
-    words, classes = vocabulary(), asked_classes()
-    missed = np.where((label == NEGATIVE) & np.isfinite(wrong), wrong, 0.0)
-    out = wrong.copy()
-    for k, name in enumerate(classes):
-        below = [child for child, one in enumerate(classes) if name in words.ancestors(one)]
-        of_classes = 1 - np.prod(1 - missed[:, below], axis=1)
-        out[:, k] = np.where(label[:, k] == NEGATIVE, np.maximum(out[:, k] - of_classes, 0.0), out[:, k])
-    return out
+        return urgency(self.noise.wrong, self.label, self.answers.source)
 
 
 def doubted(lake: Lake, answers: Answers, read: Collection[tuple[str, str, str]]) -> Doubts:
@@ -167,24 +153,6 @@ def doubted(lake: Lake, answers: Answers, read: Collection[tuple[str, str, str]]
     return Doubts(
         answers, by_source, label, can_be_doubted & ~is_read, is_read, noise, confidence(answers.probability, label)
     )
-
-
-def in_turn(wrong: np.ndarray, is_open: np.ndarray) -> np.ndarray:
-    """Return the open cells (n, K) as places of the flat array, in the order of reading.
-
-    Two places of three are the worst cells that are left, whatever their class; the third goes to the classes in turn,
-    to each one's worst. So no class waits behind one that is full of errors, and little is lost by that.
-    """
-    flat = np.flatnonzero(is_open & np.isfinite(wrong))
-    flat = flat[np.argsort(-wrong.reshape(-1)[flat], kind="stable")]
-    column, worst = flat % wrong.shape[1], np.arange(len(flat))
-    within = np.empty(len(flat), dtype=np.int64)
-    for k in range(wrong.shape[1]):
-        mine = column == k
-        within[mine] = np.arange(mine.sum())
-    turn = np.empty(len(flat), dtype=np.int64)
-    turn[np.lexsort((worst, within))] = worst
-    return flat[np.argsort(np.minimum(1.5 * worst, 3 * turn + 2), kind="stable")]
 
 
 def _rows(doubts: Doubts, kept: np.ndarray) -> pa.Table:

@@ -56,17 +56,14 @@ def test_a_ground_that_is_often_wrong_is_doubted_more_than_another_with_the_same
     assert share_found(with_grounds, flipped) >= share_found(without, flipped)
 
 
-def test_models_that_disagree_make_a_label_less_doubtful_than_models_that_agree():
+def test_the_spread_says_how_far_models_disagree():
     truth, flipped = flipped_labels(3, STUDIES)
     label = np.where(flipped, 1 - truth, truth).astype(np.int8)
     one, two = seen(truth, 31), seen(truth, 32)
     row = int(np.flatnonzero(label[:, 0] == 0)[0])
-    one[row, 0], two[row, 0] = 4.0, 4.0
-    agreeing = label_noise(np.stack([one, two]), label, np.zeros(label.shape, int))
     one[row, 0], two[row, 0] = 8.0, 0.0
     apart = label_noise(np.stack([one, two]), label, np.zeros(label.shape, int))
-    assert apart.spread[row, 0] > agreeing.spread[row, 0] == 0 or apart.spread[row, 0] > 2
-    assert apart.wrong[row, 0] < agreeing.wrong[row, 0]
+    assert apart.spread[row, 0] > 2 > np.median(apart.spread)
 
 
 def test_cells_without_label_or_score_are_not_judged_and_change_nothing():

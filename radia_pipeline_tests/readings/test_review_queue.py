@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import json
 
-import numpy as np
 import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput, MissingTable, RunFailed, UnknownName
 from radia_pipeline.readings import review_queue
 from radia_pipeline.readings.in_force import labels_in_force
-from radia_pipeline.readings.label_grounds import asked_classes
 from radia_pipeline.readings.queue_list import Wish, read_list, waiting, write_list
-from radia_pipeline.readings.review_queue import build_review_queue, in_turn, urgency
+from radia_pipeline.readings.review_queue import build_review_queue
 from radia_pipeline.readings.store import Store
 from radia_pipeline_tests.cohort.lakes import new_lake
 from radia_pipeline_tests.readings.queues import CLASSES, SOURCE, make_world, put_answers, put_splits, seen
@@ -115,27 +113,6 @@ def test_before_it_was_made_there_is_no_queue(tmp_path):
         waiting(new_lake(tmp_path))
 
 
-def test_every_third_place_goes_to_the_classes_in_turn():
-    wrong = np.zeros((100, 3))
-    wrong[:, 0] = np.linspace(0.99, 0.9, 100)
-    wrong[:, 1] = np.linspace(0.5, 0.1, 100)
-    wrong[:, 2] = np.linspace(0.05, 0.01, 100)
-    order = in_turn(wrong, np.ones(wrong.shape, bool))
-    assert sorted(order.tolist()) == list(range(300))
-    assert order[0] == 0
-    counts = np.bincount(order[:30] % 3, minlength=3)
-    assert counts[1] >= 3 and counts[2] >= 3 and counts[0] >= 20
-    for k in range(3):
-        mine = order[order % 3 == k] // 3
-        assert (np.diff(mine) > 0).all()
-
-
-def test_closed_cells_are_not_in_turn():
-    open_ = np.zeros((10, 2), bool)
-    open_[3, 1] = True
-    assert in_turn(np.full((10, 2), 0.5), open_).tolist() == [7]
-
-
 def test_two_models_on_different_studies_are_put_together(world):
     put_answers(world.lake, "two", world.names[:100], world.pools[:100], seen(world.truth, 77)[:100])
     build_review_queue(world.lake)
@@ -175,18 +152,3 @@ def test_names_that_there_are_not_are_refused(world, tmp_path, capsys):
         read_list(path)
     write_list([], path)
     assert read_list(path) == []
-
-
-def test_a_groups_absence_waits_behind_that_of_its_class():
-    classes = asked_classes()
-    nodule, lesion, mass = (classes.index(name) for name in ("Nodule", "Lung Lesion", "Mass"))
-    wrong, label = np.full((3, len(classes)), 0.01), np.zeros((3, len(classes)), np.int8)
-    wrong[:, lesion] = 0.6
-    wrong[0, nodule], wrong[1, nodule] = 0.7, np.nan  # seen and denied; without a label; not seen
-    found = urgency(wrong, label)
-    assert found[0, lesion] < 0.2 < 0.55 < found[1, lesion] and found[2, lesion] > 0.55
-    assert found[0, nodule] == 0.7 and found[0, mass] == 0.01
-    wrong[2, nodule] = wrong[2, mass] = 0.3  # one of both is missed, and that is what is wrong of the group
-    assert urgency(wrong, label)[2, lesion] == pytest.approx(0.6 - 0.51, abs=0.02)
-    label[0, lesion] = 1
-    assert urgency(wrong, label)[0, lesion] == 0.6
