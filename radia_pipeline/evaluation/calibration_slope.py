@@ -36,7 +36,9 @@ def calibration_slope(one: OneClass, comparisons: int = 1) -> Slope | None:
     """Return a class's slope; None where too few patients could say, or where the kinds are apart.
 
     ``comparisons``: slopes that are looked at together; the interval holds all of them at once (Bonferroni). Its width
-    is that of sums over patients (a sandwich), with as many degrees of freedom as there are positive patients less two.
+    is that of sums over patients (a sandwich), with as many degrees of freedom as there are positive patients less two;
+    never under that of independent studies, for where kinds are nearly apart hardly a study is left to sum over, and
+    the slope seems surer the less is known of it.
     """
     from scipy.stats import t
 
@@ -49,7 +51,8 @@ def calibration_slope(one: OneClass, comparisons: int = 1) -> Slope | None:
         return None
     beta, bread = fitted
     moved = (x * (y - sigmoid(x @ beta))[:, None]) @ bread
-    spread = np.square(one.studies.by_group(moved[:, 0])).sum() * one.patients / (one.patients - 1)
+    of_patients = np.square(one.studies.by_group(moved[:, 0])).sum() * one.patients / (one.patients - 1)
+    spread = max(float(of_patients), float(bread[0, 0]))
     reach = t.ppf(1 - (1 - LEVEL) / 2 / comparisons, max(one.positive_patients - 2, 1)) * np.sqrt(spread)
     return Slope(float(beta[0]), float(beta[0] - reach), float(beta[0] + reach), float(beta[1]))
 

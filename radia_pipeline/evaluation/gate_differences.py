@@ -32,6 +32,9 @@ from radia_pipeline.evaluation.scorecard import has_enough
 from radia_pipeline.evaluation.study_facts import EXPERT
 from radia_pipeline.evaluation.subgroups import MEAN_CLASSES, Part, left_out, parts
 
+NO_DIFFERENCE = "the champion's own answers, on every study"
+_DECIDING = ("probability", "tuned", "prior")
+
 
 def judged_classes(judged: Judged, minimum: int = MIN_POSITIVES) -> dict[str, OneClass]:
     """Return the classes that enter a mean: those with enough positive and negative studies, normal or not left out."""
@@ -68,15 +71,31 @@ def mean_of(metric: str, words: str, least_alone: Callable[[Sequence[OneClass]],
             told = f"first champion, fixed minimum: lower end {means[0].low:.3f}, must be above {least:.3f}"
             yield Verdict(name, "all", outcome, words, told, means[0], least, means[0].value, None, patients)
             return
-        found = difference_of_means(*sides, metric)
+        found = _difference(case, sides, metric)
         outcome = PASSED if found.low > LEAST_DIFFERENCE else REFUSED
         told = f"lower end of the difference {signed(found.low)}, must be above {signed(LEAST_DIFFERENCE)}"
+        told = NO_DIFFERENCE if answers_alike(case) else told
         yield _explained(Verdict(
             name, "all", outcome, f"difference of {words}", told, found, LEAST_DIFFERENCE, means[0].value,
             means[1].value, patients,
         ), len(case.challenger.judged.panel))  # fmt: skip
 
     return rule
+
+
+def answers_alike(case: Case) -> bool:
+    """Tell whether the challenger says of every study what the champion says: the same ensemble, asked once more."""
+    if case.champion is None:
+        return False
+    one, other = case.challenger.judged, case.champion.judged
+    pairs = ((one.panel.logit, other.panel.logit), *((getattr(one, name), getattr(other, name)) for name in _DECIDING))
+    return all(np.array_equal(mine, theirs, equal_nan=True) for mine, theirs in pairs)
+
+
+def _difference(case: Case, sides: Sequence[list[OneClass]], metric: str) -> Interval:
+    """Return the difference of a mean, with its interval; of an ensemble beside itself 0, whoever the patients are."""
+    found = difference_of_means(*sides, metric)
+    return replace(found, value=0.0, low=0.0, high=0.0) if answers_alike(case) else found
 
 
 def _explained(one: Verdict, studies: int) -> Verdict:
@@ -120,9 +139,10 @@ def _part(case: Case, rule: str, part: Part, mask: np.ndarray) -> Verdict:
         told = f"first champion, fixed minimum: lower end {found.low:.3f}, must be above chance"
         outcome = PASSED if found.low > bound else REFUSED
         return Verdict(rule, subject, outcome, "mean AUC", told, found, bound, found.value, None, patients)
-    found, values = _counted(difference_of_means(*sides, "auc"), positive, studies), (means[0].value, means[1].value)
+    found, values = _counted(_difference(case, sides, "auc"), positive, studies), (means[0].value, means[1].value)
     outcome = PASSED if found.low >= LEAST_IN_SUBGROUPS else REFUSED
     told = f"lower end of the difference {signed(found.low)}, must not be below {signed(LEAST_IN_SUBGROUPS)}"
+    told = NO_DIFFERENCE if answers_alike(case) else told
     bound = LEAST_IN_SUBGROUPS
     verdict = Verdict(rule, subject, outcome, "difference of mean AUC", told, found, bound, *values, patients)
     return _explained(verdict, studies)

@@ -11,7 +11,7 @@ from typing import Any
 
 from radia_pipeline.drawing.small import whisker
 from radia_pipeline.evaluation.champion import REFUSED as ACT_REFUSED
-from radia_pipeline.evaluation.champion import STANDINGS, history
+from radia_pipeline.evaluation.champion import STANDINGS, Act, Standing, standing
 from radia_pipeline.evaluation.gate import TABLE
 from radia_pipeline.evaluation.gate_words import NOT_JUDGED, REFUSED, WORDS
 from radia_pipeline.lake.atomic import write_text
@@ -19,7 +19,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.render import made_from, render
 from radia_pipeline.pages.scorecard_card import answers
 from radia_pipeline.pages.scorecard_figures import ledger
-from radia_pipeline.usecases.champion_text import gate_found, too_few_words
+from radia_pipeline.usecases.champion_text import gate_found, outdated_words, rule_words, too_few_words
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
@@ -27,6 +27,13 @@ SECTIONS = (
     ("reading", "How to read this"),
 )  # fmt: skip
 DIFFERENCES = ("mean_auc", "mean_f1", "subgroups", "expert_sets")
+COUNTS = ("release", "coherence", "truth", "readers")
+"""Rules whose values are whole numbers."""
+COLUMNS = {
+    "low": [("95 % interval", "")], "picture": [("−.3 to .3", "")], "bound": [("bound", "r")],
+    "champion_value": [("this", "r"), ("champion", "r")], "studies": [("positive / studies", "r")],
+}  # fmt: skip
+"""What a table of verdicts shows only where a verdict of the rule has it."""
 
 
 def write_champion_page(lake: Lake, path: Path | str) -> Path:
@@ -37,15 +44,19 @@ def write_champion_page(lake: Lake, path: Path | str) -> Path:
 
 def _content(lake: Lake) -> dict[str, Any]:
     gate = gate_found(lake) if lake.exists(TABLE) else None
-    acts = [_act(act) for act in reversed(history(lake))]
+    known = standing(lake)
+    acts = [_act(act) for act in reversed(known.acts)]
     return {
         "title": "Champion",
         "made_from": made_from(lake, "champion", "ensemble", TABLE),
         "sections": SECTIONS,
         "tiles": _tiles(acts, gate),
         "answers": answers(lake),
+        "now": _act(known.now) if known.now else None,
+        "goes_back_to": _goes_back_to(known),
         "acts": acts,
         "gate": gate,
+        "outdated": outdated_words(gate) if gate and not gate["is_current"] else "",
         "too_few": too_few_words(gate["verdicts"]) if gate else [],
         "rules": _rules(gate["verdicts"]) if gate else [],
         "ledger": ledger(lake),
@@ -53,14 +64,26 @@ def _content(lake: Lake) -> dict[str, Any]:
     }
 
 
-def _act(act) -> dict[str, Any]:
+def _goes_back_to(known: Standing) -> str:
+    if known.now is None:
+        return ""
+    if not known.before:
+        return "the ensemble as it stands, for there was no champion before"
+    back = known.before[-1]
+    return f"{back.candidate.release}, {STANDINGS[back.standing]}, approved {_day(back)} by {back.by}"
+
+
+def _day(act: Act) -> str:
+    return act.at[:10]
+
+
+def _act(act: Act) -> dict[str, Any]:
     is_refused = act.kind == ACT_REFUSED
     return {
         "at": act.at[:16].replace("T", " "), "kind": act.kind, "by": act.by, "reason": act.reason,
         "release": act.candidate.release if act.candidate else "no champion", "before": act.before,
-        "standing": STANDINGS.get(act.standing or "", "–"), "is_research": act.standing == "research",
-        "shift": act.stated_shift, "is_refused": is_refused,
-        "rules": ", ".join(act.refused if is_refused else act.waived).replace("_", " "),
+        "standing": STANDINGS.get(act.standing or "", ""), "shift": act.stated_shift, "is_refused": is_refused,
+        "rules": ", ".join(rule_words(rule) for rule in (act.refused if is_refused else act.waived)),
     }  # fmt: skip
 
 
@@ -69,7 +92,10 @@ def _tiles(acts: list[dict[str, Any]], gate: Mapping[str, Any] | None) -> list[d
     tiles = [{"name": kind, "value": str(kinds.count(kind)), "note": "in the history"}
              for kind in ("approved", ACT_REFUSED, "rolled back")]  # fmt: skip
     if gate:
-        note = f"release {gate['challenger']}" + ("" if gate["is_current"] else ", which has changed since")
+        since = (
+            "" if gate["is_current"] else ", when it was approved" if gate["is_decided"] else ", before what changed"
+        )
+        note = f"release {gate['challenger']}{since}"
         tiles.append({"name": "rules that refuse", "value": str(len(gate["refused"])), "note": note})
     return tiles
 
@@ -85,18 +111,25 @@ def _rules(verdicts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         counts = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         order = sorted(mine, key=lambda row: (row["outcome"] != REFUSED, row["outcome"] == NOT_JUDGED, row["subject"]))
         found.append({
-            "name": rule.replace("_", " "), "asks": asks, "outcome": outcome, "is_refused": outcome == REFUSED,
+            "name": rule_words(rule), "asks": asks, "outcome": outcome, "is_refused": outcome == REFUSED,
             "counts": counts if len(mine) > 1 else "",
             "detail": order[0]["detail"] if len(mine) == 1 or outcome == REFUSED else "",
             "subject": order[0]["subject"] if outcome == REFUSED and len(mine) > 1 else "",
-            "rows": [_verdict(row) for row in order],
+            **_table([_verdict(row) for row in order]),
         })  # fmt: skip
     return found
 
 
+def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a rule's verdicts with the columns in which one of them has something."""
+    has = [name for name in COLUMNS if any(row[name] not in (None, "–", 0) for row in rows)]
+    columns = [("of", ""), ("", ""), ("value", "r"), *(one for name in has for one in COLUMNS[name]), ("in words", "")]
+    return {"rows": rows, "has": has, "columns": columns}
+
+
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: _number(row[name]) for name in ("value", "low", "high", "bound", "challenger_value",
-                                                   "champion_value")}  # fmt: skip
+    numbers = ("value", "low", "high", "bound", "challenger_value", "champion_value")
+    shown = {name: _number(row[name], row["rule"] in COUNTS) for name in numbers}
     is_difference = row["rule"] in DIFFERENCES and row["champion_value"] is not None and row["value"] is not None
     picture = None
     if is_difference:
@@ -108,8 +141,8 @@ def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
             "is_quiet": row["outcome"] == NOT_JUDGED}  # fmt: skip
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, is_count: bool) -> str:
     if value is None:
         return "–"
-    whole = f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.3f}"
+    whole = f"{value:.0f}" if is_count or (float(value).is_integer() and abs(value) >= 1) else f"{value:.3f}"
     return whole.replace("-", "−")

@@ -60,7 +60,9 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"thousands": _thousands, "words": _words, "percent": percent, "drawn": _drawn}
+    environment.filters |= {
+        "thousands": _thousands, "words": _words, "percent": percent, "drawn": _drawn, "coded": _coded,
+    }  # fmt: skip
     environment.globals["style"] = Markup(_style())
     return environment
 
@@ -71,6 +73,18 @@ def _thousands(value: int | None) -> str:
 
 def _words(value: object) -> str:
     return str(value).replace("_", " ")
+
+
+def _coded(value: object) -> Markup:
+    """Return words as markup, with what stands between two ` as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(value).split("`")
+    closed = len(parts) % 2 == 1
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if closed and place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def _drawn(picture: Picture | None, style: str = "") -> Markup:

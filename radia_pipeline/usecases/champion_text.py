@@ -8,7 +8,7 @@ from typing import Any
 
 from radia_pipeline.drawing.text import table
 from radia_pipeline.errors import NotTrained
-from radia_pipeline.evaluation.champion import RESEARCH, STANDINGS, history
+from radia_pipeline.evaluation.champion import APPROVED, RESEARCH, STANDINGS, history
 from radia_pipeline.evaluation.gate import TABLE, basis_of
 from radia_pipeline.evaluation.gate_words import REFUSED, WORDS
 from radia_pipeline.evaluation.in_use import CHAMPION, in_use
@@ -33,13 +33,16 @@ def _answers(lake: Lake) -> dict[str, Any] | None:
 
 
 def gate_found(lake: Lake) -> dict[str, Any]:
-    """Return the gate's verdicts, the rules that refuse, and whether they are of what stands now."""
+    """Return the gate's verdicts, the rules that refuse, whether they are of what stands now (``is_current``), or else
+    those on which a person approved (``is_decided``)."""
     rows = lake.read(TABLE).to_pylist()
     refused = [rule for rule in WORDS if any((row["rule"], row["outcome"]) == (rule, REFUSED) for row in rows)]
     first = rows[0] if rows else {}
+    is_current = bool(rows) and lake.exists("ensemble") and first["basis"] == basis_of(lake)
+    decided = {act.gate_version for act in history(lake) if act.kind == APPROVED}
     return {
         "challenger": first.get("challenger"), "champion": first.get("champion"), "refused": refused,
-        "is_current": bool(rows) and lake.exists("ensemble") and first["basis"] == basis_of(lake), "verdicts": rows,
+        "is_current": is_current, "is_decided": not is_current and lake.version(TABLE) in decided, "verdicts": rows,
     }  # fmt: skip
 
 
@@ -86,12 +89,24 @@ def gate_text(found: Mapping[str, Any]) -> str:
         counts = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         outcome = REFUSED if refused else outcomes[0] if len(mine) == 1 else counts
         told = [f"{row['subject']}: {row['detail']}" for row in (refused or (mine if len(mine) == 1 else []))]
-        lines += [[outcome if not place else "", rule.replace("_", " ") if not place else "", text]
+        lines += [[outcome if not place else "", rule_words(rule) if not place else "", text]
                   for place, text in enumerate(told or [""])]  # fmt: skip
-    current = "" if found["is_current"] else "\nThese verdicts are of something that has changed since: ask again."
+    current = "" if found["is_current"] else f"\n{outdated_words(found)}"
     closing = f"Refused by {', '.join(found['refused'])}." if found["refused"] else "Nothing refuses."
     closing += "".join(f"\n{one}" for one in too_few_words(found["verdicts"]))
     return f"Gate: ensemble {found['challenger']} beside {beside}\n{table(['', 'rule', ''], lines)}\n{closing}{current}"
+
+
+def rule_words(rule: str) -> str:
+    """Return a rule's name as it is shown."""
+    return rule.replace("_", " ").replace("auc", "AUC").replace("f1", "F1")
+
+
+def outdated_words(found: Mapping[str, Any]) -> str:
+    """Say of verdicts that are not of what stands now why they are not."""
+    if found["is_decided"]:
+        return "On these verdicts it was approved; they say nothing of what has changed since."
+    return "Models, labels, readings or the champion have changed since: ask again."
 
 
 def too_few_words(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -102,7 +117,7 @@ def too_few_words(verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
         if mine and all(row["studies_needed"] for row in mine):
             needed = max(row["studies_needed"] / row["studies"] for row in mine)
             told.append(
-                f"{rule.replace('_', ' ')}: the data are too few to tell, which is no sign that this one is worse; "
+                f"{rule_words(rule)}: the data are too few to tell, which is no sign that this one is worse; "
                 f"with {_times(needed)} as many studies of validation an equally good one passes four times in five."
             )
     return told

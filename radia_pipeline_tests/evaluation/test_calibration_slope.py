@@ -41,3 +41,12 @@ def test_too_few_patients_or_kinds_apart_say_nothing():
     score = np.linspace(0.01, 0.99, 100)
     assert calibration_slope(OneClass.of(score, (score > 0.5).astype(int), np.arange(100))) is None
     assert calibration_slope(OneClass.of(np.full(100, 0.3), np.arange(100) % 2, np.arange(100))) is None
+
+
+def test_a_class_that_is_told_apart_nearly_without_error_is_not_called_off_for_that():
+    """Every positive is told .6 and more, hardly a negative as much: what is said is as good as what happened."""
+    score = np.concatenate([np.linspace(0.6, 0.98, 36), np.full(140, 0.03), [0.2, 0.4, 0.45, 0.63]])
+    label = np.repeat([1, 0], [36, 144])
+    found = calibration_slope(OneClass.of(score, label, np.arange(180)), comparisons=17)
+    assert score.sum() == pytest.approx(label.sum(), rel=0.1)
+    assert found.value > 3 and found.low < 1 < found.high

@@ -81,7 +81,7 @@ def test_an_equally_good_one_on_few_studies_is_told_that_they_are_few_and_not_th
     assert all(rows[one.rule, one.subject] == one.studies_needed for one in refused)
     assert {key for key, needed in rows.items() if needed} == {(one.rule, one.subject) for one in refused}
     text = gate_text(gate_found(lake))
-    assert "mean f1: the data are too few to tell, which is no sign that this one is worse" in text
+    assert "mean F1: the data are too few to tell, which is no sign that this one is worse" in text
     with pytest.raises(promotion.PromotionRefused, match="no sign that this one is worse"):
         promotion.approve(lake, approval())
 

@@ -27,6 +27,7 @@ from radia_pipeline_tests.evaluation.champions import (
     make_released,
     new_world,
     panel_of_skill,
+    read_set,
     steady,
 )
 from radia_pipeline_tests.monitoring.worlds import filled
@@ -182,3 +183,17 @@ def test_a_drift_report_that_freezes_promotions_is_answered_first(lake):
     assert len(history(lake)) == before
     note(lake, ACKNOWLEDGED, by="A. Steward", reason="a new detector", day=date.fromisoformat(day), source="ccsmtl")
     assert promote(lake).act == "approved"
+
+
+def test_a_champion_for_research_becomes_a_validated_one_once_it_was_read(tmp_path):
+    lake = new_world(tmp_path, is_read=False)
+    gate.judge(lake, pace=steady())
+    promotion.approve(lake, approval(is_research=True))
+    read_set(lake, panel_of_skill(1.2, 1))
+    found = gate.judge(lake, pace=steady())
+    assert found.refused == () and found.challenger == found.champion
+    (auc,) = [one for one in found.verdicts if one.rule == "mean_auc"]
+    assert auc.found.value == 0 and "the champion's own answers" in auc.detail
+    assert promotion.approve(lake, approval()).standing == "validated"
+    promotion.roll_back(lake, BY)
+    assert champion_of(lake).standing == "research"
