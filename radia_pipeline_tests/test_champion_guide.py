@@ -45,6 +45,8 @@ def test_the_guide_does_what_it_says(lake, capsys):
     said = commands(GUIDE)
     assert [run(said[SHOW]), run(said[CHECK]), run(said[REFUSED])] == [0, 1, 1]
     assert "no reading set of the hospital" in capsys.readouterr().err and champion_of(lake) is None
+    page = (lake.root / "champion.html").read_text(encoding="utf-8")
+    assert "<code>radia review draw</code>" in page and "nobody has approved a champion" in page
     assert run(said[RESEARCH]) == 0
     first = champion_of(lake)
     assert first.standing == "research" and "for research only" in capsys.readouterr().out
@@ -52,6 +54,8 @@ def test_the_guide_does_what_it_says(lake, capsys):
     read_set(lake, panel_of_skill(BETTER, 3))
     assert run(said[PROMOTION]) == 0
     assert champion_of(lake).standing == "validated" and champion_of(lake).release != first.release
+    page = (lake.root / "champion.html").read_text(encoding="utf-8")
+    assert f"A rollback puts back {first.release}, for research only" in page
     assert run(said[ROLLBACK]) == 0
     assert (champion_of(lake).release, champion_of(lake).version) == (first.release, first.version)
     assert [act.kind for act in history(lake)] == ["refused", "approved", "approved", "rolled back"]

@@ -64,6 +64,8 @@ def test_the_champion_s_page_tells_history_verdicts_and_the_ledger(lake):
     for words in ("approved", "refused", "A. Radiologist", "validated by readings of the hospital", release_id(lake)):
         assert words in said
     assert "Figures of the test pool were shown for 2 released ensembles." in said
+    assert "by A. Radiologist: “the readings were looked at together”" in said
+    assert "A rollback puts back the ensemble as it stands" in said
 
 
 def test_the_scorecard_says_what_answers_what_changed_and_what_the_model_is(lake):
