@@ -57,36 +57,55 @@ def read_images(lake: Lake, sources: tuple[str, ...], pools: tuple[str, ...]) ->
     return table.filter(pc.and_(kept, pc.not_equal(table["view"], LATERAL)))
 
 
-def read_boxes(lake: Lake, sources: tuple[str, ...], min_score: float = 0.0) -> Boxes:
-    """The pseudo boxes of these sources, in pixels of the stored images."""
-    boxes = Boxes.joined(Boxes.from_table(lake.read("pseudo_boxes", source)) for source in sources)
+def read_boxes(lake: Lake, sources: tuple[str, ...], min_score: float = 0.0, *, grey: bool | None = False) -> Boxes:
+    """The pseudo boxes of these sources, in pixels of the stored images.
+
+    ``grey``: those outside the grey zone (False), those in it (True), or all (None). Older tables have no such zone.
+    """
+    parts = []
+    for source in sources:
+        table = lake.read("pseudo_boxes", source)
+        if grey is not None:
+            is_grey = pc.fill_null(table["is_grey"], False)
+            table = table.filter(is_grey if grey else pc.invert(is_grey))
+        parts.append(Boxes.from_table(table))
+    boxes = Boxes.joined(parts)
     solid = (boxes.corners[:, 2:] - boxes.corners[:, :2]).min(axis=1, initial=np.inf) > 0
     named = boxes.label != vocabulary().no_finding
     return boxes.take(solid & named & (boxes.score >= min_score))
 
 
-def pool_entries(images: pa.Table, boxes: Boxes, classes: tuple[str, ...], config: DetectorConfig) -> list[ImageEntry]:
-    """One entry per image, in order of source and image_id, its boxes in input pixels."""
+def pool_entries(
+    images: pa.Table, boxes: Boxes, classes: tuple[str, ...], config: DetectorConfig, grey: Boxes | None = None
+) -> list[ImageEntry]:
+    """One entry per image, in order of source and image_id, its boxes in input pixels.
+
+    ``grey``: boxes of the grey zone, which weigh nothing: where they are, their class is neither there nor absent.
+    """
     place = {name: index for index, name in enumerate(classes)}
     boxes = with_groups(boxes, classes)
     mean = {name: boxes.score[boxes.label == name].mean() for name in set(boxes.label)}
+    certain = len(boxes)
+    boxes = Boxes.joined([boxes, with_groups(grey, classes)]) if grey is not None else boxes
     members: dict[str, list[int]] = {}
     for index, image_id in enumerate(boxes.image_id):
         members.setdefault(image_id, []).append(index)
     values = label_matrix(images)[:, [vocabulary().index(name) for name in classes]]
     entries = []
     for row, said in zip(images.select(list(COLUMNS)).to_pylist(), values):
-        mine = boxes.take(np.array(members.get(row["image_id"], []), dtype=int))
+        rows = np.array(members.get(row["image_id"], []), dtype=int)
+        mine, is_certain = boxes.take(rows), rows < certain
         where = placement(row["height_px"], row["width_px"], config.size_px)
         offset = np.array([where.left_px, where.top_px] * 2, dtype=float)
         label = np.array([place[name] for name in mine.label], dtype=np.int64)
-        relative = mine.score / np.maximum([mean[name] for name in mine.label], 1e-9)
+        relative = mine.score / np.maximum([mean.get(name, 1.0) for name in mine.label], 1e-9)
         weight = relative.clip(*WEIGHT_LIMITS) if config.weigh_by_score else np.ones(len(mine))
+        weight = np.where(is_certain, weight, 0.0)
         target = ImageTarget(
             boxes=mine.corners * where.scale + offset,
             label=label,
             weight=weight.astype(np.float32),
-            known=known_classes(row["source"], said, label, classes),
+            known=known_classes(row["source"], said, label[is_certain], classes),
         )
         facts = {key: row[key] for key in ("source", "image_id", "group_id", "path")}
         entries.append(ImageEntry(**facts, height_px=row["height_px"], width_px=row["width_px"], target=target))
@@ -124,14 +143,13 @@ def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[Im
     An image's place is u ** (1 / w) with u drawn for it alone and w = (images of its rarest class) ** -0.5 (weighted
     sampling without replacement, Efraimidis and Spirakis 2006), so that adding images moves no other's draw.
     """
-    boxed = [entry for entry in entries if len(entry.target.label)]
-    counts = np.bincount(
-        np.concatenate([np.unique(entry.target.label) for entry in boxed] or [np.zeros(0, int)]), minlength=1
-    )
-    empty = [entry for entry in entries if not len(entry.target.label)]
+    boxed = [entry for entry in entries if len(entry.target.learned)]
+    counts = np.bincount(np.concatenate([entry.target.learned for entry in boxed] or [np.zeros(0, int)]), minlength=1)
+    empty = [entry for entry in entries if not len(entry.target.learned)]
 
     def key(entry: ImageEntry) -> float:
-        weight = counts[entry.target.label].min() ** -0.5 if len(entry.target.label) else 1.0
+        learned = entry.target.learned
+        weight = counts[learned].min() ** -0.5 if len(learned) else 1.0
         return generator(config.seed, "detector", entry.image_id).random() ** (1.0 / weight)
 
     room = config.max_images - min(round(config.max_images * config.empty_share), len(empty))

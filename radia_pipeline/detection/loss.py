@@ -23,13 +23,19 @@ from radia_pipeline.detection.decode import positions
 class ImageTarget:
     """What is known of one image: ``boxes`` (M, 4), ``label`` (M,), ``weight`` (M,), ``known`` bool (K,).
 
-    ``known``: whether positions outside the class's boxes count as background.
+    ``known``: whether positions outside the class's boxes count as background. A box of weight 0 is in the grey zone:
+    where it is, its class counts neither as a finding nor as background.
     """
 
     boxes: np.ndarray
     label: np.ndarray
     weight: np.ndarray
     known: np.ndarray
+
+    @property
+    def learned(self) -> np.ndarray:
+        """The classes, each once, of which a box is learned."""
+        return np.unique(self.label[self.weight > 0])
 
 
 class Matcher:
@@ -57,6 +63,10 @@ class Matcher:
             found[off_centre[:, orphan].argmin(), orphan] = True
         return found
 
+    def _inside(self, box: np.ndarray) -> np.ndarray:
+        """Return which positions bool (L,) lie in a box (4,)."""
+        return ((self.centres > box[:2]) & (self.centres < box[2:])).all(axis=1)
+
     def targets(self, image: ImageTarget) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Class targets (L, K), class weights (L, K), boxes to regress (L, 4), their weights (L,; 0: background).
 
@@ -66,16 +76,21 @@ class Matcher:
         wanted = np.zeros((len(self.centres), classes), dtype=np.float32)
         weight = np.broadcast_to(image.known.astype(np.float32), wanted.shape).copy()
         boxes, box_weight = np.zeros((len(self.centres), 4), np.float32), np.zeros(len(self.centres), np.float32)
-        if len(image.boxes):
-            found = self.match(image.boxes)
-            for column in np.argsort(image.weight, kind="stable"):  # the surest box of a class speaks last
-                wanted[found[:, column], image.label[column]] = 1.0
-                weight[found[:, column], image.label[column]] = image.weight[column]
-            area = (image.boxes[:, 2:] - image.boxes[:, :2]).prod(axis=1)
+        is_grey = image.weight <= 0
+        for box, label in zip(image.boxes[is_grey], image.label[is_grey]):
+            weight[self._inside(box), label] = 0.0
+        learned = np.flatnonzero(~is_grey)
+        if len(learned):
+            corners, label, worth = image.boxes[learned], image.label[learned], image.weight[learned]
+            found = self.match(corners)
+            for column in np.argsort(worth, kind="stable"):  # the surest box of a class speaks last
+                wanted[found[:, column], label[column]] = 1.0
+                weight[found[:, column], label[column]] = worth[column]
+            area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
             smallest = np.where(found, area[None], np.inf).argmin(axis=1)
             taken = found.any(axis=1)
-            boxes[taken] = image.boxes[smallest[taken]]
-            box_weight[taken] = image.weight[smallest[taken]]
+            boxes[taken] = corners[smallest[taken]]
+            box_weight[taken] = worth[smallest[taken]]
         return wanted, weight, boxes, box_weight
 
 

@@ -64,7 +64,9 @@ def build_detector_scorecard(
     detected = Boxes.from_table(detect(lake, images, model_dir=model_dir))
     taught = read_boxes(lake, sources)
     references = dict(_references(lake, images, taught, truth))
-    voters = _voters(lake, sources, images, detected, taught, seed)
+    voters = _voters(lake, sources, images, detected, taught, seed) | {
+        PSEUDO: read_boxes(lake, sources, grey=None).on(images["image_id"].to_pylist())
+    }
     rows = [
         {"model": model, "against": against, **row}
         for against, reference in references.items()
@@ -117,7 +119,7 @@ def _reference(images: pa.Table, boxes: Boxes, *, is_complete: bool = False) -> 
 def _voters(
     lake: Lake, sources: tuple[str, ...], images: pa.Table, detected: Boxes, taught: Boxes, seed: int
 ) -> dict[str, Boxes]:
-    """The detector, the pseudo boxes, and the detector's own boxes moved to usual and to random places.
+    """The detector, and its boxes moved to usual and to random places.
 
     The usual place is the median pseudo box of the training pool: no drawn box is used.
     """
@@ -125,7 +127,6 @@ def _voters(
     priors = controls.prior_boxes(taught, _sizes(read_images(lake, sources, (TRAIN,))))
     return {
         DETECTOR: detected,
-        PSEUDO: taught.on(sizes),
         PRIOR: controls.at_prior(detected, priors, sizes),
         RANDOM: controls.at_random(detected, sizes, seed),
     }

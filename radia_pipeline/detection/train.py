@@ -135,6 +135,7 @@ class _Run:
         """Choose images, pack them, build the network or restore it."""
         config = self.config
         boxes = data.read_boxes(self.lake, sources, config.min_score)
+        grey = data.read_boxes(self.lake, sources, config.min_score, grey=True)
         images = data.read_images(self.lake, sources, (TRAIN,))
         on_train = boxes.on(images["image_id"].to_pylist())
         self.classes = tuple(name for name in vocabulary().classes if name in set(on_train.label))
@@ -142,9 +143,9 @@ class _Run:
             raise EmptyPool(
                 "The train pool has no pseudo box", do="lower the gate of pseudo_boxes, or add images of more patients"
             )
-        self.entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config), config)
+        self.entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config, grey), config)
         held_out = data.read_images(self.lake, sources, (VALIDATION,))
-        several = data.pool_entries(held_out, boxes, self.classes, config)
+        several = data.pool_entries(held_out, boxes, self.classes, config, grey)
         self.validation = several[: config.max_validation_images]
         self.reference = _reference(self.validation, boxes, held_out, self.classes)
         self.pixels: PackedImages = data.pack_entries(self.lake, self.entries + self.validation, config.size_px)

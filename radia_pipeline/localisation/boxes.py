@@ -11,39 +11,22 @@ Shape legend: n boxes; h x w positions of a map; S side of the model's square in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from radia_pipeline.localisation.extents import EXTENTS, UNKNOWN, Extent
 from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import Placement, placement
 
-DEFAULT_THRESHOLD_SHARE = 0.6  # where no drawn box can choose it; maps of few positions spread beyond the finding
+DEFAULT_THRESHOLD_SHARE = 0.5  # where no drawn box can choose it
+SHARE_TOLERANCE = 0.2  # how far from there a map is cut where a usual size asks for it: one standard deviation
+SHARES_TRIED = np.arange(0.2, 0.96, 0.05)
 TIGHTENING = 1.12  # factor between two tries when a component is larger than its class can be
 CELLS_PER_POSITION = 8  # maps are interpolated to this many cells per position before they are cut
 MAX_BOXES = 3  # of one class on one image
 PADDING_EPSILON = 1e-9
-
-# Smallest and largest share of the film that one box of a class covers. One lung's box is about 0.3 of the width by 0.6
-# of the height (0.18); a nodule is at most 3 cm on about 35 cm of film, a mass more. Deliberately wide; never fitted.
-SIZE_LIMITS: Mapping[str, tuple[float, float]] = {
-    "Nodule": (0.0005, 0.02),
-    "Mass": (0.003, 0.12),
-    "Lung Lesion": (0.0005, 0.12),
-    "Fracture": (0.0005, 0.04),
-    "Hernia": (0.005, 0.12),
-    "Cardiomegaly": (0.04, 0.35),
-    "Enlarged Cardiomediastinum": (0.03, 0.40),
-    "Pneumothorax": (0.005, 0.20),
-    "Pleural Effusion": (0.003, 0.18),
-    "Pleural Other": (0.002, 0.12),
-    "Atelectasis": (0.002, 0.14),
-    "Consolidation": (0.003, 0.14),
-    "Pneumonia": (0.003, 0.14),
-    "Infiltration": (0.003, 0.18),
-}
-DEFAULT_SIZE_LIMITS = (0.002, 0.60)
 
 
 @dataclass(frozen=True)
@@ -120,15 +103,16 @@ def suppressed(corners: np.ndarray, score: np.ndarray, threshold: float) -> np.n
 
 @dataclass(frozen=True)
 class CutRules:
-    """How a map becomes boxes. ``threshold_share`` is a share of the map's maximum; sizes are shares of the image."""
+    """How a map becomes boxes. ``threshold_share``: where it is cut, of its maximum, unless the class's usual size asks
+    for another share; ``extents``: what a lake knows of its classes' sizes, beside ``EXTENTS``."""
 
     threshold_share: float = DEFAULT_THRESHOLD_SHARE
     max_boxes: int = MAX_BOXES
-    size_limits: Mapping[str, tuple[float, float]] | None = None
+    extents: Mapping[str, Extent] = field(default_factory=dict)
 
-    def limits(self, label: str) -> tuple[float, float]:
-        """Smallest and largest share of the image for a class."""
-        return (SIZE_LIMITS if self.size_limits is None else self.size_limits).get(label, DEFAULT_SIZE_LIMITS)
+    def extent(self, label: str) -> Extent:
+        """Return how large a class's boxes are."""
+        return self.extents.get(label) or EXTENTS.get(label, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -157,8 +141,9 @@ def boxes_from_map(
 
     Returns [((left, top, right, bottom) in stored-image pixels, score)], best first; score = probability x mean of the
     map (its maximum scaled to 1) inside the component. Negative saliency counts as none; saliency over the padding is
-    ignored; a map without positive saliency gives no box. A component larger than its class can be is cut again at a
-    higher threshold.
+    ignored; a map without positive saliency gives no box. The map is cut where the box around its peak is most like one
+    of its class: near the rules' share, near the class's usual size, each by its spread. A component larger than its
+    class can be is cut again at a higher threshold.
     """
     rules, where = rules or CutRules(), frame.placement
     fine, cell_px = _on_image(np.asarray(saliency, dtype=np.float32), where)
@@ -166,10 +151,10 @@ def boxes_from_map(
     if not np.isfinite(peak) or peak <= PADDING_EPSILON:
         return []
     fine = np.clip(fine, 0.0, None) / peak
-    smallest, largest = rules.limits(label)
-    found = []
-    for window, mean in _components(fine, rules.threshold_share, largest * fine.size):
-        if (window[2] - window[0]) * (window[3] - window[1]) >= smallest * fine.size:
+    extent, found = rules.extent(label), []
+    share = _likeliest_share(fine, rules.threshold_share, extent)
+    for window, mean in _components(fine, share, extent.largest * fine.size):
+        if (window[2] - window[0]) * (window[3] - window[1]) >= extent.smallest * fine.size:
             corners = frame.clipped(_stored(window, cell_px, where))
             found.append((corners, float(np.clip(probability * mean, 0.0, 1.0))))
     return sorted(found, key=lambda item: -item[1])[: rules.max_boxes]
@@ -187,6 +172,25 @@ def _on_image(saliency: np.ndarray, placement: Placement) -> tuple[np.ndarray, f
     bottom = int(np.ceil((placement.top_px + placement.height_px) / cell_px))
     right = int(np.ceil((placement.left_px + placement.width_px) / cell_px))
     return fine[top:bottom, left:right], cell_px
+
+
+def _likeliest_share(fine: np.ndarray, preferred: float, extent: Extent) -> float:
+    """Return the share of the peak at which the box around it is least surprising in both respects."""
+    if extent.usual is None:
+        return preferred
+    shares = np.append(preferred, SHARES_TRIED)
+    sizes = np.array([_size_at_peak(fine, share) for share in shares]) / fine.size
+    surprise = extent.surprise(sizes) + ((shares - preferred) / SHARE_TOLERANCE) ** 2
+    return float(shares[int(np.argmin(surprise))])
+
+
+def _size_at_peak(fine: np.ndarray, share: float) -> float:
+    """Return the cells of the box around the component that holds the peak."""
+    import cv2
+
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((fine >= share).astype(np.uint8), connectivity=4)
+    _, _, width, height, _ = stats[labels.ravel()[int(np.argmax(fine))]]
+    return float(width * height)
 
 
 def _components(fine: np.ndarray, share: float, largest: float, corner: tuple[int, int] = (0, 0)):

@@ -17,17 +17,17 @@ FUSION_IOU = 0.4  # two boxes of one class on one image above this are the same 
 
 def fuse(
     corners: Sequence[np.ndarray], scores: Sequence[np.ndarray], *, threshold: float = FUSION_IOU
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fuse the boxes that M voters drew for one class on one image.
 
-    ``corners``: M arrays (n_m, 4); ``scores``: M arrays (n_m,) in 0..1. Returns corners (k, 4) and scores (k,), best
-    first. A fused box is the score-weighted mean of its cluster; its score is (sum over voters of each one's best score
-    in the cluster) / M: a box that all voters draw keeps their mean score, a single voter's box gets 1/M of its own.
-    With one voter the boxes come back unchanged, sorted.
+    ``corners``: M arrays (n_m, 4); ``scores``: M arrays (n_m,) in 0..1. Returns corners (k, 4), scores (k,) and by how
+    many voters each was drawn (k,), best first. A fused box is the score-weighted mean of its cluster; its score is
+    (sum over voters of each one's best score in the cluster) / M: a box that all voters draw keeps their mean score, a
+    single voter's box gets 1/M of its own. With one voter the boxes come back unchanged, sorted.
     """
     voters = len(corners)
     if not voters or not sum(len(part) for part in scores):
-        return np.zeros((0, 4)), np.zeros(0)
+        return np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=int)
     boxes = np.concatenate([np.asarray(part, dtype=float).reshape(-1, 4) for part in corners])
     score = np.concatenate([np.asarray(part, dtype=float).reshape(-1) for part in scores])
     voter = np.repeat(np.arange(voters), [len(part) for part in scores])
@@ -35,7 +35,8 @@ def fuse(
     fused = np.array([_mean_box(boxes[members], score[members]) for members in clusters])
     rated = np.array([_vote(score[members], voter[members], voters) for members in clusters])
     order = np.argsort(-rated, kind="stable")
-    return fused[order], rated[order]
+    votes = np.array([len(np.unique(voter[members])) for members in clusters])
+    return fused[order], rated[order], votes[order]
 
 
 def _clusters(boxes: np.ndarray, score: np.ndarray, voter: np.ndarray, threshold: float) -> list[list[int]]:

@@ -18,21 +18,24 @@ from radia_pipeline.contracts.choices import Table
 from radia_pipeline.localisation.component_maps import eigencam, eigengradcam
 from radia_pipeline.localisation.masking_maps import ablationcam, scorecam
 from radia_pipeline.localisation.seen import Seen, positive
+from radia_pipeline.localisation.stage_maps import layercam, stagecam
 
 MAX_JACOBIAN_BYTES = 256 * 2**20  # images are explained in chunks whose Jacobian stays below this
 EPSILON = 1e-12
 
 
 def explain(
-    classifier, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    classifier, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None,
+    wanted: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
     """Explain images (N, C, S, S) by several methods at the cost of one.
 
-    ``slots``: view slot of each image (separate weights use another branch for slot 1). Returns the images' own logits
-    (N, K) and {method: (N, K, h, w)}, float32 on the CPU, not negative; scale differs between methods. The result does
-    not depend on how images are batched. Raises UnknownName.
+    ``slots``: view slot of each image (separate weights use another branch for slot 1). ``wanted``: bool (N, K), the
+    maps that are asked for (default: all); the others may be 0. Returns the images' own logits (N, K) and
+    {method: (N, K, h, w)}, float32 on the CPU, not negative; scale and number of positions differ between methods. The
+    result does not depend on how images are batched. Raises UnknownName.
     """
-    wanted = {name: METHODS[name] for name in methods}
+    chosen, is_finer = {name: METHODS[name] for name in methods}, bool(set(methods) & set(FINER))
     slots = [0] * len(images) if slots is None else list(slots)
     logits: list = [None] * len(images)
     maps: dict[str, list] = {name: [None] * len(images) for name in methods}
@@ -42,8 +45,9 @@ def explain(
         for slot in sorted(set(slots)):
             rows = [row for row, one in enumerate(slots) if one == slot]
             for part in _chunks(classifier, rows, images, slot):
-                seen = Seen.of(classifier, images[part], slot)
-                for name, method in wanted.items():
+                asked = None if wanted is None else wanted[part]
+                seen = Seen.of(classifier, images[part], slot, wanted=asked, is_finer=is_finer)
+                for name, method in chosen.items():
                     found = method(seen).float().cpu()
                     for place, row in enumerate(part):
                         maps[name][row] = found[place]
@@ -56,8 +60,8 @@ def explain(
 
 def _chunks(classifier, rows: list[int], images: torch.Tensor, slot: int) -> list[list[int]]:
     """Divide images so that the Jacobian of a chunk (K, n, F, h, w) stays small."""
-    if not rows:
-        return []
+    if len(rows) <= 1:
+        return [rows] if rows else []
     with torch.no_grad():
         features = classifier.feature_map(images[rows[:1]], slot)
     each = features.numel() * 4 * len(classifier.class_names)
@@ -91,12 +95,6 @@ def _gradcam_plus(seen: Seen) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _layercam(seen: Seen) -> torch.Tensor:
-    """Jiang 2021: only positive gradients, position by position."""
-    return positive(torch.einsum("knfhw,nfhw->knhw", torch.relu(seen.jacobian), seen.features))
-
-
-@torch.no_grad()
 def _own_map(seen: Seen) -> torch.Tensor:
     """The head's own map: what it pools by (``training.heads``)."""
     return seen.classifier.evidence(seen.features, seen.slot)
@@ -119,8 +117,10 @@ def _elementwise(seen: Seen) -> torch.Tensor:
 
 
 METHODS = Table("saliency method", {
-    "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": _layercam, "pcam": _own_map,
+    "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": layercam, "pcam": _own_map,
     "xgradcam": _xgradcam, "elementwise": _elementwise, "eigencam": eigencam, "eigengradcam": eigengradcam,
-    "ablationcam": ablationcam, "scorecam": scorecam,
+    "ablationcam": ablationcam, "scorecam": scorecam, "stagecam": stagecam,
 })  # fmt: skip
-"""What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative."""
+"""What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative; of some methods with more positions."""
+FINER = ("stagecam",)
+"""Methods that ask for the network's map of twice the resolution."""

@@ -49,11 +49,23 @@ class Backbone(nn.Module):
         """(N, C, S, S) -> (N, F, h, w)."""
         return self._normed(self._map(self.net.forward_features(images)))
 
+    def finer_stage(self) -> nn.Module | None:
+        """Return the module whose output is the last map with twice as many rows and columns as the one under the head;
+        None where the network has none, as transformers of one resolution."""
+        infos = [dict(one) for one in getattr(self.net, "feature_info", ())]
+        last = infos[-1].get("reduction") if infos else None
+        names = [one["module"] for one in infos if last and one.get("reduction") * 2 == last]
+        return self.net.get_submodule(names[-1]) if names else None
+
+    @property
+    def is_channels_last(self) -> bool:
+        """Whether the network's own maps are (N, h, w, F)."""
+        return str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
+
     def _map(self, features: torch.Tensor) -> torch.Tensor:
         """Turn what the network gives, a map or tokens, into (N, F, h, w)."""
         if features.ndim == 4:
-            is_channels_last = str(getattr(self.net, "output_fmt", "NCHW")).endswith("NHWC")
-            return features.permute(0, 3, 1, 2) if is_channels_last else features
+            return features.permute(0, 3, 1, 2) if self.is_channels_last else features
         tokens = features[:, getattr(self.net, "num_prefix_tokens", 0) :]
         height, width = self.net.patch_embed.grid_size
         return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)

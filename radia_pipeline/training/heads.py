@@ -15,6 +15,9 @@ from torch.nn import functional
 class LinearHead(nn.Module):
     """Global average pooling and one linear layer, written as a 1 × 1 convolution so that class maps come free."""
 
+    pools_by_place = False
+    """Whether the logit is pooled by a map of the class's own, which then has learned where the class is."""
+
     def __init__(self, features: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
@@ -48,6 +51,8 @@ class PcamHead(LinearHead):
     linear layer. That layer is linear, so logit = sum of w * m with w = softmax over positions of log sigmoid(m).
     Computed in at least float32: float16 gives NaN.
     """
+
+    pools_by_place = True
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, C)."""

@@ -65,6 +65,16 @@ class Classifier(nn.Module):
         """(N, C, S, S) -> (N, F, h, w); ``slot`` 1 is the lateral branch of separate weights."""
         return self.backbones[min(slot, len(self.backbones) - 1)](images)
 
+    def finer_stage(self, slot: int = 0) -> tuple[nn.Module | None, bool]:
+        """Return the module that gives a map of twice the resolution, and whether its channels come last."""
+        backbone = self.backbones[min(slot, len(self.backbones) - 1)]
+        return backbone.finer_stage(), backbone.is_channels_last
+
+    @property
+    def pools_by_place(self) -> bool:
+        """Whether the heads pool by maps of their own."""
+        return all(head.pools_by_place for head in self.heads)
+
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, 21)."""
         return self.heads[min(slot, len(self.heads) - 1)](features)

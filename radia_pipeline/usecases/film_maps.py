@@ -16,8 +16,8 @@ import torch
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom.thorax import Thorax, thorax_of
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.localisation.benchmark import read_choice
 from radia_pipeline.localisation.boxes import Frame
+from radia_pipeline.localisation.choice import read_choice
 from radia_pipeline.localisation.maps import explain
 from radia_pipeline.localisation.within import MOST_OUTSIDE, on_image, outside_share
 from radia_pipeline.training.inference import load_classifier
@@ -76,12 +76,14 @@ class FilmMaps:
         columns = [vocabulary().index(name) for name in classes]
         height, width = looked.stored
         side = max(classifier.input.size_px for classifier in self._classifiers.values())
+        wanted = torch.zeros(1, len(vocabulary().classes), dtype=torch.bool)
+        wanted[0, columns] = True
         total = np.zeros((len(classes), side, side), dtype=np.float32)
         for name, classifier in self._classifiers.items():
             square = self._reader.square(looked, classifier.input.size_px)
             tensor = torch.from_numpy(to_channels(square.astype(np.float32) / GREY_MAX, classifier.input))[None]
             method = self._methods[name]
-            seen = explain(classifier, tensor, (method,))[1][method][0].numpy()
+            seen = explain(classifier, tensor, (method,), wanted=wanted)[1][method][0].numpy()
             for row, column in enumerate(columns):
                 fine = cv2.resize(seen[column], (side, side), interpolation=cv2.INTER_LINEAR)
                 total[row] += fine / max(float(fine.max()), 1e-9) / len(self._classifiers)

@@ -58,6 +58,26 @@ def test_choice_prefers_images_with_boxes_and_keeps_some_without(world):
     assert {entry.image_id for entry in again} == {entry.image_id for entry in chosen}
 
 
+def test_grey_boxes_weigh_nothing_and_do_not_make_an_image_one_with_findings(world):
+    images = data.read_images(world.lake, (SOURCE,), ("train",))
+    every = data.read_boxes(world.lake, (SOURCE,))
+    solid, grey = every.take(every.label == "Mass"), every.take(every.label == "Cardiomegaly")
+    entries = data.pool_entries(images, solid, CLASSES, small_config(), grey)
+    plain = data.pool_entries(images, solid, CLASSES, small_config())
+    assert any((entry.target.weight == 0).any() for entry in entries)
+    for entry, one in zip(entries, plain):
+        assert (entry.target.weight[entry.target.label == CLASSES.index("Cardiomegaly")] == 0).all()
+        assert entry.target.known.tolist() == one.target.known.tolist()
+        assert entry.target.learned.tolist() == one.target.learned.tolist()
+    chosen, before = (data.choose_entries(some, small_config(max_images=12)) for some in (entries, plain))
+    assert [entry.image_id for entry in chosen] == [entry.image_id for entry in before]
+
+
+def test_tables_without_a_grey_zone_have_certain_boxes_alone(world):
+    assert len(data.read_boxes(world.lake, (SOURCE,))) == len(data.read_boxes(world.lake, (SOURCE,), grey=None))
+    assert len(data.read_boxes(world.lake, (SOURCE,), grey=True)) == 0
+
+
 def test_class_that_is_positive_without_a_box_is_no_background():
     said = np.array([1, 0, MISSING], dtype=np.int8)
     known = data.known_classes(SOURCE, said, np.array([], dtype=int), CLASSES)

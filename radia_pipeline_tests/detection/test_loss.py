@@ -57,6 +57,18 @@ def test_smaller_of_two_boxes_is_regressed_to():
     assert (weight[both] == 1).all()
 
 
+def test_grey_box_teaches_neither_a_finding_nor_its_absence_and_hides_no_other_box():
+    box, small = [8, 8, 56, 56], [24, 24, 40, 40]
+    wanted, weight, boxes, worth = MATCHER.targets(target([box, small], [0, 1], [1.0, 0.0]))
+    inside = ((MATCHER.centres > small[0]) & (MATCHER.centres < small[2])).all(axis=1)
+    assert not wanted[:, 1].any()
+    assert (weight[inside, 1] == 0).all()
+    assert (weight[~inside, 1] == 1).all()
+    alone = MATCHER.targets(target([box], [0]))
+    assert np.array_equal(boxes, alone[2])
+    assert np.array_equal(worth, alone[3])
+
+
 def test_class_that_is_not_known_teaches_nothing_outside_its_boxes():
     raw = outputs()
     loss = detection_loss(raw, [target(known=(True, False, True))], MATCHER)["classes"]

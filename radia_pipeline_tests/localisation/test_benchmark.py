@@ -1,4 +1,4 @@
-"""The saliency benchmark: controls beside methods, choices from validation only, one vote for methods that coincide."""
+"""The saliency benchmark: controls beside methods, one vote for those that coincide, choices where they are sure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.localisation import benchmark, controls
+from radia_pipeline.localisation import benchmark, choice, controls
 from radia_pipeline.localisation.average_precision import Reference
+from radia_pipeline.localisation.drawn import drawn_pools
 from radia_pipeline.localisation.explainer import Explained, Explainer, read_images
+from radia_pipeline.localisation.extents import Extent
+from radia_pipeline.localisation.paired import difference
 from radia_pipeline_tests.localisation.lakes import SOURCE, make_lake
 from radia_pipeline_tests.localisation.worlds import boxes
 
@@ -39,18 +42,25 @@ def test_exactly_one_method_votes_and_never_one_that_coincides_with_another(benc
     for recipe in ("flat", "peaked"):
         votes = [row["method"] for row in rows(lake, recipe=recipe, metric="vote") if row["value"]]
         assert votes == [result.chosen[recipe]]
-        assert benchmark.read_choice(lake, recipe).method == votes[0]
+        assert choice.read_choice(lake, recipe).method == votes[0]
     same = {(r["method"], r["metric"]) for r in rows(lake, recipe="flat") if r["metric"].startswith("same as")}
     assert ("hirescam", "same as gradcam") in same
     assert ("pcam", "same as gradcam") in same
     assert result.chosen["flat"] not in {method for method, _ in same}
 
 
-def test_thresholds_come_with_the_choice(benched):
+def test_thresholds_and_sizes_come_with_the_choice(benched):
     lake, _ = benched
-    choice = benchmark.read_choice(lake, "peaked")
-    assert choice.shares["mean"] in benchmark.SHARES
-    assert choice.shares["Mass"] in benchmark.SHARES
+    chosen = choice.read_choice(lake, "peaked")
+    assert chosen.shares["mean"] in choice.SHARES
+    assert chosen.extents == {}, "ten boxes do not say how large a class is"
+    kept = lake.read("saliency_benchmark").to_pylist()
+    place = {"recipe": "peaked", "method": choice.DRAWN, "low": None, "high": None, "boxes": 30, "images": 20}
+    own = Extent(0.01, 0.2, 0.05, 0.3)
+    facts = [{**place, "class": n, "metric": m, "value": v} for n, m, v in choice.extent_facts({"Mass": own})]
+    lake.write("saliency_benchmark", kept + facts)
+    assert choice.read_choice(lake, "peaked").extents == {"Mass": own}
+    lake.write("saliency_benchmark", kept)
 
 
 def test_same_lake_gives_the_same_version(benched):
@@ -63,7 +73,7 @@ def test_without_drawn_boxes_the_table_is_empty_and_the_defaults_hold(tmp_path):
     result = benchmark.build_saliency_benchmark(lake, ["any"])
     assert result.rows == 0
     assert result.warnings
-    assert benchmark.read_choice(lake, "any") == benchmark.Choice()
+    assert choice.read_choice(lake, "any") == choice.Choice()
 
 
 def test_maps_that_differ_by_scale_only_coincide():
@@ -76,7 +86,7 @@ def test_maps_that_differ_by_scale_only_coincide():
 
 def test_a_positive_label_that_nobody_drew_is_not_judged(tmp_path):
     lake = make_lake(tmp_path, 12)
-    pools = benchmark.drawn_pools(lake)
+    pools = drawn_pools(lake)
     reference = pools["train"].reference
     image = reference.image_ids[0]
     assert (image, "Mass") not in reference.ignored
@@ -85,14 +95,40 @@ def test_a_positive_label_that_nobody_drew_is_not_judged(tmp_path):
     assert (image, "Fracture") in reference.ignored
 
 
-def test_the_best_share_is_chosen_per_class_where_boxes_allow():
-    names = tuple(f"i{n}" for n in range(12))
-    truth = boxes(*[(n, "Mass", 0, 0, 10, 10) for n in names])
-    reference = Reference(names, np.array(names), truth)
-    at = {0.3: boxes(*[(n, "Mass", 0, 0, 40, 40) for n in names]), 0.5: truth}
-    assert benchmark.best_shares(at, reference) == {"mean": 0.5, "Mass": 0.5}
-    few = Reference(names, np.array(names), truth.on(names[:3]))
-    assert benchmark.best_shares(at, few) == {"mean": benchmark.DEFAULT_THRESHOLD_SHARE}
+def found_on(names, is_hit):
+    """Boxes on these images, on the truth where it is hit and beside it elsewhere."""
+    return boxes(*[(n, "Mass", *((0, 0, 10, 10) if hit else (50, 50, 60, 60)), 0.5) for n, hit in zip(names, is_hit)])
+
+
+@pytest.mark.parametrize(("hits", "chosen"), [(20, 0.3), (10, 0.5)])
+def test_maps_are_cut_elsewhere_only_where_that_is_surely_better(hits, chosen):
+    names = tuple(f"i{n}" for n in range(40))
+    reference = Reference(names, np.array(names), boxes(*[(n, "Mass", 0, 0, 10, 10) for n in names]))
+    usual = found_on(names, [n < 8 for n in range(40)])
+    at = dict.fromkeys(choice.SHARES, usual) | {0.3: found_on(names, [n < hits for n in range(40)])}
+    assert choice.sure_shares(at, reference)["mean"] == chosen
+
+
+def test_a_method_votes_only_when_it_is_surely_better_than_the_default():
+    names = tuple(f"i{n}" for n in range(40))
+    reference = Reference(names, np.array(names), boxes(*[(n, "Mass", 0, 0, 10, 10) for n in names]))
+    usual, close, far = (found_on(names, [n < k for n in range(40)]) for k in (8, 10, 30))
+    vote, over = choice.surely_best_method({choice.DEFAULT_METHOD: usual, "gradcam": close}, reference)
+    assert vote == choice.DEFAULT_METHOD
+    assert over["gradcam"][0] > 0 > over["gradcam"][1]
+    more = {choice.DEFAULT_METHOD: usual, "gradcam": close, "pcam": far}
+    assert choice.surely_best_method(more, reference)[0] == "pcam"
+
+
+def test_a_difference_of_the_same_boxes_is_nought_and_of_turned_sides_its_opposite():
+    names = tuple(f"i{n}" for n in range(30))
+    reference = Reference(names, np.array(names), boxes(*[(n, "Mass", 0, 0, 10, 10) for n in names]))
+    few, many = (found_on(names, [n < k for n in range(30)]) for k in (6, 20))
+    assert difference(many, many, reference, 0.3).value == 0
+    there, back = difference(many, few, reference, 0.3), difference(few, many, reference, 0.3)
+    assert there.value == pytest.approx(-back.value)
+    assert there.low == pytest.approx(-back.high)
+    assert difference(few, many, reference, 0.3, ["Edema"]) is None
 
 
 def test_controls_keep_scores_and_stay_on_the_image():

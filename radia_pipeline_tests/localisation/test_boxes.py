@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.localisation.boxes import Boxes, CutRules, Frame, boxes_from_map, suppressed
+from radia_pipeline.localisation.extents import EXTENTS, Extent, learned
 from radia_pipeline_tests.localisation.worlds import boxes, random_boxes
 
-WIDE = CutRules(size_limits={"x": (0.0, 1.0)})
+WIDE = CutRules(extents={"x": Extent(0.0, 1.0)})
 
 
 def blob(shape, row, column, spread=1.0):
@@ -37,7 +38,7 @@ def test_a_box_lies_around_the_saliency_in_stored_pixels(height, width):
 def test_boxes_stay_inside_the_image_and_scores_below_the_probability(seed, height, width, share):
     saliency = np.random.default_rng(seed).normal(size=(7, 7))
     for (left, top, right, bottom), score in boxes_from_map(
-        saliency, 0.7, "x", Frame(width, height, 112), CutRules(share, size_limits={"x": (0.0, 0.3)})
+        saliency, 0.7, "x", Frame(width, height, 112), CutRules(share, extents={"x": Extent(0.0, 0.3)})
     ):
         assert 0 <= left < right <= width + 1e-6
         assert 0 <= top < bottom <= height + 1e-6
@@ -83,6 +84,31 @@ def test_a_component_too_large_for_its_class_is_tightened_around_the_peak():
 def test_a_plateau_too_large_becomes_the_largest_square_around_its_peak():
     ((box, _),) = boxes_from_map(np.ones((8, 8)), 1.0, "Nodule", Frame(80, 80, 80))
     assert 0 < (box[2] - box[0]) * (box[3] - box[1]) <= 0.021 * 80 * 80
+
+
+def test_a_map_is_cut_where_its_box_is_of_the_usual_size():
+    wide, where = blob((16, 16), 8, 8, spread=3), Frame(160, 160, 160)
+    areas = []
+    for usual in (0.02, 0.1, 0.4):
+        rules = CutRules(extents={"x": Extent(usual / 4, usual * 4, usual)})
+        ((box, _),) = boxes_from_map(wide, 1.0, "x", where, rules)
+        areas.append((box[2] - box[0]) * (box[3] - box[1]) / 160**2)
+    assert areas[0] < areas[1] < areas[2]
+    at_share = np.log(2) * 2 * 4 * 9 / 256  # a box around half the height of a bump of spread 3
+    assert areas[0] < at_share < areas[2], "the share and the size are weighed, neither rules alone"
+
+
+def test_a_lakes_own_boxes_say_how_large_findings_are_only_where_there_are_enough():
+    shares = np.r_[np.geomspace(0.01, 0.04, 21), np.full(5, 0.3)]
+    found = learned(np.array(["Mass"] * 21 + ["Hernia"] * 5, dtype=object), shares)
+    assert set(found) == {"Mass"}
+    assert found["Mass"].usual == pytest.approx(0.02)
+    assert found["Mass"].smallest < 0.01 < 0.04 < found["Mass"].largest
+
+
+def test_shipped_extents_are_in_order():
+    for one in EXTENTS.values():
+        assert 0 < one.smallest < one.usual < one.largest < 1
 
 
 @given(st.integers(0, 5000))

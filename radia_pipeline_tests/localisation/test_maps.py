@@ -148,10 +148,43 @@ def test_a_component_is_that_of_the_full_decomposition_with_a_sign_that_is_told(
     assert torch.allclose(found_by(classifier, image, method), wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("head", ["linear", "pcam"])
+def test_stagecam_is_the_geometric_mean_of_two_stages_layercams(head):
+    classifier, image, features, gradient = one_by_one(head)
+    stage = classifier.body[:2](image).detach().requires_grad_()
+    (finer,) = torch.autograd.grad(classifier.head(classifier.body[2:](stage))[0, 2], stage)
+    fine = (finer.clamp(min=0) * stage.detach()).sum(dim=1)[0]
+    weights = torch.tensor([0.25, 0.5, 0.25])
+    padded = torch.nn.functional.pad(fine[None, None], (1, 1, 1, 1), mode="replicate")
+    fine = torch.nn.functional.conv2d(padded, (weights[:, None] * weights)[None, None])[0, 0]
+    coarse = (gradient.clamp(min=0) * features).sum(dim=0)
+    coarse = torch.nn.functional.interpolate(coarse[None, None], size=fine.shape, mode="bilinear")[0, 0]
+    found = found_by(classifier, image, "stagecam")
+    assert found.shape == (8, 8)
+    assert torch.allclose(found, (coarse / coarse.max() * fine / fine.max()).sqrt(), atol=1e-5)
+
+
+def test_only_wanted_maps_of_finer_stages_are_made_and_they_are_the_same():
+    classifier, wanted = TinyClassifier("pcam"), torch.zeros(4, 5, dtype=torch.bool)
+    wanted[0, 1] = wanted[0, 3] = wanted[2, 4] = True
+    _, every = maps.explain(classifier, pictures(), ("stagecam",))
+    _, some = maps.explain(classifier, pictures(), ("stagecam",), wanted=wanted)
+    assert torch.allclose(some["stagecam"][wanted], every["stagecam"][wanted], atol=1e-6)
+    assert (some["stagecam"][~wanted] == 0).all()
+
+
+def test_without_a_finer_stage_the_map_is_layercams():
+    classifier = TinyClassifier("pcam")
+    classifier.finer_stage = lambda slot=0: (None, False)
+    _, found = maps.explain(classifier, pictures(), ("stagecam", "layercam"))
+    assert torch.equal(found["stagecam"], found["layercam"])
+
+
 def test_explaining_leaves_the_training_mode_and_the_gradients_alone():
     classifier = TinyClassifier().train()
-    maps.explain(classifier, pictures(), ("gradcam",))
+    maps.explain(classifier, pictures(), ("gradcam", "stagecam"))
     assert classifier.training
+    assert all(parameter.requires_grad for parameter in classifier.parameters())
     assert all(parameter.grad is None for parameter in classifier.parameters())
 
 

@@ -10,6 +10,7 @@ import pytest
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable
 from radia_pipeline.evaluation.ensemble import build_ensemble
+from radia_pipeline.evaluation.in_use import challenger_of
 from radia_pipeline.localisation import pseudo, truth
 from radia_pipeline.localisation.explainer import read_images
 from radia_pipeline_tests.localisation.lakes import HEIGHT, KEYS, SOURCE, WIDTH, image_ids, make_lake
@@ -67,6 +68,32 @@ def test_a_group_is_drawn_only_without_its_children(drawn):
     assert pseudo.wanted_classes(0, images, probability, np.full(21, 0.5)) == ["Lung Lesion"]
     probability[vocabulary().index("Mass")] = 0.3
     assert pseudo.wanted_classes(0, images, probability, np.full(21, 0.5)) == ["Mass"]
+
+
+def test_a_box_that_is_only_perhaps_there_is_grey(drawn):
+    lake, result, _ = drawn
+    manifest = {row["image_id"]: row for row in lake.read("manifest", SOURCE).to_pylist()}
+    cuts = dict(zip(vocabulary().classes, challenger_of(lake).ensemble.cuts))
+    rows = lake.read("pseudo_boxes", SOURCE).to_pylist()
+    assert result.grey_boxes == sum(row["is_grey"] for row in rows)
+    for row in rows:
+        said = manifest[row["image_id"]]
+        is_said = said["pool"] == "train" and said[row["class"]] == 1
+        least = cuts[row["class"]] * (0.5 if is_said else 1)
+        assert row["is_grey"] == (row["probability"] < least)
+        assert row["votes"] in (1, 2)
+
+
+def test_a_head_that_pools_by_place_draws_alone(tmp_path):
+    lake = make_lake(tmp_path, 24, recipes={"flat": "linear", "peaked": "pcam"})
+    build_ensemble(lake, ["flat", "peaked"])
+    images, using = read_images(lake, [SOURCE]), challenger_of(lake)
+    for rule in ("mean_probability", "single:flat"):
+        parted = {"rule": rule, "parameters": []}
+        lake.write("ensemble", [{**row, **parted} for row in lake.read("ensemble").to_pylist()])
+        using = challenger_of(lake)
+        voters = {one.explainer.recipe: one.draws for one in pseudo.voters_of(lake, using, images)}
+        assert voters == {"flat": False, "peaked": True}, "the other says how likely a class is"
 
 
 def test_drawing_twice_gives_the_same_version(drawn):
