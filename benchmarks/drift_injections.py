@@ -3,13 +3,16 @@
 Films are NIH's (one frontal film of each of 477 patients where ../shared/real stands, phantoms elsewhere), headers and
 reports are drawn beside them; a window is 100 patients drawn with replacement, the reference 52 of them. Every stream
 that such a source has is watched at once, five times for each injection. Beside it: Kolmogorov-Smirnov on
-the newest window with Benjamini-Hochberg over the same streams.
+the newest window with Benjamini-Hochberg over the same streams. A machine that nobody knows and a source that falls
+silent are put into whole lakes of 100 patients a week, of which a report is made each day.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,22 @@ import cv2
 import numpy as np
 from scipy import stats
 
+from radia_pipeline.monitoring.actions import demanded
 from radia_pipeline.monitoring.baseline import Baseline, Past, fit_baselines
 from radia_pipeline.monitoring.discoveries import discovered
 from radia_pipeline.monitoring.levels import RANK, levels
 from radia_pipeline.monitoring.pixel_figures import pixel_figures
 from radia_pipeline.monitoring.protocol import TICKET, protocol
+from radia_pipeline.monitoring.report import build_report
 from radia_pipeline.monitoring.watching import Seen, follow
 from radia_pipeline.phantom.people import draw_patient
 from radia_pipeline.phantom.radiograph import take
+from radia_pipeline_tests.monitoring import worlds
+from radia_pipeline_tests.monitoring.worlds import Story
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real" / "nih_cxr14" / "images"
 REFERENCE, PATIENTS, QUIET, AFTER, REPEATS, KS_RATE = 52, 100, 10, 12, 5, 0.05
+LAKE_SINCE, LAKE_WEEKS = 14, 4
 SIDE_PX = 256
 Film = np.ndarray
 Row = dict[str, float]
@@ -120,7 +128,7 @@ def injections() -> dict[str, Any]:
     starts = [_start(plain, seed) for seed in range(REPEATS)]
     for name in ("nothing", *PICTURES, *BESIDE):
         found[name] = _summed([_once(name, plain, altered, start, seed) for seed, start in enumerate(starts)])
-    return found | _rules()
+    return found | in_lakes()
 
 
 def _table(pool: list[Film]) -> dict[str, np.ndarray]:
@@ -218,11 +226,50 @@ def _summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
             "ks_bh_on_them": sum(run["ks_false"] for run in runs)}  # fmt: skip
 
 
-def _rules() -> dict[str, Any]:
-    """Return what follows from the protocol without chance: silence and a machine that nobody knows."""
-    terms = protocol()
-    patience = max(terms.silence.least_days, terms.silence.longest_gaps * 7)
-    return {
-        "silent source, weekly deliveries": {"pipeline": {"days": patience}},
-        "never-seen machine": {"tags": {"window": 1, "from_films": terms.newcomers.least_images}},
-    }  # fmt: skip
+def _unknown_machine(share: float) -> Callable[[np.random.Generator, dict[str, Any]], None]:
+    def change(rng: np.random.Generator, film: dict[str, Any]) -> None:
+        if rng.random() < share:
+            film["device_model"] = "Y9"
+
+    return change
+
+
+IN_LAKES: Mapping[str, tuple[Story, str, str]] = {
+    "never-seen machine, a third of films": (Story(_unknown_machine(1 / 3), LAKE_SINCE), "tags", "new machine"),
+    "never-seen machine, a twentieth of films": (Story(_unknown_machine(0.05), LAKE_SINCE), "tags", "new machine"),
+    "silent source, weekly deliveries": (Story(silent_from=LAKE_SINCE), "pipeline", "deliveries came"),
+}
+"""What happens from the week LAKE_SINCE on, the layer and the stream that should find it."""
+
+
+def in_lakes() -> dict[str, Any]:
+    """Make a report of each day of whole lakes; return on which day, counted from the first delivery that is not as
+    before or does not come, each change was found; Kolmogorov-Smirnov looks at values and sees neither."""
+    worlds.PATIENTS = PATIENTS
+    found: dict[str, Any] = {}
+    for name, (story, layer, stream) in IN_LAKES.items():
+        days, false = [], 0
+        for seed in range(REPEATS):
+            with tempfile.TemporaryDirectory() as folder:
+                day, before = _first_alarm(Path(folder), story, stream, seed)
+            days.append(day)
+            false += before
+        hits = [day for day in days if day is not None]
+        found[name] = {"layers": {layer: {
+            "found": len(hits), "of": REPEATS, "median_day": float(np.median(hits)) if hits else None,
+        }}, "alarms_before": false, "ks_bh": {"found": 0, "median_window": None}}  # fmt: skip
+    return found
+
+
+def _first_alarm(folder: Path, story: Story, stream: str, seed: int) -> tuple[int | None, int]:
+    """Return the day of the stream's first alarm after the change, and how often it asked for something before."""
+    lake = worlds.make(folder / "lake", LAKE_SINCE + LAKE_WEEKS, story, seed)
+    begins, before = worlds.day_of(LAKE_SINCE), 0
+    for number in range(-7, 7 * LAKE_WEEKS):
+        day = begins + timedelta(days=number)
+        build_report(lake, day)
+        waits = any(row["stream"] == stream for row in demanded(lake).waiting)
+        if waits and number >= 0:
+            return number, before
+        before += waits
+    return None, before

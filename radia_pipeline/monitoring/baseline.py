@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.monitoring.between import Fitted, fit_offsets, posteriors
-from radia_pipeline.monitoring.cusum import slack_of
-from radia_pipeline.monitoring.limits import drawn_means, limit_of, quiet_sums
+from radia_pipeline.monitoring.limits import limit_of, of_share, of_values, quiet_scan
+from radia_pipeline.monitoring.scan import Wander
 from radia_pipeline.monitoring.season import has_a_year, is_seasonal, waves
 
 TAME = 0.005
 """Values beyond these quantiles of the reference, on either side, count as the quantile: one odd file is no drift."""
 LEAST_SPREAD = 1e-9
 SAFE = 0.9
-BERNOULLI = 20_000
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Baseline:
     """The numbers that a stream is compared with. ``centre``, ``spread`` in the stream's unit, all others in spreads.
 
     ``low``, ``high``: what values are clipped to; ``wave``: coefficients of a yearly wave, empty without one;
-    ``offset_variance``: of windows beyond chance, ``long_run_variance``: of their sums, ``mean_variance``: of the
-    baseline itself; ``limits``: of the cumulative sums, one for each reach.
+    ``offset_variance``: of windows beyond chance, ``memory``: of that offset from week to week; ``long_run_variance``:
+    of their sums, ``mean_variance``: of the baseline itself; ``limit``: of the scan.
     """
 
     centre: float
@@ -54,7 +53,8 @@ class Baseline:
     offset_variance: float
     long_run_variance: float
     mean_variance: float
-    limits: tuple[float, ...]
+    memory: float
+    limit: float
     wave: tuple[float, ...] = ()
 
     def shift(self, values: np.ndarray, week: float) -> float:
@@ -67,6 +67,11 @@ class Baseline:
         wave = float(waves(week)[0] @ np.array(self.wave)) if self.wave else 0.0
         return self.centre + wave * self.spread
 
+    @property
+    def wander(self) -> Wander:
+        """How quiet windows differ beyond chance."""
+        return Wander(self.offset_variance, self.memory, self.mean_variance)
+
     def variance(self, count: np.ndarray | float) -> np.ndarray | float:
         """Return the variance of a quiet window's shift."""
         return 1.0 / count + self.offset_variance + self.mean_variance
@@ -78,17 +83,10 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Strictness:
-    """``floor_sd``: shifts without meaning; ``reaches_sd``: those worth finding; ``alarm_share``: of quiet windows with
-    any stream beyond one of its limits."""
+    """``floor_sd``: shifts without meaning; ``alarm_share``: of quiet windows with any stream beyond its limit."""
 
     floor_sd: float
-    reaches_sd: tuple[float, ...]
     alarm_share: float
-
-    @property
-    def slacks(self) -> tuple[float, ...]:
-        """Of the cumulative sums."""
-        return tuple(slack_of(self.floor_sd, reach) for reach in self.reaches_sd)
 
 
 def fit_baselines(pasts: Sequence[Past], strict: Strictness, seed: int = 0) -> list[Baseline]:
@@ -98,19 +96,20 @@ def fit_baselines(pasts: Sequence[Past], strict: Strictness, seed: int = 0) -> l
     """
     scaled = [_Scaled(past) for past in pasts]
     fitted, seasonal = _fitted(scaled)
-    share = strict.alarm_share / max(len(pasts) * len(strict.reaches_sd), 1)
+    share = strict.alarm_share / max(len(pasts), 1)
     found = []
     for number, (one, offsets) in enumerate(zip(scaled, posteriors(fitted), strict=True)):
         rng = np.random.default_rng((seed, number))
         nominal = max(1, round(float(np.median(one.counts))))
         coefficients = offsets.mass @ fitted[number].coefficients
-        sums = quiet_sums(drawn_means(one.noise, nominal, rng), offsets, strict.slacks, rng)
+        draw = of_values(one.pooled, nominal, rng) if one.share is None else of_share(one.share, nominal, rng)
+        figures = quiet_scan(draw, nominal, offsets.wander, strict.floor_sd, rng)
         found.append(
             Baseline(
                 centre=one.centre + float(coefficients[0]) * one.spread, spread=one.spread, low=one.low, high=one.high,
                 images=len(one.pooled), windows=len(one.counts), per_window=nominal, skewness=one.skewness,
                 offset_variance=offsets.spread_squared, long_run_variance=offsets.long_run_variance,
-                mean_variance=offsets.variance_of_mean, limits=tuple(limit_of(each, share) for each in sums),
+                mean_variance=offsets.variance_of_mean, memory=offsets.wander.memory, limit=limit_of(figures, share),
                 wave=tuple(coefficients[1:]) if seasonal[number] else (),
             )
         )  # fmt: skip
@@ -125,22 +124,14 @@ class _Scaled:
         self.low, self.high = (0.0, 1.0) if past.is_share else map(float, np.quantile(together, [TAME, 1 - TAME]))
         clipped = np.clip(together, self.low, self.high)
         self.counts = np.array([len(values) for values in past.values], dtype=float)
-        share = _safe_share(float(clipped.sum()), len(clipped)) if past.is_share else None
+        self.share = share = _safe_share(float(clipped.sum()), len(clipped)) if past.is_share else None
         spread = float(clipped.std(ddof=1)) if share is None else math.sqrt(share * (1 - share))
         self.centre, self.spread = float(clipped.mean()), max(spread, LEAST_SPREAD)
         self.pooled = (clipped - self.centre) / self.spread
-        self.noise = self.pooled if share is None else (_bernoulli(share) - share) / self.spread
-        self.skewness = float((self.noise**3).mean())
+        self.skewness = float((self.pooled**3).mean()) if share is None else (1 - 2 * share) / self.spread
         edges = np.cumsum(self.counts)[:-1].astype(int)
         self.means = np.array([part.mean() for part in np.split(self.pooled, edges)])
         self.weeks = np.asarray(past.weeks, dtype=float)
-
-
-def _bernoulli(share: float) -> np.ndarray:
-    """Return zeros and ones in these shares, to draw from."""
-    values = np.zeros(BERNOULLI)
-    values[: max(1, round(share * BERNOULLI))] = 1.0
-    return values
 
 
 def _safe_share(events: float, count: int) -> float:

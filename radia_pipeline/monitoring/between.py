@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radia_pipeline.monitoring.scan import Wander
+
 SPREADS = (0.0, 0.02, 0.035, 0.05, 0.07, 0.10, 0.14, 0.20, 0.28, 0.40, 0.60)
 MEMORIES = (0.0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92)
 """A longer memory than .92 a week is no quiet stream: that is drift."""
@@ -22,11 +24,11 @@ CELLS = tuple(
     for spread in SPREADS
     for memory in MEMORIES[: 1 if spread == 0 else None]
 )
-FLAT_SHARE = 0.05
+FLAT_SHARE = 0.02
 UPPER = 0.9
 LONG_RUN = np.array([spread**2 * (1 + memory) / (1 - memory) for spread, memory in CELLS])
 """Long-run variance of each cell, tau² (1 + rho) / (1 - rho): what sums over many windows feel."""
-_STEPS = 30
+_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Offsets:
     def variance_of_mean(self) -> float:
         """Posterior mean of the variance of the reference's mean."""
         return float(self.mass @ self.mean_variance)
+
+    @property
+    def wander(self) -> Wander:
+        """The one law of offsets with the posterior's mean variance and mean long-run variance."""
+        variance, long_run = self.spread_squared, float(self.mass @ LONG_RUN)
+        memory = (long_run - variance) / (long_run + variance) if long_run > 0 else 0.0
+        return Wander(variance, memory, self.variance_of_mean)
 
     @property
     def long_run_variance(self) -> float:

@@ -1,6 +1,6 @@
 """From one day's figures of all streams to what each asks for: note, ticket, freeze. Corrected for their number.
 
-A note is a window that stands out (Benjamini-Hochberg), a ticket a cumulative sum beyond its limit, a freeze evidence
+A note is a window that stands out (Benjamini-Hochberg), a ticket a scan beyond its limit, a freeze evidence
 beyond the floor. Not here: what a layer may ask for at most, rollback, silence (``report``).
 """
 

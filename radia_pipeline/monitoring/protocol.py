@@ -49,22 +49,15 @@ class StatisticsTerms(_Part):
     """How strictly it is judged; effects in standard deviations of one image."""
 
     floor_sd: Effect
-    reaches_sd: Annotated[list[Effect], Field(min_length=1, max_length=4)]
     alarm_share: Share
     evidence_floor_sd: Effect
     windows_between_freezes: Annotated[int, Field(ge=10)]
     discovery_rate: Share
 
-    @model_validator(mode="after")
-    def _floors_are_below(self) -> StatisticsTerms:
-        if self.floor_sd >= min(self.reaches_sd) or self.evidence_floor_sd >= min(self.reaches_sd):
-            raise ValueError("floor_sd and evidence_floor_sd must be smaller than every one of reaches_sd")
-        return self
-
     @property
     def strictness(self) -> Strictness:
         """What the arithmetic needs of it."""
-        return Strictness(self.floor_sd, tuple(self.reaches_sd), self.alarm_share)
+        return Strictness(self.floor_sd, self.alarm_share)
 
 
 class LayerTerms(_Part):
@@ -152,7 +145,15 @@ def protocol() -> Protocol:
 def protocol_of(lake_root: Path) -> Protocol:
     """Return the protocol of a lake: its own file ``drift_protocol.yaml`` where it has one, else the shipped one."""
     own = lake_root / f"{PROTOCOL}.yaml"
-    return parse_protocol(read_yaml(own), own.name) if own.exists() else protocol()
+    return parse_protocol(_without_reaches(read_yaml(own)), own.name) if own.exists() else protocol()
+
+
+def _without_reaches(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a lake's own protocol without the shifts for which versions 1 had limits of their own: a scan has one."""
+    statistics = content.get("statistics")
+    if not isinstance(statistics, dict):
+        return content
+    return {**content, "statistics": {name: value for name, value in statistics.items() if name != "reaches_sd"}}
 
 
 def parse_protocol(content: dict[str, Any], name: str = f"{PROTOCOL}.yaml") -> Protocol:

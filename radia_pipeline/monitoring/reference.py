@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from radia_pipeline.contracts.tables import contract
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.arrived import Arrived
 from radia_pipeline.monitoring.baseline import Baseline, Past, fit_baselines
@@ -27,10 +28,12 @@ from radia_pipeline.monitoring.windows import monday
 TABLE = "drift_reference"
 _NUMBERS = (
     "centre", "spread", "low", "high", "images", "windows", "per_window", "skewness", "offset_variance",
-    "long_run_variance", "mean_variance", "limits", "wave",
+    "memory", "long_run_variance", "mean_variance", "limit", "wave",
 )  # fmt: skip
 LEAST_OF_A_KIND = 30
 """Values from which a kind of film gets a centre of its own."""
+_NOT_YET = {"memory": 0.0, "limit": 0.0}
+"""Columns that an earlier form of the table has not."""
 THIN = 5
 """A window may lack a value for most of its rows; with less than one in so many it counts as none."""
 
@@ -56,7 +59,7 @@ class Reference:
         """Return a stream's numbers."""
         row = self.rows[stream]
         numbers = {name: row[name] for name in _NUMBERS}
-        return Baseline(**{**numbers, "limits": tuple(row["limits"]), "wave": tuple(row["wave"])})
+        return Baseline(**{**numbers, "wave": tuple(row["wave"])})
 
     def adjusted(self, stream: str, part: Part) -> np.ndarray:
         """Return a window's values as if its mix of films were the reference's."""
@@ -135,9 +138,15 @@ def freeze(lake: Lake, source: str, when: Arrived, span: Span, view: View) -> Re
         }
         for one, centres, base in zip(streams, strata, baselines, strict=True)
     ]  # fmt: skip
-    others = [row for row in (lake.read(TABLE).to_pylist() if lake.exists(TABLE) else []) if row["source"] != source]
-    lake.write(TABLE, [*others, *rows])
+    standing = lake.read(TABLE).to_pylist() if lake.exists(TABLE) else []
+    lake.write(TABLE, [*(_as_today(row) for row in standing if row["source"] != source), *rows])
     return read_reference(lake, source)
+
+
+def _as_today(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as the contract has it. One of an earlier form keeps its span, of which it is frozen anew before
+    anything is compared with it: its protocol was another one."""
+    return {name: row.get(name, _NOT_YET.get(name)) for name in contract(TABLE).columns}
 
 
 def _facts_of(lake: Lake, source: str, when: Arrived, span: Span, seen: Observed, view: View) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Follow a stream window by window against its baseline: shift, p-value, cumulative sums, evidence.
+"""Follow a stream window by window against its baseline: shift, p-value, scan, evidence.
 
 Pure arithmetic over what was seen so far; nothing is kept between calls, so that a day that is computed again gives the
-same. An acknowledged alarm starts the sums anew.
+same. An acknowledged alarm starts it anew.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from radia_pipeline.monitoring.baseline import Baseline, Strictness
-from radia_pipeline.monitoring.cusum import cumulative_sums, onset, weights
 from radia_pipeline.monitoring.discoveries import beyond_floor
 from radia_pipeline.monitoring.edetector import log_evidence
+from radia_pipeline.monitoring.scan import scan
 
 MOST_SHIFT = 10.0
 """Spreads that one window counts for at most."""
@@ -32,8 +32,8 @@ class Seen:
 class Track:
     """A stream's way since its reference, or since its last acknowledgement, one entry for each window.
 
-    ``strength``: the largest cumulative sum over its limit, beyond 1 in an alarm; ``began``: row at which the excursion
-    of that sum began.
+    ``strength``: the scan over its limit, beyond 1 in an alarm; ``began``: row at which the shift that stands out most
+    on the newest window began.
     """
 
     shift: np.ndarray
@@ -48,13 +48,13 @@ def follow(baseline: Baseline, seen: Sequence[Seen], strict: Strictness, evidenc
     counts = np.array([len(one.values) for one in seen])
     shift = np.clip([baseline.shift(one.values, one.week) for one in seen], -MOST_SHIFT, MOST_SHIFT)
     variance, slow = baseline.variance(counts), baseline.slow_variance(counts)
-    weight = weights(variance, baseline.variance(baseline.per_window))
-    sums = cumulative_sums(shift, strict.slacks, weight)
-    over = (sums / np.array(baseline.limits)[None, :, None]).reshape(len(seen), -1)
+    weeks = np.array([one.week for one in seen])
+    gaps = np.maximum(1.0, np.round(np.diff(weeks, prepend=weeks[0] - 1)))
+    beyond, began = scan(shift[None], 1.0 / counts, gaps, baseline.wander, strict.floor_sd)
     return Track(
         shift=shift,
         p_value=beyond_floor(shift, variance, strict.floor_sd, baseline.skewness / np.sqrt(counts)),
-        strength=over.max(axis=1),
+        strength=np.maximum(beyond[0], 0.0) / baseline.limit,
         log_evidence=log_evidence(shift, slow, evidence_floor_sd),
-        began=onset(over[:, int(np.argmax(over[-1]))], len(seen) - 1),
+        began=int(began[0, -1]),
     )

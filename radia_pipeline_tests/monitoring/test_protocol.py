@@ -10,7 +10,7 @@ import pytest
 
 from radia_pipeline.contracts.location import contracts_root, read_yaml
 from radia_pipeline.errors import BadTable
-from radia_pipeline.monitoring.protocol import LAYERS, json_schema, parse_protocol, protocol
+from radia_pipeline.monitoring.protocol import LAYERS, json_schema, parse_protocol, protocol, protocol_of
 
 SHIPPED = read_yaml(contracts_root() / "drift_protocol.yaml")
 
@@ -28,7 +28,8 @@ def test_the_shipped_protocol_is_sound_and_watches_five_layers():
         (("windows", "days"), "weekly", "windows.days"),
         (("windows", "least_patient"), 5, "windows.least_patient"),
         (("layers", "pixels", "action"), "retrain", "layers.pixels.action"),
-        (("statistics", "floor_sd"), 0.3, "must be smaller than every one of reaches_sd"),
+        (("statistics", "floor_sd"), 0.0, "statistics.floor_sd"),
+        (("statistics", "reaches_sd"), [0.2], "statistics.reaches_sd"),
         (("reference", "days"), 20, "reference.days must hold least_windows windows"),
         (("version",), 1, "version"),
         (("kind",), "Recipe", "kind"),
@@ -50,3 +51,10 @@ def test_a_layer_that_is_left_out_is_refused():
     del content["layers"]["scores"]
     with pytest.raises(BadTable, match=r"layers\.scores"):
         parse_protocol(content)
+
+
+def test_a_lakes_own_protocol_of_an_earlier_form_is_followed_without_its_reaches(tmp_path):
+    content = copy.deepcopy(SHIPPED)
+    content["statistics"]["reaches_sd"] = [0.2, 0.5]
+    (tmp_path / "drift_protocol.yaml").write_text(json.dumps(content), encoding="utf-8")
+    assert protocol_of(tmp_path) == protocol()

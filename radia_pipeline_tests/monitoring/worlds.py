@@ -22,7 +22,7 @@ OWN = """kind: DriftProtocol
 version: 1.0.0
 reference: {days: 84, least_windows: 8}
 windows: {days: 7, least_patients: 20, most_patients: 40}
-statistics: {floor_sd: 0.05, reaches_sd: [0.2, 0.5], alarm_share: 0.003, evidence_floor_sd: 0.1,
+statistics: {floor_sd: 0.05, alarm_share: 0.003, evidence_floor_sd: 0.1,
              windows_between_freezes: 1000, discovery_rate: 0.01}
 layers:
   pipeline: {watched: true, action: freeze, within_windows: 5}
