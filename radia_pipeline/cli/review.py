@@ -24,6 +24,9 @@ _CELLS = FilePath(dir_okay=False)
 @click.option("--proxy", default=None, help="Address of the proxy that signs users in; no other is believed.")
 @click.option("--user-header", default="X-Remote-User", show_default=True, help="Header in which the proxy names them.")
 @click.option("--public-host", "public_hosts", multiple=True, help="Name under which a proxy shows the page.")
+@click.option(
+    "--count-answers", "counts_answers", is_flag=True, help="Count the API's answers by day, without content."
+)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @lake_option
 @click.pass_context

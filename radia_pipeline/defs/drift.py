@@ -11,10 +11,11 @@ from radia_pipeline.defs.one_run import Run, run_now
 from radia_pipeline.defs.partitions import FIRST_DAY
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.arrived import watched_sources
 from radia_pipeline.pages.drift import PAGE
 from radia_pipeline.usecases.drift_text import shown
 
-REPORT = ("drift_report", "drift_examples", "drift_performance")
+REPORT = ("drift_report", "drift_examples", "drift_performance", "shadow_differences")
 
 
 def make_report(lake: Lake, day: str | None) -> dict[str, Any]:
@@ -35,8 +36,8 @@ def make_report(lake: Lake, day: str | None) -> dict[str, Any]:
 
 def freeze_reference(lake: Lake, source: str, *, by: str, reason: str) -> dict[str, Any]:
     """Freeze a source's reference anew; raises what the step did."""
-    if not lake.exists("images", source):
-        raise BadInput(f"No source {source!r} stands in the lake", accepted=", ".join(lake.partitions("images")))
+    if source not in watched_sources(lake):
+        raise BadInput(f"No source {source!r} stands in the lake", accepted=", ".join(watched_sources(lake)))
     run_now(
         lake,
         Run("drift reference", ("drift_reference",), config={STEP: {"source": source, "by": by, "reason": reason}}),

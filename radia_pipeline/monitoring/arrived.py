@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.answered import API, answers_by_day
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,15 @@ class Arrived:
         )
 
 
+def watched_sources(lake: Lake) -> list[str]:
+    """Return the sources that a drift report is about, the API among them where its answers are counted."""
+    return [*lake.partitions("images"), *([API] if answers_by_day(lake) else [])]
+
+
 def arrived(lake: Lake, source: str) -> Arrived:
     """Return when what stands in a source arrived; nothing where the lake kept no clock yet."""
+    if source == API:
+        return _asked(lake)
     if not lake.exists("deliveries", source) or not lake.exists("arrivals", source):
         return Arrived({}, {}, ())
     rows = [
@@ -59,3 +67,14 @@ def arrived(lake: Lake, source: str) -> Arrived:
             if delivery in day_of:
                 found[row["study_id"]] = day_of[delivery]
     return Arrived(studies, reports, tuple(sorted(rows, key=lambda row: row["delivery"])))
+
+
+def _asked(lake: Lake) -> Arrived:
+    """Return the API's days as deliveries: studies that it was asked about are files, those it refused quarantined."""
+    nothing = dict.fromkeys(("duplicates", "reports", "reports_refused", "late_reports"), 0)
+    return Arrived({}, {}, tuple(
+        {"delivery": number, "day": day, "files": one.studies, "ingested": one.answered,
+         "quarantined": one.studies - one.answered, **nothing,
+         "reasons": [{"reason": name, "files": count} for name, count in one.refused.items()]}
+        for number, (day, one) in enumerate(answers_by_day(lake).items(), 1)
+    ))  # fmt: skip

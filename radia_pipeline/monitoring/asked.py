@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.acknowledgements import FROZEN, note
-from radia_pipeline.monitoring.arrived import arrived
+from radia_pipeline.monitoring.arrived import arrived, watched_sources
 from radia_pipeline.monitoring.observed import observe, view_of
 from radia_pipeline.monitoring.protocol import protocol_of
 from radia_pipeline.monitoring.readouts import TABLE as READOUTS
@@ -32,7 +32,7 @@ def freeze_missing(lake: Lake, day: date) -> FrozenResult:
     """Freeze the reference of every source that has none and enough windows."""
     terms, ready = protocol_of(lake.root), models_in_use(lake)
     frozen = []
-    for source in lake.partitions("images"):
+    for source in watched_sources(lake):
         before = lake.version(REFERENCE) if lake.exists(REFERENCE) else None
         current(lake, source, arrived(lake, source).until(day), day, view_of(lake, source, terms, ready))
         if lake.exists(REFERENCE) and lake.version(REFERENCE) != before:

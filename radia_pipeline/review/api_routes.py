@@ -82,6 +82,7 @@ def api_routes(server: Server) -> APIRouter:
 def _answer(server: Server, films: list[bytes], wish: Wish, wants_maps: bool) -> dict[str, Any]:
     with HeldBytes(films) as held:
         found = server.models.answer_films(held, wish)
+        server.count(found.answer["studies"])
         if wants_maps:
             server.models.map_pictures(found)
     if not any(study["status"] == ANSWERED for study in found.answer["studies"]):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.answered import count_answer
 from radia_pipeline.processes.progress import say
 from radia_pipeline.readings.access import AccessLog
 from radia_pipeline.review.bodies import films_in, read_body, require_film_type
@@ -66,6 +68,16 @@ class Server:
         kind, boundary = require_film_type(request)
         async with self.gate.place():
             yield films_in(kind, boundary, await read_body(request, self.settings, self.settings.most_body_bytes))
+
+    def count(self, studies: Sequence[Mapping[str, Any]]) -> None:
+        """Count an answer of the API by its day, where the server was told to; what cannot be counted is answered all
+        the same."""
+        if not self.settings.counts_answers:
+            return
+        try:
+            count_answer(self.lake, datetime.now(UTC).date(), studies)
+        except RadiaError as error:
+            say(f"An answer was not counted: {error}")
 
     def close(self) -> None:
         """Let go of what is held in memory."""

@@ -20,6 +20,7 @@ class Settings:
     ``public_hosts``: names (with a port, where it is not the usual one) under which a proxy shows the server.
     ``cells``: files of cells to read. ``most_at_once``: predictions that are computed at the same time;
     ``most_waiting``: those that wait. ``idle_s``, ``least_rate``: how slow a body may come, in seconds and bytes/s.
+    ``counts_answers``: whether the API's answers are counted by day, in the lake.
     """
 
     port: int
@@ -29,6 +30,7 @@ class Settings:
     public_hosts: tuple[str, ...] = ()
     cells: tuple[Path, ...] = ()
     source: str = "ccsmtl"
+    counts_answers: bool = False
     most_body_bytes: int = DEFAULT_LIMITS.file_bytes
     most_json_bytes: int = 1 << 20
     most_at_once: int = 1

@@ -18,6 +18,7 @@ from PIL import Image
 from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.dicom import png16
 from radia_pipeline.errors import BadInput
+from radia_pipeline.monitoring.answered import answers_by_day
 from radia_pipeline.phantom.dicom_files import DEFLATED
 from radia_pipeline.review.bodies import parts_of
 from radia_pipeline.review.problems import Problem
@@ -265,3 +266,15 @@ def test_parts_are_what_was_put_in_whatever_they_hold():
     for broken in (b"", b"--b0undary--", b"--b0undary\r\n", body[:-20], body.replace(b"b0undary", b"c0undary")):
         with pytest.raises((Problem, BadInput)):
             parts_of(bytearray(broken), "b0undary")
+
+
+def test_answers_are_counted_by_day_where_a_person_asks_for_it_and_nowhere_else(lake):
+    with served(lake) as (_, port):
+        sound(Client(port, "program").post(PREDICT, dicom(film(3), 3), Content_Type=FILM))
+    assert answers_by_day(lake) == {}
+    with served(lake, counts_answers=True) as (_, port):
+        client = Client(port, "program")
+        sound(client.post(PREDICT, dicom(film(3), 3), Content_Type=FILM))
+        assert client.post(PREDICT, b"no film", Content_Type=FILM).status == 422
+    (one,) = answers_by_day(lake).values()
+    assert (one.answered, sum(one.refused.values())) == (1, 1)
