@@ -21,7 +21,7 @@ COLUMNS = (
                     "gate_verdicts", "champion", "predictions_out_of_fold/<recipe>")),
     ("Localisation", ("saliency_benchmark", "pseudo_boxes", "", "", "", "", "", "label_review_queue")),
     ("Detection", ("detector", "detector_scorecard", "", "drift_reference", "film_readouts", "drift_report",
-                   "drift_examples", "drift_performance")),
+                   "drift_examples", "drift_performance", "shadow_scores", "shadow_differences")),
 )  # fmt: skip
 """Each column's assets from the top; an empty name leaves the row to arrows that pass."""
 

@@ -49,6 +49,15 @@ def read_films_out(context: dg.AssetExecutionContext, radia: Radia):
     return look_ahead(radia.lake(), context.partition_key, today())
 
 
+@table_assets("shadow_scores", deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
+              kinds=("pytorch",), is_asked_for=True)  # fmt: skip
+def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia):
+    """Let champion and challenger look at films that arrived since both were trained; the challenger answers nobody."""
+    from radia_pipeline.monitoring.shadow import shadow_ahead
+
+    return shadow_ahead(radia.lake(), context.partition_key, today())
+
+
 @table_assets("drift_reference", deps=(*_TABLES, "film_readouts"), is_asked_for=True, config=TOLD)
 def freeze_references(context: dg.AssetExecutionContext, radia: Radia):
     """What is usual in every stream, frozen; a new one needs a name and a reason in the configuration of the run."""
@@ -61,11 +70,12 @@ def freeze_references(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets(
-    "drift_report", "drift_examples", "drift_performance", deps=(*_TABLES, "film_readouts", "drift_reference"),
+    "drift_report", "drift_examples", "drift_performance", "shadow_differences",
+    deps=(*_TABLES, "film_readouts", "drift_reference", "shadow_scores"),
     days=DAYS, notes={"nothing_asked": _nothing_asked, "nothing_silent": _nothing_silent}, note_words=NOTES,
 )  # fmt: skip
 def report_drift(context: dg.AssetExecutionContext, radia: Radia):
-    """What moved until a day, since when, how much, and what that asks for; with its page."""
+    """What moved until a day, since when, how much, and what that asks for; how a challenger differs; with its page."""
     from radia_pipeline.monitoring.actions import demanded
     from radia_pipeline.monitoring.report import build_report
     from radia_pipeline.pages.drift import PAGE, write_drift_page
@@ -84,4 +94,4 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-ASSETS = [read_films_out, freeze_references, report_drift]
+ASSETS = [read_films_out, score_films_in_shadow, freeze_references, report_drift]

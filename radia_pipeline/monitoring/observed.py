@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT
-from radia_pipeline.contracts.pools import TEST, TRAIN
-from radia_pipeline.errors import BadInput, MissingTable, NotTrained
+from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.evaluation.answering import Answering
-from radia_pipeline.evaluation.in_use import InUse, in_use
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.monitoring.answered import API
 from radia_pipeline.monitoring.arrived import Arrived
+from radia_pipeline.monitoring.learned import labels_of, learned_from
 from radia_pipeline.monitoring.protocol import PIPELINE, Protocol
 from radia_pipeline.monitoring.readouts import read_out
 from radia_pipeline.monitoring.streams import (
@@ -32,7 +32,6 @@ from radia_pipeline.monitoring.streams import (
     report_streams,
 )
 from radia_pipeline.monitoring.windows import Window, cut
-from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.training.studies import LATERAL
 
 Span = tuple[date, date]
@@ -86,30 +85,6 @@ class View:
     rules: tuple[str, ...] | None
 
 
-def answers(lake: Lake) -> InUse | None:
-    """Return which ensemble answers in the lake, None before there is one."""
-    try:
-        return in_use(lake)
-    except NotTrained:
-        return None
-
-
-def learned_from(lake: Lake, source: str, using: InUse | None) -> frozenset[str]:
-    """Return the studies of a source that the models in use learned from, by the manifests of their trainings.
-
-    Where such a manifest is not kept any more, today's train pool counts as learned.
-    """
-    folders = [using.folder(name) for name in using.ensemble.used_members] if using else []
-    found: set[str] = set()
-    for version in {read_card(folder)["manifest_versions"].get(source) for folder in folders} - {None}:
-        try:
-            rows = lake.read_version("manifest", source, version)
-        except (MissingTable, BadInput):
-            rows = lake.read("manifest", source)
-        found |= set(rows.filter(pc.equal(rows["pool"], TRAIN))["study_id"].to_pylist())
-    return frozenset(found)
-
-
 def view_of(lake: Lake, source: str, terms: Protocol, ready: Answering | None) -> View:
     """Return how a source is looked at by a protocol and the models in use, before a reference says which rules."""
     return View(terms, ready, learned_from(lake, source, ready.using if ready else None), None)
@@ -126,7 +101,7 @@ def observe(lake: Lake, source: str, when: Arrived, spans: Sequence[Span], view:
     reports, report_days = _reports(lake, source, when, spans)
     cuts = [_windows(reports, report_days, "study_id", span, view.protocol) for span in spans]
     found += _watched(report_streams(reports, _facts(lake, source, scores, view.rules)), reports, cuts)
-    found += _file_streams(when, spans, view.protocol)
+    found += _file_streams(source, when, spans, view.protocol)
     kept = set(view.protocol.watched)
     machines = tuple(tuple((one, _machines(films, film_days, one)) for one in some) for some in windows)
     return Observed(tuple(one for one in found if one.stream.layer in kept), machines)
@@ -214,13 +189,8 @@ def _facts(
     if lake.exists("report_attributes", source):
         rows = lake.read("report_attributes", source, list(_ATTRIBUTE_COLUMNS)).to_pylist()
         attributes = {row["study_id"]: row for row in rows}
-    labels: dict[str, dict[str, int]] = {}
-    if lake.exists("labels", source):
-        for row in lake.read("labels", source, ["study_id", "class", "value"]).to_pylist():
-            if row["value"] is not None:
-                labels.setdefault(row["study_id"], {})[row["class"]] = row["value"]
-            elif row["study_id"] in attributes and not attributes[row["study_id"]]["is_unlabelled"]:
-                labels.setdefault(row["study_id"], {})[row["class"]] = 0
+    read = {study for study, row in attributes.items() if not row["is_unlabelled"]}
+    labels = labels_of(lake, source, read)
     rules: dict[str, set[str]] = {}
     if lake.exists("report_mentions", source):
         for row in lake.read("report_mentions", source, ["study_id", "rule_id"]).to_pylist():
@@ -253,16 +223,20 @@ def _machines(films: Sequence[Row], days: Sequence[date], window: Window) -> dic
 
 
 # --- files of deliveries --------------------------------------------------------------------------------------------
-def _file_streams(when: Arrived, spans: Sequence[Span], terms: Protocol) -> Iterator[Watched]:
+def _file_streams(source: str, when: Arrived, spans: Sequence[Span], terms: Protocol) -> Iterator[Watched]:
     """Yield shares of files and reports by what became of them; their rows are counts of deliveries."""
     reasons = sorted({one["reason"] for row in when.deliveries for one in row["reasons"]})
+    what = "studies" if source == API else "files"
     told: list[tuple[str, str, Any, Any]] = [
-        ("refused", "files that were refused", lambda row: row["quarantined"], _files),
-        ("duplicates", "files that came again", lambda row: row["duplicates"], _files),
-        ("reports_refused", "reports that name a person", lambda row: row["reports_refused"], _told),
-        ("late_reports", "reports that came after their films", lambda row: row["late_reports"], _told),
-        *((f"refused {one}", f"files refused: {one.replace('_', ' ')}", _refused(one), _files) for one in reasons),
+        ("refused", f"{what} that were refused", lambda row: row["quarantined"], _files),
+        *((f"refused {one}", f"{what} refused: {one.replace('_', ' ')}", _refused(one), _files) for one in reasons),
     ]  # fmt: skip
+    if source != API:
+        told += [
+            ("duplicates", "files that came again", lambda row: row["duplicates"], _files),
+            ("reports_refused", "reports that name a person", lambda row: row["reports_refused"], _told),
+            ("late_reports", "reports that came after their films", lambda row: row["late_reports"], _told),
+        ]
     for name, words, hits, of in told:
         stream = Stream(name, PIPELINE, words, SHARE, np.zeros(0), is_share=True)
         yield Watched(stream, tuple(tuple(_counted(when, span, terms, hits, of)) for span in spans), ())

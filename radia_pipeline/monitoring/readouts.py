@@ -35,9 +35,12 @@ def models_in_use(lake: Lake) -> Answering | None:
 
 def model_version(ready: Answering | None) -> str | None:
     """Return what names the models in use and their combination; None without them."""
-    if ready is None:
-        return None
-    told = json.dumps([ready.using.ensemble_version, sorted(ready.fingerprints.items())])
+    return None if ready is None else named(ready.using.ensemble_version, ready.fingerprints)
+
+
+def named(ensemble_version: str, fingerprints: Mapping[str, str]) -> str:
+    """Return what names models (recipe → fingerprint) and their combination."""
+    told = json.dumps([ensemble_version, sorted(fingerprints.items())])
     return hashlib.sha256(told.encode()).hexdigest()[:_CHARACTERS]
 
 

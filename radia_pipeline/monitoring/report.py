@@ -17,7 +17,8 @@ from radia_pipeline.evaluation.champion import APPROVED, history
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, Act, acts
 from radia_pipeline.monitoring.actions import TABLE
-from radia_pipeline.monitoring.arrived import Arrived, arrived
+from radia_pipeline.monitoring.answered import API
+from radia_pipeline.monitoring.arrived import Arrived, arrived, watched_sources
 from radia_pipeline.monitoring.levels import RANK, levels
 from radia_pipeline.monitoring.observed import Observed, View, Watched, observe, view_of
 from radia_pipeline.monitoring.performance import ALL_MONTHS, Measured, expected_aucs, measured
@@ -41,6 +42,7 @@ from radia_pipeline.monitoring.reference import (
     version_of,
     week_of,
 )
+from radia_pipeline.monitoring.shadow_report import compare_in_shadow
 from radia_pipeline.monitoring.watching import Seen, Track, follow
 
 EXAMPLES, PERFORMANCE = "drift_examples", "drift_performance"
@@ -52,13 +54,15 @@ MOST_EXAMPLES, MOST_COURSE = 5, 60
 
 @dataclass(frozen=True)
 class ReportResult:
-    """Counts for metadata. ``asked``: streams by action; ``waiting``: sources without a reference yet."""
+    """Counts for metadata. ``asked``: streams by action; ``waiting``: sources without a reference yet; ``shadowed``:
+    studies on which a challenger stood beside the champion."""
 
     day: str
     streams: int
     asked: dict[str, int] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    shadowed: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def build_report(lake: Lake, day: date) -> ReportResult:
     terms, ready = protocol_of(lake.root), models_in_use(lake)
     rows: list[dict[str, Any]] = []
     examples: list[dict[str, Any]] = []
-    for source in lake.partitions("images"):
+    for source in watched_sources(lake):
         mine, shown = _of_source(lake, source, day, view_of(lake, source, terms, ready))
         rows += mine
         examples += shown
@@ -90,7 +94,8 @@ def build_report(lake: Lake, day: date) -> ReportResult:
     asked = {name: sum(row["action"] == name for row in rows) for name in RANK if name != NONE}
     silent = sorted({row["source"] for row in rows if row["state"] == SILENT})
     waiting = sorted({row["source"] for row in rows if row["state"] == WAITING})
-    return ReportResult(day.isoformat(), len(rows), asked, silent, waiting)
+    shadowed = compare_in_shadow(lake, day, terms)
+    return ReportResult(day.isoformat(), len(rows), asked, silent, waiting, shadowed)
 
 
 def _of_source(lake: Lake, source: str, day: date, view: View) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -199,11 +204,15 @@ def _silences(source: str, when: Arrived, reference: Reference, day: date, terms
         is_silent = quiet > patience
         said = f"nothing for {quiet} days; the longest gap of the reference was {gap:.0f}" if is_silent else ""
         yield _row(
-            source, f"{name} came", PIPELINE, f"days since {name} came", unit="days", usual=float(gap),
+            source, f"{name} came", PIPELINE, _since_words(source, name), unit="days", usual=float(gap),
             seen=float(quiet), detail=said, state=SILENT if is_silent else WATCHED,
             action=TICKET if is_silent else NONE,
             since=(last + timedelta(days=1)).isoformat() if is_silent else None,
         )  # fmt: skip
+
+
+def _since_words(source: str, name: str) -> str:
+    return "days since the API was asked" if source == API else f"days since {name} came"
 
 
 def _newcomers(

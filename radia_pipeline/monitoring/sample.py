@@ -16,7 +16,8 @@ from radia_pipeline.errors import BadInput, EmptyPool
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.monitoring.arrived import arrived
-from radia_pipeline.monitoring.observed import answers, learned_from, pools_of
+from radia_pipeline.monitoring.learned import answers, learned_from
+from radia_pipeline.monitoring.observed import pools_of
 from radia_pipeline.monitoring.protocol import protocol_of
 from radia_pipeline.monitoring.windows import one_each
 from radia_pipeline.readings.lists import CELL_COLUMNS, MONITORED, answerable

@@ -20,12 +20,14 @@ from radia_pipeline.monitoring.actions import TABLE, Demand, demanded
 from radia_pipeline.monitoring.levels import RANK
 from radia_pipeline.monitoring.protocol import LAYERS, NONE, NOTE, Protocol, protocol_of
 from radia_pipeline.monitoring.report import EXAMPLES, PERFORMANCE, SILENT, WAITING
+from radia_pipeline.monitoring.shadow_report import read_differences
 from radia_pipeline.pages.render import made_from, render, short_version
+from radia_pipeline.pages.shadow import shadow_section
 
 PAGE = "drift.html"
 SECTIONS = (
     ("demands", "What it asks for"), ("streams", "Every stream"), ("performance", "Measured performance"),
-    ("answers", "Answers so far"), ("reading", "How to read this"),
+    ("shadow", "The challenger in the shadow"), ("answers", "Answers so far"), ("reading", "How to read this"),
 )  # fmt: skip
 ACTION_WORDS = {
     "none": "nothing", "note": "a note", "ticket": "somebody looks", "freeze": "no promotion until answered",
@@ -63,7 +65,9 @@ def _content(lake: Lake) -> dict[str, Any]:
         "answered": [{**_told(row, []), "by": act.by, "reason": act.reason} for row, act in demand.answered],
         "notes": [_told(row, []) for row in demand.notes],
         "unwatched": [row for row in rows if row["state"] == WAITING], "layers": _layers(rows, terms),
-        "performance": _performance(lake, demand.day), "acts": [vars(act) for act in reversed(acts(lake))],
+        "performance": _performance(lake, demand.day),
+        "shadow": shadow_section(read_differences(lake, demand.day), terms.statistics.discovery_rate),
+        "acts": [vars(act) for act in reversed(acts(lake))],
         "terms": terms,
     }  # fmt: skip
 
