@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-_OTHER_WORDS = {"abces": "abces", "mais": "mais", "pointe": "pointe", "pointes": "pointe", "toux": "toux"} | {
-    word + s: word for word in ("suspect", "suspecte", "suspectee") for s in ("", "s")
-}
-"""Words whose stem would be another word (mai, point, tous), and a participle that is not its adjective."""
+_OTHER_WORDS = {
+    "abces": "abces",
+    "index": "index",
+    "mais": "mais",
+    "pointe": "pointe",
+    "pointes": "pointe",
+    "toux": "toux",
+} | {word + s: word for word in ("suspect", "suspecte", "suspectee") for s in ("", "s")}
+"""Words whose stem would be another word (ind, mai, point, tous), and a participle that is not its adjective."""
 
 
 def stem(word: str) -> str:

@@ -34,7 +34,7 @@ class Cells:
         )
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
         ends = any_of(value for value in (*signs.no_values, *signs.yes_values) if value[0].isalpha())
-        self._told = re.compile(rf"(?i)[\t|;][^\S\n]*(?:{ends})\.(?=[^\S\n]+\w)")
+        self._told = re.compile(rf"(?i)[\t|;][^\S\n]*(?:{ends})\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)")
         self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
         self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
 

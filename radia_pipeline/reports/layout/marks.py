@@ -22,8 +22,10 @@ _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
 _ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[.,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
 _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
-_GOES_ON = re.compile(r"(?m)[^:.;,()/\n]{2,30}:[^:.\n]*(?:$|\.\s|\.$)")
-_LEADER = re.compile(r"[^\S\n]*\.{4,}[^\S\n]*|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)")
+_GOES_ON = re.compile(r"(?m)[^:.;,()\n]{2,60}:[^:.\n]*(?:$|\.\s|\.$)")
+_LEADER = re.compile(
+    r"[^\S\n]*\.{4,}[^\S\n]*|[^\S\n]*\.{2,3}[^\S\n]*(?=:)|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)"
+)
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
 _NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
 _SIGNS = re.compile(rf"[<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
@@ -45,7 +47,7 @@ class Marks:
             rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
         self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{any_of(signs.signatures)})\b)")
-        self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()/\n]{{2,30}}\Z")
+        self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()\n]{{2,60}}\Z")
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
         )

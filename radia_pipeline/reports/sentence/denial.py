@@ -169,7 +169,7 @@ class Denial(After):
             self.undo_unread()
         elif last == first and self.i == 0:
             self.open(DENIED, event)
-        elif last == first and self.sep == "comma" and self.is_there_elsewhere():
+        elif last == first and self.sep == "comma" and self.says_where(behind) and self.is_there_elsewhere():
             return
         else:
             self.back(0, event, leaf.rule, whole=True)
@@ -188,6 +188,11 @@ class Denial(After):
     def is_apart(self, first: int, last: int) -> bool:
         """Say whether a clause ends between two tokens."""
         return any(e[0] in ENDS_CLAUSE and first < e[1] < last for e in self.events)
+
+    def says_where(self, symbol: int) -> bool:
+        """Say whether a word begins a place: "absent à droite", and not "absent aujourd'hui"."""
+        words = self.words
+        return symbol in words.places or symbol in words.modifiers or symbol in words.of or symbol in words.partitive
 
     def is_there_elsewhere(self) -> bool:
         """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""

@@ -20,7 +20,7 @@ from radia_pipeline.reports.sentence.clause import (
     K,
     Mention,
 )
-from radia_pipeline.reports.words import UNKNOWN
+from radia_pipeline.reports.words import COMMA, UNKNOWN
 
 NO_NOUN = kinds("device anatomy")
 """Between a denial and a statement they are what is denied: "plus de drain le poumon est à la paroi"."""
@@ -73,7 +73,9 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = last.status, last.cue, last.rule
         if sep != "or":
             pass
-        elif link == "or" and self.scope in (NONE, HEDGED) and not self.mimic_between():
+        elif (
+            link == "or" and self.scope in (NONE, HEDGED) and not self.mimic_between() and not self.unknown_before_or()
+        ):
             self.alternatives(mention)
         elif mention.status == 1 and (
             self.mimic_at == self.sep_event - 1 or self.mimic_between() or self.unknown_before_or()
@@ -86,17 +88,28 @@ class Nouns(After):
         """ "Plutôt une atélectasie qu'une pneumonie": the second is what the first is preferred to."""
         symbols, words = self.symbols, self.words
         token = event[1] - 2
-        while token > 1 and symbols[token] in words.articles and not symbols[token - 1]:
+        while (
+            token > 1
+            and (symbols[token] in words.articles or symbols[token] in words.places)
+            and not symbols[token - 1]
+        ):
             token -= 2
-        if token < 1 or symbols[token] not in words.than or len(self.mentions) <= self.clause:
+        if token < 1 or symbols[token] not in words.than:
             return False
-        first = self.mentions[-1]
-        if token - first.last > _SECOND_CHOICE:
-            return False
-        token = first.first - 2
-        while token > 1 and symbols[token] in words.small and not symbols[token - 1]:
+        first = self.preferred(token)
+        token = first - 2
+        while (
+            token > 1 and (symbols[token] in words.small or symbols[token] in words.places) and not symbols[token - 1]
+        ):
             token -= 2
-        return token > 0 and symbols[token] in words.rather
+        return first > 0 and token > 0 and symbols[token] in words.rather
+
+    def preferred(self, than: int) -> int:
+        """Return the first token of what another finding is preferred to: a finding, or what mimics one; 0: none."""
+        if self.mimic_at > 0 and 0 < than - self.events[self.mimic_at][2] <= _SECOND_CHOICE:
+            return self.events[self.mimic_at][1]
+        last = self.mentions[-1] if len(self.mentions) > self.clause else None
+        return last.first if last is not None and than - last.last <= _SECOND_CHOICE else 0
 
     def doubt_second(self, mention: Mention) -> None:
         """What another finding is preferred to is in doubt, if it was not denied."""
@@ -159,8 +172,10 @@ class Nouns(After):
 
     def unknown_before_or(self) -> bool:
         """ "Rejet versus pneumonie": the alternative before is a word that the lexicon does not know."""
-        event = self.events[self.sep_event]
-        return not self.mentions and event[1] > 2 and self.symbols[event[1] - 2] == UNKNOWN and self.direct()
+        token = self.events[self.sep_event][1] - 2
+        if token < 1 or self.symbols[token] != UNKNOWN or not self.direct():
+            return False
+        return not self.mentions or self.symbols[token - 1] == COMMA  # "condensation, rejet versus infection"
 
     def is_place(self, event: Event) -> bool:
         """Say whether a finding is named only to say where another one lies."""

@@ -158,14 +158,16 @@ class Structure(After):
         last = self.mentions[-1] if len(self.mentions) > self.clause else None
         if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
             return
-        token, following = event[1] + 1, self.following()
+        token, following, words = event[1] + 1, self.following(), self.words
+        if self.symbols[token] in words.places and self.symbols[min(token + 2, self.end)] in words.still_open:
+            last.status, last.cue, last.rule = None, event, UNREAD
+            return
         is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
         if token > self.end or (following is not None and following[0] not in BOUNDARY and not is_letter):
             return
-        symbol, words = self.symbols[token], self.words
+        symbol = self.symbols[token]
         alone = token >= self.end or self.symbols[token + 1]
-        is_open = symbol in words.places and self.symbols[min(token + 2, self.end)] in words.still_open
-        says_where = not is_open and (symbol in words.places or symbol in words.measures or symbol in words.definite)
+        says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
         if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
             last.status, last.cue, last.rule = None, event, UNREAD
 
