@@ -31,7 +31,7 @@ _REPORT = re.compile(r"(?i)(?<=\S)\s+(?:rapport|r[ée]sultats?|description|const
 _ABBREVIATION = re.compile(
     r"(?i)(?:^|[\s(-])(?:dr|mme|mr|inf|sup|ant|post|lat|env|ex|cf|moy|dte|gche|dt|bilat|approx|fig|no|st|ste|vol|diaph|\w)\.$"
 )
-_END = re.compile(r"(?:(?<=[^\W\d_]{2}[.!])|(?<=[\d)%][.!]))[^\S\n]+(?=[A-ZÀÂÉÈÊŒÎÔÇ])")
+_END = re.compile(r"(?:(?<=[^\W\d_]{2}[.!])|(?<=[\d)%][.!]))[^\S\n]+(?=[A-ZÀÂÉÈÊŒÎÔÇ])(?![GD]\b(?!['’]))")
 _PRONOUNS = (
     r"idem|celui|celle|ceux|celles|ce dernier|cette dernière|ces derni[eè]re?s|il|ils|elle|elles|ceci|cela|cet|cette|"
     r"ces|lesquel|l'un|autre"

@@ -47,7 +47,6 @@ MISSED = (
     "Contrôle après ponction d'un épanchement droit",
     "pas d épenche ment hernie hiatale",
     "pas d'ep. pleural",
-    "épanch. G +/-",
     "The heart is not enlarged.",
 )
 """What stands in texts of opened batches that rules still read otherwise than the guide says."""

@@ -57,6 +57,8 @@ class Marks:
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
         )
         self._glued = re.compile("|".join(map(re.escape, signs.glued)))
+        self._continued = re.compile(rf"\.(?=[^\S\n](?i:{any_of(signs.continued)})\b)")
+        self._shortened = re.compile(rf"(?i)(?:^|[\s'’(])(?:{any_of(signs.shortened)})\Z")
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
@@ -90,7 +92,7 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
-        if ".." in text or _LONE_N.search(text) or self._glued.search(text):
+        if ".." in text or _LONE_N.search(text) or self._glued.search(text) or any(self._cut_short(text)):
             return True
         has_line = "\n" in text
         if (text[:1] in ("o", "O") or (has_line and ("\no" in text or "\nO" in text))) and _O_BULLET.search(text):
@@ -110,13 +112,19 @@ class Marks:
         yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
 
     def abbreviations(self, text: str) -> Iterator[Piece]:
-        """ "Nég. pour fracture": a stop that ends no sentence."""
+        """ "Nég. pour fracture", "épanch. G": a stop that ends no sentence."""
+        yield from self._cut_short(text)
         for glued in self._signs.glued:
             at = text.find(glued)
             while at >= 0:
                 if self._is_no.match(text[max(0, at - REACH) : at].rpartition("\n")[2].rpartition(" ")[2]):
                     yield at, at + 1, ""
                 at = text.find(glued, at + 1)
+
+    def _cut_short(self, text: str) -> Iterator[Piece]:
+        for m in self._continued.finditer(text):
+            if self._shortened.search(text, max(0, m.start() - REACH), m.start()):
+                yield m.start(), m.end(), ""
 
     def fractures(self, text: str) -> Iterator[Piece]:
         """ "# costale", "pas de #": a fracture; any other "#" and an "o" at the start of a line are bullets."""
