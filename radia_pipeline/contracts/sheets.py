@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -19,10 +19,11 @@ _REQUIRED = ("source", "title", "licence", "citation", "labels", "label_origin")
 class SourceSheet:
     """What is known of a source before a file is read: terms of use, label map, what it labels and what not.
 
-    ``label_origin``: rules, table or expert. ``columns``: those of each published table. ``other_tokens`` name no class
-    of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image. ``expert_pools``: those of the
-    publisher's own lists that radiologists read, though the rest was labelled otherwise. The rest of a sheet is for
-    people.
+    ``label_origin``: rules, table or expert. ``columns``: those of each published table; ``asked_labels``: what readers
+    of a table were asked for where its header does not say. ``other_tokens`` name no class of the vocabulary,
+    ``unlabelled_tokens`` say that nobody labelled the image, ``open_tokens`` that what the others of a list do not name
+    is not known; ``tree``: token → tokens that the publisher puts below it. ``expert_pools``: those of the publisher's
+    own lists that radiologists read, though the rest was labelled otherwise. The rest of a sheet is for people.
     """
 
     source: str
@@ -37,6 +38,9 @@ class SourceSheet:
     other_tokens: tuple[str, ...]
     unlabelled_tokens: tuple[str, ...]
     expert_pools: tuple[str, ...] = ()
+    open_tokens: tuple[str, ...] = ()
+    tree: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    asked_labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -77,4 +81,7 @@ def source_sheet(source: str) -> SourceSheet:
         other_tokens=tuple(raw.get("other_tokens") or ()),
         unlabelled_tokens=tuple(raw.get("unlabelled_tokens") or ()),
         expert_pools=tuple(raw.get("expert_pools") or ()),
+        open_tokens=tuple(raw.get("open_tokens") or ()),
+        tree=raw.get("tree") or {},
+        asked_labels=raw.get("asked_labels") or {},
     )

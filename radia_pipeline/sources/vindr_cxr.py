@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
-from radia_pipeline.sources.label_map import said_table, targets_of
+from radia_pipeline.sources.label_map import open_classes, said_table, targets_of
 from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
 
 POOLS = {"train": TRAIN, "test": TEST}
@@ -51,12 +52,11 @@ class VinDrCxr(Source):
     def labels(self, root: Path) -> Delivered | None:
         """Return one value per image and class from its readers: half or more → 1, fewer → −1, none → 0.
 
-        A class of which the layout has no label at all stays null (Kaggle's release lacks the global ones).
+        A class that an image's table did not ask for stays null (Kaggle's release lacks the global ones).
         """
         sheet = source_sheet(self.name)
         problems: Counter = Counter()
-        readings = _kaggle_readings(root, problems) if _is_kaggle(root) else _physionet_readings(root, problems)
-        images, said = agree(readings, sheet, problems)
+        images, said = agree(_readings(root, problems), sheet, problems)
         on_disk = {layout.stem(file.relative_path) for file in self.files(root)}
         problems["rows_without_file"] = len(set(images) - on_disk)
         problems["files_without_row"] = len(on_disk - set(images))
@@ -77,8 +77,8 @@ class VinDrCxr(Source):
         for table in tables:
             problems += Counter(table.problems)
             drawn += _boxes(table, label_map, problems)
-        readings = _kaggle_readings(root, Counter()) if is_kaggle else _physionet_readings(root, Counter())
-        agreed = agreed_boxes(drawn, {image: len(readers) for image, readers in readings.items()}, problems)
+        readers = {image: len(given) for part in _readings(root, Counter()) for image, given in part.by_image.items()}
+        agreed = agreed_boxes(drawn, readers, problems)
         columns: dict[str, list] = {name: [] for name in BOX_SCHEMA.names}
         for image, name, reader, (left, top, right, bottom) in agreed:
             for key, value in zip(
@@ -88,33 +88,43 @@ class VinDrCxr(Source):
         return layout.box_table(columns, dict(+problems))
 
 
-def agree(
-    readings: Mapping[str, Mapping[str, set[str]]], sheet: SourceSheet, problems: Counter
-) -> tuple[list[str], np.ndarray]:
-    """Return the images, sorted, and int8 (images, labels) from ``readings``: image → reader → tokens.
+@dataclass(frozen=True)
+class Readings:
+    """What the readers of one table said. ``asked``: the tokens that the table offered to each of them;
+    ``by_image``: image → reader → tokens that the reader gave."""
 
-    A class counts a reader once, however many of its tokens or boxes the reader gave.
+    asked: frozenset[str]
+    by_image: Mapping[str, Mapping[str, set[str]]]
+
+
+def agree(tables: Iterable[Readings], sheet: SourceSheet, problems: Counter) -> tuple[list[str], np.ndarray]:
+    """Return the images, sorted, and int8 (images, labels) of several tables.
+
+    A class counts a reader once, however many of its tokens or boxes the reader gave. Nobody's vote is 0 where the
+    table asked for the class, and blank where a token leaves it open.
     """
     targets = {token: [name for name, _ in targets_of(entry)] for token, entry in sheet.label_map.items()}
-    offered = {
-        name
-        for tokens in readings.values()
-        for given in tokens.values()
-        for token in given
-        for name in targets.get(token, ())
-    }
-    images = sorted(readings)
-    said = np.full((len(images), len(sheet.labels)), MISSING, dtype=np.int8)
-    for row, image in enumerate(images):
-        readers = readings[image]
-        votes: Counter = Counter()
-        for tokens in readers.values():
-            problems["unknown_label_tokens"] += sum(token not in targets for token in tokens)
-            votes.update({name for token in tokens for name in targets.get(token, ())})
-        for column, name in enumerate(sheet.labels):
-            if name in offered:
-                said[row, column] = _verdict(votes[name], len(readers))
-    return images, said
+    opened = open_classes(sheet)
+    found: dict[str, np.ndarray] = {}
+    for table in tables:
+        asked = {name for token in table.asked for name in targets.get(token, ())}
+        for image, readers in table.by_image.items():
+            votes: Counter = Counter()
+            for tokens in readers.values():
+                problems["unknown_label_tokens"] += sum(token not in targets for token in tokens)
+                votes.update({name for token in tokens for name in targets.get(token, ())})
+            open_ = {name for tokens in readers.values() for token in tokens for name in opened.get(token, ())}
+            found[image] = np.array(
+                [
+                    MISSING if name not in asked or (name in open_ and not votes[name])
+                    else _verdict(votes[name], len(readers))
+                    for name in sheet.labels
+                ],
+                dtype=np.int8,
+            )  # fmt: skip
+    images = sorted(found)
+    empty = np.zeros((0, len(sheet.labels)), dtype=np.int8)
+    return images, np.stack([found[image] for image in images]) if images else empty
 
 
 def _verdict(votes: int, readers: int) -> int:
@@ -134,27 +144,32 @@ def _is_kaggle(root: Path) -> bool:
     return path is not None and {"class_name", "rad_id", "x_min"} <= set(header_of(path))
 
 
-def _physionet_readings(root: Path, problems: Counter) -> dict[str, dict[str, set[str]]]:
+def _readings(root: Path, problems: Counter) -> list[Readings]:
+    if _is_kaggle(root):
+        return [_kaggle_readings(root, problems)]
+    return [_physionet_readings(path, problems) for _, path in _physionet(root, "image_labels")]
+
+
+def _physionet_readings(path: Path, problems: Counter) -> Readings:
+    table = read_table(path)
+    problems += Counter(table.problems)
+    names = [name for name in table.header if name not in ("image_id", "rad_id")]
+    columns = [table.column(name) for name in names]
+    readers = [reader or _CONSENSUS for reader in table.optional("rad_id")]
     readings: dict[str, dict[str, set[str]]] = {}
-    for _, path in _physionet(root, "image_labels"):
-        table = read_table(path)
-        problems += Counter(table.problems)
-        names = [name for name in table.header if name not in ("image_id", "rad_id")]
-        columns = [table.column(name) for name in names]
-        readers = [reader or _CONSENSUS for reader in table.optional("rad_id")]
-        for row, (image, reader) in enumerate(zip(table.column("image_id"), readers)):
-            given = {name for name, column in zip(names, columns) if (as_float(column[row]) or 0) > 0}
-            readings.setdefault(image, {}).setdefault(reader, set()).update(given)
-    return readings
+    for row, (image, reader) in enumerate(zip(table.column("image_id"), readers)):
+        given = {name for name, column in zip(names, columns) if (as_float(column[row]) or 0) > 0}
+        readings.setdefault(image, {}).setdefault(reader, set()).update(given)
+    return Readings(frozenset(names), readings)
 
 
-def _kaggle_readings(root: Path, problems: Counter) -> dict[str, dict[str, set[str]]]:
+def _kaggle_readings(root: Path, problems: Counter) -> Readings:
     table = read_table(find_table(root, [_KAGGLE]))
     problems += Counter(table.problems)
     readings: dict[str, dict[str, set[str]]] = {}
     for image, reader, name in zip(table.column("image_id"), table.column("rad_id"), table.column("class_name")):
         readings.setdefault(image, {}).setdefault(reader, set()).add(name)
-    return readings
+    return Readings(frozenset(source_sheet(VinDrCxr.name).asked_labels[_KAGGLE]), readings)
 
 
 def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[ReaderBox]:
