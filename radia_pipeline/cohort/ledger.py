@@ -1,7 +1,8 @@
 """The append-only ledger of pools: where each patient was placed, once and for ever; ``placement`` says by which rule.
 
-The first line holds the policy; each further line one placement. How lines are written, chained and proved is in
-``lake.lines``. Only appended to, and on disk before ``splits`` appears.
+The first line holds the policy; each further line one placement. A patient has one, or a second one with the reason
+``held``, which says that the patient moved into a publisher's held split. How lines are written, chained and proved
+is in ``lake.lines``. Only appended to, and on disk before ``splits`` appears.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from radia_pipeline.cohort.placement import Placement, SplitPolicy
+from radia_pipeline.cohort.placement import HELD, Placement, SplitPolicy
 from radia_pipeline.errors import LedgerDamaged
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
@@ -72,7 +73,9 @@ def restore(lake: Lake) -> int:
         if published is not None:
             for row in published.to_pylist():
                 known = placements.setdefault(row["patient_key"], Placement(**row))
-                if known.pool != row["pool"]:
+                if row["reason"] == HELD:
+                    placements[row["patient_key"]] = Placement(**row)
+                elif known.pool != row["pool"] and known.reason != HELD:
                     raise LedgerDamaged(
                         "The ledger's sound lines and the published pools disagree about a patient",
                         do="restore both from a backup",

@@ -1,4 +1,5 @@
-"""Official splits of public datasets as a policy of pools: which pool a publisher's lists give to each patient.
+"""Official splits of public datasets as a policy of pools: which pool a publisher's lists give to each patient, and who
+stands in a split that radiologists read and nobody may train on.
 
 ``official_split`` is a choice for a whole lake, fixed at its first placement as the shares are. Placing itself is in
 ``splits``; where the lists lie is the adapters' business.
@@ -14,8 +15,10 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.ledger import read_ledger
-from radia_pipeline.cohort.placement import OFFICIAL_SPLITS, SplitPolicy, highest_official
+from radia_pipeline.cohort.placement import HELD, OFFICIAL_SPLITS, SplitPolicy, highest_official
 from radia_pipeline.cohort.splits import SplitsResult, build_splits, require_policy
+from radia_pipeline.contracts.pools import LEVEL
+from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -50,7 +53,8 @@ def policy_of(lake: Lake, official_split: str | None = None) -> SplitPolicy:
 def place_patients(
     lake: Lake, keys: Pseudonymizer, sources_root: Path | None = None, official_split: str | None = None
 ) -> SplitsResult:
-    """Write ``splits`` under the lake's policy, with the publishers' lists where it says ``respect``.
+    """Write ``splits`` under the lake's policy, with the publishers' lists where it says ``respect``, and with their
+    held splits in any case.
 
     Raises NoLayout where a source's new patients cannot be looked up because its delivery is not there: a pool is for
     ever, so they are not placed by hash instead. Else as ``splits.build_splits``.
@@ -59,7 +63,8 @@ def place_patients(
     official = OfficialSplits()
     if policy.official_split == "respect":
         official = official_splits(lake, keys, sources_root)
-    result = build_splits(lake, policy, official=official.pools)
+    held = held_patients(lake, keys, sources_root)
+    result = build_splits(lake, policy, official=official.pools, held=held)
     return replace(result, official_split=policy.official_split, in_several_lists=official.mixed)
 
 
@@ -79,6 +84,29 @@ def official_splits(lake: Lake, keys: Pseudonymizer, sources_root: Path | None) 
         pools.update(of_source)
         patients[name] = dict(Counter(of_source.values()))
     return OfficialSplits(pools, patients, mixed)
+
+
+def held_patients(lake: Lake, keys: Pseudonymizer, sources_root: Path | None) -> dict[str, str]:
+    """Return patient_key → pool of everybody of whom an image stands in a held split, by the sheets' ``held_splits``.
+
+    Of several the highest pool decides. Who is held by the ledger stays so. Raises NoLayout where a source with held
+    splits has new patients and its delivery is absent: nobody is placed without being looked up.
+    """
+    placed = read_ledger(lake).placements
+    pools = {key: one.pool for key, one in placed.items() if one.reason == HELD}
+    for name in lake.partitions("images"):
+        splits = source_sheet(name).held_splits if name in known_sources() else {}
+        if not splits:
+            continue
+        patients = set(pc.unique(lake.read("images", name, columns=["patient_key"]).column(0)).to_pylist())
+        root = registered_source(name).locate(Path(sources_root)) if sources_root is not None else None
+        if root is None and patients <= set(placed):
+            continue
+        for facts in (registered_source(name).facts(root or _delivery(name, sources_root)) or {}).values():
+            if facts.held_in is not None:
+                key, pool = keys.patient_key(name, facts.native_patient_id), splits[facts.held_in]
+                pools[key] = max(pool, pools.get(key, pool), key=LEVEL.__getitem__)
+    return pools
 
 
 def _delivery(name: str, sources_root: Path | None) -> Path:

@@ -18,6 +18,8 @@ OFFICIAL_SPLITS = ("ignore", "respect")
 """What a lake may do with the publishers' own lists; the first is the default."""
 _POOL_SALT = b"radia pools 1\0"
 _FOLD_SALT = b"radia folds 1\0"
+HELD = "held"
+"""Reason of those who stand in a publisher's split that radiologists read: evaluation sets, never trained on."""
 _OFFICIAL_LEVEL = {TRAIN_OR_VALIDATION: -1, **LEVEL}
 """A list for both decides only where no other list does."""
 
@@ -41,7 +43,7 @@ class SplitPolicy:
 
 @dataclass(frozen=True)
 class Placement:
-    """One patient's pool and fold (None outside train), and why: hash, group or official."""
+    """One patient's pool and fold (None outside train), and why: hash, group, official or held."""
 
     source: str
     patient_key: str
@@ -88,11 +90,21 @@ def place(
     placed: Mapping[str, Placement],
     policy: SplitPolicy,
     official: Mapping[str, str] | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> list[Placement]:
     """Return placements of the patients that have none, ordered by patient_key.
 
-    In a group with members placed in several pools (a late link), newcomers join the highest.
+    ``held``: patient_key → pool of those in a held split, under either policy. They alone are placed although they have
+    a placement, where it is another: they move. In a group with members placed in several pools (a late link),
+    newcomers join the highest.
     """
+    held = held or {}
+    moved = {
+        key: Placement(source, key, held[key], None, HELD)
+        for key, source in zip(keys, sources)
+        if key in held and not _is_held(placed.get(key), held[key])
+    }
+    placed = {**placed, **moved}
     inherited: dict[str, Placement] = {}
     for key, group in zip(keys, groups):
         mate = placed.get(key)
@@ -101,6 +113,9 @@ def place(
     given = _official_pools(keys, groups, official) if policy.official_split == "respect" and official else {}
     placements = []
     for key, source, group in sorted(zip(keys, sources, groups)):
+        if key in moved:
+            placements.append(moved[key])
+            continue
         if key in placed:
             continue
         if group in inherited:
@@ -111,6 +126,10 @@ def place(
         fold = fold_by_hash(group) if pool == TRAIN else None
         placements.append(Placement(source, key, pool, fold, "official" if group in given else "hash"))
     return placements
+
+
+def _is_held(known: Placement | None, pool: str) -> bool:
+    return known is not None and (known.reason, known.pool) == (HELD, pool)
 
 
 def _outranks(one: Placement, other: Placement) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Ledger, append, read_ledger
-from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
-from radia_pipeline.contracts.pools import LEVEL
+from radia_pipeline.cohort.placement import HELD, Placement, SplitPolicy, place
+from radia_pipeline.contracts.pools import LEVEL, TRAIN
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.publishing import standing
@@ -29,6 +29,8 @@ class SplitsResult:
     """Counts of patients; ``sources``: which were present; ``excluded``: patients on the lower side of a late link.
 
     ``in_several_lists``: patients whose images stand in several of a publisher's lists (the highest pool decided).
+    ``held``: patients of held splits; ``moved_to_held``: those of them that this run took out of another pool, by that
+    pool: models that were trained before have seen those of train.
     """
 
     patients: int
@@ -41,19 +43,26 @@ class SplitsResult:
     linked_groups: int = 0
     official_split: str = "ignore"
     in_several_lists: int = 0
+    held: int = 0
+    moved_to_held: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
     pools_of_source: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def build_splits(
-    lake: Lake, policy: SplitPolicy | None = None, *, official: Mapping[str, str] | None = None
+    lake: Lake,
+    policy: SplitPolicy | None = None,
+    *,
+    official: Mapping[str, str] | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> SplitsResult:
     """Write ``splits`` over all sources present in ``images``, placing only patients that the ledger does not know.
 
     Needs ``images``; ``duplicates`` and ``image_links`` are used where they exist. ``official``: patient_key → pool (or
-    ``train_or_validation``), read only under ``official_split: respect``. Raises EmptyPool without patients, BadInput
-    where the policy differs from the ledger's, LedgerDamaged, ContractViolation where an assertion fails; nothing is
-    published then.
+    ``train_or_validation``), read only under ``official_split: respect``. ``held``: patient_key → pool of those in a
+    held split: who stands elsewhere moves there, which is the one event of the ledger that moves a patient. Raises
+    EmptyPool without patients, BadInput where the policy differs from the ledger's, LedgerDamaged, ContractViolation
+    where an assertion fails; nothing is published then.
     """
     policy = policy or SplitPolicy()
     keys, sources, present = _patients(lake)
@@ -67,25 +76,32 @@ def build_splits(
         require_policy(ledger, policy)
         _require_published_are_known(lake, ledger)
         groups = group_of(keys, links)
-        placements = place(keys, sources, groups, ledger.placements, policy, official)
+        placements = place(keys, sources, groups, ledger.placements, policy, official, held)
         known = {**ledger.placements, **{placement.patient_key: placement for placement in placements}}
         table = splits_table(keys, sources, groups, known)
-        assert_sound(table, lake)
+        assert_sound(table, lake, held)
         append(lake, ledger, placements, asdict(policy))
         written = lake.write("splits", table)
-    return _result(table, len(placements), present, written.version)
+    moved = Counter(
+        ledger.placements[one.patient_key].pool for one in placements if one.patient_key in ledger.placements
+    )
+    result = _result(table, len(placements) - moved.total(), present, written.version)
+    return replace(result, moved_to_held=dict(moved))
 
 
 def splits_table(
     keys: Sequence[str], sources: Sequence[str], groups: Sequence[str], known: Mapping[str, Placement]
 ) -> pa.Table:
-    """Return the ``splits`` rows; patients of a group below its highest pool are excluded as a late link."""
+    """Return the ``splits`` rows. Patients of held splits are excluded as held: they belong to evaluation sets of their
+    own and to no pool's figures. Others of a group below its highest pool are excluded as a late link.
+    """
     placements = [known[key] for key in keys]
     levels = np.array([LEVEL[placement.pool] for placement in placements])
     names, rows = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     highest = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(highest, rows, levels)
     late = levels < highest[rows]
+    why = [HELD if one.reason == HELD else LATE_LINK if is_late else None for one, is_late in zip(placements, late)]
     folds = _group_folds(keys, rows, placements)
     return pa.table(
         {
@@ -95,7 +111,7 @@ def splits_table(
             "pool": pa.array([placement.pool for placement in placements], pa.string()),
             "fold": pa.array(folds, pa.int8()),
             "reason": pa.array([placement.reason for placement in placements], pa.string()),
-            "excluded": pa.array([LATE_LINK if is_late else None for is_late in late], pa.string()),
+            "excluded": pa.array(why, pa.string()),
         }
     )
 
@@ -114,12 +130,13 @@ def _group_folds(keys: Sequence[str], groups: np.ndarray, placements: Sequence[P
     ]
 
 
-def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
-    """Refuse pools that leak: a patient twice, a group in two pools, the same pixels in two pools (excluded rows
-    aside).
+def assert_sound(table: pa.Table, lake: Lake | None = None, held: Mapping[str, str] | None = None) -> None:
+    """Refuse pools that leak: a patient of a held split in training, a patient twice, a group in two pools, the same
+    pixels in two pools (excluded rows aside).
 
     Raises ContractViolation with keyed ids only.
     """
+    _assert_held(table, held or {})
     keys = table.column("patient_key").to_pylist()
     if len(set(keys)) != len(keys):
         raise ContractViolation(
@@ -135,16 +152,41 @@ def assert_sound(table: pa.Table, lake: Lake | None = None) -> None:
                 table="splits",
             )
     if lake is not None and lake.partitions("images"):
-        _assert_pixels(usable, lake)
+        _assert_pixels(table, lake)
 
 
-def _assert_pixels(usable: pa.Table, lake: Lake) -> None:
+def _assert_held(table: pa.Table, held: Mapping[str, str]) -> None:
+    """Refuse that anybody of a held split, or linked with one, is trained on."""
+    rows = table.select(["patient_key", "group_id", "pool", "reason", "excluded"]).to_pylist()
+    groups = {row["group_id"] for row in rows if row["reason"] == HELD or row["patient_key"] in held}
+    for row in rows:
+        is_held = row["reason"] == HELD
+        if (row["patient_key"] in held and not is_held) or (is_held and row["pool"] == TRAIN):
+            raise ContractViolation(
+                f"Patient {row['patient_key']} of a held split would be trained on",
+                do="report this; nothing was published",
+                table="splits",
+            )
+        if row["group_id"] in groups and row["pool"] == TRAIN and row["excluded"] is None:
+            raise ContractViolation(
+                f"Patient {row['patient_key']}, linked with one of a held split, would be trained on",
+                do="report this; nothing was published",
+                table="splits",
+            )
+
+
+def _assert_pixels(table: pa.Table, lake: Lake) -> None:
+    """Refuse the same pixels in two pools; those of a held split may be met again anywhere but in training."""
+    rows = zip(*(table.column(name).to_pylist() for name in ("patient_key", "pool", "excluded")))
+    place_of = {key: HELD if excluded == HELD else pool for key, pool, excluded in rows if excluded in (None, HELD)}
     images = lake.read("images", columns=["patient_key", "pixel_sha256"])
-    pool_of = dict(zip(usable.column("patient_key").to_pylist(), usable.column("pool").to_pylist()))
     seen: dict[str, str] = {}
     for patient, digest in zip(images.column("patient_key").to_pylist(), images.column("pixel_sha256").to_pylist()):
-        pool = pool_of.get(patient)
-        if pool is not None and seen.setdefault(digest, pool) != pool:
+        place = place_of.get(patient)
+        if place is None:
+            continue
+        other = seen.setdefault(digest, place)
+        if other != place and (HELD not in (other, place) or TRAIN in (other, place)):
             raise ContractViolation(
                 f"The same pixels would stand in two pools (patient {patient})",
                 do="build image_links again from the images as they are now, then splits",
@@ -189,7 +231,7 @@ def _require_published_are_known(lake: Lake, ledger: Ledger) -> None:
         return
     for key, pool in zip(published.column(0).to_pylist(), published.column(1).to_pylist()):
         known = ledger.placements.get(key)
-        if known is None or known.pool != pool:
+        if known is None or (known.pool != pool and known.reason != HELD):
             raise LedgerDamaged(
                 f"The pool ledger ends at line {len(ledger.placements) + 1} and "
                 "lacks or contradicts published placements",
@@ -201,14 +243,16 @@ def _require_published_are_known(lake: Lake, ledger: Ledger) -> None:
 def _result(table: pa.Table, placed: int, present: tuple[str, ...], version: str) -> SplitsResult:
     pools = table.column("pool").to_pylist()
     sources = table.column("source").to_pylist()
+    left_out = Counter(table.column("excluded").to_pylist())
     of_source: dict[str, Counter] = {name: Counter() for name in present}
     for name, pool in zip(sources, pools):
         of_source[name][pool] += 1
     sizes = Counter(table.column("group_id").to_pylist())
     return SplitsResult(
         patients=len(pools), groups=len(sizes), placed=placed,
-        excluded=len(pools) - table.column("excluded").null_count, sources=present, pools=dict(Counter(pools)),
+        excluded=left_out[LATE_LINK], sources=present, pools=dict(Counter(pools)),
         reasons=dict(Counter(table.column("reason").to_pylist())),
         linked_groups=sum(size > 1 for size in sizes.values()),
+        held=left_out[HELD],
         version=version, pools_of_source={name: dict(counts) for name, counts in of_source.items()},
     )  # fmt: skip

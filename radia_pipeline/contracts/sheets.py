@@ -20,10 +20,11 @@ class SourceSheet:
     """What is known of a source before a file is read: terms of use, label map, what it labels and what not.
 
     ``label_origin``: rules, table or expert. ``columns``: those of each published table; ``asked_labels``: what readers
-    of a table were asked for where its header does not say. ``other_tokens`` name no class of the vocabulary,
-    ``unlabelled_tokens`` say that nobody labelled the image, ``open_tokens`` that what the others of a list do not name
-    is not known; ``tree``: token → tokens that the publisher puts below it. ``expert_pools``: those of the publisher's
-    own lists that radiologists read, though the rest was labelled otherwise. The rest of a sheet is for people.
+    of a table were asked for where its header does not say; ``identifiers``: column → how its identifiers look
+    (``sources.identifiers``). ``other_tokens`` name no class of the vocabulary, ``unlabelled_tokens`` say that nobody
+    labelled the image, ``open_tokens`` that what the others of a list do not name is not known; ``tree``: token →
+    tokens that the publisher puts below it. ``held_splits``: published splits that are never trained on → the pool that
+    their patients stand in. The rest of a sheet is for people.
     """
 
     source: str
@@ -37,10 +38,11 @@ class SourceSheet:
     columns: Mapping[str, Sequence[str]]
     other_tokens: tuple[str, ...]
     unlabelled_tokens: tuple[str, ...]
-    expert_pools: tuple[str, ...] = ()
     open_tokens: tuple[str, ...] = ()
     tree: Mapping[str, Sequence[str]] = field(default_factory=dict)
     asked_labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    held_splits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -80,8 +82,9 @@ def source_sheet(source: str) -> SourceSheet:
         columns=raw.get("columns") or {},
         other_tokens=tuple(raw.get("other_tokens") or ()),
         unlabelled_tokens=tuple(raw.get("unlabelled_tokens") or ()),
-        expert_pools=tuple(raw.get("expert_pools") or ()),
         open_tokens=tuple(raw.get("open_tokens") or ()),
         tree=raw.get("tree") or {},
         asked_labels=raw.get("asked_labels") or {},
+        identifiers=raw.get("identifiers") or {},
+        held_splits=raw.get("held_splits") or {},
     )

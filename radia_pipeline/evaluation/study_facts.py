@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from radia_pipeline.contracts.pools import POOLS
-from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.lake.lake import Lake
 
 if TYPE_CHECKING:
@@ -79,30 +77,15 @@ def _of_reports(reports: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]
 
 
 def _origins(lake: Lake) -> dict[Study, tuple[str, ...]]:
-    """Tell for each study whether a radiologist read it: by its labels' origin, or by a publisher's list that experts
-    read, where the pools follow those lists."""
+    """Tell for each study whether a radiologist read it, by its labels' origin."""
     found: dict[Study, tuple[str, ...]] = {}
     for source in lake.partitions("labels"):
         labels = lake.read("labels", source, columns=["study_id", "origin"])
         read = labels.filter(pc.is_in(labels["origin"], value_set=_array(EXPERT_ORIGINS)))
-        experts = set(pc.unique(read["study_id"]).to_pylist()) | _on_expert_lists(lake, source)
+        experts = set(pc.unique(read["study_id"]).to_pylist())
         for study in pc.unique(labels["study_id"]).to_pylist():
             found[source, study] = (EXPERT if study in experts else WEAK,)
     return found
-
-
-def _on_expert_lists(lake: Lake, source: str) -> set[str]:
-    pools = source_sheet(source).expert_pools if source in known_sources() else ()
-    if not pools or not lake.exists("splits") or not lake.exists("images", source):
-        return set()
-    splits = lake.read("splits", columns=["source", "patient_key", "pool", "reason"]).to_pylist()
-    patients = {
-        row["patient_key"]
-        for row in splits
-        if row["source"] == source and row["reason"] == "official" and row["pool"] in pools and row["pool"] in POOLS
-    }
-    images = lake.read("images", source, columns=["study_id", "patient_key"]).to_pylist()
-    return {row["study_id"] for row in images if row["patient_key"] in patients}
 
 
 def _array(values: tuple[str, ...]):

@@ -7,7 +7,7 @@ do to a value in ``readings`` of this package.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from radia_pipeline.contracts.label_values import (
 )
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.errors import BadTable
 from radia_pipeline.labels.origins import ORIGIN_CODE, base_origins, origins
 from radia_pipeline.labels.readings import Verdicts, put_on_top, reviewed_values
 from radia_pipeline.labels.table import codes_of, first_rows, long_table, matrix_of
@@ -34,7 +35,11 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.labels import said_from_mentions
 from radia_pipeline.sources.base import Source
+from radia_pipeline.sources.joins import LEAST_SHARE
 from radia_pipeline.sources.registry import source as registered_source
+
+_SHOWN = 3
+"""Keyed ids of each side that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,14 @@ class LabelsResult:
 
 @dataclass
 class _Said:
-    """Studies of one source with what it says of them: int8 (studies, 21)."""
+    """Studies of one source with what it says of them: int8 (studies, 21). ``is_expert``: bool, which cells
+    radiologists said though the sheet names another origin."""
 
     study_ids: list[str]
     patient_keys: list[str | None]
     values: np.ndarray
     problems: Counter
+    is_expert: np.ndarray
 
 
 def build_labels(
@@ -78,8 +85,10 @@ def build_labels(
     sheet = source_sheet(adapter.name)
     said = _from_reports(adapter.name, lake) if sheet.is_read_from_reports else _from_table(adapter, root, keys)
     images = lake.read("images", adapter.name, columns=["study_id", "patient_key"])
+    if sheet.is_read_from_reports:
+        require_join(said.study_ids, pc.unique(images.column("study_id")).to_pylist(), adapter.name)
     without_image, without_label, mismatches = _join_images(said, images)
-    base = base_origins(adapter.name, said.values.shape)
+    base = base_origins(adapter.name, said.values.shape, said.is_expert)
     reviewed = put_on_top(said.study_ids, said.values, base, reviewed_values(verdicts, adapter.name), said.problems)
     value = resolve(said.values, sheet.labelled)
     origin = origins(said.values, value, base)
@@ -119,7 +128,7 @@ def _from_reports(source: str, lake: Lake) -> _Said:
     study_ids = reports.column("study_id").to_pylist()
     patients = reports.column("patient_key").to_pylist()
     values = matrix_of(table, "said", reports.column("study_id"))
-    return _Said(study_ids, patients, values, Counter())
+    return _Said(study_ids, patients, values, Counter(), np.zeros(values.shape, dtype=bool))
 
 
 def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Said:
@@ -129,7 +138,12 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
     rows = studies.indices.to_numpy(zero_copy_only=False)
     columns = codes_of(delivered.table.column("class"), vocabulary().classes)
     values = delivered.table.column("said").fill_null(MISSING).to_numpy().astype(np.int8)
-    matrix = combine(rows, columns, values, len(studies.dictionary), problems)
+    by_expert = pc.equal(delivered.table.column("origin"), "expert").fill_null(False).to_numpy().astype(bool)
+    is_expert = np.zeros((len(studies.dictionary), len(vocabulary().classes)), dtype=bool)
+    is_expert[rows[by_expert], columns[by_expert]] = True
+    # A radiologist's word on a cell stands in the place of the table's, whichever is stronger.
+    kept = by_expert | ~is_expert[rows, columns]
+    matrix = combine(rows[kept], columns[kept], values[kept], len(studies.dictionary), problems)
     native = studies.dictionary.to_pylist()
     first = pa.array(first_rows(rows, len(native)))
     native_patients = delivered.table.column("native_patient_id").combine_chunks().take(first).to_pylist()
@@ -139,6 +153,7 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
         [patient_of[patient] for patient in native_patients],
         matrix,
         problems,
+        is_expert,
     )
 
 
@@ -158,6 +173,25 @@ def combine(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, studies: 
     strongest[contradictory, normal] = NEGATIVE
     problems["normal_with_findings"] += int(contradictory.sum())
     return strongest
+
+
+def require_join(reported: Sequence[str], imaged: Sequence[str], source: str) -> None:
+    """Refuse reports and images that do not belong together; raises BadTable with keyed ids of both sides.
+
+    Of the smaller side, at least half must be on the other: a hospital may send many more reports than images, or
+    images of months before their reports.
+    """
+    here, there = set(reported), set(imaged)
+    smaller = min(len(here), len(there))
+    met = len(here & there)
+    if met < LEAST_SHARE * smaller:
+        sides = (f"{', '.join(sorted(side - (here & there))[:_SHOWN])}" for side in (here, there))
+        raise BadTable(
+            f"Reports and images of {source} do not fit together: {met} of {smaller} studies are on both sides. Keyed "
+            "ids of studies: reports {}; images {}".format(*sides),
+            accepted="the same StudyInstanceUID in reports.csv as in the headers of the images",
+            do="deliver the reports with the identifiers of the images; nothing was published",
+        )
 
 
 def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
@@ -180,6 +214,7 @@ def _join_images(said: _Said, images: pa.Table) -> tuple[int, int, int]:
         said.patient_keys = said.patient_keys + [patients[place] for place in added]
         silent = np.full((len(added), said.values.shape[1]), MISSING, dtype=np.int8)
         said.values = np.concatenate([said.values, silent])
+        said.is_expert = np.concatenate([said.is_expert, silent != MISSING])
     unlabelled_images = pc.is_in(
         images.column("study_id"), value_set=pa.array([imaged[place] for place in added], pa.string())
     )

@@ -14,8 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 
 LABEL_SCHEMA = pa.schema(
-    [("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8())]
-)
+    [("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8()),
+     ("origin", pa.string())]
+)  # fmt: skip
+"""``origin``: expert where radiologists said it, null where it is what the source's sheet says of its labels."""
 BOX_SCHEMA = pa.schema(
     [("native_image_id", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
      ("y_px", pa.float64()), ("width_px", pa.float64()), ("height_px", pa.float64()), ("reader", pa.string())]
@@ -35,7 +37,8 @@ class ImageFacts:
     """What a source's own table says of one image; for DICOM deliveries the header says it instead.
 
     Lengths are in original pixels, spacing in millimetres, age in years, dates as YYYYMMDD. ``official_split``: train,
-    validation, test, train_or_validation (one published list for both), or None.
+    validation, test, train_or_validation (one published list for both), or None. ``held_in``: which of the sheet's
+    ``held_splits`` the image stands in.
     """
 
     native_image_id: str
@@ -49,6 +52,7 @@ class ImageFacts:
     original_height_px: int | None = None
     pixel_spacing_mm: tuple[float, float] | None = None
     official_split: str | None = None
+    held_in: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ class Source(ABC):
 
     ``folder_names``: under which names people keep it. ``box_frame_px``: width and height of the frame to which its
     boxes refer, None for the delivered image's own. ``box_origin``: what ``box_annotations`` calls its boxes.
+    ``parts``: what a delivery is made of, each with patterns of paths below its folder, any of which is that part.
     """
 
     name: str
     folder_names: tuple[str, ...] = ()
     box_frame_px: tuple[int, int] | None = None
     box_origin: str | None = None
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def has_table(self) -> bool:
@@ -93,6 +99,10 @@ class Source(ABC):
             if self.has_layout(child):
                 return child
         return root if self.has_layout(root) else None
+
+    def mistaken(self, root: Path) -> str | None:
+        """Say what a folder is instead that looks like this layout and is another; None where nothing is known."""
+        return None
 
     @abstractmethod
     def files(self, root: Path) -> list[DeliveredFile]:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import REPORT_SCHEMA, Delivered, DeliveredFile, Source
 from radia_pipeline.sources.delivered_tables import count_duplicates, find_table, read_table
+from radia_pipeline.sources.identifiers import identifiers
 
 REPORTS = ("reports.csv",)
 
@@ -20,6 +22,10 @@ class Ccsmtl(Source):
 
     name = "ccsmtl"
     folder_names = ("ccsmtl",)
+    parts = (
+        ("dicom/", ("dicom",)),
+        ("reports.csv", ("reports.csv*",)),
+    )
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether ``dicom/`` lies in ``root``."""
@@ -44,8 +50,9 @@ class Ccsmtl(Source):
                 "radia run --until images",
             )
         table = read_table(path)
-        studies = table.column("study_instance_uid")
-        patients = table.column("patient_id")
+        sheet = source_sheet(self.name)
+        studies = identifiers(table, sheet, "study_instance_uid")
+        patients = identifiers(table, sheet, "patient_id")
         texts = table.column("report")
         problems = Counter(table.problems)
         kept = [row for row in zip(studies, patients, texts) if row[0]]

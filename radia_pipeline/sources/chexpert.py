@@ -1,17 +1,22 @@
-"""CheXpert v1.0, full size or small: JPEG files, ``train.csv`` and ``valid.csv``."""
+"""CheXpert v1.0, full size or small: JPEG files, ``train.csv``, ``valid.csv`` and the test set's table.
+
+Boxes of CheXlocalize, which outlines findings in the same images, are read in ``chexlocalize``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from radia_pipeline.contracts.pools import TRAIN, VALIDATION
+from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
-from radia_pipeline.sources import layout
+from radia_pipeline.sources import chexlocalize, layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
@@ -22,12 +27,31 @@ from radia_pipeline.sources.delivered_tables import (
     read_table,
     sex_of,
 )  # fmt: skip
+from radia_pipeline.sources.identifiers import identifiers
+from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import said_table
 from radia_pipeline.sources.value_columns import said_by_columns
 
-TABLES = {TRAIN: "train.csv", VALIDATION: "valid.csv"}
-_IMAGE = re.compile(r"(?:^|/)(patient\d+)/(study\d+)/([^/]+)$")
+TABLES = {
+    "train": ("train.csv",),
+    "valid": ("valid.csv", "val_labels.csv"),
+    "test": ("test_labels.csv", "test.csv", "groundtruth.csv"),
+}
+"""Published split → names under which its table is handed on."""
+_POOLS = {"train": TRAIN, "valid": VALIDATION, "test": TEST}
+_SIGNS = ({"path", "frontal/lateral"}, {"path", "enlarged cardiomediastinum"})
+_KEY = re.compile(r"(?:^|/)(patient\d+)/(study\d+)/([^/]+)$")
 _BATCH = re.compile(r"^CheXpert-v1\.0.* batch ", re.IGNORECASE)
+_TABLES_FOLDER = re.compile(r"^CheXpert-v1\.0.* batch 1 .*csv", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One split's table with the key of each row, None where its path names no image."""
+
+    split: str
+    table: TextTable
+    keys: list[tuple[str, str, str] | None]
 
 
 class CheXpert(Source):
@@ -35,69 +59,124 @@ class CheXpert(Source):
 
     name = "chexpert"
     folder_names = ("chexpert", "CheXpert-v1.0-small", "CheXpert-v1.0", "chexpertchestxrays-u20210408")
+    box_origin = "chexlocalize"
+    parts = (
+        (
+            "train.csv, valid.csv or test_labels.csv",
+            ("train.csv*", "valid.csv*", "test_labels.csv*", "CheXpert-*batch 1*"),
+        ),
+        ("patient folders in train, valid, test or the batches", ("*/patient*",)),
+    )
 
     def has_layout(self, root: Path) -> bool:
-        """Tell whether a table with CheXpert's columns lies in ``root``."""
-        paths = [find_table(root, [name]) for name in TABLES.values()]
-        return any("frontal/lateral" in header_of(path) for path in paths if path)
+        """Tell whether a table with CheXpert's columns lies in ``root`` or in the full download's first batch."""
+        headers = (set(header_of(path)) for _, path in _tables(root))
+        return any(sign <= header for header in headers for sign in _SIGNS)
 
     def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``train``, ``valid`` and the batch folders of the full download."""
+        """List every file below ``train``, ``valid``, ``test`` and the batch folders of the full download, its tables
+        left out.
+        """
         folders = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
-        return layout.files_below(root, [name for name in folders if name in ("train", "valid") or _BATCH.match(name)])
+        tables = {path.relative_to(root).as_posix() for _, path in _tables(root)}
+        found = layout.files_below(root, [name for name in folders if name in TABLES or _BATCH.match(name)])
+        return [file for file in found if file.relative_path not in tables]
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts of the files that a table names, wherever the download put them."""
         paths = {key: file.relative_path for file in self.files(root) if (key := _key(file.relative_path))}
+        parts = self._parts(root)
+        _require_join(list(paths), parts)
+        held = source_sheet(self.name).held_splits
         ignored: Counter = Counter()
         facts = {}
-        for pool, table in self._tables(root):
-            columns = (table.column("Path"), table.column("Frontal/Lateral"), table.column("AP/PA"))
-            for path, side, view, sex, age in zip(*columns, table.optional("Sex"), table.optional("Age")):
-                key = _key(path)
+        for part in parts:
+            table = part.table
+            columns = (table.optional(name) for name in ("Frontal/Lateral", "AP/PA", "Sex", "Age"))
+            for key, side, view, sex, age in zip(part.keys, *columns):
                 if key is None or key not in paths:
                     continue
                 facts[paths[key]] = ImageFacts(
                     native_image_id="/".join(key), native_study_id="/".join(key[:2]), native_patient_id=key[0],
-                    view="LATERAL" if side.casefold() == "lateral" else _frontal(view), sex=sex_of(sex),
-                    age_years=age_in_years(age, ignored) or None, official_split=pool,
+                    view=_view(side, view, key[2]), sex=sex_of(sex), age_years=age_in_years(age, ignored) or None,
+                    official_split=_POOLS[part.split], held_in=part.split if part.split in held else None,
                 )  # fmt: skip
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
-        """Return the values of both tables; blank means not mentioned."""
+        """Return the values of all tables; blank means not mentioned. Those of valid and test are radiologists'."""
         sheet = source_sheet(self.name)
         problems: Counter = Counter()
-        keys, said = [], []
-        for _, table in self._tables(root):
-            values, unreadable = said_by_columns(table, sheet)
-            problems += Counter(table.problems) + unreadable
-            found = [_key(path) for path in table.column("Path")]
-            problems["rows_without_image_name"] += sum(key is None for key in found)
-            kept = [row for row, key in enumerate(found) if key is not None]
-            keys += [found[row] for row in kept]
+        keys, said, expert = [], [], []
+        for part in self._parts(root):
+            values, unreadable = said_by_columns(part.table, sheet)
+            problems += Counter(part.table.problems) + unreadable
+            problems["rows_without_image_name"] += sum(key is None for key in part.keys)
+            kept = [row for row, key in enumerate(part.keys) if key is not None]
+            keys += [part.keys[row] for row in kept]
             said.append(values[kept])
-            for age in table.optional("Age"):
+            expert.append(np.full((len(kept), len(sheet.labels)), part.split in sheet.held_splits))
+            for age in part.table.optional("Age"):
                 age_in_years(age, problems)
-        on_disk = {_key(file.relative_path) for file in self.files(root)} - {None}
+        on_disk = {key for file in self.files(root) if (key := _key(file.relative_path))}
         problems["rows_repeating_an_image"] = count_duplicates(keys)
         problems["rows_without_file"] = sum(key not in on_disk for key in keys)
         problems["files_without_row"] = len(on_disk - set(keys))
         studies, patients = ["/".join(key[:2]) for key in keys], [key[0] for key in keys]
-        return said_table(studies, patients, np.concatenate(said), sheet.labels, problems)
+        return said_table(
+            studies, patients, np.concatenate(said), sheet.labels, problems, is_expert=np.concatenate(expert)
+        )
 
-    def _tables(self, root: Path) -> list[tuple[str, TextTable]]:
-        tables = [(pool, read_table(path)) for pool, name in TABLES.items() if (path := find_table(root, [name]))]
-        if not tables:
-            raise BadTable(f"No CheXpert table in {root}", accepted="train.csv, valid.csv", do="complete the delivery")
-        return tables
+    def boxes(self, root: Path) -> Delivered:
+        """Return a box for each outline of CheXlocalize, where its files lie beside the tables."""
+        images = {
+            "_".join(key).rsplit(".", 1)[0]: key for file in self.files(root) if (key := _key(file.relative_path))
+        }
+        return chexlocalize.boxes(root, images, source_sheet(self.name).label_map)
+
+    def _parts(self, root: Path) -> list[_Part]:
+        sheet = source_sheet(self.name)
+        parts = []
+        for split, path in _tables(root):
+            table = read_table(path)
+            keys = [_key(text) for text in identifiers(table, sheet, "Path")]
+            if keys and not any(keys):
+                raise BadTable(
+                    f"{table.name}: no value of 'Path' names an image",
+                    accepted="CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg, with / or \\",
+                    do="restore the column as it was published",
+                )
+            parts.append(_Part(split, table, keys))
+        if not parts:
+            accepted = ", ".join(name for names in TABLES.values() for name in names)
+            raise BadTable(f"No CheXpert table in {root}", accepted=accepted, do="complete the delivery")
+        return parts
+
+
+def _tables(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (split, path) of each split's table, in ``root`` or in the full download's folder of tables."""
+    inside = sorted(path for path in root.iterdir() if _TABLES_FOLDER.match(path.name)) if root.is_dir() else []
+    for split, names in TABLES.items():
+        found = next((path for folder in (root, *inside) if (path := find_table(folder, names))), None)
+        if found is not None:
+            yield split, found
+
+
+def _require_join(images: list[tuple[str, str, str]], parts: list[_Part]) -> None:
+    rows = {"/".join(key) for part in parts for key in part.keys if key}
+    names = ["/".join(key) for key in images if is_image(key[2])]
+    require_join(names, rows, " and ".join(part.table.name for part in parts), "Path")
 
 
 def _key(path: str) -> tuple[str, str, str] | None:
-    """Return (patient, study, file name) of a path in any of the download's forms."""
-    found = _IMAGE.search(path)
+    """Return (patient, study, file name) of a path in any of the download's forms, as Windows writes them too."""
+    found = _KEY.search(path.replace("\\", "/"))
     return found.groups() if found else None
 
 
-def _frontal(view: str) -> str:
+def _view(side: str, view: str, file_name: str) -> str:
+    """Return the view; a table without these columns (the test set's) leaves frontal or lateral to the file's name."""
+    is_lateral = side.casefold() == "lateral" if side else "lateral" in file_name
+    if is_lateral:
+        return "LATERAL"
     return view.upper() if view.upper() in ("AP", "PA") else "UNKNOWN"

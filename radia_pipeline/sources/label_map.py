@@ -140,10 +140,13 @@ def said_table(
     said: np.ndarray,
     classes: Sequence[str],
     problems: Mapping[str, int],
+    *,
+    is_expert: np.ndarray | None = None,
 ) -> Delivered:
     """Return LABEL_SCHEMA rows for every cell of ``said`` (n, classes) that is not MISSING.
 
-    A study of which every cell is MISSING keeps one row with a null, so that it is known to have been in the table.
+    ``is_expert``: bool, as ``said``: which cells radiologists said; None where the sheet says it of all. A study of
+    which every cell is MISSING keeps one row with a null, so that it is known to have been in the table.
     """
     keep = said != MISSING
     silent = ~keep.any(axis=1)
@@ -154,5 +157,8 @@ def said_table(
     patient_column = pa.array(patients, pa.string()).take(pa.array(rows))
     class_column = pa.array(classes, pa.string()).take(pa.array(columns))
     value_column = pa.array(values, pa.int8(), mask=values == MISSING)
-    table = pa.table([study_column, patient_column, class_column, value_column], schema=LABEL_SCHEMA)
+    by_expert = np.zeros(len(rows), dtype=bool) if is_expert is None else is_expert[rows, columns]
+    origin_column = pa.array(np.where(by_expert, "expert", None).tolist(), pa.string())
+    columns_ = [study_column, patient_column, class_column, value_column, origin_column]
+    table = pa.table(columns_, schema=LABEL_SCHEMA)
     return Delivered(table, {name: count for name, count in problems.items() if count})

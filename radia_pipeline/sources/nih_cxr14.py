@@ -7,7 +7,7 @@ from pathlib import Path
 
 from radia_pipeline.contracts.pools import TEST, TRAIN, TRAIN_OR_VALIDATION, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
-from radia_pipeline.sources import layout
+from radia_pipeline.sources import google_rereads, layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
@@ -19,6 +19,8 @@ from radia_pipeline.sources.delivered_tables import (
     require_table,
     sex_of,
 )  # fmt: skip
+from radia_pipeline.sources.identifiers import identifiers
+from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import TokenMap, said_table, targets_of
 
 ENTRIES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
@@ -41,6 +43,10 @@ class NihCxr14(Source):
     folder_names = ("nih_cxr14", "NIH", "ChestX-ray14", "CXR8")
     box_frame_px = (PUBLISHED_SIDE_PX, PUBLISHED_SIDE_PX)
     box_origin = "nih"
+    parts = (
+        ("Data_Entry_2017_v2020.csv or Data_Entry_2017.csv", ("Data_Entry_2017*",)),
+        ("images in images or images_001 to images_012", ("images*",)),
+    )
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether the label table lies in ``root``."""
@@ -59,9 +65,10 @@ class NihCxr14(Source):
         spacing is scaled to the published 1024-pixel frame only where the film's size is given.
         """
         paths = layout.by_file_name(self.files(root))
-        splits = self._official_splits(root)
+        splits, reread = self._official_splits(root), google_rereads.held_in(root)
         table = self._entries(root)
         names, studies, patients = _identifiers(table)
+        require_join([name for name in paths if is_image(name)], set(names), table.name, "Image Index")
         columns = zip(
             names, studies, patients, table.optional("View Position"), table.optional("Patient Age"),
             table.optional("Patient Gender"),
@@ -74,23 +81,28 @@ class NihCxr14(Source):
                     native_image_id=name, native_study_id=study, native_patient_id=patient,
                     view=_VIEWS.get(view.upper()),
                     age_years=age_in_years(age, ignored), sex=sex_of(sex), official_split=splits.get(name),
+                    held_in=reread.get(name),
                 )  # fmt: skip
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
-        """Return every labelled class of every row; absent means 0. One patient's follow-up number is the study."""
+        """Return every labelled class of every row; absent means 0. One patient's follow-up number is the study.
+
+        What radiologists said of images that they read again stands in the place of what the table says.
+        """
         table = self._entries(root)
         names, studies, patients = _identifiers(table)
         tokens = TokenMap(source_sheet(self.name))
         said, unknown = tokens.said(text.split("|") for text in table.column("Finding Labels"))
         problems = Counter(table.problems) + unknown
+        classes, said, is_expert = google_rereads.on_top(root, names, tokens.classes, said, problems)
         for age in table.optional("Patient Age"):
             age_in_years(age, problems)
         problems["rows_repeating_an_image"] = count_duplicates(names)
         on_disk = set(layout.by_file_name(self.files(root)))
         problems["rows_without_file"] = sum(1 for name in names if name not in on_disk)
         problems["files_without_row"] = len(on_disk - set(names))
-        return said_table(studies, patients, said, tokens.classes, problems)
+        return said_table(studies, patients, said, classes, problems, is_expert=is_expert)
 
     def boxes(self, root: Path) -> Delivered:
         """Return the radiologists' boxes in pixels of the published 1024 × 1024 image; rows that are no box are
@@ -140,11 +152,14 @@ def read_lines(path: Path) -> list[str]:
 
 def _identifiers(table: TextTable) -> tuple[list[str], list[str], list[str]]:
     """Return image names, study ids (patient and follow-up number, which together are unique) and patients."""
-    names = table.column("Image Index")
-    patients = [patient.lstrip("0") or patient for patient in table.column("Patient ID")]
+    sheet = source_sheet(NihCxr14.name)
+    names = identifiers(table, sheet, "Image Index")
+    patients = [patient.lstrip("0") for patient in identifiers(table, sheet, "Patient ID")]
+    has_numbers = table.position("Follow-up #") is not None
+    numbers = identifiers(table, sheet, "Follow-up #") if has_numbers else [""] * len(table)
     studies = [
         f"{patient.zfill(8)}_{number.zfill(3)}" if number else name.rsplit(".", 1)[0]
-        for name, patient, number in zip(names, patients, table.optional("Follow-up #"))
+        for name, patient, number in zip(names, patients, numbers)
     ]
     return names, studies, patients
 

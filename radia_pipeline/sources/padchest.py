@@ -23,30 +23,40 @@ from radia_pipeline.sources.delivered_tables import (
     require_table,
     sex_of,
 )  # fmt: skip
+from radia_pipeline.sources.identifiers import identifiers, one_patient_each
+from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import TokenMap, said_table
 
 TABLES = ("PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv", "PADCHEST_chest_x_ray_images_labels_160K.csv")
+_FLAT_FOLDERS = ("images", "images-224")
 _VIEWS = {"PA": "PA", "AP": "AP", "AP_HORIZONTAL": "AP", "L": "LATERAL"}
 _TOKEN = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 class PadChest(Source):
-    """BIMCV's published layout; images in their numbered folders, in ``images`` or beside the table.
+    """BIMCV's published layout; images in their numbered folders, in ``images``, in ``images-224`` (resized) or beside
+    the table.
 
     Its reports are Spanish, stemmed and not read here.
     """
 
     name = "padchest"
     folder_names = ("padchest", "BIMCV-PadChest-FULL", "BIMCV-PadChest")
+    parts = (
+        ("PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv", ("PADCHEST_chest_x_ray_images_labels_160K*",)),
+        ("images in 0 to 54, images, images-224 or beside the table", ("[0-9]", "[0-9][0-9]", "images*", "*.png")),
+    )
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether the table lies in ``root``."""
         return find_table(root, TABLES) is not None
 
     def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file in numbered folders and ``images``, and PNG files that lie beside the table."""
+        """List every file in numbered and flat folders, and PNG files that lie beside the table."""
         folders = [
-            path.name for path in root.iterdir() if path.is_dir() and (path.name.isdigit() or path.name == "images")
+            path.name
+            for path in root.iterdir()
+            if path.is_dir() and (path.name.isdigit() or path.name in _FLAT_FOLDERS)
         ]
         beside = [DeliveredFile(path.name) for path in root.glob("*.png")]
         return sorted([*layout.files_below(root, folders), *beside], key=lambda file: file.relative_path)
@@ -54,9 +64,10 @@ class PadChest(Source):
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts of the files that the table names."""
         paths = layout.by_file_name(self.files(root))
-        table = self._table(root)
+        table, images, studies, patients = self._table(root)
+        require_join([name for name in paths if is_image(name)], set(images), table.name, "ImageID")
         columns = zip(
-            table.column("ImageID"), table.column("StudyID"), table.column("PatientID"), table.optional("Projection"),
+            images, studies, patients, table.optional("Projection"),
             _ages(table, Counter()), table.optional("PatientSex_DICOM"), table.optional("StudyDate_DICOM"),
             table.optional("SpatialResolution_DICOM"),
         )  # fmt: skip
@@ -66,7 +77,7 @@ class PadChest(Source):
             for path in paths.get(image, ()):
                 facts[path] = ImageFacts(
                     native_image_id=image, native_study_id=study, native_patient_id=patient or study,
-                    view=_VIEWS.get(view.upper(), "UNKNOWN"), age_years=age, sex=sex_of(sex),
+                    view=_VIEWS.get(view.upper(), "UNKNOWN") if view else None, age_years=age, sex=sex_of(sex),
                     study_date=date[:8] if date[:8].isdigit() and len(date) >= 8 else None,
                     pixel_spacing_mm=(step, step) if step else None,
                 )  # fmt: skip
@@ -77,7 +88,7 @@ class PadChest(Source):
         counted.
         """
         sheet = source_sheet(self.name)
-        table = self._table(root)
+        table, names, studies, owners = self._table(root)
         tokens = TokenMap(sheet)
         rows = [_tokens(text) for text in table.column("Labels")]
         said, _ = tokens.said(rows)
@@ -88,17 +99,20 @@ class PadChest(Source):
         problems["unknown_label_tokens"] = sum(token not in known for row in rows for token in row)
         problems["rows_without_labels"] = int(silent.sum())
         _ages(table, problems)
-        names = table.column("ImageID")
         on_disk = set(layout.by_file_name(self.files(root)))
         problems["rows_repeating_an_image"] = count_duplicates(names)
         problems["rows_without_file"] = sum(name not in on_disk for name in names)
         problems["files_without_row"] = len(on_disk - set(names))
-        patients = [patient or study for patient, study in zip(table.column("PatientID"), table.column("StudyID"))]
-        problems["rows_without_patient"] = sum(not patient for patient in table.column("PatientID"))
-        return said_table(table.column("StudyID"), patients, said, tokens.classes, problems)
+        patients = [patient or study for patient, study in zip(owners, studies)]
+        problems["rows_without_patient"] = sum(not patient for patient in owners)
+        return said_table(studies, patients, said, tokens.classes, problems)
 
-    def _table(self, root: Path) -> TextTable:
-        return read_table(require_table(root, TABLES))
+    def _table(self, root: Path) -> tuple[TextTable, list[str], list[str], list[str]]:
+        """Return the table and its images, studies and patients."""
+        table, sheet = read_table(require_table(root, TABLES)), source_sheet(self.name)
+        images, studies, patients = (identifiers(table, sheet, name) for name in ("ImageID", "StudyID", "PatientID"))
+        one_patient_each(table, studies, patients)
+        return table, images, studies, patients
 
 
 def _tokens(text: str) -> list[str]:

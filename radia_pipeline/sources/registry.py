@@ -37,7 +37,7 @@ def locate(name: str, sources_root: Path) -> Path:
     found = source(name).locate(Path(sources_root))
     if found is None:
         raise NoLayout(
-            f"No {name} delivery under {sources_root}",
+            f"No {name} delivery under {sources_root}{_resemblance(Path(sources_root), [name])}",
             accepted=f"the layout that data_contracts/sources/{name}.yaml describes, "
             f"in a sub-folder named {name} or in the folder itself",
             do="check the folder that was given, or leave this source out",
@@ -55,8 +55,30 @@ def locate_all(sources_root: Path, names: Iterable[str] | None = None) -> tuple[
     present = {name: root for name, root in located.items() if root is not None}
     if not present:
         raise NoLayout(
-            f"No known dataset layout under {sources_root}",
+            f"No known dataset layout under {sources_root}{_resemblance(Path(sources_root), wanted)}",
             accepted=", ".join(wanted) + " (layouts: data_contracts/sources/*.yaml)",
             do="give the folder that holds the datasets' own folders",
         )
     return present, tuple(name for name in wanted if name not in present)
+
+
+def _resemblance(sources_root: Path, names: Iterable[str]) -> str:
+    """Say which dataset a folder or one in it looks like, and what is missing of its layout; else nothing."""
+    folders = [sources_root, *sorted(path for path in sources_root.glob("*") if path.is_dir())]
+    best: tuple[int, str] = (0, "")
+    for folder in folders if sources_root.is_dir() else ():
+        for name in names:
+            adapter = source(name)
+            there = [part for part, patterns in adapter.parts if any(_any(folder, one) for one in patterns)]
+            missing = [part for part, _ in adapter.parts if part not in there]
+            other = adapter.mistaken(folder)
+            where = "it" if folder == sources_root else f"the folder {folder.name} in it"
+            if other:
+                return f"; {where} looks like {name}, but {other}"
+            if there and missing and len(there) > best[0]:
+                best = len(there), f"; {where} looks like {name}: {' and '.join(missing)} missing"
+    return best[1]
+
+
+def _any(folder: Path, pattern: str) -> bool:
+    return next(folder.glob(pattern), None) is not None

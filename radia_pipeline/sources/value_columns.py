@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,17 +18,20 @@ _VALUES = {
 }  # fmt: skip
 
 
-def said_by_columns(table: TextTable, sheet: SourceSheet) -> tuple[np.ndarray, Counter]:
+def said_by_columns(
+    table: TextTable, sheet: SourceSheet, also: Mapping[str, Sequence[str]] | None = None
+) -> tuple[np.ndarray, Counter]:
     """Return int8 (rows, labels) of the columns that the sheet maps, and counts of values that are none of 1, 0, −1,
     blank.
 
-    Raises BadTable where a mapped column is missing. An unreadable value makes no label.
+    ``also``: further names of columns. Raises BadTable where a mapped column is missing. An unreadable value makes no
+    label.
     """
     said = np.full((len(table), len(sheet.labels)), MISSING, dtype=np.int8)
     problems: Counter = Counter()
     for token, entry in sheet.label_map.items():
         for name, _ in targets_of(entry):
-            texts = table.column(token)
+            texts = table.column(token, *(also or {}).get(token, ()))
             column = sheet.labels.index(name)
             said[:, column] = [_VALUES.get(text.lower(), MISSING) for text in texts]
             problems["unreadable_label_values"] += sum(text.lower() not in _VALUES for text in texts)

@@ -15,11 +15,14 @@ from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
+from radia_pipeline.sources.identifiers import identifiers
+from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import open_classes, said_table, targets_of
 from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
 
 POOLS = {"train": TRAIN, "test": TEST}
 _KAGGLE = "train.csv"
+_KAGGLE_FOLDER = "train"
 _CONSENSUS = "consensus"
 
 
@@ -30,23 +33,46 @@ class VinDrCxr(Source):
     folder_names = ("vindr_cxr", "vindr-cxr", "vinbigdata-chest-xray-abnormalities-detection", "1.0.0")
     box_origin = "vindr"
 
+    parts = (
+        (
+            "annotations/image_labels_train.csv, or Kaggle's train.csv",
+            ("annotations/image_labels_*.csv*", "image_labels_*.csv*", "train.csv*"),
+        ),
+        ("DICOM files in train or test", ("train/*.dic*", "test/*.dic*")),
+    )
+
     def has_layout(self, root: Path) -> bool:
-        """Tell whether PhysioNet's annotations or Kaggle's table lie in ``root``."""
-        return bool(_physionet(root, "image_labels")) or _is_kaggle(root)
+        """Tell whether PhysioNet's annotations or Kaggle's table lie in ``root``, with this dataset's labels."""
+        labels = _physionet(root, "image_labels")
+        return (bool(labels) and not _foreign(labels)) or _is_kaggle(root)
+
+    def mistaken(self, root: Path) -> str | None:
+        """Say so of VinDr-PCXR, whose tables have the same names."""
+        if not _foreign(_physionet(root, "image_labels")):
+            return None
+        return "these label columns are another dataset's (VinDr-PCXR, of children, has the same file names)"
 
     def files(self, root: Path) -> list[DeliveredFile]:
         """List every file below ``train`` and ``test``."""
         return layout.files_below(root, list(POOLS))
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
-        """Return identifiers by file name: the headers hold none. Views stay the header's; all are published as
-        frontal.
+        """Return identifiers by file name: the headers hold none. All are published as PA, where no header says
+        otherwise.
         """
+        held = source_sheet(self.name).held_splits
         facts = {}
         for file in self.files(root):
             image = layout.stem(file.relative_path)
-            pool = file.relative_path.split("/", 1)[0]
-            facts[file.relative_path] = ImageFacts(image, image, image, official_split=POOLS.get(pool))
+            split = file.relative_path.split("/", 1)[0]
+            facts[file.relative_path] = ImageFacts(
+                image,
+                image,
+                image,
+                view="PA",
+                official_split=POOLS.get(split),
+                held_in=split if split in held else None,
+            )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
@@ -56,8 +82,13 @@ class VinDrCxr(Source):
         """
         sheet = source_sheet(self.name)
         problems: Counter = Counter()
-        images, said = agree(_readings(root, problems), sheet, problems)
-        on_disk = {layout.stem(file.relative_path) for file in self.files(root)}
+        readings = _readings(root, problems)
+        images, said = agree(readings, sheet, problems)
+        files = [file.relative_path for file in self.files(root)]
+        on_disk = {layout.stem(path) for path in files}
+        asked = (_KAGGLE_FOLDER,) if _is_kaggle(root) else tuple(split for split, _ in _physionet(root, "image_labels"))
+        delivered = [layout.stem(path) for path in files if path.split("/", 1)[0] in asked and is_image(path)]
+        require_join(delivered, set(images), "The label table", "image_id")
         problems["rows_without_file"] = len(set(images) - on_disk)
         problems["files_without_row"] = len(on_disk - set(images))
         return said_table(images, images, said, sheet.labels, problems)
@@ -139,6 +170,16 @@ def _physionet(root: Path, kind: str) -> list[tuple[str, Path]]:
     return [(pool, path) for pool, paths in names.items() if (path := find_table(root, paths))]
 
 
+def _foreign(tables: Iterable[tuple[str, Path]]) -> bool:
+    """Tell whether most label columns of a table are none of this dataset's."""
+    known = {name.casefold() for name in source_sheet(VinDrCxr.name).label_map}
+    for _, path in tables:
+        labels = set(header_of(path)) - {"image_id", "rad_id"}
+        if 2 * len(labels & known) < len(labels):
+            return True
+    return False
+
+
 def _is_kaggle(root: Path) -> bool:
     path = find_table(root, [_KAGGLE])
     return path is not None and {"class_name", "rad_id", "x_min"} <= set(header_of(path))
@@ -157,7 +198,7 @@ def _physionet_readings(path: Path, problems: Counter) -> Readings:
     columns = [table.column(name) for name in names]
     readers = [reader or _CONSENSUS for reader in table.optional("rad_id")]
     readings: dict[str, dict[str, set[str]]] = {}
-    for row, (image, reader) in enumerate(zip(table.column("image_id"), readers)):
+    for row, (image, reader) in enumerate(zip(_images(table), readers)):
         given = {name for name, column in zip(names, columns) if (as_float(column[row]) or 0) > 0}
         readings.setdefault(image, {}).setdefault(reader, set()).update(given)
     return Readings(frozenset(names), readings)
@@ -167,14 +208,18 @@ def _kaggle_readings(root: Path, problems: Counter) -> Readings:
     table = read_table(find_table(root, [_KAGGLE]))
     problems += Counter(table.problems)
     readings: dict[str, dict[str, set[str]]] = {}
-    for image, reader, name in zip(table.column("image_id"), table.column("rad_id"), table.column("class_name")):
+    for image, reader, name in zip(_images(table), table.column("rad_id"), table.column("class_name")):
         readings.setdefault(image, {}).setdefault(reader, set()).add(name)
     return Readings(frozenset(source_sheet(VinDrCxr.name).asked_labels[_KAGGLE]), readings)
 
 
+def _images(table: TextTable) -> list[str]:
+    return identifiers(table, source_sheet(VinDrCxr.name), "image_id")
+
+
 def _boxes(table: TextTable, label_map: Mapping, problems: Counter) -> Iterator[ReaderBox]:
     corners = zip(*([as_float(text) for text in table.column(name)] for name in ("x_min", "y_min", "x_max", "y_max")))
-    rows = zip(table.column("image_id"), table.column("class_name"), table.optional("rad_id"), corners)
+    rows = zip(_images(table), table.column("class_name"), table.optional("rad_id"), corners)
     for image, token, reader, (left, top, right, bottom) in rows:
         if token not in label_map:
             problems["unknown_label_tokens"] += 1

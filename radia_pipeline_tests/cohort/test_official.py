@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from radia_pipeline.cohort.official import official_splits, place_patients, policy_of
+from radia_pipeline.cohort.ledger import restore
+from radia_pipeline.cohort.official import held_patients, official_splits, place_patients, policy_of
 from radia_pipeline.cohort.placement import SplitPolicy, pool_by_list
 from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.errors import BadInput, NoLayout
@@ -61,10 +62,13 @@ def test_respected_lists_become_pools_and_the_rest_is_placed_by_hash(tmp_path, d
     listed = official_splits(lake, KEYS, deliveries).pools
     result = place_patients(lake, KEYS, deliveries, "respect")
     assert result.official_split == "respect"
-    assert result.reasons["official"] == len(listed)
+    held = held_patients(lake, KEYS, deliveries)
+    assert result.reasons["official"] == len(set(listed) - set(held))
+    assert result.reasons["held"] == result.held == len(held) > 0
     assert result.reasons["hash"] == 24  # PadChest publishes no split
     pools = pools_of(lake)
     assert all(pools[key] == pool for key, pool in listed.items() if pool != "train_or_validation")
+    assert all(pools[key] == pool for key, pool in held.items())
     assert "test" not in {pools[key] for key, pool in listed.items() if pool == "train_or_validation"}
 
 
@@ -130,3 +134,49 @@ def test_nobody_of_nihs_real_lists_stands_on_both_sides(real_root):
     assert {pool: len(found) for pool, found in patients.items()}["test"] > 2_000
     assert not patients["train"] & patients["test"]
     assert not patients["validation"] & patients["test"]
+
+
+@pytest.mark.parametrize("policy", ["ignore", "respect"])
+def test_nobody_of_a_held_split_is_trained_on_under_either_policy(tmp_path, deliveries, policy):
+    lake = lake_of(tmp_path, deliveries)
+    result = place_patients(lake, KEYS, deliveries, policy)
+    rows = {row["patient_key"]: row for row in lake.read("splits").to_pylist()}
+    expected = {}
+    places = {"chexpert": ("valid", "validation"), "mimic_cxr": ("test", "test"), "vindr_cxr": ("test", "test")}
+    for name, (split, pool) in places.items():
+        for facts in source(name).facts(source(name).locate(deliveries)).values():
+            if facts.held_in is not None:
+                assert facts.held_in == split
+                expected[KEYS.patient_key(name, facts.native_patient_id)] = pool
+    assert {key: row["pool"] for key, row in rows.items() if row["excluded"] == "held"} == expected
+    assert (result.held, result.moved_to_held) == (len(expected), {})
+
+
+def test_a_lake_that_stands_moves_them_once_with_a_line_each(tmp_path, deliveries):
+    lake = lake_of(tmp_path, deliveries, ("chexpert", "vindr_cxr"))
+    build_splits(lake)  # as an earlier release placed them: all by hash
+    before, ledger = pools_of(lake), lake.ledger_path.read_bytes()
+    held = held_patients(lake, KEYS, deliveries)
+    trained = [key for key in held if before[key] == "train"]
+    assert trained
+    result = place_patients(lake, KEYS, deliveries)
+    assert sum(result.moved_to_held.values()) == result.held == len(held)
+    assert (result.moved_to_held["train"], result.placed) == (len(trained), 0)
+    assert lake.ledger_path.read_bytes().startswith(ledger)
+    after = pools_of(lake)
+    assert {key: pool for key, pool in after.items() if key not in held} == {
+        key: pool for key, pool in before.items() if key not in held
+    }
+    assert place_patients(lake, KEYS, deliveries).version == result.version
+    assert place_patients(lake, KEYS, tmp_path / "gone").moved_to_held == {}  # the ledger knows them
+    assert pools_of(lake) == after
+    lake.ledger_path.write_bytes(lake.ledger_path.read_bytes()[:-40])
+    restore(lake)
+    assert place_patients(lake, KEYS, deliveries).version == result.version
+
+
+def test_new_patients_of_a_source_with_held_splits_are_not_placed_without_its_delivery(tmp_path, deliveries):
+    lake = lake_of(tmp_path, deliveries, ("vindr_cxr",))
+    with pytest.raises(NoLayout, match="vindr_cxr"):
+        place_patients(lake, KEYS, tmp_path / "gone")
+    assert not lake.exists("splits")

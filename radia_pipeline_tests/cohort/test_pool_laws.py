@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
-from radia_pipeline.cohort.splits import splits_table
+from radia_pipeline.cohort.splits import assert_sound, splits_table
 from radia_pipeline.contracts.pools import POOLS
 
 POLICY = SplitPolicy()
@@ -114,3 +114,32 @@ def test_pools_and_folds_have_their_shares():
     assert abs(share["validation"] - 0.1) < 0.01
     folds = [sum(row["fold"] == fold for row in table) for fold in range(5)]
     assert min(folds) > 0.18 * sum(folds)
+
+
+held = st.dictionaries(st.sampled_from(PATIENTS), st.sampled_from(["validation", "test"]), max_size=8)
+lists = st.dictionaries(st.sampled_from(PATIENTS), st.sampled_from(POOLS), max_size=20)
+
+
+@given(st.lists(st.tuples(patients, links, held, lists), min_size=1, max_size=4), st.sampled_from(["ignore", "respect"]))
+@settings(max_examples=80, deadline=None)
+def test_nobody_of_a_held_split_nor_linked_with_one_is_trained_on(history, policy):
+    placed: dict[str, Placement] = {}
+    known: dict[str, str] = {}
+    for keys, pairs, more, listed in history:
+        known |= more
+        groups, before = group_of(keys, pairs), dict(placed)
+        sources = ["ccsmtl"] * len(keys)
+        new = place(keys, sources, groups, placed, SplitPolicy(official_split=policy), listed, known)
+        placed |= {placement.patient_key: placement for placement in new}
+        table = splits_table(keys, sources, groups, placed)
+        assert_sound(table, None, known)
+        for row in table.to_pylist():
+            key = row["patient_key"]
+            assert (row["excluded"] == "held") == (key in known)
+            if key in known:
+                assert row["pool"] == known[key]
+            elif key in before:
+                assert placed[key] == before[key]
+        near_held = {group for group, key in zip(groups, keys) if key in known}
+        trained = {row["group_id"] for row in table.to_pylist() if row["pool"] == "train" and not row["excluded"]}
+        assert trained.isdisjoint(near_held)

@@ -52,7 +52,7 @@ def test_a_planted_breaking_change_is_seen_and_a_new_major_version_allows_it(cha
     change(new)
     assert len(breaking_changes(old, new)) == 1
     assert not is_announced(old, new)
-    assert is_announced(old, {**new, "version": "2.0.0"})
+    assert is_announced(old, {**new, "version": "3.0.0"})
 
 
 def test_a_new_column_breaks_nobody():

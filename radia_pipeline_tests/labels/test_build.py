@@ -24,14 +24,14 @@ from radia_pipeline_tests.sources.given import GivenSource
 
 @dataclass
 class Table(GivenSource):
-    """A source whose label table is given: (study, patient, class, said)."""
+    """A source whose label table is given: (study, patient, class, said[, origin])."""
 
-    rows: list[tuple[str, str, str, int | None]]
+    rows: list[tuple]
     name: str = "nih_cxr14"
     problems: dict = field(default_factory=dict)
 
     def labels(self, root: Path) -> Delivered:
-        columns = list(zip(*self.rows))
+        columns = list(zip(*((*row[:4], row[4] if len(row) > 4 else None) for row in self.rows)))
         return Delivered(pa.table([pa.array(column) for column in columns], schema=LABEL_SCHEMA), self.problems)
 
 

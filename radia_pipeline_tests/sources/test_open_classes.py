@@ -1,4 +1,4 @@
-"""What nobody said is blank: tokens that leave classes open, lists that end at "unchanged", headers that offer a class."""
+"""What nobody said is blank: tokens that leave classes open, "unchanged" beside others, headers that offer a class."""
 
 from __future__ import annotations
 
