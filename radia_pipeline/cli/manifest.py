@@ -13,7 +13,7 @@ from radia_pipeline.cli.output import pairs, print_result
 
 
 def _formats() -> Iterable[str]:
-    from radia_pipeline.cohort.export import FORMATS
+    from radia_pipeline.cohort.export_formats import FORMATS
 
     return FORMATS
 
@@ -32,7 +32,7 @@ def manifest() -> None:
 def export(form: str, out: Path, sources: tuple[str, ...], lake_root, as_json: bool) -> None:
     """Write the manifest in another format.
 
-    Its Croissant description is written beside it.
+    Its Croissant description is written beside it; both say what the format loses.
     """
     from radia_pipeline.cohort.export import export_manifest
     from radia_pipeline.lake.lake import Lake

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -31,17 +31,25 @@ CONTEXT = {
 """The context that the specification prescribes (Croissant 1.0, appendix 1)."""
 
 
-def croissant(name: str, content: bytes, columns: Sequence[str], sources: Sequence[str], lake: Lake) -> dict:
-    """Return the metadata of one exported file. ``columns``: those of a table, none where the file is no table."""
+@dataclass(frozen=True)
+class DataFile:
+    """The exported file: name, bytes and hash."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def croissant(file: DataFile, record_sets: Sequence[dict], sources: Sequence[str], lake: Lake, lost: str) -> dict:
+    """Return the metadata of one exported file. ``lost``: what its format cannot hold, for people."""
     sheets = [source_sheet(source) for source in sources]
     versions = [lake.version("manifest", source) for source in sources]
     published = max(record.written_at for source in sources for record in lake.history("manifest", source)[-1:])
-    file = {
-        "@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": name, "contentSize": f"{len(content)} B",
-        "encodingFormat": _MEDIA_TYPES[name.rsplit(".", 1)[1]], "sha256": hashlib.sha256(content).hexdigest(),
+    described = {
+        "@type": "cr:FileObject", "@id": file.name, "name": file.name, "contentUrl": file.name,
+        "contentSize": f"{file.size} B", "encodingFormat": _MEDIA_TYPES[file.name.rsplit(".", 1)[1]],
+        "sha256": file.sha256,
     }  # fmt: skip
-    fields = [_field(name, column) for column in columns]
-    records = [{"@type": "cr:RecordSet", "@id": "images", "name": "images", "field": fields}] if fields else []
     titles = ", ".join(sheet.title for sheet in sheets)
     return {
         "@context": CONTEXT,
@@ -49,24 +57,37 @@ def croissant(name: str, content: bytes, columns: Sequence[str], sources: Sequen
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "radia_manifest",
         "description": f"De-identified chest radiographs with study labels, pools and boxes, from {titles}. Made from "
-        + ", ".join(f"{source} {version}" for source, version in zip(sources, versions)),
+        + ", ".join(f"{source} {version}" for source, version in zip(sources, versions))
+        + f". What this format loses: {lost}",
         "license": [sheet.licence for sheet in sheets],
         "citeAs": " ".join(" ".join(sheet.citation.split()) for sheet in sheets),
         "version": "1.0.0",
         "datePublished": datetime.fromtimestamp(published, UTC).strftime("%Y-%m-%d"),
-        "distribution": [file],
-        "recordSet": records,
+        "distribution": [described],
+        "recordSet": list(record_sets),
     }
 
 
-def _field(name: str, column: str) -> dict:
-    known = contract("manifest").columns.get(column)
-    description = known.description if known else f"{column}, in TorchXRayVision's terms: 1, 0 or empty."
+def record_set(name: str, file: str, fields: Mapping[str, Mapping[str, str]]) -> dict:
+    """Return a record set of one file. ``fields``: field → how it is extracted, by column or by JSONPath."""
+    rows = [_field(name, file, field, extract) for field, extract in fields.items()]
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": rows}
+
+
+def _field(records: str, file: str, field: str, extract: Mapping[str, str]) -> dict:
+    known = contract("manifest").columns.get(field) if records == "images" else None
+    description = known.description if known else f"{field}, in the terms of the format."
+    kind = known.type if known else _TYPES.get(field, pa.string())
     return {
-        "@type": "cr:Field", "@id": f"images/{column.replace(' ', '_')}", "name": column, "description": description,
-        "dataType": _data_type(known.type if known else pa.string()),
-        "source": {"fileObject": {"@id": name}, "extract": {"column": column}},
+        "@type": "cr:Field", "@id": f"{records}/{field.replace(' ', '_')}", "name": field, "description": description,
+        "dataType": _data_type(kind), "source": {"fileObject": {"@id": file}, "extract": dict(extract)},
     }  # fmt: skip
+
+
+_TYPES = {
+    **dict.fromkeys(("id", "image_id", "category_id"), pa.int64()),
+    **dict.fromkeys(("x", "y", "width", "height", "area"), pa.float64()),
+}
 
 
 def _data_type(kind: pa.DataType) -> str:

@@ -1,14 +1,14 @@
 """Evaluation sets: the original's quota views inside the validation and test pools. Pools themselves are ``splits``'.
 
 Per source and set, classes are filled rarest first: 300 patients per class for validation, 20 images per class for
-test,
-15 classes (14 pathologies and No Finding). What the pool does not hold is reported as a shortfall, never padded.
+test, 15 classes (14 pathologies and No Finding). What the pool does not hold is reported as a shortfall, never padded.
+Held splits, which radiologists read, are sets of their own beside them, whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
+from radia_pipeline.cohort.placement import HELD
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.table import positions, read_labels
+from radia_pipeline.labels.table import StudyLabels, matrix_of, positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 QUOTAS = {VALIDATION: 300, TEST: 20}
@@ -62,7 +63,8 @@ def build_evaluation_sets(lake: Lake) -> EvaluationSetsResult:
     sources = tuple(name for name in lake.partitions("images") if lake.exists("labels", name))
     splits = lake.read("splits")
     twins = _twins(lake)
-    tables, members, versions, shortfalls = [], {}, {}, {}
+    sets: dict[str, pa.Table] = {}
+    shortfalls = {}
     linked = uncertain = 0
     for source in sources:
         images, labels = _images(lake, source), read_labels(lake, source)
@@ -76,12 +78,29 @@ def build_evaluation_sets(lake: Lake) -> EvaluationSetsResult:
                 held = len(set(drawn_from.patient_keys[places])) if name == VALIDATION else len(places)
                 if held < quota:
                     shortfalls[f"{name}/{source}/{class_name}"] = quota - held
-            table = _rows(name, source, drawn_from, chosen)
-            members[f"{name}/{source}"] = len(table)
-            versions[f"{name}/{source}"] = table.column("set_version")[0].as_py() if len(table) else ""
-            tables.append(table)
-    written = lake.write("evaluation_sets", pa.concat_tables(tables) if tables else empty("evaluation_sets"))
+            sets[f"{name}/{source}"] = _rows(name, source, drawn_from, chosen)
+        for name, found, chosen in _held(lake, source, images, labels, splits):
+            sets[f"{name}/{source}"] = _rows(name, source, found, chosen)
+    members = {place: len(table) for place, table in sets.items()}
+    versions = {place: table.column("set_version")[0].as_py() if len(table) else "" for place, table in sets.items()}
+    written = lake.write("evaluation_sets", pa.concat_tables(sets.values()) if sets else empty("evaluation_sets"))
     return EvaluationSetsResult(members, versions, shortfalls, linked, uncertain, sources, written.version)
+
+
+def _held(
+    lake: Lake, source: str, images: pa.Table, labels: StudyLabels, splits: pa.Table
+) -> Iterator[tuple[str, _Candidates, dict[str, np.ndarray]]]:
+    """Yield each pool's held split of a source: every image of it, for each class that radiologists said of it."""
+    if not source_sheet(source).held_splits:
+        return
+    cells = lake.read("labels", source, columns=["study_id", "class", "origin"])
+    said = pc.equal(cells.column("origin"), "expert").cast(pa.int8())
+    expert = matrix_of(cells.append_column("said_by", said), "said_by", labels.study_ids) == POSITIVE
+    for pool in QUOTAS:
+        found, _ = _candidates(images, labels, splits, pool, set(), HELD)
+        by_class = expert[labels.rows_of(pa.array(found.study_ids.tolist(), pa.string()))]
+        chosen = {name: np.flatnonzero(by_class[:, column]) for column, name in enumerate(vocabulary().classes)}
+        yield f"{HELD}_{pool}", found, chosen
 
 
 def _classes(source: str) -> list[str]:
@@ -136,11 +155,16 @@ def _twins(lake: Lake) -> set[str]:
 
 
 def _candidates(
-    images: pa.Table, labels, splits: pa.Table, pool: str, twins: set[str]
+    images: pa.Table, labels: StudyLabels, splits: pa.Table, pool: str, twins: set[str], why: str | None = None
 ) -> tuple[_Candidates, tuple[int, int]]:
-    """Return what may be drawn, in the order of a hash of the image, and how many were dropped as twin or uncertain."""
+    """Return what may be drawn, in the order of a hash of the image, and how many were dropped as twin or uncertain.
+
+    ``why``: of the pool's excluded patients those who are excluded so, whatever is uncertain of them.
+    """
     places = positions(images.column("patient_key"), splits.column("patient_key"))
-    in_pool = pc.and_(pc.equal(splits.column("pool"), pool), pc.is_null(splits.column("excluded")))
+    excluded = splits.column("excluded")
+    is_meant = pc.is_null(excluded) if why is None else pc.fill_null(pc.equal(excluded, why), False)
+    in_pool = pc.and_(pc.equal(splits.column("pool"), pool), is_meant)
     keep = (places >= 0) & in_pool.to_numpy(zero_copy_only=False).astype(bool)[places]
     rows = labels.rows_of(images.column("study_id"))
     keep &= rows >= 0
@@ -151,7 +175,8 @@ def _candidates(
     words = vocabulary()
     quota_columns = [words.index(name) for name in (*words.pathologies, words.no_finding)]
     uncertain = np.zeros(len(rows), dtype=bool)
-    uncertain[keep] = (labels.values[rows[keep]][:, quota_columns] == UNCERTAIN).any(axis=1)
+    if why is None:
+        uncertain[keep] = (labels.values[rows[keep]][:, quota_columns] == UNCERTAIN).any(axis=1)
     dropped = (int((keep & twin).sum()), int((keep & ~twin & uncertain).sum()))
     kept = np.flatnonzero(keep & ~twin & ~uncertain)
     order = (

@@ -5,7 +5,7 @@ labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +14,16 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
 from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.table import positions, read_labels
+from radia_pipeline.labels.origins import BY_CLOSURE
+from radia_pipeline.labels.table import matrix_of, positions, read_labels
 from radia_pipeline.lake.lake import Lake
 
 QUALITY_LIMITED_WEIGHT = 0.5
 """A report that says the exposure is poor, or that was not read again, teaches half as much."""
+EXPERT = ("expert",)
 _BOX_TYPE = pa.list_(
     pa.struct([("class", pa.string()), *((name, pa.float64()) for name in ("x_px", "y_px", "width_px", "height_px"))])
 )
@@ -54,6 +57,7 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         columns=["image_id", "study_id", "patient_key", "path", "view", "width_px", "height_px", "flags"],
     )
     labels = read_labels(lake, source)
+    closed, expert = (_cells_of(lake, source, labels.study_ids, kinds) for kinds in (BY_CLOSURE, EXPERT))
     splits = lake.read("splits", columns=["patient_key", "group_id", "pool", "fold", "excluded"])
     label_rows = labels.rows_of(images.column("study_id"))
     split_rows = positions(images.column("patient_key"), splits.column("patient_key"))
@@ -69,6 +73,8 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         **{name: split_columns.column(name) for name in ("pool", "fold")},
         "weight": _weights(lake, source, images.column("study_id")),
         "excluded": split_columns.column("excluded"),
+        "by_closure": _class_lists(closed[label_rows]),
+        "expert": _class_lists(expert[label_rows]),
         "boxes": _boxes(lake, source, images.column("image_id")),
     }
     table = pa.table({name: columns[name] for name in contract("manifest").columns})
@@ -106,6 +112,25 @@ def _class_columns(values: np.ndarray) -> dict[str, pa.Array]:
         name: pa.array(by_class[index], pa.int8(), mask=by_class[index] == MISSING)
         for index, name in enumerate(vocabulary().classes)
     }
+
+
+def _cells_of(lake: Lake, source: str, study_ids: pa.Array, kinds: Sequence[str]) -> np.ndarray:
+    """Return which values come from origins of these kinds: bool (studies, 21), in the order of ``study_ids``.
+
+    Where the sheet calls every label expert (VinDr's single readings) a cell is not told apart by it.
+    """
+    wanted = [kind for kind in kinds if kind != source_sheet(source).label_origin]
+    table = lake.read("labels", source, columns=["study_id", "class", "origin"])
+    flags = pc.is_in(table.column("origin"), value_set=pa.array(wanted, pa.string())).cast(pa.int8())
+    return matrix_of(table.append_column("is_it", flags), "is_it", study_ids) == 1
+
+
+def _class_lists(cells: np.ndarray) -> pa.Array:
+    """Return the names of each row's classes in ``cells``, bool (n, 21), in vocabulary order."""
+    rows, columns = np.nonzero(cells)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(cells)))])
+    names = pa.array(vocabulary().classes, pa.string()).take(pa.array(columns))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names)
 
 
 def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray) -> pa.Array:

@@ -73,7 +73,7 @@ class InUse:
             return read_panel(self.lake, member)
         found = self._kept(member)
         if found is None or (of is not None and not _covers(found, of)):
-            found = panel_of(rescorer(self.lake, member, self.folder(member)))
+            found = panel_of(rescorer(self.lake, member, self.folder(member))).only(held=False)
         return found
 
     def _kept(self, member: str) -> Panel | None:
@@ -81,7 +81,7 @@ class InUse:
             kept = self.lake.read_version("predictions", member, self.predictions[member])
         except (MissingTable, BadInput):  # it was collected or erased, or nothing was kept
             return None
-        return panel_of(kept).only(pool=VALIDATION)
+        return panel_of(kept).only(pool=VALIDATION, held=False)
 
 
 def in_use(lake: Lake) -> InUse:

@@ -25,7 +25,10 @@ NAMES = ("source", "study_id", "patient_key", "group_id", "pool")
 
 @dataclass(frozen=True)
 class Panel:
-    """One model's ``logit``, ``probability`` (n, K) float64, ``label`` (n, K) int8 of 1/0/-9; the rest (n,)."""
+    """One model's ``logit``, ``probability`` (n, K) float64, ``label`` (n, K) int8 of 1/0/-9; the rest (n,).
+
+    ``is_held``: studies of held splits, which are in no figure of a pool.
+    """
 
     source: np.ndarray
     study_id: np.ndarray
@@ -36,6 +39,7 @@ class Panel:
     logit: np.ndarray
     probability: np.ndarray
     label: np.ndarray
+    is_held: np.ndarray
 
     def __len__(self) -> int:
         return len(self.study_id)
@@ -44,9 +48,18 @@ class Panel:
         """Return the studies of an index or mask."""
         return replace(self, **{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
 
-    def only(self, pool: str | None = None, source: str | None = None, study_ids: np.ndarray | None = None) -> Panel:
-        """Return the studies of a pool, a source and a list of study ids; None means all."""
+    def only(
+        self,
+        pool: str | None = None,
+        source: str | None = None,
+        study_ids: np.ndarray | None = None,
+        *,
+        held: bool | None = None,
+    ) -> Panel:
+        """Return the studies of a pool, a source and a list of study ids, of held splits or not; None means all."""
         keep = np.ones(len(self), dtype=bool)
+        if held is not None:
+            keep &= self.is_held == held
         if pool is not None:
             keep &= self.pool == pool
         if source is not None:
@@ -77,15 +90,23 @@ def panel_of(table: pa.Table) -> Panel:
     label[~np.isfinite(probability)] = MISSING
     studies = table.take(pa.array(first))
     fixed = {name: _column(studies, name) for name in (*NAMES, "image_count")}
-    return Panel(**fixed, logit=logit, probability=probability, label=label)
+    is_held = np.zeros(len(first), dtype=bool)
+    if "is_held" in studies.column_names:
+        is_held = pc.fill_null(studies.column("is_held"), False).to_numpy(zero_copy_only=False).astype(bool)
+    return Panel(**fixed, logit=logit, probability=probability, label=label, is_held=is_held)
 
 
 def read_panel(lake: Lake, model: str) -> Panel:
     """Read the predictions of a recipe or of the ensemble on validation; raises MissingTable before they were made.
 
-    A partition of an earlier release holds test studies too: they are left out.
+    A partition of an earlier release holds test studies too: they are left out, and so are studies of held splits.
     """
-    return panel_of(lake.read("predictions", model)).only(pool=VALIDATION)
+    return panel_of(lake.read("predictions", model)).only(pool=VALIDATION, held=False)
+
+
+def read_held(lake: Lake, recipe: str) -> Panel:
+    """Read a recipe's predictions on the held splits of validation; raises MissingTable before they were made."""
+    return panel_of(lake.read("predictions", recipe)).only(pool=VALIDATION, held=True)
 
 
 def read_out_of_fold(lake: Lake, recipe: str) -> Panel:
@@ -134,6 +155,7 @@ def rows_of(panel: Panel, model: str) -> pa.Table:
             "logit": pa.array(panel.logit[row, column]),
             "probability": pa.array(panel.probability[row, column]),
             "label": pa.array(label, pa.int8(), mask=(label != 0) & (label != 1)),
+            "is_held": pa.array(panel.is_held[row]),
             "image_count": pa.array(panel.image_count[row].astype(np.int32)),
         }
     )

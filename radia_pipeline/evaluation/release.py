@@ -21,6 +21,7 @@ from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, aligned, panel_of, 
 from radia_pipeline.evaluation.pool_uses import RELEASE, note_use, uses
 from radia_pipeline.lake.lake import WHOLE, Lake
 from radia_pipeline.training.model_folders import latest_model
+from radia_pipeline.training.studies import HELD
 
 TABLE = "test_predictions"
 SHOWN = 12
@@ -60,15 +61,19 @@ def score_with_models(lake: Lake, recipe: str) -> pa.Table:
     return score_manifest(lake, recipe, (TEST,))
 
 
-def released_panels(lake: Lake) -> dict[str, Panel]:
-    """Return the test pool's panel of the released ensemble and of its members; empty where it is not released."""
+def released_panels(lake: Lake, *, held: bool = False) -> dict[str, Panel]:
+    """Return the test pool's panel of the released ensemble and of its members; empty where it is not released.
+
+    ``held``: that of the test pool's held splits instead.
+    """
     if not lake.exists(TABLE) or not lake.exists(ENSEMBLE):
         return {}
     table = lake.read(TABLE)
     table = table.filter(pc.equal(table["release"], release_id(lake))).drop_columns(["release"])
     models = sorted(pc.unique(table["recipe"]).to_pylist(), key=lambda name: (name == ENSEMBLE, name))
     found = {name: panel_of(table.filter(pc.equal(table["recipe"], name))) for name in models}
-    return dict(zip(found, aligned(list(found.values())))) if found else {}
+    parts = {name: panel.only(held=held) for name, panel in found.items()}
+    return dict(zip(parts, aligned(list(parts.values())))) if parts and all(map(len, parts.values())) else {}
 
 
 def kept_scores(lake: Lake, released: str, version: str | None) -> Panel | None:
@@ -79,7 +84,7 @@ def kept_scores(lake: Lake, released: str, version: str | None) -> Panel | None:
         return None
     is_it = pc.and_(pc.equal(table["release"], released), pc.equal(table["recipe"], ENSEMBLE))
     table = table.filter(is_it).drop_columns(["release"])
-    return panel_of(table) if table.num_rows else None
+    return panel_of(table).only(held=False) if table.num_rows else None
 
 
 def is_noted(lake: Lake) -> bool:
@@ -120,7 +125,12 @@ def release(lake: Lake, given: Release, scorer: Scorer = score_with_models) -> b
 
 
 def _test_studies(lake: Lake) -> int:
-    """Count the studies that a release scores: rows that a late link excludes are not."""
+    """Count the studies that a release scores, those of held splits too; rows that a late link excludes are not."""
     manifest = lake.read("manifest", columns=["source", "study_id", "pool", "excluded"])
-    manifest = manifest.filter(pc.and_(pc.equal(manifest["pool"], TEST), pc.is_null(manifest["excluded"])))
+    manifest = manifest.filter(
+        pc.and_(
+            pc.equal(manifest["pool"], TEST),
+            pc.or_kleene(pc.is_null(manifest["excluded"]), pc.equal(manifest["excluded"], HELD)),
+        )
+    )
     return manifest.group_by(["source", "study_id"]).aggregate([]).num_rows

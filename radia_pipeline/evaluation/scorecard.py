@@ -3,7 +3,8 @@
 Recipes, the ensemble and every rule that could have been chosen are judged on validation, by decisions fitted on other
 patients; on test only a released ensemble and its members. The view ``pool`` is a whole pool at natural prevalence;
 ``set`` is the original's quota set inside it, where figures that depend on prevalence are left out; ``expert`` the
-studies that radiologists read; ``readings`` is judged by a complete reading set of the pool. What does not belong here:
+studies of the pool that radiologists read; ``held`` a publisher's split that they read and that is in no pool's
+figures; ``readings`` is judged by a complete reading set of the pool. What does not belong here:
 the figures (``class_figures``), subgroups (``subgroups``), how they look (``pages``).
 """
 
@@ -25,7 +26,7 @@ from radia_pipeline.evaluation.combinations import MIN_POSITIVES
 from radia_pipeline.evaluation.ensemble import SINGLE, candidates, load_ensemble
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.judged import ABNORMAL, Judged
-from radia_pipeline.evaluation.judged_models import judged_model
+from radia_pipeline.evaluation.judged_models import judged_held, judged_model
 from radia_pipeline.evaluation.panel import ENSEMBLE, aligned, predicted_recipes, read_panel
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.release import Release, release, released_panels
@@ -44,7 +45,7 @@ CANDIDATE_METRICS = ("auc", "ap", "f1")
 ERRORS = ("ece", "ece_if_calibrated")
 CANDIDATE = "rule:"
 MEAN, MEAN_PATHOLOGIES, MEAN_GROUPS = "mean", "mean_pathologies", "mean_groups"
-POOL, SET, READINGS = "pool", "set", "readings"
+POOL, SET, HELD, READINGS = "pool", "set", "held", "readings"
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,8 @@ def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult
         for place, judged in _places(one, sets, experts):
             wanted = one.metrics if place["view"] != SET else SET_METRICS
             rows += _judge({**fixed, **place}, judged, wanted)
+        if one.metrics == METRICS:
+            rows += _by_held(lake, fixed, one)
         if one.pool in read and one.metrics == METRICS:
             rows += _by_readings(fixed, one, read[one.pool])
         if one.name == ENSEMBLE:
@@ -227,6 +230,15 @@ def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult
         models, written.rows, written.version, tuple(_headlines(rows, shown_pool(rows), ALL_SOURCES)),
         sum(use.shows_figures for use in shown), len(shown),
     )  # fmt: skip
+
+
+def _by_held(lake: Lake, fixed: Mapping, one: _Model) -> Iterator[dict]:
+    """Judge a model on each source's held split: natural prevalence is none of theirs, and sources are not mixed."""
+    judged = judged_held(lake, one.name, one.pool)
+    for source in sorted(set(judged.panel.source)) if judged is not None else ():
+        yield from _judge(
+            {**fixed, "source": source, "view": HELD}, judged.take(judged.panel.source == source), METRICS
+        )
 
 
 def _by_readings(fixed: Mapping, one: _Model, validated) -> Iterator[dict]:

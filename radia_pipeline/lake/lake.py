@@ -169,13 +169,28 @@ class Lake:
         """Read one partition, or all of them one after the other; raises MissingTable where there is none.
 
         ``filters``: as in ``pyarrow.parquet.read_table``. A column that the contract has given up since a partition was
-        made is left out.
+        made is left out; one that it has gained is null there, where it may be.
         """
         names = self.partitions(table) if partition is None else [partition]
         if not names:
             raise MissingTable(f"The table {table} has not been made", do="materialize it, or run `radia run` up to it")
         parts = [self._read(self.place(table, name), columns, filters) for name in names]
-        return pa.concat_tables([_promised(part, table).replace_schema_metadata(None) for part in parts])
+        parts = [_promised(part, table).replace_schema_metadata(None) for part in parts]
+        return pa.concat_tables(parts if columns is not None else [_whole(part, table) for part in parts])
+
+    def batches(self, table: str, partition: str, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Yield a partition's rows in parts of so many, in memory that does not grow with them; columns as ``read``.
+
+        Raises as ``read`` does. What was made of the parts may only be used once all of them have come: damage may be
+        found at the end.
+        """
+        types = {name: contract(table).columns[name].type for name in columns}
+        for part in proof.batches(self.place(table, partition), columns, rows):
+            _require_words(part, table)
+            for name in columns:
+                if name not in part.column_names:
+                    part = part.append_column(name, pa.nulls(len(part), types[name]))
+            yield part.select(list(columns)).replace_schema_metadata(None)
 
     def last_sound(self, table: str, partition: str = WHOLE, columns: Sequence[str] | None = None) -> pa.Table | None:
         """Read what stood so far, for the step that is about to replace it; None where there was nothing.
@@ -261,9 +276,23 @@ class Lake:
     def _read(self, place: Place, columns: Sequence[str] | None, filters: object) -> pa.Table:
         table = place.path.parent.name
         with _speaking_of(table):
-            found = proof.read(place, list(columns) if columns is not None else None, filters)
+            names, gained = list(columns) if columns is not None else None, list[str]()
+            try:
+                found = proof.read(place, names, filters)
+            except KeyError as error:
+                gained = [name for name in error.args if _may_be_absent(table, name)]
+                if names is None or len(gained) < len(error.args):
+                    raise
+                found = proof.read(place, [name for name in names if name not in gained], filters)
+            for name in gained:
+                found = found.append_column(name, pa.nulls(len(found), contract(table).columns[name].type))
         _require_words(found, table)
-        return found
+        return found.select(names) if gained else found
+
+
+def _may_be_absent(table: str, name: str) -> bool:
+    columns = contract(table).columns
+    return name in columns and not columns[name].is_required
 
 
 @contextlib.contextmanager
@@ -291,3 +320,14 @@ def _promised(data: pa.Table, table: str) -> pa.Table:
     """Leave out columns of an older contract: partitions stand until they are made again, and go with newer ones."""
     names = [name for name in data.column_names if name in contract(table).columns]
     return data if len(names) == data.num_columns else data.select(names)
+
+
+def _whole(data: pa.Table, table: str) -> pa.Table:
+    """Give a partition of an older contract the columns that it has gained since, as nulls."""
+    columns = contract(table).columns
+    if len(data.column_names) == len(columns):
+        return data
+    for name, column in columns.items():
+        if name not in data.column_names and not column.is_required:
+            data = data.append_column(name, pa.nulls(len(data), column.type))
+    return data.select([name for name in columns if name in data.column_names])

@@ -52,6 +52,12 @@ def read(place: Place, columns: Sequence[str] | None = None, filters: Any = None
     return _reopening(once)
 
 
+def batches(place: Place, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """Yield the published rows in parts; raises as ``read`` does, for damage at the end at the latest."""
+    with _proving(place) as file:
+        yield from file.batches(columns, rows)
+
+
 def version(place: Place) -> str:
     """Return the version of what is published; raises MissingTable, DamagedFile, LakeUnreadable."""
 

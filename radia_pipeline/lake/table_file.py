@@ -130,6 +130,13 @@ class TableFile:
                 raise KeyError(*missing)
             return file.read(columns=columns)
 
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Yield those of the columns that the file has, a part of the rows at a time."""
+        with self._parquet() as file:
+            kept = [name for name in columns if name in file.schema_arrow.names]
+            for batch in file.iter_batches(rows, columns=kept):
+                yield pa.Table.from_batches([batch]).select(kept)
+
     def rows_version(self) -> str:
         """Recompute the data version: the logical hash of the rows that the file holds now."""
         return table_sha256(_as_written(self.read()))[:HASH_CHARACTERS]

@@ -93,7 +93,7 @@ def score_manifest(
     Raises NotTrained, EmptyPool.
 
     Studies of every source that the manifest holds, those too that the recipe does not learn from: a model is judged on
-    what is foreign to it as well.
+    what is foreign to it as well. Those of held splits are told by ``is_held``.
 
     ``probability`` has prior shift and hierarchy applied and ``logit`` is its log odds. ``label``: what evaluation
     compares with: 1 or 0; blank is 0 in classes that the source labels, uncertain and unlabelled cells are null.
@@ -120,13 +120,16 @@ def _score(
     images = packed.pack(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
     tables = []
     for pool, (fold, place) in wanted.items():
-        data = recipe.data.model_copy(update={"fold": fold})
-        try:
-            studies = pool_studies(manifest, recipe.model_copy(update={"data": data}), place, images.row_of_image)
-        except EmptyPool:
-            continue
-        logits = score_studies(model, BatchLoader(studies, images, recipe, workers=workers), device)
-        tables.append(_prediction_table(recipe_name, pool, studies, model, logits))
+        seen = recipe.model_copy(update={"data": recipe.data.model_copy(update={"fold": fold})})
+        for is_held in (False,) if is_left_out else (False, True):
+            try:
+                studies = pool_studies(manifest, seen, place, images.row_of_image, held=is_held)
+            except EmptyPool:
+                continue
+            logits = score_studies(model, BatchLoader(studies, images, recipe, workers=workers), device)
+            table = _prediction_table(recipe_name, pool, studies, model, logits)
+            flags = pa.array(np.full(len(table), is_held))
+            tables.append(table if is_left_out else table.append_column("is_held", flags))
     if not tables:
         raise EmptyPool(f"Pools {', '.join(wanted)} hold no study", do="materialize splits and manifest")
     return pa.concat_tables(tables)

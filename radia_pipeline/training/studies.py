@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE
+from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, labelled_with_unions
 from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -33,14 +33,19 @@ KEYS = (
     "fold",
     "weight",
     "excluded",
+    "by_closure",
+    "expert",
 )
+HELD = "held"
+"""Why rows of a held split are excluded: they are judged apart."""
 
 
 @dataclass(frozen=True)
 class Studies:
     """Studies of one pool. ``image_rows``: (n, V) rows of the packed arrays, −1 where a slot is empty.
 
-    ``soft``: a teacher's probabilities (n, 21), NaN where it has none; ``trust``: weights of cells in the loss (n, 21).
+    ``judged``: which cells evaluation may compare with (n, 21). ``soft``: a teacher's probabilities (n, 21), NaN where
+    it has none; ``trust``: weights of cells in the loss (n, 21).
     """
 
     source: np.ndarray
@@ -51,6 +56,7 @@ class Studies:
     values: np.ndarray
     labelled: np.ndarray
     weight: np.ndarray
+    judged: np.ndarray | None = None
     soft: np.ndarray | None = None
     trust: np.ndarray | None = None
 
@@ -94,13 +100,16 @@ def manifest_versions(lake, sources: tuple[str, ...] | None) -> dict[str, str]:
     return {source: lake.version("manifest", source) for source in wanted}
 
 
-def pool_studies(manifest: pa.Table, recipe: Recipe, pool: str, row_of_image: dict[str, int]) -> Studies:
+def pool_studies(
+    manifest: pa.Table, recipe: Recipe, pool: str, row_of_image: dict[str, int], *, held: bool = False
+) -> Studies:
     """Gather the studies of ``train``, ``validation`` or ``test`` as the recipe wants to see them.
 
-    Rows with ``excluded`` set are left out, and so are studies of which the chosen views show nothing. With
-    ``data.fold`` the training pool is divided: that fold validates. Raises EmptyPool.
+    Rows with ``excluded`` set are left out (``held``: only those of the pool's held splits are gathered), and so are
+    studies of which the chosen views show nothing. With ``data.fold`` the training pool is divided: that fold
+    validates. Raises EmptyPool.
     """
-    table = manifest.filter(_pool_mask(manifest, recipe.data.fold, pool))
+    table = manifest.filter(_pool_mask(manifest, recipe.data.fold, pool, held))
     columns = {name: table.column(name).to_pylist() for name in ("source", "image_id", "study_id", "view")}
     members: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(columns["source"], columns["study_id"])):
@@ -149,15 +158,38 @@ def every_view(frontals: list[int], laterals: list[int], most: int) -> list[int 
 
 
 def evaluation_labels(studies: Studies) -> np.ndarray:
-    """Return int8 (n, 21): blank is 0 in classes that the source labels; elsewhere MISSING; −1 stays −1."""
+    """Return int8 (n, 21): blank is 0 in classes that the source labels; MISSING in cells that are not judged; −1 stays
+    −1.
+    """
     values = np.where(studies.values == MISSING, np.int8(0), studies.values)
-    return np.where(studies.labelled, values, np.int8(MISSING)).astype(np.int8)
+    judged = studies.labelled if studies.judged is None else studies.judged
+    return np.where(judged, values, np.int8(MISSING)).astype(np.int8)
 
 
-def _pool_mask(manifest: pa.Table, fold: int | None, pool: str) -> np.ndarray:
+def judged_cells(source: str, by_closure: np.ndarray, expert: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+    """Return which cells of one source's studies evaluation may compare with: bool (n, 21).
+
+    Those that the source labels or radiologists said. Left out is what holds by closure alone in a class that the
+    source labels itself: nobody said it, and half of its like were said otherwise. Of a held study only what
+    radiologists said counts, with the unions that follow from it, where they said less than the source labels.
+    """
+    labelled = labelled_by(source)
+    own = np.isin(vocabulary().classes, list(source_sheet(source).labels))
+    judged = (labelled[None] | expert) & ~(by_closure & own[None] & ~expert)
+    if source_sheet(source).label_origin == "expert":
+        return judged
+    read = expert.copy()
+    for row in np.flatnonzero(is_held):
+        names = [name for name, is_it in zip(vocabulary().classes, expert[row]) if is_it]
+        read[row] = np.isin(vocabulary().classes, list(labelled_with_unions(names)))
+    return np.where(is_held[:, None], read & ~(by_closure & own[None] & ~expert), judged)
+
+
+def _pool_mask(manifest: pa.Table, fold: int | None, pool: str, held: bool) -> np.ndarray:
     pools = np.array(manifest.column("pool").to_pylist(), dtype=object)
-    kept = np.array([reason is None for reason in manifest.column("excluded").to_pylist()], dtype=bool)
-    if fold is None or pool == TEST:
+    wanted = HELD if held else None
+    kept = np.array([reason == wanted for reason in manifest.column("excluded").to_pylist()], dtype=bool)
+    if fold is None or pool == TEST or held:
         return pa.array((pools == pool) & kept)
     folds = np.array([-1 if value is None else value for value in manifest.column("fold").to_pylist()])
     in_fold = folds == fold
@@ -178,6 +210,12 @@ def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Stu
     sources = np.array([source for source, _ in slots], dtype=object)
     values = label_matrix(table)[first_rows]
     labelled = {name: labelled_by(name) for name in set(sources.tolist())}
+    judged = np.zeros(values.shape, dtype=bool)
+    is_held = np.array([reason == HELD for reason in table.column("excluded").take(pa.array(first_rows)).to_pylist()])
+    closed, expert = (_class_cells(table, name, first_rows) for name in ("by_closure", "expert"))
+    for name in labelled:
+        mine = sources == name
+        judged[mine] = judged_cells(name, closed[mine], expert[mine], is_held[mine])
     weights = np.array([1.0 if keys["weight"][row] is None else keys["weight"][row] for row in first_rows])
     return Studies(
         source=sources,
@@ -188,7 +226,18 @@ def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Stu
         values=values,
         labelled=np.stack([labelled[name] for name in sources]),
         weight=weights,
+        judged=judged,
     )
+
+
+def _class_cells(table: pa.Table, column: str, rows: np.ndarray) -> np.ndarray:
+    """Return a column of lists of classes as cells: bool (n, 21); a row without a list has none."""
+    cells = np.zeros((len(rows), len(vocabulary().classes)), dtype=bool)
+    place = {name: index for index, name in enumerate(vocabulary().classes)}
+    for row, names in enumerate(table.column(column).take(pa.array(rows)).to_pylist()):
+        for name in names or ():
+            cells[row, place[name]] = True
+    return cells
 
 
 def label_matrix(table: pa.Table) -> np.ndarray:

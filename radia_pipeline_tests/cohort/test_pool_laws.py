@@ -116,11 +116,12 @@ def test_pools_and_folds_have_their_shares():
     assert min(folds) > 0.18 * sum(folds)
 
 
-held = st.dictionaries(st.sampled_from(PATIENTS), st.sampled_from(["validation", "test"]), max_size=8)
+held_lists = st.dictionaries(st.sampled_from(PATIENTS), st.sampled_from(["validation", "test"]), max_size=8)
+policies = st.sampled_from(["ignore", "respect"])
 lists = st.dictionaries(st.sampled_from(PATIENTS), st.sampled_from(POOLS), max_size=20)
 
 
-@given(st.lists(st.tuples(patients, links, held, lists), min_size=1, max_size=4), st.sampled_from(["ignore", "respect"]))
+@given(st.lists(st.tuples(patients, links, held_lists, lists), min_size=1, max_size=4), policies)
 @settings(max_examples=80, deadline=None)
 def test_nobody_of_a_held_split_nor_linked_with_one_is_trained_on(history, policy):
     placed: dict[str, Placement] = {}

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from radia_pipeline.cohort.evaluation_sets import QUOTAS, build_evaluation_sets, draw
-from radia_pipeline.cohort.export import FORMATS, export_manifest
+from radia_pipeline.cohort.export import export_manifest
+from radia_pipeline.cohort.export_formats import FORMATS, XRV_NAMES, says_thickening
 from radia_pipeline.cohort.manifest import QUALITY_LIMITED_WEIGHT, build_manifest
 from radia_pipeline.cohort.profile import benjamini_hochberg, build_data_profile, two_proportions
-from radia_pipeline.contracts.sheets import source_sheet
+from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable, UnknownName
 from radia_pipeline.pages.data_profile import publish_data_profile, write_profile_page
@@ -171,10 +172,36 @@ def test_every_export_holds_every_usable_image_and_its_hash(lake, tmp_path, to):
     assert "delivered_path" not in content.decode("utf-8", errors="ignore")
     fields = [field for records in croissant["recordSet"] for field in records["field"]]
     if to != "coco":
-        header = [name for name in rows[0] if (to, name) != ("parquet", "boxes")]
+        lists = ("by_closure", "expert", "boxes") if to == "parquet" else ()
+        header = [name for name in rows[0] if name not in lists]
         assert [field["source"]["extract"]["column"] for field in fields] == header
+    else:
+        assert [records["@id"] for records in croissant["recordSet"]] == ["images", "annotations", "categories"]
     assert not any(" " in field["@id"] for field in fields)
+    assert result.lost in croissant["description"]
     assert set(croissant) - set(croissant["@context"]) <= {"@context", "@type", *SCHEMA_ORG}
+
+
+def test_torchxrayvision_gets_its_own_names_views_and_no_thickening_that_nobody_said(lake, tmp_path):
+    rows = list(csv.DictReader(export_manifest(lake, "torchxrayvision", tmp_path).path.open(encoding="utf-8")))
+    assert list(rows[0])[-18:] == list(XRV_NAMES)
+    assert {row["view"] for row in rows} == {"PA", "L"}
+    assert {row["Pleural_Thickening"] for row in rows if row["source"] == "chexpert"} == {""}
+    assert {name for name in known_sources() if says_thickening(name)} == {"nih_cxr14", "vindr_cxr"}
+    assert {row["Fibrosis"] for row in rows} == {""}
+    first = lake.read("manifest", "chexpert").to_pylist()[0]
+    other = next(row for row in rows if row["imgpath"] == first["path"])
+    assert other["Cardiomegaly"] == ("" if first["Cardiomegaly"] not in (0, 1) else str(first["Cardiomegaly"]))
+
+
+def test_an_export_goes_through_a_manifest_in_parts(lake, tmp_path, monkeypatch):
+    whole = {to: export_manifest(lake, to, tmp_path / to).path.read_bytes() for to in ("csv", "coco")}
+    monkeypatch.setattr("radia_pipeline.cohort.export._ROWS", 7)
+    for to, content in whole.items():
+        assert export_manifest(lake, to, tmp_path / to).path.read_bytes() == content
+    seen = [len(part) for part in lake.batches("manifest", "chexpert", ["image_id"], 7)]
+    assert max(seen) == 7
+    assert sum(seen) == lake.read("manifest", "chexpert").num_rows
 
 
 def test_unknown_formats_and_absent_manifests_are_clear_errors(lake, tmp_path):

@@ -49,7 +49,7 @@ def make_panel(skill: float, *, seed: int = 0, studies: int = 400, noise_seed: i
     logit = skill * np.where(label == 1, 1.0, 0.0) + noise.normal(size=label.shape) - 1.5
     return Panel(
         source, np.array([key("study", i) for i in range(studies)], dtype=object), group, group, pool,
-        np.ones(studies, dtype=int), logit, sigmoid(logit), label,
+        np.ones(studies, dtype=int), logit, sigmoid(logit), label, np.zeros(studies, dtype=bool),
     )  # fmt: skip
 
 
