@@ -121,7 +121,41 @@ def gathered(lake: Lake, pace: Pace, rescorer: Rescorer = rescore) -> Case:
     return Case(
         judged[0], judged[1] if champion else None, published, study_facts(lake),
         truth_of_readings(lake, released.get(ENSEMBLE)), bool(released), _on_test(lake, published),
+        {VALIDATION: _held_of_validation(challenger, champion, published[VALIDATION], rescorer),
+         TEST: _held_of_test(lake, published[VALIDATION])},
     )  # fmt: skip
+
+
+def _held_of_validation(
+    challenger: InUse, champion: InUse | None, chosen_on: Panel, rescorer: Rescorer
+) -> tuple[Judged, ...]:
+    """Return both on the held splits of validation; nothing where the challenger has not been scored there."""
+    found: list[Panel] = []
+    for side in filter(None, (challenger, champion)):
+        members = side.ensemble.used_members
+        first = found[0] if found else None
+        panels = [side.panel(name, of=first, rescorer=rescorer, held=True) for name in members]
+        if not all(map(len, panels)):
+            break
+        panels = aligned(panels)
+        moved, probability = side.ensemble.predict({name: one.probability for name, one in zip(members, panels)})
+        found.append(replace(panels[0], logit=moved, probability=probability))
+    return _judged_together(found, chosen_on)
+
+
+def _held_of_test(lake: Lake, chosen_on: Panel) -> tuple[Judged, ...]:
+    """Do so for the held splits of the test pool, as both were released."""
+    found, said = list(released_panels(lake, held=True).values())[-1:], standing(lake).now
+    if found and said is not None:
+        kept = kept_scores(lake, said.candidate.release, said.candidate.predictions.get(SCORES), held=True)
+        found += [kept] if kept is not None and len(kept) else []
+    return _judged_together(found, chosen_on)
+
+
+def _judged_together(found: list[Panel], chosen_on: Panel) -> tuple[Judged, ...]:
+    if len(found) > 1:
+        found = [part for parts in _together(found[:1], found[1:]) for part in parts]
+    return tuple(Judged.by(panel, chosen_on) for panel in found)
 
 
 def _on_test(lake: Lake, published: Mapping[str, Panel]) -> tuple[Judged, ...]:

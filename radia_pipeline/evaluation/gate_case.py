@@ -67,7 +67,8 @@ class Case:
     """All that the rules look at. ``published``: what the challenger says of each pool, as it was published.
 
     ``facts``: {attribute: {study: its strata}}. ``champion``: on the same studies, None where there is none. ``test``:
-    the challenger, then the champion where it is kept, on the test pool, as each was released.
+    the challenger, then the champion where it is kept, on the test pool, as each was released; ``held``: the same two
+    on the held splits of each pool, which are in no other figure.
     """
 
     challenger: Side
@@ -77,6 +78,7 @@ class Case:
     truth: TruthOfReadings
     is_released: bool
     test: tuple[Judged, ...] = ()
+    held: Mapping[str, tuple[Judged, ...]] = field(default_factory=dict)
 
 
 Rule = Callable[[Case], Iterator[Verdict]]

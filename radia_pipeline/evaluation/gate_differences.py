@@ -153,15 +153,18 @@ def _counted(found: Interval, positives: int, studies: int) -> Interval:
 
 
 def expert_sets(case: Case) -> Iterator[Verdict]:
-    """Judge the studies of each source that radiologists labelled, on validation and on the released test pool: not
-    surely worse than the champion there."""
+    """Judge the studies of each source that radiologists labelled, on validation and on the released test pool,
+    and in the held splits of both: not surely worse than the champion there."""
     yield from _expert_sets(case, "")
-    if case.test:
-        beside = Side(case.test[1], np.nan) if len(case.test) > 1 else None
-        for one in _expert_sets(replace(case, challenger=Side(case.test[0], np.nan), champion=beside), ", test pool"):
+    apart = {"test pool": case.test, **{f"held in {pool}": found for pool, found in case.held.items()}}
+    for name, found in apart.items():
+        if not found:
+            continue
+        beside = Side(found[1], np.nan) if len(found) > 1 else None
+        for one in _expert_sets(replace(case, challenger=Side(found[0], np.nan), champion=beside), f", {name}"):
             is_alone = case.champion is not None and beside is None
             if is_alone and one.outcome != NOT_JUDGED:
-                told = "not judged beside the champion: its scores of the test pool are not kept"
+                told = "not judged beside the champion: its scores of these studies are not kept"
                 one = replace(one, outcome=NOT_JUDGED, detail=told)
             yield one
 
@@ -170,7 +173,7 @@ def _expert_sets(case: Case, of_pool: str) -> Iterator[Verdict]:
     panel = case.challenger.judged.panel
     origin = case.facts.get("origin", {})
     keys = zip(panel.source.tolist(), panel.study_id.tolist())
-    read = np.array([EXPERT in origin.get(key, ()) for key in keys], dtype=bool)
+    read = panel.is_held | np.array([EXPERT in origin.get(key, ()) for key in keys], dtype=bool)
     for source in sorted(set(panel.source[read])):
         mask = read & (panel.source == source)
         found = _part(case, "expert_sets", Part("expert-read", source, mask, mask), mask)

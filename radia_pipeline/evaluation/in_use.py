@@ -16,7 +16,7 @@ import pyarrow as pa
 from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.errors import BadInput, MissingTable, NotTrained
 from radia_pipeline.evaluation.ensemble import Ensemble, ensemble_of, load_ensemble
-from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, panel_of, read_panel
+from radia_pipeline.evaluation.panel import ENSEMBLE, Panel, panel_of, read_held, read_panel
 from radia_pipeline.lake.lake import WHOLE, Lake
 from radia_pipeline.training.model_folders import is_finished, latest_model
 
@@ -64,24 +64,25 @@ class InUse:
             )
         return folder
 
-    def panel(self, member: str, *, of: Panel | None = None, rescorer: Rescorer = rescore) -> Panel:
-        """Return what a member says of validation. ``of``: studies that must be in it, as this panel saw them.
+    def panel(self, member: str, *, of: Panel | None = None, rescorer: Rescorer = rescore, held: bool = False) -> Panel:
+        """Return what a member says of validation, or of its ``held`` splits. ``of``: studies that must be in it, as
+        this panel saw them.
 
         A champion's stands as it was kept; what is not kept any more, or lacks one of the studies, is scored anew.
         """
         if self.kind == ENSEMBLE:
-            return read_panel(self.lake, member)
-        found = self._kept(member)
+            return read_held(self.lake, member) if held else read_panel(self.lake, member)
+        found = self._kept(member, held)
         if found is None or (of is not None and not _covers(found, of)):
-            found = panel_of(rescorer(self.lake, member, self.folder(member))).only(held=False)
+            found = panel_of(rescorer(self.lake, member, self.folder(member))).only(held=held)
         return found
 
-    def _kept(self, member: str) -> Panel | None:
+    def _kept(self, member: str, held: bool) -> Panel | None:
         try:
             kept = self.lake.read_version("predictions", member, self.predictions[member])
         except (MissingTable, BadInput):  # it was collected or erased, or nothing was kept
             return None
-        return panel_of(kept).only(pool=VALIDATION, held=False)
+        return panel_of(kept).only(pool=VALIDATION, held=held)
 
 
 def in_use(lake: Lake) -> InUse:

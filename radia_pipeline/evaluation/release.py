@@ -76,7 +76,7 @@ def released_panels(lake: Lake, *, held: bool = False) -> dict[str, Panel]:
     return dict(zip(parts, aligned(list(parts.values())))) if parts and all(map(len, parts.values())) else {}
 
 
-def kept_scores(lake: Lake, released: str, version: str | None) -> Panel | None:
+def kept_scores(lake: Lake, released: str, version: str | None, *, held: bool = False) -> Panel | None:
     """Return what a released ensemble said of the test pool, from a version of the table; None where none is kept."""
     try:
         table = lake.read_version(TABLE, WHOLE, version) if version else lake.read(TABLE)
@@ -84,7 +84,7 @@ def kept_scores(lake: Lake, released: str, version: str | None) -> Panel | None:
         return None
     is_it = pc.and_(pc.equal(table["release"], released), pc.equal(table["recipe"], ENSEMBLE))
     table = table.filter(is_it).drop_columns(["release"])
-    return panel_of(table).only(held=False) if table.num_rows else None
+    return panel_of(table).only(held=held) if table.num_rows else None
 
 
 def is_noted(lake: Lake) -> bool:

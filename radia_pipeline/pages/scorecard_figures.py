@@ -18,7 +18,7 @@ from radia_pipeline.evaluation.ensemble import SINGLE, load_ensemble
 from radia_pipeline.evaluation.judged import ABNORMAL, Judged
 from radia_pipeline.evaluation.panel import ENSEMBLE
 from radia_pipeline.evaluation.pool_uses import uses
-from radia_pipeline.evaluation.scorecard import ALL_SOURCES, CANDIDATE, MEAN, POOL
+from radia_pipeline.evaluation.scorecard import ALL_SOURCES, CANDIDATE, HELD, MEAN, POOL
 from radia_pipeline.evaluation.study_facts import EXPERT
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.run_report_figures import BESIDE, MAIN, figure, indexed
@@ -196,11 +196,11 @@ def matrix(rows: Sequence[Mapping], pool: str) -> dict[str, Any]:
     """Return trained on × tested on: mean AUC of each model on each source, and on what experts read of it."""
     kept = [
         row for row in rows
-        if (row["pool"], row["class"], row["metric"]) == (pool, MEAN, "auc") and row["view"] in (POOL, EXPERT)
+        if (row["pool"], row["class"], row["metric"]) == (pool, MEAN, "auc") and row["view"] in (POOL, EXPERT, HELD)
         and not row["model"].startswith(CANDIDATE)
     ]  # fmt: skip
     found = {(row["source"], row["view"]) for row in kept}
-    columns = sorted(found, key=lambda place: (place[0] != ALL_SOURCES, place[0], place[1] != POOL))
+    columns = sorted(found, key=lambda place: (place[0] != ALL_SOURCES, place[0], place[1] != POOL, place[1]))
     cells = {(row["model"], row["source"], row["view"]): row for row in kept}
     names = sorted({row["model"] for row in kept}, key=lambda name: (name != ENSEMBLE, name))
     trained = {row["model"]: row["trained_on"] for row in kept}
@@ -225,7 +225,7 @@ def _is_foreign(source: str, trained_on: str | None) -> bool:
 
 def _column(source: str, view: str) -> str:
     name = "all sources" if source == ALL_SOURCES else source
-    return f"{name}, expert-read" if view == EXPERT else name
+    return name + {EXPERT: ", expert-read", HELD: ", held"}.get(view, "")
 
 
 def ledger(lake: Lake) -> list[dict[str, Any]]:
