@@ -21,10 +21,11 @@ class SourceSheet:
 
     ``label_origin``: rules, table or expert. ``columns``: those of each published table; ``asked_labels``: what readers
     of a table were asked for where its header does not say; ``identifiers``: column → how its identifiers look
-    (``sources.identifiers``). ``other_tokens`` name no class of the vocabulary, ``unlabelled_tokens`` say that nobody
-    labelled the image, ``open_tokens`` that what the others of a list do not name is not known; ``tree``: token →
-    tokens that the publisher puts below it. ``held_splits``: published splits that are never trained on → the pool that
-    their patients stand in. The rest of a sheet is for people.
+    (``sources.identifiers``); ``mixed_studies``: how many studies of several patients the published table holds.
+    ``other_tokens`` name no class of the vocabulary, ``unlabelled_tokens`` say that nobody labelled the image,
+    ``open_tokens`` that what the others of a list do not name is not known; ``tree``: token → tokens that the publisher
+    puts below it. ``held_splits``: published splits that are never trained on → the pool that their patients stand in.
+    The rest of a sheet is for people.
     """
 
     source: str
@@ -43,6 +44,7 @@ class SourceSheet:
     asked_labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     identifiers: Mapping[str, str] = field(default_factory=dict)
     held_splits: Mapping[str, str] = field(default_factory=dict)
+    mixed_studies: int = 0
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -87,4 +89,5 @@ def source_sheet(source: str) -> SourceSheet:
         asked_labels=raw.get("asked_labels") or {},
         identifiers=raw.get("identifiers") or {},
         held_splits=raw.get("held_splits") or {},
+        mixed_studies=int(raw.get("mixed_studies") or 0),
     )

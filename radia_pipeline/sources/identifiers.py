@@ -82,21 +82,23 @@ def _alike(values: Iterable[str | None], form: str) -> set[str]:
     return alike
 
 
-def one_patient_each(table: TextTable, studies: Sequence[str], patients: Sequence[str]) -> None:
+def one_patient_each(table: TextTable, studies: Sequence[str], patients: Sequence[str], published: int = 0) -> set[str]:
     """Refuse a table in which a study belongs to several patients; raises BadTable naming lines.
 
-    Rows without a patient say nothing of whose the study is.
+    ``published``: how many such studies the publisher's own table is known to hold: as many are returned, to be left
+    out. Rows without a patient say nothing of whose the study is.
     """
     first: dict[str, str] = {}
     known = [(study, patient) for study, patient in zip(studies, patients) if patient]
     mixed = {study for study, patient in known if first.setdefault(study, patient) != patient}
-    if mixed:
+    if len(mixed) > published:
         where = _lines(table, [row for row, study in enumerate(studies) if study in mixed])
         raise BadTable(
             f"{table.name}: {len(mixed)} of {len(set(studies))} studies belong to several patients ({where})",
-            accepted="one patient for each study",
+            accepted="one patient for each study" + (f", but for {published} as published" if published else ""),
             do="export the table again with identifiers as text: numbers that were rounded fall together",
         )
+    return mixed
 
 
 def _refuse(table: TextTable, column: str, rows: Sequence[int], accepted: str) -> None:

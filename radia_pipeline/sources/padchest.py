@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +109,15 @@ class PadChest(Source):
         return said_table(studies, patients, said, tokens.classes, problems)
 
     def _table(self, root: Path) -> tuple[TextTable, list[str], list[str], list[str]]:
-        """Return the table and its images, studies and patients."""
+        """Return the table and its images, studies and patients; rows of a study of several patients are left out."""
         table, sheet = read_table(require_table(root, TABLES)), source_sheet(self.name)
         images, studies, patients = (identifiers(table, sheet, name) for name in ("ImageID", "StudyID", "PatientID"))
-        one_patient_each(table, studies, patients)
-        return table, images, studies, patients
+        mixed = one_patient_each(table, studies, patients, sheet.mixed_studies)
+        kept = [row for row, study in enumerate(studies) if study not in mixed]
+        if mixed:
+            table.problems["rows_of_studies_of_several_patients"] += len(studies) - len(kept)
+            table = replace(table, rows=[table.rows[row] for row in kept], lines=[table.lines[row] for row in kept])
+        return table, *([column[row] for row in kept] for column in (images, studies, patients))
 
 
 def _tokens(text: str) -> list[str]:

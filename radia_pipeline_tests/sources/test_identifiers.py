@@ -52,6 +52,15 @@ def test_a_study_of_several_patients_refuses_its_table():
     one_patient_each(table, ["1", "1", "2"], ["a", "", "b"])
     with pytest.raises(BadTable, match=r"1 of 2 studies belong to several patients \(line 2, 3\)"):
         one_patient_each(table, ["1", "1", "2"], ["a", "c", "b"])
+    assert one_patient_each(table, ["1", "1", "2"], ["a", "c", "b"], published=1) == {"1"}
+
+
+def test_the_one_mixed_study_of_padchests_own_table_is_left_out_and_counted(tmp_path):
+    rows = [f"{n},{n}.png,0,20140915,{n // 2},{n + 7},1930.0,F,PA,0.2,\"['normal']\"" for n in (2, 3, 5)]
+    root, source = padchest(tmp_path, rows, ("0/2.png", "0/5.png")), registry.source("padchest")
+    assert list(source.facts(root)) == ["0/5.png"]
+    delivered = source.labels(root)
+    assert (set(said(delivered)), delivered.problems["rows_of_studies_of_several_patients"]) == ({"2"}, 2)
 
 
 def test_labels_with_fractions_for_studies_find_their_images(tmp_path):
