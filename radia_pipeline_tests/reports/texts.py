@@ -42,7 +42,6 @@ MISSED = (
     "rejet versus infection",
     "coeur gros epenchements",
     "infectieux possible vs OAP",
-    "Résultat ☒ normal ☐ anormal",
     "Le reste idem.",
     "Contrôle après ponction d'un épanchement droit",
     "pas d épenche ment hernie hiatale",

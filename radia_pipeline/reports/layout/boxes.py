@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import REACH, Piece
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of
 
 EMPTY, TICKED = "☐", "☒☑🗹⊠✗✘"
 SQUARES = "□▢◻"
@@ -29,9 +29,16 @@ class Boxes:
     def __init__(self, signs: Signs) -> None:
         self._no, self._yes = signs.denial, signs.affirmation
         self._absent, self._present = signs.absence_of, signs.presence_of
-        words = "|".join(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
+        values = (*signs.yes_values, *signs.no_values, *signs.verdicts)
+        words = "|".join(value for value in values if value[0].isalpha())
+        self._titled = re.compile(rf"(?im)^[^\S\n]*(?:{any_of(signs.titles)})(?=[^\S\n]+{_BOX})")
         self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
         self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
+
+    def titles(self, text: str) -> Iterator[Piece]:
+        """ "Résultat ☒ normal ☐ anormal": a title whose colon was not typed."""
+        if _HAS_BOX.search(text):
+            yield from ((m.end(), m.end(), " :") for m in self._titled.finditer(text))
 
     def options(self, text: str) -> Iterator[Piece]:
         """ "☐ oui ☒ non": what is ticked is the value."""

@@ -16,6 +16,8 @@ _LONGEST = 80
 """Characters of a heading and of the title before it."""
 _ITEM = re.compile(rf"\n[^\S\n]*{BULLET}[^\S\n]*(?=\w)")
 _REST = re.compile(r"[^\n]*")
+_WRAPPED = re.compile(rf"\n[^\S\n]*(?!{BULLET})([^\W\d_])[^\n:]*(?=\n[^\S\n]*{BULLET})")
+"""A line in small letters that goes on with an item, if another item follows."""
 _OPENS = re.compile(rf"[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
 _LINE = re.compile(r"(?:[^\n.]|(?<=,)\n|(?<=,\r)\n)*")
 _NEXT = re.compile(r"[^\S\n]*[,;/]\s*(?=\w)")
@@ -61,6 +63,8 @@ class Headings:
         while item := _ITEM.match(text, at):
             yield item.end()
             at = _REST.match(text, item.end()).end()
+            while (wrapped := _WRAPPED.match(text, at)) and wrapped[1].islower():
+                at = wrapped.end()
 
     def _of_line(self, text: str, at: int) -> Iterator[int]:
         """Yield where the items of a list in the heading's own line begin."""

@@ -57,13 +57,14 @@ class Marks:
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
         )
         self._glued = re.compile("|".join(map(re.escape, signs.glued)))
-        self._continued = re.compile(rf"\.(?=[^\S\n](?i:{any_of(signs.continued)})\b)")
+        self._continued = re.compile(rf"\.(?=[^\S\n]+(?i:{any_of(signs.continued)})\b)")
         self._shortened = re.compile(rf"(?i)(?:^|[\s'’(])(?:{any_of(signs.shortened)})\Z")
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
         yield from (self.blanks, self.signatures, self.abbreviations, self.fractures, self.numbers)
         yield from (
+            boxes.titles,
             boxes.options,
             self.blanks,
             boxes.boxes,

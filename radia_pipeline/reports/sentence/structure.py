@@ -159,7 +159,11 @@ class Structure(After):
         if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
             return
         token, following, words = event[1] + 1, self.following(), self.words
-        if self.symbols[token] in words.places and self.symbols[min(token + 2, self.end)] in words.still_open:
+        if (
+            token < self.end
+            and self.symbols[token] in words.places
+            and self.symbols[min(token + 2, self.end)] in words.still_open
+        ):
             last.status, last.cue, last.rule = None, event, UNREAD
             return
         is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
