@@ -1,7 +1,8 @@
 """Processor time of augmentation per image: ours bare and inside Compose, the library's five, each recipe's.
 
-All are measured in turns within one run; medians count, and of what Compose costs that of the differences. The
-library's five resample four times and draw no affine in their elastic step, which newer releases dropped.
+All are measured in turns within one run; medians count. What Compose costs is the median of differences between
+pairs that are measured alone, either one first in turns: beside others the second finds another cache than the first.
+The library's five resample four times and draw no affine in their elastic step, which newer releases dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from radia_pipeline.training.recipes import load_recipe, recipe_names
 from radia_pipeline.training.sampler import generator
 
 RESULT = Path(__file__).parent / "results" / "augmentation.json"
-ROUNDS, UNCOUNTED = 60, 4
+ROUNDS, UNCOUNTED, PAIRS = 60, 4, 200
 SIDE_PX = 384
 ALWAYS = {name: {"p": 1.0} for name in ("affine", "jitter", "flip", "grid", "elastic")}
 ALSO = [{"RandomGamma": {"p": 1.0}}, {"GaussNoise": {"p": 1.0, "std_range": [0.01, 0.05]}}]
@@ -81,6 +82,21 @@ def measured(steps: dict[str, Callable[[int], np.ndarray]]) -> dict[str, list[fl
     return times
 
 
+def cost_of_compose(section: AugmentationSection, image: np.ndarray) -> dict[str, float]:
+    """Milliseconds that Compose adds to one image, and what the image takes without it."""
+    steps, differences, alone = {"bare": bare(section, image), "composed": composed(section, image)}, [], []
+    for turn in range(-UNCOUNTED, PAIRS):
+        names, took = ("bare", "composed") if turn % 2 else ("composed", "bare"), {}
+        for name in names:
+            begun = time.process_time()
+            steps[name](abs(turn))
+            took[name] = (time.process_time() - begun) * 1e3
+        if turn >= 0:
+            differences.append(took["composed"] - took["bare"])
+            alone.append(took["bare"])
+    return {"bare_ms": statistics.median(alone), "compose_adds_ms": statistics.median(differences)}
+
+
 def medians(times: dict[str, list[float]]) -> dict[str, float]:
     """The median of each."""
     return {name: statistics.median(values) for name, values in times.items()}
@@ -98,7 +114,11 @@ def main() -> int:
         "ours, bare": bare(whole, image), "ours in Compose": composed(whole, image),
         "and RandomGamma, GaussNoise": composed(more, image), "the library's five": of_library(image),
     })  # fmt: skip
-    pairs = zip(found["ours in Compose"], found["ours, bare"])
+    costs = {
+        "the five, always": cost_of_compose(whole, image),
+        "densenet121's": cost_of_compose(load_recipe("densenet121").augmentation, image),
+        "nothing": cost_of_compose(AugmentationSection(), image),
+    }
     five = medians(found)
     recipes = {name: load_recipe(name) for name in recipe_names()}
     each = medians(measured({
@@ -107,14 +127,15 @@ def main() -> int:
     }))  # fmt: skip
     result = {
         "side_px": SIDE_PX, "albumentations": albumentations.__version__, "five_ms": five, "recipes_ms": each,
-        "compose_costs_ms": statistics.median(one - other for one, other in pairs),
+        "load": os.getloadavg()[0], "compose": costs,
         "library_against_ours": five["the library's five"] / five["ours in Compose"],
     }  # fmt: skip
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for name, value in {**five, **each}.items():
         print(f"{value:8.2f} ms  {name}")
-    print(f"Compose costs {result['compose_costs_ms']:.2f} ms; the library's five take "
-          f"{result['library_against_ours']:.1f} x ours")  # fmt: skip
+    for name, cost in costs.items():
+        print(f"Compose adds {cost['compose_adds_ms']:.3f} ms to {cost['bare_ms']:.2f} ms: {name}")
+    print(f"the library's five take {result['library_against_ours']:.1f} x ours")
     return 0
 
 

@@ -61,6 +61,24 @@ class ProgressLines:
         return f"epoch {event['epoch'] + 1} of {self._epochs}: {'; '.join(parts)}{best}{after}"
 
 
+class TrialLines:
+    """Says the events of a sweep's trials, of which several may run at once: each line with its trial's number."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._of: dict[Any, ProgressLines] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Say the event of one trial, or of the sweep."""
+        number = event.get("trial")
+        if number not in self._of:
+            self._of[number] = ProgressLines(self._say if number is None else self._with(f"trial {number}: "))
+        self._of[number]({name: value for name, value in event.items() if name != "trial"})
+
+    def _with(self, prefix: str) -> Callable[[str], None]:
+        return lambda line: self._say(prefix + line)
+
+
 def duration(seconds: float) -> str:
     """Return seconds as people say them."""
     if seconds < 100:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.defs.training_lines import ProgressLines
@@ -22,6 +22,9 @@ from radia_pipeline.processes.failures import as_record
 from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
 from radia_pipeline.processes.parents import watch_parents
 from radia_pipeline.training.recipe_schema import Recipe
+
+if TYPE_CHECKING:
+    from radia_pipeline.training.launch import Seat
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 
@@ -162,13 +165,13 @@ def make_job(
     )  # fmt: skip
 
 
-def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
-    """Return the job of one recipe."""
+def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None, seat: Seat | None = None) -> Job:
+    """Return the job of one recipe; ``seat``: the part of the machine that it keeps to, in a process of its own."""
     from radia_pipeline.training.launch import train_recipe
     from radia_pipeline.training.standing import is_stopped_again, standing_fingerprint
 
     def start(on_event: OnEvent) -> Any:
-        return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop)
+        return train_recipe(recipe, lake, on_event=on_event, force=force, stop=stop, seat=seat)
 
     settings = recipe.model_dump(mode="json")
     return Job(

@@ -19,22 +19,35 @@ SAME_REQUEST_S = 2.0
 
 
 class StopRequest:
-    """Set once by a signal or by the death of the parent; looked at after each step."""
+    """Set once by a signal or by the death of the parent; looked at after each step.
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.reason = ""
+    ``above``: a request that counts for this one too, of a work of which this one is a part.
+    """
+
+    def __init__(self, above: StopRequest | None = None) -> None:
+        self._event, self._above = threading.Event(), above
+        self._reason = ""
         self.set_at_s = float("inf")
         self.is_heard = False
 
+    @property
+    def reason(self) -> str:
+        """Why it was set, in words; empty before."""
+        return self._reason or (self._above.reason if self._above else "")
+
+    @property
+    def is_heard_above(self) -> bool:
+        """Whether signals reach it already, by itself or by the request above."""
+        return self.is_heard or (self._above is not None and self._above.is_heard_above)
+
     def set(self, reason: str) -> None:
         """Ask for a checkpoint and an end."""
-        self.reason = self.reason or reason
+        self._reason = self._reason or reason
         self.set_at_s = min(self.set_at_s, time.monotonic())
         self._event.set()
 
     def __bool__(self) -> bool:
-        return self._event.is_set()
+        return self._event.is_set() or bool(self._above)
 
 
 class Stopped(Exception):
@@ -47,7 +60,7 @@ def stop_on_signals(stop: StopRequest) -> Iterator[None]:
 
     Only the main thread can listen. Within another listening for the same request there is nothing to do.
     """
-    if stop.is_heard or threading.current_thread() is not threading.main_thread():
+    if stop.is_heard_above or threading.current_thread() is not threading.main_thread():
         yield
         return
     timers: list[threading.Timer] = []

@@ -12,12 +12,13 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from radia_pipeline.errors import RadiaError, RunFailed
+from radia_pipeline.errors import BadInput, RadiaError, RunFailed
 from radia_pipeline.processes import children
 from radia_pipeline.processes.failures import from_record
 from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
@@ -30,6 +31,29 @@ GRACE_S = 22.0
 ENTRY = "radia_pipeline.training.run"
 
 
+@dataclass(frozen=True)
+class Seat:
+    """The part of the machine that one of several trainings has: threads of arithmetic, and a GPU if there is one."""
+
+    threads: int
+    gpu: str | None
+
+
+def seats(count: int, threads: int | None = None) -> list[Seat]:
+    """Divide the machine; ``threads``: of each seat, an equal share of the processors by default.
+
+    Raises BadInput where more seats than visible GPUs are asked for.
+    """
+    names = _gpu_names()
+    if names and count > len(names):
+        raise BadInput(
+            f"{count} trainings at once on {len(names)} visible GPUs", accepted=f"at most {len(names)}",
+            do="let fewer run at once, or set CUDA_VISIBLE_DEVICES to nothing to train on the processors",
+        )  # fmt: skip
+    share = threads or max(1, (os.cpu_count() or 1) // count)
+    return [Seat(share, names[at] if names else None) for at in range(count)]
+
+
 def train_recipe(
     recipe: Recipe,
     lake,
@@ -37,14 +61,18 @@ def train_recipe(
     on_event: OnEvent = lambda _event: None,
     force: bool = False,
     stop: StopRequest | None = None,
+    seat: Seat | None = None,
 ) -> TrainResult:
-    """Train in this process, or through ``torchrun`` where several GPUs are visible; the result is the same."""
+    """Train in this process, or through ``torchrun`` where several GPUs are visible; the result is the same.
+
+    ``seat``: train in a process of its own that keeps to this part of the machine.
+    """
     stop = StopRequest() if stop is None else stop  # an unset request is false
-    if visible_gpus() > 1:
+    if seat or visible_gpus() > 1:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{recipe.name}.yaml"
             path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
-            return train_in_processes(path, lake, on_event=on_event, force=force, stop=stop)
+            return train_in_processes(path, lake, on_event=on_event, force=force, stop=stop, seat=seat)
     from radia_pipeline.training.trainer import Runtime, train
 
     return train(recipe, lake, on_event=on_event, force=force, runtime=Runtime(stop=stop))
@@ -60,13 +88,15 @@ def train_in_processes(
     force: bool = False,
     threads: int | None = None,
     stop: StopRequest | None = None,
+    seat: Seat | None = None,
 ) -> TrainResult:
     """Train a recipe (name or file) in its own processes; returns what ``trainer.train`` would have returned.
 
     ``processes``: default one per visible GPU, one without. ``stop``: set it to end the children with a checkpoint.
-    Errors of the children are raised here, as they were.
+    ``seat``: one process that keeps to it. Errors of the children are raised here, as they were.
     """
-    count = processes or visible_gpus() or 1
+    count = 1 if seat else processes or visible_gpus() or 1
+    threads = seat.threads if seat else threads
     command = [*_launcher(count), "--recipe", str(recipe), "--lake", str(lake.root)]
     command += ["--force"] if force else []
     command += [] if resume else ["--no-resume"]
@@ -75,8 +105,9 @@ def train_in_processes(
     failure: dict[str, Any] | None = None
     stop = StopRequest() if stop is None else stop
     group = children.running(
-        command, children.environment(named()), grace_s=GRACE_S, stop=stop, stdout=subprocess.PIPE, text=True
-    )
+        command, children.environment({**named(), **_kept_to(seat)}), grace_s=GRACE_S, stop=stop,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     with stop_on_signals(stop), group as child:
         for event in _events(child):
             if event["event"] == "error":
@@ -92,10 +123,19 @@ def train_in_processes(
 
 def visible_gpus() -> int:
     """Count GPUs without importing torch: CUDA_VISIBLE_DEVICES if set, else the driver's device files."""
+    return len(_gpu_names())
+
+
+def _gpu_names() -> list[str]:
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if listed is not None:
-        return len([part for part in listed.split(",") if part.strip() and part.strip() != "-1"])
-    return len([path for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit()])
+        return [part.strip() for part in listed.split(",") if part.strip() and part.strip() != "-1"]
+    numbers = sorted(int(path.name[6:]) for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit())
+    return [str(place) for place in range(len(numbers))]
+
+
+def _kept_to(seat: Seat | None) -> dict[str, str]:
+    return {**children.threads(seat.threads), "CUDA_VISIBLE_DEVICES": seat.gpu or ""} if seat else {}
 
 
 def _launcher(count: int) -> list[str]:

@@ -26,6 +26,17 @@ def test_the_first_reason_stays():
     assert stop.reason == "SIGTERM"
 
 
+def test_a_request_above_counts_for_the_parts_below_and_not_the_other_way():
+    whole = StopRequest()
+    part, other = StopRequest(above=whole), StopRequest(above=whole)
+    part.set("ended early")
+    assert (bool(part), bool(other), bool(whole)) == (True, False, False)
+    with stop_on_signals(whole), stop_on_signals(other):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert whole and other, "who listens above listens for those below"
+    assert (part.reason, other.reason) == ("ended early", "SIGTERM")
+
+
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt_that_comes_twice_at_once_is_one_request(first):
     """From the terminal to the whole group, and handed on by whoever started this."""

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: events, errors, stopping, orphans, sweeps that go on."""
+"""Trainings in processes of their own: events, errors, stopping, orphans."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ import pytest
 import torch
 import yaml
 
-from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
+from radia_pipeline.errors import BadRecipe, RunFailed
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import named
 from radia_pipeline.training.checkpoints import load_tensors
 from radia_pipeline.training.inference import predict_manifest
 from radia_pipeline.training.launch import train_in_processes, visible_gpus
-from radia_pipeline.training.recipes import load_recipe, parse_recipe
-from radia_pipeline.training.sweeps import sweep
+from radia_pipeline.training.recipes import load_recipe
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -227,39 +226,3 @@ def test_gpus_are_counted_without_torch(monkeypatch):
     assert visible_gpus() == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == 0
-
-
-def test_a_sweep_goes_on_where_it_stood(lake):
-    content = tiny_recipe(name="swept", training={"max_epochs": 1}).model_dump(mode="json")
-    content["sweep"] = {
-        "optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True},
-        "model.head": {"choices": ["linear", "pcam"]},
-    }
-    recipe = parse_recipe(content)
-    trials = []
-    first = sweep(recipe, lake, trials=1, on_trial=trials.append)
-    second = sweep(recipe, lake, trials=3, on_trial=trials.append)
-    assert [trial.number for trial in trials] == [0, 1, 2]
-    assert (first.trials, second.trials) == (1, 3)
-    assert second.best_metric == max(trial.metric for trial in trials)
-    assert all(1e-4 <= trial.options["optimizer.lr"] <= 1e-2 for trial in trials)
-    with pytest.raises(BadRecipe, match="declares no ranges"):
-        sweep(tiny_recipe(name="no_ranges"), lake, trials=1)
-
-
-def test_a_diverging_trial_counts_and_all_diverging_is_a_failed_run(lake):
-    content = tiny_recipe(name="wild").model_dump(mode="json")
-    content["sweep"] = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}
-    recipe, asked = parse_recipe(content), []
-
-    def diverges(chosen):
-        asked.append(chosen.optimizer.lr)
-        raise TrainingDiverged("not finite")
-
-    for _ in range(2):
-        with pytest.raises(RunFailed, match="All 2 trials of wild diverged"):
-            sweep(recipe, lake, trials=2, train_one=diverges)
-    assert len(asked) == 2, "a trial that diverged is not trained again"
-    content["sweep"] = {"training.batch_size": {"choices": [8, 0]}}
-    with pytest.raises(BadRecipe, match=r"training.batch_size = 0"):
-        sweep(parse_recipe(content), lake, trials=1)
