@@ -76,8 +76,8 @@ OPTIMIZERS = Table("optimizer", {
 class OptimizerSection(Section):
     """The update rule; weight decay leaves out biases and normalisation."""
 
-    name: Annotated[str, one_of(OPTIMIZERS)] = "adamw"
-    lr: PositiveFloat = 1e-4
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-2
+    name: Annotated[str, one_of(OPTIMIZERS)] = Field("adamw", description="torch's own.")
+    lr: PositiveFloat = Field(1e-4, description="At the schedule's height.")
+    weight_decay: Annotated[float, Field(ge=0.0)] = Field(1e-2, description="Of adamw apart from the gradient.")
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.9, description="Of sgd (Nesterov) and rmsprop.")
-    clip_norm: PositiveFloat | None = 1.0
+    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of the whole gradient; None: any.")

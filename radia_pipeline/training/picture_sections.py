@@ -14,7 +14,7 @@ class NormalisationSection(Section):
     """How weights of others want to see a picture: values within ``range``, then less mean, over std."""
 
     mean: tuple[float, ...] = Field((0.0,), min_length=1, max_length=3, description="One, or three.")
-    std: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, max_length=3)
+    std: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, max_length=3, description="As many as mean.")
     range: tuple[float, float] = Field((0.0, 1.0), description="Black and white of the picture before mean and std.")
 
     @model_validator(mode="after")

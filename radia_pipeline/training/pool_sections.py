@@ -53,4 +53,4 @@ class StoppingSection(Section):
         None,
         description="A fixed sample of the pool that steers, rare findings oftener, weighted; None: the whole pool.",
     )
-    patience: PositiveInt = 20
+    patience: PositiveInt = Field(20, description="Epochs without a better one after which training ends.")

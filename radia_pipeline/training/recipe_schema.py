@@ -45,9 +45,11 @@ class ModelSection(Section):
         None,
         description="Start from this file (.safetensors or .pt), sought in RADIA_WEIGHTS unless its path is whole.",
     )
-    head: Annotated[str, one_of(HEADS)] = "linear"
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    head: Annotated[str, one_of(HEADS)] = Field(
+        "linear", description="pcam: each class pools the map by its own probabilities (Ye et al. 2020)."
+    )
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="Before the head.")
+    drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="Stochastic depth of the backbone.")
     train_only: Annotated[str, one_of(TRAINED)] = Field("all", description="head: the backbone is frozen.")
     checkpoint_activations: bool = Field(
         False, description="Compute a block's activations again for its gradient, instead of keeping them."
@@ -74,7 +76,9 @@ class TaskSection(Section):
     class_weight: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         default_factory=dict, description="Weight of a class in the loss; 1 where it is not named."
     )
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0, description="Targets move by this share towards one half."
+    )
     margin: PositiveFloat = Field(1.0, description="Of auc_margin.")
     correct_prior: bool = Field(
         True, description="Undo pos_weight's and weighted sampling's factor on the odds in probabilities."
@@ -84,7 +88,9 @@ class TaskSection(Section):
 class LabelsSection(Section):
     """What uncertain and blank labels mean to the loss."""
 
-    uncertain: Annotated[str, one_of(UNCERTAIN)] = "uniform"
+    uncertain: Annotated[str, one_of(UNCERTAIN)] = Field(
+        "uniform", description="uniform: a share drawn within uncertain_range; ignore: no part of the loss."
+    )
     uncertain_range: tuple[Probability, Probability] = Field(
         (0.5, 0.85), description="Of uniform, redrawn at each epoch; the original's. Pham et al.: 0.55 to 0.85."
     )
@@ -117,41 +123,41 @@ class LabelsSection(Section):
 class AffineSection(Section):
     """Translation, rotation, shear and scale; each drawn uniformly within plus or minus its limit."""
 
-    p: Probability = 0.0
+    p: Probability = Field(0.0, description="Chance for a picture.")
     translate: Probability = Field(0.1, description="Share of the side.")
-    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)] = 15.0
-    shear_deg: Annotated[float, Field(ge=0.0, lt=80.0)] = 5.0
-    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    rotate_deg: Annotated[float, Field(ge=0.0, le=180.0)] = Field(15.0, description="About the centre, in degrees.")
+    shear_deg: Annotated[float, Field(ge=0.0, lt=80.0)] = Field(5.0, description="Along each axis, in degrees.")
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.1, description="Share by which it grows or shrinks.")
 
 
 class JitterSection(Section):
     """Brightness (a factor), contrast (around the mean); saturation has no meaning in grey."""
 
-    p: Probability = 0.0
-    brightness: Probability = 0.1
-    contrast: Probability = 0.1
+    p: Probability = Field(0.0, description="Chance for a picture.")
+    brightness: Probability = Field(0.1, description="The factor lies within 1 plus or minus this.")
+    contrast: Probability = Field(0.1, description="The factor about the mean, likewise.")
 
 
 class FlipSection(Section):
     """Left and right exchanged."""
 
-    p: Probability = 0.0
+    p: Probability = Field(0.0, description="Chance for a picture.")
 
 
 class GridSection(Section):
     """Grid distortion: each of num_steps cells is stretched by 1 plus or minus distort_limit, per axis."""
 
-    p: Probability = 0.0
-    num_steps: Annotated[int, Field(ge=1, le=50)] = 5
-    distort_limit: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+    p: Probability = Field(0.0, description="Chance for a picture.")
+    num_steps: Annotated[int, Field(ge=1, le=50)] = Field(5, description="Cells along each axis.")
+    distort_limit: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.2, description="Share by which one is stretched.")
 
 
 class ElasticSection(Section):
     """Elastic deformation, with the random affine (alpha_affine, in pixels) that newer libraries dropped."""
 
-    p: Probability = 0.0
-    alpha: Annotated[float, Field(ge=0.0)] = 0.1
-    sigma: PositiveFloat = 20.0
+    p: Probability = Field(0.0, description="Chance for a picture.")
+    alpha: Annotated[float, Field(ge=0.0)] = Field(0.1, description="Strength of the field, in pixels.")
+    sigma: PositiveFloat = Field(20.0, description="Deviation by which the field is smoothed, in pixels.")
     alpha_affine_px: Annotated[float, Field(ge=0.0)] = Field(40.0, description="At 384 px; scaled with the input.")
 
 
@@ -171,13 +177,15 @@ class AugmentationSection(Section):
 class TrainingSection(Section):
     """Length, arithmetic and seeds."""
 
-    max_epochs: PositiveInt = 200
+    max_epochs: PositiveInt = Field(200, description="The schedule is made for so many.")
     batch_size: PositiveInt = Field(32, description="Studies per step over all processes together.")
     accumulate: PositiveInt = Field(1, description="Parts in which a step's studies go through the network.")
-    precision: Annotated[str, one_of(PRECISIONS)] = "fp32"
-    channels_last: bool = True
-    compile: bool = False
-    seed: int = 0
+    precision: Annotated[str, one_of(PRECISIONS)] = Field(
+        "fp32", description="bf16, fp16: autocast; tf32: a GPU rounds factors; fp64: weights and arithmetic."
+    )
+    channels_last: bool = Field(True, description="Memory layout of pictures; results stay but for rounding.")
+    compile: bool = Field(False, description="torch.compile.")
+    seed: int = Field(0, description="Of weights, order, augmentation, draws and dropout.")
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(None, description="Decay of averaged weights.")
     max_bad_steps: PositiveInt = Field(10, description="Consecutive skipped steps after which training stops.")
 
@@ -185,11 +193,11 @@ class TrainingSection(Section):
 class SweepRange(Section):
     """Values that a sweep may try for one option."""
 
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    integer: bool = False
-    choices: tuple[Any, ...] | None = None
+    low: float | None = Field(None, description="Least value.")
+    high: float | None = Field(None, description="Greatest value.")
+    log: bool = Field(False, description="Orders of magnitude are equally likely.")
+    integer: bool = Field(False, description="Whole numbers alone.")
+    choices: tuple[Any, ...] | None = Field(None, description="In place of low and high: one of these.")
 
     @model_validator(mode="after")
     def _one_of_two_forms(self) -> SweepRange:

@@ -90,12 +90,12 @@ SCHEDULES = Table("schedule", {
 class ScheduleSection(Section):
     """Learning rate as a pure function of the step."""
 
-    name: Annotated[str, one_of(SCHEDULES)] = "onecycle"
+    name: Annotated[str, one_of(SCHEDULES)] = Field("onecycle", description="Over max_epochs, step by step.")
     warmup_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.3, description="Of onecycle.")
     restart_epochs: PositiveInt = Field(10, description="First period of cosine_restarts.")
-    restart_factor: PositiveInt = 2
-    step_epochs: PositiveInt = 30
-    step_gamma: Probability = 0.1
+    restart_factor: PositiveInt = Field(2, description="How much longer each period is than the one before.")
+    step_epochs: PositiveInt = Field(30, description="Of step: epochs between two falls.")
+    step_gamma: Probability = Field(0.1, description="Of step: what is left after a fall.")
 
 
 def learning_rate(section: ScheduleSection, peak: float, now: Moment) -> float:

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import psutil
 import pytest
 import torch
@@ -22,6 +24,7 @@ from radia_pipeline.training.checkpoints import load_tensors
 from radia_pipeline.training.inference import predict_manifest
 from radia_pipeline.training.launch import train_in_processes, visible_gpus
 from radia_pipeline.training.recipes import load_recipe
+from radia_pipeline.usecases.model_export import export_model
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -53,11 +56,12 @@ def test_a_child_trains_and_its_events_arrive(lake, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_thousand_images_under_torchrun_equal_one_process(tmp_path, monkeypatch):
-    """Through validation and predictions: weights, figures and probabilities."""
+    """Through validation, predictions and export: weights, figures, probabilities, and what leaves the house."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     lake, events, found = write_lake(tmp_path / "lake", patients=750), [], []
     assert lake.read("manifest").num_rows == 1000
+    pictures = np.random.default_rng(0).normal(size=(4, 2, 1, 32, 32)).astype(np.float32)
     frozen = {"freeze_batch_norm": True, "kwargs": {"block_config": [1, 1], "growth_rate": 4}}
     path = recipe_file(tmp_path, training={"max_epochs": 1, "precision": "fp64"}, model=frozen)
     for processes in (2, 1):
@@ -66,12 +70,16 @@ def test_a_thousand_images_under_torchrun_equal_one_process(tmp_path, monkeypatc
         )
         predict_manifest(lake, "process")
         weights = load_tensors(result.model_dir / "model.safetensors")[0]
-        found.append((result, weights, lake.read("predictions", "process").column("logit").to_numpy()))
+        exported = export_model(lake, "process", "onnx", tmp_path / f"exported_{processes}")
+        session = onnxruntime.InferenceSession(exported.path / "model.onnx", providers=["CPUExecutionProvider"])
+        answers = session.run(None, {"images": pictures, "present": np.ones((4, 2), dtype=bool)})[0]
+        found.append((result, weights, lake.read("predictions", "process").column("logit").to_numpy(), answers))
     assert [event["processes"] for event in events if event["event"] == "start"] == [2, 1]
-    (two, theirs, scores), (one, ours, expected) = found
+    (two, theirs, scores, sent), (one, ours, expected, sent_by_one) = found
     assert one.fingerprint == two.fingerprint
     assert max(float((theirs[name] - ours[name]).abs().max()) for name in ours) < 1e-6
     assert abs(scores - expected).max() < 1e-6
+    assert abs(sent - sent_by_one).max() < 1e-6
     assert two.metrics["auc"] == pytest.approx(one.metrics["auc"], abs=1e-9)
     assert two.metrics["loss"] == pytest.approx(one.metrics["loss"], abs=1e-6)
 

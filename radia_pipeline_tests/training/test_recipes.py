@@ -18,6 +18,7 @@ from radia_pipeline.training.recipes import (
     with_options,
     with_settings,
 )
+from radia_pipeline_tests import recipe_page
 
 TABLE_8 = ("original_baseline", "original_hierarchical", "original_pcam")
 
@@ -148,6 +149,10 @@ def test_large_recipes_run_one_step_at_full_architecture(name):
     assert logits.shape == (2, 21)
     assert torch.isfinite(loss)
     assert not torch.equal(before, objective.classifier.heads[0].layer.weight)
+
+
+def test_every_option_is_explained():
+    assert [option for option, _, _, words in recipe_page.options() if not words] == []
 
 
 def test_a_recipe_of_another_vocabulary_is_refused_and_told_what_to_change():

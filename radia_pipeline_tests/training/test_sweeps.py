@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 import pytest
+import torch
 
 from radia_pipeline.errors import AlreadyRunning, BadInput, BadRecipe, RunFailed, TrainingDiverged
 from radia_pipeline.processes.lifecycle import StopRequest
@@ -30,6 +31,15 @@ def made(tmp_path_factory):
 def lake(made):
     """One lake; each test sweeps over a recipe of its own name."""
     return made
+
+
+@pytest.fixture
+def one_thread():
+    """Arithmetic of this process as in a process with one thread: sums have one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def swept(name: str, ranges: dict | None = None, epochs: int = EPOCHS):
@@ -206,14 +216,14 @@ def test_the_machine_is_divided(monkeypatch):
         seats(3)
 
 
-def test_real_trials_beside_each_other_come_to_what_one_after_another_comes_to(lake):
-    """In processes of their own, ended early by what their epochs say."""
+def test_real_trials_beside_each_other_come_to_what_one_after_another_comes_to(lake, one_thread):
+    """In processes of their own; the third may be ended early by what the first two came to."""
     ranges = {"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True}}
-    search, events = Search(round_size=3, pruning="halving"), []
-    one = sweep(swept("alone", ranges, 3), lake, trials=4, search=search, threads=1)
+    search, events = Search(round_size=2, pruning="halving"), []
+    one = sweep(swept("alone", ranges, 3), lake, trials=3, search=search)
     two = sweep(
-        swept("beside_real", ranges, 3), lake, trials=4, search=search, workers=2, threads=1, on_event=events.append
+        swept("beside_real", ranges, 3), lake, trials=3, search=search, workers=2, threads=1, on_event=events.append
     )
     assert (one.best_metric, one.best_options) == (two.best_metric, two.best_options)
     assert one.ended_early == two.ended_early
-    assert {event["trial"] for event in events} == {0, 1, 2, 3}
+    assert {event["trial"] for event in events} == {0, 1, 2}
