@@ -33,10 +33,10 @@ def key(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
-def patient_rows(root: Path, seed: int, task: tuple[str, int]) -> list[dict]:
+def patient_rows(root: Path, seed: int, size_px: int, task: tuple[str, int]) -> list[dict]:
     """Draw one patient's images into the lake; return the manifest rows."""
     source, number = task
-    patient = draw_patient(seed, source, number, SIZE_PX)
+    patient = draw_patient(seed, source, number, size_px)
     bucket = int(key("pool", source, number)[:4], 16) % 10
     pool = TEST if bucket == 0 else VALIDATION if bucket == 1 else TRAIN
     rows = []
@@ -68,7 +68,9 @@ def _labels(source: str, study) -> dict[str, int | None]:
     return {row["class"]: row["value"] for row in label_rows(source, "", said, study.pathologies)}
 
 
-def write_training_lake(root: Path, patients: dict[str, int] | None = None, seed: int = 0, workers: int = 2) -> Lake:
+def write_training_lake(
+    root: Path, patients: dict[str, int] | None = None, seed: int = 0, workers: int = 2, size_px: int = SIZE_PX
+) -> Lake:
     """Write the lake unless it stands there already."""
     lake = Lake.open(root)
     for source, count in (patients or PATIENTS).items():
@@ -76,7 +78,7 @@ def write_training_lake(root: Path, patients: dict[str, int] | None = None, seed
             continue
         with ProcessPoolExecutor(workers) as pool:
             tasks = [(source, number) for number in range(1, count + 1)]
-            parts = pool.map(partial(patient_rows, lake.root, seed), tasks, chunksize=16)
+            parts = pool.map(partial(patient_rows, lake.root, seed, size_px), tasks, chunksize=16)
             lake.write("manifest", [row for part in parts for row in part], partition=source)
     return lake
 

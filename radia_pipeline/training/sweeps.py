@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from radia_pipeline.errors import AlreadyRunning, BadRecipe, LakeLocked, RunFailed, TrainingDiverged
@@ -127,6 +128,7 @@ class _Sweep:
     on_trial: Callable[[Trial], None]
     stop: StopRequest
     places: list[Seat | None]
+    names: dict[str, threading.Lock] = field(default_factory=dict)
 
     def until_done(self) -> None:
         """Round after round, or trial after trial, until as many as wanted have ended."""
@@ -192,7 +194,8 @@ class _Sweep:
         watch = _Watch(self, chosen, asked, StopRequest(above=stop))
         watch.look_back()
         try:
-            result = None if watch.ended_at else self.train_one(chosen, watch.listen, watch.stop, place)
+            with self.names.setdefault(chosen.name, threading.Lock()):  # the same options twice are one training
+                result = None if watch.ended_at else self.train_one(chosen, watch.listen, watch.stop, place)
         except TrainingDiverged:
             if watch.ended_at is None:
                 self.journal.diverge(asked)

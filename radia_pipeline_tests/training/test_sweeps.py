@@ -63,8 +63,9 @@ class Pretended:
     delays: threading.Barrier | None = None
     epochs: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    together: int = 0
+    running: list[str] = field(default_factory=list)
     most_together: int = 0
+    twice: int = 0
 
     def curve(self, chosen) -> list[dict]:
         reach = 1 - abs(chosen.optimizer.lr - 2e-3) * 50 - 0.1 * (chosen.model.head == "linear")
@@ -72,8 +73,9 @@ class Pretended:
 
     def __call__(self, chosen, on_event, stop: StopRequest, seat) -> Written:
         with self.lock:
-            self.together += 1
-            self.most_together = max(self.most_together, self.together)
+            self.twice += chosen.name in self.running
+            self.running.append(chosen.name)
+            self.most_together = max(self.most_together, len(self.running))
         try:
             if self.delays is not None:
                 self.delays.wait(timeout=30)
@@ -89,7 +91,7 @@ class Pretended:
             return Written(history, max(line["auc"] for line in history))
         finally:
             with self.lock:
-                self.together -= 1
+                self.running.remove(chosen.name)
 
 
 def run(recipe, lake, train_one, trials: int = 12, **options):
@@ -117,6 +119,13 @@ def test_trials_run_side_by_side_as_many_as_there_are_workers(lake):
     both = Pretended(delays=threading.Barrier(2))
     run(swept("beside"), lake, both, trials=4, workers=2)
     assert both.most_together == 2
+
+
+def test_the_same_options_twice_are_one_training(lake):
+    pretended = Pretended()
+    found, trials = run(swept("few", {"model.head": {"choices": ["linear", "pcam"]}}), lake, pretended, workers=4)
+    assert found.trials == 12 and len({options["model.head"] for options, _, _ in trials.values()}) == 2
+    assert pretended.twice == 0
 
 
 def test_a_sweep_in_parts_asks_what_a_whole_one_asks(lake):
