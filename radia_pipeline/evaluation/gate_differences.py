@@ -131,7 +131,7 @@ def _part(case: Case, rule: str, part: Part, mask: np.ndarray) -> Verdict:
     positive = sum(one.studies.ranked.positives for one in sides[0])
     means = [mean_figure(classes, "auc") for classes in sides]
     if len(sides[0]) < MEAN_CLASSES or not np.isfinite(means[0].value):
-        told = f"not judged: {len(sides[0])} classes with {SUBGROUP_POSITIVES} positive and negative studies"
+        told = f"not judged: classes with {SUBGROUP_POSITIVES} positive and negative studies: {len(sides[0])}"
         counts = Interval(np.nan, np.nan, np.nan, positive, studies)
         return Verdict(rule, subject, NOT_JUDGED, "mean AUC", told, counts, patients=patients)
     if len(sides) == 1:

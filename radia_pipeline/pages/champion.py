@@ -115,16 +115,23 @@ def _rules(verdicts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "counts": counts if len(mine) > 1 else "",
             "detail": order[0]["detail"] if len(mine) == 1 or outcome == REFUSED else "",
             "subject": order[0]["subject"] if outcome == REFUSED and len(mine) > 1 else "",
-            **_table([_verdict(row) for row in order]),
+            "measure": order[0]["measure"], **_table([_verdict(row) for row in order]),
         })  # fmt: skip
     return found
 
 
 def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a rule's verdicts with the columns in which one of them has something."""
+    """Return a rule's verdicts with the columns in which one of them has something; those of many that were not judged
+    as a list, by what is said of them."""
+    unjudged = [row for row in rows if row["is_quiet"]] if len(rows) > 1 else []
+    rows = [row for row in rows if row not in unjudged]
     has = [name for name in COLUMNS if any(row[name] not in (None, "–", 0) for row in rows)]
-    columns = [("of", ""), ("", ""), ("value", "r"), *(one for name in has for one in COLUMNS[name]), ("in words", "")]
-    return {"rows": rows, "has": has, "columns": columns}
+    columns = [("of", ""), ("value", "r"), *(one for name in has for one in COLUMNS[name]), ("in words", "")]
+    by_detail: dict[str, list[str]] = {}
+    for row in unjudged:
+        positive = f"{row['positives']:,} positive of " if row["positives"] else ""
+        by_detail.setdefault(row["detail"], []).append(f"{row['subject']} ({positive}{row['studies']:,})")
+    return {"rows": rows, "has": has, "columns": columns, "unjudged": list(by_detail.items())}
 
 
 def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:

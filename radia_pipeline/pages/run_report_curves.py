@@ -52,8 +52,8 @@ class _Class:
 
 
 def class_panels(lake: Lake) -> list[dict[str, str | Picture]]:
-    """Return the curves of each class of the ensemble on the scorecard's pool; only classes with both kinds of
-    studies."""
+    """Return the curves of each class of the ensemble on the scorecard's pool; only of classes with an AUC there: a
+    curve of one patient would be a figure of one."""
     rows = scorecard_rows(lake)
     if not rows or not lake.exists("ensemble"):
         return []
@@ -63,7 +63,7 @@ def class_panels(lake: Lake) -> list[dict[str, str | Picture]]:
         return []
     found = indexed(rows, source="all", pool=pool, view="pool", model=ENSEMBLE)
     classes = (_class(*judged, found, k, name) for k, name in enumerate(vocabulary().classes))
-    return [_panel(one) for one in classes if 0 < one.positives < one.studies]
+    return [_panel(one) for one in classes if figure(one.rows.get("auc"))]
 
 
 def _on_test(lake: Lake) -> tuple[Panel, np.ndarray, np.ndarray] | None:

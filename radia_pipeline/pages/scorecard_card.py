@@ -26,6 +26,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.render import SHOWN_DIGITS
 from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.usecases.answers import NOTICE
+from radia_pipeline.usecases.champion_text import rule_words
 
 Fact = tuple[str, str]
 _MOST_NAMED = 8
@@ -229,4 +230,4 @@ def _differences(lake: Lake, champion: str) -> list[dict[str, Any]]:
     rows = lake.read(GATE).to_pylist()
     if not rows or (rows[0]["champion"], rows[0]["challenger"]) != (champion, release_id(lake)):
         return []
-    return [row for row in rows if row["rule"] in ("mean_auc", "mean_f1", "speed")]
+    return [{**row, "name": rule_words(row["rule"])} for row in rows if row["rule"] in ("mean_auc", "mean_f1", "speed")]
