@@ -61,7 +61,7 @@ def test_the_tables_of_all_that_is_chosen_by_name_are_found():
     wanted = {
         "training.schedules.SCHEDULES", "training.optimizers.OPTIMIZERS", "training.choices.HEADS",
         "localisation.maps.METHODS", "evaluation.combinations.RULES", "evaluation.class_figures.FORMS",
-        "evaluation.coherence.WAYS", "evaluation.calibration.METHODS", "detection.export_boxes.FORMATS",
+        "evaluation.coherence.WAYS", "evaluation.calibration.METHODS", "labels.box_files.formats.FORMATS",
     }  # fmt: skip
     assert {f"radia_pipeline.{name}" for name in wanted} <= set(TABLES)
 

@@ -10,8 +10,9 @@ import yaml
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.export_boxes import FORMATS, export_boxes, export_table
 from radia_pipeline.errors import BadTable, MissingTable, UnknownName
+from radia_pipeline.labels.box_export import export_boxes, export_table
+from radia_pipeline.labels.box_files.formats import FORMATS
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.detection.worlds import SOURCE, make_world
 
@@ -77,7 +78,7 @@ def test_exported_files_name_keyed_ids_only(tables, tmp_path, form):
 def test_unknown_format_and_stray_boxes_are_refused(tables, tmp_path):
     boxes, images = tables
     with pytest.raises(UnknownName, match="coco"):
-        export_boxes(boxes, images, tmp_path, "voc")
+        export_boxes(boxes, images, tmp_path, "paint")
     with pytest.raises(BadTable):
         export_boxes(boxes, images.slice(0, 1), tmp_path, "coco")
 
