@@ -31,7 +31,8 @@ def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symb
     if first[0] == KIND["deny"] and first[1] + 2 < len(symbols) and not symbols[first[1] + 1]:
         return
     status = 1 if first[0] == KIND["yes_after"] else 0
-    for k in question:
+    asked = [k for k in question if rows[k].rule_id == QUESTION_MARK] or question
+    for k in asked:  # "cœur limite, épanchement ? non": the heart stays at the limit
         if rows[k].status == -1:
             rows[k] = rows[k]._replace(status=status, rule_id=first[3].rule)
 

@@ -228,8 +228,8 @@ class Scan:
         """Act on the ``mark`` (a colon, the end of a sentence) after token ``end``; return the next token."""
         if mark not in _ENDS_SENTENCE:
             return self.colon(end) if mark == COLON else end + 2
-        if mark == STOP and self.symbols[end] in self.book.words.abbreviations:
-            return end + 2
+        if mark == STOP and self.symbols[end] in self.book.words.abbreviations and self.symbols[end - 1] != COLON:
+            return end + 2  # but "surcharge : no."
         self.close(len(self.events), end, mark in _ASKS)
         return self.begin(end + 1, mark)
 

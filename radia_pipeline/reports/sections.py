@@ -29,7 +29,7 @@ _STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state dev
 _INDICATION = kinds("advice no_label")
 _DESCRIBED = kinds("finding fixed_finding other")
 _MODIFIER = KIND["modifier"]
-_ANATOMY, _IMPERATIVE = KIND["anatomy"], KIND["imperative"]
+_ANATOMY, _COMMA, _IMPERATIVE = KIND["anatomy"], KIND["comma"], KIND["imperative"]
 
 
 class Sentence(NamedTuple):
@@ -174,8 +174,9 @@ class Sections:
         return sentences
 
     def _tells(self, sentence: Sentence) -> bool:
-        first = self._events[sentence.first][0] if sentence.first < sentence.last else -1
-        return first == _IMPERATIVE or self._speaks_of_the_patient(sentence.start, sentence.end + 1)
+        kinds_of = [event[0] for event in self._events[sentence.first : sentence.last]]
+        orders = any(kind == _IMPERATIVE and (not k or kinds_of[k - 1] == _COMMA) for k, kind in enumerate(kinds_of))
+        return orders or self._speaks_of_the_patient(sentence.start, sentence.end + 1)
 
     def _speaks_of_the_patient(self, start: int, end: int) -> bool:
         return not self._words.indication.isdisjoint(self._symbols[start:end:2])

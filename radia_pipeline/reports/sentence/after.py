@@ -24,6 +24,8 @@ class After(Reach):
         for k, mention in enumerate(behind):
             if mention.link == "at":
                 continue
+            if k and mention.leaf.kind == K["anatomy"]:
+                break  # "cœur limite sup, plaques pleurales ? non"
             doubted = mention.status == -1 and status == 0 and not self.is_not_excluded(mention)
             open_to_change = mention.rule == UNREAD or mention.status == 1 or doubted
             if (open_to_change or strong) and mention.leaf.kind != K["fixed"]:

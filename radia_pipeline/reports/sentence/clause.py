@@ -153,7 +153,7 @@ class Clause:
         """Say whether a noun follows before the clause ends."""
         for event in self.ahead():
             kind = event[0]
-            if kind in TARGETS or kind == K["enlarged"]:
+            if (kind in TARGETS and "examination" not in event[3].traits) or kind == K["enlarged"]:
                 return True
             if kind in ENDS_CLAUSE or kind == K["comma"]:
                 return False

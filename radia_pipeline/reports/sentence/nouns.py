@@ -28,6 +28,7 @@ NO_NOUN = kinds("device anatomy")
 SECOND_CHOICE = "second_choice"
 """Rule id of a finding to which another one is preferred."""
 _SECOND_CHOICE = 8
+_SUBJECTS = NAMES | {K["anatomy"], K["device"]}
 """Tokens and separators from a finding to the "que" behind it."""
 BROKEN = Leaf(K["other"], "broken_device")
 """What a device that is broken stands for."""
@@ -99,7 +100,9 @@ class Nouns(After):
         first = self.preferred(token)
         token = first - 2
         while (
-            token > 1 and (symbols[token] in words.small or symbols[token] in words.places) and not symbols[token - 1]
+            token > 1
+            and (symbols[token] in words.small or symbols[token] in words.places or symbols[token] in words.articles)
+            and not symbols[token - 1]
         ):
             token -= 2
         return first > 0 and token > 0 and symbols[token] in words.rather
@@ -156,6 +159,9 @@ class Nouns(After):
         following = next((e[0] for e in self.ahead() if e[0] not in LIGHT and e[0] != K["of"]), -1)
         if following == K["device"]:
             return True
+        before = [e[0] for e in self.events[max(0, self.i - REACH) : self.i] if e[0] in _SUBJECTS]
+        if self.verb and before and before[-1] == K["device"] and event[1] == event[2]:
+            return True  # "la sonde est fracturée en regard de la clavicule"
         return (
             event[1] == event[2]
             and self.events[0][0] == K["device"]

@@ -76,7 +76,8 @@ class Silence(Clause):
             self.hedge_before(event)
 
     def imperative(self, event: Event) -> None:
-        """An order at the start of a sentence asks; "contrôle" and "suivi" do so up to a comma."""
+        """An order at the start of a sentence, or behind a comma, asks; "contrôle" and "suivi" do so up to a comma."""
         follows_up = self.symbols[event[1]] in self.words.follow_up
-        if not self.i and (follows_up or self.next_kind() in NAMES | {K["of"], K["article"], K["modifier"]}):
+        begins = not self.i or (self.previous_kind() == K["comma"] and not follows_up)  # "opacité, r/o pneumonie"
+        if begins and (follows_up or self.next_kind() in NAMES | {K["of"], K["article"], K["modifier"]}):
             self.open(SILENT, event)
