@@ -42,6 +42,7 @@ from radia_pipeline.localisation.choice import (
 )
 from radia_pipeline.localisation.drawn import Drawn, drawn_pools
 from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet
+from radia_pipeline.localisation.organs import organ_boxes
 from radia_pipeline.localisation.within import outside_share
 from radia_pipeline.training.studies import LATERAL
 
@@ -75,9 +76,12 @@ def boxed_classes() -> tuple[str, ...]:
 
 def cut(
     explained: Sequence[Explained], images: ImageSet, size_px: int, method: str, gates: np.ndarray, choice: Choice,
-    *, classes: Sequence[str] | None = None,
+    *, classes: Sequence[str] | None = None, thoraces: Mapping[str, Thorax] | None = None,
 ) -> Boxes:  # fmt: skip
-    """Cut boxes of every class whose probability reaches its gate (K,) out of a method's maps."""
+    """Cut boxes of every class whose probability reaches its gate (K,) out of a method's maps.
+
+    ``thoraces``: by image, where one was found; the box of a class that is of both lungs is the thorax's.
+    """
     rows = []
     for row, one in enumerate(explained):
         frame, image = images.frame(row, size_px), images.columns["image_id"][row]
@@ -85,7 +89,10 @@ def cut(
             k = vocabulary().index(name)
             if one.probability[k] < gates[k]:
                 continue
-            found = boxes_from_map(one.maps[method][k], float(one.probability[k]), name, frame, choice.rules(name))
+            chance = float(one.probability[k])
+            found = organ_boxes(name, chance, (thoraces or {}).get(image), frame)
+            if found is None:
+                found = boxes_from_map(one.maps[method][k], chance, name, frame, choice.rules(name))
             rows += [(image, name, corners, score) for corners, score in found]
     return Boxes.of(rows)
 
@@ -143,7 +150,7 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: 
 
     def cut_at(method: str, share: float) -> Boxes:
         choice = Choice(method, {MEAN: share}, extents)
-        return cut(seen, drawn.images, size_px, method, gates, choice, classes=classes)
+        return cut(seen, drawn.images, size_px, method, gates, choice, classes=classes, thoraces=thoraces)
 
     for name, metric, value in extent_facts(extents):
         yield _fact({"recipe": recipe, "method": DRAWN}, name, metric, value, pools[TRAIN])

@@ -19,6 +19,8 @@ import torch
 from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.pools import POOLS, TEST, TRAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.dicom import png16
+from radia_pipeline.dicom.thorax import Thorax, thorax_of
 from radia_pipeline.evaluation.ensemble import Ensemble
 from radia_pipeline.evaluation.in_use import InUse, challenger_of, champion_of
 from radia_pipeline.lake.lake import Lake
@@ -27,6 +29,8 @@ from radia_pipeline.localisation.boxes import MAX_BOXES, boxes_from_map
 from radia_pipeline.localisation.choice import GATE_SHARE, Choice, read_choice
 from radia_pipeline.localisation.explainer import BATCH, Explained, Explainer, ImageSet, read_images
 from radia_pipeline.localisation.fusion import fuse
+from radia_pipeline.localisation.organs import OF_BOTH_LUNGS, organ_boxes
+from radia_pipeline.training.studies import LATERAL
 
 MIN_SCORE = 0.01  # fainter boxes only fill the disk
 
@@ -78,7 +82,7 @@ def build_pseudo_boxes(
     rows: list[dict] = []
     for start in range(0, len(images), BATCH):
         batch = list(range(start, min(start + BATCH, len(images))))
-        rows += [{**row, "model": using.kind} for row in _batch_rows(batch, images, voters, ensemble, label)]
+        rows += [{**row, "model": using.kind} for row in _batch_rows(lake, batch, images, voters, ensemble, label)]
         on_progress(batch[-1] + 1, len(images))
     written = lake.write("pseudo_boxes", rows, source_name)
     pool = dict(zip(images.columns["image_id"], images.columns["pool"]))
@@ -114,7 +118,9 @@ def voters_of(lake: Lake, using: InUse, images: ImageSet) -> list[Voter]:
     return [replace(one, draws=name in drawing) for name, one in voters.items() if name in used or name in drawing]
 
 
-def _batch_rows(batch: list[int], images: ImageSet, voters: Sequence[Voter], ensemble: Ensemble, label: str):
+def _batch_rows(
+    lake: Lake, batch: list[int], images: ImageSet, voters: Sequence[Voter], ensemble: Ensemble, label: str
+):
     outputs = {voter.explainer.recipe: voter.explainer.probabilities(batch) for voter in voters}
     _, probability = ensemble.predict({name: outputs[name] for name in ensemble.used_members})
     names = [wanted_classes(row, images, probability[place], ensemble.cuts) for place, row in enumerate(batch)]
@@ -123,13 +129,14 @@ def _batch_rows(batch: list[int], images: ImageSet, voters: Sequence[Voter], ens
         wanted[place, [vocabulary().index(name) for name in some]] = True
     drawing = [voter for voter in voters if voter.draws]
     seen = {voter.explainer.recipe: voter.explainer.rows(batch, wanted) for voter in drawing}
+    thoraces = {row: _thorax(lake, images, row) for row, some in zip(batch, names) if set(some) & set(OF_BOTH_LUNGS)}
     for place, row in enumerate(batch):
         mine, index = {name: part[place] for name, part in seen.items()}, 0
         for name in names[place]:
             k = vocabulary().index(name)
             chance, cut = float(probability[place, k]), float(ensemble.cuts[k])
             unsure = is_unsure(row, images, k, chance, cut)
-            for corners, score, votes in _class_boxes(row, images, mine, drawing, name, chance):
+            for corners, score, votes in _class_boxes(row, images, mine, drawing, name, chance, thoraces.get(row)):
                 facts = {"score": min(score, 1.0), "probability": chance, "votes": votes, "method": label}
                 facts["is_grey"] = unsure or 2 * votes < len(drawing)
                 yield _row(images, row, index, name, corners) | facts
@@ -158,14 +165,24 @@ def is_unsure(row: int, images: ImageSet, k: int, probability: float, cut: float
     return probability < (GATE_SHARE * cut if is_said else cut)
 
 
+def _thorax(lake: Lake, images: ImageSet, row: int) -> Thorax | None:
+    """Find the thorax on a film; None on a lateral one."""
+    if images.columns["view"][row] == LATERAL:
+        return None
+    return thorax_of(png16.decode((lake.root / images.columns["path"][row]).read_bytes()))
+
+
 def _class_boxes(
-    row: int, images: ImageSet, seen: Mapping[str, Explained], voters: Sequence[Voter], name: str, probability: float
-) -> Iterator[tuple[np.ndarray, float, int]]:
+    row: int, images: ImageSet, seen: Mapping[str, Explained], voters: Sequence[Voter], name: str, probability: float,
+    thorax: Thorax | None,
+) -> Iterator[tuple[np.ndarray, float, int]]:  # fmt: skip
     corners, scores = [], []
     for voter in voters:
         frame = images.frame(row, voter.explainer.size_px)
         saliency = seen[voter.explainer.recipe].maps[voter.choice.method][vocabulary().index(name)]
-        found = boxes_from_map(saliency, probability, name, frame, voter.choice.rules(name))
+        found = organ_boxes(name, probability, thorax, frame)
+        if found is None:
+            found = boxes_from_map(saliency, probability, name, frame, voter.choice.rules(name))
         corners.append(np.array([box for box, _ in found]).reshape(-1, 4))
         scores.append(np.array([score for _, score in found]))
     for box, score, votes in list(zip(*fuse(corners, scores), strict=True))[:MAX_BOXES]:
