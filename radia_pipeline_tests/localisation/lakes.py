@@ -92,5 +92,6 @@ def _panel(manifest: list[dict], seed: int) -> Panel:
     groups, pools = (np.array([row[n] for row in rows], dtype=object) for n in ("group_id", "pool"))
     return Panel(
         **columns, group_id=groups, pool=pools, image_count=np.ones(len(rows), dtype=int),
+        is_held=np.zeros(len(rows), dtype=bool),
         logit=np.log(probability / (1 - probability)), probability=probability, label=label,
     )  # fmt: skip
