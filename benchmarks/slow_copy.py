@@ -1,7 +1,7 @@
 """In a running Dagster: a delivery copied file by file, while the code server is loaded anew, must start one run, once.
 
-By hand: ``python benchmarks/slow_copy.py`` copies for two minutes; the kept result is of a copy of 30 s. Exit status 1
-where it does not hold.
+By hand: ``python benchmarks/slow_copy.py`` copies for two minutes. Exit status 1 where it
+does not hold.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ def shadow_section(rows: Sequence[Row], rate: float) -> dict[str, Any]:
     parts = [row for row in summary.stand_out if row["attribute"] not in (ALL, DELIVERY)]
     return {
         "studies": summary.studies, "deliveries": _deliveries(rows, rate),
-        "classes": [_told(row, rate) for row in classes],
+        "classes": [_told(row, rate) for row in classes if row["class"] != MEAN],
+        "judged": [_told(row, rate) for row in classes if row["auc_difference"] is not None],
         "parts": [_told(row, rate) for row in parts[:MOST_SUBGROUPS]],
         "parts_left": max(0, len(parts) - MOST_SUBGROUPS),
         "subgroups": len({(row["attribute"], row["stratum"]) for row in rows} - {(ALL, ALL)}),
@@ -57,6 +58,7 @@ def _told(row: Row, rate: float) -> dict[str, Any]:
     return {
         **row,
         "is_sure": row["q_value"] is not None and row["q_value"] < rate,
+        "q": "–" if row["q_value"] is None else "< .001" if row["q_value"] < 0.001 else f"{row['q_value']:.3f}",
         "was": _percent(row["champion_called"]), "is": _percent(row["challenger_called"]),
         "by": f"{_signed(100 * row['low'], 1)} to {_signed(100 * row['high'], 1)}" if is_called else "–",
         "auc": f"{row['champion_auc']:.2f} → {row['challenger_auc']:.2f}" if has_auc else "–",
