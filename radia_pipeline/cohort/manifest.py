@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
 from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -23,7 +24,10 @@ from radia_pipeline.lake.lake import Lake
 
 QUALITY_LIMITED_WEIGHT = 0.5
 """A report that says the exposure is poor, or that was not read again, teaches half as much."""
-EXPERT = ("expert",)
+INDICATION = "indication"
+EXPERT, CARRIED = ("expert",), ("carried",)
+CARRIED_WEIGHT = 0.5
+"""What an earlier report says of a picture that it did not see teaches half as much."""
 _BOX_TYPE = pa.list_(
     pa.struct([("class", pa.string()), *((name, pa.float64()) for name in ("x_px", "y_px", "width_px", "height_px"))])
 )
@@ -57,11 +61,15 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         columns=["image_id", "study_id", "patient_key", "path", "view", "width_px", "height_px", "flags"],
     )
     labels = read_labels(lake, source)
-    closed, expert = (_cells_of(lake, source, labels.study_ids, kinds) for kinds in (BY_CLOSURE, EXPERT))
+    closed, expert, carried = (
+        _cells_of(lake, source, labels.study_ids, kinds) for kinds in (BY_CLOSURE, EXPERT, CARRIED)
+    )
     splits = lake.read("splits", columns=["patient_key", "group_id", "pool", "fold", "excluded"])
     label_rows = labels.rows_of(images.column("study_id"))
     split_rows = positions(images.column("patient_key"), splits.column("patient_key"))
-    keep, left_out = _usable(images, labels.values, label_rows, split_rows)
+    pools = np.array(splits.column("pool").to_pylist() or [""], dtype=object)[split_rows]
+    foreign = carried.any(axis=1)[label_rows] & (pools != TRAIN) if len(carried) else np.zeros(len(images), dtype=bool)
+    keep, left_out = _usable(images, labels.values, label_rows, split_rows, foreign)
     images, label_rows, split_rows = images.filter(pa.array(keep)), label_rows[keep], split_rows[keep]
     split_columns = splits.take(pa.array(split_rows, pa.int64()))
     columns = {
@@ -71,10 +79,13 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         **{name: images.column(name) for name in ("path", "view", "width_px", "height_px")},
         **_class_columns(labels.values[label_rows]),
         **{name: split_columns.column(name) for name in ("pool", "fold")},
-        "weight": _weights(lake, source, images.column("study_id")),
+        "weight": _weights(lake, source, images.column("study_id"), carried[label_rows].any(axis=1)),
         "excluded": split_columns.column("excluded"),
         "by_closure": _class_lists(closed[label_rows]),
         "expert": _class_lists(expert[label_rows]),
+        "asked": _class_lists(
+            _asked(lake, source, labels.study_ids)[label_rows] & (labels.values[label_rows] == MISSING)
+        ),
         "boxes": _boxes(lake, source, images.column("image_id")),
     }
     table = pa.table({name: columns[name] for name in contract("manifest").columns})
@@ -83,9 +94,12 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
 
 
 def _usable(
-    images: pa.Table, values: np.ndarray, label_rows: np.ndarray, split_rows: np.ndarray
+    images: pa.Table, values: np.ndarray, label_rows: np.ndarray, split_rows: np.ndarray, foreign: np.ndarray
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Return which images stay, and how many leave for each reason; the first reason counts."""
+    """Return which images stay, and how many leave for each reason; the first reason counts.
+
+    ``foreign``: studies outside training for which an earlier report speaks: nothing is judged by that.
+    """
     left_out: Counter = Counter()
     keep = np.ones(len(images), dtype=bool)
 
@@ -102,6 +116,7 @@ def _usable(
         ~(is_labelled[label_rows] & (label_rows >= 0)) if len(is_labelled) else np.ones(len(images), dtype=bool),
     )
     drop("patient_without_pool", split_rows < 0)
+    drop("carried_outside_training", foreign)
     return keep, dict(+left_out)
 
 
@@ -125,6 +140,16 @@ def _cells_of(lake: Lake, source: str, study_ids: pa.Array, kinds: Sequence[str]
     return matrix_of(table.append_column("is_it", flags), "is_it", study_ids) == 1
 
 
+def _asked(lake: Lake, source: str, study_ids: pa.Array) -> np.ndarray:
+    """Return which classes a study's indication asks for: bool (studies, 21), in the order of ``study_ids``."""
+    if not lake.exists("report_mentions", source):
+        return np.zeros((len(study_ids), len(vocabulary().classes)), dtype=bool)
+    mentions = lake.read("report_mentions", source, columns=["study_id", "class", "section"])
+    asked = mentions.filter(pc.equal(mentions.column("section"), INDICATION))
+    asked = asked.append_column("is_it", pa.array(np.ones(len(asked), dtype=np.int8)))
+    return matrix_of(asked, "is_it", study_ids) == 1
+
+
 def _class_lists(cells: np.ndarray) -> pa.Array:
     """Return the names of each row's classes in ``cells``, bool (n, 21), in vocabulary order."""
     rows, columns = np.nonzero(cells)
@@ -133,9 +158,11 @@ def _class_lists(cells: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names)
 
 
-def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray) -> pa.Array:
-    """Return each image's weight from its report's attributes: 1, or less where the report itself is weak."""
-    weights = np.ones(len(study_ids), dtype=np.float32)
+def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray, is_carried: np.ndarray) -> pa.Array:
+    """Return each image's weight from its report's attributes: 1, or less where the report itself is weak, or where an
+    earlier one speaks for it.
+    """
+    weights = np.where(is_carried, CARRIED_WEIGHT, 1.0).astype(np.float32)
     if lake.exists("report_attributes", source):
         table = lake.read("report_attributes", source, columns=["study_id", "is_quality_limited", "is_signed_unread"])
         rows = positions(study_ids, table.column("study_id"))
@@ -145,7 +172,7 @@ def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray) -> pa.Array:
             .astype(bool)
         )
         if len(weak):
-            weights[(rows >= 0) & weak[rows]] = QUALITY_LIMITED_WEIGHT
+            weights[(rows >= 0) & weak[rows]] *= QUALITY_LIMITED_WEIGHT
     return pa.array(weights, pa.float32())
 
 

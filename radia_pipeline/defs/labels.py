@@ -64,7 +64,8 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia):
 
     adapter, root = radia.delivery(context.partition_key)
     lake = radia.lake()
-    return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake))
+    days = radia.settings().carry_from_prior_days
+    return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake), days)
 
 
 @table_assets("box_annotations", deps=("images", "label_reviews"), follows=True)

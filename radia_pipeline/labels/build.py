@@ -28,6 +28,7 @@ from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable
 from radia_pipeline.labels.origins import ORIGIN_CODE, base_origins, origins
+from radia_pipeline.labels.priors import carry
 from radia_pipeline.labels.readings import Verdicts, put_on_top, reviewed_values
 from radia_pipeline.labels.table import codes_of, first_rows, long_table, matrix_of
 from radia_pipeline.lake.keys import Pseudonymizer
@@ -38,6 +39,7 @@ from radia_pipeline.sources.base import Source
 from radia_pipeline.sources.joins import LEAST_SHARE
 from radia_pipeline.sources.registry import source as registered_source
 
+CARRIED = ORIGIN_CODE["carried"]
 _SHOWN = 3
 """Keyed ids of each side that a message shows."""
 
@@ -74,12 +76,19 @@ class _Said:
 
 
 def build_labels(
-    source: Source | str, root: Path | None, lake: Lake, keys: Pseudonymizer, verdicts: Verdicts
+    source: Source | str,
+    root: Path | None,
+    lake: Lake,
+    keys: Pseudonymizer,
+    verdicts: Verdicts,
+    carry_days: int | None = None,
 ) -> LabelsResult:
     """Write the ``labels`` partition of a source, with the ``verdicts`` in force on top of what it says.
 
-    Needs ``images`` of the source and, where it has reports, ``reports``, ``report_mentions`` and
-    ``report_attributes``. Every study that has an image or is named by the source's table or reports gets 21 rows.
+    ``carry_days``: within how many days the same patient's earlier report speaks for one that only says that nothing
+    changed; None leaves such reports unlabelled. Needs ``images`` of the source and, where it has reports, ``reports``,
+    ``report_mentions`` and ``report_attributes``. Every study that has an image or is named by the source's table or
+    reports gets 21 rows.
     """
     adapter = registered_source(source) if isinstance(source, str) else source
     sheet = source_sheet(adapter.name)
@@ -89,6 +98,8 @@ def build_labels(
         require_join(said.study_ids, pc.unique(images.column("study_id")).to_pylist(), adapter.name)
     without_image, without_label, mismatches = _join_images(said, images)
     base = base_origins(adapter.name, said.values.shape, said.is_expert)
+    if sheet.is_read_from_reports and carry_days:
+        base[carry(lake, adapter.name, said.study_ids, said.patient_keys, said.values, carry_days)] = CARRIED
     reviewed = put_on_top(said.study_ids, said.values, base, reviewed_values(verdicts, adapter.name), said.problems)
     value = resolve(said.values, sheet.labelled)
     origin = origins(said.values, value, base)

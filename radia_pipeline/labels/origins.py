@@ -11,7 +11,7 @@ from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 
-ORIGINS = ("rules", "table", "expert", "review", "closure", "contradiction", "no_finding", "none")
+ORIGINS = ("rules", "table", "expert", "carried", "review", "closure", "contradiction", "no_finding", "none")
 ORIGIN_CODE = {name: code for code, name in enumerate(ORIGINS)}
 
 

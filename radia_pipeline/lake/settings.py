@@ -24,7 +24,8 @@ class Settings:
     ``look_every_s``: how often sensors look; ``quiet_s``: how long a delivery is the same before it counts as whole.
     ``expected_days``: source → within how many days it delivers again; of others nothing is expected.
     ``retrain_after_days``: at least so long between two retrainings; ``retrain_hours``: hours of training, on the GPU
-    where there is one, that those of thirty days may take together.
+    where there is one, that those of thirty days may take together. ``carry_from_prior_days``: a report that
+    only says that nothing changed takes the labels of the same patient's earlier one within so many days; None: none.
     """
 
     sources_root: str | None = None
@@ -37,6 +38,7 @@ class Settings:
     expected_days: Mapping[str, float] = field(default_factory=lambda: {"ccsmtl": 14.0})
     retrain_after_days: float = 21.0
     retrain_hours: float = 48.0
+    carry_from_prior_days: int | None = None
 
 
 def read_settings(root: Path) -> Settings:

@@ -137,6 +137,8 @@ OPEN_CELLS = Table("kind of cell", {
 })  # fmt: skip
 """(values, labelled) -> which cells of a study a teacher may answer for, bool."""
 
+ASKED_BLANK = Table("policy for blanks that the indication asks for", {"as_blank": True, "ignore": False})
+"""Whether what was asked for and never answered is a blank like others; else it is masked."""
 BLANK = Table("policy for blank labels", {"negative": True, "ignore": False})
 """Whether a blank teaches that the class is absent; else it is masked."""
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from radia_pipeline.training.choices import (
+    ASKED_BLANK,
     BLANK,
     HEADS,
     INFERENCES,
@@ -96,6 +97,9 @@ class LabelsSection(Section):
     )
     blank: Annotated[str, one_of(BLANK)] = Field(
         "negative", description="Only for classes that the source labels; others are always masked."
+    )
+    asked_blank: Annotated[str, one_of(ASKED_BLANK)] = Field(
+        "as_blank", description="What the indication asks for and the report never mentions: as any blank, or masked."
     )
     moving_average: Annotated[float, Field(ge=0.0, lt=1.0)] | None = Field(
         None, description="L <- a L + (1 - a) P after each prediction (the original: a = 0.999)."

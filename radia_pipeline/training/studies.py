@@ -6,7 +6,7 @@ Pure tables and arrays: no pixels, no torch. Legend: n studies, 21 classes in vo
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable, EmptyPool
+from radia_pipeline.training import choices
 from radia_pipeline.training.choices import VIEWS
 from radia_pipeline.training.recipe_schema import Recipe, ViewsSection
 
@@ -35,6 +36,7 @@ KEYS = (
     "excluded",
     "by_closure",
     "expert",
+    "asked",
 )
 HELD = "held"
 """Why rows of a held split are excluded: they are judged apart."""
@@ -124,7 +126,15 @@ def pool_studies(
             f"Pool {pool} holds no study that recipe {recipe.name} can read",
             do="check views, fold and sources of the recipe, and the manifest's pools",
         )
-    return _assemble(table, slots, row_of_image)
+    studies = _assemble(table, slots, row_of_image)
+    return studies if choices.ASKED_BLANK[recipe.labels.asked_blank] else _without_asked(studies, table, slots)
+
+
+def _without_asked(studies: Studies, table: pa.Table, slots: dict) -> Studies:
+    """Let blanks that the indication asks for count as cells that the source does not label."""
+    rows = np.array([next(row for row in chosen if row is not None) for chosen in slots.values()])
+    asked = _class_cells(table, "asked", rows) & (studies.values == MISSING)
+    return replace(studies, labelled=studies.labelled & ~asked)
 
 
 def choose_views(images: list[tuple[str, str, int]], views: ViewsSection) -> list[int | None]:
