@@ -43,7 +43,7 @@ _XRV_VIEWS = {"PA": "PA", "AP": "AP", "LATERAL": "L"}
 """Its views; a view that is not known is empty, which it reads as UNKNOWN."""
 _COCO_KEYS = (
     "source", "image_id", "study_id", "patient_key", "group_id", "view", "pool", "fold", "weight", "excluded",
-    "by_closure", "expert",
+    "by_closure", "expert", "asked",
 )  # fmt: skip
 _CORNER = ("x_px", "y_px", "width_px", "height_px")
 

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from radia_pipeline.cohort.profile_origins import provenance_rows, rows_by_pool
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import conform
@@ -39,7 +40,7 @@ _LEAST_FOR_A_TEST = 20
 class ProfileResult:
     """Rows written; ``shifts``: "measure source other [class]" → effect size, where it is both sure and not small.
 
-    ``page``: the HTML page in the lake's root that was drawn from them.
+    ``page``, ``card``: the HTML pages in the lake's root that were drawn from them.
     """
 
     rows: int
@@ -48,6 +49,7 @@ class ProfileResult:
     shifts: Mapping[str, float]
     version: str = ""
     page: str = ""
+    card: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class _Part:
     values: np.ndarray
     said: np.ndarray
     patients: np.ndarray
+    studies: np.ndarray
     pools: np.ndarray
     views: np.ndarray
     ages: np.ndarray
@@ -73,6 +76,8 @@ def build_data_profile(lake: Lake) -> ProfileResult:
         rows += _labels_per_image(part)
         rows += _images_per_patient(part)
         rows += _correlations(part)
+        rows += rows_by_pool(part.source, part.values, part.patients, part.studies, part.pools)
+        rows += provenance_rows(lake, part.source)
     tests = [test for one, other in combinations(parts, 2) for test in _shifts(one, other)]
     adjusted = benjamini_hochberg([test["p"] for test in tests])
     for test, p in zip(tests, adjusted):
@@ -104,7 +109,8 @@ def _read(lake: Lake, source: str) -> _Part:
 
     return _Part(
         source=source, values=values.astype(np.int8), said=labels.values[labels.rows_of(manifest.column("study_id"))],
-        patients=texts(manifest, "patient_key"), pools=texts(manifest, "pool"), views=texts(manifest, "view"),
+        patients=texts(manifest, "patient_key"), studies=texts(manifest, "study_id"),
+        pools=texts(manifest, "pool"), views=texts(manifest, "view"),
         ages=images.column("patient_age_years").cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float),
         sexes=texts(images, "patient_sex"),
     )  # fmt: skip

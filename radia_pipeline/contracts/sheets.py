@@ -45,6 +45,8 @@ class SourceSheet:
     identifiers: Mapping[str, str] = field(default_factory=dict)
     held_splits: Mapping[str, str] = field(default_factory=dict)
     mixed_studies: int = 0
+    known_defects: tuple[str, ...] = ()
+    deidentification: str = ""
 
     @property
     def is_read_from_reports(self) -> bool:
@@ -90,4 +92,6 @@ def source_sheet(source: str) -> SourceSheet:
         identifiers=raw.get("identifiers") or {},
         held_splits=raw.get("held_splits") or {},
         mixed_studies=int(raw.get("mixed_studies") or 0),
+        known_defects=tuple(map(str, raw.get("known_defects") or ())),
+        deidentification=str(raw.get("deidentification") or ""),
     )

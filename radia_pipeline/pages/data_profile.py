@@ -14,22 +14,24 @@ from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages import data_profile_figures as figures
+from radia_pipeline.pages.data_card import write_data_card
 from radia_pipeline.pages.data_profile_figures import Figures
 from radia_pipeline.pages.render import made_from, render
 
 PAGE = "data_profile.html"
 SECTIONS = (
     ("sources", "Sources"), ("classes", "Classes"), ("labels_per_image", "Pathologies per image"),
-    ("images_per_patient", "Images per patient"), ("uncertain", "Uncertain"), ("pools", "Pools"),
+    ("images_per_patient", "Images per patient"), ("images_per_study", "Images per examination"),
+    ("uncertain", "Uncertain"), ("pools", "Pools"), ("contradictions", "By closure alone"),
     ("correlations", "Correlations"), ("shifts", "Shifts"),
 )  # fmt: skip
 _SHOWN_SHIFTS = 25
 
 
 def publish_data_profile(lake: Lake) -> ProfileResult:
-    """Write ``data_profile`` and, from it, the page; needs what ``build_data_profile`` needs."""
+    """Write ``data_profile`` and, from it, the page and the data card; needs what ``build_data_profile`` needs."""
     result = build_data_profile(lake)
-    return replace(result, page=write_profile_page(lake).name)
+    return replace(result, page=write_profile_page(lake).name, card=write_data_card(lake).name)
 
 
 def write_profile_page(lake: Lake, path: Path | None = None) -> Path:
@@ -58,6 +60,11 @@ def _content(found: Figures) -> dict[str, Any]:
         "pool_heads": [(f"{source} {pool}", "r") for source in found.sources for pool in POOLS],
         "labels_per_image": figures.distributions(found, "labels_per_image", "images", "pathologies of an image"),
         "images_per_patient": figures.distributions(found, "images_per_patient", "patients", "images of a patient"),
+        "images_per_study": figures.distributions(
+            found, "images_per_study", "examinations", "images of an examination"
+        ),
+        "effective": figures.effective(found),
+        "contradictions": figures.contradictions(found),
         "is_last_bin_open": f"{MOST_IMAGES_BIN:02d}" in found.others("images_per_patient"),
         "ratios": figures.ratios(found),
         "prevalences": figures.prevalences(found),

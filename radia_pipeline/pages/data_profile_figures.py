@@ -80,6 +80,28 @@ def sources(found: Figures) -> list[dict[str, Any]]:
     return rows
 
 
+def effective(found: Figures) -> list[dict[str, Any]]:
+    """How many patients each source's images are worth, whole and by pool."""
+    places = (None, *POOLS)
+    return [
+        {"name": source, "worth": [found.get("effective_patients", source, None, pool) for pool in places]}
+        for source in found.sources
+    ]
+
+
+def contradictions(found: Figures) -> list[dict[str, Any]]:
+    """Images whose value of a class that the source labels itself holds by closure alone, and against a stated 0."""
+    rows = []
+    for name in vocabulary().classes:
+        cells = [
+            (found.count("by_closure", source, name), found.count("origin", source, name, "contradiction"))
+            for source in found.sources
+        ]
+        if any(closed for closed, _ in cells):
+            rows.append({"name": name, "cells": cells})
+    return rows
+
+
 def class_groups(found: Figures) -> list[dict[str, Any]]:
     """Every class by kind, a cell for each source; None where a source does not label it."""
     words = vocabulary()

@@ -135,10 +135,36 @@ def test_profile_counts_agree_with_the_manifest_and_shifts_are_found(lake):
     assert build_data_profile(lake).version == result.version
 
 
+def test_the_profile_knows_pools_examinations_devices_and_who_said_what(lake):
+    build_data_profile(lake)
+    profile = lake.read("data_profile").to_pandas()
+    manifest = lake.read("manifest", "chexpert").to_pandas()
+    mine = profile[profile.source == "chexpert"]
+    for pool in ("train", "validation", "test"):
+        inside = manifest[manifest.pool == pool]
+        per_study = mine[mine.measure == f"images_per_study_{pool}"]
+        assert per_study["count"].sum() == inside.study_id.nunique()
+        assert mine[mine.measure == f"labels_per_image_{pool}"]["count"].sum() == len(inside)
+        assert len(mine[mine.measure == f"correlation_{pool}"]) > 0
+    sizes = manifest.groupby("patient_key").size()
+    worth = mine[(mine.measure == "effective_patients") & mine.other.isna()].value.item()
+    assert worth == pytest.approx(sizes.sum() ** 2 / (sizes**2).sum())
+    assert worth < len(sizes)
+    origins = mine[(mine.measure == "origin") & (mine["class"] == vocabulary().pathologies[0])]
+    assert origins["count"].sum() == len(manifest)
+    assert set(origins.other) <= {"table", "none"}
+    assert mine[mine.measure == "device"].set_index("other")["count"].to_dict() == {"not told": len(manifest)}
+
+
 def test_the_profile_is_published_with_a_page_that_shows_its_shifts(lake, tmp_path):
     result = publish_data_profile(lake)
     page = (lake.root / result.page).read_text(encoding="utf-8")
     assert page.count(">shift<") == len(result.shifts) > 0
+    card = (lake.root / result.card).read_text(encoding="utf-8")
+    for source in SOURCES:
+        sheet = source_sheet(source)
+        assert " ".join(sheet.licence.split())[:60] in " ".join(card.split())
+        assert card.count("<li>") >= len(sheet.known_defects) > 0
     assert write_profile_page(lake, tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
@@ -172,7 +198,7 @@ def test_every_export_holds_every_usable_image_and_its_hash(lake, tmp_path, to):
     assert "delivered_path" not in content.decode("utf-8", errors="ignore")
     fields = [field for records in croissant["recordSet"] for field in records["field"]]
     if to != "coco":
-        lists = ("by_closure", "expert", "boxes") if to == "parquet" else ()
+        lists = ("by_closure", "expert", "asked", "boxes") if to == "parquet" else ()
         header = [name for name in rows[0] if name not in lists]
         assert [field["source"]["extract"]["column"] for field in fields] == header
     else:
