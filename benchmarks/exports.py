@@ -1,10 +1,10 @@
 """Exported manifests in the programs that they are for: TorchXRayVision, pycocotools, MLCommons' Croissant.
 
-These bring packages that nothing else here needs, so they have an environment of their own: ``uv venv /tmp/xrv && uv pip
-install --python /tmp/xrv/bin/python torchxrayvision pycocotools mlcroissant pyarrow``. First ``python
+These bring packages that nothing else here needs, so they have an environment of their own: ``uv venv /tmp/xrv && uv
+pip install --python /tmp/xrv/bin/python torchxrayvision pycocotools mlcroissant pyarrow``. First ``python
 benchmarks/exports.py make DIR [--images N]`` with this project's environment: it writes a lake of invented images and
-exports it in every format, with the memory that each took; then ``/tmp/xrv/bin/python benchmarks/exports.py check DIR``,
-which imports nothing of this project. Exit code 1 where a format does not load.
+exports it in every format, with the memory that each took; then ``/tmp/xrv/bin/python benchmarks/exports.py check
+DIR``, which imports nothing of this project. Exit code 1 where a format does not load.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def make(folder: Path, images: int) -> None:
     columns |= {
         **values, "source": pa.array(["nih_cxr14"] * images), "path": pa.array([f"pixels/{name}.png" for name in ids]),
         "view": pa.array(rng.choice(["PA", "AP", "LATERAL", "UNKNOWN"], images)),
-        "width_px": pa.array(np.full(images, 1024), pa.int32()), "height_px": pa.array(np.full(images, 1024), pa.int32()),
+        **{name: pa.array(np.full(images, 1024), pa.int32()) for name in ("width_px", "height_px")},
         "pool": pa.array(["train"] * images), "fold": pa.array(np.zeros(images), pa.int8()),
         "weight": pa.array(np.ones(images), pa.float32()), "excluded": pa.nulls(images, pa.string()),
-        "by_closure": pa.array([["Lung Lesion"]] * images), "expert": pa.array([[]] * images, pa.list_(pa.string())),
-        "asked": pa.array([[]] * images, pa.list_(pa.string())), "boxes": pa.array([[box]] * images),
+        **{name: pa.array(["Lung Lesion"] * images) for name in ("by_closure", "expert", "asked")},
+        "boxes": pa.array([[box]] * images),
     }  # fmt: skip
     lake.write("manifest", pa.table({name: columns[name] for name in contract("manifest").columns}), "nih_cxr14")
     for form in FORMATS:
@@ -103,7 +103,7 @@ def _torchxrayvision(folder: Path) -> dict:
     every, frontal = Exported(["*"]), Exported(["PA", "AP"])
     xrv.datasets.relabel_dataset(xrv.datasets.default_pathologies, frontal, silent=True)
     merged = xrv.datasets.Merge_Dataset([frontal, Exported(["L"])])
-    values = sorted({value for totals in frontal.totals().values() for value in totals})
+    values = sorted({float(value) for totals in frontal.totals().values() for value in totals})
     return {"version": xrv.__version__, "images": len(every), "PA and AP": len(frontal), "with L": len(merged),
             "views": every.csv.view.value_counts().to_dict(), "values": values}  # fmt: skip
 

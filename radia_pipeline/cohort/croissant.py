@@ -45,11 +45,14 @@ def croissant(file: DataFile, record_sets: Sequence[dict], sources: Sequence[str
     sheets = [source_sheet(source) for source in sources]
     versions = [lake.version("manifest", source) for source in sources]
     published = max(record.written_at for source in sources for record in lake.history("manifest", source)[-1:])
-    described = {
-        "@type": "cr:FileObject", "@id": file.name, "name": file.name, "contentUrl": file.name,
-        "contentSize": f"{file.size} B", "encodingFormat": _MEDIA_TYPES[file.name.rsplit(".", 1)[1]],
-        "sha256": file.sha256,
-    }  # fmt: skip
+    described = [
+        {
+            "@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": file.name,
+            "contentSize": f"{file.size} B", "encodingFormat": _MEDIA_TYPES[file.name.rsplit(".", 1)[1]],
+            "sha256": file.sha256,
+        }
+        for name in dict.fromkeys(field["source"]["fileObject"]["@id"] for one in record_sets for field in one["field"])
+    ]  # fmt: skip
     titles = ", ".join(sheet.title for sheet in sheets)
     return {
         "@context": CONTEXT,
@@ -63,13 +66,17 @@ def croissant(file: DataFile, record_sets: Sequence[dict], sources: Sequence[str
         "citeAs": " ".join(" ".join(sheet.citation.split()) for sheet in sheets),
         "version": "1.0.0",
         "datePublished": datetime.fromtimestamp(published, UTC).strftime("%Y-%m-%d"),
-        "distribution": [described],
+        "distribution": described,
         "recordSet": list(record_sets),
     }
 
 
 def record_set(name: str, file: str, fields: Mapping[str, Mapping[str, str]]) -> dict:
-    """Return a record set of one file. ``fields``: field → how it is extracted, by column or by JSONPath."""
+    """Return a record set of one file. ``fields``: field → how it is extracted, by column or by JSONPath.
+
+    ``file``: its id in the description. Readers take all fields of one id for columns of one table, so that lists of a
+    file that are not as long have ids of their own.
+    """
     rows = [_field(name, file, field, extract) for field, extract in fields.items()]
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": rows}
 

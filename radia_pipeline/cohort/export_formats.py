@@ -163,7 +163,7 @@ def _coco_sets(file: str) -> list[dict]:
         "categories": {name: f"$.categories[*].{name}" for name in ("id", "name")},
     }
     return [
-        record_set(name, file, {field: {"jsonPath": path} for field, path in fields.items()})
+        record_set(name, f"{name}-of-{file}", {field: {"jsonPath": path} for field, path in fields.items()})
         for name, fields in paths.items()
     ]
 
@@ -174,7 +174,7 @@ FORMATS: dict[str, Format] = {
     "parquet": Format(
         "manifest.parquet", _parquet,
         _whole(name for name in _COLUMNS if not pa.types.is_list(contract("manifest").columns[name].type)),
-        "Nothing. Croissant knows no lists of records, so that its description leaves out the columns of lists.",
+        "Nothing. Croissant knows no lists of records, so that its description leaves out the boxes.",
     ),
     "coco": Format(
         "annotations.json", _coco, _coco_sets,

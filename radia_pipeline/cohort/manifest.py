@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
-from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.label_values import CLASS_SEPARATOR, MISSING
 from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import contract
@@ -81,9 +81,9 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         **{name: split_columns.column(name) for name in ("pool", "fold")},
         "weight": _weights(lake, source, images.column("study_id"), carried[label_rows].any(axis=1)),
         "excluded": split_columns.column("excluded"),
-        "by_closure": _class_lists(closed[label_rows]),
-        "expert": _class_lists(expert[label_rows]),
-        "asked": _class_lists(
+        "by_closure": _class_names(closed[label_rows]),
+        "expert": _class_names(expert[label_rows]),
+        "asked": _class_names(
             _asked(lake, source, labels.study_ids)[label_rows] & (labels.values[label_rows] == MISSING)
         ),
         "boxes": _boxes(lake, source, images.column("image_id")),
@@ -150,12 +150,12 @@ def _asked(lake: Lake, source: str, study_ids: pa.Array) -> np.ndarray:
     return matrix_of(asked, "is_it", study_ids) == 1
 
 
-def _class_lists(cells: np.ndarray) -> pa.Array:
-    """Return the names of each row's classes in ``cells``, bool (n, 21), in vocabulary order."""
-    rows, columns = np.nonzero(cells)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(cells)))])
-    names = pa.array(vocabulary().classes, pa.string()).take(pa.array(columns))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names)
+def _class_names(cells: np.ndarray) -> pa.Array:
+    """Return the names of each row's classes in ``cells``, bool (n, 21), in vocabulary order; empty where none is."""
+    names = np.array(vocabulary().classes, dtype=object)
+    patterns, which = np.unique(cells, axis=0, return_inverse=True) if len(cells) else (cells, np.zeros(0, dtype=int))
+    texts = pa.array([CLASS_SEPARATOR.join(names[pattern]) for pattern in patterns], pa.string())
+    return texts.take(pa.array(which.reshape(-1)))
 
 
 def _weights(lake: Lake, source: str, study_ids: pa.ChunkedArray, is_carried: np.ndarray) -> pa.Array:

@@ -19,6 +19,8 @@ MISSING = -9
 ORDER = (MISSING, NEGATIVE, UNCERTAIN, POSITIVE)
 """From the weakest to the strongest: of several values of one cell the strongest holds, and closure only raises."""
 
+CLASS_SEPARATOR = "; "
+"""Between the names of classes in one text."""
 _PLACE = {value: place for place, value in enumerate(ORDER)} | {None: 0}
 _VALUES = np.array(ORDER, dtype=np.int8)
 _PLACES = np.array([_PLACE.get(value, 0) for value in np.arange(256, dtype=np.uint8).view(np.int8).tolist()], np.int8)

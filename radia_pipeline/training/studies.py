@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, labelled_with_unions
+from radia_pipeline.contracts.label_values import CLASS_SEPARATOR, MISSING, NEGATIVE, labelled_with_unions
 from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -241,11 +241,11 @@ def _assemble(table: pa.Table, slots: dict, row_of_image: dict[str, int]) -> Stu
 
 
 def _class_cells(table: pa.Table, column: str, rows: np.ndarray) -> np.ndarray:
-    """Return a column of lists of classes as cells: bool (n, 21); a row without a list has none."""
+    """Return a column that names classes as cells: bool (n, 21); a row without names has none."""
     cells = np.zeros((len(rows), len(vocabulary().classes)), dtype=bool)
     place = {name: index for index, name in enumerate(vocabulary().classes)}
-    for row, names in enumerate(table.column(column).take(pa.array(rows)).to_pylist()):
-        for name in names or ():
+    for row, text in enumerate(table.column(column).take(pa.array(rows)).to_pylist()):
+        for name in text.split(CLASS_SEPARATOR) if text else ():
             cells[row, place[name]] = True
     return cells
 

@@ -42,11 +42,11 @@ def row(lake, study: str) -> dict:
 
 def test_the_manifest_says_what_holds_by_closure_alone_and_what_radiologists_said(lake):
     first, second = row(lake, "s1"), row(lake, "s2")
-    assert (first["Consolidation"], first["excluded"], first["expert"]) == (1, None, [])
-    assert first["by_closure"] == ["Consolidation", "Lung Opacity", "Opacity"]
+    assert (first["Consolidation"], first["excluded"], first["expert"]) == (1, None, "")
+    assert first["by_closure"] == "Consolidation; Lung Opacity; Opacity"
     assert (second["pool"], second["excluded"], second["fold"]) == ("test", "held", None)
     assert (second["Mass"], second["Nodule"]) == (1, 0)  # a radiologist's word replaces the table's
-    assert second["expert"] == ["Nodule", "Mass", "Fracture"]
+    assert second["expert"] == "Nodule; Mass; Fracture"
 
 
 def test_a_contradiction_is_counted_by_its_origin(lake):

@@ -85,8 +85,8 @@ def test_what_was_asked_and_never_answered_is_a_blank_that_a_recipe_may_mask(lak
     build_splits(lake)
     build_manifest("ccsmtl", lake)
     rows = {row["study_id"]: row for row in lake.read("manifest", "ccsmtl").to_pylist()}
-    assert rows[KEYS.study_id("ccsmtl", "asked")]["asked"] == ["Pneumonia"]
-    assert rows[KEYS.study_id("ccsmtl", "old")]["asked"] == []
+    assert rows[KEYS.study_id("ccsmtl", "asked")]["asked"] == "Pneumonia"
+    assert rows[KEYS.study_id("ccsmtl", "old")]["asked"] == ""
     manifest, _ = read_manifest(lake, None)
     place = {name: row for row, name in enumerate(manifest.column("image_id").to_pylist())}
     pool, column = rows[KEYS.study_id("ccsmtl", "asked")]["pool"], vocabulary().index("Pneumonia")
