@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 18
+READER_VERSION = 19
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -125,6 +125,7 @@ class Signs:
     ordinal: str  # behind "#", of a bone: "# 5e et 6e côtes" is a fracture in a list too
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
+    joints: tuple[str, ...]  # at the end of a line they go on in the next
     verdicts: tuple[str, ...]  # options of a form that are no yes and no no
     shortened: tuple[str, ...]  # nouns whose stop ends no sentence where one of ``continued`` follows
     continued: tuple[str, ...]

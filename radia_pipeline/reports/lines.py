@@ -31,6 +31,7 @@ _FUNCTION_WORDS = kinds(
 _DESCRIBING = kinds("modifier hedge_near")
 """At the end of a line they describe what stands before them, unless the next line goes on in small letters."""
 _NAMED = kinds("finding fixed_finding other excluded anatomy device quality place")
+_VERBS = kinds("verb hedge_verb")
 _CLOSED = kinds("modifier hedge_near lessened resolved enlargement no_label")
 """A denial in the next line is no denial of these."""
 _CONTINUATION = kinds("of and or nor with link deny_after not no_more verb hedge_after")
@@ -98,6 +99,9 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):
         return False
+    if before == KIND["exclude_word"] and symbols[k - 1] not in book.words.to_exclude:
+        if any(book.kind_of(symbols[at]) in _VERBS for at in (k - 3, k - 5) if at > 0):
+            return False  # "une infection ne peut être exclue"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
     if symbols[k + 1] in book.words.notices:

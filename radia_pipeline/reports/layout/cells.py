@@ -34,6 +34,7 @@ class Cells:
         )
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
         ends = any_of(value for value in (*signs.no_values, *signs.yes_values) if value[0].isalpha())
+        self._goes_on = re.compile(rf"(?i)(?:,|(?:^|(?<=\s))(?:{any_of(signs.joints)}))\s*\Z")
         self._told = re.compile(rf"(?i)[\t|;][^\S\n]*(?:{ends})\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)")
         self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
         self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
@@ -41,6 +42,15 @@ class Cells:
     def may_be_flat(self, text: str) -> bool:
         """Say whether a value stands behind a colon and something behind the value."""
         return self._has_flat.search(text) is not None
+
+    def wraps(self, text: str) -> Iterator[Piece]:
+        """ "Atélectasie⇥oui, en⏎bande⇥non": a row that was wrapped behind a comma or a small word is one row."""
+        at, is_row = 0, False
+        for line in text.split("\n") if "\t" in text else ():
+            is_row = ("\t" in line or is_row) and self._goes_on.search(line) is not None
+            at += len(line) + 1
+            if is_row and at < len(text):
+                yield at - 1, at + len(text[at:]) - len(text[at:].lstrip(" \t")), " "
 
     def tabs(self, text: str) -> Iterator[Piece]:
         """ "Cœur⇥: normal": the colon separates already."""

@@ -16,8 +16,6 @@ _LONGEST = 80
 """Characters of a heading and of the title before it."""
 _ITEM = re.compile(rf"\n[^\S\n]*{BULLET}[^\S\n]*(?=\w)")
 _REST = re.compile(r"[^\n]*")
-_WRAPPED = re.compile(rf"\n[^\S\n]*(?!{BULLET})([^\W\d_])[^\n:]*(?=\n[^\S\n]*{BULLET})")
-"""A line in small letters that goes on with an item, if another item follows."""
 _OPENS = re.compile(rf"[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
 _LINE = re.compile(r"(?:[^\n.]|(?<=,)\n|(?<=,\r)\n)*")
 _NEXT = re.compile(r"[^\S\n]*[,;/]\s*(?=\w)")
@@ -31,6 +29,7 @@ class Headings:
         headings = rf"(?:(?P<no>{any_of(signs.denied_headings)})|{any_of(signs.affirmed_headings)})"
         self._at_colon = re.compile(rf"(?i){begins}(?P<heading>{headings})[^\S\n]*\Z")
         self._at_list = re.compile(rf"(?im){begins}(?P<heading>{headings})[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
+        self._wraps = re.compile(rf"(?i)(?:^|(?<=\s))(?:{any_of(signs.joints)})\s*\Z")
         self._words = {True: signs.absence_of, False: signs.presence_of}
 
     def may_head(self, text: str) -> bool:
@@ -63,8 +62,8 @@ class Headings:
         while item := _ITEM.match(text, at):
             yield item.end()
             at = _REST.match(text, item.end()).end()
-            while (wrapped := _WRAPPED.match(text, at)) and wrapped[1].islower():
-                at = wrapped.end()
+            while self._wraps.search(text, item.end(), at) and not _ITEM.match(text, at):
+                at = _REST.match(text, at + 1).end()
 
     def _of_line(self, text: str, at: int) -> Iterator[int]:
         """Yield where the items of a list in the heading's own line begin."""

@@ -22,7 +22,7 @@ _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
 _ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[.,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
 _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
-_GOES_ON = re.compile(r"(?m)[^:.;,()\n]{2,60}:[^:.\n]*(?:$|\.\s|\.$)")
+_GOES_ON = re.compile(r"(?m)[^:.;,()\n]{2,60}:[^:.\n]*(?:$|\.[\s.]|\.$)")
 _LEADER = re.compile(
     r"[^\S\n]*\.{4,}[^\S\n]*|[^\S\n]*\.{2,3}[^\S\n]*(?=:)|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)"
 )
@@ -73,7 +73,7 @@ class Marks:
             values.arrows,
             self._sides.sides,
         )
-        yield from (cells.tabs, cells.columns, cells.rows, values.values, cells.flattened)
+        yield from (cells.wraps, cells.tabs, cells.columns, cells.rows, values.values, cells.flattened)
         yield from (self.questions, self.leaders, self.slashes, self.normals, self.percentages, self.comparisons)
 
     def rewrite(self, text: str) -> list[Changed]:
