@@ -309,7 +309,8 @@ def put_answers(lake: Lake, member: str, bases: list[Base], x: Mapping[str, np.n
     logits[:, columns] = heads(np.stack([x[study] for study in study_id.tolist()]), label[:, columns], fold)
     panel = Panel(source.astype(object), study_id.astype(object), patient.astype(object), patient.astype(object),
                   np.array([TRAIN] * len(studies), dtype=object), np.ones(len(studies), int), logits,
-                  1 / (1 + np.exp(-logits)), np.where(np.isin(label, (0, 1)), label, -9))  # fmt: skip
+                  1 / (1 + np.exp(-logits)), np.where(np.isin(label, (0, 1)), label, -9),
+                  np.zeros(len(studies), bool))  # fmt: skip
     table = rows_of(panel, member)
     fold_of = dict(zip(study_id.tolist(), fold.tolist()))
     folds = pa.array([fold_of[study] for study in table["study_id"].to_pylist()], pa.int8())

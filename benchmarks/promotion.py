@@ -58,7 +58,7 @@ def panel(rng: np.random.Generator, label: np.ndarray, shared: np.ndarray, skill
     group = np.array([f"g{number * 3 // 4}" for number in range(count)], dtype=object)
     return Panel(
         np.full(count, "ccsmtl", dtype=object), names, group, group, np.full(count, "validation", dtype=object),
-        np.ones(count, dtype=int), odds, sigmoid(odds), label,
+        np.ones(count, dtype=int), odds, sigmoid(odds), label, np.zeros(count, dtype=bool),
     )  # fmt: skip
 
 
@@ -127,8 +127,11 @@ def summary(draws: dict[str, dict]) -> dict[str, object]:
     shares = {name: round(float(np.mean([one[name] for one in found])), 3) for name in names}
     shares["any"] = round(float(np.mean([any(one[name] for name in JUDGED) for one in found])), 3)
     means, needed = sum(one["refusing_means"] for one in found), [n for one in found for n in one["needed"]]
-    told = {"too_few": round(len(needed) / means, 3), "studies_needed": int(np.median(needed)) if needed else None}
-    return {"draws": len(found), "refused": shares, **(told if means else {})}
+    told = {"draws": len(found), "refused": shares}
+    if means:
+        few = {"too_few": round(len(needed) / means, 3), "studies_needed": int(np.median(needed)) if needed else None}
+        told.update(few)
+    return told
 
 
 def main() -> None:

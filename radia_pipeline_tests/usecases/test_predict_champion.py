@@ -9,9 +9,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from radia_pipeline.contracts.location import contracts_root
+from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.start import choose_start
 from radia_pipeline.evaluation import gate
 from radia_pipeline.evaluation.champion import Signature
 from radia_pipeline.evaluation.ensemble import build_ensemble
+from radia_pipeline.evaluation.in_use import champion_of
 from radia_pipeline.evaluation.release import Release, release
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.pseudo import build_pseudo_boxes
@@ -62,6 +65,9 @@ def test_a_champion_answers_whatever_was_trained_since_and_comes_back_to_the_las
     assert first["studies"] == alone["studies"] and "for research only" in as_text(first)
     train_again(lake)
     assert ask() == first
+    start = choose_start(lake, DetectorConfig())
+    assert start.model_dir == lake.models_dir / start.recipe / champion_of(lake).fingerprints[start.recipe]
+    assert start.model_dir.name != "beef" and start.reason.endswith("of the champion")
     let_through(lake, is_research=True)
     second = ask()
     assert second["model"]["release"] != first["model"]["release"] and second["studies"] != first["studies"]

@@ -9,7 +9,7 @@ import { h, put } from "./dom.js";
 import { drawn } from "./overlay.js";
 import { Stage, hung } from "./stage.js";
 import { state } from "./states.js";
-import { bestOfEach } from "./viewer.js";
+import { answering, bestOfEach } from "./viewer.js";
 import { clock, number, percent, t } from "./words.js";
 
 const AHEAD = 3;
@@ -222,7 +222,8 @@ export class Reading {
     this.isBusy = false;
     const { groups = [], classes = [] } = answer?.studies[0] ?? {}, all = [...groups, ...classes];
     this.answers.reveal(study.reference, new Map(all.map((one) => [one.class, one])));
-    put(this.told, h("h2", { say: () => t("report") }), report(study.report, this.app.called));
+    const by = all.length ? h("p", { class: "note", say: () => answering(answer.model) }) : null;
+    put(this.told, h("h2", { say: () => t("report") }), report(study.report, this.app.called), by);
     this.told.hidden = false;
     this.panel.classList.add("revealed");
     const asked = (answer?.studies[0].boxes ?? []).filter((box) => turn.asked.includes(box.class));

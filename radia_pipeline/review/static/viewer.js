@@ -27,6 +27,13 @@ function overlap(a, b) {
   return both / (a.width_px * a.height_px + b.width_px * b.height_px - both);
 }
 
+/** Which ensemble answers, and who stands behind it: words of an answer's {kind, ensemble, release, standing, stated_shift}. */
+export const answering = (model) => {
+  if (model.kind !== "champion") return t("by_ensemble", { version: model.ensemble.slice(0, 8) });
+  const said = t("by_champion", { release: model.release.slice(0, 8), standing: t(`standing_${model.standing}`) });
+  return model.stated_shift ? `${said} ${t("shift", { text: model.stated_shift })}` : said;
+};
+
 export class Viewer {
   constructor(app) {
     this.app = app;
@@ -35,7 +42,8 @@ export class Viewer {
     this.detail = h("p", { class: "detail", role: "status" });
     this.told = h("section", { class: "told" });
     this.switch = h("button", { class: "switch", onclick: () => this.toggleRegions() });
-    this.panel = h("aside", { class: "panel" }, this.rows, this.detail, this.told);
+    this.source = h("p", { class: "note source" });
+    this.panel = h("aside", { class: "panel" }, this.rows, this.detail, this.told, this.source);
     this.element = h("div", { class: "split" }, this.stage.element, this.panel);
     this.isRegions = false;
     this.ahead = new Map(); // the studies that come next, by id
@@ -61,7 +69,7 @@ export class Viewer {
     this.study = { images, priors: [], reference: {}, report: null, report_state: "none", refused };
     this.#wait();
     this.#shown();
-    this.#answered(one, null);
+    this.#answered(one, null, answer.model);
     return null;
   }
 
@@ -75,6 +83,7 @@ export class Viewer {
     Object.assign(this, { answer: null, maps: new Map(), pinned: null });
     put(this.rows);
     put(this.told);
+    put(this.source);
     put(this.detail, h("span", { say: () => t(this.app.config.is_ready === false ? "e_starting" : this.app.config.has_model ? "thinking" : "no_model") }));
   }
 
@@ -84,7 +93,13 @@ export class Viewer {
     if (!this.app.config.has_model) return;
     const { id } = this, prior = this.study.priors[0];
     const [answer, before] = await Promise.all([get(address), prior ? get(`/page/studies/${prior.study_id}/answer`).catch(() => null) : null]);
-    if (this.id === id) this.#answered(answer.studies[0], before?.studies[0]);
+    if (this.id === id) this.#answered(answer.studies[0], before?.studies[0], answer.model);
+  }
+
+  /** Says under all which ensemble answered; what nobody has validated is said as what is doubtful is. */
+  #tellSource(model) {
+    const isDoubtful = model.kind === "champion" && (model.standing !== "validated" || model.stated_shift);
+    put(this.source, h("span", { class: isDoubtful ? "flag" : null, say: () => answering(model) }));
   }
 
   /** The next studies are asked for, and their films: a key shows the next one at once. */
@@ -107,8 +122,9 @@ export class Viewer {
     this.app.bind(this.keys(), this.hints());
   }
 
-  async #answered(answer, before) {
+  async #answered(answer, before, model) {
     if (!answer.groups) return this.#silent(answer);
+    this.#tellSource(model);
     Object.assign(this, { answer, before: before?.groups ? before : null });
     this.fill();
     const film = this.stage.own[0]?.film, { id } = this;

@@ -35,10 +35,28 @@ def test_a_study_its_prior_and_what_is_said_of_it(browser, shared):
         assert abs(cut["x"] + cut["width"] / 2 - whole["x"] - whole["width"] / 2) < 1.5, "the threshold is the middle"
         assert one.says("[data-class='Mass'] .ref") == "●" and one.says("[data-class='Hernia'] .ref") == "○"
         assert one.says("mark.present") == "masse" and f"{REPORT}{LATER}" in one.says(".told .text")
+        assert "which nobody has approved" in one.says(".source") and not one.page.locator(".source .flag").count()
         captions = one.page.locator(".pane .caption").all_inner_texts()
         assert any(words.startswith("Prior") for words in captions)
         one.press("p")
         assert one.page.inner_text(".pane[data-large] .caption").startswith("Prior")
+        one.sound()
+
+
+def test_an_answer_of_a_champion_says_what_it_was_approved_for(browser, shared):
+    """Every answer of this server is told to be a champion's, which only its head says."""
+    model = {"kind": "champion", "release": "abcdef012345", "standing": "research", "stated_shift": "too sure by half"}
+
+    def told(route) -> None:
+        answer = route.fetch().json()
+        route.fulfill(json={**answer, "model": {**answer["model"], **model}})
+
+    with seat(browser, shared[1]) as one:
+        one.page.route("**/answer", told)
+        viewed(one)
+        assert one.says(".source .flag") == (
+            "Answered by the champion abcdef01, for research only. Stated shift: too sure by half"
+        )
         one.sound()
 
 
