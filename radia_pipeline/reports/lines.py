@@ -99,9 +99,9 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):
         return False
-    if before == KIND["exclude_word"] and symbols[k - 1] not in book.words.to_exclude:
-        if any(book.kind_of(symbols[at]) in _VERBS for at in (k - 3, k - 5) if at > 0):
-            return False  # "une infection ne peut être exclue"
+    is_excluded = before == KIND["exclude_word"] and symbols[k - 1] not in book.words.to_exclude
+    if is_excluded and any(book.kind_of(symbols[at]) in _VERBS for at in (k - 3, k - 5) if at > 0):
+        return False  # "une infection ne peut être exclue"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
     if symbols[k + 1] in book.words.notices:
