@@ -3,8 +3,10 @@
 Only images on which somebody drew a box are judged: elsewhere nobody says where nothing is. What does not belong here:
 formulas of maps (``maps``), which one is chosen (``choice``) and boxes for training a detector (``pseudo``).
 
-Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` are on validation, each method's
-maps cut by the defaults, with sizes from the patients of train; ``map@0.3 over default`` with the pair's interval;
+Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` (and at other IoU, and behind
+``group`` and ``agnostic``) are on validation, each method's maps cut by the defaults, with sizes from the patients of
+train; ``map@0.3 over default`` with the pair's interval; ``sensitivity@0.3 at 0.5 false an image`` over all classes;
+``pointing game`` the share of maps whose highest point lies in a box;
 ``threshold_share`` where maps are cut; ``vote`` 1 for the method that draws pseudo boxes; ``same as X`` 1 where a
 method's maps are those of X but for their scale, so that it has no vote of its own; ``outside thorax`` the mean share
 of a map outside the outline of the thorax, on frontal films where one was found. The test pool is kept for a release.
@@ -22,12 +24,14 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.thorax import Thorax, thorax_of
 from radia_pipeline.evaluation.ensemble import validation_cuts
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.panel import read_panel
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import MEAN, finite, score_boxes
-from radia_pipeline.localisation.boxes import DEFAULT_THRESHOLD_SHARE, Boxes, boxes_from_map
+from radia_pipeline.localisation.boxes import DEFAULT_THRESHOLD_SHARE, Boxes, boxes_from_map, peak_of
 from radia_pipeline.localisation.choice import (
+    CHOICE_IOU,
     DEFAULT_METHOD,
     DRAWN,
     GATE_SHARE,
@@ -42,6 +46,7 @@ from radia_pipeline.localisation.choice import (
 )
 from radia_pipeline.localisation.drawn import Drawn, drawn_pools
 from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet
+from radia_pipeline.localisation.found_shares import pointing, sensitivities
 from radia_pipeline.localisation.organs import organ_boxes
 from radia_pipeline.localisation.within import outside_share
 from radia_pipeline.training.studies import LATERAL
@@ -53,6 +58,7 @@ CANDIDATES = (
 )  # fmt: skip
 """Methods that are compared: those of one look at the film, the default first."""
 OUTSIDE = "outside thorax"
+IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,7 @@ def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: 
         if np.isfinite(outside):
             yield _fact(place, MEAN, OUTSIDE, outside, drawn)
         yield from _judged(place, boxes[method], drawn)
+        yield from _pointed(place, seen, drawn, size_px, method)
         if method == DEFAULT_METHOD:
             yield from _control_rows(recipe, boxes[method], pools)
         if method in same:
@@ -204,8 +211,30 @@ def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained]
 
 
 def _judged(place: dict, boxes: Boxes, drawn: Drawn) -> Iterator[dict]:
-    for row in score_boxes(boxes, drawn.reference, levels=("class",)):
-        yield {**place, **{key: value for key, value in row.items() if key != "level"}}
+    """Figures of a set of boxes: by class under the metric's own name, others behind the word of their level."""
+    for row in score_boxes(boxes, drawn.reference, thresholds=IOU_THRESHOLDS):
+        level = "" if row["level"] == "class" else f"{row['level']} "
+        kept = {key: value for key, value in row.items() if key != "level"}
+        yield {**place, **kept, "metric": level + row["metric"]}
+    for limit, share in sensitivities(boxes, drawn.reference, CHOICE_IOU).items():
+        yield _share(place, MEAN, f"sensitivity@{CHOICE_IOU:g} at {limit:g} false an image", share, drawn)
+
+
+def _pointed(place: dict, explained: Sequence[Explained], drawn: Drawn, size_px: int, method: str) -> Iterator[dict]:
+    boxes, columns, peaks = drawn.reference.boxes, drawn.images.columns, {}
+    drawn_on = {image: sorted(set(boxes.label[boxes.image_id == image])) for image in set(boxes.image_id)}
+    for row, one in enumerate(explained):
+        image, frame = columns["image_id"][row], drawn.images.frame(row, size_px)
+        for name in drawn_on.get(image, ()):
+            peak = peak_of(one.maps[method][vocabulary().index(name)], frame)
+            if peak is not None:
+                peaks[image, name] = peak
+    for name, share in pointing(peaks, drawn.reference).items():
+        yield _share(place, name, "pointing game", share, drawn)
+
+
+def _share(place: dict, name: str, metric: str, share: Interval, drawn: Drawn) -> dict:
+    return {**_fact(place, name, metric, share.value, drawn), "low": share.low, "high": share.high}
 
 
 def _control_rows(recipe: str, boxes: Boxes, pools: Mapping[str, Drawn]) -> Iterator[dict]:

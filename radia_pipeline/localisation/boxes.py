@@ -160,6 +160,16 @@ def boxes_from_map(
     return sorted(found, key=lambda item: -item[1])[: rules.max_boxes]
 
 
+def peak_of(saliency: np.ndarray, frame: Frame) -> tuple[float, float] | None:
+    """Return where on the stored image (x, y in its pixels) a map (h, w) is highest; None of a map without any."""
+    fine, cell_px = _on_image(np.asarray(saliency, dtype=np.float32), frame.placement)
+    if not fine.max(initial=0.0) > PADDING_EPSILON:
+        return None
+    row, column = np.unravel_index(int(np.argmax(fine)), fine.shape)
+    left, top, right, bottom = _stored((column, row, column + 1, row + 1), cell_px, frame.placement)
+    return (left + right) / 2, (top + bottom) / 2
+
+
 def _on_image(saliency: np.ndarray, placement: Placement) -> tuple[np.ndarray, float]:
     """Interpolate a map to fine cells and keep those on the stored image; also return the side of a cell in px."""
     import cv2

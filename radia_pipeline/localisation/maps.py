@@ -86,11 +86,9 @@ def _hirescam(seen: Seen) -> torch.Tensor:
 def _gradcam_plus(seen: Seen) -> torch.Tensor:
     """Chattopadhay 2018, with the exponential score, whose derivatives are powers of the first."""
     jacobian, features = seen.jacobian, seen.features
-    square, cube = jacobian**2, jacobian**3
     total = features.sum(dim=(2, 3))[None, :, :, None, None]
-    bottom = 2 * square + total * cube
-    alpha = square / torch.where(bottom.abs() > EPSILON, bottom, torch.ones_like(bottom))
-    weight = (alpha * torch.relu(jacobian)).sum(dim=(3, 4))
+    bottom = total * jacobian + 2  # of the published fraction, its squared gradients divided out
+    weight = (torch.relu(jacobian) / bottom.masked_fill_(bottom.abs() <= EPSILON, 1.0)).sum(dim=(3, 4))
     return positive(torch.einsum("knf,nfhw->knhw", weight, features))
 
 

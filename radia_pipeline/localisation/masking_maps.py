@@ -1,4 +1,4 @@
-"""Saliency by taking something away and asking again: AblationCAM on the head alone, ScoreCAM through the network.
+"""Saliency by taking something away and asking again: AblationCAM in the head alone, ScoreCAM through the network.
 
 Shape legend: N images, C channels, S side, F features, K classes, h x w positions.
 """
@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from radia_pipeline.localisation.seen import Seen, positive
 
-ABLATED, MASKED = 64, 32
-"""Features that are taken away, and masked pictures that are looked at, at a time."""
+MASKED = 32
+"""Masked pictures that are looked at, at a time."""
 
 
 @torch.no_grad()
@@ -19,18 +19,14 @@ def ablationcam(seen: Seen) -> torch.Tensor:
     """Desai 2020: features weighted by how much the logit falls without them.
 
     The published weight divides by the logit, which flips every sign where that is negative; the map's shape for one
-    class is the same without, up to that sign. Only the head is asked again: the feature is taken out under it.
+    class is the same without, up to that sign. Not even the head is asked again: a head's maps are linear in the
+    features, so that what one adds is taken off them and the rest pooled anew.
     """
-    maps = []
-    for at in range(len(seen.features)):
-        features, falls = seen.features[at], []
-        for start in range(0, len(features), ABLATED):
-            numbers = torch.arange(start, min(start + ABLATED, len(features)))
-            without = features.repeat(len(numbers), 1, 1, 1)
-            without[torch.arange(len(numbers)), numbers] = 0
-            falls.append(seen.logits[at] - seen.classifier.head(without, seen.slot))
-        maps.append(torch.einsum("fk,fhw->khw", torch.cat(falls), features))
-    return positive(torch.stack(maps, dim=1))
+    falls = [
+        whole[:, None] - seen.classifier.ablated(features[None], seen.slot)[0]
+        for features, whole in zip(seen.features, seen.logits, strict=True)
+    ]
+    return positive(torch.einsum("nkf,nfhw->knhw", torch.stack(falls), seen.features))
 
 
 @torch.no_grad()

@@ -36,6 +36,15 @@ class LinearHead(nn.Module):
         """
         return torch.relu(self.maps(features) - self.maps(torch.zeros_like(features[:1])))
 
+    def pooled(self, maps: torch.Tensor) -> torch.Tensor:
+        """Logit maps (…, h, w) -> logits (…), as ``forward`` pools them."""
+        return maps.mean(dim=(-2, -1))
+
+    def ablated(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> the logits without each feature alone (N, C, F): its part is taken off the maps."""
+        weight = self.layer.weight.flatten(1)[None, :, :, None, None]
+        return self.pooled(self.maps(features)[:, :, None] - weight * features[:, None])
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, C)."""
         pooled = self.dropout(features).mean(dim=(2, 3))
@@ -58,9 +67,12 @@ class PcamHead(LinearHead):
         """(N, F, h, w) -> logits (N, C)."""
         features = self.dropout(features)
         with torch.autocast(features.device.type, enabled=False):
-            maps = self.maps(features.to(self.layer.weight.dtype)).flatten(2)
-            weights = functional.logsigmoid(maps).softmax(dim=2)
-            return (weights * maps).sum(dim=2)
+            return self.pooled(self.maps(features.to(self.layer.weight.dtype)))
+
+    def pooled(self, maps: torch.Tensor) -> torch.Tensor:
+        """Logit maps (…, h, w) -> logits (…)."""
+        flat = maps.flatten(-2)
+        return (functional.logsigmoid(flat).softmax(dim=-1) * flat).sum(dim=-1)
 
     def evidence(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> probability at each position (N, C, h, w): what this head pools by."""

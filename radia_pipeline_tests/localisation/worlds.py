@@ -31,6 +31,9 @@ class TinyClassifier(nn.Module):
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0](features)
 
+    def ablated(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
+        return self.heads[0].ablated(features)
+
     def evidence(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0].evidence(features)
 

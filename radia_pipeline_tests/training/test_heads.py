@@ -47,3 +47,16 @@ def test_linear_logit_is_the_mean_of_its_maps():
     head = LinearHead(8, 21, dropout=0.0)
     features = torch.randn(3, 8, 4, 5)
     assert torch.allclose(head(features), head.maps(features).mean(dim=(2, 3)), atol=1e-6)
+
+
+def test_a_head_without_a_feature_is_the_head_of_features_with_nought_in_its_place():
+    for kind in (LinearHead, PcamHead):
+        torch.manual_seed(3)
+        head = kind(6, 5, dropout=0.0)
+        torch.nn.init.normal_(head.layer.weight)
+        features = torch.randn(2, 6, 3, 4)
+        found = head.ablated(features)
+        for f in range(6):
+            without = features.clone()
+            without[:, f] = 0
+            assert torch.allclose(found[:, :, f], head(without), atol=1e-5)
