@@ -3,7 +3,8 @@
 Our training goes first (packing, validation, checkpoints and the model's card count); each loop then gets as many
 processor seconds of one thread as it took with the same seed. All are judged on a phantom lake of its own seed that
 none of them has seen: the recipe's choice of an epoch gives it nothing there. A loop may choose its learning rate on a
-third lake beforehand (``--tune``). What has been trained stays: a run that was stopped goes on.
+third lake beforehand (``--tune``), and so may ours among a few changes. What has been trained stays: a run that was
+stopped goes on.
 
 The interval of a difference holds both the patients and the seeds: the mean over seeds of each paired interval's
 half-width (the patients are the same in all of them), and Student's for the mean of the seeds' differences.
@@ -33,6 +34,13 @@ from training_lake import write_training_lake
 
 RESULT = Path(__file__).parent / "results" / "baseline.json"
 OURS, RECIPE = "ours", "demo_pcam"
+STILL = {"augmentation.affine.p": 0.0, "augmentation.jitter.p": 0.0}
+CHANGES: dict[str, dict] = {
+    "as shipped": {},
+    "batch 8": {"training.batch_size": 8, "training.max_epochs": 8},
+    "batch 8, no augmentation": {"training.batch_size": 8, "training.max_epochs": 8, **STILL},
+}
+"""What ours may choose from; of smaller batches fewer epochs, so that the seconds are no more."""
 LEARNED, JUDGED = {"ccsmtl": 200, "nih_cxr14": 120}, {"ccsmtl": 200, "nih_cxr14": 150}
 LEARNED_SEED, JUDGED_SEED, TUNED_SEED = 20261130, 774411, 31
 """Of the phantom: what is learned from, what all are judged on, and what learning rates are chosen on."""
@@ -60,15 +68,17 @@ def judged_lake(folder: Path, seed: int):
     return lake
 
 
-def ours(folder: Path, seed: int, _budget_s: float, _lr: float | None) -> dict:
+def ours(folder: Path, seed: int, _budget_s: float, choice: str) -> dict:
     """Train the recipe with a seed and judge it; nothing of an earlier seed's packing is used."""
     from radia_pipeline.training.inference import score_manifest
     from radia_pipeline.training.outcome import Runtime
     from radia_pipeline.training.recipes import load_recipe, with_options
     from radia_pipeline.training.trainer import train
 
-    lake, judged = learned_lake(folder, LEARNED_SEED), judged_lake(folder, JUDGED_SEED)
-    recipe = with_options(load_recipe(RECIPE), {"name": f"baseline_{seed}", "training.seed": seed})
+    lake, judged = _lakes(folder, bool(choice))
+    changes = CHANGES[choice or _chosen(folder, OURS, "as shipped")]
+    name = f"baseline_{seed}_{list(CHANGES.values()).index(changes)}"
+    recipe = with_options(load_recipe(RECIPE), {"name": name, "training.seed": seed, **changes})
     shutil.rmtree(lake.packed_dir, ignore_errors=True)
     begun = time.process_time()
     result = train(recipe, lake, runtime=Runtime(workers=1))
@@ -86,13 +96,12 @@ def ours(folder: Path, seed: int, _budget_s: float, _lr: float | None) -> dict:
 def plain(name: str):
     """Return the function that trains one of the loops."""
 
-    def run(folder: Path, seed: int, budget_s: float, lr: float | None) -> dict:
+    def run(folder: Path, seed: int, budget_s: float, choice: str) -> dict:
         from plain_loops import LOOPS, answers, trained
 
-        loop, is_tuning = LOOPS[name], lr is not None
-        lake = learned_lake(folder, TUNED_SEED if is_tuning else LEARNED_SEED)
-        judged = judged_lake(folder, TUNED_SEED + 1 if is_tuning else JUDGED_SEED)
-        net, told = trained(loop, lake, lr or _chosen_rate(folder, name, loop.lr), seed, budget_s)
+        loop = LOOPS[name]
+        lake, judged = _lakes(folder, bool(choice))
+        net, told = trained(loop, lake, float(choice or _chosen(folder, name, str(loop.lr))), seed, budget_s)
         return {**told, "answers": answers(loop, net, judged)}
 
     return run
@@ -101,19 +110,26 @@ def plain(name: str):
 CONTESTANTS = {OURS: ours, "timm": plain("timm"), "torchxrayvision": plain("torchxrayvision")}
 
 
-def _chosen_rate(folder: Path, name: str, otherwise: float) -> float:
-    path = folder / f"rates_{name}.json"
+def _lakes(folder: Path, is_tuning: bool):
+    if is_tuning:
+        return learned_lake(folder, TUNED_SEED), judged_lake(folder, TUNED_SEED + 1)
+    return learned_lake(folder, LEARNED_SEED), judged_lake(folder, JUDGED_SEED)
+
+
+def _chosen(folder: Path, name: str, otherwise: str) -> str:
+    path = folder / f"choice_{name}.json"
     if not path.exists():
         return otherwise
-    rates = json.loads(path.read_text())
-    return float(max(rates, key=rates.get))
+    tried = json.loads(path.read_text())
+    return max(tried, key=tried.get)
 
 
-def in_a_process(folder: Path, name: str, seed: int, budget_s: float, lr: float | None = None) -> dict:
+def in_a_process(folder: Path, name: str, seed: int, budget_s: float, choice: str = "") -> dict:
     """Train one contestant in a process of its own, one thread; what it told, kept in the folder."""
-    kept = folder / "answers" / (f"{name}_{seed}" + (f"_lr{lr:g}" if lr else "") + ".npz")
+    made = choice or _chosen(folder, name, "default")
+    kept = folder / "answers" / f"{name}_{seed}_{made.replace(' ', '_')}{'_tuning' if choice else ''}.npz"
     if not kept.exists():
-        one = [name, str(seed), str(budget_s), str(lr or 0), str(kept)]
+        one = [name, str(seed), str(budget_s), choice, str(kept)]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         command = [sys.executable, __file__, "--folder", str(folder), "--one", *one]
         subprocess.run(command, check=True, env={**os.environ, **threads})
@@ -122,12 +138,12 @@ def in_a_process(folder: Path, name: str, seed: int, budget_s: float, lr: float 
         return {**told, "answers": dict(zip(found["study_id"].tolist(), found["probability"]))}
 
 
-def train_one(folder: Path, name: str, seed: str, budget_s: str, lr: str, kept: str) -> None:
+def train_one(folder: Path, name: str, seed: str, budget_s: str, choice: str, kept: str) -> None:
     """What the process of one contestant does."""
     import torch
 
     torch.set_num_threads(1)
-    told = CONTESTANTS[name](folder, int(seed), float(budget_s), float(lr) or None)
+    told = CONTESTANTS[name](folder, int(seed), float(budget_s), choice)
     answers = told.pop("answers")
     Path(kept).parent.mkdir(parents=True, exist_ok=True)
     probability = np.stack(list(answers.values()))
@@ -174,19 +190,20 @@ def compared(truth: Panel, mine: list[dict], theirs: list[dict], seeds: list[int
 
 
 def tuned(folder: Path, budget_s: float) -> dict[str, dict[str, float]]:
-    """Let each loop that may choose do so, on lakes of their own."""
+    """Let each that may choose do so, on lakes of their own; a loop has ``budget_s`` for each try."""
     from plain_loops import RATES
 
-    chosen = {}
-    for name, rates in RATES.items():
+    tried: dict[str, dict[str, float]] = {}
+    offered = {OURS: list(CHANGES)} | {name: [f"{lr:g}" for lr in rates] for name, rates in RATES.items()}
+    for name, choices in offered.items():
         found = {}
-        for lr in rates:
-            answers = in_a_process(folder, name, 1, budget_s, lr)["answers"]
-            found[f"{lr:g}"] = _plain_auc(judged_lake(folder, TUNED_SEED + 1), answers)
-            print(f"{name}, learning rate {lr:g}: {found[f'{lr:g}']:.4f}", flush=True)
-        (folder / f"rates_{name}.json").write_text(json.dumps(found))
-        chosen[name] = found
-    return chosen
+        for choice in choices:
+            told = in_a_process(folder, name, 1, budget_s, choice)
+            found[choice] = _plain_auc(judged_lake(folder, TUNED_SEED + 1), told["answers"])
+            print(f"{name}, {choice}: {found[choice]:.4f}, {told['cpu_s']:.0f} s of processor", flush=True)
+        (folder / f"choice_{name}.json").write_text(json.dumps(found))
+        tried[name] = found
+    return tried
 
 
 def _plain_auc(lake, answers: dict[str, np.ndarray]) -> float:
@@ -207,13 +224,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".radia/bench_baseline"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
-    parser.add_argument("--tune", type=float, metavar="SECONDS", help="let the loops choose their learning rate first")
+    parser.add_argument("--tune", type=float, metavar="SECONDS", help="let them choose first, with so many each")
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         train_one(options.folder, *options.one)
         return
-    rates = tuned(options.folder, options.tune) if options.tune else {}
+    tried = tuned(options.folder, options.tune) if options.tune else {}
     told: dict[str, list[dict]] = {name: [] for name in CONTESTANTS}
     for seed in options.seeds:
         for name in CONTESTANTS:
@@ -222,7 +239,7 @@ def main() -> None:
             print(f"seed {seed}, {name}: {told[name][-1]['cpu_s']:.0f} s of processor", flush=True)
     truth = truth_of(judged_lake(options.folder, JUDGED_SEED))
     result = {
-        "learned": LEARNED, "judged": JUDGED, "judged_studies": len(truth), "recipe": RECIPE, "rates_tried": rates,
+        "learned": LEARNED, "judged": JUDGED, "judged_studies": len(truth), "recipe": RECIPE, "tried": tried,
         **{name: compared(truth, told[OURS], told[name], options.seeds) for name in CONTESTANTS},
     }  # fmt: skip
     RESULT.write_text(json.dumps(result, indent=1) + "\n")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -77,7 +78,7 @@ def recipe(**sections):
     content = {
         "name": "measured", "input": {"size_px": SIDE_PX}, "views": {"use": "frontal"}, "augmentation": AUGMENTATION,
         "model": {"backbone": "densenet121"}, "training": {"batch_size": BATCH, "max_epochs": 1},
-        "optimizer": {"clip_norm": 1.0},
+        "optimizer": {"clip_norm": 1.0}, "stopping": {"min_positives": 1},
     }  # fmt: skip
     return parse_recipe({**content, **sections})
 
@@ -239,13 +240,15 @@ def main() -> None:
         manifest, _ = read_manifest(lake, None)
         chosen = recipe()
         pools = prepare_pools(chosen, lake, manifest, Runtime(workers=WORKERS), lambda _event: None)
+        loader = loader_speed(lake, chosen, pools)
+        print(json.dumps(loader), flush=True)
         result = {
-            "threads": torch.get_num_threads(),
-            "loader": loader_speed(lake, chosen, pools),
+            "threads": torch.get_num_threads(), "stored_px": options.stored_px, "load": os.getloadavg()[0],
+            "loader": loader,
             "step": step_overhead(lake, manifest, recipe(training={"batch_size": 8, "max_epochs": 1}), options.steps),
             "pcam": pcam_speed(20),
             "parameters": sum(p.numel() for p in Classifier(chosen).parameters()),
-        }
+        }  # fmt: skip
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
