@@ -107,7 +107,7 @@ def plain(name: str):
     return run
 
 
-CONTESTANTS = {OURS: ours, "timm": plain("timm"), "torchxrayvision": plain("torchxrayvision")}
+CONTESTANTS = {OURS: ours} | {name: plain(name) for name in ("timm", "timm, no augmentation", "torchxrayvision")}
 
 
 def _lakes(folder: Path, is_tuning: bool):
@@ -127,7 +127,7 @@ def _chosen(folder: Path, name: str, otherwise: str) -> str:
 def in_a_process(folder: Path, name: str, seed: int, budget_s: float, choice: str = "") -> dict:
     """Train one contestant in a process of its own, one thread; what it told, kept in the folder."""
     made = choice or _chosen(folder, name, "default")
-    kept = folder / "answers" / f"{name}_{seed}_{made.replace(' ', '_')}{'_tuning' if choice else ''}.npz"
+    kept = folder / "answers" / f"{name}_{seed}_{made}{'_tuning' if choice else ''}.npz".replace(" ", "_")
     if not kept.exists():
         one = [name, str(seed), str(budget_s), choice, str(kept)]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -79,6 +79,12 @@ LOOPS = {
         optimizer=lambda net, lr: torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02),
         augmented=gentle, lr=2e-3, rate=warm_cosine,
     ),
+    "timm, no augmentation": Loop(
+        words="the same without augmentation",
+        size_px=128, batch=16, network=lambda: densenet(**SMALL_NETWORK),
+        optimizer=lambda net, lr: torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02),
+        augmented=lambda: albumentations.Compose([]), lr=4e-3, rate=warm_cosine,
+    ),
     "torchxrayvision": Loop(
         words="torchxrayvision's DenseNet-121 from scratch as its script trains: 224 px, ±1024, frontal, Adam with "
         "amsgrad, 1e-3, weighed positives; batch 16 (the script's 64 would be a handful of steps)",

@@ -15,6 +15,7 @@ from radia_pipeline.contracts.tables import conform
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.panel import read_out_of_fold
 from radia_pipeline.readings.confident_learning import confidence
+from radia_pipeline.readings.label_grounds import TABLE
 from radia_pipeline.readings.label_noise import label_noise
 from radia_pipeline.training.standing import QUEUE
 
@@ -51,7 +52,7 @@ def write_wrong_lake(root: Path, patients: dict[str, int]):
 def write_queue(lake, recipe: str) -> int:
     """Write the review queue of a recipe's answers out of fold: every judged label with its chance to be wrong.
 
-    As the pipeline's step, without what labels rest on, of which this lake knows nothing. Returns how many.
+    As the pipeline's step, as if all labels were a table's: this lake knows no reports. Returns how many.
     """
     panel = read_out_of_fold(lake, recipe)
     classes = list(vocabulary().pathologies)
@@ -69,6 +70,7 @@ def write_queue(lake, recipe: str) -> int:
         "label": label[row, column], "wrong_probability": noise.wrong[row, column],
         "probability": noise.present[row, column], "models": np.ones(len(row), dtype=np.int64),
         "label_quality": quality.quality[row, column], "is_label_issue": quality.is_issue[row, column],
+        "rests_on": [TABLE] * len(row),
     })  # fmt: skip
     lake.write(QUEUE, conform(QUEUE, found))
     return len(row)
