@@ -186,7 +186,7 @@ GROUPS = {
         lambda folder: write_training_lake(
             folder.with_name(f"{folder.name}_512"), {"ccsmtl": 120, "nih_cxr14": 80}, size_px=512
         ),
-        RESOLUTIONS, Budget(224, 6, 16),
+        RESOLUTIONS, Budget(224, 6, 8),
     ),
 }  # fmt: skip
 
