@@ -24,11 +24,14 @@ def compare(first: str, second: str, note: str | None, who: str | None, lake_roo
     from radia_pipeline.evaluation.comparing import compare as compare_models
     from radia_pipeline.evaluation.comparing import keep_note, read_notes
     from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.pages.champion import write_champion_page
+    from radia_pipeline.pages.evaluation import CHAMPION
 
     lake = Lake.open(lake_root, create=False)
     found = compare_models(lake, first, second)
     if note is not None or who is not None:
         keep_note(lake, found, note or "", who or "")
+        write_champion_page(lake, lake.root / CHAMPION)
     notes = read_notes(lake, first, second)
     print_result({**found.as_record(), "notes": notes}, _as_text(found, notes), as_json)
 

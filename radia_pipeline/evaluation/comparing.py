@@ -108,9 +108,14 @@ def keep_note(lake: Lake, comparison: Comparison, note: str, who: str) -> None:
 
 def read_notes(lake: Lake, first: str, second: str) -> list[dict[str, Any]]:
     """Return the notes on two models, in either order, oldest first; raises DamagedFile."""
+    return [note for note in all_notes(lake) if {note["first"], note["second"]} == {first, second}]
+
+
+def all_notes(lake: Lake) -> list[dict[str, Any]]:
+    """Return every note that was left, oldest first; raises DamagedFile."""
     if not lake.comparisons_path.exists():
         return []
-    return [note for note in _file(lake) if note and {note["first"], note["second"]} == {first, second}]
+    return [note for note in _file(lake) if note]
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from radia_pipeline.drawing.small import whisker
 from radia_pipeline.evaluation.champion import REFUSED as ACT_REFUSED
 from radia_pipeline.evaluation.champion import STANDINGS, Act, Standing, standing
+from radia_pipeline.evaluation.comparing import all_notes
 from radia_pipeline.evaluation.gate import TABLE
 from radia_pipeline.evaluation.gate_words import NOT_JUDGED, REFUSED, WORDS
 from radia_pipeline.lake.atomic import write_text
@@ -23,7 +24,8 @@ from radia_pipeline.usecases.champion_text import gate_found, outdated_words, ru
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
-    ("history", "History"), ("gate", "The gate"), ("verdicts", "Every verdict"), ("test-pool", "Uses of the test pool"),
+    ("history", "History"), ("gate", "The gate"), ("verdicts", "Every verdict"), ("notes", "Notes on models"),
+    ("test-pool", "Uses of the test pool"),
     ("reading", "How to read this"),
 )  # fmt: skip
 DIFFERENCES = ("mean_auc", "mean_f1", "subgroups", "expert_sets")
@@ -59,6 +61,7 @@ def _content(lake: Lake) -> dict[str, Any]:
         "outdated": outdated_words(gate) if gate and not gate["is_current"] else "",
         "too_few": too_few_words(gate["verdicts"]) if gate else [],
         "rules": _rules(gate["verdicts"]) if gate else [],
+        "notes": [_note(note) for note in reversed(all_notes(lake))],
         "ledger": ledger(lake),
         "test_pool": test_pool_words(**test_pool_counts(lake)),
     }
@@ -84,6 +87,19 @@ def _act(act: Act) -> dict[str, Any]:
         "release": act.candidate.release if act.candidate else "no champion", "before": act.before,
         "standing": STANDINGS.get(act.standing or "", ""), "shift": act.stated_shift, "is_refused": is_refused,
         "rules": ", ".join(rule_words(rule) for rule in (act.refused if is_refused else act.waived)),
+    }  # fmt: skip
+
+
+def _note(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person wrote of two models, with the differences of their means that it speaks of."""
+    told = [
+        f"{row['figure'].upper()} {_number(one['value'], False)} ({_number(one['low'], False)} to "
+        f"{_number(one['high'], False)})"
+        for row in note["rows"] if (one := row["difference"])["value"] is not None
+    ]  # fmt: skip
+    return {
+        "at": note["when"][:16].replace("T", " "), "pair": f"{note['first']} − {note['second']}", "who": note["who"],
+        "note": note["note"], "differences": ", ".join(told) or "–", "studies": note["studies"],
     }  # fmt: skip
 
 

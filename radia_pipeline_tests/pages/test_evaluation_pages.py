@@ -8,6 +8,7 @@ from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.evaluation import gate, scorecard
+from radia_pipeline.evaluation.comparing import MEAN, compare, keep_note
 from radia_pipeline.evaluation.decisions import MISSED, confusions, judged_ensemble, worst
 from radia_pipeline.evaluation.release import release_id
 from radia_pipeline.lake.lake import Lake
@@ -38,6 +39,7 @@ def lake(tmp_path_factory):
     with pytest.raises(RadiaError):
         promotion.approve(lake, approval())
     scorecard.build_scorecard(lake)
+    keep_note(lake, compare(lake, "second", "first"), "better but for one source", "C. Engineer")
     write_evaluation_pages(lake)
     return lake
 
@@ -66,6 +68,9 @@ def test_the_champion_s_page_tells_history_verdicts_and_the_ledger(lake):
     assert "Figures of the test pool were shown for 2 released ensembles." in said
     assert "by A. Radiologist: “the readings were looked at together”" in said
     assert "A rollback puts back the ensemble as it stands" in said
+    (mean,) = [row for row in compare(lake, "second", "first").rows if (row.name, row.figure) == (MEAN, "auc")]
+    assert "second − first" in said and "C. Engineer better but for one source" in said
+    assert f"AUC {mean.difference.value:.3f} (" in said
 
 
 def test_the_scorecard_says_what_answers_what_changed_and_what_the_model_is(lake):
