@@ -64,7 +64,8 @@ CASES: dict[str, dict[str, Any]] = {
         "init_from": "plain", "model": {"head": "pcam", "train_only": "head"}, "stopping": {"metric": "cf1"},
     },
     "taught_by_plain": {
-        "labels": {"teacher": "plain", "teacher_answers": ["uncertain", "blank", "unlabelled"], "blank": "ignore"},
+        "labels": {"teacher": "plain", "teacher_answers": ["uncertain", "blank", "unlabelled"], "blank": "ignore",
+                   "asked_blank": "ignore"},
         "training": {"accumulate": 2}, "data": {"max_per_patient": 1}, "classes": {"leave_out": ["Fracture"]},
     },
 }  # fmt: skip

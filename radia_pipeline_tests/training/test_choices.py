@@ -30,7 +30,8 @@ OPTIONS = {
     "task.pos_weight": choices.POSITIVE_WEIGHTS, "labels.uncertain": choices.UNCERTAIN, "labels.blank": choices.BLANK,
     "data.sampler": choices.SAMPLERS, "optimizer.name": OPTIMIZERS, "schedule.name": SCHEDULES,
     "stopping.metric": choices.STOPPING, "training.precision": choices.PRECISIONS,
-    "labels.teacher_answers": choices.OPEN_CELLS, "views.test_time": choices.TEST_TIME,
+    "labels.teacher_answers": choices.OPEN_CELLS, "labels.asked_blank": choices.ASKED_BLANK,
+    "views.test_time": choices.TEST_TIME,
 }  # fmt: skip
 """Option -> its table."""
 LISTS = {"labels.teacher_answers"}
