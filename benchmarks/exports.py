@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -54,12 +53,18 @@ def one(folder: Path, form: str) -> None:
     from radia_pipeline.cohort.export import export_manifest
     from radia_pipeline.lake.lake import Lake
 
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, began = _peak_mb(), time.process_time()
     result = export_manifest(Lake.open(folder / "lake"), form, folder / form)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    took = {"images": result.images, "mb_above_start": (peak - before) // 1024, "cpu_s": time.process_time() - began}
+    seconds = round(time.process_time() - began, 2)
+    took = {"images": result.images, "mb_above_start": _peak_mb() - before, "cpu_s": seconds}
     (folder / f"{form}.json").write_text(json.dumps(took), encoding="utf-8")
     print(form, took, flush=True)
+
+
+def _peak_mb() -> int:
+    """Return the most memory that this program has held; ru_maxrss would count that of the one that started it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) // 1024
 
 
 def check(folder: Path) -> int:
