@@ -25,6 +25,8 @@ from radia_pipeline.usecases.notices import Notice
 from radia_pipeline.usecases.silence import Freshness, freshness
 
 LATELY_DAYS = 30
+REPORTS_DAYS = 7
+"""From one drift report to the next; longer is a silence of its own."""
 _WANTS = {"ticket": "a look", "freeze": "no promotion until it is answered", "rollback": "a rollback of the champion"}
 
 
@@ -71,7 +73,21 @@ def _source(lake: Lake, fresh: Freshness, now_s: float) -> dict[str, Any]:
 
 def waiting(lake: Lake, now_s: float) -> list[Waiting]:
     """Return what waits for a person, what is oldest in the way of the data first."""
-    return [*_silent(lake, now_s), *_drifted(lake), *_challenger(lake)]
+    return [*_silent(lake, now_s), *_unwatched(lake, now_s), *_drifted(lake), *_challenger(lake)]
+
+
+def _unwatched(lake: Lake, now_s: float) -> Iterator[Waiting]:
+    """Say that drift reports were made and are not made any more: what is switched off tells nobody by itself."""
+    newest = demanded(lake).day
+    if newest is None:
+        return
+    days = (dt.datetime.fromtimestamp(now_s, dt.UTC).date() - dt.date.fromisoformat(newest)).days
+    if days > REPORTS_DAYS:
+        yield Waiting(
+            f"unwatched:{newest}", f"No drift report was made for {days} days, the last of {newest}.",
+            "look whether Dagster runs and `drift_daily` is on (`radia automation list`), or make one: "
+            "`radia drift report`",
+        )  # fmt: skip
 
 
 def _drifted(lake: Lake) -> Iterator[Waiting]:

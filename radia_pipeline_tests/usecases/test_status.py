@@ -88,3 +88,12 @@ def test_a_challenger_waits_for_a_release_then_for_the_gate_then_for_an_approval
     approve(lake, approval())
     assert waits() == [] and unjudged(lake) is None
     assert "Since 20" in as_text(status(lake, 0.0))
+
+
+def test_drift_reports_that_are_not_made_any_more_are_a_silence_too(tmp_path):
+    lake, day = Lake.open(tmp_path / "lake"), dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
+    assert waiting(lake, day.timestamp()) == []
+    lake.write("drift_report", [], "2026-05-04")
+    assert waiting(lake, day.timestamp() + 7 * DAY_S) == []
+    (one,) = waiting(lake, day.timestamp() + 8 * DAY_S)
+    assert "No drift report was made for 8 days" in one.what and "drift_daily" in one.do
