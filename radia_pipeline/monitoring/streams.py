@@ -168,8 +168,8 @@ def report_streams(reports: Sequence[Row], facts: ReportFacts) -> Iterator[Strea
         yield _share("unread", REPORTS, "reports with a sentence that rules could not read",
                      [None if one is None else one["unread_count"] > 0 for one in told])  # fmt: skip
         for rule in facts.watched if facts.watched is not None else _commonest(studies, facts.rules):
-            yield _share(f"{RULE}{rule}", REPORTS, f"reports in which the rule {rule} hits",
-                         [rule in facts.rules.get(study, ()) for study in studies])  # fmt: skip
+            hits = [None if one is None else rule in facts.rules.get(study, ()) for study, one in zip(studies, told)]
+            yield _share(f"{RULE}{rule}", REPORTS, f"reports in which the rule {rule} hits", hits)
     for place, name in enumerate(vocabulary().classes):
         values = [facts.labels.get(study, {}).get(name) for study in studies]
         if any(value is not None for value in values):

@@ -12,6 +12,7 @@ from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, note
 from radia_pipeline.monitoring.actions import demanded
 from radia_pipeline.monitoring.reference import read_reference
 from radia_pipeline.monitoring.report import build_report
+from radia_pipeline.monitoring.streams import ReportFacts, report_streams
 from radia_pipeline.pages.drift import PAGE, write_drift_page
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.monitoring.worlds import REFERENCE_WEEKS, SOURCE, Story, day_of, make, report_day
@@ -157,3 +158,12 @@ def test_a_film_is_looked_at_once(frozen, tmp_path):
     shutil.rmtree(lake.pixels_dir)
     build_report(lake, report_day(REFERENCE_WEEKS + 1))
     assert lake.exists("film_readouts", SOURCE)
+
+
+def test_reports_that_nobody_has_read_yet_are_no_drift_of_the_rules():
+    facts = ReportFacts({"s1": {"is_unlabelled": False, "uncertain_share": 0.0, "mention_count": 1,
+                                "is_quality_limited": False, "is_signed_unread": False, "unread_count": 0}},
+                        {}, {"s1": frozenset({"affirmed"})}, {}, ("affirmed",))  # fmt: skip
+    rows = [{"study_id": one, "length": 10} for one in ("s1", "s2")]
+    (rule,) = [one for one in report_streams(rows, facts) if one.name == "rule affirmed"]
+    assert rule.values[0] == 1.0 and np.isnan(rule.values[1])
