@@ -19,8 +19,9 @@ from radia_pipeline.usecases.audit import audit_files
 from radia_pipeline_tests.test_documentation import PAGES, commands
 
 KEY = "a key that only this test uses"
-RUN_ELSEWHERE = {"champion.md", "drift.md"}
-"""Pages whose commands need a lake of their own: ``test_champion_guide.py`` and ``test_drift_guide.py`` run them."""
+RUN_ELSEWHERE = {"champion.md", "drift.md", "drift_to_champion.md"}
+"""Pages whose commands need a lake of their own: ``test_champion_guide.py``, ``test_drift_guide.py`` and
+``defs/test_drift_to_champion.py`` run them."""
 SERVES = re.compile(r"radia (ui|review)( --|$)")
 """Commands that do not end by themselves; ``defs/test_ui.py`` and ``review/test_docs.py`` run them."""
 

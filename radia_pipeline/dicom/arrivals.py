@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from radia_pipeline.dicom.journal import FILE, REPORT, Journal
@@ -80,3 +80,23 @@ def arrivals(journal: Journal) -> Arrivals:
             kind: dict(rows.execute("select id, delivery from arrived where kind = ?", (kind,))) for kind in _KINDS
         }
     return Arrivals(times, by_kind[FILE], by_kind[REPORT])
+
+
+def dated(
+    journal: Journal, files: Mapping[str, int], reports: Mapping[str, int], first_seen_s: Mapping[int, float]
+) -> None:
+    """Write the clock anew, all of it: delivery of each path and of each study's report, and when each came.
+
+    For lakes of invented patients, which may have a past that nobody lived.
+    """
+    with journal.changing() as rows:
+        for table in ("deliveries", "arrived", "looks"):
+            rows.execute(f"delete from {table}")
+        rows.executemany(
+            "insert into deliveries (delivery, first_seen_s, has_file, has_report) values (?, ?, 1, 1)",
+            sorted(first_seen_s.items()),
+        )
+        for kind, of in ((FILE, files), (REPORT, reports)):
+            rows.executemany(
+                "insert into arrived values (?, ?, ?)", [(kind, one, number) for one, number in of.items()]
+            )

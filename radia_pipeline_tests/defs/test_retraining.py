@@ -14,26 +14,22 @@ from radia_pipeline.defs.retraining import as_text, retrain
 from radia_pipeline.defs.run import execute_graph
 from radia_pipeline.errors import RunFailed
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.usecases.retraining import retrainings
+from radia_pipeline_tests.defs.conftest import RECIPE, demo_copy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-RECIPE = "smoke_linear"
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Lake:
+def lake(trained_demo, tmp_path_factory) -> Lake:
     """Return a small lake with a trained ensemble, to whose source a second delivery has come since."""
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("RADIA_PSEUDONYM_KEY", "a key that only this test uses")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     root = tmp_path_factory.mktemp("retraining")
-    write_phantom(root / "deliveries", seed=3, patients={"ccsmtl": 60}, size_px=64, workers=1)
-    lake = Lake.open(root / "lake")
-    change_settings(lake.root, sources_root=str(root / "deliveries"), recipes=(RECIPE,), ocr="off")
-    execute_graph(lake, ["ccsmtl"], "scorecard")
-    deliver_more(root / "deliveries" / "ccsmtl", root / "more")
+    lake = demo_copy(trained_demo, root / "lake")
+    deliver_more(root / "lake.sources" / "ccsmtl", root / "more")
     execute_graph(lake, ["ccsmtl"], "deliveries")
     backfill(lake, "stale", groups=("labels", "cohort"))
     yield lake
