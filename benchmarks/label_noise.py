@@ -311,7 +311,7 @@ def put_answers(lake: Lake, member: str, bases: list[Base], x: Mapping[str, np.n
                   np.array([TRAIN] * len(studies), dtype=object), np.ones(len(studies), int), logits,
                   1 / (1 + np.exp(-logits)), np.where(np.isin(label, (0, 1)), label, -9),
                   np.zeros(len(studies), bool))  # fmt: skip
-    table = rows_of(panel, member)
+    table = rows_of(panel, member).drop_columns(["is_held"])
     fold_of = dict(zip(study_id.tolist(), fold.tolist()))
     folds = pa.array([fold_of[study] for study in table["study_id"].to_pylist()], pa.int8())
     lake.write("predictions_out_of_fold", table.append_column("fold", folds), member)

@@ -88,8 +88,8 @@ def put_answers(lake: Lake, model: str, names: list[str], pools: list[str], logi
     logit[:, [vocabulary().index(name) for name in CLASSES]] = logits[rows]
     fixed = np.array([SOURCE] * len(rows), dtype=object), np.array(["train"] * len(rows), dtype=object)
     panel = Panel(fixed[0], ids, patients, patients, fixed[1], np.ones(len(rows), int), logit, sigmoid(logit),
-                  np.zeros(logit.shape, np.int8))  # fmt: skip
-    table = rows_of(panel, model)
+                  np.zeros(logit.shape, np.int8), np.zeros(len(rows), bool))  # fmt: skip
+    table = rows_of(panel, model).drop_columns(["is_held"])
     fold_of = {study: row % 5 for study, row in zip(ids.tolist(), rows)}
     folds = pa.array([fold_of[study] for study in table["study_id"].to_pylist()], pa.int8())
     lake.write("predictions_out_of_fold", table.append_column("fold", folds), model)
@@ -130,8 +130,8 @@ def put_report_world(folder, sentence: str, studies: int = 120) -> Lake:
     group = np.array(keys, dtype=object)
     panel = Panel(np.array(["ccsmtl"] * studies, dtype=object), np.array(ids, dtype=object), group, group,
                   np.array(["train"] * studies, dtype=object), np.ones(studies, int), logit, sigmoid(logit),
-                  np.zeros(logit.shape, np.int8))  # fmt: skip
-    table = rows_of(panel, "one")
+                  np.zeros(logit.shape, np.int8), np.zeros(studies, bool))  # fmt: skip
+    table = rows_of(panel, "one").drop_columns(["is_held"])
     folds = pa.array([ids.index(study) % 5 for study in table["study_id"].to_pylist()], pa.int8())
     lake.write("predictions_out_of_fold", table.append_column("fold", folds), "one")
     return lake
