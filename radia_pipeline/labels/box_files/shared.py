@@ -1,7 +1,7 @@
 """What the formats share: the picture that is written, the box that is read, how files are opened.
 
 Numbers are written with all their digits, so that what is read back is what was written. Not here: formats, and which
-boxes a lake takes (``box_import``).
+boxes a lake takes (``labels.box_import``).
 """
 
 from __future__ import annotations
