@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from radia_pipeline.training.picture_sections import NormalisationSection
 from radia_pipeline.training.recipe_schema import Recipe, SweepRange
@@ -53,8 +52,7 @@ def _of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, st
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _of(kind, f"{prefix}{name}.")
             continue
-        default = field.get_default(call_default_factory=True)
-        shown = "" if default is PydanticUndefined else f"`{_plain(default)}`"
+        shown = "" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
         values = _values(schema["properties"][name])
         yield f"{prefix}{name}", values, shown, (field.description or "").replace("|", "or")
 

@@ -24,7 +24,7 @@ NOT_IMPORTED = {
 """Dependencies that no module imports, and who needs them."""
 TOOLS = {"editables", "hatchling", "pylint", "pytest-timeout", "pytest-xdist", "ruff", "uv"}
 """Programs and plug-ins of the extra ``dev``; nobody imports them."""
-APART = {"edsnlp", "medspacy", "mlcroissant", "pytorch-grad-cam", "spacy"}
+APART = {"edsnlp", "medspacy", "mlcroissant", "pycocotools", "pytorch-grad-cam", "spacy", "torchxrayvision"}
 """What single benchmarks compare with, each in an environment of its own; they say so when it is absent."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

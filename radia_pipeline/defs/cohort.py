@@ -34,7 +34,9 @@ def build_evaluation_sets(context: dg.AssetExecutionContext, radia: Radia):
     return build(radia.lake())
 
 
-@table_assets("manifest", deps=("images", "labels", "report_attributes", "box_annotations", "splits"))
+@table_assets(
+    "manifest", deps=("images", "labels", "report_mentions", "report_attributes", "box_annotations", "splits")
+)
 def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
     """What training reads: one row per usable image."""
     from radia_pipeline.cohort.manifest import build_manifest as build

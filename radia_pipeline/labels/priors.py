@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.reports.unchanged import says_unchanged
+from radia_pipeline.reports.french.unchanged import says_unchanged
 
 _ATTRIBUTES = ("study_id", "is_unlabelled", "is_reference_only", "unread_count")
 

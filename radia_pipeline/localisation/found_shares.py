@@ -60,6 +60,8 @@ def sensitivities(
 ) -> dict[float, Interval]:
     """Return {false boxes an image: share of all classes' boxes found}; empty without boxes of two patients."""
     predicted, drawn = reference.counting(predicted), reference.boxes.on(reference.image_ids)
+    if not len(drawn.label):
+        return {}
     is_hit, score, image = [np.zeros(0, dtype=bool)], [np.zeros(0)], [np.zeros(0, dtype=int)]
     for name in sorted(set(drawn.label)):
         mine = predicted.take(predicted.label == name)

@@ -13,7 +13,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadTable
 from radia_pipeline.labels.build import build_labels
 from radia_pipeline.reports.extract import extract_mentions
-from radia_pipeline.reports.unchanged import says_unchanged
+from radia_pipeline.reports.french.unchanged import says_unchanged
 from radia_pipeline.training.studies import pool_studies, read_manifest
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
 from radia_pipeline_tests.training.synthetic import tiny_recipe

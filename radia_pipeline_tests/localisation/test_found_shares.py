@@ -47,3 +47,8 @@ def test_patients_count_and_not_boxes():
     assert same.high - same.low > alone.high - alone.low
     assert together.value == alone.value == 0.5
     assert clustered_share(hit, np.zeros(40)) is None
+
+
+def test_nothing_drawn_is_no_share():
+    assert sensitivities(boxes(), Reference((), np.zeros(0, dtype=object), boxes()), 0.3) == {}
+    assert sensitivities(boxes(), Reference(IMAGES, REFERENCE.group_ids, boxes()), 0.3) == {}

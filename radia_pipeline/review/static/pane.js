@@ -26,8 +26,11 @@ export class Pane {
     this.show(null);
   }
 
-  /** Shows a film (null: none), stored image first, native in its place when it is here. `caption`: says what it is. */
-  show(film, caption = () => "", { isNative = true } = {}) {
+  /**
+   * Shows a film (null: none), stored image first, native in its place when it is here. `caption`: says what it is; `turn`:
+   * what a film that is here already waits for.
+   */
+  show(film, caption = () => "", { isNative = true, turn = null } = {}) {
     this.film = film;
     this.image = null;
     this.isPainted = this.isNative = false;
@@ -37,12 +40,12 @@ export class Pane {
     this.overlay.clear();
     this.reset();
     this.relabel();
-    this.loading = film ? this.#load(film, isNative) : null;
+    this.loading = film ? this.#load(film, isNative, turn) : null;
   }
 
-  async #load(film, isNative) {
+  async #load(film, isNative, turn = null) {
     const wanted = isNative && film.has_native, native = wanted && this.films.now(film, "native");
-    if (native) return this.#take(film, native, true);
+    if (native) return turn ? turn.then(() => this.#take(film, native, true)) : this.#take(film, native, true);
     const stored = await this.films.get(film, "stored").catch(() => null);
     if (stored) this.#take(film, stored, false);
     const full = wanted && this.film === film ? await this.films.get(film, "native").catch(() => null) : null;

@@ -8,6 +8,9 @@ import { t } from "./words.js";
 /** The films of a study that hang: its own, and the frontal one of the nearest prior. */
 export const hung = ({ images, priors: [prior] }) => [...images, ...(prior?.images.slice(0, 1) ?? [])];
 
+/** Promise that the next frame is on the screen. */
+const frame = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); });
+
 export class Stage {
   #pool = [];
 
@@ -33,8 +36,12 @@ export class Stage {
     this.own = this.panes.slice(0, images.length);
     this.prior = this.panes[images.length] ?? null;
     this.enlarge(this.panes[0]);
-    this.own.forEach((pane, i) => pane.show(images[i], () => t(images[i].view)));
-    this.prior?.show(before[0], () => `${t("prior")} · ${t("days", { n: prior.days_before })} · ${t(before[0].view)}`);
+    let turn = null; // the large film first, the others a frame later each
+    for (const [i, pane] of this.own.entries()) {
+      pane.show(images[i], () => t(images[i].view), { turn });
+      turn = (turn ?? Promise.resolve()).then(frame);
+    }
+    this.prior?.show(before[0], () => `${t("prior")} · ${t("days", { n: prior.days_before })} · ${t(before[0].view)}`, { turn });
     this.element.dataset.films = this.panes.length;
   }
 
