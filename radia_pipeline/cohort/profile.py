@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.profile_origins import provenance_rows, rows_by_pool
+from radia_pipeline.cohort.profile_rows import correlation_rows, row
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import conform
@@ -75,15 +76,15 @@ def build_data_profile(lake: Lake) -> ProfileResult:
         rows += _counts(part)
         rows += _labels_per_image(part)
         rows += _images_per_patient(part)
-        rows += _correlations(part)
+        rows += correlation_rows("correlation", part.source, np.isin(part.values, (POSITIVE, UNCERTAIN)))
         rows += rows_by_pool(part.source, part.values, part.patients, part.studies, part.pools)
         rows += provenance_rows(lake, part.source)
     tests = [test for one, other in combinations(parts, 2) for test in _shifts(one, other)]
     adjusted = benjamini_hochberg([test["p"] for test in tests])
     for test, p in zip(tests, adjusted):
-        row = {name: test[name] for name in ("source", "class", "other")}
-        rows.append({"measure": f"shift_{test['of']}_effect", "value": test["effect"], "count": test["n"], **row})
-        rows.append({"measure": f"shift_{test['of']}_p", "value": p, "count": test["n"], **row})
+        pair = {name: test[name] for name in ("source", "class", "other")}
+        rows.append({"measure": f"shift_{test['of']}_effect", "value": test["effect"], "count": test["n"], **pair})
+        rows.append({"measure": f"shift_{test['of']}_p", "value": p, "count": test["n"], **pair})
     found = {
         " ".join(filter(None, (test["of"], test["source"], test["other"], test["class"]))): round(test["effect"], 4)
         for test, p in zip(tests, adjusted)
@@ -116,12 +117,6 @@ def _read(lake: Lake, source: str) -> _Part:
     )  # fmt: skip
 
 
-def _row(
-    measure: str, source: str, value: float | None, count: int | None, name: str | None = None, other: str | None = None
-) -> dict:
-    return {"measure": measure, "source": source, "class": name, "other": other, "value": value, "count": count}
-
-
 def _share(count: int, whole: int) -> float | None:
     return count / whole if whole else None
 
@@ -129,10 +124,10 @@ def _share(count: int, whole: int) -> float | None:
 def _counts(part: _Part) -> Iterator[dict]:
     """Per class: images of each value, shares by pool, and the uncertain-to-positive ratio of what was said."""
     whole = len(part.values)
-    yield _row("images", part.source, None, whole)
-    yield _row("patients", part.source, None, len(set(part.patients.tolist())))
+    yield row("images", part.source, None, whole)
+    yield row("patients", part.source, None, len(set(part.patients.tolist())))
     for pool in sorted(set(part.pools.tolist())):
-        yield _row(
+        yield row(
             "images",
             part.source,
             _share(int((part.pools == pool).sum()), whole),
@@ -142,10 +137,10 @@ def _counts(part: _Part) -> Iterator[dict]:
     for column, name in enumerate(vocabulary().classes):
         values, said = part.values[:, column], part.said[:, column]
         for measure, value in VALUE_MEASURES.items():
-            yield _row(
+            yield row(
                 measure, part.source, _share(int((values == value).sum()), whole), int((values == value).sum()), name
             )
-            yield _row(
+            yield row(
                 f"said_{measure}",
                 part.source,
                 _share(int((said == value).sum()), whole),
@@ -155,10 +150,10 @@ def _counts(part: _Part) -> Iterator[dict]:
         for pool in sorted(set(part.pools.tolist())):
             inside = part.pools == pool
             positives = int((values[inside] == POSITIVE).sum())
-            yield _row("positives", part.source, _share(positives, int(inside.sum())), positives, name, pool)
+            yield row("positives", part.source, _share(positives, int(inside.sum())), positives, name, pool)
         positive, uncertain = int((said == POSITIVE).sum()), int((said == UNCERTAIN).sum())
         if positive:
-            yield _row("uncertain_to_positive", part.source, uncertain / positive, uncertain, name)
+            yield row("uncertain_to_positive", part.source, uncertain / positive, uncertain, name)
 
 
 def _labels_per_image(part: _Part) -> Iterator[dict]:
@@ -166,7 +161,7 @@ def _labels_per_image(part: _Part) -> Iterator[dict]:
     columns = [vocabulary().index(name) for name in vocabulary().pathologies]
     found = np.isin(part.values[:, columns], (POSITIVE, UNCERTAIN)).sum(axis=1)
     for number, count in enumerate(np.bincount(found).tolist()):
-        yield _row("labels_per_image", part.source, _share(count, len(found)), count, other=f"{number:02d}")
+        yield row("labels_per_image", part.source, _share(count, len(found)), count, other=f"{number:02d}")
 
 
 def _images_per_patient(part: _Part) -> Iterator[dict]:
@@ -174,22 +169,7 @@ def _images_per_patient(part: _Part) -> Iterator[dict]:
     _, images = np.unique(part.patients.astype(str), return_counts=True)
     for number, count in enumerate(np.bincount(np.minimum(images, MOST_IMAGES_BIN)).tolist()):
         if number:
-            yield _row("images_per_patient", part.source, _share(count, len(images)), count, other=f"{number:02d}")
-
-
-def _correlations(part: _Part) -> Iterator[dict]:
-    """Phi coefficient of each pair of classes over images, uncertain as positive; constant classes have none."""
-    found = np.isin(part.values, (POSITIVE, UNCERTAIN)).astype(np.float64)
-    varies = np.flatnonzero(found.std(axis=0) > 0) if len(found) else np.zeros(0, dtype=int)
-    if len(varies) < 2:
-        return
-    matrix = np.corrcoef(found[:, varies], rowvar=False)
-    together = found[:, varies].T @ found[:, varies]
-    names = vocabulary().classes
-    for i, j in combinations(range(len(varies)), 2):
-        yield _row(
-            "correlation", part.source, float(matrix[i, j]), int(together[i, j]), names[varies[i]], names[varies[j]]
-        )
+            yield row("images_per_patient", part.source, _share(count, len(images)), count, other=f"{number:02d}")
 
 
 def _one_image_each(part: _Part) -> np.ndarray:

@@ -7,11 +7,11 @@ Counts of single sources and shifts between them are in ``profile``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 
 import numpy as np
 import pyarrow.compute as pc
 
+from radia_pipeline.cohort.profile_rows import correlation_rows, row
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -23,11 +23,6 @@ LEAST_IMAGES_OF_A_DEVICE = 10
 """Devices with fewer images are counted together: a rare one tells a place, and no figure rests on it."""
 OTHER_DEVICES, NO_DEVICE = "other devices", "not told"
 MOST_BIN = 9
-
-
-def row(measure: str, source: str, value: float | None, count: int, name: str | None = None, other: str | None = None):
-    """Return one row of ``data_profile``."""
-    return {"measure": measure, "source": source, "class": name, "other": other, "value": value, "count": count}
 
 
 def effective_patients(patients: np.ndarray) -> float:
@@ -101,7 +96,7 @@ def rows_by_pool(
         yield from _bins(f"labels_per_image_{pool}", source, found[inside][:, columns].sum(axis=1))
         yield from _bins(f"images_per_patient_{pool}", source, _sizes(patients[inside]))
         yield from _bins(f"images_per_study_{pool}", source, _sizes(studies[inside]))
-        yield from _correlations(f"correlation_{pool}", source, found[inside].astype(np.float64))
+        yield from correlation_rows(f"correlation_{pool}", source, found[inside])
 
 
 def _sizes(names: np.ndarray) -> np.ndarray:
@@ -113,14 +108,3 @@ def _bins(measure: str, source: str, numbers: np.ndarray) -> Iterator[dict]:
     for number, count in enumerate(list(counts)):
         if count:
             yield row(measure, source, count / len(numbers), int(count), other=f"{number:02d}")
-
-
-def _correlations(measure: str, source: str, found: np.ndarray) -> Iterator[dict]:
-    varies = np.flatnonzero(found.std(axis=0) > 0) if len(found) else np.zeros(0, dtype=int)
-    if len(varies) < 2:
-        return
-    matrix = np.corrcoef(found[:, varies], rowvar=False)
-    together = found[:, varies].T @ found[:, varies]
-    names = vocabulary().classes
-    for i, j in combinations(range(len(varies)), 2):
-        yield row(measure, source, float(matrix[i, j]), int(together[i, j]), names[varies[i]], names[varies[j]])

@@ -1,4 +1,4 @@
-"""One training of a recipe at a time: the lock that a trainer holds. What it trains is not known here."""
+"""One training or one sweep of a recipe at a time: the lock that it holds. What it does is not known here."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from radia_pipeline.errors import AlreadyRunning, LakeLocked
 
 
 @contextlib.contextmanager
-def exclusive(lake, recipe_name: str) -> Iterator[None]:
-    """Hold the recipe's training lock; raises AlreadyRunning at once when another process holds it."""
+def exclusive(
+    lake, recipe_name: str, work: str = "training", busy: str = "Recipe {} is being trained by another process"
+) -> Iterator[None]:
+    """Hold the recipe's lock for ``work``; raises AlreadyRunning at once when another process holds it.
+
+    ``busy``: what it then says, with the recipe's name for {}.
+    """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(lake.lock(f"training.{recipe_name}", wait_s=0.0))
+            stack.enter_context(lake.lock(f"{work}.{recipe_name}", wait_s=0.0))
         except LakeLocked:
-            raise AlreadyRunning(
-                f"Recipe {recipe_name} is being trained by another process", do="wait for it, or stop it first"
-            ) from None
+            raise AlreadyRunning(busy.format(recipe_name), do="wait for it, or stop it first") from None
         yield

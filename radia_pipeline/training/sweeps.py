@@ -8,7 +8,6 @@ Not here: the journal (``trials``), rules (``pruning``), MLflow (the caller trai
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import threading
@@ -17,9 +16,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from radia_pipeline.errors import AlreadyRunning, BadRecipe, LakeLocked, RunFailed, TrainingDiverged
+from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.training.choices import STOPPING
+from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.launch import Seat, seats, train_recipe
 from radia_pipeline.training.outcome import OnEvent, TrainResult
 from radia_pipeline.training.pruning import RULES, Curve, Moment
@@ -88,7 +88,8 @@ def sweep(
     """
     search = search or Search()
     _check_ranges(recipe)
-    with _alone(lake, recipe):
+    # held: a trial that is not ended belongs to nobody who lives
+    with exclusive(lake, recipe.name, "sweep", "A sweep over {} runs in another process"):
         path = lake.models_dir / "_sweeps" / f"{recipe.name}-{identity(recipe, lake, search)}.jsonl"
         journal = Journal(path, recipe.name, recipe.sweep, lies=search.round_size is None)
         train_one = train_one or _trained_here(lake)
@@ -265,19 +266,6 @@ def _trained_here(lake) -> TrainOne:
         return train_recipe(chosen, lake, on_event=on_event, stop=stop, seat=seat)
 
     return train_one
-
-
-@contextlib.contextmanager
-def _alone(lake, recipe: Recipe) -> Iterator[None]:
-    """Hold the sweep's lock: a trial that is not ended belongs to nobody who lives."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(lake.lock(f"sweep.{recipe.name}", wait_s=0.0))
-        except LakeLocked:
-            raise AlreadyRunning(
-                f"A sweep over {recipe.name} runs in another process", do="wait for it, or stop it first"
-            ) from None
-        yield
 
 
 def _check_ranges(recipe: Recipe) -> None:
