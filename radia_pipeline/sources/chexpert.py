@@ -1,6 +1,7 @@
 """CheXpert v1.0, full size or small: JPEG files, ``train.csv``, ``valid.csv`` and the test set's table.
 
-Boxes of CheXlocalize, which outlines findings in the same images, are read in ``chexlocalize``.
+Boxes of CheXlocalize, which outlines findings in the same images, are read in ``chexlocalize``; CheXpert Plus, which
+publishes them anew with other tables, in ``chexpert_plus``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from radia_pipeline.contracts.pools import TEST, TRAIN, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.errors import BadTable
-from radia_pipeline.sources import chexlocalize, layout
+from radia_pipeline.sources import chexlocalize, chexpert_plus, layout
 from radia_pipeline.sources.base import Delivered, DeliveredFile, ImageFacts, Source
 from radia_pipeline.sources.delivered_tables import (
     TextTable,
@@ -39,6 +40,7 @@ TABLES = {
 }
 """Published split → names under which its table is handed on."""
 _POOLS = {"train": TRAIN, "valid": VALIDATION, "test": TEST}
+_FOLDERS = (*TABLES, chexpert_plus.IMAGE_FOLDER)
 _SIGNS = ({"path", "frontal/lateral"}, {"path", "enlarged cardiomediastinum"})
 _KEY = re.compile(r"(?:^|/)(patient\d+)/(study\d+)/([^/]+)$")
 _BATCH = re.compile(r"^CheXpert-v1\.0.* batch ", re.IGNORECASE)
@@ -47,39 +49,43 @@ _TABLES_FOLDER = re.compile(r"^CheXpert-v1\.0.* batch 1 .*csv", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Part:
-    """One split's table with the key of each row, None where its path names no image."""
+    """One split's table with the key of each row, None where its path names no image.
+
+    ``is_read``: whether its values are what people read in the images, where the split is one that they read.
+    """
 
     split: str
     table: TextTable
     keys: list[tuple[str, str, str] | None]
+    is_read: bool = True
 
 
 class CheXpert(Source):
     """Stanford's published layout; patient, study and view name an image, since file names repeat."""
 
     name = "chexpert"
-    folder_names = ("chexpert", "CheXpert-v1.0-small", "CheXpert-v1.0", "chexpertchestxrays-u20210408")
+    folder_names = ("chexpert", "CheXpert-v1.0-small", "CheXpert-v1.0", "chexpertchestxrays-u20210408", "chexpertplus")
     box_origin = "chexlocalize"
     parts = (
         (
-            "train.csv, valid.csv or test_labels.csv",
-            ("train.csv*", "valid.csv*", "test_labels.csv*", "CheXpert-*batch 1*"),
+            "train.csv, valid.csv, test_labels.csv or df_chexpert_plus_*.csv",
+            ("train.csv*", "valid.csv*", "test_labels.csv*", "CheXpert-*batch 1*", "df_chexpert_plus_*"),
         ),
-        ("patient folders in train, valid, test or the batches", ("*/patient*",)),
+        ("patient folders in train, valid, test, PNG or the batches", ("*/patient*", "PNG/*/patient*")),
     )
 
     def has_layout(self, root: Path) -> bool:
         """Tell whether a table with CheXpert's columns lies in ``root`` or in the full download's first batch."""
         headers = (set(header_of(path)) for _, path in _tables(root))
-        return any(sign <= header for header in headers for sign in _SIGNS)
+        return any(sign <= header for header in headers for sign in _SIGNS) or chexpert_plus.table_of(root) is not None
 
     def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``train``, ``valid``, ``test`` and the batch folders of the full download, its tables
-        left out.
+        """List every file below ``train``, ``valid``, ``test``, CheXpert Plus's ``PNG`` and the batch folders of the
+        full download, its tables left out.
         """
         folders = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
         tables = {path.relative_to(root).as_posix() for _, path in _tables(root)}
-        found = layout.files_below(root, [name for name in folders if name in TABLES or _BATCH.match(name)])
+        found = layout.files_below(root, [name for name in folders if name in _FOLDERS or _BATCH.match(name)])
         return [file for file in found if file.relative_path not in tables]
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
@@ -115,7 +121,7 @@ class CheXpert(Source):
             kept = [row for row, key in enumerate(part.keys) if key is not None]
             keys += [part.keys[row] for row in kept]
             said.append(values[kept])
-            expert.append(np.full((len(kept), len(sheet.labels)), part.split in sheet.held_splits))
+            expert.append(np.full((len(kept), len(sheet.labels)), part.is_read and part.split in sheet.held_splits))
             for age in part.table.optional("Age"):
                 age_in_years(age, problems)
         on_disk = {key for file in self.files(root) if (key := _key(file.relative_path))}
@@ -135,22 +141,35 @@ class CheXpert(Source):
         return chexlocalize.boxes(root, images, source_sheet(self.name).label_map)
 
     def _parts(self, root: Path) -> list[_Part]:
-        sheet = source_sheet(self.name)
-        parts = []
-        for split, path in _tables(root):
-            table = read_table(path)
-            keys = [_key(text) for text in identifiers(table, sheet, "Path")]
-            if keys and not any(keys):
-                raise BadTable(
-                    f"{table.name}: no value of 'Path' names an image",
-                    accepted="CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg, with / or \\",
-                    do="restore the column as it was published",
-                )
-            parts.append(_Part(split, table, keys))
+        """Return each table's rows. CheXpert Plus stands in for a training table that is not there; images that
+        another of CheXpert's own tables names are left to it.
+        """
+        parts = [_part(split, read_table(path)) for split, path in _tables(root)]
+        named = {key for part in parts for key in part.keys}
+        has_own = any(part.split == "train" for part in parts)
+        published = tuple(source_sheet(self.name).label_map)
+        for split, table in () if has_own else chexpert_plus.parts_of(root, published):
+            part = _part(split, table, is_read=False)
+            new = [row for row, key in enumerate(part.keys) if key not in named]
+            table.problems["rows_left_to_chexperts_own_table"] += len(table) - len(new)
+            rows, lines = ([column[row] for row in new] for column in (table.rows, table.lines))
+            parts.append(replace(part, table=replace(table, rows=rows, lines=lines), keys=[part.keys[r] for r in new]))
         if not parts:
             accepted = ", ".join(name for names in TABLES.values() for name in names)
             raise BadTable(f"No CheXpert table in {root}", accepted=accepted, do="complete the delivery")
         return parts
+
+
+def _part(split: str, table: TextTable, *, is_read: bool = True) -> _Part:
+    """Return a table with its keys; raises BadTable where no path names an image."""
+    keys = [_key(text) for text in identifiers(table, source_sheet(CheXpert.name), "Path")]
+    if keys and not any(keys):
+        raise BadTable(
+            f"{table.name}: no value of 'Path' names an image",
+            accepted="CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg, with / or \\",
+            do="restore the column as it was published",
+        )
+    return _Part(split, table, keys, is_read)
 
 
 def _tables(root: Path) -> Iterator[tuple[str, Path]]:
@@ -169,9 +188,15 @@ def _require_join(images: list[tuple[str, str, str]], parts: list[_Part]) -> Non
 
 
 def _key(path: str) -> tuple[str, str, str] | None:
-    """Return (patient, study, file name) of a path in any of the download's forms, as Windows writes them too."""
+    """Return (patient, study, file name) of a path in any of the download's forms, as Windows writes them too.
+
+    The same image as PNG has the name that it was first published under.
+    """
     found = _KEY.search(path.replace("\\", "/"))
-    return found.groups() if found else None
+    if not found:
+        return None
+    patient, study, name = found.groups()
+    return patient, study, f"{name[:-4]}.jpg" if name.lower().endswith(".png") else name
 
 
 def _view(side: str, view: str, file_name: str) -> str:

@@ -12,8 +12,8 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.errors import BadTable
@@ -114,8 +114,9 @@ def _delimiter_of(first_line: str) -> str:
     return max(_DELIMITERS, key=first_line.count)
 
 
-def read_table(path: Path, *, width: int | None = None) -> TextTable:
+def read_table(path: Path, *, width: int | None = None, only: Collection[str] | None = None) -> TextTable:
     """Read one delivered CSV. ``width``: how many columns the rows have where the header has empty ones more.
+    ``only``: the columns that are kept, for tables whose others are long texts.
 
     Raises BadTable where there is no header, or where a field is longer than any report, as an unclosed quote makes it
     (with the line on which its row begins).
@@ -123,13 +124,13 @@ def read_table(path: Path, *, width: int | None = None) -> TextTable:
     text, encoding = _text_of(path)
     if not text.split("\n", 1)[0].strip():
         raise BadTable(f"{path.name} has no header line", do="export the table again")
-    table = parse_table(text, path.name, width=width)
+    table = parse_table(text, path.name, width=width, only=only)
     if encoding != "utf-8-sig":
         table.problems[f"read_as_{encoding.replace('-', '_')}"] += 1
     return table
 
 
-def parse_table(text: str, name: str, *, width: int | None = None) -> TextTable:
+def parse_table(text: str, name: str, *, width: int | None = None, only: Collection[str] | None = None) -> TextTable:
     """Return the table that stands in ``text``; a text without a first line has no columns. ``name``: for messages.
 
     Rows of empty fields are left out. A row that is shorter or longer than the header is padded or cut and counted;
@@ -141,16 +142,19 @@ def parse_table(text: str, name: str, *, width: int | None = None) -> TextTable:
     table, begins = None, 1
     try:
         header = [column.strip() for column in next(reader, [])][:width]
+        wanted = {_plain(column) for column in only} if only is not None else None
+        kept = None if wanted is None else [place for place, column in enumerate(header) if _plain(column) in wanted]
         table = TextTable(name, tuple(header), [], [], delimiter)
         begins = reader.line_num + 1
         for row in reader:
             if any(row):
                 table.lines.append(begins)
-                table.rows.append(row if len(row) == len(header) else _fitted(row, table))
+                row = row if len(row) == len(header) else _fitted(row, table)
+                table.rows.append(row if kept is None else [row[place] for place in kept])
             begins = reader.line_num + 1
     except csv.Error:
         raise BadTable(f"{name} cannot be parsed at line {begins}", do="mend the quotes on that line") from None
-    return table
+    return table if kept is None else replace(table, header=tuple(header[place] for place in kept))
 
 
 def _fitted(row: list[str], table: TextTable) -> list[str]:

@@ -116,22 +116,35 @@ class MimicCxr(Source):
         )
 
     def _read_by_experts(self, root: Path, studies: list[str], said: np.ndarray, problems: Counter) -> np.ndarray:
-        """Put the radiologist's values of the test set into ``said`` and return which cells they are."""
+        """Put the radiologist's values of the test set into ``said`` and return which cells they are.
+
+        A class of which the table has no column keeps what the rules say, and is nobody's reading.
+        """
         is_expert = np.zeros(said.shape, dtype=bool)
         path = _versioned(root, "test-set-labeled")
         if path is None:
             return is_expert
         sheet, table = source_sheet(self.name), read_table(path)
-        read, unreadable = said_by_columns(table, sheet, also=_EXPERT_COLUMNS)
+        absent: set[str] = set()
+        read, unreadable = said_by_columns(table, sheet, also=_EXPERT_COLUMNS, absent=absent)
+        asked = np.array([name not in absent for name in sheet.labels])
+        if not asked.any():
+            raise BadTable(
+                f"{table.name} has none of the label columns; it has {', '.join(map(repr, table.header[:40]))}",
+                accepted="study_id and the names of the labels",
+                do="restore the published header, or take the table away",
+            )
+        problems["expert_columns_not_there"] += len(absent)
         problems.update(table.problems)
         problems["unreadable_label_values"] += unreadable["unreadable_label_values"]
         rows = {study: row for row, study in enumerate(studies)}
         for study, values in zip(identifiers(table, sheet, "study_id"), read):
-            if study not in rows:
+            row = rows.get(study.removeprefix("s"))
+            if row is None:
                 problems["expert_rows_without_study"] += 1
                 continue
-            said[rows[study]] = values
-            is_expert[rows[study]] = True
+            said[row, asked] = values[asked]
+            is_expert[row, asked] = True
         return is_expert
 
     def _metadata(self, root: Path) -> tuple[TextTable, list[str], list[str], list[str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from radia_pipeline.errors import NoLayout, UnknownName
 from radia_pipeline.sources.base import Source
+from radia_pipeline.sources.brax import Brax
 from radia_pipeline.sources.ccsmtl import Ccsmtl
 from radia_pipeline.sources.chexpert import CheXpert
 from radia_pipeline.sources.mimic_cxr import MimicCxr
@@ -15,7 +16,7 @@ from radia_pipeline.sources.padchest import PadChest
 from radia_pipeline.sources.vindr_cxr import VinDrCxr
 
 _SOURCES: dict[str, Source] = {
-    adapter.name: adapter for adapter in (Ccsmtl(), CheXpert(), MimicCxr(), NihCxr14(), PadChest(), VinDrCxr())
+    adapter.name: adapter for adapter in (Brax(), Ccsmtl(), CheXpert(), MimicCxr(), NihCxr14(), PadChest(), VinDrCxr())
 }
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from radia_pipeline.errors import BadTable, NoLayout
 from radia_pipeline.sources import registry
+from radia_pipeline.sources.run_lengths import counts_of
 from radia_pipeline_tests.sources.test_deliveries import said
 from radia_pipeline_tests.sources.test_public_layouts import CHEXPERT, FINDINGS, MIMIC_META, padchest, put, values
 
@@ -77,6 +81,136 @@ def test_outlines_of_chexlocalize_become_boxes(tmp_path):
         registry.source("chexpert").boxes(tmp_path)
 
 
+def packed(counts: list[int]) -> str:
+    """Return run lengths as COCO's API writes them (``rleToString`` in cocoapi's common/maskApi.c)."""
+    text = ""
+    for place, count in enumerate(counts):
+        left = count - (counts[place - 2] if place > 2 else 0)
+        more = True
+        while more:
+            chunk, left = left & 0x1F, left >> 5
+            more = left != -1 if chunk & 0x10 else left != 0
+            text += chr((chunk | (0x20 if more else 0)) + 48)
+    return text
+
+
+def run_lengths(mask: np.ndarray) -> list[int]:
+    flat = mask.T.reshape(-1)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff([0, *edges, flat.size]).tolist()
+    return counts if flat[0] == 0 else [0, *counts]
+
+
+@pytest.mark.parametrize("form", [packed, list], ids=["packed", "plain"])
+def test_masks_of_chexlocalize_become_a_box_for_each_piece(tmp_path, form):
+    write(tmp_path / "valid.csv", CHEXPERT, f"CheXpert-v1.0/valid/{FRONTAL},Male,7,Frontal,AP,{values(Edema='1.0')}")
+    put(tmp_path, f"valid/{FRONTAL}")
+    mask = np.zeros((400, 300), dtype=np.uint8)
+    mask[0:210, 0:7], mask[250:390, 100:260], mask[300, 50] = 1, 1, 1
+    content = {"size": [400, 300], "counts": form(run_lengths(mask))}
+    empty = {"size": [400, 300], "counts": form([400 * 300])}
+    write(tmp_path / "CheXlocalize/gt_segmentations_val.json",
+          json.dumps({"patient64541_study1_view1_frontal": {"Edema": content, "Airspace Opacity": empty}}))  # fmt: skip
+    boxes = registry.source("chexpert").boxes(tmp_path)
+    corners = ("class", "x_px", "y_px", "width_px", "height_px")
+    assert [tuple(row[name] for name in corners) for row in boxes.table.to_pylist()] == [
+        ("Edema", 100.0, 250.0, 160.0, 140.0), ("Edema", 0.0, 0.0, 7.0, 210.0),
+    ]  # fmt: skip
+    assert boxes.problems == {"specks_of_masks": 1}
+    content["size"] = [400, 299]
+    write(tmp_path / "CheXlocalize/gt_segmentations_val.json", json.dumps({"x": {"Edema": content}}))
+    with pytest.raises(BadTable, match=r"gt_segmentations_val\.json"):
+        registry.source("chexpert").boxes(tmp_path)
+    write(tmp_path / "CheXlocalize/gt_annotations_val.json", "{}")  # polygons, where they are there, come first
+    assert registry.source("chexpert").boxes(tmp_path).table.num_rows == 0
+
+
+@given(st.lists(st.integers(0, 90_000), min_size=1, max_size=30))
+def test_packed_run_lengths_are_read_as_they_were_written(counts):
+    assert counts_of(packed(counts)) == counts
+
+
+PLUS = "path_to_image,path_to_dcm,frontal_lateral,ap_pa,deid_patient_id,report,age,sex,split"
+TRAINED = "train/patient00001/study1/view1_frontal.jpg"
+
+
+def plus(root):
+    write(root / "df_chexpert_plus_240401.csv", PLUS,
+          f'{TRAINED},x.dcm,Frontal,AP,patient00001,"A report, of\ntwo lines",68.0,Female,train',
+          f"valid/{FRONTAL},x.dcm,Frontal,PA,patient64541,short,7,Male,valid")  # fmt: skip
+    lines = [{"path_to_image": TRAINED, "Edema": -1.0, "Fracture": 0.0, "No Finding": None},
+             {"path_to_image": f"valid/{FRONTAL}", "Edema": 1.0}]  # fmt: skip
+    write(root / "chexbert_labels/report_fixed.json", *map(json.dumps, lines))
+    put(root, f"PNG/{TRAINED.replace('.jpg', '.png')}", f"PNG/valid/{FRONTAL.replace('.jpg', '.png')}")
+
+
+def test_chexpert_plus_is_chexpert_with_a_labelers_values(tmp_path):
+    plus(tmp_path)
+    source = registry.source("chexpert")
+    assert source.locate(tmp_path) == tmp_path
+    facts = source.facts(tmp_path)
+    assert {(path, fact.native_image_id, fact.view, fact.held_in) for path, fact in facts.items()} == {
+        (f"PNG/{TRAINED.replace('.jpg', '.png')}", TRAINED.removeprefix("train/"), "AP", None),
+        (f"PNG/valid/{FRONTAL.replace('.jpg', '.png')}", FRONTAL, "PA", "valid"),
+    }
+    delivered = source.labels(tmp_path)
+    assert said(delivered) == {"patient00001/study1": {"Edema": -1, "Fracture": 0}, "patient64541/study1": {"Edema": 1}}
+    assert set(delivered.table.column("origin").to_pylist()) == {None}  # nobody read its valid split
+    assert delivered.problems == {}
+    write(tmp_path / "valid.csv", CHEXPERT, f"CheXpert-v1.0/valid/{FRONTAL},Male,7,Frontal,PA,{values(Edema='0.0')}")
+    delivered = source.labels(tmp_path)
+    assert said(delivered)["patient64541/study1"] == {"Edema": 0}
+    assert delivered.problems == {"rows_left_to_chexperts_own_table": 1}
+
+
+def test_chexpert_plus_without_readable_labels_says_what_is_missing(tmp_path):
+    plus(tmp_path)
+    labels = tmp_path / "chexbert_labels/report_fixed.json"
+    write(labels, '{"Edema": 1}')
+    with pytest.raises(BadTable, match=r"report_fixed\.json cannot be read at line 1"):
+        registry.source("chexpert").labels(tmp_path)
+    labels.unlink()
+    with pytest.raises(BadTable, match=r"no labels.*chexbert_labels/report_fixed\.json"):
+        registry.source("chexpert").labels(tmp_path)
+
+
+BRAX = ",".join(("PngPath", "DicomPath", "PatientID", "PatientSex", "PatientAge", "ViewPosition", *FINDINGS))
+
+
+def test_brax_is_named_by_its_paths(tmp_path):
+    film = "images/id_aa-bb/Study_12.34/Series_1.2/image-1-2"
+    lateral = "images/id_aa-bb/Study_12.34/Series_1.3/image-1-2"
+    write(tmp_path / "master_spreadsheet_update.csv", BRAX,
+          f"{film}.png,{film}.dcm,aa-bb,F,85 or more,PA,{values(Edema='-1', Fracture='0')}",
+          rf"{lateral.replace('/', chr(92))}.png,x,aa-bb,F,40,L,{values(Edema='-1', Fracture='0')}",
+          f"images/id_cc/Study_1.1/Series_1.1/image-9.png,x,cc,M,0,,{values(No_Finding='1')}")  # fmt: skip
+    put(tmp_path, f"{film}.png", f"{lateral}.png", "Anonymized_DICOMs/id_aa-bb/Study_12.34/Series_1.2/image-1-2.dcm")
+    source = registry.source("brax")
+    assert source.locate(tmp_path) == tmp_path
+    facts = source.facts(tmp_path)
+    assert [(path, fact.view, fact.age_years) for path, fact in sorted(facts.items())] == [
+        (f"{film}.png", "PA", 85.0), (f"{lateral}.png", "LATERAL", 40.0),
+    ]  # fmt: skip
+    assert len({fact.native_image_id for fact in facts.values()}) == 2
+    delivered = source.labels(tmp_path)
+    assert said(delivered) == {
+        "id_aa-bb/Study_12.34": {"Edema": -1, "Fracture": 0},
+        "id_cc/Study_1.1": {"No Finding": 1},
+    }
+    assert delivered.problems == {"rows_without_file": 1}
+
+
+def test_brax_refuses_paths_that_name_no_image_and_studies_of_several_patients(tmp_path):
+    table = tmp_path / "master_spreadsheet.csv"
+    write(table, BRAX, f"1,x,aa,F,40,PA,{values()}")
+    with pytest.raises(BadTable, match="no value of 'PngPath' names an image"):
+        registry.source("brax").facts(tmp_path)
+    path = "images/id_aa/Study_1.1/Series_1.1/image-{}.png"
+    write(table, BRAX, f"{path.format(1)},x,aa,F,40,PA,{values()}", f"{path.format(2)},x,bb,F,40,PA,{values()}")
+    with pytest.raises(BadTable, match="several patients"):
+        registry.source("brax").labels(tmp_path)
+
+
 def test_mimics_test_set_takes_the_radiologists_word(tmp_path):
     write(tmp_path / "mimic-cxr-2.0.0-metadata.csv", MIMIC_META.replace("ViewPosition", "ViewCodeSequence_CodeMeaning"),
           "aa,10000032,50414267,CHEST (PA AND LAT),postero-anterior,1,1,21800506,1",
@@ -95,6 +229,15 @@ def test_mimics_test_set_takes_the_radiologists_word(tmp_path):
     delivered = source.labels(tmp_path)
     assert said(delivered) == {"s50414267": {"Edema": 0, "Lung Opacity": 1}, "s50414268": {"Edema": 1}}
     assert delivered.problems["expert_rows_without_study"] == 1
+    write(tmp_path / "mimic-cxr-2.1.0-test-set-labeled.csv", "study_id,Edema", "s50414267,0")
+    delivered = source.labels(tmp_path)  # a class without a column keeps what the rules say
+    origins = {(row["class"], row["said"], row["origin"]) for row in delivered.table.to_pylist()
+               if row["native_study_id"] == "s50414267"}  # fmt: skip
+    assert origins == {("Edema", 0, "expert"), ("Fracture", 1, None)}
+    assert delivered.problems["expert_columns_not_there"] == 12
+    write(tmp_path / "mimic-cxr-2.1.0-test-set-labeled.csv", "study_id,edema grade", "50414267,0")
+    with pytest.raises(BadTable, match="none of the label columns"):
+        source.labels(tmp_path)
 
 
 def test_nihs_images_that_were_read_again_are_held_and_say_what_was_read(tmp_path):

@@ -232,4 +232,4 @@ def test_layouts_are_told_apart_when_all_lie_under_one_root(tmp_path):
     assert {name: root.name for name, root in present.items()} == {
         "chexpert": "CheXpert-v1.0-small", "vindr_cxr": "vindr-cxr", "mimic_cxr": "mimic-cxr-jpg", "padchest": "padchest",
     }  # fmt: skip
-    assert absent == ("ccsmtl", "nih_cxr14")
+    assert absent == ("brax", "ccsmtl", "nih_cxr14")
