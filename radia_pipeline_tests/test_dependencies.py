@@ -24,8 +24,10 @@ NOT_IMPORTED = {
 """Dependencies that no module imports, and who needs them."""
 TOOLS = {"editables", "hatchling", "pylint", "pytest-timeout", "pytest-xdist", "ruff", "uv"}
 """Programs and plug-ins of the extra ``dev``; nobody imports them."""
-APART = {"edsnlp", "medspacy", "mlcroissant", "pycocotools", "pytorch-grad-cam", "spacy", "torchxrayvision"}
+APART = {"edsnlp", "medspacy", "mlcroissant", "spacy", "torchxrayvision"}
 """What single benchmarks compare with, each in an environment of its own; they say so when it is absent."""
+NAMED_OTHERWISE = {"pytorch_grad_cam": "grad-cam"}
+"""Modules and the distribution that brings them, where that is not installed and cannot be asked."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -49,7 +51,7 @@ def imported(folder: str) -> dict[str, set[str]]:
     tops = {name.split(".")[0] for module, path in files.items() for name in imported_names(path, module)}
     owners = packages_distributions()
     return {
-        top: {normal(name) for name in owners.get(top, [top])}
+        top: {normal(name) for name in owners.get(top, [NAMED_OTHERWISE.get(top, top)])}
         for top in tops - set(sys.stdlib_module_names) - local - {""}
     }
 
