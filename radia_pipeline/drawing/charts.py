@@ -52,15 +52,28 @@ def stacked_bars(
     return plot(marks, title=title, x=x, y=Axis(names=names), size=(WIDTH_PX, max(1, len(names)) * ROW_PX))
 
 
-def grouped_bars(bins: Sequence[str], series: Mapping[str, Sequence[float]], *, title: str, x: str, y: str) -> Picture:
-    """Return upright bars, those of one bin side by side: ``series`` name -> a figure for each bin."""
+def grouped_bars(
+    bins: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    roles: Mapping[str, str] | None = None,
+    size: tuple[int, int] = (WIDTH_PX, 210),
+) -> Picture:
+    """Return upright bars, those of one bin side by side: ``series`` name -> a figure for each bin.
+
+    ``roles``: name -> role; the series in their order. ``size``: width and height of the axes in px.
+    """
     thick = 0.84 / max(1, len(series))
     marks = []
     for number, (name, values) in enumerate(series.items()):
         places = [place - 0.42 + (number + 0.5) * thick for place in range(len(bins))]
         tips = [f"{name}, {bin_}: {value:.1f}" for bin_, value in zip(bins, values)]
-        marks.append(Bars(places, [0.0] * len(places), values, series_role(number), name, thick, True, tips=tips))
-    return plot(marks, title=title, x=Axis(x, names=bins), y=Axis(y, low=0), size=(WIDTH_PX, 210))
+        role = series_role(number) if roles is None else roles[name]
+        marks.append(Bars(places, [0.0] * len(places), values, role, name, thick, True, tips=tips))
+    return plot(marks, title=title, x=Axis(x, names=bins), y=Axis(y, low=0), size=size)
 
 
 def points_in_rows(

@@ -25,6 +25,12 @@ SECTIONS = (
     ("uncertain", "Uncertain"), ("pools", "Pools"), ("contradictions", "By closure alone"),
     ("correlations", "Correlations"), ("shifts", "Shifts"),
 )  # fmt: skip
+DISTRIBUTIONS = {
+    "labels_per_image": ("images", "pathologies of an image"),
+    "images_per_patient": ("patients", "images of a patient"),
+    "images_per_study": ("examinations", "images of an examination"),
+}
+"""Distribution → what is counted, and by what."""
 _SHOWN_SHIFTS = 25
 
 
@@ -58,17 +64,15 @@ def _content(found: Figures) -> dict[str, Any]:
         "source_heads": [(source, "") for source in found.sources],
         "source_heads_right": [(source, "r") for source in found.sources],
         "pool_heads": [(f"{source} {pool}", "r") for source in found.sources for pool in POOLS],
-        "labels_per_image": figures.distributions(found, "labels_per_image", "images", "pathologies of an image"),
-        "images_per_patient": figures.distributions(found, "images_per_patient", "patients", "images of a patient"),
-        "images_per_study": figures.distributions(
-            found, "images_per_study", "examinations", "images of an examination"
-        ),
+        **{measure: figures.distributions(found, measure, *words) for measure, words in DISTRIBUTIONS.items()},
+        "by_pool": {measure: figures.by_pool(found, measure, *words) for measure, words in DISTRIBUTIONS.items()},
         "effective": figures.effective(found),
         "contradictions": figures.contradictions(found),
         "is_last_bin_open": f"{MOST_IMAGES_BIN:02d}" in found.others("images_per_patient"),
         "ratios": figures.ratios(found),
         "prevalences": figures.prevalences(found),
         "correlations": figures.correlations(found),
+        "pool_correlations": figures.correlations_by_pool(found),
         "shifts": shifts,
         "shown_shifts": _SHOWN_SHIFTS,
         "sure_p": SURE_P,

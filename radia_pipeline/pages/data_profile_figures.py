@@ -26,6 +26,7 @@ POOL_ROLES = dict(zip(POOLS, ("s0", "s2", "s5")))
 LARGEST_EFFECT = 1.5
 """Where the bar of an effect ends; beyond it says the number alone."""
 _STRONGEST = 3
+_POOL_BARS_PX = (260, 110)
 _WORDS = {"prevalence": "prevalence of", "frontal": "share of frontal images", "female": "share of women", "age": "age"}
 
 
@@ -35,6 +36,7 @@ class Figures:
     def __init__(self, rows: Sequence[dict]) -> None:
         self.sources = sorted({row["source"] for row in rows if row["measure"] == "images"})
         self._rows = {(row["measure"], row["source"], row["class"], row["other"]): row for row in rows}
+        self._measures = {key[:2] for key in self._rows}
 
     def get(self, measure: str, source: str, name: str | None = None, other: str | None = None) -> float | None:
         """Return a value (a share, ratio, correlation, effect or p), None where the table has none."""
@@ -45,6 +47,10 @@ class Figures:
         """Return a count, 0 where the table has none."""
         row = self._rows.get((measure, source, name, other))
         return int(row["count"] or 0) if row else 0
+
+    def has(self, measure: str, source: str) -> bool:
+        """Tell whether a source has any row of a measure."""
+        return (measure, source) in self._measures
 
     def others(self, measure: str) -> list[str]:
         """Return the bins of a distribution, sorted."""
@@ -148,7 +154,7 @@ def distributions(found: Figures, measure: str, unit: str, of: str) -> list[dict
     return [
         {
             "source": source,
-            "count": found.count(unit, source),
+            "count": sum(found.count(measure, source, None, name) for name in bins),
             "picture": plot(
                 [_bars(shares[source])], title=f"{source}: {unit} by number of {of}",
                 x=Axis(of, names=[str(int(name)) for name in bins]), y=y, size=(260, 110),
@@ -156,6 +162,27 @@ def distributions(found: Figures, measure: str, unit: str, of: str) -> list[dict
         }
         for source in found.sources
     ]  # fmt: skip
+
+
+def by_pool(found: Figures, measure: str, unit: str, of: str) -> list[dict[str, Any]]:
+    """One histogram a source with the pools side by side, for sources that have any."""
+    rows = []
+    for source in found.sources:
+        pools = [pool for pool in POOLS if found.has(f"{measure}_{pool}", source)]
+        bins = sorted({name for pool in pools for name in found.others(f"{measure}_{pool}")})
+        shares = {
+            pool: [100 * (found.get(f"{measure}_{pool}", source, None, name) or 0.0) for name in bins] for pool in pools
+        }
+        counts = [sum(found.count(f"{measure}_{pool}", source, None, name) for name in bins) for pool in pools]
+        if pools:
+            told = ", ".join(f"{pool} {count:,}" for pool, count in zip(pools, counts))
+            title = f"{source}: {unit} by number of {of}, by pool"
+            names = [str(int(name)) for name in bins]
+            picture = grouped_bars(
+                names, shares, title=title, x=of, y=f"{unit}, %", roles=POOL_ROLES, size=_POOL_BARS_PX
+            )
+            rows.append({"source": source, "counts": f"{unit}: {told}", "picture": picture})
+    return rows
 
 
 def _bars(shares: list[float]) -> Bars:
@@ -201,20 +228,41 @@ def correlations(found: Figures) -> list[dict[str, Any]]:
     ]
 
 
-def correlation_map(found: Figures, source: str) -> Picture:
-    """Draw one source's correlation of classes; a class that never varies has empty squares."""
+def correlations_by_pool(found: Figures) -> list[dict[str, Any]]:
+    """One matrix for each pool of each source that has one."""
+    return [
+        {
+            "source": source,
+            "pool": pool,
+            "count": found.count("images", source, None, pool),
+            "picture": correlation_map(found, source, pool),
+            "strongest": _strongest(found, source, pool),
+        }
+        for source in found.sources
+        for pool in POOLS
+        if found.has(_correlations_of(pool), source)
+    ]
+
+
+def correlation_map(found: Figures, source: str, pool: str | None = None) -> Picture:
+    """Draw one source's correlation of classes, of one pool or all; a class that never varies has empty squares."""
     classes = vocabulary().classes
-    matrix = [[_correlation(found, source, i, j) for j in range(len(classes))] for i in range(len(classes))]
-    return heat_map(matrix, classes, title=f"{source}: correlation over images, uncertain as positive",
-                    description=_strongest(found, source))  # fmt: skip
+    matrix = [[_correlation(found, source, i, j, pool) for j in range(len(classes))] for i in range(len(classes))]
+    where = f"{source}, {pool}" if pool else source
+    return heat_map(matrix, classes, title=f"{where}: correlation over images, uncertain as positive",
+                    description=_strongest(found, source, pool))  # fmt: skip
 
 
-def _correlation(found: Figures, source: str, i: int, j: int) -> float | None:
+def _correlations_of(pool: str | None) -> str:
+    return f"correlation_{pool}" if pool else "correlation"
+
+
+def _correlation(found: Figures, source: str, i: int, j: int, pool: str | None) -> float | None:
     classes = vocabulary().classes
-    return None if i == j else found.get("correlation", source, classes[min(i, j)], classes[max(i, j)])
+    return None if i == j else found.get(_correlations_of(pool), source, classes[min(i, j)], classes[max(i, j)])
 
 
-def _strongest(found: Figures, source: str) -> str:
+def _strongest(found: Figures, source: str, pool: str | None = None) -> str:
     """Return the strongest correlations that say something of patients: between findings, none above the other."""
     words = vocabulary()
     findings = {*words.pathologies, *words.finding_groups}
@@ -226,7 +274,7 @@ def _strongest(found: Figures, source: str) -> str:
         and {one, other} <= findings
         and one not in words.ancestors(other)
         and other not in words.ancestors(one)
-        and (value := found.get("correlation", source, one, other)) is not None
+        and (value := found.get(_correlations_of(pool), source, one, other)) is not None
     ]
     strongest = sorted(pairs, key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     return "; ".join(f"{one} and {other} {value:+.2f}" for value, one, other in strongest)

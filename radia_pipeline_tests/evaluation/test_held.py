@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,9 @@ from radia_pipeline.evaluation.panel import panel_of, read_panel, rows_of
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.release import Release, release, released_panels
 from radia_pipeline.evaluation.scorecard import build_scorecard
+from radia_pipeline.pages.comparison import write_comparison_page
 from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test
+from radia_pipeline_tests.pages.outline import outline
 
 SKILLS = {"one": 1.0, "two": 2.0}
 
@@ -49,6 +52,34 @@ def test_held_studies_have_a_view_of_their_own_and_move_no_figure_of_the_pool(tm
     seen = {(model, source) for model, source, _, view, *_ in after if view == "held"}
     assert seen == {(model, source) for model in ("one", "two", "ensemble") for source in ("ccsmtl", "nih_cxr14")}
     assert after["two", "ccsmtl", "validation", "held", "Cardiomegaly", "auc"]["value"] is not None
+
+
+def test_figures_beside_the_original_are_those_of_what_experts_read(tmp_path):
+    lake = make_lake(tmp_path / "lake", SKILLS)
+    build_ensemble(lake, list(SKILLS))
+    build_scorecard(lake)
+    page = tmp_path / "comparison.html"
+    assert "holds no published split that radiologists read" in text_of(write_comparison_page(lake, page))
+    for number, (name, skill) in enumerate(SKILLS.items(), start=1):
+        apart = held_rows(skill, number, "validation")
+        column = apart.schema.get_field_index("source")
+        apart = apart.set_column(column, "source", pa.array(["chexpert"] * len(apart), pa.string()))
+        pool = lake.read("predictions", name)
+        lake.write("predictions", pa.concat_tables([pool, named(apart, name).cast(pool.schema)]), name)
+    build_ensemble(lake, list(SKILLS))
+    build_scorecard(lake)
+    held = {row["class"]: row for row in lake.read("scorecard").to_pylist()
+            if (row["model"], row["view"], row["metric"]) == ("ensemble", "held", "auc")}  # fmt: skip
+    said = text_of(write_comparison_page(lake, page))
+    assert "CheXpert v1.0 (full size and small), held in validation" in said
+    row = held["Cardiomegaly"]
+    shown = rf"Cardiomegaly [^A-Za-z]*{row['value']:.2f} [^A-Za-z]*{row['positives']} / {row['studies']} "
+    assert len(re.findall(shown, said)) == 3  # read by experts, table 6, CheXpert's authors and radiologists
+    assert "read by experts in validation, other patients than the printed figures'" in said
+
+
+def text_of(page) -> str:
+    return " ".join(" ".join(outline(page.read_text(encoding="utf-8")).text).split())
 
 
 def key(row: dict) -> tuple:

@@ -8,7 +8,14 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.data_profile import PAGE, write_profile_page
-from radia_pipeline.pages.data_profile_figures import Figures, correlation_map, prevalences, shifts
+from radia_pipeline.pages.data_profile_figures import (
+    Figures,
+    by_pool,
+    correlation_map,
+    correlations_by_pool,
+    prevalences,
+    shifts,
+)
 from radia_pipeline_tests.pages.outline import assert_stands_alone, outline
 
 
@@ -72,6 +79,25 @@ def test_a_class_that_a_source_does_not_label_has_no_prevalence():
     assert fracture["shares"] == [None] * 6
     (edema,) = [row for row in prevalences(Figures(ROWS)) if row["name"] == "Edema"]
     assert edema["shares"] == [0.25, None, None, None, None, None]
+
+
+def test_distributions_and_correlations_are_drawn_for_each_pool_that_has_them(lake):
+    more = [
+        row("labels_per_image_train", "ccsmtl", 0.9, other="00", count=18),
+        row("labels_per_image_train", "ccsmtl", 0.1, other="01", count=2),
+        row("labels_per_image_test", "ccsmtl", 1.0, other="02", count=20),
+        row("images_per_study", "ccsmtl", 1.0, other="01", count=31),
+        row("correlation_test", "ccsmtl", -0.41, "Edema", "Mass"),
+    ]
+    found = Figures([*ROWS, *more])
+    (one,) = by_pool(found, "labels_per_image", "images", "pathologies of an image")
+    assert (one["source"], one["counts"]) == ("ccsmtl", "images: train 20, test 20")
+    assert "train, 0: 90.0" in one["picture"].body and "test, 2: 100.0" in one["picture"].body
+    assert by_pool(found, "images_per_patient", "patients", "images of a patient") == []
+    (matrix,) = correlations_by_pool(found)
+    assert (matrix["pool"], matrix["count"], matrix["strongest"]) == ("test", 20, "Edema and Mass -0.41")
+    said = outline(page_of(lake, [*ROWS, *more])).text
+    assert "31 examinations" in " ".join(said) and "images: train 20, test 20" in said
 
 
 def test_correlations_are_symmetric_and_the_strongest_says_something_of_patients():
