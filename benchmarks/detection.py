@@ -21,12 +21,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.config import load_config
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.export import _write
-from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
+from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.onnx_model import OnnxDetector
+from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.training.recipes import load_recipe
 
@@ -47,26 +47,21 @@ def cpu_ms(work: Callable[[], object], repeats: int = REPEATS) -> float:
 def demo_detector() -> Detector:
     """The network of the demo's detector, with random weights."""
     config, recipe = load_config("small"), load_recipe("demo_linear")
-    spec = DetectorSpec(
-        classes=vocabulary().pathologies, size_px=config.size_px, strides=config.strides,
-        fpn_channels=config.fpn_channels, head_convs=config.head_convs, backbone=recipe.model.model_dump(),
-        input={**recipe.input.model_dump(), "size_px": config.size_px}, score_threshold=config.score_threshold,
-        nms_iou=config.nms_iou, max_boxes=config.max_boxes, vocabulary_version=vocabulary().version,
-    )  # fmt: skip
-    return Detector(spec)
+    return Detector(DetectorSpec.of(config, recipe.model_dump(), vocabulary().pathologies, {}))
 
 
 def training_step(detector: Detector) -> Callable[[], None]:
     """Forward, loss and backward of one batch with two boxes per image."""
     config, size, classes = load_config("small"), detector.spec.size_px, len(detector.spec.classes)
-    matcher = Matcher(size, config.strides, config.center_radius, config.range_factor)
+    head = config.head
+    matcher = Matcher(size, head.strides, head.center_radius, head.range_factor)
     images = torch.randn(BATCH, 1, size, size).to(memory_format=torch.channels_last)
     boxes = np.array([[20.0, 30.0, 60.0, 90.0], [80.0, 60.0, 110.0, 80.0]])
     target = ImageTarget(boxes, np.array([0, 3]), np.ones(2, np.float32), np.ones(classes, bool))
 
     def step() -> None:
         detector.train().zero_grad(set_to_none=True)
-        sum(detection_loss(detector(images), [target] * BATCH, matcher).values()).backward()
+        sum(detection_loss(detector(images), Targets.of([target] * BATCH, matcher), matcher).values()).backward()
 
     return step
 

@@ -9,7 +9,7 @@ from radia_pipeline.training.further import FURTHER, Further
 HEAD = """# Further augmentations
 
 Beside the original's five a recipe may name these transforms of [albumentations](https://albumentations.ai/docs/)
-with the library's own parameters in `augmentation.also`, a detector's file in `also`. They follow the five, in the
+with the library's own parameters in `augmentation.also`, and so may a detector's file. They follow the five, in the
 order in which they are written, and are drawn for each sample from its own seed. Where *moves* stands, the picture is
 resampled a second time, and boxes move with it. Any other name or parameter is refused; this page comes from the table
 that refuses it.

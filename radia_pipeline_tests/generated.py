@@ -18,6 +18,7 @@ from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
 from radia_pipeline.defs.instance import AT_THE_ROOT, SETTINGS
 from radia_pipeline.defs.partitions import DAYS
+from radia_pipeline.detection.recipes import json_schema as detector_schema
 from radia_pipeline.errors import ContractViolation
 from radia_pipeline.monitoring.protocol import json_schema as protocol_schema
 from radia_pipeline.training.fold_members import fold_members
@@ -74,6 +75,9 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     "docs/recipe_options.md": recipe_page.page,
     PROMISES: promises,
+    "radia_pipeline/detection/detectors/detector.schema.json": lambda: (
+        json.dumps(detector_schema(), indent=1, sort_keys=True) + "\n"
+    ),
     "radia_pipeline/training/recipes/recipe.schema.json": lambda: (
         json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
     ),

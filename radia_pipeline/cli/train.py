@@ -24,10 +24,11 @@ from radia_pipeline.processes.progress import say
 @lake_option
 @json_option
 def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool, lake_root, as_json: bool) -> None:
-    """Train a recipe on the lake's manifest.
+    """Train a recipe on the lake's manifest, or a detector on its pseudo boxes.
 
-    RECIPE: the name of a recipe, shipped or in the lake's folder recipes, or a file (./my.yaml). With --set it is
-    trained under a name of its own.
+    RECIPE: the name of a recipe, shipped or in the lake's folder recipes, or a file (./my.yaml); or detector/NAME,
+    shipped or in the lake's folder detectors (detector alone: the lake's own choice). With --set it is trained under a
+    name of its own.
 
     Recorded as an MLflow run; what was interrupted goes on where it stopped.
     """
@@ -37,10 +38,21 @@ def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool,
 
     lake = Lake.open(lake_root, create=False)
     options = dict(_parted(setting) for setting in settings)
-    figures = train_tracked(
-        "classifier", recipe, lake, fold=fold, settings=options, on_event=ProgressLines(say), force=force
-    )
+    kind, name = _kind(recipe, lake.root)
+    if fold is not None and kind == "detector":
+        raise click.BadParameter("a detector has no folds", param_hint="--fold")
+    figures = train_tracked(kind, name, lake, fold=fold, settings=options, on_event=ProgressLines(say), force=force)
     print_result(figures, pairs(figures), as_json)
+
+
+def _kind(given: str, lake_root) -> tuple[str, str]:
+    """Return what is trained, classifier or detector, and its name."""
+    from radia_pipeline.lake.settings import read_settings
+
+    kind, _, name = given.partition("/")
+    if kind != "detector":
+        return "classifier", given
+    return "detector", name or read_settings(lake_root).detector
 
 
 def _parted(setting: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ page. What does not belong here: how a chart is drawn (``drawing``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
@@ -135,20 +136,29 @@ def profile_plots(lake: Lake, partition: str) -> dict[str, str]:
     return {name: chart.address() for name, chart in charts.items()}
 
 
-def training_curves(history: Sequence[dict[str, Any]], best_epoch: int) -> str:
-    """Return losses, and beside them validation AUC and F1, by epoch; a dotted line marks the epoch that was kept."""
+CLASSIFIER_FIGURES = {"auc": ("s0", "AUC"), "f1": ("s1", "F1")}
+DETECTOR_FIGURES = {"ap30": ("s0", "AP at IoU .3"), "agnostic_ap30": ("s1", "whatever the class")}
+
+
+def training_curves(
+    history: Sequence[dict[str, Any]], best_epoch: int,
+    figures: Mapping[str, tuple[str, str]] = MappingProxyType(CLASSIFIER_FIGURES),
+) -> str:  # fmt: skip
+    """Return losses, and beside them validation's figures, by epoch; a dotted line marks the epoch that was kept.
+
+    ``figures``: name in the history -> role of its line and what it is called. One that an epoch lacks is not drawn.
+    """
     epochs = [line["epoch"] + 1 for line in history]
 
     def lines(names: dict[str, tuple[str, str]], y: Axis, title: str):
         marks = [
             Line(epochs, [line[name] for line in history], role, shown, is_marked=True)
             for name, (role, shown) in names.items()
+            if all(line.get(name) is not None for line in history)
         ]
         kept = Guide(x=best_epoch + 1, name="epoch kept")
         return plot([*marks, kept], title=title, x=Axis("epoch", is_whole=True), y=y, size=TRAINING_PX)
 
     losses = lines({"train_loss": ("muted", "training"), "loss": ("s0", "validation")}, Axis("loss"), "Loss")
-    means = lines(
-        {"auc": ("s0", "AUC"), "f1": ("s1", "F1")}, Axis("mean over classes", low=0, high=1), "Figures on validation"
-    )
+    means = lines(dict(figures), Axis("mean over classes", low=0, high=1), "Figures on validation")
     return grid([losses, means], title="Training by epoch").address()

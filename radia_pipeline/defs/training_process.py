@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.defs.training_lines import ProgressLines
-from radia_pipeline.errors import RadiaError, RunFailed
+from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes.failures import as_record
 from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
@@ -24,6 +24,7 @@ from radia_pipeline.processes.parents import watch_parents
 from radia_pipeline.training.recipe_schema import Recipe
 
 if TYPE_CHECKING:
+    from radia_pipeline.detection.config import DetectorConfig
     from radia_pipeline.training.launch import Seat
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
@@ -73,7 +74,7 @@ def train_tracked(
     """Train a classifier recipe or a detector with its MLflow run; returns figures for people.
 
     ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration.
-    ``fold``: of a recipe, the member that leaves it out. ``settings``: options of a recipe that replace its own.
+    ``fold``: of a recipe, the member that leaves it out. ``settings``: options that replace the file's own.
     """
     result, run_id = run_tracked(
         make_job(kind, name, lake, force, stop, fold, settings), lake, on_event=on_event, dagster_run_id=dagster_run_id,
@@ -124,10 +125,6 @@ def run_tracked(
 
     try:
         result = job.start(both)
-        if getattr(result, "stopped", False):
-            raise RunFailed(
-                f"Training of {job.title} was stopped", do="start it again: it continues from its checkpoint"
-            )
     except BaseException as error:
         courier.end(error)
         raise
@@ -151,17 +148,23 @@ def make_job(
 
         recipe = with_settings(load_recipe(name, lake.root), settings or {})
         return classifier_job(recipe if fold is None else without_fold(recipe, fold), lake, force, stop)
-    from radia_pipeline.detection.config import load_config
-    from radia_pipeline.detection.identity import standing_fingerprint
-    from radia_pipeline.detection.train import train_detector
+    from radia_pipeline.detection import recipes as detectors
 
-    config = load_config(name)
+    config = detectors.with_settings(detectors.load_config(name, lake.root), settings or {})
+    return detector_job(config, lake, force, stop)
+
+
+def detector_job(config: DetectorConfig, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
+    """Return the job of one detector."""
+    from radia_pipeline.detection.identity import is_stopped_again, standing_fingerprint
+    from radia_pipeline.detection.launch import launch_detector
 
     def start(on_event: OnEvent) -> Any:
-        return train_detector(lake, config, on_event=on_event, force=force, stop=stop)
+        return launch_detector(lake, config, on_event=on_event, force=force, stop=stop)
 
     return Job(
-        kind, "detector", config.as_dict(), config.hash, start, lambda: standing_fingerprint(lake, config)
+        "detector", "detector", config.as_dict(), config.hash, start,
+        standing=lambda: standing_fingerprint(lake, config), goes_on=lambda: is_stopped_again(lake, config),
     )  # fmt: skip
 
 
@@ -232,7 +235,9 @@ def _metadata(kind: str, result: Any, lake: Lake, run_id: str | None) -> dict[st
         from radia_pipeline.defs.training_report import classifier_metadata
 
         return classifier_metadata(result, lake, run_id)
-    return {**_figures(result), "mlflow_run_id": run_id}
+    from radia_pipeline.defs.training_report import detector_metadata
+
+    return detector_metadata(result, lake, run_id)
 
 
 def _stderr(line: str) -> None:

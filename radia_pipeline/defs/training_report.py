@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from radia_pipeline.defs.plots import training_curves
+from radia_pipeline.defs.plots import DETECTOR_FIGURES, training_curves
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.training.outcome import TrainResult, picture_path
+
+if TYPE_CHECKING:
+    from radia_pipeline.detection.train import DetectorResult
 
 SUSPICIOUS = 0.5
 """An empty image that gets more than this is worth a look: the model answers without evidence."""
@@ -40,6 +43,34 @@ def classifier_metadata(result: TrainResult, lake: Lake, mlflow_run_id: str | No
     }
     if result.picture is not None:
         shown["training_batch"] = {"type": "path", "raw_value": str(result.picture)}
+    return shown
+
+
+def detector_metadata(result: DetectorResult, lake: Lake, mlflow_run_id: str | None) -> dict[str, Any]:
+    """Return the metadata of ``detector``."""
+    card = read_card(result.model_dir)
+    curves = training_curves(result.history, result.best_epoch, DETECTOR_FIGURES)
+    note = f"AP against validation's pseudo boxes chose epoch {result.best_epoch + 1}; see `detector_scorecard`."
+    shown: dict[str, Any] = {
+        "name": result.name,
+        "start_recipe": result.start_recipe,
+        "best_metric": result.best_metric,
+        "best_epoch": result.best_epoch + 1,
+        "epochs": result.epochs,
+        "images": result.images,
+        "boxes": result.boxes,
+        "validation_images": result.validation_images,
+        "reused": result.reused,
+        "duration_s": result.duration_s,
+        "fingerprint": result.fingerprint,
+        "model_dir": result.model_dir.name,
+        "mlflow_run_id": mlflow_run_id,
+        "curves": {"type": "md", "raw_value": f"![curves]({curves})\n\n{note}"},
+        "options": {"type": "json", "raw_value": card["config"]},
+    }
+    picture = picture_path(lake, f"detector_{result.name}", result.fingerprint)
+    if picture.exists():
+        shown["training_batch"] = {"type": "path", "raw_value": str(picture)}
     return shown
 
 

@@ -22,7 +22,7 @@ from radia_pipeline.detection.loss import ImageTarget
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.training.inputs import placement
-from radia_pipeline.training.packed import PackedImages, pack, wanted_images
+from radia_pipeline.training.packed import PackedImages, Wanted, open_packed, pack, wanted_images
 from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.studies import LATERAL, known_absent, label_matrix, labelled_by
 
@@ -95,11 +95,11 @@ def pool_entries(
     for row, said in zip(images.select(list(COLUMNS)).to_pylist(), values):
         rows = np.array(members.get(row["image_id"], []), dtype=int)
         mine, is_certain = boxes.take(rows), rows < certain
-        where = placement(row["height_px"], row["width_px"], config.size_px)
+        where = placement(row["height_px"], row["width_px"], config.input.size_px)
         offset = np.array([where.left_px, where.top_px] * 2, dtype=float)
         label = np.array([place[name] for name in mine.label], dtype=np.int64)
         relative = mine.score / np.maximum([mean.get(name, 1.0) for name in mine.label], 1e-9)
-        weight = relative.clip(*WEIGHT_LIMITS) if config.weigh_by_score else np.ones(len(mine))
+        weight = relative.clip(*WEIGHT_LIMITS) if config.boxes.weigh_by_score else np.ones(len(mine))
         weight = np.where(is_certain, weight, 0.0)
         target = ImageTarget(
             boxes=mine.corners * where.scale + offset,
@@ -150,18 +150,27 @@ def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[Im
     def key(entry: ImageEntry) -> float:
         learned = entry.target.learned
         weight = counts[learned].min() ** -0.5 if len(learned) else 1.0
-        return generator(config.seed, "detector", entry.image_id).random() ** (1.0 / weight)
+        return generator(config.training.seed, "detector", entry.image_id).random() ** (1.0 / weight)
 
-    room = config.max_images - min(round(config.max_images * config.empty_share), len(empty))
+    room = config.data.max_images - min(round(config.data.max_images * config.data.empty_share), len(empty))
     chosen = sorted(boxed, key=key, reverse=True)[: max(room, 1)]
-    spare = round(len(chosen) * config.empty_share / (1 - config.empty_share))
-    return chosen + sorted(empty, key=key, reverse=True)[: min(spare, config.max_images - len(chosen))]
+    spare = round(len(chosen) * config.data.empty_share / (1 - config.data.empty_share))
+    return chosen + sorted(empty, key=key, reverse=True)[: min(spare, config.data.max_images - len(chosen))]
 
 
 def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedImages:
-    """The entries' pixels at the input's size, memory-mapped; ``row_of_image`` names each one's row."""
+    """Pack the entries' pixels at the input's size, memory-mapped; ``row_of_image`` names each one's row."""
+    return pack(lake, _wanted(lake, entries), size_px)
+
+
+def open_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedImages:
+    """Open what ``pack_entries`` has packed."""
+    return open_packed(lake, _wanted(lake, entries), size_px)
+
+
+def _wanted(lake: Lake, entries: list[ImageEntry]) -> list[Wanted]:
     columns = ([getattr(entry, name) for entry in entries] for name in ("source", "image_id", "path"))
-    return pack(lake, wanted_images(lake, *columns), size_px)
+    return wanted_images(lake, *columns)
 
 
 def augment(

@@ -15,9 +15,9 @@ from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.identity import TRAINING_VERSION, digest
-from radia_pipeline.training.model_folders import is_finished, pointed
+from radia_pipeline.training.model_folders import is_again, is_finished, pointed
 
-DETECTOR_VERSION = 2
+DETECTOR_VERSION = 3
 """Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
 
 A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and says when it is due.
@@ -51,9 +51,19 @@ def folder_of(lake: Lake, config: DetectorConfig, versions: dict[str, str], star
 
 def standing_fingerprint(lake: Lake, config: DetectorConfig) -> str | None:
     """Name of the finished model of this very training; None where it has yet to be trained, or cannot be."""
+    folder = _folder(lake, config)
+    return folder.name if folder and is_finished(folder) else None
+
+
+def is_stopped_again(lake: Lake, config: DetectorConfig) -> bool:
+    """Whether this very training was begun again by force and stopped."""
+    folder = _folder(lake, config)
+    return folder is not None and is_again(folder)
+
+
+def _folder(lake: Lake, config: DetectorConfig) -> Path | None:
     try:
         versions = data_versions(lake, training_sources(lake, config))
-        folder = folder_of(lake, config, versions, choose_start(lake, config))
+        return folder_of(lake, config, versions, choose_start(lake, config))
     except RadiaError:  # the training itself will say what is missing
         return None
-    return folder.name if is_finished(folder) else None

@@ -9,6 +9,7 @@ Legend: N images, L positions, K classes, M boxes of an image; boxes (x0, y0, x1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,17 +95,42 @@ class Matcher:
         return wanted, weight, boxes, box_weight
 
 
+@dataclass
+class Targets:
+    """What a batch should have said. ``wanted`` and ``weight`` (N, L, K), ``boxes`` (N, L, 4), ``box_weight`` (N, L).
+
+    All float32; a position of box weight 0 is background.
+    """
+
+    wanted: torch.Tensor
+    weight: torch.Tensor
+    boxes: torch.Tensor
+    box_weight: torch.Tensor
+
+    @classmethod
+    def of(cls, images: Sequence[ImageTarget], matcher: Matcher) -> Targets:
+        """Return what these images teach."""
+        columns = zip(*(matcher.targets(image) for image in images), strict=True)
+        return cls(*(torch.from_numpy(np.stack(column)) for column in columns))
+
+    def total(self) -> torch.Tensor:
+        """The weight of all positions that belong to a box, by which losses are divided."""
+        return self.box_weight.sum()
+
+
 def detection_loss(
-    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], images: list[ImageTarget], matcher: Matcher
-) -> dict[str, torch.Tensor]:
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], targets: Targets, matcher: Matcher,
+    total: torch.Tensor | None = None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
     """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) -> ``classes`` (focal), ``boxes`` (GIoU), ``centreness`` (BCE).
 
-    Each is a sum over positions divided by the batch's weight of positions that belong to a box (at least 1), in fp32.
+    Each is a sum over positions divided by ``total``, at least 1: by default the targets' own, else that of all
+    processes. float32 or wider whatever the outputs are; each output has a gradient, be it 0.
     """
-    logits, distances, centreness = (output.float() for output in outputs)
-    parts = [torch.from_numpy(np.stack(column)) for column in zip(*(matcher.targets(image) for image in images))]
-    wanted, weight, boxes, box_weight = (part.to(logits.device) for part in parts)
-    total = box_weight.sum().clamp(min=1.0)
+    wide = torch.promote_types(outputs[0].dtype, torch.float32)
+    logits, distances, centreness = (output.to(wide) for output in outputs)
+    wanted, weight, boxes, box_weight = (part.to(logits) for part in vars(targets).values())
+    total = (box_weight.sum() if total is None else total).clamp(min=1.0)
     focal = sigmoid_focal_loss(logits, wanted, reduction="none")
     taken = box_weight > 0
     centres = torch.from_numpy(matcher.centres).to(logits)

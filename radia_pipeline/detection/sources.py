@@ -10,7 +10,7 @@ from radia_pipeline.lake.lake import Lake
 def training_sources(lake: Lake, config: DetectorConfig) -> tuple[str, ...]:
     """Sources that have both a manifest and pseudo boxes; raises EmptyPool where a wanted one has not."""
     present = sorted(set(lake.partitions("manifest")) & set(lake.partitions("pseudo_boxes")))
-    wanted = config.sources or tuple(present)
+    wanted = config.data.sources or tuple(present)
     if not wanted or (absent := [source for source in wanted if source not in present]):
         missing = "no source" if not wanted else f"not {', '.join(absent)}"
         raise EmptyPool(

@@ -5,9 +5,12 @@ It is stored in ``model.json`` beside the weights and beside the ONNX file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.training.recipe_schema import InputSection
 
 
@@ -28,6 +31,19 @@ class DetectorSpec:
     vocabulary_version: str
     name: str = "small"
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, config: DetectorConfig, recipe: Mapping[str, Any], classes: Sequence[str], provenance: Mapping[str, Any]
+    ) -> DetectorSpec:
+        """Return what a config makes of a classifier's recipe (as its card has it)."""
+        head, decoding, size = config.head, config.decoding, config.input.size_px
+        return cls(
+            classes=tuple(classes), size_px=size, strides=head.strides, fpn_channels=head.channels,
+            head_convs=head.convs, input={**recipe["input"], "size_px": size}, backbone=recipe["model"],
+            score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou, max_boxes=decoding.max_boxes,
+            vocabulary_version=vocabulary().version, name=config.name, provenance=dict(provenance),
+        )  # fmt: skip
 
     @property
     def input_section(self) -> InputSection:

@@ -1,71 +1,62 @@
-"""The detector's training loop. Its data, loss, network and files are other modules.
+"""How a detector is trained: its pools, the judgement of an epoch, its card. The loop is ``training.engine``.
 
-Randomness is a pure function of (seed, epoch, image): a training that is resumed after its last checkpoint (one per
-epoch) ends with the same weights as one that was never stopped.
+Randomness is a pure function of (seed, epoch, image): a training that is resumed at any step ends with the same weights
+as one that was never stopped. ``train_detector`` works the same in one process and under ``torchrun``.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
+import contextlib
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data, store
-from radia_pipeline.detection.config import DetectorConfig, load_config
+from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.export import ONNX_FILE, export_onnx
 from radia_pipeline.detection.identity import DETECTOR_VERSION, fingerprint, folder_of
-from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
-from radia_pipeline.detection.model import Detector, start_from_classifier
+from radia_pipeline.detection.loader import ImageLoader
+from radia_pipeline.detection.objective import ImageBatch
+from radia_pipeline.detection.pictures import save_batch_picture
+from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.sources import data_versions, training_sources
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.start import Start, choose_start
+from radia_pipeline.detection.state import DetectorState
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
-from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference, mean_average_precision
 from radia_pipeline.localisation.boxes import Boxes
-from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
-from radia_pipeline.training.checkpoints import (
-    Progress,
-    load_checkpoint,
-    load_tensors,
-    optimizer_tensors,
-    prefixed,
-    restore_optimizer,
-    save_checkpoint,
-    save_tensors,
-    select,
-)
-from radia_pipeline.training.composed import Augmenter
+from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
+from radia_pipeline.training import distributed
+from radia_pipeline.training.engine import Run
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
-from radia_pipeline.training.inference import load_classifier
-from radia_pipeline.training.inputs import GREY_MAX, to_channels
-from radia_pipeline.training.model_folders import is_finished, read_card, read_history
+from radia_pipeline.training.model_folders import end_again, is_again, read_card, read_history
 from radia_pipeline.training.model_store import publish
-from radia_pipeline.training.outcome import OnEvent, library_versions, warn_of_unfinished
+from radia_pipeline.training.outcome import OnEvent, Runtime, library_versions, picture_path
 from radia_pipeline.training.packed import PackedImages
-from radia_pipeline.training.sampler import generator
-from radia_pipeline.training.schedules import Moment, ScheduleSection, learning_rate
+from radia_pipeline.training.soundness import is_sound
+from radia_pipeline.training.state import float32_products
+from radia_pipeline.training.stepper import NAMED_STUDIES, Stepper
 
 STOPPING_IOU = 0.3
-LOG_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
 class DetectorResult:
     """What a training came to. ``best_metric``: mean AP at IoU .3 against validation's pseudo boxes, or minus the
-    training loss where validation has none. ``stopped``: asked to end, a checkpoint is left and no model."""
+    training loss where validation has none."""
 
     name: str
     model_dir: Path
@@ -79,9 +70,17 @@ class DetectorResult:
     best_metric: float | None
     best_epoch: int
     reused: bool
-    stopped: bool
     duration_s: float
     history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one epoch, against validation's pseudo boxes: mean AP at IoU .3 over classes, and class-agnostic; None without
+    such boxes."""
+
+    ap30: float | None = None
+    agnostic_ap30: float | None = None
 
 
 def train_detector(
@@ -92,50 +91,58 @@ def train_detector(
     on_event: OnEvent = lambda _event: None,
     resume: bool = True,
     force: bool = False,
-    device: str | None = None,
-    stop: StopRequest | None = None,
+    runtime: Runtime | None = None,
 ) -> DetectorResult:
     """Train a detector on the pseudo boxes of the train pool; a finished one is reported, not repeated.
 
+    A finished one that is damaged is made again; one that ``force`` began and that was stopped goes on.
+
     Raises EmptyPool (no pseudo boxes), NotTrained (no classifier), BadRecipe, AlreadyRunning, TrainingDiverged,
-    DamagedFile.
+    DamagedFile; RunFailed when it was asked to stop: training then continues from its checkpoint.
     """
-    config = load_config(config) if isinstance(config, str) else config
-    stop = StopRequest() if stop is None else stop  # an unset request is false
+    config = load_config(config, lake.root) if isinstance(config, str) else config
+    runtime = runtime or Runtime()
+    speak = on_event if distributed.rank() == 0 else lambda _event: None
     sources = training_sources(lake, config)
     start = choose_start(lake, config)
     versions = data_versions(lake, sources)
-    name = fingerprint(config, versions, start)
-    with exclusive(lake, f"detector.{config.name}"):
+    identity = fingerprint(config, versions, start)
+    is_first = distributed.rank() == 0
+    with exclusive(lake, f"detector.{config.name}") if is_first else contextlib.nullcontext():
         folder = Path(run_dir) if run_dir else folder_of(lake, config, versions, start)
-        if is_finished(folder) and not force:
-            _export(config, folder, on_event)
-            return _reuse(lake, config, folder, on_event, at_home=run_dir is None)
-        with stop_on_signals(stop):
-            run = _Run(lake, config, start, folder, name, versions, on_event, stop)
-            run.prepare(sources, device, resume=resume and not force)
-            is_whole = run.fit()
-        return run.finish(at_home=run_dir is None) if is_whole else run.stopped()
+        goes_on = distributed.from_first(is_again(folder))
+        reused = distributed.from_first(is_first and not force and not goes_on and is_sound(folder, speak))
+        if not reused:
+            run = _Run(config, lake, folder, identity, runtime, speak)
+            run.is_again = force or goes_on
+            with stop_on_signals(runtime.stop), float32_products(config):
+                try:
+                    run.prepare(sources, start, versions, resume=resume and (goes_on or not force))
+                    run.fit()
+                except Stopped:
+                    raise run.stopped() from None
+            run.publish()
+        if is_first:
+            _export(config, folder, speak)
+            if run_dir is None:
+                store.point_latest(lake, config.name, folder)
+        distributed.barrier()
+    result = read_result(folder, reused=reused)
+    speak({"event": "done", "model_dir": str(folder), "epochs": result.epochs, "best_metric": result.best_metric,
+           "reused": reused, "duration_s": result.duration_s})  # fmt: skip
+    return result
 
 
-class _Run:
-    """One training under way."""
+class _Run(Run):
+    """One training of a detector under way."""
 
-    def __init__(self, lake, config, start, folder, identity, versions, speak: OnEvent, stop) -> None:
-        self.lake: Lake = lake
-        self.config: DetectorConfig = config
-        self.start: Start = start
-        self.folder, self.identity, self.versions, self.speak, self.stop = folder, identity, versions, speak, stop
-        self.last, self.best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
-        self.started = self.spoken = time.monotonic()
-        self.progress = Progress()
-
-    # --- before the first step --------------------------------------------------------------------------------------
-    def prepare(self, sources: tuple[str, ...], device: str | None, *, resume: bool) -> None:
+    def prepare(self, sources: tuple[str, ...], start: Start, versions: dict[str, str], *, resume: bool) -> None:
         """Choose images, pack them, build the network or restore it."""
-        config = self.config
-        boxes = data.read_boxes(self.lake, sources, config.min_score)
-        grey = data.read_boxes(self.lake, sources, config.min_score, grey=True)
+        cv2.setNumThreads(0)
+        self.choose_device()
+        config, self.start, self.versions = self.recipe, start, versions
+        boxes = data.read_boxes(self.lake, sources, config.boxes.min_score)
+        grey = data.read_boxes(self.lake, sources, config.boxes.min_score, grey=True)
         images = data.read_images(self.lake, sources, (TRAIN,))
         on_train = boxes.on(images["image_id"].to_pylist())
         self.classes = tuple(name for name in vocabulary().classes if name in set(on_train.label))
@@ -143,208 +150,145 @@ class _Run:
             raise EmptyPool(
                 "The train pool has no pseudo box", do="lower the gate of pseudo_boxes, or add images of more patients"
             )
-        self.entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config, grey), config)
+        entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config, grey), config)
         held_out = data.read_images(self.lake, sources, (VALIDATION,))
-        several = data.pool_entries(held_out, boxes, self.classes, config, grey)
-        self.validation = several[: config.max_validation_images]
-        self.reference = _reference(self.validation, boxes, held_out, self.classes)
-        self.pixels: PackedImages = data.pack_entries(self.lake, self.entries + self.validation, config.size_px)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._build()
-        if resume and self.last.exists():
-            self._restore()
-        else:
-            shutil.rmtree(self.last.parent, ignore_errors=True)
-            warn_of_unfinished(self.folder.parent, self.speak)
-        self.steps = -(-len(self.entries) // config.batch_size)
-        self.augmenter = Augmenter(config.augmentation(), kept_share=data.KEPT_SHARE)
-        self.matcher = Matcher(config.size_px, config.strides, config.center_radius, config.range_factor)
+        several = data.pool_entries(held_out, boxes, self.classes, config, grey)[: config.data.max_validation_images]
+        self.reference = _reference(several, boxes, held_out, self.classes)
+        pixels = self._pack(entries + several)
+        self.spec = DetectorSpec.of(config, read_card(start.model_dir)["recipe"], self.classes, {
+            "recipe": start.recipe, "classifier": start.model_dir.name, "reason": start.reason, "versions": versions,
+        })  # fmt: skip
+        workers = self.runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
+        self.training, self.validation = (
+            ImageLoader(some, pixels, config, self.spec.input_section, workers=workers) for some in (entries, several)
+        )
+        self.steps = self.training.steps
+        state = DetectorState(config, self.spec, start.model_dir, self.training.matcher, self.device)
+        self.take_up(state, resume=resume)
+        self.image_ids = np.array([entry.image_id for entry in entries], dtype=object)
+        self.stepper = Stepper(state, self.steps, self.image_ids, self.speak, what="images")
         self.speak({
-            "event": "start", "detector": config.name, "fingerprint": self.identity, "recipe": self.start.recipe,
-            "device": str(self.device), "images": len(self.entries), "boxes": self.box_count,
-            "classes": len(self.classes), "validation_images": len(self.validation), "steps_per_epoch": self.steps,
-            "max_epochs": config.epochs, "known_share": data.negatives_share(self.entries),
-            "resumed_at_step": self.progress.step,
+            "event": "start", "detector": config.name, "fingerprint": self.identity, "recipe": start.recipe,
+            "device": str(self.device), "processes": distributed.world(), "images": len(entries),
+            "boxes": self.box_count, "classes": len(self.classes), "validation_images": len(several),
+            "steps_per_epoch": self.steps, "max_epochs": config.training.max_epochs,
+            "known_share": data.negatives_share(entries), "resumed_at_step": state.progress.step,
         })  # fmt: skip
 
     @property
     def box_count(self) -> int:
         """Boxes that are learned from."""
-        return sum(len(entry.target.label) for entry in self.entries)
+        return sum(len(entry.target.label) for entry in self.training.entries)
 
-    def _build(self) -> None:
-        config = self.config
-        recipe = read_card(self.start.model_dir)["recipe"]
-        self.spec = DetectorSpec(
-            classes=self.classes, size_px=config.size_px, strides=config.strides, fpn_channels=config.fpn_channels,
-            head_convs=config.head_convs, input={**recipe["input"], "size_px": config.size_px},
-            backbone=recipe["model"], score_threshold=config.score_threshold, nms_iou=config.nms_iou,
-            max_boxes=config.max_boxes, vocabulary_version=vocabulary().version, name=config.name,
-            provenance={"recipe": self.start.recipe, "classifier": self.start.model_dir.name,
-                        "reason": self.start.reason, "versions": self.versions},
-        )  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.detector = Detector(self.spec)
-        start_from_classifier(self.detector, load_classifier(self.start.model_dir))
-        self.detector.to(self.device, memory_format=torch.channels_last)
-        self.optimizer = _optimizer(self.detector, config)
+    def _pack(self, entries: list[data.ImageEntry]) -> PackedImages:
+        """Process 0 packs what is missing; the others read it then."""
+        size = self.recipe.input.size_px
+        if distributed.rank() == 0:
+            data.pack_entries(self.lake, entries, size)
+        distributed.barrier()
+        return data.open_entries(self.lake, entries, size)
 
-    def _restore(self) -> None:
-        tensors, self.progress = load_checkpoint(self.last, self.identity)
-        self.detector.load_state_dict(select(tensors, "model"))
-        restore_optimizer(self.optimizer, tensors)
+    # --- the loop's parts -------------------------------------------------------------------------------------------
+    def _batches(self, epoch: int, first_step: int) -> Iterator[ImageBatch]:
+        return self.training.training(epoch, first_step, rank=distributed.rank(), world=distributed.world())
 
-    # --- the loop ---------------------------------------------------------------------------------------------------
-    def fit(self) -> bool:
-        """Epoch after epoch; False if asked to stop. The checkpoint of the last whole epoch stays."""
-        progress = self.progress
-        for epoch in range(progress.validated_epochs, self.config.epochs):
-            if progress.epochs_without_gain >= self.config.patience:
-                break
-            self.detector.train()
-            for images, targets in self._batches(epoch):
-                if self.stop:
-                    return False
-                self._step(images, targets, epoch)
-            self._validate(epoch)
-        return True
+    def _images_of(self, batch: ImageBatch) -> int:
+        return len(batch.images)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, list[ImageTarget]]]:
-        order = generator(self.config.seed, "detector order", epoch).permutation(len(self.entries))
-        size = self.config.batch_size
-        for first in range(0, len(order), size):
-            pairs = [self._sample(self.entries[index], epoch) for index in order[first : first + size]]
-            yield self._tensor([image for image, _ in pairs]), [target for _, target in pairs]
+    def _picture(self, batch: ImageBatch) -> None:
+        path = picture_path(self.lake, f"detector_{self.recipe.name}", self.identity)
+        save_batch_picture(batch, self.spec.input_section, self.classes, self.image_ids, self.recipe.name, path)
+        self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
 
-    def _sample(self, entry: data.ImageEntry, epoch: int) -> tuple[np.ndarray, ImageTarget]:
-        random, further = (
-            generator(self.config.seed, f"detector {what}", epoch, entry.image_id) for what in ("sample", "further")
-        )
-        return data.augment(self._grey(entry), entry.target, self.augmenter, random, further)
-
-    def _grey(self, entry: data.ImageEntry) -> np.ndarray:
-        return self.pixels.read(self.pixels.row_of_image[entry.image_id]).astype(np.float32) / GREY_MAX
-
-    def _tensor(self, greys: list[np.ndarray]) -> torch.Tensor:
-        section = self.spec.input_section
-        batch = torch.from_numpy(np.stack([to_channels(grey, section) for grey in greys]))
-        return batch.to(self.device, memory_format=torch.channels_last)
-
-    def _step(self, images: torch.Tensor, targets: list[ImageTarget], epoch: int) -> None:
-        config, progress = self.config, self.progress
-        rate = _rate(config, progress.step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        losses = detection_loss(self.detector(images), targets, self.matcher)
-        loss = sum(losses.values())
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.detector.parameters(), config.clip_norm)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise TrainingDiverged(
-                "The detector's loss or gradient is not finite", do="lower lr in the detector's file"
-            )
-        self.optimizer.step()
-        progress.step += 1
-        progress.loss_sum += float(loss.detach())
-        progress.loss_count += 1
-        now = time.monotonic()
-        if now - self.spoken >= LOG_EVERY_S or progress.step == 1:
-            self.spoken = now
-            parts = {f"loss_{name}": float(value.detach()) for name, value in losses.items()}
-            self.speak({
-                "event": "step", "step": progress.step, "epoch": epoch, "lr": rate, "grad_norm": float(norm),
-                "loss": progress.loss_sum / progress.loss_count, **parts,
-            })  # fmt: skip
-
-    def _validate(self, epoch: int) -> None:
-        """Score the validation images, keep the best weights, save."""
-        progress = self.progress
-        train_loss = progress.loss_sum / max(progress.loss_count, 1)
-        figures = self._figures()
-        value = figures["ap30"] if figures else -train_loss
-        is_best = progress.best_metric is None or value > progress.best_metric
-        if is_best:
-            progress.best_metric, progress.best_epoch = value, epoch
-            save_tensors(self.best, self.detector.state_dict(), {"kind": "best", "fingerprint": self.identity})
-        progress.epochs_without_gain = 0 if is_best else progress.epochs_without_gain + 1
-        line = {"epoch": epoch, "step": progress.step, "train_loss": train_loss, "is_best": is_best, **figures}
-        progress.history.append(line)
-        progress.validated_epochs, progress.loss_sum, progress.loss_count = epoch + 1, 0.0, 0
-        tensors = {**prefixed("model", self.detector.state_dict()), **optimizer_tensors(self.optimizer)}
-        save_checkpoint(self.last, tensors, progress, self.identity)
-        self.speak({"event": "epoch", **line, "elapsed_s": round(time.monotonic() - self.started, 1)})
+    def _validate(self) -> Figures:
+        """Look at validation's images over all processes; process 0 compares, so that all decide alike."""
+        if not len(self.reference.boxes):
+            return Figures()
+        found = self._look()
+        figures = Figures(*(
+            mean_average_precision(found, self.reference, level, STOPPING_IOU) for level in ("class", "agnostic")
+        )) if distributed.rank() == 0 else None  # fmt: skip
+        return Figures(**distributed.from_first(asdict(figures) if figures else None))
 
     @torch.no_grad()
-    def _figures(self) -> dict[str, float]:
-        """Mean AP at .3 over classes and class-agnostic AP against validation's pseudo boxes; empty without any."""
-        if not len(self.reference.boxes):
-            return {}
-        self.detector.eval()
-        parts = []
-        for first in range(0, len(self.validation), self.config.batch_size):
-            some = self.validation[first : first + self.config.batch_size]
-            raw = [output.cpu().numpy() for output in self.detector(self._tensor([self._grey(one) for one in some]))]
-            parts.append(raw_to_boxes(raw, self.spec, [(one.image_id, one.height_px, one.width_px) for one in some]))
-        boxes = Boxes.joined(parts)
-        names = {"ap30": "class", "agnostic_ap30": "agnostic"}
-        return {
-            name: mean_average_precision(boxes, self.reference, level, STOPPING_IOU) for name, level in names.items()
-        }
+    def _look(self) -> Boxes:
+        """Return all processes' boxes on validation's images."""
+        model, rows, numbers = self.state.evaluated(), [], []
+        for images, mine in self.validation.evaluation(rank=distributed.rank(), world=distributed.world()):
+            self._obey()
+            batch = images.to(self.device, self.state.dtype, memory_format=torch.channels_last)
+            with self.state.autocast():
+                raw = [output.float().cpu().numpy() for output in model(batch)]
+            self._require_finite(raw[0], mine)
+            some = [self.validation.entries[number] for number in mine]
+            boxes = raw_to_boxes(raw, self.spec, [(str(n), e.height_px, e.width_px) for n, e in zip(mine, some)])
+            rows += [_padded(boxes, str(number), self.spec) for number in mine]
+            numbers += list(mine)
+        shape = (0, self.spec.max_boxes, 6)
+        mine = np.stack(rows) if rows else np.zeros(shape)
+        table = distributed.gather_rows(np.array(numbers, dtype=np.int64), mine, len(self.validation.entries))
+        return Boxes.of(
+            (entry.image_id, self.classes[int(row[5])], tuple(row[:4]), float(row[4]))
+            for entry, rows in zip(self.validation.entries, table)
+            for row in rows[np.isfinite(rows[:, 4])]
+        )
+
+    def _require_finite(self, logits: np.ndarray, numbers: np.ndarray) -> None:
+        """Raise TrainingDiverged where an image of validation has no finite answer: such weights are never the best."""
+        broken = ~np.isfinite(logits).all(axis=(1, 2))
+        if broken.any():
+            images = [self.validation.entries[number].image_id for number in numbers[broken][:NAMED_STUDIES]]
+            raise TrainingDiverged(
+                f"The detector has no finite answer to images of validation such as {', '.join(images)}",
+                do="lower optimizer.lr, use bf16 or fp32, and look at these images",
+            )
+
+    def _chosen(self, figures: Figures) -> float:
+        if figures.ap30 is not None:
+            return figures.ap30
+        return -self.state.progress.loss_sum / max(self.state.progress.loss_count, 1)
 
     # --- after the loop ---------------------------------------------------------------------------------------------
-    def finish(self, *, at_home: bool) -> DetectorResult:
-        """Publish the best weights with their card."""
-        progress = self.progress
-        weights, _ = load_tensors(self.best)
-        lines = "".join(json.dumps(line) + "\n" for line in progress.history)
-        write_text(self.folder / "metrics.jsonl", lines)
-        card = {
-            "spec": self.spec.to_json(), "config": self.config.as_dict(), "config_hash": self.config.hash,
-            "fingerprint": self.identity, "detector_version": DETECTOR_VERSION, VERSION_KEY: TRAINING_VERSION,
-            "made_with": library_versions(), "vocabulary_version": vocabulary().version, "versions": self.versions,
-            "images": len(self.entries), "boxes": self.box_count, "validation_images": len(self.validation),
-            "epochs": progress.validated_epochs, "best_epoch": progress.best_epoch, "best_metric": progress.best_metric,
-            "metrics": progress.history[progress.best_epoch], "duration_s": round(time.monotonic() - self.started, 1),
-        }  # fmt: skip
-        publish(self.folder, weights, card)
-        if at_home:
-            store.point_latest(self.lake, self.config.name, self.folder)
-        (self.folder / ONNX_FILE).unlink(missing_ok=True)
-        _export(self.config, self.folder, self.speak)
-        result = _result(self.config, self.folder, card, progress.history, reused=False)
-        self.speak({"event": "done", "epochs": result.epochs, "best_metric": result.best_metric, "reused": False,
-                    "duration_s": round(result.duration_s, 1)})  # fmt: skip
-        return result
-
-    def stopped(self) -> DetectorResult:
-        """What is reported when the training was asked to end."""
-        self.speak({"event": "stopped", "reason": self.stop.reason})
-        card = {"fingerprint": self.identity, "spec": self.spec.to_json(), "images": len(self.entries),
-                "boxes": self.box_count, "validation_images": len(self.validation),
-                "epochs": self.progress.validated_epochs, "best_epoch": self.progress.best_epoch,
-                "best_metric": self.progress.best_metric, "duration_s": time.monotonic() - self.started}  # fmt: skip
-        return _result(self.config, self.folder, card, self.progress.history, reused=False, stopped=True)
+    def publish(self) -> None:
+        """Write the best weights with their card."""
+        if distributed.rank() == 0:
+            config, progress, weights = self.recipe, self.state.progress, self.best_model().state_dict()
+            card = {
+                "spec": self.spec.to_json(), "config": config.as_dict(), "config_hash": config.hash,
+                "fingerprint": self.identity, "detector_version": DETECTOR_VERSION, VERSION_KEY: TRAINING_VERSION,
+                "made_with": library_versions(), "vocabulary_version": vocabulary().version,
+                "versions": self.versions, "images": len(self.training.entries), "boxes": self.box_count,
+                "validation_images": len(self.validation.entries), "epochs": progress.validated_epochs,
+                "steps": progress.step, "best_epoch": progress.best_epoch, "best_metric": progress.best_metric,
+                "metrics": progress.history[progress.best_epoch],
+                "duration_s": round(time.monotonic() - self.started, 1),
+            }  # fmt: skip
+            self._write_history()
+            (self.folder / ONNX_FILE).unlink(missing_ok=True)
+            publish(self.folder, weights, card)
+            end_again(self.folder)
+        distributed.barrier()
 
 
-def _reuse(lake: Lake, config: DetectorConfig, folder: Path, speak: OnEvent, *, at_home: bool) -> DetectorResult:
+def read_result(folder: Path, *, reused: bool) -> DetectorResult:
+    """Return the result of a finished training from its folder."""
     card = read_card(folder)
-    if at_home:
-        store.point_latest(lake, config.name, folder)
-    speak({"event": "done", "epochs": card["epochs"], "best_metric": card["best_metric"], "reused": True,
-           "duration_s": 0.0})  # fmt: skip
-    return _result(config, folder, {**card, "duration_s": 0.0}, read_history(folder), reused=True)
-
-
-def _result(config, folder, card, history, *, reused: bool, stopped: bool = False) -> DetectorResult:
     spec = DetectorSpec.from_json(card["spec"])
     return DetectorResult(
-        name=config.name, model_dir=folder, fingerprint=card["fingerprint"], start_recipe=spec.provenance["recipe"],
+        name=spec.name, model_dir=folder, fingerprint=card["fingerprint"], start_recipe=spec.provenance["recipe"],
         classes=spec.classes, images=card["images"], boxes=card["boxes"], validation_images=card["validation_images"],
         epochs=card["epochs"], best_metric=card["best_metric"], best_epoch=card["best_epoch"], reused=reused,
-        stopped=stopped, duration_s=card["duration_s"], history=list(history),
+        duration_s=0.0 if reused else card["duration_s"], history=read_history(folder),
     )  # fmt: skip
+
+
+def _padded(boxes: Boxes, image_id: str, spec: DetectorSpec) -> np.ndarray:
+    """Return an image's boxes as rows of corners, score and class number, filled up with NaN: (max_boxes, 6)."""
+    mine = boxes.take(boxes.image_id == image_id)
+    rows = np.full((spec.max_boxes, 6), np.nan)
+    rows[: len(mine), :4], rows[: len(mine), 4] = mine.corners, mine.score
+    rows[: len(mine), 5] = [spec.classes.index(name) for name in mine.label]
+    return rows
 
 
 def _export(config: DetectorConfig, folder: Path, speak: OnEvent) -> None:
@@ -360,25 +304,3 @@ def _reference(entries: list[data.ImageEntry], boxes: Boxes, images, classes: tu
     mine = mine.take(np.array([name in classes for name in mine.label], dtype=bool))
     groups = np.array([entry.group_id for entry in entries])
     return Reference(ids, groups, mine, data.positive_without_box(images, boxes, classes))
-
-
-def _optimizer(detector: Detector, config: DetectorConfig) -> torch.optim.Optimizer:
-    """AdamW; the backbone, which is trained already, moves slower; biases and normalisation are not decayed."""
-    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-    for name, parameter in detector.named_parameters():
-        is_backbone = name.startswith("net.")
-        if is_backbone and config.backbone_lr_factor == 0:
-            parameter.requires_grad_(False)
-            continue
-        groups.setdefault((is_backbone, parameter.ndim > 1), []).append(parameter)
-    return torch.optim.AdamW([
-        {"params": members, "factor": config.backbone_lr_factor if is_backbone else 1.0,
-         "weight_decay": config.weight_decay if is_decayed else 0.0}
-        for (is_backbone, is_decayed), members in sorted(groups.items())
-    ], lr=config.lr)  # fmt: skip
-
-
-def _rate(config: DetectorConfig, step: int, steps: int) -> float:
-    """One cycle: up for ``warmup_share`` of all steps, then down along a cosine."""
-    section = ScheduleSection(name="onecycle", warmup_share=max(config.warmup_share, 1e-3))
-    return learning_rate(section, config.lr, Moment(step, steps, config.epochs * steps))

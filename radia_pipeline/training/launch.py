@@ -95,12 +95,32 @@ def train_in_processes(
     ``processes``: default one per visible GPU, one without. ``stop``: set it to end the children with a checkpoint.
     ``seat``: one process that keeps to it. Errors of the children are raised here, as they were.
     """
+    arguments = ["--recipe", str(recipe), "--lake", str(lake.root)]
+    arguments += ["--force"] if force else []
+    arguments += [] if resume else ["--no-resume"]
+    done = run_in_processes(
+        ENTRY, arguments, processes=processes, on_event=on_event, threads=threads, stop=stop, seat=seat
+    )
+    return read_result(lake, Path(done["model_dir"]), reused=done["reused"])
+
+
+def run_in_processes(
+    entry: str,
+    arguments: list[str],
+    *,
+    processes: int | None = None,
+    on_event: OnEvent = lambda _event: None,
+    threads: int | None = None,
+    stop: StopRequest | None = None,
+    seat: Seat | None = None,
+) -> dict[str, Any]:
+    """Run a training's entry (a module) in its own processes; returns its last event, ``done``.
+
+    The entry takes ``--threads`` and speaks events as ``training.run`` does; options as in ``train_in_processes``.
+    """
     count = 1 if seat else processes or visible_gpus() or 1
     threads = seat.threads if seat else threads
-    command = [*_launcher(count), "--recipe", str(recipe), "--lake", str(lake.root)]
-    command += ["--force"] if force else []
-    command += [] if resume else ["--no-resume"]
-    command += ["--threads", str(threads)] if threads else []
+    command = [*_launcher(count, entry), *arguments, *(["--threads", str(threads)] if threads else [])]
     done: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
     stop = StopRequest() if stop is None else stop
@@ -118,7 +138,7 @@ def train_in_processes(
         code = child.wait()
     if done is None or code != 0:
         raise _as_raised(failure, code, stop)
-    return read_result(lake, Path(done["model_dir"]), reused=done["reused"])
+    return done
 
 
 def visible_gpus() -> int:
@@ -138,10 +158,10 @@ def _kept_to(seat: Seat | None) -> dict[str, str]:
     return {**children.threads(seat.threads), "CUDA_VISIBLE_DEVICES": seat.gpu or ""} if seat else {}
 
 
-def _launcher(count: int) -> list[str]:
+def _launcher(count: int, entry: str) -> list[str]:
     if count == 1:
-        return children.module(ENTRY)
-    return children.module("torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", ENTRY)
+        return children.module(entry)
+    return children.module("torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", entry)
 
 
 def _events(child: subprocess.Popen) -> Iterator[dict[str, Any]]:

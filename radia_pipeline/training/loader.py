@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from radia_pipeline.training.tasks import Batch
 if TYPE_CHECKING:
     from radia_pipeline.training.composed import Augmenter
 
+Built = TypeVar("Built")
 CHANNEL_TOLERANCE = 0.01
 """Mean difference, in grey levels of 0 to 1, that rounding on the way back may leave."""
 
@@ -54,7 +55,7 @@ class BatchLoader:
         size = self.recipe.training.batch_size
         slots = [batch_slots(step, size, rank, world) for step in range(first_step, self.steps)]
         self._augmenter()
-        return self._ahead([(order[places], places, epoch) for places in slots])
+        return ahead(self.build, [(order[places], places, epoch) for places in slots], self.workers)
 
     def evaluation(self, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yield every ``world``-th study, in order, as prediction sees it.
@@ -65,22 +66,7 @@ class BatchLoader:
         mine = np.minimum(np.arange(-(-count // world), dtype=np.int64) * world + rank, count - 1)
         size = max(1, self.recipe.training.batch_size // world)
         parts = [mine[start : start + size] for start in range(0, len(mine), size)]
-        return self._ahead([(part, part, None) for part in parts])
-
-    def _ahead(self, plans: list[tuple[np.ndarray, np.ndarray, int | None]]) -> Iterator[Batch]:
-        with ThreadPoolExecutor(max_workers=self.workers) as pool:
-            waiting: deque = deque()
-            upcoming = iter(plans)
-            try:
-                for plan in upcoming:
-                    waiting.append(pool.submit(self.build, *plan))
-                    if len(waiting) > self.workers:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        return ahead(self.build, [(part, part, None) for part in parts], self.workers)
 
     def build(self, indices: np.ndarray, places: np.ndarray, epoch: int | None) -> Batch:
         """Build one batch; ``epoch`` None means without augmentation and draws."""
@@ -121,6 +107,22 @@ class BatchLoader:
 
             self._of_thread.augmenter = Augmenter(self.recipe.augmentation)
         return self._of_thread.augmenter
+
+
+def ahead(build: Callable[..., Built], plans: Iterable[tuple], workers: int) -> Iterator[Built]:
+    """Yield what is built of each plan, in order, while threads build the next ones."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        waiting: deque = deque()
+        try:
+            for plan in plans:
+                waiting.append(pool.submit(build, *plan))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def check_batch(batch: Batch, recipe: Recipe, study_ids: np.ndarray) -> None:

@@ -5,6 +5,8 @@ Which update rules and schedules there are: ``optimizers``, ``schedules``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -13,16 +15,22 @@ from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.schedules import Moment, cycled_momentum, learning_rate
 
 
-def build_optimizer(recipe: Recipe, objective: nn.Module) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer over trainable parameters; biases and normalisation are not decayed."""
-    section = recipe.optimizer
-    decayed, plain = [], []
-    for parameter in objective.parameters():
+def build_optimizer(
+    recipe: Recipe, objective: nn.Module, factor: Callable[[str], float] = lambda _name: 1.0
+) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer over trainable parameters; biases and normalisation are not decayed.
+
+    ``factor``: of a parameter's name, by which its rate differs from the schedule's; the largest come first.
+    """
+    section, groups = recipe.optimizer, {}
+    for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
-            (decayed if parameter.ndim > 1 else plain).append(parameter)
-    groups = [{"params": decayed, "weight_decay": section.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    return OPTIMIZERS[section.name].make(groups, section)
+            groups.setdefault((-factor(name), parameter.ndim <= 1), []).append(parameter)
+    made = [
+        {"params": members, "factor": -below, "weight_decay": 0.0 if is_plain else section.weight_decay}
+        for (below, is_plain), members in sorted(groups.items(), key=lambda item: item[0])
+    ]
+    return OPTIMIZERS[section.name].make(made, section)
 
 
 def set_step(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, per_epoch: int) -> float:
@@ -31,7 +39,7 @@ def set_step(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, per_ep
     rate, momentum = learning_rate(recipe.schedule, recipe.optimizer.lr, now), cycled_momentum(recipe.schedule, now)
     cycled = OPTIMIZERS[recipe.optimizer.name].cycled
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["factor"]
         if momentum is not None and cycled is not None:
             group[cycled] = (momentum, group["betas"][1]) if cycled == "betas" else momentum
     return rate

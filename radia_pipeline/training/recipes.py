@@ -7,6 +7,7 @@ Light on purpose (yaml and pydantic only): the Dagster code location lists recip
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import json
@@ -23,6 +24,7 @@ from radia_pipeline.errors import BadRecipe, UnknownName
 from radia_pipeline.training.choices import TASKS
 from radia_pipeline.training.fold_members import fold_member, parted
 from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.sections import Section
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 OWN = "recipes"
@@ -62,7 +64,7 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_describe(problem) for problem in error.errors()[:6])
+        problems = "; ".join(described(problem, Recipe) for problem in error.errors()[:6])
         name = content.get("name", "?") if isinstance(content, dict) else "?"
         raise BadRecipe(
             f"Recipe {name}: {problems}",
@@ -80,7 +82,12 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
 
 def with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     """Return the recipe with some options replaced, given by dotted path (``{"optimizer.lr": 1e-3}``)."""
-    content = recipe.model_dump(mode="json")
+    return parse_recipe(replaced(recipe.model_dump(mode="json"), options))
+
+
+def replaced(content: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested options, of which some are replaced by dotted path; raises BadRecipe for a section that is none."""
+    content = copy.deepcopy(content)
     for dotted, value in options.items():
         *parents, last = dotted.split(".")
         section = content
@@ -89,7 +96,7 @@ def with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
                 raise BadRecipe(f"Unknown option {dotted!r}", accepted="a dotted path such as optimizer.lr")
             section = section[part]
         section[last] = value
-    return parse_recipe(content)
+    return content
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
@@ -171,42 +178,45 @@ def _read(path: Path, lake_root: Path | None, seen: tuple[Path, ...]) -> dict[st
         return content
     beneath = _read(_locate(base, lake_root), lake_root, (*seen, path))
     beneath.pop("name", None)
-    return _merge(beneath, content)
+    return merged(beneath, content)
 
 
-def _merge(below: dict, above: dict) -> dict:
-    merged = dict(below)
+def merged(below: dict, above: dict) -> dict:
+    """Return nested options: those above, and those below that they do not name."""
+    found = dict(below)
     for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict) and key not in ("kwargs", "sweep")
-        merged[key] = _merge(merged[key], value) if nested else value
-    return merged
+        nested = isinstance(value, dict) and isinstance(found.get(key), dict) and key not in ("kwargs", "sweep")
+        found[key] = merged(found[key], value) if nested else value
+    return found
 
 
-def _describe(problem: dict[str, Any]) -> str:
+def described(problem: dict[str, Any], whole: type[Section]) -> str:
+    """Return one of pydantic's complaints about options of ``whole`` in words, with the option that was meant."""
     named = [str(part) for part in problem["loc"] if not set("[-") & set(str(part))]  # not pydantic's words for a kind
     where = ".".join(named) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"{where} is not an option{_suggestion(problem['loc'])}"
+        return f"{where} is not an option{_suggestion(problem['loc'], whole)}"
     held = problem.get("input")
     shown = "" if isinstance(held, dict) else f" = {held!r}"[:200]  # a whole section would hide what is said of it
     return f"{where}{shown}: {problem['msg']}"[:400]
 
 
-def _suggestion(place: tuple[str | int, ...]) -> str:
+def _suggestion(place: tuple[str | int, ...], whole: type[Section]) -> str:
     """Name the option that was meant: the closest one of its section, else the same word in another section."""
-    section, wrong = [option for found in _sections(place[:-1]) for option in found], str(place[-1])
+    section, wrong = [option for found in _sections(place[:-1], whole) for option in found], str(place[-1])
     near = difflib.get_close_matches(wrong, section, n=1, cutoff=0.6)
     if near:
         return f" (did you mean {near[0]}?)"
-    elsewhere = [f"{name}.{wrong}" for name in Recipe.model_fields for found in _sections((name,)) if wrong in found]
+    everywhere = ((name, found) for name in whole.model_fields for found in _sections((name,), whole))
+    elsewhere = [f"{name}.{wrong}" for name, found in everywhere if wrong in found]
     if elsewhere:
         return f" (did you mean {elsewhere[0]}?)"
     return f" ({', '.join(section)})" if section else ""
 
 
-def _sections(place: tuple[str | int, ...]) -> list[list[str]]:
+def _sections(place: tuple[str | int, ...], whole: type[Section]) -> list[list[str]]:
     """Return the options of the section at a place, in a list; an empty list where there is no section."""
-    model: Any = Recipe
+    model: Any = whole
     for part in place:
         if isinstance(part, int):  # an entry of a list has its list's section
             continue

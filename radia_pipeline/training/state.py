@@ -1,14 +1,15 @@
 """One training's mutable state: nets, optimizer, averages, progress; how it is made, saved and restored.
 
-The loop over it is in ``trainer``.
+The loop over it is in ``engine``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,27 +30,118 @@ from radia_pipeline.training.targets import targets_and_mask
 from radia_pipeline.training.tasks import Batch, Objective, build_task
 
 
-class TrainingState:
-    """Everything that a checkpoint holds, and the modules built around it."""
+class Arithmetic:
+    """The types of a recipe's weights and products."""
 
-    def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake=None) -> None:
-        self.recipe, self.device = recipe, device
+    def __init__(self, recipe) -> None:
         precision = PRECISIONS[recipe.training.precision]
-        self.dtype = getattr(torch, precision.weights)
-        self.autocast_dtype = getattr(torch, precision.autocast) if precision.autocast else None
-        torch.manual_seed(recipe.training.seed)
-        self.counted = counted_by_loss(recipe, studies)
-        task = build_task(recipe, self.counted).to(device, self.dtype)
-        self.classifier = self._build_classifier(studies, lake).to(device, self.dtype)
-        if recipe.training.channels_last:
-            self.classifier.backbones.to(memory_format=torch.channels_last)
-        self.objective = Objective(self.classifier, task)
-        self.optimizer = build_optimizer(recipe, self.objective)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision.scales_loss)
-        self.average = AveragedWeights(self.classifier, recipe.training.ema) if recipe.training.ema else None
-        self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
+        self.weights = getattr(torch, precision.weights)
+        self.products = getattr(torch, precision.autocast) if precision.autocast else None
+        self.scales_loss = precision.scales_loss
+
+
+class State:
+    """Everything that a checkpoint holds, and the modules built around it: any model and its task, in one objective.
+
+    ``objective(part, denominator)`` gives this process's share of the loss and the answers, (B, …) of the part's B.
+    """
+
+    def __init__(
+        self, recipe, model: nn.Module, objective: nn.Module, device: torch.device,
+        factor: Callable[[str], float] = lambda _name: 1.0,
+    ) -> None:  # fmt: skip
+        self.recipe, self.device, self.model, self.objective = recipe, device, model, objective
+        types = Arithmetic(recipe)
+        self.dtype, self.autocast_dtype = types.weights, types.products
+        self.optimizer = build_optimizer(recipe, objective, factor)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=types.scales_loss)
+        self.average = AveragedWeights(model, recipe.training.ema) if recipe.training.ema else None
         self.progress = Progress()
         self.net = self._wrap()
+
+    @property
+    def has_unused_weights(self) -> bool:
+        """Whether one process's part may leave weights without a gradient."""
+        return False
+
+    def _wrap(self) -> nn.Module:
+        net: nn.Module = self.objective
+        if distributed.world() > 1:
+            net = DistributedDataParallel(net, find_unused_parameters=self.has_unused_weights)
+        return torch.compile(net) if self.recipe.training.compile else net
+
+    def train_mode(self) -> None:
+        """Switch to training."""
+        self.objective.train()
+
+    def evaluated(self) -> nn.Module:
+        """Return the model as it would be published now: averaged weights if the recipe keeps them."""
+        if self.average is None:
+            return self.model.eval()
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.average.state)
+        return model.eval()
+
+    def on_device(self, batch: Any) -> Any:
+        """Return a batch as the network takes it."""
+        return batch.to(self.device, self.dtype, channels_last=self.recipe.training.channels_last)
+
+    def autocast(self) -> torch.autocast:
+        """The recipe's arithmetic, for ``with``: of training, and of the validation that steers it."""
+        return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None)
+
+    def apply_gradient(self, index: torch.Tensor, logits: torch.Tensor) -> None:
+        """Move the weights, then everything that follows them. Numbers of what was shown (B,) and answers (B, …)."""
+        self.scaler.step(self.optimizer)
+        self.objective.task.after_step()
+        if self.average is not None:
+            self.average.update(self.model, self.progress.step)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint keeps, by name."""
+        tensors = checkpoints.prefixed("objective", self.objective.state_dict())
+        tensors |= checkpoints.optimizer_tensors(self.optimizer)
+        if self.average is not None:
+            tensors |= checkpoints.prefixed("average", self.average.state)
+        if self.scaler.is_enabled():
+            entries = self.scaler.state_dict()
+            tensors |= {f"scaler.{k}": torch.tensor(float(v), dtype=torch.float64) for k, v in entries.items()}
+        return tensors
+
+    def take(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put back what ``tensors`` gave."""
+        self.objective.load_state_dict(checkpoints.select(tensors, "objective"))
+        checkpoints.restore_optimizer(self.optimizer, tensors)
+        if self.average is not None:
+            for name, tensor in checkpoints.select(tensors, "average").items():
+                self.average.state[name].copy_(tensor)
+        if self.scaler.is_enabled():
+            entries = {k: float(v) for k, v in checkpoints.select(tensors, "scaler").items()}
+            self.scaler.load_state_dict({k: int(v) if k == "_growth_tracker" else v for k, v in entries.items()})
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the whole state (process 0 calls this)."""
+        checkpoints.save_checkpoint(path, self.tensors(), self.progress, fingerprint)
+
+    def restore(self, path: Path, fingerprint: str) -> None:
+        """Take up the state of a checkpoint; raises DamagedFile for a foreign or broken one."""
+        tensors, self.progress = checkpoints.load_checkpoint(path, fingerprint)
+        self.take(tensors)
+
+
+class TrainingState(State):
+    """A classifier's, with its moving labels if the recipe has them."""
+
+    def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake=None) -> None:
+        self.recipe, dtype = recipe, Arithmetic(recipe).weights
+        torch.manual_seed(recipe.training.seed)
+        self.counted = counted_by_loss(recipe, studies)
+        task = build_task(recipe, self.counted).to(device, dtype)
+        self.classifier = self._build_classifier(studies, lake).to(device, dtype)
+        if recipe.training.channels_last:
+            self.classifier.backbones.to(memory_format=torch.channels_last)
+        self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
+        super().__init__(recipe, self.classifier, Objective(self.classifier, task), device)
 
     def _build_classifier(self, studies: Studies, lake) -> Classifier:
         recipe, classifier = self.recipe, Classifier(self.recipe)
@@ -64,78 +156,47 @@ class TrainingState:
         classifier.prior_shift.copy_(shift)
         return classifier
 
+    @property
+    def has_unused_weights(self) -> bool:
+        """A process may meet no lateral view, or no positive of a class."""
+        return len(self.classifier.backbones) > 1
+
     def _wrap(self) -> nn.Module:
-        net: nn.Module = self.objective
         if self.recipe.model.sync_batch_norm and self.device.type == "cuda" and distributed.world() > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.classifier)
-        if distributed.world() > 1:
-            # A process may meet no lateral view, or no positive of a class: some weights are then unused there.
-            net = DistributedDataParallel(net, find_unused_parameters=len(self.classifier.backbones) > 1)
-        return torch.compile(net) if self.recipe.training.compile else net
+        return super()._wrap()
 
     def train_mode(self) -> None:
         """Switch to training; frozen parts stay as they are at prediction."""
-        self.objective.train()
+        super().train_mode()
         section = self.recipe.model
         for module in self.classifier.backbones.modules():
             is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
             if not TRAINED[section.train_only] or (section.freeze_batch_norm and is_norm):
                 module.eval()
 
-    def evaluated(self) -> nn.Module:
-        """Return the classifier as it would be published now: averaged weights if the recipe keeps them."""
-        if self.average is None:
-            return self.classifier.eval()
-        model = copy.deepcopy(self.classifier)
-        model.load_state_dict(self.average.state)
-        return model.eval()
-
     def on_device(self, batch: Batch) -> Batch:
         """Return a batch as the network takes it, compared with moving labels if the recipe has them."""
-        moved = batch.to(self.device, self.dtype, channels_last=self.recipe.training.channels_last)
+        moved = super().on_device(batch)
         if self.moving is not None:
             self.moving.put_into(moved)
         return moved
 
-    def autocast(self) -> torch.autocast:
-        """The recipe's arithmetic, for ``with``: of training, and of the validation that steers it."""
-        return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None)
-
     def apply_gradient(self, index: torch.Tensor, logits: torch.Tensor) -> None:
         """Move the weights, then everything that follows them. Study numbers (B,) and their logits (B, 21)."""
-        self.scaler.step(self.optimizer)
-        self.objective.task.after_step()
-        if self.average is not None:
-            self.average.update(self.classifier, self.progress.step)
+        super().apply_gradient(index, logits)
         if self.moving is not None:
             self.moving.update(index, logits, self.recipe.training.batch_size)
 
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write the whole state (process 0 calls this)."""
-        tensors = checkpoints.prefixed("objective", self.objective.state_dict())
-        tensors |= checkpoints.optimizer_tensors(self.optimizer)
-        if self.average is not None:
-            tensors |= checkpoints.prefixed("average", self.average.state)
-        if self.moving is not None:
-            tensors["moving"] = self.moving.labels
-        if self.scaler.is_enabled():
-            entries = self.scaler.state_dict()
-            tensors |= {f"scaler.{k}": torch.tensor(float(v), dtype=torch.float64) for k, v in entries.items()}
-        checkpoints.save_checkpoint(path, tensors, self.progress, fingerprint)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint keeps, by name."""
+        return super().tensors() | ({"moving": self.moving.labels} if self.moving is not None else {})
 
-    def restore(self, path: Path, fingerprint: str) -> None:
-        """Take up the state of a checkpoint; raises DamagedFile for a foreign or broken one."""
-        tensors, self.progress = checkpoints.load_checkpoint(path, fingerprint)
-        self.objective.load_state_dict(checkpoints.select(tensors, "objective"))
-        checkpoints.restore_optimizer(self.optimizer, tensors)
-        if self.average is not None:
-            for name, tensor in checkpoints.select(tensors, "average").items():
-                self.average.state[name].copy_(tensor)
+    def take(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put back what ``tensors`` gave."""
+        super().take(tensors)
         if self.moving is not None:
             self.moving.labels = tensors["moving"].to(self.device)
-        if self.scaler.is_enabled():
-            entries = {k: float(v) for k, v in checkpoints.select(tensors, "scaler").items()}
-            self.scaler.load_state_dict({k: int(v) if k == "_growth_tracker" else v for k, v in entries.items()})
 
 
 class MovingLabels:

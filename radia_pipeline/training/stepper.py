@@ -8,6 +8,7 @@ and the gradient's norm together; with separate weights for the views once more 
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,21 +17,23 @@ from radia_pipeline.errors import TrainingDiverged
 from radia_pipeline.training import distributed
 from radia_pipeline.training.optimization import set_step
 from radia_pipeline.training.outcome import OnEvent
-from radia_pipeline.training.state import TrainingState, seed_step
-from radia_pipeline.training.tasks import Batch
+from radia_pipeline.training.state import State, seed_step
 
 NAMED_STUDIES = 5
-"""Studies that an error names."""
+"""Studies, or images, that an error names."""
 
 
 class Stepper:
-    """Takes steps with a state. ``steps``: in an epoch; ``study_ids``: keyed ids by study number."""
+    """Takes steps with a state. ``steps``: in an epoch; ``study_ids``: keyed ids by number of the ``what`` in a batch.
 
-    def __init__(self, state: TrainingState, steps: int, study_ids: np.ndarray, speak: OnEvent) -> None:
-        self.state, self.steps, self.study_ids, self.speak = state, steps, study_ids, speak
+    A batch has ``parts(count)`` and ``index``, the numbers of what it shows; a task has ``denominator(part)``.
+    """
+
+    def __init__(self, state: State, steps: int, study_ids: np.ndarray, speak: OnEvent, what: str = "studies") -> None:
+        self.state, self.steps, self.study_ids, self.speak, self.what = state, steps, study_ids, speak, what
         self.recipe = state.recipe
 
-    def step(self, batch: Batch) -> None:
+    def step(self, batch: Any) -> None:
         """Learn from this process's part of one global batch; raises TrainingDiverged after too many bad steps."""
         state, recipe = self.state, self.recipe
         set_step(state.optimizer, recipe, state.progress.step, self.steps)
@@ -59,7 +62,7 @@ class Stepper:
         state.scaler.update()
         state.progress.step += 1
 
-    def _sound_loss(self, share: torch.Tensor, batch: Batch, logits: torch.Tensor) -> float | None:
+    def _sound_loss(self, share: torch.Tensor, batch: Any, logits: torch.Tensor) -> float | None:
         """Clip the gradient; return the global loss, or None for all processes where it or the norm is not finite."""
         state, recipe = self.state, self.recipe
         parameters = [parameter for parameter in state.objective.parameters() if parameter.grad is not None]
@@ -71,16 +74,16 @@ class Stepper:
         if not is_bad:
             return loss
         studies = self._suspects(batch, logits)
-        self.speak({"event": "bad_step", "step": state.progress.step, "loss": str(loss), "studies": studies})
+        self.speak({"event": "bad_step", "step": state.progress.step, "loss": str(loss), self.what: studies})
         if state.progress.bad_steps >= recipe.training.max_bad_steps:
             raise TrainingDiverged(
                 f"Loss or gradient was not finite in {state.progress.bad_steps} steps running; last seen with "
-                f"studies {', '.join(studies)}",
-                do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
+                f"{self.what} {', '.join(studies)}",
+                do=f"lower optimizer.lr, use bf16 or fp32, and look at these {self.what}",
             )
         return None
 
-    def _suspects(self, batch: Batch, logits: torch.Tensor) -> list[str]:
+    def _suspects(self, batch: Any, logits: torch.Tensor) -> list[str]:
         broken = ~torch.isfinite(logits).all(dim=1).cpu()
         rows = batch.index[broken] if broken.any() else batch.index
         return self.study_ids[rows.numpy()][:NAMED_STUDIES].tolist()

@@ -1,31 +1,32 @@
-"""The training loop. What is learned (tasks), from what (loader) and what is kept (state) are other modules.
+"""How a classifier is trained: pools, judgement of an epoch, card. The loop is in ``engine``, steps in ``stepper``.
 
-``train`` works the same in one process and under ``torchrun``; process 0 writes files and speaks.
+What is learned (tasks), from what (loader) and what is kept (state) are other modules. ``train`` works the same in one
+process and under ``torchrun``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from radia_pipeline.errors import RunFailed, TrainingDiverged
+from radia_pipeline.errors import TrainingDiverged
 from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
 from radia_pipeline.training import distributed
-from radia_pipeline.training.checkpoints import load_tensors, save_tensors
 from radia_pipeline.training.counted import counted_event
+from radia_pipeline.training.engine import Run
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import fingerprint
 from radia_pipeline.training.inference import empty_answer, score_studies
 from radia_pipeline.training.loader import check_channels
-from radia_pipeline.training.model_folders import begin_again, end_again, is_again, point_latest, require_writable
+from radia_pipeline.training.model_folders import end_again, is_again, point_latest
 from radia_pipeline.training.model_store import publish
 from radia_pipeline.training.outcome import (
     OnEvent,
@@ -35,12 +36,11 @@ from radia_pipeline.training.outcome import (
     make_card,
     picture_path,
     read_result,
-    warn_of_unfinished,
 )
 from radia_pipeline.training.pictures import save_batch_picture, save_empty_picture
-from radia_pipeline.training.preparation import announce, choose_device, prepare_pools
+from radia_pipeline.training.preparation import announce, prepare_pools
 from radia_pipeline.training.recipe_schema import Recipe
-from radia_pipeline.training.soundness import can_go_on, is_sound
+from radia_pipeline.training.soundness import is_sound
 from radia_pipeline.training.standing import folder_of, parent_of, told_by
 from radia_pipeline.training.state import TrainingState, float32_products
 from radia_pipeline.training.stepper import NAMED_STUDIES, Stepper
@@ -95,62 +95,32 @@ def train(
     return result
 
 
-class _Run:
-    """One training under way."""
-
-    def __init__(self, recipe: Recipe, lake, folder: Path, identity: str, runtime: Runtime, speak: OnEvent) -> None:
-        self.recipe, self.lake, self.folder, self.identity = recipe, lake, folder, identity
-        self.runtime, self.speak = runtime, speak
-        self.last, self.best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
-        self.started = self.spoken = self.saved = time.monotonic()
-        self.images_since = self.steps_since = 0
-        self.has_picture = self.is_again = False
-        self.state: TrainingState | None = None
+class _Run(Run):
+    """One training of a classifier under way."""
 
     def prepare(self, manifest, *, resume: bool) -> None:
         """Open the pools; build the state, or take it up from the checkpoint."""
-        if distributed.rank() == 0:
-            require_writable(self.folder)
-        self.device = choose_device(self.runtime)
+        self.choose_device()
         self.pools = prepare_pools(self.recipe, self.lake, manifest, self.runtime, self.speak)
         self.steps = self.pools.training.steps
         labels = evaluation_labels(self.pools.validation.studies)
         counted_classes(labels, self.recipe.stopping, self.recipe.classes.leave_out)
         state = TrainingState(self.recipe, self.pools.training.studies, self.device, self.lake)
-        is_first = distributed.rank() == 0
-        if distributed.from_first(is_first and resume and can_go_on(self.last, self.best, self.identity, self.speak)):
-            state.restore(self.last, self.identity)
-        elif is_first:
-            shutil.rmtree(self.last.parent, ignore_errors=True)
-            warn_of_unfinished(self.folder.parent, self.speak)
-            if self.is_again:
-                begin_again(self.folder)
-        distributed.barrier()
-        self.state = state
+        self.take_up(state, resume=resume)
         self.stepper = Stepper(state, self.steps, self.pools.training.studies.study_id, self.speak)
         announce(self.recipe, self.pools, self.device, state.progress.step, self.identity, self.speak)
         self.speak(counted_event(self.recipe, state.counted))
         for taken in {backbone.taken for backbone in state.classifier.backbones} - {None}:
             self.speak({"event": "weights", "file": taken.file, "message": taken.words})
 
-    # --- the loop ---------------------------------------------------------------------------------------------------
-    def fit(self) -> None:
-        """Epoch after epoch until the last one, or until validation has not improved for ``patience`` epochs."""
-        progress = self.state.progress
-        for epoch in range(progress.validated_epochs, self.recipe.training.max_epochs):
-            if progress.epochs_without_gain >= self.recipe.stopping.patience:
-                break
-            self.state.train_mode()
-            done = progress.step - epoch * self.steps
-            for batch in self.pools.training.training(epoch, done, rank=distributed.rank(), world=distributed.world()):
-                self._step(batch)
-                self._housekeep(epoch)
-            self._note_epoch(epoch, self._validate())
+    # --- the loop's parts -------------------------------------------------------------------------------------------
+    def _batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
+        return self.pools.training.training(
+            epoch, first_step, rank=distributed.rank(), world=distributed.world()
+        )  # fmt: skip
 
-    def _step(self, batch: Batch) -> None:
-        self._keep_picture(batch)
-        self.images_since, self.steps_since = self.images_since + int(batch.present.sum()), self.steps_since + 1
-        self.stepper.step(batch)
+    def _images_of(self, batch: Batch) -> int:
+        return int(batch.present.sum())
 
     def _require_finite(self, logits: np.ndarray) -> None:
         """Raise TrainingDiverged where a study of validation has no finite answer: such weights are never the best."""
@@ -162,20 +132,6 @@ class _Run:
                 f"such as {', '.join(studies)}",
                 do="lower optimizer.lr, use bf16 or fp32, and look at these studies",
             )
-
-    def _housekeep(self, epoch: int) -> None:
-        """Speak, save, and obey a request to stop; never within a step."""
-        now = time.monotonic()
-        if now - self.spoken >= self.runtime.log_every_s or self.state.progress.step == 1:
-            self._speak_step(epoch, now)
-        self._obey()
-        if now - self.saved >= self.runtime.checkpoint_every_s:
-            self._save()
-
-    def _obey(self) -> None:
-        if distributed.any_process(bool(self.runtime.stop), self.device):
-            self._save()
-            raise Stopped
 
     def _validate(self) -> Figures:
         """Score the validation pool over all processes; process 0 compares, so that all decide alike."""
@@ -190,60 +146,20 @@ class _Run:
         figures = validation_figures(log_probability, labels, *how) if is_first else None
         return Figures.of_record(distributed.from_first(asdict(figures) if figures else None))
 
-    # --- around the loop --------------------------------------------------------------------------------------------
-    def _note_epoch(self, epoch: int, figures: Figures) -> None:
-        """Keep the best weights, write history and checkpoint, speak."""
-        progress = self.state.progress
-        is_best = progress.compare(figures.chosen(self.recipe.stopping), epoch)
-        line = {
-            "epoch": epoch, "step": progress.step, "train_loss": progress.loss_sum / max(progress.loss_count, 1),
-            "lr": float(self.state.optimizer.param_groups[0]["lr"]), "is_best": is_best, **asdict(figures),
-        }  # fmt: skip
-        progress.history.append(line)
-        progress.validated_epochs, progress.loss_sum, progress.loss_count = epoch + 1, 0.0, 0
-        if distributed.rank() == 0:
-            if is_best:
-                weights = self.state.evaluated().state_dict()
-                save_tensors(self.best, weights, {"kind": "best", "fingerprint": self.identity})
-            self._write_history()
-        self._save()
-        self.speak({"event": "epoch", **line, "elapsed_s": round(time.monotonic() - self.started, 1)})
+    def _chosen(self, figures: Figures) -> float:
+        return figures.chosen(self.recipe.stopping)
 
-    def _write_history(self) -> None:
-        lines = [json.dumps(epoch) + "\n" for epoch in self.state.progress.history]
-        write_text(self.folder / "metrics.jsonl", "".join(lines))
-
-    def _speak_step(self, epoch: int, now: float) -> None:
-        progress, elapsed = self.state.progress, max(now - self.spoken, 1e-9)
-        left = self.recipe.training.max_epochs * self.steps - progress.step
-        self.speak({
-            "event": "step", "step": progress.step, "epoch": epoch,
-            "lr": float(self.state.optimizer.param_groups[0]["lr"]),
-            "loss": progress.loss_sum / max(progress.loss_count, 1),
-            "images_per_s": round(self.images_since * distributed.world() / elapsed, 1),
-            "left_s": round(left * elapsed / max(self.steps_since, 1), 1),
-        })  # fmt: skip
-        self.spoken, self.images_since, self.steps_since = now, 0, 0
-
-    def _save(self) -> None:
-        if distributed.rank() == 0:
-            self.state.save(self.last, self.identity)
-            self.speak({"event": "checkpoint", "step": self.state.progress.step})
-        self.saved = time.monotonic()
-
-    def _keep_picture(self, batch: Batch) -> None:
+    def _picture(self, batch: Batch) -> None:
         path = picture_path(self.lake, self.recipe.name, self.identity)
-        if not self.has_picture and distributed.rank() == 0:
-            self.has_picture = True
-            check_channels(batch, self.recipe)
-            save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
-            self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
+        check_channels(batch, self.recipe)
+        save_batch_picture(batch, self.recipe, path, self.pools.training.studies.study_id)
+        self.speak({"event": "picture", "path": str(path.relative_to(self.lake.root))})
 
+    # --- after the loop ---------------------------------------------------------------------------------------------
     def publish(self, versions: dict[str, str], parent: str | None) -> None:
         """Write the best weights with their card."""
         if distributed.rank() == 0:
-            model = self.state.evaluated()
-            model.load_state_dict(load_tensors(self.best)[0])
+            model = self.best_model()
             seconds = time.monotonic() - self.started
             answer = self._answer_nothing(model)
             progress = self.state.progress
@@ -265,12 +181,3 @@ class _Run:
         picture = str(path.relative_to(self.lake.root))
         self.speak({"event": "empty_image", "probability": answer, "picture": picture})
         return answer
-
-    def stopped(self) -> RunFailed:
-        """Return the error that tells the caller that there is a checkpoint but no model."""
-        step = self.state.progress.step if self.state else 0
-        self.speak({"event": "stopped", "reason": self.runtime.stop.reason, "step": step})
-        return RunFailed(
-            f"Training of {self.recipe.name} was stopped ({self.runtime.stop.reason}) after step {step}",
-            do="train it again: it continues from its checkpoint",
-        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,24 @@ import numpy as np
 import torch
 
 from radia_pipeline.detection import data
-from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.config import NAMELESS, DetectorConfig
 from radia_pipeline.detection.decode import decode, positions
 from radia_pipeline.detection.identity import DETECTOR_VERSION
-from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
+from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
+from radia_pipeline.detection.recipes import parse_config
 from radia_pipeline.detection.train import DetectorResult, train_detector
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.composed import Augmenter
 from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.model_store import read_weights
+from radia_pipeline.training.outcome import Runtime
 from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config
 from radia_pipeline_tests.records import Record
 
 VERSION = f"{DETECTOR_VERSION}.{TRAINING_VERSION}"
 """Classifiers' numbers reach a detector too: inputs, rates, the backbone."""
 SIZE, CLASSES = 64, 3
-CONFIG = DetectorConfig(size_px=SIZE)
+CONFIG = parse_config({"input": {"size_px": SIZE}})
 RECORD = Record(
     file=Path(__file__).with_name("golden.json"),
     version="DETECTOR_VERSION",
@@ -54,7 +56,7 @@ def targets() -> list[ImageTarget]:
 
 def raw_outputs() -> list[np.ndarray]:
     """Logits (2, L, K), distances (2, L, 4), centre-ness (2, L, 1) of a network that was never trained."""
-    places, random = len(positions(SIZE, CONFIG.strides)[0]), np.random.Generator(np.random.Philox(1))
+    places, random = len(positions(SIZE, CONFIG.head.strides)[0]), np.random.Generator(np.random.Philox(1))
     logits, distances, centreness = (random.normal(size=(2, places, width)) for width in (CLASSES, 4, 1))
     return [part.astype(np.float32) for part in (logits, np.abs(distances), centreness)]
 
@@ -62,9 +64,9 @@ def raw_outputs() -> list[np.ndarray]:
 def loss() -> dict[str, Any]:
     """The three losses and how strongly each output is pulled."""
     outputs = [torch.from_numpy(part).requires_grad_() for part in raw_outputs()]
-    found = detection_loss(
-        tuple(outputs), targets(), Matcher(SIZE, CONFIG.strides, CONFIG.center_radius, CONFIG.range_factor)
-    )
+    head = CONFIG.head
+    matcher = Matcher(SIZE, head.strides, head.center_radius, head.range_factor)
+    found = detection_loss(tuple(outputs), Targets.of(targets(), matcher), matcher)
     sum(found.values()).backward()
     return {**{name: float(value.detach()) for name, value in found.items()},
             "pull": [float(output.grad.norm()) for output in outputs]}  # fmt: skip
@@ -72,9 +74,10 @@ def loss() -> dict[str, Any]:
 
 def boxes() -> dict[str, Any]:
     """What the decoder reads from untrained outputs."""
+    decoding = CONFIG.decoding
     found = decode(
-        *(part[0] for part in raw_outputs()), size_px=SIZE, strides=CONFIG.strides, nms_iou=CONFIG.nms_iou,
-        score_threshold=CONFIG.score_threshold, max_boxes=CONFIG.max_boxes,
+        *(part[0] for part in raw_outputs()), size_px=SIZE, strides=CONFIG.head.strides, nms_iou=decoding.nms_iou,
+        score_threshold=decoding.score_threshold, max_boxes=decoding.max_boxes,
     )  # fmt: skip
     return {"corners": found.corners.tolist(), "score": found.score.tolist(), "label": found.label.tolist()}
 
@@ -83,7 +86,7 @@ def pixels() -> dict[str, Any]:
     """One image and its boxes after augmentation: sums over the picture's quarters, corners of what is left."""
     along = np.arange(SIZE, dtype=np.float64)
     image = (0.5 + 0.25 * np.sin(along / 9) + 0.25 * np.cos(along[:, None] / 7)).astype(np.float32)
-    augmenter = Augmenter(CONFIG.augmentation(), kept_share=data.KEPT_SHARE)
+    augmenter = Augmenter(CONFIG.augmentation, kept_share=data.KEPT_SHARE)
     moved, target = data.augment(image, targets()[0], augmenter, np.random.Generator(np.random.Philox(2)), None)
     half = SIZE // 2
     quarters = [float(moved[y : y + half, x : x + half].sum(dtype=np.float64)) for y in (0, half) for x in (0, half)]
@@ -109,12 +112,15 @@ def training(result: DetectorResult, steps: Sequence[dict[str, Any]]) -> dict[st
 
 def defaults() -> dict[str, Any]:
     """Every option that can change the result, with its default."""
-    return {name: value for name, value in _plain(DetectorConfig().as_dict()).items()
-            if name not in ("name", "title", "export_onnx")}  # fmt: skip
+    return dict(_flat(DetectorConfig().model_dump(mode="json", exclude=set(NAMELESS))))
 
 
-def _plain(content: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in content.items()}
+def _flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def measure() -> dict[str, Any]:
@@ -122,7 +128,7 @@ def measure() -> dict[str, Any]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         world, events = make_world(Path(folder) / "lake"), []
-        result = train_detector(world.lake, small_config(), on_event=events.append, device="cpu")
+        result = train_detector(world.lake, small_config(), on_event=events.append, runtime=Runtime(device="cpu"))
         trained, chosen = training(result, events), choice(world.lake)
     return {
         "version": VERSION, "defaults": defaults(), "choice": {"train": chosen}, "boxes": {"untrained": boxes()},

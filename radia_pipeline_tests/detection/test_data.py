@@ -111,7 +111,7 @@ boxes_inside = st.tuples(st.integers(8, 40), st.integers(8, 40), st.integers(6, 
 
 
 def augmenter(**changes) -> Augmenter:
-    return Augmenter(small_config(**changes).augmentation(), kept_share=data.KEPT_SHARE)
+    return Augmenter(small_config(**changes).augmentation, kept_share=data.KEPT_SHARE)
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from radia_pipeline.detection.loss import ImageTarget, Matcher, detection_loss
+from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
 
 SIZE, STRIDES, CLASSES = 64, (8, 16, 32), 3
 MATCHER = Matcher(SIZE, STRIDES, 1.5, 4.0)
@@ -19,6 +19,10 @@ def target(boxes=(), labels=(), weights=None, known=(True, True, True)) -> Image
         np.array(boxes, dtype=float).reshape(-1, 4), np.array(labels, dtype=int), np.array(weights, np.float32),
         np.array(known),
     )  # fmt: skip
+
+
+def losses_of(raw, images, matcher) -> dict[str, torch.Tensor]:
+    return detection_loss(raw, Targets.of(images, matcher), matcher)
 
 
 def outputs(seed: int = 0, images: int = 1) -> tuple[torch.Tensor, ...]:
@@ -71,7 +75,7 @@ def test_grey_box_teaches_neither_a_finding_nor_its_absence_and_hides_no_other_b
 
 def test_class_that_is_not_known_teaches_nothing_outside_its_boxes():
     raw = outputs()
-    loss = detection_loss(raw, [target(known=(True, False, True))], MATCHER)["classes"]
+    loss = losses_of(raw, [target(known=(True, False, True))], MATCHER)["classes"]
     loss.backward()
     gradient = raw[0].grad.abs().sum(dim=(0, 1))
     assert gradient[1] == 0
@@ -79,7 +83,7 @@ def test_class_that_is_not_known_teaches_nothing_outside_its_boxes():
 
 
 def test_image_without_boxes_moves_no_box():
-    losses = detection_loss(tuple(output.detach() for output in outputs()), [target()], MATCHER)
+    losses = losses_of(tuple(output.detach() for output in outputs()), [target()], MATCHER)
     assert float(losses["boxes"]) == float(losses["centreness"]) == 0.0
     assert float(losses["classes"]) > 0
 
@@ -90,7 +94,7 @@ def test_perfect_answer_costs_almost_nothing():
     sides = np.concatenate([MATCHER.centres - boxes[:, :2], boxes[:, 2:] - MATCHER.centres], axis=1)
     distances = np.where(weight[:, None] > 0, sides / MATCHER.steps[:, None], 0.0)
     logits = torch.from_numpy(np.where(wanted > 0, 15.0, -15.0))[None]
-    losses = detection_loss((logits, torch.from_numpy(distances)[None], torch.zeros(1, POSITIONS, 1)), [one], MATCHER)
+    losses = losses_of((logits, torch.from_numpy(distances)[None], torch.zeros(1, POSITIONS, 1)), [one], MATCHER)
     assert float(losses["classes"]) < 1e-4
     assert float(losses["boxes"]) < 1e-4
 
@@ -98,15 +102,15 @@ def test_perfect_answer_costs_almost_nothing():
 def test_loss_does_not_depend_on_the_order_of_boxes():
     boxes, labels, weights = [[4, 4, 60, 60], [24, 24, 40, 40], [8, 8, 20, 20]], [0, 1, 2], [0.5, 1.0, 2.0]
     raw = outputs(1)
-    first = detection_loss(raw, [target(boxes, labels, weights)], MATCHER)
-    second = detection_loss(raw, [target(boxes[::-1], labels[::-1], weights[::-1])], MATCHER)
+    first = losses_of(raw, [target(boxes, labels, weights)], MATCHER)
+    second = losses_of(raw, [target(boxes[::-1], labels[::-1], weights[::-1])], MATCHER)
     assert all(torch.allclose(first[name], second[name]) for name in first)
 
 
 def test_surer_box_counts_more():
     box = [[24, 24, 40, 40]]
     raw = tuple(torch.cat([one, one]).detach().requires_grad_() for one in outputs(2))
-    loss = detection_loss(raw, [target(box, [1], [0.3]), target(box, [1], [1.7])], MATCHER)["classes"]
+    loss = losses_of(raw, [target(box, [1], [0.3]), target(box, [1], [1.7])], MATCHER)["classes"]
     gradient = torch.autograd.grad(loss, raw[0])[0][..., 1]
     taken = torch.from_numpy(MATCHER.match(np.array(box, dtype=float))[:, 0])
     assert torch.allclose(gradient[1, taken], gradient[0, taken] * 1.7 / 0.3, rtol=1e-4)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.config import DetectorConfig, load_config
+from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.decode import positions
 from radia_pipeline.detection.model import Detector, start_from_classifier
+from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
 from radia_pipeline.training.models import Classifier
@@ -18,12 +18,7 @@ from radia_pipeline_tests.detection.worlds import small_config, toy_recipe
 
 
 def spec_for(recipe: Recipe, config: DetectorConfig) -> DetectorSpec:
-    return DetectorSpec(
-        classes=("Cardiomegaly", "Mass"), size_px=config.size_px, strides=config.strides,
-        fpn_channels=config.fpn_channels, head_convs=config.head_convs, backbone=recipe.model.model_dump(),
-        input={**recipe.input.model_dump(), "size_px": config.size_px}, score_threshold=0.05, nms_iou=0.4, max_boxes=5,
-        vocabulary_version=vocabulary().version,
-    )  # fmt: skip
+    return DetectorSpec.of(config, recipe.model_dump(), ("Cardiomegaly", "Mass"), {})
 
 
 def check_shapes(detector: Detector, images: int = 2) -> None:

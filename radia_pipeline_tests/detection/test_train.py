@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import yaml
 
 from radia_pipeline.detection import store
 from radia_pipeline.detection.inference import SCHEMA, detect
+from radia_pipeline.detection.launch import launch_detector
+from radia_pipeline.detection.objective import DetectionTask
 from radia_pipeline.detection.train import train_detector
-from radia_pipeline.errors import AlreadyRunning, DamagedFile, EmptyPool, NotTrained
-from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.errors import AlreadyRunning, DamagedFile, EmptyPool, NotTrained, RunFailed, TrainingDiverged
 from radia_pipeline.training.model_store import read_weights
+from radia_pipeline.training.outcome import Runtime
 from radia_pipeline_tests.detection.worlds import HEIGHT, SOURCE, WIDTH, make_world, small_config
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def equal_weights(first, second) -> bool:
@@ -46,35 +57,127 @@ def test_finished_training_is_reported_not_repeated(trained):
 
 
 def test_same_seed_gives_the_same_weights_and_another_seed_others(trained, tmp_path):
-    lake, config = trained.world.lake, small_config()
-    first = train_detector(lake, config, run_dir=tmp_path / "a")
+    lake = trained.world.lake
+    first = train_detector(lake, small_config(), run_dir=tmp_path / "a")
     assert equal_weights(first.model_dir, trained.result.model_dir)
-    other = train_detector(lake, dataclasses.replace(config, seed=1), run_dir=tmp_path / "b")
+    other = train_detector(lake, small_config(seed=1), run_dir=tmp_path / "b")
     assert not equal_weights(first.model_dir, other.model_dir)
 
 
-def test_stopped_training_ends_with_the_same_weights(trained, tmp_path):
-    stop, events = StopRequest(), []
+def stopped_at(step: int) -> tuple[Runtime, Callable[[dict], None]]:
+    """A runtime that is asked to stop after a step, and the listener that asks."""
+    runtime = Runtime(log_every_s=0.0)
 
-    def after_first_epoch(event):
-        events.append(event)
-        if event["event"] == "epoch":
-            stop.set("test")
+    def listen(event: dict) -> None:
+        if event["event"] == "step" and event["step"] == step:
+            runtime.stop.set("test")
 
-    halted = train_detector(trained.world.lake, small_config(), run_dir=tmp_path, on_event=after_first_epoch, stop=stop)
-    assert halted.stopped
-    assert halted.epochs == 1
-    resumed = train_detector(trained.world.lake, small_config(), run_dir=tmp_path)
-    assert not resumed.stopped
+    return runtime, listen
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_stopped_at_any_step_ends_with_the_same_weights(step, trained, tmp_path):
+    runtime, listen = stopped_at(step)
+    with pytest.raises(RunFailed, match="continues from its checkpoint"):
+        train_detector(trained.world.lake, small_config(), run_dir=tmp_path, on_event=listen, runtime=runtime)
+    events = []
+    resumed = train_detector(trained.world.lake, small_config(), run_dir=tmp_path, on_event=events.append)
+    assert next(event for event in events if event["event"] == "start")["resumed_at_step"] == step
     assert equal_weights(resumed.model_dir, trained.result.model_dir)
+    assert [line["ap30"] for line in resumed.history] == [line["ap30"] for line in trained.result.history]
 
 
-def test_damaged_checkpoint_is_refused(trained, tmp_path):
-    path = tmp_path / "checkpoints" / "last.safetensors"
+KILLER = """
+import os, random, signal, sys
+from pathlib import Path
+import torch
+from radia_pipeline.detection.recipes import load_config
+from radia_pipeline.detection.train import train_detector
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training import checkpoints
+from radia_pipeline.training.outcome import Runtime
+
+config, lake, where = load_config(sys.argv[1]), Lake.open(Path(sys.argv[2])), sys.argv[3]
+wanted = random.Random(int(sys.argv[4])).randint(2, 5)
+save, saves = checkpoints.save_file, []
+
+def torn(tensors, path, metadata):
+    saves.append(path)
+    if where == "checkpoint" and len(saves) == wanted:
+        whole = Path(str(path) + ".whole")
+        save(tensors, whole, metadata)
+        Path(path).write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return save(tensors, path, metadata)
+
+def listen(event):
+    if where == "step" and event["event"] == "step" and event["step"] == wanted:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.save_file = torn
+torch.set_num_threads(1)
+runtime = Runtime(workers=1, log_every_s=0.0, checkpoint_every_s=0.0)
+train_detector(lake, config, run_dir=Path(sys.argv[5]), on_event=listen, runtime=runtime)
+"""
+
+
+@pytest.mark.parametrize("where", ["step", "checkpoint"])
+def test_killed_and_resumed_equals_uninterrupted_bitwise(where, trained, tmp_path):
+    """SIGKILL, at a random step or with half a checkpoint on the disk; averaged weights too."""
+    seed = str(random.randrange(1000))
+    config, path = small_config(training={"ema": 0.9, "max_epochs": 2, "batch_size": 8}), tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(config.as_dict()))
+    lake, runtime = trained.world.lake, Runtime(workers=1)
+    command = [sys.executable, "-c", KILLER, str(path), str(lake.root), where, seed, str(tmp_path / "killed")]
+    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    events = []
+    resumed = train_detector(lake, config, run_dir=tmp_path / "killed", on_event=events.append, runtime=runtime)
+    whole = train_detector(lake, config, run_dir=tmp_path / "whole", runtime=runtime)
+    assert next(event for event in events if event["event"] == "start")["resumed_at_step"] > 0, f"seed {seed}"
+    assert equal_weights(resumed.model_dir, whole.model_dir), f"seed {seed}"
+
+
+def test_two_processes_under_torchrun_equal_one(trained, tmp_path, monkeypatch):
+    """Weights, and the figure by which epochs are compared: an odd number of images is shared and gathered."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    config = small_config(name="both", training={"precision": "fp64", "max_epochs": 1, "batch_size": 8})
+    events: list[dict] = []
+    lake = trained.world.lake
+    two = launch_detector(lake, config, on_event=events.append, processes=2, threads=1)
+    one = train_detector(lake, config, run_dir=tmp_path, runtime=Runtime(workers=1))
+    assert next(event for event in events if event["event"] == "start")["processes"] == 2
+    ours, theirs = read_weights(one.model_dir), read_weights(two.model_dir)
+    assert max(float((theirs[name] - ours[name]).abs().max()) for name in ours) < 1e-6
+    assert two.history[0]["ap30"] == pytest.approx(one.history[0]["ap30"], abs=1e-9)
+
+
+def test_a_bad_step_is_skipped_and_many_end_the_training_with_keyed_ids(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(DetectionTask, "forward", lambda self, outputs, batch, total: outputs[0].sum() * float("nan"))
+    config = small_config(training={"max_bad_steps": 2, "max_epochs": 2, "batch_size": 8})
+    events = []
+    with pytest.raises(TrainingDiverged, match="2 steps running"):
+        train_detector(trained.world.lake, config, run_dir=tmp_path, on_event=events.append)
+    bad = [event for event in events if event["event"] == "bad_step"]
+    assert len(bad) == 2
+    assert bad[0]["images"][0] in trained.world.truth
+
+
+def test_picture_of_a_batch_lies_in_the_previews(trained):
+    event = next(event for event in trained.events if event["event"] == "picture")
+    path = trained.world.lake.root / event["path"]
+    assert path.is_relative_to(trained.world.lake.previews_dir)
+    assert cv2.imread(str(path)).shape[2] == 3
+
+
+def test_damaged_checkpoint_is_said_and_the_training_begins_anew(trained, tmp_path):
+    path, events = tmp_path / "checkpoints" / "last.safetensors", []
     path.parent.mkdir()
     path.write_bytes(b"\x00" * 100)
-    with pytest.raises(DamagedFile):
-        train_detector(trained.world.lake, small_config(), run_dir=tmp_path)
+    result = train_detector(trained.world.lake, small_config(), run_dir=tmp_path, on_event=events.append)
+    assert "begins anew" in next(event for event in events if event["event"] == "warning")["message"]
+    assert equal_weights(result.model_dir, trained.result.model_dir)
 
 
 def test_second_training_of_the_same_detector_is_refused_at_once(trained):

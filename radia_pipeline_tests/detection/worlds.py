@@ -12,6 +12,7 @@ import torch
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.recipes import parse_config
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.model_folders import point_latest
 from radia_pipeline.training.model_store import publish
@@ -35,12 +36,12 @@ class World:
 
 
 def small_config(**changes) -> DetectorConfig:
-    """A detector that trains in seconds."""
+    """A detector that trains in seconds; options as in a file without sections, which is read too."""
     options = {
         "name": "small", "recipe": RECIPE, "size_px": 64, "strides": (8, 16, 32), "fpn_channels": 32, "head_convs": 1,
         "epochs": 2, "batch_size": 8, "max_images": 24, "max_validation_images": 8, "export_onnx": False,
     }  # fmt: skip
-    return DetectorConfig(**{**options, **changes})
+    return parse_config({**options, **changes})
 
 
 def keyed(text: str) -> str:

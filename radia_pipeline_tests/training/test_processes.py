@@ -224,7 +224,7 @@ def test_a_child_does_not_outlive_the_process_it_was_started_for(lake, tmp_path)
 def test_a_child_that_dies_without_a_word_is_a_failed_run(lake, monkeypatch):
     from radia_pipeline.training import launch
 
-    monkeypatch.setattr(launch, "_launcher", lambda _count: [sys.executable, "-c", "import os; os._exit(9)"])
+    monkeypatch.setattr(launch, "_launcher", lambda *_: [sys.executable, "-c", "import os; os._exit(9)"])
     with pytest.raises(RunFailed, match="code 9"):
         train_in_processes("demo_linear", lake, processes=1)
 
