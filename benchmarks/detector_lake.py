@@ -1,0 +1,116 @@
+"""Phantom lakes on which detectors are compared with what taught them: one to learn from, one of fresh patients.
+
+``lake``: classifiers, their ensemble, pseudo boxes. ``judged``: the same models before patients whom nobody has seen,
+pseudo boxes drawn there without labels, and what is true. Not here: what is compared (``detector_teacher``).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.training_lake import key, patient_rows
+from radia_pipeline.contracts.pools import TRAIN, VALIDATION
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.evaluation.ensemble import build_ensemble
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.localisation.average_precision import Reference
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.localisation.pseudo import build_pseudo_boxes
+from radia_pipeline.phantom.people import draw_patient
+from radia_pipeline.phantom.radiograph import take
+from radia_pipeline.training.inference import predict_manifest
+from radia_pipeline.training.outcome import Runtime
+from radia_pipeline.training.recipes import load_recipe
+from radia_pipeline.training.studies import LATERAL
+from radia_pipeline.training.trainer import train
+
+SOURCE, SIZE_PX = "ccsmtl", 256
+PATIENTS, JUDGED, HELD_EVERY = 480, 300, 6
+RECIPES = ("demo_linear", "demo_pcam")
+
+
+@dataclass(frozen=True)
+class World:
+    """Two lakes; ``reference``: the true boxes of the judged frontal films; ``normal``: films that show nothing."""
+
+    lake: Lake
+    judged: Lake
+    reference: Reference
+    normal: tuple[str, ...]
+
+
+def make_world(folder: Path, seed: int) -> World:
+    """Make what is not there yet; the judged patients' seed is one of its own."""
+    lake, judged = Lake.open(folder / f"lake{seed}"), Lake.open(folder / f"judged{seed}")
+    _invent(lake, seed, PATIENTS, lambda number: VALIDATION if number % HELD_EVERY == 0 else TRAIN)
+    _invent(judged, 1000 + seed, JUDGED, lambda _number: VALIDATION)
+    for name in RECIPES:
+        if not lake.exists("predictions", name):
+            train(load_recipe(name), lake, runtime=Runtime(workers=1))
+            predict_manifest(lake, name)
+    if not lake.exists("ensemble"):
+        build_ensemble(lake, RECIPES)
+    for one in (lake, judged):
+        if one is judged and not one.exists("ensemble"):
+            one.models_dir.symlink_to(lake.models_dir)
+            one.write("ensemble", lake.read("ensemble").to_pylist())
+            for name in RECIPES:
+                one.write("predictions", lake.read("predictions", name).to_pylist(), name)
+        if not one.exists("pseudo_boxes", SOURCE):
+            build_pseudo_boxes(SOURCE, one)
+    return World(lake, judged, *_truth(judged, 1000 + seed))
+
+
+def _invent(lake: Lake, seed: int, patients: int, pool) -> None:
+    if lake.exists("manifest", SOURCE):
+        return
+    rows = []
+    for number in range(1, patients + 1):
+        made = patient_rows(lake.root, seed, SIZE_PX, (SOURCE, number))
+        rows += [{**row, "pool": pool(number), "fold": number % 5 if pool(number) == TRAIN else None} for row in made]
+    lake.write("manifest", rows, partition=SOURCE)
+
+
+def _truth(lake: Lake, seed: int) -> tuple[Reference, tuple[str, ...]]:
+    stored = {row["image_id"]: row for row in lake.read("manifest", SOURCE).to_pylist() if row["view"] != LATERAL}
+    drawn, seen, path = [], set(), lake.root / "truth.npz"
+    if path.exists():
+        kept = np.load(path)
+        seen, drawn = set(kept["seen"].tolist()), list(zip(*(kept[n] for n in ("image", "label", "corners", "score"))))
+    else:
+        for image_id, boxes in _films(seed):
+            if image_id in stored:
+                seen.update([image_id] if boxes else [])
+                drawn += [(image_id, name, corners, 1.0) for name, corners in boxes]
+        columns = dict(zip(("image", "label", "corners", "score"), zip(*drawn)))
+        np.savez(path, **columns, seen=sorted(seen))
+    drawn = [(str(image), str(label), tuple(corners), float(score)) for image, label, corners, score in drawn]
+    ids = tuple(sorted(stored))
+    groups = np.array([stored[one]["group_id"] for one in ids], dtype=object)
+    return Reference(ids, groups, Boxes.of(drawn)), tuple(one for one in ids if one not in seen)
+
+
+def _films(seed: int) -> Iterator[tuple[str, list[tuple[str, tuple[float, float, float, float]]]]]:
+    words = vocabulary()
+    for number in range(1, JUDGED + 1):
+        for study in draw_patient(seed, SOURCE, number, SIZE_PX).studies:
+            for image in study.images:
+                boxes = []
+                for name, (x, y, width, height) in take(image.film).boxes:
+                    above = [one for one in words.ancestors(name) if one in words.pathologies]
+                    boxes += [(one, (x, y, x + width, y + height)) for one in (name, *above)]
+                yield key(SOURCE, number, study.number, image.number), boxes
+
+
+if __name__ == "__main__":
+    root, *seeds = sys.argv[1:]
+    for one in seeds:
+        world = make_world(Path(root), int(one))
+        print(one, len(world.reference.image_ids), len(world.reference.boxes), len(world.normal), flush=True)
