@@ -45,14 +45,14 @@ golden: $(READY) ## Write the numbers of trainings whose version was raised; und
 test: lint ## Style and the quick tests (at most 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
-test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk and nginx
+test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk, nginx and postgresql
 	$(PYTEST)
 
 bench: $(READY) ## Run the benchmarks, one after the other
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml; newer versions: make lock UPGRADE=--upgrade
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes \
 	  $(UPGRADE) --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 clean: ## Delete the virtual environment and everything that runs have made

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from radia_pipeline.dicom.render import render_native
 from radia_pipeline.phantom.dicom_files import JPEG_2000, JPEG_LS
 from radia_pipeline.processes import children
-from radia_pipeline.review.serve import listening
+from radia_pipeline.servers.web import listening
 from radia_pipeline_tests.review.test_api import HOSTILE, related
 from radia_pipeline_tests.review.worlds import Client, wait_until_ready
 

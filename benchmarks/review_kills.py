@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.store import Store
-from radia_pipeline.review.serve import listening
+from radia_pipeline.servers.web import listening
 from radia_pipeline_tests.evaluation.worlds import key
 from radia_pipeline_tests.readings.worlds import with_set
 from radia_pipeline_tests.review.clicking import Reader, Server, faults, kill_under

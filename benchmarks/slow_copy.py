@@ -18,11 +18,10 @@ import time
 from pathlib import Path
 
 from radia_pipeline.defs.switches import switch
-from radia_pipeline.defs.ui import dagster_command, environment, free_port, serving
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
-from radia_pipeline_tests.defs.test_stopping_in_dagster import Server
+from radia_pipeline_tests.defs.opened import Opened, opened
 
 SENSOR = "new_deliveries"
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "radia_pipeline") { __typename } }"""
@@ -44,7 +43,7 @@ def until(found, wait_s: float = 300.0):
     raise AssertionError("not within the time")
 
 
-def copy_one_by_one(source: Path, target: Path, server: Server, copy_s: float) -> int:
+def copy_one_by_one(source: Path, target: Path, server: Opened, copy_s: float) -> int:
     """Copy a delivery as a slow share does, the code server loaded anew midway; returns how many image files it has."""
     files = sorted((path for path in source.rglob("*") if path.is_file()), key=lambda path: path.parent != source)
     for number, path in enumerate(files):
@@ -57,7 +56,7 @@ def copy_one_by_one(source: Path, target: Path, server: Server, copy_s: float) -
     return sum("dicom" in path.relative_to(source).parts for path in files)
 
 
-def reload(server: Server) -> None:
+def reload(server: Opened) -> None:
     """Load the code server anew; on a busy machine the answer may not be awaited."""
     with contextlib.suppress(OSError):
         server.ask(RELOAD)
@@ -73,10 +72,7 @@ def run(folder: Path, copy_s: float, quiet_s: float) -> dict:
         look_every_s=LOOK_S,
     )  # fmt: skip
     switch(lake, SENSOR, True)
-    port = free_port()
-    with serving(dagster_command(lake, port), environment(lake), folder / "dagster.log"):
-        server = Server(port)
-        until(server.is_ready)
+    with opened(lake, "--without", "mlflow", "--without", "review") as server:
         until(lambda: ticks(server))
         files = copy_one_by_one(folder / "aside" / "ccsmtl", deliveries / "ccsmtl", server, copy_s)
         until(lambda: {run["status"] for run in runs(server)} & OVER)
@@ -91,7 +87,7 @@ def run(folder: Path, copy_s: float, quiet_s: float) -> dict:
     }  # fmt: skip
 
 
-def runs(server: Server) -> list[dict]:
+def runs(server: Opened) -> list[dict]:
     """Return the runs of the job that ingests."""
     found = server.ask(RUNS)["runsOrError"]["results"]
     return [
@@ -101,7 +97,7 @@ def runs(server: Server) -> list[dict]:
     ]
 
 
-def ticks(server: Server) -> list[dict]:
+def ticks(server: Opened) -> list[dict]:
     """Return the sensor's ticks so far."""
     return server.ask(TICKS, sensor=SELECTOR)["sensorOrError"]["sensorState"]["ticks"]
 

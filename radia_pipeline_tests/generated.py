@@ -16,10 +16,11 @@ from pathlib import Path
 from radia_pipeline.contracts.class_lists import follow_vocabulary
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
-from radia_pipeline.defs.instance import AT_THE_ROOT, SETTINGS
+from radia_pipeline.defs.instance import AT_THE_ROOT, settings_text
 from radia_pipeline.defs.partitions import DAYS
 from radia_pipeline.detection.recipes import json_schema as detector_schema
 from radia_pipeline.errors import ContractViolation
+from radia_pipeline.lake.settings import Settings
 from radia_pipeline.monitoring.protocol import json_schema as protocol_schema
 from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
@@ -68,7 +69,7 @@ def promises() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
-    "dagster.yaml": lambda: SETTINGS.format(storage=AT_THE_ROOT),
+    "dagster.yaml": lambda: settings_text(Settings(), AT_THE_ROOT),
     "data_contracts/drift_protocol.schema.json": lambda: json.dumps(protocol_schema(), indent=1, sort_keys=True) + "\n",
     "docs/architecture.svg": house_picture.draw,
     "docs/augmentations.md": further_page.page,

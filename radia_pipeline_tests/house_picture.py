@@ -19,7 +19,7 @@ FLOORS = (
     ("Models", ("detection", "localisation", "readings", "evaluation", "training")),
     ("Studies", ("cohort", "labels", "reports")),
     ("Deliveries", ("dicom", "privacy", "sources")),
-    ("Tools", ("drawing", "phantom", "tracking", "processes")),
+    ("Tools", ("drawing", "phantom", "tracking", "servers", "processes")),
     ("Ground", ("lake", "contracts", "errors")),
 )
 """From the top down: the floors, and their rooms from left to right, in the order of the house."""

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 HOUSE = (
     "definitions", "cli", "defs", "review", "pages", "usecases", "monitoring", "detection", "localisation", "readings",
     "evaluation", "training", "cohort", "labels", "reports", "dicom", "privacy", "sources", "drawing", "phantom",
-    "tracking", "processes", "lake", "contracts", "errors",
+    "tracking", "servers", "processes", "lake", "contracts", "errors",
 )  # fmt: skip
 """From the top down: each may import those that stand after it."""
 ONLY = {"phantom": {"contracts"}, "lake": {"contracts"}}
@@ -25,7 +25,7 @@ ONLY = {"phantom": {"contracts"}, "lake": {"contracts"}}
 AT_THE_ROOT = {"__init__.py", "definitions.py", "errors.py"}
 FRAMEWORKS = {
     "dagster": "defs", "dagster_pipes": "defs", "mlflow": "tracking", "fastapi": "review", "starlette": "review",
-    "uvicorn": "review",
+    "uvicorn": "servers",
 }  # fmt: skip
 """Each framework and the one package that knows it."""
 ONLY_THERE = {

@@ -39,8 +39,9 @@ def review(context: click.Context, lake_root, no_browser: bool, port: int, **wis
     if context.invoked_subcommand is not None:
         return
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.review.serve import listening, serve
+    from radia_pipeline.review.serve import serve
     from radia_pipeline.review.settings import Settings
+    from radia_pipeline.servers.web import listening
 
     lake = Lake.open(lake_root, create=False)
     with listening(port) as end:

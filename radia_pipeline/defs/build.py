@@ -17,7 +17,7 @@ from radia_pipeline.defs.localisation import build_detector_scorecard, localisat
 from radia_pipeline.defs.notices import notices
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.sensors import build_sensors
-from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector
+from radia_pipeline.defs.training import TERMINATION_S, classifier_asset, detector_asset, pool_of
 from radia_pipeline.defs.upkeep import upkeep, upkeep_nightly
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import default_root
@@ -37,19 +37,19 @@ def build_defs(
     settings = read_settings(root)
     named = recipes or settings.recipes or recipe_names()
     found = {name: load_recipe(name, root) for name in named} | _own_recipes(root)
-    chosen = tuple(found)
+    chosen, pool = tuple(found), pool_of(settings.training_pool)
     return dg.Definitions(
         assets=[
             *ingest.ASSETS,
             *review.ASSETS,
             *labels.ASSETS,
             *cohort.ASSETS,
-            *(classifier_asset(recipe) for recipe in found.values()),
+            *(classifier_asset(recipe, pool) for recipe in found.values()),
             *evaluation_assets(chosen),
             *champion_assets(chosen),
             review.review_queue_asset(chosen),
             *localisation_assets(chosen),
-            detector,
+            detector_asset(pool),
             build_detector_scorecard,
             *monitoring.ASSETS,
         ],

@@ -31,6 +31,7 @@ from radia_pipeline.processes import children
 from radia_pipeline.processes.failures import as_record, from_record
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import watch_parents
+from radia_pipeline.tracking.provenance import process_tags
 
 GRACE_S = TERMINATION_S + 2
 """Between asking a run's process to stop and killing it; it waits as long for its training."""
@@ -99,7 +100,7 @@ def run_one(job, instance, run: Run) -> StepReport:
         partition_key=run.partition,
         run_config={**QUIET, "ops": {step: {"config": dict(told)} for step, told in run.config.items()}},
         raise_on_error=False,
-        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_"), **run.tags},
+        tags={"radia/step": run.title.replace(" + ", "_").replace("/", "_"), **process_tags(), **run.tags},
     )
     error, failure = (None, None) if result.success else _why(result)
     return StepReport(run.title, run.partition, time.monotonic() - started, error, tuple(_notes(result)), failure)

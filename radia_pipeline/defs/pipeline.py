@@ -17,9 +17,10 @@ import dagster as dg
 from radia_pipeline.defs.one_run import Run, StepReport, instance_of, run_apart, run_one
 from radia_pipeline.defs.partitions import SOURCES
 from radia_pipeline.defs.tables import ASKED_FOR
-from radia_pipeline.defs.training import POOL
+from radia_pipeline.defs.training import pool_of
 from radia_pipeline.errors import UnknownName
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.processes import children
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import named
@@ -129,11 +130,11 @@ def execute(
     reports: list[StepReport] = []
     failed_sources: set[str] = set()
     all_sources = {run.partition for run in plan.runs if run.partition}
-    alone = instance is not None
+    alone, waits = instance is not None, pool_of(read_settings(lake.root).training_pool) is not None
     with contextlib.nullcontext(instance) if alone else instance_of(lake) as instance:
         for batch in plan.batches:
             wanted = [now for run in batch if run.partition not in failed_sources and (now := still(run))]
-            together = 1 if alone else trainers_at_once(wanted)
+            together = 1 if alone or waits else trainers_at_once(wanted)
             ended = (
                 _side_by_side(lake, wanted, together, on_start)
                 if together > 1
@@ -150,8 +151,8 @@ def execute(
 
 
 def trainers_at_once(batch: Sequence[Run]) -> int:
-    """Return how many runs of a batch share this machine: trainings do, one a core, unless there is a GPU."""
-    if len(batch) < 2 or batch[0].partition is not None or POOL is not None:
+    """Return how many runs of a batch share this machine: trainings do, one a core."""
+    if len(batch) < 2 or batch[0].partition is not None:
         return 1
     return max(1, min(len(batch), os.cpu_count() or 1))
 

@@ -8,6 +8,7 @@ import dagster as dg
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS, failure
 from radia_pipeline.detection.identity import DETECTOR_VERSION
+from radia_pipeline.errors import UnknownName
 from radia_pipeline.processes import children
 from radia_pipeline.processes.failures import from_record
 from radia_pipeline.processes.lifecycle import LAST_RESORT_S
@@ -16,8 +17,7 @@ from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipe_words import key_settings
 
-POOL = "gpu" if shutil.which("nvidia-smi") else None
-"""Trainings wait for each other where there is a GPU; without one, each keeps a core busy and they may go together."""
+POOL = "gpu"
 TERMINATION_S = LAST_RESORT_S + 4
 """Dagster waits so long for the process that it interrupted; by then the process has ended itself in any case."""
 
@@ -37,7 +37,25 @@ def _run_worker() -> dict[str, str]:
     return named(worker.pid) if worker is not None else {}
 
 
-def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:
+def pool_of(choice: str) -> str | None:
+    """Return the pool in which trainings wait for each other, None for none; ``choice``: a name of ``POOL_CHOICES``.
+
+    By itself there is one where there is a GPU; without one each training keeps a core busy, and they may go together.
+    Raises UnknownName.
+    """
+    if choice not in POOL_CHOICES:
+        raise UnknownName(f"The setting training_pool is {choice!r}", accepted=", ".join(POOL_CHOICES))
+    return POOL if POOL_CHOICES[choice]() else None
+
+
+POOL_CHOICES = {
+    "auto": lambda: shutil.which("nvidia-smi") is not None,
+    "on": lambda: True,
+    "off": lambda: False,
+}
+
+
+def classifier_asset(recipe: Recipe, pool: str | None = None) -> dg.AssetsDefinition:
     """Return the asset ``classifiers/<recipe>``; a recipe that starts or learns from another depends on its asset."""
     deps = [dg.AssetKey("manifest")]
     if recipe.init_from:
@@ -51,7 +69,7 @@ def classifier_asset(recipe: Recipe) -> dg.AssetsDefinition:
         group_name="training",
         kinds={"pytorch", "mlflow"},
         owners=[OWNERS["training"]],
-        pool=POOL,
+        pool=pool,
         code_version=f"{TRAINING_VERSION}.{recipe.hash[:12]}",
         description=description(recipe),
         metadata={"recipe": recipe.model_dump(mode="json"), "recipe_hash": recipe.hash},
@@ -68,15 +86,20 @@ def description(recipe: Recipe) -> str:
     return f"{recipe.title}\n\n| setting | value |\n|---|---|\n{rows}\n\nOne process, one MLflow run, one model."
 
 
-@dg.asset(
-    deps=["manifest", "pseudo_boxes", "ensemble", "champion"],
-    group_name="detection",
-    kinds={"pytorch", "onnx", "mlflow"},
-    owners=[OWNERS["detection"]],
-    pool=POOL,
-    code_version=f"{TRAINING_VERSION}.{DETECTOR_VERSION}",
-    description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; exported to ONNX.",
-)
-def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):
-    """Train the detector in its own process."""
-    return _train(context, radia, pipes, "detector", radia.settings().detector)
+def detector_asset(pool: str | None = None) -> dg.AssetsDefinition:
+    """Return the asset ``detector``."""
+
+    @dg.asset(
+        deps=["manifest", "pseudo_boxes", "ensemble", "champion"],
+        group_name="detection",
+        kinds={"pytorch", "onnx", "mlflow"},
+        owners=[OWNERS["detection"]],
+        pool=pool,
+        code_version=f"{TRAINING_VERSION}.{DETECTOR_VERSION}",
+        description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; "
+        "exported to ONNX.",
+    )
+    def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):
+        return _train(context, radia, pipes, "detector", radia.settings().detector)
+
+    return detector

@@ -12,14 +12,10 @@ from radia_pipeline.defs.resources import Radia
 @dg.op
 def end_dead_trainings(context: dg.OpExecutionContext, radia: Radia) -> None:
     """Set KILLED where MLflow says RUNNING and nobody writes any more: a killed process cannot say so itself."""
-    from radia_pipeline.tracking.client import Tracker
-    from radia_pipeline.tracking.courier import deliver_left
-    from radia_pipeline.tracking.reaper import reap
+    from radia_pipeline.tracking.upkeep import tend
 
-    tracker = Tracker(radia.lake())
-    sent = deliver_left(radia.lake(), tracker)
+    sent, found = tend(radia.lake())
     context.log.info(f"the figures of {sent} trainings were sent that MLflow could not take before")
-    found = reap(tracker)
     context.log.info(f"{found.running} runs stood as running, {len(found.reaped)} of them were ended")
 
 

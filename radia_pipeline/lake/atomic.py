@@ -73,11 +73,11 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, sync_name: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, sync_name: bool = True, mode: int = 0o644) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path``, durably.
 
     ``sync_name`` false: the content is durable, the name is not yet; whoever writes many files syncs each folder once,
-    or makes again what a power cut took. Raises the operating system's OSError as it is.
+    or makes again what a power cut took. ``mode``: who may read it. Raises the operating system's OSError as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -87,7 +87,7 @@ def replacing(path: Path, *, sync_name: bool = True) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
         if sync_name:
             sync_folder(path.parent)
@@ -96,9 +96,9 @@ def replacing(path: Path, *, sync_name: bool = True) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
+def replace_file(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Do as ``replacing`` does; raises LakeUnwritable where the disk refuses."""
-    with writable(path.parent), replacing(path) as temporary:
+    with writable(path.parent), replacing(path, mode=mode) as temporary:
         yield temporary
 
 

@@ -11,8 +11,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from radia_pipeline.errors import DamagedFile
+from radia_pipeline.errors import BadInput, DamagedFile, UnknownName
 from radia_pipeline.lake import atomic
 
 
@@ -26,6 +27,9 @@ class Settings:
     ``retrain_after_days``: at least so long between two retrainings; ``retrain_hours``: hours of training, on the GPU
     where there is one, that those of thirty days may take together. ``carry_from_prior_days``: a report that
     only says that nothing changed takes the labels of the same patient's earlier one within so many days; None: none.
+    ``database``: address of the Postgres that holds the histories, without a password; None: SQLite beside the lake.
+    ``most_runs``: how many of Dagster's runs go at once; None: what the database bears. ``training_pool``: whether
+    trainings wait for each other: auto (where there is a GPU), on, off; ``pool_limit``: how many of them go at once.
     """
 
     sources_root: str | None = None
@@ -39,6 +43,10 @@ class Settings:
     retrain_after_days: float = 21.0
     retrain_hours: float = 48.0
     carry_from_prior_days: int | None = None
+    database: str | None = None
+    most_runs: int | None = None
+    training_pool: str = "auto"
+    pool_limit: int = 1
 
 
 def read_settings(root: Path) -> Settings:
@@ -54,6 +62,39 @@ def change_settings(root: Path, **changes: object) -> Settings:
     relative = replace(settings, sources_root=settings.sources_root and _seen_from(root, settings.sources_root))
     atomic.write_text(root / "settings.json", json.dumps(asdict(relative), indent=2) + "\n")
     return settings
+
+
+NONE = "none"
+"""The word for what a new lake has."""
+CHOICES = {
+    "ocr": ("auto", "off", "require"), "official_split": ("ignore", "respect"), "training_pool": ("auto", "on", "off"),
+}  # fmt: skip
+_NUMBERS = {
+    "quiet_s": float, "look_every_s": float, "retrain_after_days": float, "retrain_hours": float,
+    "carry_from_prior_days": int, "most_runs": int, "pool_limit": int,
+}  # fmt: skip
+
+
+def parsed(name: str, text: str) -> Any:
+    """Return the value that a person has written for a setting; raises UnknownName, BadInput."""
+    if name not in Settings.__dataclass_fields__:
+        raise UnknownName(f"There is no setting {name!r}", accepted=", ".join(Settings.__dataclass_fields__))
+    if text == NONE:
+        return getattr(Settings(), name)
+    if name in CHOICES and text not in CHOICES[name]:
+        raise BadInput(f"{name} cannot be that", accepted=", ".join(CHOICES[name]))
+    try:
+        if name in _NUMBERS:
+            value = _NUMBERS[name](text)
+            if not 0 < value < float("inf"):
+                raise ValueError
+            return value
+        if name == "expected_days":
+            return {str(source): float(days) for source, days in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        accepted = '{"ccsmtl": 14}' if name == "expected_days" else "a number above 0, or none"
+        raise BadInput(f"{name} cannot be that", accepted=accepted) from None
+    return tuple(filter(None, text.replace(",", " ").split())) if name == "recipes" else text
 
 
 def keep_places_relative(root: Path) -> None:

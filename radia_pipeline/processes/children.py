@@ -12,11 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from radia_pipeline.processes.lifecycle import StopRequest
+from radia_pipeline.processes.parents import started_at
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LOOK_EVERY_S = 0.1
@@ -82,29 +83,69 @@ def _end_when_asked(process: subprocess.Popen, stop: StopRequest, grace_s: float
 def end(process: subprocess.Popen, *, grace_s: float) -> None:
     """Ask a process's whole group to end (SIGTERM), and kill what is left of it after the grace."""
     try:
-        _tell(process, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
-        while _lives(process) and time.monotonic() < deadline:
-            time.sleep(_LOOK_EVERY_S)
-    finally:  # also when a person does not wait for the grace
-        _tell(process, signal.SIGKILL)
+        _end_group(process.pid, grace_s, process.poll)
+    finally:
         process.wait()
 
 
-def _tell(process: subprocess.Popen, what: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, what)
+def end_left(leader: int, *, grace_s: float) -> None:
+    """End what a dead process left of its group, as ``end`` does; nothing where its number was given again."""
+    if started_at(leader) is None:
+        _end_group(leader, grace_s, lambda: 0)
 
 
-def _lives(process: subprocess.Popen) -> bool:
-    """Whether anything of a process's group still runs; a zombie that nobody waits for does not."""
-    if process.poll() is None:
-        return True
+def _end_group(group: int, grace_s: float, poll: Callable[[], int | None]) -> None:
     try:
-        os.killpg(process.pid, 0)
+        _tell(group, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while (poll() is None or _lives(group)) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+    finally:  # also when a person does not wait for the grace
+        _tell(group, signal.SIGKILL)
+
+
+def _tell(group: int, what: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, what)
+
+
+def _lives(group: int) -> bool:
+    """Whether anything of a group still runs; a zombie that nobody waits for does not."""
+    try:
+        os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    return any(_group_of(path) == process.pid for path in Path("/proc").glob("[0-9]*/stat"))
+    return any(_group_of(path) == group for path in Path("/proc").glob("[0-9]*/stat"))
+
+
+def carrying(name: str, value: str) -> list[int]:
+    """Return the processes, but for this one, that were started with a variable; a zombie has no environment."""
+    wanted, found = f"{name}={value}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if wanted in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def end_carrying(name: str, value: str, *, grace_s: float) -> int:
+    """End every process that was started with a variable, wherever it stands now; returns how many had to be killed."""
+    _tell_each(carrying(name, value), signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while (left := carrying(name, value)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
+    killed = set(left)
+    while left := carrying(name, value):  # what is started in this moment comes next
+        killed.update(left)
+        _tell_each(left, signal.SIGKILL)
+        time.sleep(_LOOK_EVERY_S)
+    return len(killed)
+
+
+def _tell_each(processes: Sequence[int], what: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, what)
 
 
 def _group_of(stat: Path) -> int | None:

@@ -18,6 +18,7 @@ from radia_pipeline.errors import BadInput, LakeLocked, LakeUnwritable, NotTrain
 from radia_pipeline.processes.progress import say
 from radia_pipeline.review.problems import CONTENT_TYPE, Problem, place_of
 from radia_pipeline.review.settings import Settings
+from radia_pipeline.servers.names import SAFE, is_foreign_host, is_foreign_origin
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -32,7 +33,6 @@ HEADERS: Mapping[str, str] = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-_SAFE = {"GET", "HEAD", "OPTIONS"}
 _RETRY_S = 2
 
 
@@ -69,19 +69,9 @@ class Guard:
 
     def _require_own(self, scope: dict) -> None:
         """Refuse another name (DNS rebinding) and another page's requests (CSRF)."""
-        given: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            given.setdefault(name, []).append(value)
-        hosts = [one.decode("latin-1").lower() for one in given.get(b"host", ())]
-        if len(hosts) != 1 or hosts[0] not in self._settings.hosts:
+        if is_foreign_host(scope, self._settings.hosts):
             raise Problem("foreign_host", do="use the address that `radia review` printed, or declare it")
-        if scope["method"] in _SAFE:
-            return
-        origins = [one.decode("latin-1").lower() for one in given.get(b"origin", ())]
-        sites = [one.decode("latin-1").lower() for one in given.get(b"sec-fetch-site", ())]
-        if any(one not in self._settings.origins for one in origins) or any(
-            one not in ("same-origin", "none") for one in sites
-        ):
+        if scope["method"] not in SAFE and is_foreign_origin(scope, self._settings.origins):
             raise Problem("foreign_origin")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
+from radia_pipeline.servers.names import own_hosts, own_origins
 
-HOST = "127.0.0.1"
 _NAME = re.compile(r"[\w.-]{1,64}")
 _HOST = re.compile(r"[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?")
 
@@ -52,11 +52,9 @@ class Settings:
     @property
     def hosts(self) -> frozenset[str]:
         """What a request's Host may be."""
-        local = {f"{name}:{self.port}" for name in (HOST, "localhost")}
-        return frozenset(local | {name.lower() for name in self.public_hosts})
+        return own_hosts(self.port, self.public_hosts)
 
     @property
     def origins(self) -> frozenset[str]:
         """What a request's Origin may be."""
-        own = {f"http://{host}" for host in self.hosts}
-        return frozenset(own | {f"https://{name.lower()}" for name in self.public_hosts})
+        return own_origins(self.port, self.public_hosts)

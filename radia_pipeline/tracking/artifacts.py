@@ -28,6 +28,14 @@ def folder_of(history: Path) -> Path:
     return history / FOLDER
 
 
+_beside: dict[str, Path] = {}
+
+
+def remember(database: str, history: Path) -> None:
+    """Note beside which history the files lie whose runs stand in a database that is no file."""
+    _beside[database] = history
+
+
 def resolve_beside(mlflow: ModuleType) -> None:
     """Let MLflow in this process find such an address in the folder beside the database that it is asked with."""
     from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry as registry
@@ -49,9 +57,11 @@ def place_of(address: str, database: str) -> Path | None:
     ``database``: an SQLAlchemy address.
     """
     path = Path(database.removeprefix("sqlite:///").partition("?")[0])
-    if not database.startswith("sqlite:///") or path.name != DATABASE:
+    if database.startswith("sqlite:///") and path.name == DATABASE:
+        history = path.parent
+    elif (history := _beside.get(database)) is None:
         return None
-    return folder_of(path.parent) / unquote(urlparse(address).path).lstrip("/")
+    return folder_of(history) / unquote(urlparse(address).path).lstrip("/")
 
 
 def make_relative(history: Path) -> int:

@@ -7,14 +7,14 @@ Here: experiments, the search for a training's run, its start. Not here: what a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import AlreadyRunning
 from radia_pipeline.tracking import artifacts
-from radia_pipeline.tracking.history import database_uri, history_root, import_mlflow, initialisation_lock
+from radia_pipeline.tracking.history import database_uri, exclusively, history_root, import_mlflow
 from radia_pipeline.tracking.provenance import (
     IDENTITY_TAGS,
     TAG_FINGERPRINT,
@@ -45,13 +45,12 @@ class Tracker:
     def client(self) -> MlflowClient:
         """The MLflow client; the first use creates the database, one process at a time."""
         mlflow = import_mlflow()
-        if self.lake_root is None:
-            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        with self._exclusively():
+        with self.exclusively():
             client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_registered_models(max_results=1)
             self._create_experiment(client)
-            artifacts.make_relative(history_root(self.lake_root))
+            if self.lake_root is not None:
+                artifacts.make_relative(history_root(self.lake_root))
         return client
 
     @cached_property
@@ -66,9 +65,9 @@ class Tracker:
         location = artifacts.LOCATION if self.lake_root else None
         return client.create_experiment(self.experiment, artifact_location=location)
 
-    def _exclusively(self) -> AbstractContextManager:
-        """The history's lock; a server behind ``http://`` or a shared database orders its writers itself."""
-        return nullcontext() if self.lake_root is None else initialisation_lock(history_root(self.lake_root))
+    def exclusively(self) -> AbstractContextManager:
+        """Hold the history's lock, in which trainings begin and dead ones are ended."""
+        return exclusively(self.lake_root, self.uri)
 
     def runs(self, tags: Mapping[str, str] | None = None, *, status: str | None = None) -> list[TrackedRun]:
         """Runs that carry all of ``tags`` and, if given, the status; newest first."""
@@ -110,7 +109,7 @@ class Tracker:
         """
         tags = {**(tags or {}), TAG_IDENTITY: identity(name, tags or {})}
         _ = self.experiment_id  # takes and leaves the lock that is taken next
-        with self._exclusively():
+        with self.exclusively():
             if fingerprint is not None and not force:
                 self._retag(fingerprint, tags)
             return self._start_or_resume(name, tags, force, goes_on, pid)

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from radia_pipeline.errors import LakeUnwritable
 from radia_pipeline.lake.atomic import file_lock
-from radia_pipeline.tracking import artifacts
+from radia_pipeline.tracking import artifacts, database
 
 # No telemetry leaves the machine, and nothing that MLflow reads back may be unpickled.
 ENVIRONMENT = {
@@ -52,7 +52,14 @@ def history_root(lake_root: str | Path) -> Path:
 
 
 def database_uri(lake_root: str | Path) -> str:
-    """SQLAlchemy address of the lake's MLflow database (``mlflow ui --backend-store-uri`` takes it too)."""
+    """SQLAlchemy address of the lake's MLflow database (``mlflow ui --backend-store-uri`` takes it too).
+
+    Files of runs and models lie beside the lake in any case.
+    """
+    if address := database.set_for(lake_root):
+        uri = database.in_schema(address, database.MLFLOW)
+        artifacts.remember(uri, history_root(lake_root))
+        return uri
     return f"sqlite:///{history_root(lake_root) / artifacts.DATABASE}?timeout={SQLITE_TIMEOUT_S}"
 
 
@@ -62,10 +69,26 @@ def server_addresses(lake_root: str | Path) -> dict[str, str]:
     Addresses of an earlier release are rewritten first. Raises LakeLocked, LakeUnwritable.
     """
     root = history_root(lake_root)
-    with initialisation_lock(root):
-        artifacts.make_relative(root)
+    if not database.set_for(lake_root):
+        with initialisation_lock(root):
+            artifacts.make_relative(root)
     folder = artifacts.folder_of(root)
     return {"--backend-store-uri": database_uri(lake_root), "--artifacts-destination": folder.as_uri()}
+
+
+@contextmanager
+def exclusively(lake_root: Path | None, uri: str) -> Iterator[None]:
+    """Hold the history's exclusive lock, in which it is made and trainings begin: one training has one run.
+
+    A file's lock for SQLite, the database's for Postgres; a server behind ``http://`` orders its writers itself.
+    Raises LakeLocked, LakeUnwritable.
+    """
+    with ExitStack() as held:
+        if database.is_postgres(uri):
+            held.enter_context(database.exclusively(uri, "MLflow's history", wait_s=LOCK_WAIT_S))
+        elif lake_root is not None:
+            held.enter_context(initialisation_lock(history_root(lake_root)))
+        yield
 
 
 @contextmanager

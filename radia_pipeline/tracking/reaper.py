@@ -26,10 +26,17 @@ class ReapResult:
 def reap(tracker: Tracker, *, silent_after_s: float = SILENT_AFTER_S) -> ReapResult:
     """Set KILLED where a run's process is gone, or where its host is another one and it has been silent for so long."""
     running = tracker.runs(status="RUNNING")
-    dead = [run for run in running if _is_dead(run, silent_after_s)]
-    for run in dead:
+    reaped = [run.run_id for run in running if _is_dead(run, silent_after_s) and _end(tracker, run, silent_after_s)]
+    return ReapResult(len(running), tuple(reaped))
+
+
+def _end(tracker: Tracker, run: TrackedRun, silent_after_s: float) -> bool:
+    """End a run, unless another process has taken it over meanwhile; returns whether it was ended."""
+    with tracker.exclusively():
+        if run.status != "RUNNING" or not _is_dead(run, silent_after_s):
+            return False
         run.fail("ProcessGone", status="KILLED")
-    return ReapResult(len(running), tuple(run.run_id for run in dead))
+        return True
 
 
 def _is_dead(run: TrackedRun, silent_after_s: float) -> bool:

@@ -22,14 +22,14 @@ import numpy as np
 
 from radia_pipeline.defs.drift import REPORT
 from radia_pipeline.defs.one_run import instance_of
-from radia_pipeline.defs.ui import HOST, dagster_command, environment, free_port, serving
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.monitoring.report import build_report
 from radia_pipeline.monitoring.windows import monday
+from radia_pipeline.servers.web import HOST
 from radia_pipeline.usecases.notices import WEBHOOK
 from radia_pipeline.usecases.status import occasions
-from radia_pipeline_tests.defs.test_stopping_in_dagster import Server, wait_for
+from radia_pipeline_tests.defs.opened import Opened, opened, wait_for
 from radia_pipeline_tests.monitoring.worlds import REFERENCE_WEEKS, SOURCE, Film, Story, make
 
 WEEKS, EXPECTED_DAYS, WITHIN_S = REFERENCE_WEEKS + 6, 5.0, 1800.0
@@ -84,12 +84,10 @@ def play(folder: Path, count: int) -> dict[str, Any]:
     """Ask a running Dagster for the reports of the last ``count`` days; return what came of it and who was told."""
     today = datetime.now(UTC).date()
     lake, days = changing_lake(folder / "lake", today), [today - timedelta(days=n) for n in range(count)][::-1]
-    port = free_port()
     with listening() as (address, came):
-        env = {**environment(lake), WEBHOOK: address}
-        with serving(dagster_command(lake, port), env, folder / "dagster.log"):
-            server, begun = Server(port), time.monotonic()
-            wait_for(server.is_ready, WITHIN_S, "Dagster is ready")
+        words = ("--without", "mlflow", "--without", "review")
+        with opened(lake, *words, env={WEBHOOK: address}) as server:
+            begun = time.monotonic()
             asked = launch(server, [day.isoformat() for day in days])
             wait_for(lambda: len(lake.partitions("drift_report")) > count // 3, WITHIN_S, "a third of the reports")
             with contextlib.suppress(OSError):
@@ -125,7 +123,7 @@ def is_as_promised(found: dict[str, Any]) -> bool:
     return found["state"] in OVER[:3:2] and found["page"] and not any(lists) and is_told
 
 
-def launch(server: Server, days: list[str]) -> str:
+def launch(server: Opened, days: list[str]) -> str:
     """Ask for the reports as the page's backfill does; returns its id."""
     params = {"assetSelection": [{"path": [table]} for table in REPORT], "partitionNames": days, "tags": []}
     answer = server.ask(BACKFILL, params=params)["launchPartitionBackfill"]
@@ -133,7 +131,7 @@ def launch(server: Server, days: list[str]) -> str:
     return answer["backfillId"]
 
 
-def ended(server: Server, backfill: str) -> str | None:
+def ended(server: Opened, backfill: str) -> str | None:
     """Return how a backfill ended, None while it goes on; a code server that is loaded anew may not answer."""
     with contextlib.suppress(OSError):
         status = server.ask(STATE, id=backfill)["partitionBackfillOrError"].get("status")

@@ -1,145 +1,233 @@
-"""``radia ui`` as a steward meets it: both pages answer, a run is started from the page, and everything ends."""
+"""``radia ui`` as a steward meets it: pages answer and are nobody else's, what dies comes back, and everything ends."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
+import http.server
 import json
 import os
-import re
-import shutil
 import signal
-import subprocess
-import sys
+import stat
+import threading
 import time
-import urllib.request
-from pathlib import Path
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
 
+import dagster as dg
 import psutil
 import pytest
-from websockets.sync.client import connect
+from click.testing import CliRunner
 
+from radia_pipeline.cli.ui import ui
+from radia_pipeline.defs.one_run import instance_of
+from radia_pipeline.defs.ui import card_of
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
+from radia_pipeline.servers.supervisor import read_card
+from radia_pipeline_tests.defs.opened import Opened, opened, wait_for
+from radia_pipeline_tests.review.page.browser import chromium
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-ADDRESS = re.compile(r"(Dagster|MLflow)\s+(http://127\.0\.0\.1:\d+)")
-LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+PAGES = ("Dagster", "MLflow")
 ASSETS = "{ assetNodes { assetKey { path } opNames jobNames hasMaterializePermission } }"
-PATIENCE_S = 240
+DELETE = 'mutation { deletePipelineRun(runId: "RUN") { __typename } }'
+CREATE = "/api/2.0/mlflow/experiments/create"
+OVER = ("SUCCESS", "FAILURE", "CANCELED")
+END_WITHIN_S = 15.0
+PATIENCE_S = 600.0
+HOSTILE = """<!doctype html><title>hostile</title><script>
+window.done = (async () => {
+  const told = [];
+  const BY_GET = DAGSTER + '/graphql?query=' + encodeURIComponent(DELETE);
+  const note = (what, job) => job.then(r => told.push([what, r.type, r.status]), () => told.push([what, 'refused', 0]));
+  const jobs = [];
+  for (const mode of ['cors', 'no-cors']) {
+    jobs.push(note('get', fetch(BY_GET, {mode, credentials: 'include'})));
+    jobs.push(note('post', fetch(DAGSTER + '/graphql', {method: 'POST', mode, credentials: 'include',
+      headers: {'Content-Type': 'text/plain'}, body: JSON.stringify({query: DELETE})})));
+    jobs.push(note('mlflow', fetch(MLFLOW + CREATE, {method: 'POST', mode, credentials: 'include',
+      headers: {'Content-Type': 'text/plain'}, body: JSON.stringify({name: 'hostile'})})));
+  }
+  jobs.push(new Promise(end => { const image = new Image(); image.onload = image.onerror = end;
+    image.src = BY_GET; }));
+  jobs.push(new Promise(end => { const socket = new WebSocket(DAGSTER.replace('http', 'ws') + '/graphql', 'graphql-ws');
+    socket.onopen = () => { told.push(['socket', 'opened', 0]); end(); }; socket.onerror = () => end(); }));
+  await Promise.all(jobs);
+  return told;
+})();
+</script>"""
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Return (process, lake, {page: address}) of a lake on which nothing has run yet; ends the servers."""
+def pages(tmp_path_factory) -> Iterator[Opened]:
+    """Return the open pages of a lake with two deliveries."""
     root = tmp_path_factory.mktemp("steward")
     write_phantom(root / "deliveries", seed=2, patients={"ccsmtl": 4, "nih_cxr14": 6}, size_px=96, workers=1)
     lake = Lake.open(root / "lake")
     change_settings(
         lake.root, sources_root=str(root / "deliveries"), recipes=("smoke_linear",), detector="smoke", ocr="off"
     )
-    environment = {**os.environ, "RADIA_PSEUDONYM_KEY": "a key that only this test uses"}
-    command = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli.main", "ui", "--lake", str(lake.root)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=root)
-    said = [process.stderr.readline() for _ in range(4)]
-    addresses = dict(ADDRESS.search(line).groups() for line in said if ADDRESS.search(line))
-    yield process, lake, addresses
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+    with opened(lake, env={"RADIA_PSEUDONYM_KEY": "a key that only this test uses"}) as found:
+        yield found
 
 
-def ask(address: str, query: str, **variables) -> dict:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)["data"]
+def ask(
+    pages: Opened, name: str, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> tuple[int, str]:
+    """Send a request as curl does, with the token; returns status and text. ``headers`` replace those of the page."""
+    address, token = pages.address(name)
+    own = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, own | {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
 
 
-def until(found, wait_s: float = PATIENCE_S):
-    """Call ``found`` until it returns something; servers need seconds to come up."""
-    ends = time.monotonic() + wait_s
-    while time.monotonic() < ends:
-        try:
-            if result := found():
-                return result
-        except OSError:
-            pass
-        time.sleep(1.0)
-    raise AssertionError("not within the time")
+def a_run(pages: Opened) -> str:
+    """Make a run that somebody might want to delete."""
+    with instance_of(pages.lake) as instance:
+        return dg.materialize([_dummy], instance=instance).run_id
+
+
+@dg.asset
+def _dummy():
+    """Nothing."""
+
+
+def stands(pages: Opened, run: str) -> bool:
+    """Whether a run is still known."""
+    with instance_of(pages.lake) as instance:
+        return instance.get_run_by_id(run) is not None
+
+
+def experiments(pages: Opened) -> set[str]:
+    """Return the names of MLflow's experiments."""
+    _, text = ask(pages, "MLflow", "/api/2.0/mlflow/experiments/search?max_results=50")
+    return {one["name"] for one in json.loads(text).get("experiments", ())}
 
 
 def test_both_pages_answer_and_show_the_graph(pages):
-    _, _, addresses = pages
-    assert set(addresses) == {"Dagster", "MLflow"}
-    nodes = until(lambda: ask(addresses["Dagster"], ASSETS)["assetNodes"])
-    keys = {"/".join(node["assetKey"]["path"]) for node in nodes}
+    keys = {"/".join(node["assetKey"]["path"]) for node in pages.ask(ASSETS)["assetNodes"]}
     assert {"images", "labels", "splits", "classifiers/smoke_linear", "detector"} <= keys
-    assert until(lambda: urllib.request.urlopen(addresses["MLflow"], timeout=10).status) == 200
+    assert [ask(pages, name, "/")[0] for name in PAGES] == [200, 200]
 
 
-def test_a_run_started_from_the_page_materializes_its_partition(pages):
-    _, lake, addresses = pages
-    until(lambda: ask(addresses["Dagster"], ASSETS)["assetNodes"])
-    selector = {
-        "repositoryName": "__repository__",
-        "repositoryLocationName": "radia_pipeline",
-        "jobName": "ingest",
-    }
-    tags = [{"key": "dagster/partition", "value": "nih_cxr14"}]
-    params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}, "runConfigData": {}}
-    launched = ask(addresses["Dagster"], LAUNCH, params=params)["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-
-    def ended() -> str | None:
-        status = ask(addresses["Dagster"], STATUS, id=launched["run"]["runId"])["runOrError"]["status"]
-        return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
-
-    assert until(ended) == "SUCCESS"
-    assert lake.read("images", "nih_cxr14").num_rows > 0
+def test_nobody_else_may_write(pages):
+    run = a_run(pages)
+    delete = DELETE.replace("RUN", run)
+    body = json.dumps({"query": delete})
+    assert ask(pages, "Dagster", f"/graphql?query={quote(delete)}")[0] == 403
+    assert ask(pages, "Dagster", f"/graphql?query={quote(delete)}", "HEAD")[0] == 403
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Authorization": "Bearer guess"}):
+        assert ask(pages, "Dagster", "/graphql", "POST", body, **headers)[0] == 403
+        assert ask(pages, "MLflow", CREATE, "POST", '{"name": "hostile"}', **headers)[0] == 403
+    assert stands(pages, run) and "hostile" not in experiments(pages)
+    assert ask(pages, "Dagster", "/graphql", "POST", body)[0] == 200
+    assert not stands(pages, run)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (Debian: apt install chromium)")
-def test_a_browser_shows_the_assets(pages, tmp_path):
-    _, _, addresses = pages
-    until(lambda: ask(addresses["Dagster"], ASSETS)["assetNodes"])
-    groups = ("ingest", "labels", "cohort", "training", "evaluation", "localisation", "detection")
-    with page_text(f"{addresses['Dagster']}/asset-groups", tmp_path) as read:
-        assert until(lambda: all(group in read() for group in groups))
+def test_only_the_owner_may_read_where_the_pages_are(pages):
+    assert stat.S_IMODE(card_of(pages.lake).stat().st_mode) == 0o600
+
+
+def test_own_pages_work_and_a_page_of_another_origin_can_do_nothing(pages):
+    run = a_run(pages)
+    with chromium() as browser, hostile_page(pages, run) as hostile:
+        context = browser.new_context()
+        page, sockets = context.new_page(), []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        page.goto("{}/?token={}".format(*pages.address("Dagster")))
+        page.goto(f"{pages.address('Dagster')[0]}/asset-groups")
+        for group in ("ingest", "labels", "cohort", "training", "evaluation", "localisation", "detection"):
+            page.get_by_text(group, exact=True).first.wait_for(timeout=90_000)
+        page.goto(f"{pages.address('Dagster')[0]}/runs/{run}")
+        page.get_by_text("RUN_SUCCESS").first.wait_for(timeout=90_000)
+        assert any(url.endswith("/graphql") for url in sockets), "a run's log comes over a web socket"
+        page.goto("{}/?token={}".format(*pages.address("MLflow")))
+        page.get_by_text("radia", exact=True).first.wait_for(timeout=90_000)
+
+        page.goto(hostile)
+        told = page.evaluate("window.done")
+        assert all(kind in ("refused", "opaque") for _, kind, _ in told), told
+        context.close()
+    assert stands(pages, run) and "hostile" not in experiments(pages)
 
 
 @contextlib.contextmanager
-def page_text(address: str, folder: Path):
-    """Open a page in Chromium; gives a function that returns the text that stands on it now."""
-    command = [
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--remote-debugging-port=0", f"--user-data-dir={folder}", address,
-    ]  # fmt: skip
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as browser:
-        try:
-            port = until(lambda: (folder / "DevToolsActivePort").read_text().split()[0])
-            tabs = until(lambda: json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10)))
-            target = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            with connect(target, max_size=None) as socket:
-                yield lambda: evaluate(socket, "document.body.innerText")
-        finally:
-            browser.terminate()
+def hostile_page(pages: Opened, run: str) -> Iterator[str]:
+    """Serve a page on another origin of this machine that tries to write; yields its address."""
+    words = {"DAGSTER": pages.address("Dagster")[0], "MLFLOW": pages.address("MLflow")[0], "CREATE": CREATE}
+    values = words | {"DELETE": DELETE.replace("RUN", run)}
+    head = "<script>" + "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items()) + "</script>"
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"{head}{HOSTILE}".encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
 
 
-def evaluate(socket, expression: str) -> str:
-    request = {"id": 1, "method": "Runtime.evaluate", "params": {"expression": expression}}
-    socket.send(json.dumps(request))
-    return json.loads(socket.recv(timeout=30))["result"]["result"].get("value", "")
+def test_each_server_that_is_killed_comes_back_and_a_launch_waits_for_the_code_server(pages):
+    before = {name: one["pid"] for name, one in pages.services().items()}
+    for name in before:
+        if name != "Dagster":
+            pages.process(name).kill()
+    run = pages.launch_job("ingest", "nih_cxr14")
+    pages.process("Dagster").kill()
+    wait_for(lambda: pages.status(run) in OVER, PATIENCE_S, "the run ends")
+    assert pages.status(run) == "SUCCESS"
+    assert pages.lake.read("images", "nih_cxr14").num_rows > 0
+    wait_for(pages.are_ready, PATIENCE_S, "every server is back")
+    now = pages.services()
+    assert all(one["restarts"] >= 1 and one["pid"] != before[name] for name, one in now.items())
+
+
+def test_the_terminal_says_how_they_are_and_does_not_open_them_twice(pages):
+    wait_for(pages.are_ready, PATIENCE_S, "every server is ready")
+    said = CliRunner().invoke(ui, ["status", "--lake", str(pages.lake.root)])
+    assert said.exit_code == 0, said.output
+    assert all(name in said.output for name in ("code server", "daemon", *PAGES, "review page", "monitoring"))
+    with opened(pages.lake, waits=False) as second:
+        assert second.keeper.wait(60) == 1
+    assert pages.keeper.poll() is None
 
 
 def test_one_signal_of_a_service_manager_ends_every_process(pages):
-    process, _, _ = pages
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert family
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
-    _, alive = psutil.wait_procs(family, timeout=30)
-    assert not alive
+    family = [psutil.Process(one.pid) for one in pages.processes("")]
+    assert len(family) > len(pages.services())
+    begun = time.monotonic()
+    pages.keeper.send_signal(signal.SIGTERM)
+    assert pages.keeper.wait(60) == 0
+    assert time.monotonic() - begun < END_WITHIN_S
+    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    said = CliRunner().invoke(ui, ["status", "--lake", str(pages.lake.root)])
+    assert said.exit_code == 1 and "not open" in said.output
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path):
+    lake = Lake.open(tmp_path / "lake")
+    words = ("--without", "mlflow", "--without", "review")
+    with opened(lake, *words) as first:
+        left, before = first.processes(""), read_card(card_of(lake))["start"]
+        os.kill(first.keeper.pid, signal.SIGKILL)
+        first.keeper.wait(30)
+    with opened(lake, *words, waits=False) as second:
+        wait_for(lambda: read_card(card_of(lake))["start"] != before, PATIENCE_S, "the next one begins")
+        assert second.keeper.poll() is None
+        alive = [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+        assert not alive

@@ -16,8 +16,8 @@ import click
 import pytest
 
 from radia_pipeline.cli.review import review
-from radia_pipeline.review.serve import listening
 from radia_pipeline.review.settings import Settings
+from radia_pipeline.servers.web import listening
 from radia_pipeline_tests.review.worlds import Client, served
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "review"

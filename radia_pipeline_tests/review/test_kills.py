@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from radia_pipeline.review.serve import listening
+from radia_pipeline.servers.web import listening
 from radia_pipeline_tests.readings.worlds import with_set
 from radia_pipeline_tests.review.clicking import Reader, Server, faults, kill_under
 from radia_pipeline_tests.review.worlds import study

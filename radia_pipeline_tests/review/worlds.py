@@ -27,9 +27,10 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.dicom_files import JPEG_2000
 from radia_pipeline.readings.lists import answerable
-from radia_pipeline.review.serve import configured, listening
+from radia_pipeline.review.app import build_app
 from radia_pipeline.review.server import Server
-from radia_pipeline.review.settings import HOST, Settings
+from radia_pipeline.review.settings import Settings
+from radia_pipeline.servers.web import HOST, configured, listening
 from radia_pipeline_tests.evaluation.worlds import key
 from radia_pipeline_tests.readings.worlds import with_set
 from radia_pipeline_tests.usecases.films import SOURCE, dicom, film, make_lake
@@ -167,7 +168,7 @@ def served(lake: Lake, *, waits: bool = True, **changes: Any) -> Iterator[tuple[
     with listening(0) as end:
         settings = Settings(port=end.getsockname()[1], **{"proxy": HOST, **changes})
         server = Server(lake, settings)
-        running = uvicorn.Server(configured(server))
+        running = uvicorn.Server(configured(build_app(server), settings.port))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [end]}, daemon=True)
         thread.start()
         try:

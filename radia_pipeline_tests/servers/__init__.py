@@ -1,0 +1,1 @@
+"""The guard in front of web servers, and what keeps them running."""
