@@ -61,16 +61,18 @@ class Assembly:
 
     def reading(self, repaired: int) -> Reading:
         """Gather all sentences. ``repaired``: how many places of the text were mended before."""
+        events, seen = self._events, self._is_seen
         for s in self._sentences:
-            span = self._events[s[1] : s[2]]
-            if not s[7] & READS:
+            section, first, last, start, _, _, _, bits, _ = s
+            span = events[first:last]
+            if not bits & READS:
                 self._names_nothing(s, span)
-            elif s[0] in LABELLED:
-                self._is_seen(s, span)
+            elif section in LABELLED:
+                seen(s, span)
             else:
                 self._is_told(s, span)
             if span:  # a number of a list says nothing
-                self._before, self._before_from = span, s.start - 1
+                self._before, self._before_from = span, start - 1
         if self._questions:
             settle(self._rows)
         said = self._asked, self._remarks, self._is_described, self._past, repaired, self._found, self._wrong
@@ -99,16 +101,17 @@ class Assembly:
 
     def _is_seen(self, s: Sentence, span: list[Event], subject: Event | None = None) -> None:
         """A sentence of the findings or the conclusion. ``subject``: what its pronoun stands for."""
-        section, is_asked, bits, before = s.section, s.asked, s.bits, len(self._rows)
-        base = s.start - 1
+        section, _, _, start, end, _, is_asked, bits, itself = s
+        rows, words, base = self._rows, self._words, start - 1
+        before = len(rows)
         if subject is not None:
-            base, span = self._before_from, self._with_subject(subject, span, base)
-        if s.itself is not None and subject is None:
-            reader = s.itself.read(is_asked, self._device_before, self._words)
+            base, span, itself = self._before_from, self._with_subject(subject, span, base), None
+        if itself is not None:
+            reader = itself.read(is_asked, self._device_before, words)
         else:
-            own = self._symbols[base : s.end + 2]
+            own = self._symbols[base : end + 2]
             own[0] = STOP
-            reader = read_alone(span, own, bits, is_asked, self._device_before, self._words)
+            reader = read_alone(span, own, bits, is_asked, self._device_before, words)
         self._device_before = bits & HAS_DEVICE
         if self._device_before:
             self._is_described = self._is_described or reader.shows_device
@@ -118,18 +121,18 @@ class Assembly:
         if reader.tells_history:
             self._past = True
         found = reader.mentions
-        if bits & IS_FOREIGN and self._words.french.isdisjoint(reader.symbols[1::2]):
+        if bits & IS_FOREIGN and words.french.isdisjoint(reader.symbols[1::2]):
             found = _short_forms(found, reader.symbols)
         if section == ELSEWHERE:
             found = _thoracic_only(found)
         if found:
-            self._place.rows(s, found, base, self._rows)
+            self._place.rows(s, found, base, rows)
         elif bits & ANSWERS and self._question:
-            answer(self._rows, self._question, span, self._symbols[base : s.end + 2])
-        self._last = range(before, len(self._rows))
+            answer(rows, self._question, span, self._symbols[base : end + 2])
+        self._last = range(before, len(rows))
         if is_asked:
-            self._question = range(before, len(self._rows))
-            self._questions = self._questions or bool(self._question)
+            self._question = self._last
+            self._questions = self._questions or bool(self._last)
         elif self._question:
             self._question = ()
 

@@ -22,9 +22,8 @@ from radia_pipeline.reports.repair import PLAIN, is_lost, repair
 from radia_pipeline.reports.rules import Rulebook, rulebook
 from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sentence.clause import UNREAD
-from radia_pipeline.reports.words import TOKEN, UNKNOWN
+from radia_pipeline.reports.words import UNKNOWN
 
-_SPLIT = TOKEN.split
 _BLANKS = dict.fromkeys((0xA0, 0x202F), " ")
 """Blanks that do not break a line; the place of every character stays."""
 
@@ -60,8 +59,7 @@ class Labeler:
         if "-" in text and ("- " in text or "-\n" in text or "-\r" in text or "-\u00a0" in text):
             steps.append(join_cut_words(text, book))
             text = steps[-1].text
-        parts = _SPLIT(text)
-        symbols = list(map(book.table.__getitem__, parts))
+        parts, symbols = book.table.split(text, is_plain is not None and not steps)
         if UNKNOWN in symbols:
             join_split_words(parts, symbols, book)
         if "\n" in text:

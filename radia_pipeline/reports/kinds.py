@@ -135,7 +135,7 @@ def kinds(names: str) -> frozenset[int]:
 
 READABLE = kinds("finding fixed_finding fixed quality other anatomy misplaced")
 
-READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE, IS_FOREIGN, ANSWERS = 1, 2, 4, 8, 16, 32
+READS, SAYS_NORMAL, HAS_DEVICE, HAS_ADVICE, IS_FOREIGN, ANSWERS, IS_SPOKEN = 1, 2, 4, 8, 16, 32, 64
 _BITS = {
     **{KIND[k]: SAYS_NORMAL for k in ("normal", "clear")},
     KIND["device"]: HAS_DEVICE,
@@ -145,9 +145,11 @@ _BITS = {
     KIND["deny"]: ANSWERS,
     KIND["deny_after"]: ANSWERS,
     KIND["yes_after"]: ANSWERS,
+    KIND["punctuation"]: IS_SPOKEN,
+    KIND["remark"]: IS_SPOKEN,
 }
 BITS = tuple(READS if n in READABLE else _BITS.get(n, 0) for n in range(len(KINDS)))
-"""What the presence of a kind means for its sentence, as flags."""
+"""What the presence of a kind means for its sentence, as flags; IS_SPOKEN is of no sentence: a mark or a remark."""
 
 
 class Leaf(NamedTuple):

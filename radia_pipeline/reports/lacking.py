@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.kinds import KIND, Leaf
-from radia_pipeline.reports.rules import LEAF, Rulebook
+from radia_pipeline.reports.phrases import LEAF
+from radia_pipeline.reports.rules import Rulebook
 
 Path = tuple[int, ...]
 Owner = tuple[str, str]
@@ -60,14 +61,14 @@ class Lacking:
         if self._book.rules[rule].kind == "none_after":  # such a word also denies behind a colon, whoever claims it
             none = labeler.book.words.none - {path[0] for path in self._paths[owner]}
             labeler = Labeler(replace(labeler.book, words=replace(labeler.book.words, none=none)))
-        forget = self.labeler.book.statements.clear  # what was read by another tree
+        forget = self.labeler.book.forget  # what was read by another tree
         forget()
         try:
             yield labeler
         finally:
-            forget()
             for node, leaf in reversed(taken):
                 node[LEAF] = leaf
+            forget()
 
     def _node(self, path: Path) -> dict:
         node = self._tree

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from radia_pipeline.reports.kinds import KIND, kinds
-from radia_pipeline.reports.rules import LEAF, Rulebook
+from radia_pipeline.reports.phrases import LEAF
+from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.sections import LABELLED, title_before
 from radia_pipeline.reports.words import (
     COLON,

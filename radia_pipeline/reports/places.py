@@ -30,14 +30,17 @@ class Places:
     def rows(self, s: Sentence, found: list[ReadMention], base: int, rows: list[Mention]) -> None:
         """Append to ``rows`` one per mention and class of what was ``found`` in a sentence, in tokens from ``base``."""
         ends = self._ends or self._worked_out()
-        section, first, last, at = s[0], s[3], s[4], base - 1
-        text, add = self._text, rows.append
+        section, _, _, first, last, _, _, _, _ = s
+        at, text, add = base - 1, self._text, rows.append
         sentence = text[ends[first - 1] : ends[last]]
         for m in found:
-            leaf, cue, status, rule = m.leaf, m.cue, m.status, m.rule
-            words = text[ends[cue[1] + at] : ends[cue[2] + base]] if cue is not None else None
-            start, end, concept = ends[m.first + at], ends[m.last + base], leaf[1]
-            for name in leaf[2] or _NO_CLASS:
+            _, concept, classes, _, _, _ = m.leaf
+            cue, words = m.cue, None
+            if cue is not None:
+                _, begins, over, _ = cue
+                words = text[ends[begins + at] : ends[over + base]]
+            start, end, status, rule = ends[m.first + at], ends[m.last + base], m.status, m.rule
+            for name in classes or _NO_CLASS:
                 add(_new(Mention, (concept, name, status, section, sentence, start, end, words, rule)))
 
     def _worked_out(self) -> list[int]:

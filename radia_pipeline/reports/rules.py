@@ -16,12 +16,10 @@ from radia_pipeline.reports.forms import Forms
 from radia_pipeline.reports.kinds import KIND, TRAITS, Leaf, kinds
 from radia_pipeline.reports.language import FILES, Language, Signs, Words
 from radia_pipeline.reports.layout.marks import Marks
+from radia_pipeline.reports.phrases import LEAF, Heads
 from radia_pipeline.reports.statements import Memory
 from radia_pipeline.reports.typos import SHORTEST_TYPO, Typos, slips_of
 from radia_pipeline.reports.words import FIRST_WORD, WordTable, plain, written_symbol
-
-LEAF = -1
-"""Key under which a phrase tree node keeps the rule that ends there; symbols are never negative."""
 
 _CORRECTED = kinds("finding fixed_finding anatomy quality")
 """Kinds whose words are corrected from six letters, and by two edits where they are long."""
@@ -92,16 +90,20 @@ class Rulebook:
     marks: Marks
 
     @cached_property
-    def entries(self) -> list[Leaf | dict | None]:
-        """What begins with each word, by its number: a whole phrase, a node of the phrase tree, or nothing."""
-        end = max(self.symbols.values()) + 1
-        words = (self.solo.get(symbol) or self.tree.get(symbol) for symbol in range(FIRST_WORD, end))
-        return [None] * FIRST_WORD + list(words)
+    def heads(self) -> Heads:
+        """What begins with each word, by its number."""
+        words, end = self.words, max(self.symbols.values()) + 1
+        return Heads(self.solo, self.tree, words.modifiers, words.unbroken, end)
 
     @cached_property
     def statements(self) -> Memory:
         """Sentences that were read before."""
         return Memory()
+
+    def forget(self) -> None:
+        """Forget what was read, as where the phrase tree has changed."""
+        self.statements.clear()
+        self.heads.forget()
 
     def kind_of(self, symbol: int) -> int:
         """Return the kind of a word that is a phrase by itself, -1 for any other."""

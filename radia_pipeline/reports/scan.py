@@ -6,8 +6,9 @@ Belongs here: phrases of the rulebook, punctuation, where a sentence ends. Does 
 
 from __future__ import annotations
 
-from radia_pipeline.reports.kinds import BITS, KIND, Event, Leaf, kinds
-from radia_pipeline.reports.rules import LEAF, Rulebook
+from radia_pipeline.reports.kinds import BITS, IS_SPOKEN, KIND, Event, Leaf, kinds
+from radia_pipeline.reports.phrases import NOTHING, Head
+from radia_pipeline.reports.rules import Rulebook
 from radia_pipeline.reports.sections import (
     BLANK_LINE,
     BRIEF,
@@ -47,15 +48,10 @@ _COLON = Leaf(KIND["colon"], "punctuation")
 _new = tuple.__new__
 """Makes a named tuple at a fifth of the cost of calling its class."""
 _NEW = object()
-"""Stands for a sentence that never came."""
-NOTHING = -2
-"""Stands for the word behind the last; no word has this number, and nothing in the phrase tree."""
-_LONGEST_SKIP = 3
-"""Modifiers allowed between two words of a phrase: "hernie [volumineuse] hiatale"."""
+"""Stands for a sentence, or a pair of words, that never came."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
 _OTHER_EXAM = KIND["other_exam"]
-_SPOKEN = (_PUNCTUATION, _REMARK)
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
 _APART = {PARAGRAPH: BLANK_LINE, LAST_QUESTION: BLANK_LINE, LINE_STOP: CLOSED_LINE, LINE_QUESTION: CLOSED_LINE}
@@ -130,45 +126,55 @@ class Scan:
 
     def walk(self, i: int) -> int:
         """Find the phrases from token ``i`` to where the next sentence begins; return its first token."""
-        symbols, book, start, n = self.symbols, self.book, self.start, len(self.symbols)
-        entries, modifiers, bits_of, add = book.entries, book.words.modifiers, BITS, self.events.append
+        symbols, start, n = self.symbols, self.start, len(self.symbols)
+        heads, bits_of, inside, add = self.book.heads.of, BITS, _INSIDE, self.events.append
         bits, base = 0, start - 1
         while i < n:
-            symbol, end = symbols[i], i
-            leaf = entries[symbol]
-            if leaf.__class__ is dict:  # a phrase may begin here
-                node = leaf
-                following = symbols[i + 2] if i + 2 < n and not symbols[i + 1] else NOTHING
-                child = node.get(following)
-                if child is not None and len(child) == 1 and LEAF in child:
-                    leaf, end = child[LEAF], i + 2  # most phrases are two words, and nothing longer begins so
-                elif child is not None or following in modifiers:
-                    leaf, end = self.longest(i, node)
+            leaf, end = heads[symbols[i]], i
+            mark = symbols[i + 1]
+            if leaf.__class__ is Head:  # a longer phrase may begin here
+                head = leaf
+                while True:
+                    end += 2
+                    following = NOTHING if mark or end >= n else symbols[end]
+                    leaf = head.get(following, _NEW)
+                    if leaf is _NEW:
+                        leaf = head.ask(following)
+                    if leaf.__class__ is not Head:
+                        break
+                    head, mark = leaf, symbols[end + 1]
+                if leaf.__class__ is tuple:
+                    leaf, end = leaf[0], i + leaf[1]
                 else:
-                    leaf = node.get(LEAF)
+                    end = i
+                mark = symbols[end + 1]
             if leaf is not None:
                 kind = leaf[0]
-                if kind in _SPOKEN:
+                flags = bits_of[kind]
+                if flags < IS_SPOKEN:
+                    add((kind, i - base, end - base, leaf))
+                    bits |= flags
+                else:
                     self.bits |= bits
                     bits = 0
                     self.spoken(leaf, i, end)
-                    base = self.start - 1
-                else:
-                    add((kind, i - base, end - base, leaf))
-                    bits |= bits_of[kind]
+                    base, mark = self.start - 1, symbols[end + 1]
             i = end + 2
-            mark = symbols[end + 1]
             if mark:
-                leaf = _INSIDE.get(mark)
+                leaf = inside.get(mark)
                 if leaf is not None:
                     at = end + 1 - base
                     add((leaf[0], at, at, leaf))
                 else:
                     self.bits |= bits
                     bits = 0
-                    i = self.mark(end, mark)
-                    if self.start != start:
-                        return i
+                    if mark in _ENDS_SENTENCE and (mark != STOP or not self.is_cut_short(end)):
+                        self.close(len(self.events), end, mark in _ASKS)
+                        return self.begin(end + 1, mark)
+                    if mark == COLON:
+                        i = self.colon(end)
+                        if self.start != start:
+                            return i
         self.bits |= bits
         return i
 
@@ -203,35 +209,10 @@ class Scan:
         following = self.symbols[end + 2] if end + 2 < len(self.symbols) else 0
         return end > i or following not in self.book.words.of
 
-    def longest(self, i: int, node: dict) -> tuple[Leaf | None, int]:
-        """Return the longest phrase from token ``i`` and its last token; modifiers may stand inside a phrase."""
-        symbols, n, words = self.symbols, len(self.symbols), self.book.words
-        leaf, end, j = node.get(LEAF), i, i
-        skipped = _LONGEST_SKIP if symbols[i] in words.unbroken else 0
-        while j + 2 < n and not symbols[j + 1]:
-            symbol = symbols[j + 2]
-            child = node.get(symbol)
-            j += 2
-            if child is None:
-                if symbol in words.modifiers and skipped < _LONGEST_SKIP:
-                    skipped += 1
-                    continue
-                break
-            node = child
-            found = node.get(LEAF)
-            if found is not None:
-                leaf, end = found, j
-        return leaf, end
-
     # ------------------------------------------------------------------ separators
-    def mark(self, end: int, mark: int) -> int:
-        """Act on the ``mark`` (a colon, the end of a sentence) after token ``end``; return the next token."""
-        if mark not in _ENDS_SENTENCE:
-            return self.colon(end) if mark == COLON else end + 2
-        if mark == STOP and self.symbols[end] in self.book.words.abbreviations and self.symbols[end - 1] != COLON:
-            return end + 2  # but "surcharge : no."
-        self.close(len(self.events), end, mark in _ASKS)
-        return self.begin(end + 1, mark)
+    def is_cut_short(self, end: int) -> bool:
+        """Say whether token ``end`` is an abbreviation, whose full stop ends no sentence; but "surcharge : no." """
+        return self.symbols[end] in self.book.words.abbreviations and self.symbols[end - 1] != COLON
 
     def begin(self, end: int, mark: int) -> int:
         """Begin the sentence behind the ``mark`` at ``end``; return its first token, behind titles without a colon."""

@@ -52,6 +52,11 @@ TOKEN = re.compile(
 """Plain words (most of them, and found fastest), numbers, dotted abbreviations, other words; what stands between two
 tokens is one separator."""
 
+APART = re.compile("([ .,:'\u2019\n-]+)")
+"""What stands between two tokens of a text without other signs (``repair.PLAIN``)."""
+_INSIDE_TOKENS = frozenset((".", ","))
+"""Marks that may also stand inside a number or an abbreviation, where no blank is beside them."""
+
 CACHE_LIMIT = 200_000
 """Distinct tokens remembered before the memory is dropped: about 20 MB, months of a hospital's vocabulary."""
 
@@ -128,10 +133,33 @@ class WordTable(dict):
         self._symbols, self._stem, self._typos = symbols, stem, typos
         self._findings, self._elided, self._nought = findings, elided, nought
         self.pairs: dict[tuple[str, str], int] = {}
+        self._apart = _Apart(self)
+
+    def split(self, text: str, is_plain: bool) -> tuple[list[str], list[int]]:
+        """Return separators (at even places) and tokens, and their symbols. ``is_plain``: ``repair.PLAIN`` matches."""
+        if is_plain and text:
+            parts = APART.split(text)
+            if parts[0]:
+                parts.insert(0, "")
+            else:
+                del parts[0]
+            if not parts[-1]:
+                del parts[-1]
+            last = parts.pop() if len(parts) % 2 else ""
+            try:
+                symbols = list(map(self._apart.__getitem__, parts))
+            except KeyError:
+                pass  # a number or an abbreviation with marks inside
+            else:
+                parts.append(last)
+                symbols.append(self[last])
+                return parts, symbols
+        parts = TOKEN.split(text)
+        return parts, list(map(self.__getitem__, parts))
 
     def __missing__(self, token: str) -> int:
         if token.isdecimal() and token != "0":  # numbers seldom come again: they are not remembered
-            return number_symbol(token)
+            return YEAR if len(token) == _YEAR_DIGITS and token[:2] in _CENTURIES else NUMBER
         if len(self) >= CACHE_LIMIT:
             self.clear()
         symbol = self[token] = self._symbol(token)
@@ -185,3 +213,22 @@ class WordTable(dict):
             return self._symbols[self._stem(word[1:])]  # "dépanchement": the apostrophe was not typed
         near = self._typos.nearest(word)
         return UNKNOWN if near is None else self._symbols[self._stem(near)]
+
+
+class _Apart(dict):
+    """Symbols of what ``APART`` splits; raises KeyError where ``TOKEN`` would not split so, as in
+    "0,44", "R.C.", "5e". Bounded like its ``table``."""
+
+    def __init__(self, table: WordTable) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, token: str) -> int:
+        if token.isdecimal() and token != "0":
+            return number_symbol(token)
+        if token in _INSIDE_TOKENS if not token or APART.match(token) else TOKEN.fullmatch(token) is None:
+            raise KeyError(token)
+        if len(self) >= CACHE_LIMIT:
+            self.clear()
+        symbol = self[token] = self._table[token]
+        return symbol

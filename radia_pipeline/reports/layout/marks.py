@@ -56,7 +56,6 @@ class Marks:
         self._index = re.compile(
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
         )
-        self._glued = re.compile("|".join(map(re.escape, signs.glued)))
         self._continued = re.compile(rf"\.(?=[^\S\n]+(?i:{any_of(signs.continued)})\b)")
         self._shortened = re.compile(rf"(?i)(?:^|[\s'’(])(?:{any_of(signs.shortened)})\Z")
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
@@ -93,7 +92,9 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
-        if ".." in text or _LONE_N.search(text) or self._glued.search(text) or any(self._cut_short(text)):
+        if ".." in text or _LONE_N.search(text) or any(glued in text for glued in self._signs.glued):
+            return True
+        if self._continued.search(text) and any(self._cut_short(text)):
             return True
         has_line = "\n" in text
         if (text[:1] in ("o", "O") or (has_line and ("\no" in text or "\nO" in text))) and _O_BULLET.search(text):

@@ -13,6 +13,8 @@ from radia_pipeline.reports.sentence.reach import Reach
 class After(Reach):
     """A cue that stands after its findings: which of them it speaks of."""
 
+    __slots__ = ()
+
     def back(self, status: int, cue: Event | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
         """Give ``status`` to the finding before a cue and to those joined with it; return them.
 

@@ -30,6 +30,8 @@ _RATIO_WITHIN = 8
 class Anatomy(After):
     """Neutral anatomy and what is said of it: normal, enlarged, blunted, free, at the limit, at the wall."""
 
+    __slots__ = ()
+
     def anatomy(self, event: Event) -> None:
         """Neutral anatomy waits for what is said of it, or takes it from an enlargement named before."""
         leaf = event[3]

@@ -13,6 +13,8 @@ from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT
 class Change(After):
     """What has changed: gone, lessened, partly gone, the same."""
 
+    __slots__ = ()
+
     def resolved(self, event: Event) -> None:
         """Disparition de: denies, unless partial, under way or itself denied."""
         if self.scope == SILENT:

@@ -54,53 +54,60 @@ class Mention:
 class Clause:
     """The state of one sentence while it is walked. One instance per sentence."""
 
-    # What a sentence begins with; kept on the class so that a new reader costs five assignments.
-    i = 0
-    """The event at which the walk is."""
-    end = -1
-    """Last token of the sentence."""
-    advice_from = -1
-    """The event at which advice begins; -1: none is given."""
-    scope, cue = NONE, None
-    """The open scope, and the event that opened it."""
-    fresh, full, in_list = True, False, False
-    """Whether no noun has come under the scope yet; see ``open``; whether its nouns make a list."""
-    sep, sep_event, intro, adjective = "", -1, "", False
-    """Between the last noun and here: the last separator ("comma", "and", "or", "with") and its event, what introduces
-    the next noun ("of", "article"), whether a modifier stands right behind the separator."""
-    clause = segment = 0
-    """How many findings had been named when the clause began (contrast, semicolon), and when the last comma came."""
-    opened = negated = verb = False
-    """Whether a particle has opened a negation, whether a negation has been said, whether a verb."""
-    tells_history = False
-    """Whether a finding was named that is past: it blocks No Finding."""
-    says_normal = False
-    """Whether something was said to be normal: with nothing else, the report is."""
-    described: tuple | list = ()
-    """The anatomy of the last predicate; ``group`` is the anatomy of which nothing has been said yet."""
-    part: Event | None = None
-    """The anatomy that heads the sentence, before a colon."""
-    title_group = 0
-    """How many of the group stand before a colon."""
-    enlarging, enlarging_at = None, 0
-    """(cue, scope) of an enlargement that waits for its anatomy, and its event."""
-    normal_before, inverted = None, False
-    """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
-    gloss_of: Mention | None = None
-    """The finding right before an opening bracket: a bare noun inside only says it again."""
-    in_bracket = 0
-    """How many findings had been named when a bracket opened behind one of them; 0: none is open."""
-    shows_device = False
-    """Whether a device is named that is seen, and not only told of."""
-    device_before = False
-    """Whether the sentence before named a device."""
-    mimic_at = -2
-    """The event that named what a finding may be instead."""
+    __slots__ = (
+        "adjective", "advice_from", "clause", "comma_at", "compares", "cue", "described", "device_before", "end",
+        "enlarging", "enlarging_at", "events", "fresh", "full", "gloss_of", "group", "headed_by", "i", "in_bracket",
+        "in_list", "intro", "inverted", "mentions", "mimic_at", "negated", "normal_before", "opened", "says_normal",
+        "scope", "sep", "sep_event", "shows_device", "symbols", "tells_history", "title_group", "verb", "words",
+    )  # fmt: skip
 
     def __init__(self, events: list[Event], symbols: list[int], words: Words) -> None:
         self.events, self.symbols, self.words = events, symbols, words
+        self.compares = not words.than.isdisjoint(symbols)
+        """Whether anything is compared: "plutôt une atélectasie qu'une pneumonie"."""
         self.mentions: list[Mention] = []
+        self.i = 0
+        """The event at which the walk is."""
+        self.end = -1
+        """Last token of the sentence."""
+        self.advice_from = -1
+        """The event at which advice begins; -1: none is given."""
+        self.scope, self.cue = NONE, None
+        """The open scope, and the event that opened it."""
+        self.fresh, self.full, self.in_list = True, False, False
+        """Whether no noun has come under the scope yet; see ``open``; whether its nouns make a list."""
+        self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
+        """Between the last noun and here: the last separator ("comma", "and", "or", "with") and its event, what
+        introduces the next noun ("of", "article"), whether a modifier stands right behind the separator."""
+        self.clause = self.comma_at = 0
+        """How many findings had been named when the clause began (contrast, semicolon), and at the last comma."""
+        self.opened = self.negated = self.verb = False
+        """Whether a particle has opened a negation, whether a negation has been said, whether a verb."""
+        self.tells_history = False
+        """Whether a finding was named that is past: it blocks No Finding."""
+        self.says_normal = False
+        """Whether something was said to be normal: with nothing else, the report is."""
         self.group: list[Event] = []
+        """The anatomy of which nothing has been said yet; ``described`` is that of the last predicate."""
+        self.described: tuple | list = ()
+        self.headed_by: Event | None = None
+        """The anatomy that heads the sentence, before a colon."""
+        self.title_group = 0
+        """How many of the group stand before a colon."""
+        self.enlarging, self.enlarging_at = None, 0
+        """(cue, scope) of an enlargement that waits for its anatomy, and its event."""
+        self.normal_before, self.inverted = None, False
+        """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
+        self.gloss_of: Mention | None = None
+        """The finding right before an opening bracket: a bare noun inside only says it again."""
+        self.in_bracket = 0
+        """How many findings had been named when a bracket opened behind one of them; 0: none is open."""
+        self.shows_device = False
+        """Whether a device is named that is seen, and not only told of."""
+        self.device_before = False
+        """Whether the sentence before named a device."""
+        self.mimic_at = -2
+        """The event that named what a finding may be instead."""
 
     def open(self, scope: int, cue: Event, *, full: bool = False) -> None:
         """Begin a scope at ``cue``. ``full``: its list goes on over definite articles ("résolution de l'x et du y")."""

@@ -39,6 +39,8 @@ _SIDE = kinds("comma and contrast modifier of article place quality semicolon")
 class Denial(After):
     """Negation before and after a finding, and exclusion, which hedges when it is itself denied."""
 
+    __slots__ = ()
+
     def deny(self, event: Event) -> None:
         """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
         if self.after_colon(event):
@@ -123,7 +125,7 @@ class Denial(After):
         if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
             return
         if self.opened:
-            for mention in self.mentions[max(self.segment, self.clause, len(self.mentions) - REACH) :]:
+            for mention in self.mentions[max(self.comma_at, self.clause, len(self.mentions) - REACH) :]:
                 if mention.status == 1 and mention.rule == AFFIRMED:
                     mention.status, mention.cue, mention.rule = None, event, UNREAD
         self.open(DENIED, event)

@@ -19,6 +19,8 @@ NOT_ITSELF = kinds("advice_subject change lessened")
 class Hedges(After):
     """Doubt before and after a finding."""
 
+    __slots__ = ()
+
     def hedge_near(self, event: Event) -> None:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
         if (

@@ -37,9 +37,11 @@ BROKEN = Leaf(K["other"], "broken_device")
 class Nouns(After):
     """Findings as they are named: their status from the open scope, alternatives, adjectives that add a class."""
 
+    __slots__ = ()
+
     def name(self, event: Event) -> None:
         """A finding (or an abnormality without a class) is named."""
-        traits = event[3].traits
+        traits = event[3][5]
         if traits and "of_the_pleura" in traits and not self.is_of_the_pleura():
             return
         sep = self.sep
@@ -67,7 +69,7 @@ class Nouns(After):
             mention.status = mention.status if broken else None
         if self.gloss_of is not None and not self.scope and self.next_kind() in (K["close"], -1):
             mention.status, mention.cue, mention.rule = self.gloss_of.status, self.gloss_of.cue, self.gloss_of.rule
-        if self.is_second_choice(event):
+        if self.compares and self.is_second_choice(event):
             self.doubt_second(mention)
         elif sep == "and" and mention.status == 1 and self.goes_on_likewise():
             last = self.mentions[-1]
@@ -129,7 +131,7 @@ class Nouns(After):
 
     def is_of_the_pleura(self) -> bool:
         """ "Plèvre : épaississement": said of the pleura."""
-        return self.part is not None and self.symbols[self.part[1]] in self.words.pleura
+        return self.headed_by is not None and self.symbols[self.headed_by[1]] in self.words.pleura
 
     def mimic_between(self) -> bool:
         """ "Opacité, superposition versus pneumonie": not the opacity, but what it may be is the other alternative."""
@@ -233,7 +235,7 @@ class Nouns(After):
         status = STATUS[self.scope] if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
         mention = Mention(leaf, event[1], event[2], status, cue, rule, "adj")
-        if self.is_second_choice(event):
+        if self.compares and self.is_second_choice(event):
             self.doubt_second(mention)
         self.mentions.append(mention)
         self.settle()

@@ -25,6 +25,8 @@ _COMMA = K["comma"]
 class Reach(Clause):
     """How far an open scope goes."""
 
+    __slots__ = ()
+
     def is_over(self, event: Event) -> bool:
         """Say whether the open scope has ended before the noun ``event``."""
         if self.scope and (self.sep or not self.fresh) and not self.holds():

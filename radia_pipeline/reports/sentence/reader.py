@@ -24,6 +24,8 @@ from radia_pipeline.reports.sentence.structure import Structure
 class SentenceReader(Nouns, Anatomy, Denial, Change, Hedges, Structure, Silence):
     """Walks the events of one sentence. One instance per sentence; ``mentions`` and ``says_normal`` are the result."""
 
+    __slots__ = ()
+
     def read(self, asked: bool, has_advice: int, end: int) -> None:
         """Fill ``mentions``. ``asked``: the sentence ends in a question mark, at token ``end``."""
         self.end = end

@@ -15,6 +15,8 @@ MISPLACED = Leaf(K["other"], "misplaced_device")
 class Silence(Clause):
     """What makes no label although it names a finding: history, other examinations, advice."""
 
+    __slots__ = ()
+
     def no_label(self, event: Event) -> None:
         """History covers what follows; behind a finding, in brackets or at the end, what stands before it."""
         if "request" in event[3].traits and self.previous_kind() == K["colon"] and self.has_named():

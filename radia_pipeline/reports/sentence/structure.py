@@ -30,11 +30,13 @@ _ASIDE = 12
 class Structure(After):
     """Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins."""
 
+    __slots__ = ()
+
     def comma(self, event: Event) -> None:
         if self.mentions and self.aside_ends(event):
             return  # "atélectasie ou, à défaut, foyer infectieux"
         self.sep, self.sep_event, self.intro, self.adjective = "comma", self.i, "", False
-        self.segment = len(self.mentions)
+        self.comma_at = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = self.normal_before = None
 
@@ -94,7 +96,7 @@ class Structure(After):
         if self.opened and "turns" in event[3].traits and self.negation_follows():
             return
         self.sep, self.sep_event, self.intro, self.adjective = "", -1, "", False
-        self.clause = self.segment = len(self.mentions)
+        self.clause = self.comma_at = len(self.mentions)
         self.opened = self.negated = False
         self.enlarging = None
 
@@ -137,7 +139,7 @@ class Structure(After):
     def colon(self, event: Event) -> None:
         self.title_group = len(self.group) if self.group and not self.mentions else 0
         if self.title_group:
-            self.part = self.group[0]
+            self.headed_by = self.group[0]
         following = self.following()
         self.value_unread(event)
         if self.scope == SILENT and self.cue[0] == K["imperative"] and not self.mentions:
