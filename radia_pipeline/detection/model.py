@@ -18,7 +18,7 @@ from torchvision.ops import FeaturePyramidNetwork
 
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
-from radia_pipeline.training.backbones import Backbone
+from radia_pipeline.training.backbones import Backbone, map_stages, maps_of
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import InputSection, ModelSection
 
@@ -44,9 +44,7 @@ class Detector(nn.Module):
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(N, C, S, S) -> one map (N, fpn_channels, S / stride, S / stride) per level."""
-        maps = self.net.forward_intermediates(
-            images, indices=self.indices, intermediates_only=True, output_fmt="NCHW", norm=False
-        )
+        maps = maps_of(self.net, images, self.indices)
         levels = list(self.fpn(OrderedDict((str(level), found) for level, found in enumerate(maps))).values())
         for _ in range(self.pooled):
             levels.append(functional.max_pool2d(levels[-1], kernel_size=1, stride=2))
@@ -73,13 +71,7 @@ def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ..
     Strides beyond the backbone's last are left to the pyramid, which halves its last level for each (Lin et al. 2017).
     Raises BadRecipe where another one is missing.
     """
-    was_training = net.training
-    net.eval()
-    with torch.no_grad():
-        blank = torch.zeros(1, section.channel_count, section.size_px, section.size_px)
-        maps = net.forward_intermediates(blank, intermediates_only=True, output_fmt="NCHW", norm=False)
-    net.train(was_training)
-    found = {round(section.size_px / one.shape[-1]): (index, one.shape[1]) for index, one in enumerate(maps)}
+    found = map_stages(net, section.channel_count, section.size_px)
     own = [stride for stride in strides if stride in found]
     beyond = [stride for stride in strides if own and stride > max(found)]
     doubling = [own[-1] * 2 ** (step + 1) for step in range(len(beyond))] if own else []

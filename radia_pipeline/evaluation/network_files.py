@@ -102,8 +102,15 @@ def _largest_difference(network: nn.Module, path: Path, shapes: Mapping[str, tup
 def write_as_safetensors(members: Members, ensemble: Ensemble | None, folder: Path) -> dict[str, Any]:
     """Write a folder for each branch of weights that ``timm.create_model("local-dir:FOLDER", pretrained=True)`` reads.
 
-    A PCAM head lies beside it in ``head.safetensors``: plain timm pools by the mean.
+    A PCAM head lies beside it in ``head.safetensors``: plain timm pools by the mean. Raises BadInput for a network with
+    a pyramid, which timm has not.
     """
+    for name, (recipe, _) in members.items():
+        if recipe.model.map_stride is not None:
+            raise BadInput(
+                f"{name} has a pyramid under its head (model.map_stride), which timm cannot hold",
+                accepted="recipes without model.map_stride", do="export to onnx",
+            )  # fmt: skip
     return {"branches": _each_branch(members, folder, _write_timm)}
 
 
@@ -112,10 +119,11 @@ def write_as_torchxrayvision(members: Members, ensemble: Ensemble | None, folder
     what it is made by. Raises BadInput for a network that is no DenseNet of one grey channel with a linear head."""
     for name, (recipe, _) in members.items():
         is_fit = recipe.model.backbone.startswith("densenet") and recipe.model.head == "linear"
+        is_fit &= recipe.model.map_stride is None
         if not is_fit or recipe.input.channel_count != 1:
             raise BadInput(
                 f"{name} is a {recipe.model.backbone} with a {recipe.model.head} head, {recipe.input.channels}",
-                accepted="a densenet with a linear head and channels: gray, as torchxrayvision's own",
+                accepted="a densenet with a linear head, no map_stride and channels: gray, as torchxrayvision's own",
                 do="export to safetensors or onnx",
             )
     return {"branches": _each_branch(members, folder, _write_xrv)}

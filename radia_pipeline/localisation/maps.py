@@ -1,9 +1,9 @@
 """Saliency maps of all classes at once: one forward pass, then batched vector-Jacobian products through the head.
 
-The layer explained is the feature map under the head, so the backbone runs once and without gradients (ScoreCAM alone
-asks it again); what is differentiated is the head alone. Each view is explained by its own logits: a map says what the
-model saw in that film, whatever the other films of the study showed. A new method is a function and its line in
-``METHODS``. What does not belong here: boxes (``boxes``), controls (``controls``), choosing a method (``benchmark``).
+The layer explained is the feature map under the head, so the backbone runs once and without gradients (``SLOW``
+methods alone ask it again); what is differentiated is the head alone. Each view is explained by its own logits: a map
+says what the model saw in that film, whatever the other films of the study showed. A new method is a function and its
+line in ``METHODS``. Not here: boxes (``boxes``), controls (``controls``), choosing a method (``benchmark``).
 
 Shape legend: N images, C channels, S side, F features, K classes, h x w positions.
 """
@@ -15,8 +15,10 @@ from collections.abc import Sequence
 import torch
 
 from radia_pipeline.contracts.choices import Table
+from radia_pipeline.localisation.bias_maps import fullgrad
 from radia_pipeline.localisation.component_maps import eigencam, eigengradcam
 from radia_pipeline.localisation.masking_maps import ablationcam, scorecam
+from radia_pipeline.localisation.poly_maps import polycam
 from radia_pipeline.localisation.seen import Seen, positive
 from radia_pipeline.localisation.stage_maps import layercam, stagecam
 
@@ -33,7 +35,7 @@ def explain(
     ``slots``: view slot of each image (separate weights use another branch for slot 1). ``wanted``: bool (N, K), the
     maps that are asked for (default: all); the others may be 0. Returns the images' own logits (N, K) and
     {method: (N, K, h, w)}, float32 on the CPU, not negative; scale and number of positions differ between methods. The
-    result does not depend on how images are batched. Raises UnknownName.
+    result does not depend on how images are batched. Raises UnknownName, and BadInput where FullGrad does not fit.
     """
     chosen, is_finer = {name: METHODS[name] for name in methods}, bool(set(methods) & set(FINER))
     slots = [0] * len(images) if slots is None else list(slots)
@@ -117,8 +119,10 @@ def _elementwise(seen: Seen) -> torch.Tensor:
 METHODS = Table("saliency method", {
     "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": layercam, "pcam": _own_map,
     "xgradcam": _xgradcam, "elementwise": _elementwise, "eigencam": eigencam, "eigengradcam": eigengradcam,
-    "ablationcam": ablationcam, "scorecam": scorecam, "stagecam": stagecam,
+    "ablationcam": ablationcam, "scorecam": scorecam, "stagecam": stagecam, "fullgrad": fullgrad, "polycam": polycam,
 })  # fmt: skip
 """What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative; of some methods with more positions."""
 FINER = ("stagecam",)
 """Methods that ask for the network's map of twice the resolution."""
+SLOW = ("scorecam", "fullgrad", "polycam")
+"""Methods that ask the whole network again, for each feature or each class."""

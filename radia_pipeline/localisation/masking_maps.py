@@ -41,12 +41,15 @@ def scorecam(seen: Seen) -> torch.Tensor:
         features, image = seen.features[at], seen.images[at]
         scores = []
         for start in range(0, len(features), MASKED):
-            mask = functional.interpolate(
-                features[start : start + MASKED, None], size=image.shape[1:], mode="bilinear", align_corners=False
-            )
-            low, high = mask.amin(dim=(2, 3), keepdim=True), mask.amax(dim=(2, 3), keepdim=True)
-            mask = (mask - low) / torch.where(high > low, high - low, torch.ones_like(high))
+            mask = masks_of(features[start : start + MASKED], image.shape[1:])
             found = seen.classifier.feature_map(image * mask, seen.slot).float()
             scores.append(seen.classifier.head(found, seen.slot))
         maps.append(torch.einsum("fk,fhw->khw", torch.cat(scores).softmax(dim=0), features))
     return positive(torch.stack(maps, dim=1))
+
+
+def masks_of(features: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Features (F, h, w), enlarged to ``size`` and stretched to 0..1: (F, 1, S, S); 0 of one that is all the same."""
+    mask = functional.interpolate(features[:, None], size=size, mode="bilinear", align_corners=False)
+    low, high = mask.amin(dim=(2, 3), keepdim=True), mask.amax(dim=(2, 3), keepdim=True)
+    return (mask - low) / torch.where(high > low, high - low, torch.ones_like(high))

@@ -60,13 +60,14 @@ class Seen:
         cls, classifier, images: torch.Tensor, slot: int, *, wanted: torch.Tensor | None = None, is_finer: bool = False
     ) -> Seen:
         """Look at images (N, C, S, S) once."""
-        module, is_last = classifier.finer_stage(slot) if is_finer else (None, False)
+        stages, is_last = classifier.finer_stages(slot) if is_finer else ([], False)
+        module = stages[0] if stages else None
         finer = None
         if module is None:
             with torch.no_grad():
                 features = classifier.feature_map(images, slot).float()
         else:
-            with _without_weights(classifier), _leaf(module) as leaves:
+            with without_weights(classifier), _leaf(module) as leaves:
                 features = classifier.feature_map(images, slot).float()
             finer = Finer(leaves[-1], features, is_last)
         features = features.detach().requires_grad_()
@@ -81,7 +82,7 @@ class Seen:
 
 
 @contextmanager
-def _without_weights(classifier) -> Iterator[None]:
+def without_weights(classifier) -> Iterator[None]:
     """Let no graph be built for the weights meanwhile: only positions are differentiated."""
     learning = [one for one in classifier.parameters() if one.requires_grad]
     for one in learning:

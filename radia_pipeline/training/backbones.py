@@ -11,6 +11,7 @@ Legend: N images, C channels, S side, F features, h × w positions.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import isqrt
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
@@ -31,6 +32,21 @@ ONE_TOKEN_POOLINGS = ("token", "map")
 """Poolings that read a token or a query of their own and no position: their networks are pooled by the mean here."""
 
 
+class LaidNorm(nn.Module):
+    """A normalisation of the pooled vector, laid on the map. A layer, without weights of its own, so that whoever looks
+    at a network's layers sees it."""
+
+    def forward(self, found: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
+        """(N, F, h, w) -> (N, F, h, w), whose mean is what ``norm`` makes of the mean."""
+        pooled = found.mean(dim=(2, 3))
+        centre, spread = pooled.mean(dim=1), pooled.var(dim=1, unbiased=False).add(norm.eps).sqrt()
+        scaled = (found - centre[:, None, None, None]) / spread[:, None, None, None]
+        if norm.weight is None:
+            return scaled
+        bias = 0 if norm.bias is None else norm.bias[:, None, None]
+        return scaled * norm.weight[:, None, None] + bias
+
+
 class Backbone(nn.Module):
     """A timm network without its classifier; gives a feature map, for transformers too. Raises BadRecipe."""
 
@@ -38,6 +54,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = section.backbone
         self.net, self.taken = _create(section, channels, size_px)
+        self.laid_norm = LaidNorm()
         was_training = self.net.training
         noise = torch.randn(1, channels, size_px, size_px, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -49,13 +66,20 @@ class Backbone(nn.Module):
         """(N, C, S, S) -> (N, F, h, w)."""
         return self._normed(self._map(self.net.forward_features(images)))
 
-    def finer_stage(self) -> nn.Module | None:
-        """Return the module whose output is the last map with twice as many rows and columns as the one under the head;
-        None where the network has none, as transformers of one resolution."""
+    def maps(self, images: torch.Tensor, indices: Sequence[int]) -> list[torch.Tensor]:
+        """(N, C, S, S) -> the network's own maps of these indices (``map_stages``), (N, F, h, w) each."""
+        return maps_of(self.net, images, indices)
+
+    def finer_stages(self, stride: int | None = None) -> list[nn.Module]:
+        """Return the modules whose outputs have two, four, … times as many rows and columns as a map of a stride in
+        pixels, by default the network's last; none where it has none, as transformers of one resolution."""
         infos = [dict(one) for one in getattr(self.net, "feature_info", ())]
-        last = infos[-1].get("reduction") if infos else None
-        names = [one["module"] for one in infos if last and one.get("reduction") * 2 == last]
-        return self.net.get_submodule(names[-1]) if names else None
+        module_of = {one["reduction"]: one["module"] for one in infos if one.get("reduction")}
+        at, found = stride or (infos[-1].get("reduction") if infos else None), []
+        while at and at % 2 == 0 and at // 2 in module_of:
+            at //= 2
+            found.append(self.net.get_submodule(module_of[at]))
+        return found
 
     @property
     def is_channels_last(self) -> bool:
@@ -72,15 +96,7 @@ class Backbone(nn.Module):
 
     def _normed(self, found: torch.Tensor) -> torch.Tensor:
         norm = norm_behind_pooling(self.net)
-        if norm is None:
-            return found
-        pooled = found.mean(dim=(2, 3))
-        centre, spread = pooled.mean(dim=1), pooled.var(dim=1, unbiased=False).add(norm.eps).sqrt()
-        scaled = (found - centre[:, None, None, None]) / spread[:, None, None, None]
-        if norm.weight is None:
-            return scaled
-        bias = 0 if norm.bias is None else norm.bias[:, None, None]
-        return scaled * norm.weight[:, None, None] + bias
+        return found if norm is None else self.laid_norm(found, norm)
 
     def _checked(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Return the map (1, F, h, w) of images; raises BadRecipe where its mean is not what timm itself pools."""
@@ -105,6 +121,21 @@ class Backbone(nn.Module):
         grid = getattr(getattr(self.net, "patch_embed", None), "grid_size", None)
         tokens = features.shape[1] - getattr(self.net, "num_prefix_tokens", 0)
         return grid is not None and grid[0] * grid[1] == tokens and isqrt(tokens) ** 2 == tokens
+
+
+def maps_of(net: nn.Module, images: torch.Tensor, indices: Sequence[int] | None = None) -> list[torch.Tensor]:
+    """(N, C, S, S) -> a timm network's maps by index, all by default, (N, F, h, w) each, finest first."""
+    return net.forward_intermediates(images, indices=indices, intermediates_only=True, output_fmt="NCHW", norm=False)
+
+
+def map_stages(net: nn.Module, channels: int, size_px: int) -> dict[int, tuple[int, int]]:
+    """Return {stride in pixels of the input: (index, features)} of a timm network's maps; of one stride the last."""
+    was_training = net.training
+    net.eval()
+    with torch.no_grad():
+        found = maps_of(net, torch.zeros(1, channels, size_px, size_px))
+    net.train(was_training)
+    return {round(size_px / one.shape[-1]): (index, one.shape[1]) for index, one in enumerate(found)}
 
 
 def norm_behind_pooling(net: nn.Module) -> nn.LayerNorm | None:

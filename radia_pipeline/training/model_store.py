@@ -43,13 +43,16 @@ def read_classifier(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> bool:
-    """Load the weights of ``init_from``; returns whether the head too: one of another kind keeps its fresh weights.
+    """Load the weights of ``init_from``; returns whether the head too.
+
+    A head of another kind, or on another map, keeps its fresh weights, and so does the pyramid under it.
 
     Raises BadRecipe, with the first tensors that differ, when the backbones do not fit.
     """
     folder = latest_model(lake, recipe.init_from)
     theirs, mine = read_classifier(folder), classifier.state_dict()
-    same_head = read_card(folder)["recipe"]["model"]["head"] == recipe.model.head
+    model = read_card(folder)["recipe"]["model"]
+    same_head = (model["head"], model.get("map_stride")) == (recipe.model.head, recipe.model.map_stride)
     wanted = [name for name in mine if same_head or name.startswith("backbones.")]
     unfit = [name for name in wanted if name not in theirs or theirs[name].shape != mine[name].shape]
     unfit += [name for name in select(theirs, "backbones") if f"backbones.{name}" not in mine]

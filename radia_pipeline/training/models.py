@@ -1,6 +1,6 @@
 """The classifier: a backbone, heads, a study's logits and what they say as probabilities.
 
-The parts are in ``backbones``, ``heads``, ``views`` and ``hierarchy``.
+The parts are in ``backbones``, ``pyramids``, ``heads``, ``views`` and ``hierarchy``.
 
 Legend: B studies, V view slots, N images, C channels, S side, F features, h × w positions, 21 classes.
 """
@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
 from radia_pipeline.errors import BadInput
-from radia_pipeline.training.backbones import Backbone
+from radia_pipeline.training.backbones import Backbone, map_stages
 from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES, TEST_TIME
+from radia_pipeline.training.pyramids import Pyramid, steps_down
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.views import combine_views
 
@@ -30,10 +31,15 @@ class Classifier(nn.Module):
         count = BRANCHES[recipe.views.weights]
         channels, size = recipe.input.channel_count, recipe.input.size_px
         self.backbones = nn.ModuleList(Backbone(recipe.model, channels, size) for _ in range(count))
-        head = HEADS[recipe.model.head]
-        self.heads = nn.ModuleList(
-            head(self.backbones[0].features, len(words.classes), recipe.model.dropout) for _ in range(count)
-        )
+        head, features = HEADS[recipe.model.head], self.backbones[0].features
+        self.map_stride, self.pyramids = recipe.model.map_stride, nn.ModuleList()
+        if self.map_stride is not None:
+            stages = map_stages(self.backbones[0].net, channels, size)
+            steps = steps_down(stages, self.map_stride, recipe.model.backbone)
+            self.levels = [index for index, _ in steps]
+            self.pyramids.extend(Pyramid([width for _, width in steps]) for _ in range(count))
+            features = self.pyramids[0].features
+        self.heads = nn.ModuleList(head(features, len(words.classes), recipe.model.dropout) for _ in range(count))
         self.register_buffer("prior_shift", torch.zeros(len(words.classes), dtype=torch.float64))
         self.parent_columns = [
             (words.index(name), [words.index(parent) for parent in words.parents(name)]) for name in words.topological
@@ -63,12 +69,17 @@ class Classifier(nn.Module):
 
     def feature_map(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> (N, F, h, w); ``slot`` 1 is the lateral branch of separate weights."""
-        return self.backbones[min(slot, len(self.backbones) - 1)](images)
+        branch = min(slot, len(self.backbones) - 1)
+        if not self.pyramids:
+            return self.backbones[branch](images)
+        found = self.backbones[branch].maps(images, sorted(self.levels))
+        return self.pyramids[branch](found[::-1])
 
-    def finer_stage(self, slot: int = 0) -> tuple[nn.Module | None, bool]:
-        """Return the module that gives a map of twice the resolution, and whether its channels come last."""
+    def finer_stages(self, slot: int = 0) -> tuple[list[nn.Module], bool]:
+        """Return the modules that give maps of two, four, … times the resolution of that under the head, and whether
+        their channels come last. The stem's is none."""
         backbone = self.backbones[min(slot, len(self.backbones) - 1)]
-        return backbone.finer_stage(), backbone.is_channels_last
+        return backbone.finer_stages(self.map_stride), backbone.is_channels_last
 
     @property
     def pools_by_place(self) -> bool:

@@ -49,6 +49,11 @@ class ModelSection(Section):
     head: Annotated[str, one_of(HEADS)] = Field(
         "linear", description="pcam: each class pools the map by its own probabilities (Ye et al. 2020)."
     )
+    map_stride: PositiveInt | None = Field(
+        None,
+        description="Pixels of the input for a position under the head: a light pyramid (in the manner of PYLON) joins "
+        "the backbone's last map with finer ones. None: the last map as it is.",
+    )
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="Before the head.")
     drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.0, description="Stochastic depth of the backbone.")
     train_only: Annotated[str, one_of(TRAINED)] = Field("all", description="head: the backbone is frozen.")

@@ -29,9 +29,10 @@ def key_settings(recipe: Recipe) -> dict[str, str]:
     steps = [*augmentation.items(), *((also.name, also.options) for also in recipe.augmentation.also)]
     changes = [f"{name} {section['p']:g}" for name, section in steps if section["p"] > 0]
     amount = f"{data.samples_per_epoch} samples an epoch" if data.samples_per_epoch else "each study once an epoch"
+    finer = "" if model.map_stride is None else f" on a map of {model.map_stride} px a position"
     return {
         "starts": f"from {recipe.init_from}" if recipe.init_from else weights,
-        "network": f"{model.backbone}, {model.head} head, dropout {model.dropout:g}"
+        "network": f"{model.backbone}, {model.head} head{finer}, dropout {model.dropout:g}"
         + ("" if TRAINED[model.train_only] else ", the head alone is trained"),
         "input": f"{recipe.input.size_px} px, {channels}, {recipe.input.normalisation_words} normalisation",
         "views": f"{recipe.views.use}, {recipe.views.weights} weights, {recipe.views.combine}",

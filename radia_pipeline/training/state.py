@@ -140,6 +140,7 @@ class TrainingState(State):
         self.classifier = self._build_classifier(studies, lake).to(device, dtype)
         if recipe.training.channels_last:
             self.classifier.backbones.to(memory_format=torch.channels_last)
+            self.classifier.pyramids.to(memory_format=torch.channels_last)
         self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
         super().__init__(recipe, self.classifier, Objective(self.classifier, task), device)
 
@@ -158,8 +159,9 @@ class TrainingState(State):
 
     @property
     def has_unused_weights(self) -> bool:
-        """A process may meet no lateral view, or no positive of a class."""
-        return len(self.classifier.backbones) > 1
+        """A process may meet no lateral view, or no positive of a class; and what a network does behind its last map is
+        of no use to a pyramid."""
+        return len(self.classifier.backbones) > 1 or len(self.classifier.pyramids) > 0
 
     def _wrap(self) -> nn.Module:
         if self.recipe.model.sync_batch_norm and self.device.type == "cuda" and distributed.world() > 1:

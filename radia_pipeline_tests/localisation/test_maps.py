@@ -175,7 +175,7 @@ def test_only_wanted_maps_of_finer_stages_are_made_and_they_are_the_same():
 
 def test_without_a_finer_stage_the_map_is_layercams():
     classifier = TinyClassifier("pcam")
-    classifier.finer_stage = lambda slot=0: (None, False)
+    classifier.finer_stages = lambda slot=0: ([], False)
     _, found = maps.explain(classifier, pictures(), ("stagecam", "layercam"))
     assert torch.equal(found["stagecam"], found["layercam"])
 

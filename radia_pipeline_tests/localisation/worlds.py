@@ -25,8 +25,8 @@ class TinyClassifier(nn.Module):
     def feature_map(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.body(images)
 
-    def finer_stage(self, slot: int = 0) -> tuple[nn.Module, bool]:
-        return self.body[1], False
+    def finer_stages(self, slot: int = 0) -> tuple[list[nn.Module], bool]:
+        return [self.body[1]], False
 
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0](features)
