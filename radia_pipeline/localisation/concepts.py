@@ -1,7 +1,7 @@
 """Deep Feature Factorization: what a network tells apart on several films, whatever the class. A picture to explore by.
 
 Concepts depend on the films that are looked at together and belong to no class, so nothing is decided by them. Not
-here: saliency of classes (``maps``), drawing the picture (``saliency_pictures``).
+here: saliency of classes (``maps``).
 
 Shape legend: N images, F features, J concepts, h x w positions.
 """
