@@ -1,13 +1,15 @@
-"""Near-duplicates: recall on altered copies, false links between patients, and the time of the search itself.
+"""Near-duplicates: what is found under which alteration, what is linked falsely, and what search costs as it grows.
 
-Run: ``.venv/bin/python benchmarks/near_duplicates.py [--images FOLDER]``, then ``--search``. Needs NIH's layout with
-real radiographs (default ../shared/real/nih_cxr14); the timing uses 100,000 invented thumbnails with the spectrum of
-the real ones.
+Run with ``python benchmarks/near_duplicates.py [--films N] [--pairs P]`` for recall and strangers (NIH's layout with
+real radiographs, default ../shared/real/nih_cxr14), ``--growth`` for search among invented descriptors with 1 % planted
+copies, ``--learn`` to make the descriptor's linear map anew from phantoms. Results: results/near_duplicates.json;
+``before`` in it are the figures of the hash that stood before, on the same alterations.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -17,146 +19,218 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
+import scipy.linalg
+from film_copies import ALTERATIONS, altered
 
-from radia_pipeline.cohort import near_duplicates as near
+from radia_pipeline.cohort import copies, film_descriptor, registration
+from radia_pipeline.phantom.people import draw_patient
+from radia_pipeline.phantom.radiograph import take
 from radia_pipeline.sources.nih_cxr14 import NihCxr14
 
 HERE = Path(__file__).resolve().parent
-CROP = 0.02
-TIMED_IMAGES = 100_000
+ASKING = 3_000
+"""Films that search in the timing; the seconds of all are in proportion."""
+LEARNED_ON, COPIES_OF_EACH, PHANTOM_PX = 400, 7, 192
+SHRINKAGE = 0.02
 
 
-def windowed(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return 8 bits of a window between two percentiles."""
-    bottom, top = np.percentile(image, [low, high])
-    return (np.clip((image - bottom) / max(top - bottom, 1), 0, 1) * 255).astype(np.uint8)
+def phantom(number: int, side: int, seed: int = 20261201) -> np.ndarray:
+    """Return one frontal exposure of an invented patient, uint8."""
+    images = [image for study in draw_patient(seed, "chexpert", number, side).studies for image in study.images]
+    grey = take(next((image for image in images if image.film.view != "LATERAL"), images[0]).film).grey
+    return np.clip(grey.astype(float) * 255 / max(1, grey.max()), 0, 255).astype(np.uint8)
 
 
-def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Return an image after one JPEG encoding."""
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+def learn() -> None:
+    """Write the linear map: discriminant analysis between phantoms over copies altered twice.
 
-
-def copies(image: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return altered copies of a radiograph: resized, re-encoded, windowed, cropped by 2 % and all of it at once."""
-    height, width = image.shape
-    y, x = round(CROP * height), round(CROP * width)
-    top, bottom, left, right = (
-        rng.integers(0, y + 1),
-        rng.integers(0, y + 1),
-        rng.integers(0, x + 1),
-        rng.integers(0, x + 1),
-    )
-    return {
-        "resized to 256": cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA),
-        "resized to 300 x 360": cv2.resize(image, (300, 360), interpolation=cv2.INTER_LINEAR),
-        "enlarged to 1024": cv2.resize(image, (1024, 1024), interpolation=cv2.INTER_CUBIC),
-        "16 bits": image.astype(np.uint16) * 257,
-        "JPEG quality 50": jpeg(image, 50),
-        "window 5-95 %": windowed(image, 5, 95),
-        "window 15-99 %": windowed(image, 15, 99),
-        "gamma 0.5": (255 * (image / 255.0) ** 0.5).astype(np.uint8),
-        "2 % cropped, all sides": image[y : height - y, x : width - x],
-        "2 % cropped, one corner": image[y:, x:],
-        "2 % cropped at random": image[top : height - bottom, left : width - right],
-        "cropped, windowed, resized, JPEG 70": jpeg(cv2.resize(windowed(image, 5, 95)[y:, x:], (400, 400)), 70),
-    }
-
-
-def found(image: np.ndarray, thumbnail: np.ndarray, vector: np.ndarray, copy: np.ndarray) -> bool:
-    """Tell whether all four steps link a copy to its original."""
-    other = near.thumbnail(copy.astype(np.float32))
-    pair = np.stack([thumbnail, other])
-    vectors = np.stack([vector, near.hashes(other[None])[0]])
-    if vectors[0] @ vectors[1] <= near.CANDIDATE_SIMILARITY:
-        return False
-    if near.span_similarity(pair, vectors, np.array([0]), np.array([1]))[0] < near.SPAN_SIMILARITY:
-        return False
-    if near.thumbnail_similarity(thumbnail, other) < near.THUMBNAIL_SIMILARITY:
-        return False
-    return near.pixel_similarity(image, copy.astype(np.float32)) >= near.PIXEL_SIMILARITY
-
-
-def recall(images: list[np.ndarray], every: int) -> dict[str, float]:
-    """Return the share of copies found, for each kind of change."""
-    rng = np.random.default_rng(0)
-    hits: dict[str, list[bool]] = {}
-    for image in images[::every]:
-        thumbnail = near.thumbnail(image.astype(np.float32))
-        vector = near.hashes(thumbnail[None])[0]
-        for name, copy in copies(image, rng).items():
-            hits.setdefault(name, []).append(found(image.astype(np.float32), thumbnail, vector, copy))
-    return {name: float(np.mean(values)) for name, values in hits.items()}
-
-
-def false_links(paths: list[Path], images: list[np.ndarray], patients: np.ndarray) -> dict[str, int]:
-    """Return how many pairs of different patients pass each step, among all pairs."""
-    thumbnails = np.stack([near.thumbnail(image.astype(np.float32)) for image in images])
-    vectors = near.hashes(thumbnails)
-    first = np.concatenate([pair[0] for pair in near.candidates(vectors)])
-    second = np.concatenate([pair[1] for pair in near.candidates(vectors)])
-    strangers = patients[first] != patients[second]
-    a, b = near.search(thumbnails, lambda i, j: patients[i] != patients[j])
-    same = sum(int((patients == name).sum()) * (int((patients == name).sum()) - 1) // 2 for name in np.unique(patients))
-    return {
-        "pairs of different patients": len(patients) * (len(patients) - 1) // 2 - same,
-        "pass the hash": int(strangers.sum()),
-        "pass span and thumbnail": len(a),
-        "linked on pixels": len(near.confirm(paths, a, b)),
-    }
-
-
-def search_time(images: list[np.ndarray], count: int) -> dict[str, float]:
-    """Return seconds of the search over invented thumbnails: normal draws with the mean and covariance of the real
-    ones.
+    Within-class scatter is shrunk towards a sphere; kept are the directions that tell films apart most.
     """
+    rng = np.random.default_rng(0)
+    names = [name for name in ALTERATIONS if name != "flipped"]
+    rows = np.empty((LEARNED_ON, COPIES_OF_EACH, film_descriptor.HISTOGRAM_SIZE))
+    for number in range(LEARNED_ON):
+        image = phantom(number, PHANTOM_PX, seed=7)
+        for copy in range(COPIES_OF_EACH):
+            chosen = tuple(rng.choice(names, 2, replace=False)) if copy else ()
+            rows[number, copy] = film_descriptor.histograms(altered(image, chosen, rng), (1.0,))[0]
+    mean, means = rows.mean(axis=(0, 1)), rows.mean(axis=1)
+    apart = (rows - means[:, None]).reshape(-1, rows.shape[-1])
+    within = apart.T @ apart / (LEARNED_ON * (COPIES_OF_EACH - 1))
+    within = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
+    root = np.linalg.cholesky(within)
+    between = scipy.linalg.solve_triangular(root, (means - mean).T, lower=True).T
+    _, _, directions = np.linalg.svd(between, full_matrices=False)
+    matrix = scipy.linalg.solve_triangular(root.T, directions[: film_descriptor.SIZE].T, lower=False)
+    matrix /= np.abs(matrix).max()
+    np.savez_compressed(film_descriptor.MAP, mean=mean.astype(np.float32), map=matrix.astype(np.float16))
+
+
+def recall(films: list[np.ndarray], index: copies.Index, asked: np.ndarray, pairs: int) -> dict:
+    """Return the share of copies found, alone and in pairs, with the least agreement on pixels of each."""
     rng = np.random.default_rng(1)
-    real = np.stack([near.thumbnail(image.astype(np.float32)) for image in images])
-    real = real.reshape(len(images), -1).astype(np.float32)
-    mean = real.mean(axis=0)
-    _, spread, parts = np.linalg.svd(real - mean, full_matrices=False)
-    scaled = parts * (spread / np.sqrt(len(real)))[:, None]
-    side = near.THUMBNAIL_PX
-    thumbnails = np.empty((count, side, side), dtype=np.uint8)
-    for start in range(0, count, 1000):
-        size = min(1000, count - start)
-        drawn = mean + rng.standard_normal((size, len(scaled))).astype(np.float32) @ scaled
-        thumbnails[start : start + size] = np.clip(drawn, 0, 255).reshape(-1, side, side)
-    started, busy = time.perf_counter(), time.process_time()
-    asked = [0]
-
-    def everybody(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        asked[0] += len(first)
-        return np.ones(len(first), dtype=bool)
-
-    pairs = near.search(thumbnails, everybody)[0]
+    every = list(itertools.combinations(ALTERATIONS, 2))
+    chosen = [every[place] for place in rng.permutation(len(every))[:pairs]]
+    found: dict[str, list[float]] = {}
+    ranked: dict[str, list[bool]] = {}
+    for place in asked.tolist():
+        moves = None
+        for kind in [(name,) for name in ALTERATIONS] + chosen:
+            copy = altered(films[place], kind, rng)
+            similarity, near = index.near(film_descriptor.describe(copy))
+            is_near = bool(((near == place) & (similarity >= copies.NEAR)).any())
+            moves = moves or registration.prepared(films[place])
+            value = registration.same_exposure(registration.prepared(copy, moves=False), moves) if is_near else -1.0
+            name = " + ".join(kind)
+            found.setdefault(name, []).append(value)
+            ranked.setdefault(name, []).append(is_near)
+    least = registration.SAME_EXPOSURE
+    shares = {name: float(np.mean(np.array(values) >= least)) for name, values in found.items()}
+    alone = {name: share for name, share in shares.items() if " + " not in name}
+    two = {name: share for name, share in shares.items() if " + " in name}
+    values = np.concatenate([np.array(v) for v in found.values()])
     return {
-        "images": count,
-        "seconds": time.perf_counter() - started,
-        "cpu_seconds": time.process_time() - busy,
-        "pairs that pass the hash": asked[0],
-        "pairs left for the pixels": len(pairs),
-    }
+        "films asked": len(asked), "copies": len(values), "alone": alone, "least alone": min(alone.values()),
+        "in pairs": two, "least of a pair": min(two.values(), default=None), "mean of pairs": _mean(two.values()),
+        "found near": float(np.mean([one for ones in ranked.values() for one in ones])),
+        "agreement of copies found near": _spread(values[values > -1]),
+    }  # fmt: skip
+
+
+def _mean(values) -> float | None:
+    values = list(values)
+    return float(np.mean(values)) if values else None
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    shares = {"least": 0, "1 %": 1, "5 %": 5, "median": 50, "99 %": 99, "most": 100}
+    return {name: round(float(np.percentile(values, share)), 3) for name, share in shares.items()}
+
+
+def strangers(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray, count: int) -> dict:
+    """Return how exposures that are not the same agree on pixels: the nearest of other patients, and of one patient.
+
+    ``count``: pairs of each that are compared.
+    """
+    similarity = np.triu(vectors @ vectors.T, 1)
+    is_same = patients[:, None] == patients[None, :]
+
+    def nearest(allowed: np.ndarray, wanted: int) -> list[tuple[int, int]]:
+        order = np.argsort(-np.where(allowed, similarity, -1.0), axis=None)[:wanted]
+        return [tuple(divmod(int(place), len(films))) for place in order]
+
+    upper = np.triu(np.ones_like(is_same), 1).astype(bool)
+    others = nearest(upper & ~is_same, count)
+    serial = nearest(upper & is_same, min(count, int((upper & is_same).sum())))
+    result = {"pairs of other patients": int((upper & ~is_same).sum()),
+              "of them near": int(((similarity >= copies.NEAR) & upper & ~is_same).sum())}  # fmt: skip
+    for name, pairs in (("nearest of other patients", others), ("films of one patient", serial)):
+        values = np.array([agreement(films[a], films[b]) for a, b in pairs])
+        linked = int((values >= registration.SAME_EXPOSURE).sum())
+        result[name] = {"compared": len(values), "agreement": _spread(values), "linked": linked} | _tail(values)
+    return result
+
+
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Return how two films agree on their pixels."""
+    return registration.same_exposure(registration.prepared(other, moves=False), registration.prepared(one))
+
+
+def _tail(values: np.ndarray) -> dict[str, float]:
+    """Return the agreement that one in 10^11 pairs would reach, were the tail exponential as its last tenth is."""
+    threshold = float(np.percentile(values, 90))
+    scale = float((values[values > threshold] - threshold).mean())
+    return {"once in 10^11 pairs, exponential tail": round(threshold + scale * float(np.log(1e11 * 0.1)), 3)}
+
+
+def cost(films: list[np.ndarray]) -> dict[str, float]:
+    """Return processor milliseconds of one film described and one pair confirmed."""
+    started = time.process_time()
+    for film in films:
+        film_descriptor.describe(film)
+    described = time.process_time() - started
+    moves = [registration.prepared(film) for film in films]
+    rests = [registration.prepared(film, moves=False) for film in films]
+    started = time.process_time()
+    for one in range(len(films)):
+        registration.same_exposure(rests[one - 1], moves[one])
+    compared = time.process_time() - started
+    started = time.process_time()
+    for film in films:
+        registration.prepared(film, moves=False)
+    return {
+        "describe, ms": 1e3 * described / len(films), "compare, ms": 1e3 * compared / len(films),
+        "prepare, ms": 1e3 * (time.process_time() - started) / len(films),
+    }  # fmt: skip
+
+
+def growth(vectors: np.ndarray, counts: list[int]) -> list[dict]:
+    """Return seconds of index and search among invented descriptors, 1 % of them copies, all asking as films do.
+
+    Descriptors are drawn with the covariance of real ones; a copy lies at the similarity of the fifth percentile of
+    altered copies.
+    """
+    rng = np.random.default_rng(2)
+    _, spread, parts = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    scaled = parts * (spread / np.sqrt(len(vectors)))[:, None]
+    rows = []
+    for count in counts:
+        drawn = np.empty((count, film_descriptor.SIZE), dtype=np.float32)
+        for start in range(0, count, 10_000):
+            noise = rng.standard_normal((min(10_000, count - start), len(scaled))).astype(np.float32)
+            drawn[start : start + len(noise)] = vectors.mean(axis=0) + noise @ scaled
+        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        planted = count // 100
+        noise = rng.standard_normal((planted, film_descriptor.SIZE)).astype(np.float32)
+        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+        drawn[-planted:] = 0.66 * drawn[:planted] + 0.75 * noise
+        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+        started, wall = time.process_time(), time.perf_counter()
+        index = copies.Index(drawn.astype(np.float16))
+        built = time.process_time() - started
+        asked = rng.permutation(count)[:ASKING]
+        started = time.process_time()
+        near, found = 0, set()
+        for start in range(0, len(asked), 256):
+            part = asked[start : start + 256]
+            similarity, places = index.near(np.repeat(drawn[part], film_descriptor.QUERIES, axis=0))
+            keep = similarity[:: film_descriptor.QUERIES] >= copies.NEAR
+            near += int(keep.sum()) - len(part)
+            for row, names, kept in zip(part.tolist(), places[:: film_descriptor.QUERIES], keep):
+                found |= {(row, other) for other in names[kept].tolist()}
+        searched = (time.process_time() - started) * count / len(asked)
+        wanted = [(a, b) for a, b in ((p, count - planted + p) for p in range(planted)) if a in set(asked.tolist())]
+        rows.append({"films": count, "index, s": built, "search of all, s": searched, "both, s": built + searched,
+                     "seconds on the clock": time.perf_counter() - wall, "near a film": near / len(asked),
+                     "planted found": float(np.mean([pair in found for pair in wanted]))})  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=HERE.parents[1] / "shared" / "real" / "nih_cxr14")
-    parser.add_argument("--every", type=int, default=1, help="recall on every n-th image")
-    parser.add_argument("--timed", type=int, default=TIMED_IMAGES)
-    parser.add_argument("--search", action="store_true", help="only the search; needs a quiet machine")
+    parser.add_argument("--films", type=int, default=60, help="films whose copies are asked for")
+    parser.add_argument("--pairs", type=int, default=105, help="pairs of alterations, of 105")
+    parser.add_argument("--strangers", type=int, default=1_000, help="pairs of two exposures compared, nearest first")
+    parser.add_argument("--growth", type=int, nargs="*", help="search among so many films; needs a quiet machine")
+    parser.add_argument("--learn", action="store_true", help="make the linear map anew")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    if arguments.learn:
+        learn()
+        return
     facts = NihCxr14().facts(arguments.images)
-    paths = [arguments.images / path for path in sorted(facts)]
-    images = [near.read_grey(path).astype(np.uint8) for path in paths]
+    films = [copies.read_grey(arguments.images / path).astype(np.uint8) for path in sorted(facts)]
     patients = np.array([facts[path].native_patient_id for path in sorted(facts)])
-    if arguments.search:
-        result: dict = {"search": search_time(images, arguments.timed)}
+    vectors = np.concatenate([film_descriptor.mapped(film_descriptor.histograms(film, (1.0,))[:1]) for film in films])
+    if arguments.growth is not None:
+        result: dict = {"growth": growth(vectors, arguments.growth or [50_000, 100_000])}
     else:
-        found = recall(images, arguments.every)
-        strangers = false_links(paths, images, patients)
-        result = {"images": len(images), "recall": found, "least recall": min(found.values()), "strangers": strangers}
+        asked = np.random.default_rng(3).permutation(len(films))[: arguments.films]
+        result = {"films": len(films), "recall": recall(films, copies.Index(vectors), asked, arguments.pairs),
+                  "strangers": strangers(films, vectors, patients, arguments.strangers),
+                  "cost": cost([films[place] for place in asked[:40]])}  # fmt: skip
     print(json.dumps(result, indent=1))
     path = HERE / "results" / "near_duplicates.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
+from radia_pipeline.cohort.link_decisions import REJECTED
 from radia_pipeline.cohort.placement import HELD
 from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.pools import TEST, VALIDATION
@@ -150,7 +151,8 @@ def _twins(lake: Lake) -> set[str]:
     """Return the images that repeat an earlier one of another patient or source, so that each link gives one image."""
     if not lake.exists("image_links"):
         return set()
-    links = lake.read("image_links", columns=["image_id_b", "kind"])
+    links = lake.read("image_links", columns=["image_id_b", "kind", "state"])
+    links = links.filter(pc.fill_null(pc.not_equal(links.column("state"), REJECTED), True))
     return set(links.filter(pc.not_equal(links.column("kind"), "dropped_duplicate")).column("image_id_b").to_pylist())
 
 

@@ -1,6 +1,8 @@
 """Which images show the same exposure, over all sources: same pixels, dropped duplicates, near-duplicates.
 
-Links are the only thing that joins patients of different sources. How pixels are compared is in ``near_duplicates``.
+Links are the only thing that joins patients of different sources. A group that links would make of more than five
+patients joins nobody until a person confirms: a test picture or a phantom, stored under everybody, looks like that. How
+copies are found is in ``copies``, what people decided in ``link_decisions``.
 """
 
 from __future__ import annotations
@@ -11,19 +13,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from radia_pipeline.cohort.copies import Copies, Films, find_copies
 from radia_pipeline.cohort.flags import BLANK, is_flagged
-from radia_pipeline.cohort.near_duplicates import confirm, search
-from radia_pipeline.cohort.thumbnails import thumbnails_of
+from radia_pipeline.cohort.groups import group_of
+from radia_pipeline.cohort.link_decisions import CONFIRMED, NEAR_DUPLICATE, decisions
 from radia_pipeline.contracts.tables import conform
 from radia_pipeline.lake.lake import Lake
 
+MOST_PATIENTS = 5
+"""Patients that links may join without being looked at by a person."""
+LINKED, LISTED = "linked", "listed"
+JOINING = (LINKED, CONFIRMED)
+"""States of links that join their patients; ``listed`` ones wait for a person, ``rejected`` ones do not."""
 _COLUMNS = ["source", "image_id", "patient_key", "path", "pixel_sha256", "flags"]
 
 
 @dataclass(frozen=True)
 class LinksResult:
-    """Links written by kind, how many join two sources, and what was compared."""
+    """Links written by kind and by state, how many join two sources, and what was compared.
+
+    ``searched``: images that are new or changed and asked for copies of themselves; ``candidates``: pairs that were
+    compared on pixels; ``large_groups``: groups that wait for a person.
+    """
 
     links: int
     kinds: Mapping[str, int]
@@ -31,6 +44,9 @@ class LinksResult:
     images: int
     candidates: int
     sources: tuple[str, ...]
+    searched: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    large_groups: int = 0
     unreadable: int = 0
     problems: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
@@ -48,13 +64,17 @@ def build_image_links(lake: Lake) -> LinksResult:
     rows = _same_pixels(images)
     linked = {(row["image_id_a"], row["image_id_b"]) for row in rows}
     rows += _dropped(lake, images, problems)
-    near, compared, unreadable = _near(lake, images, linked)
+    near, copies = _near(lake, images, linked)
     rows += near
+    large = _set_states(lake, rows)
+    problems["groups_that_wait_for_a_person"] = large
     written = lake.write("image_links", conform("image_links", rows))
     return LinksResult(
         links=len(rows), kinds=dict(Counter(row["kind"] for row in rows)),
-        across_sources=sum(row["source_a"] != row["source_b"] for row in rows), images=len(images), candidates=compared,
-        sources=present, unreadable=unreadable, problems=dict(+problems), version=written.version,
+        across_sources=sum(row["source_a"] != row["source_b"] for row in rows), images=len(images),
+        candidates=copies.compared, sources=present, searched=copies.searched,
+        states=dict(Counter(row["state"] for row in rows)), large_groups=large, unreadable=copies.unreadable,
+        problems=dict(+problems), version=written.version,
     )  # fmt: skip
 
 
@@ -94,26 +114,44 @@ def _dropped(lake: Lake, images: pa.Table, problems: Counter) -> list[dict]:
     return rows
 
 
-def _near(lake: Lake, images: pa.Table, linked: set[tuple[str, str]]) -> tuple[list[dict], int, int]:
-    """Return near-duplicate rows, the number of pairs compared on pixels, and images that could not be read."""
+def _near(lake: Lake, images: pa.Table, linked: set[tuple[str, str]]) -> tuple[list[dict], Copies]:
+    """Return near-duplicate rows, and what was searched and compared for them."""
     usable = ~is_flagged(images.column("flags"), BLANK)  # they resemble one another without being one exposure
-    sources = np.array(images.column("source").to_pylist(), dtype=object)
-    paths = np.array(images.column("path").to_pylist(), dtype=object)
-    pictures, readable = [], []
-    for name in sorted(set(sources.tolist())):
-        of_source = thumbnails_of(lake, name, paths[sources == name].tolist())
-        pictures.append(of_source[0])
-        readable.append(of_source[1])
-    if not pictures:
-        return [], 0, 0
-    seen = np.concatenate(readable)
-    places = np.flatnonzero(usable & seen)
-    patients = (
-        images.column("patient_key").combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)[places]
-    )
-    first, second = search(np.concatenate(pictures)[places], lambda a, b: patients[a] != patients[b])
-    matches = confirm([lake.root / path for path in paths[places]], first, second)
+    places = np.flatnonzero(usable)
+    part = images.take(pa.array(places, pa.int64()))
+    patients = part.column("patient_key").combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    films = Films(part.column("image_id").to_pylist(), part.column("path").to_pylist(), patients)
+    copies = find_copies(lake, films)
     ends = _ends(images, places)
-    rows = [_link("near_duplicate", ends[match.first], ends[match.second], match.distance) for match in matches]
-    rows = [row for row in rows if (row["image_id_a"], row["image_id_b"]) not in linked]
-    return rows, len(first), int((~seen).sum())
+    rows = [_link(NEAR_DUPLICATE, ends[one], ends[other], 1.0 - value) for one, other, value in copies.pairs]
+    return [row for row in rows if (row["image_id_a"], row["image_id_b"]) not in linked], copies
+
+
+def _set_states(lake: Lake, rows: list[dict]) -> int:
+    """Say of each link whether it joins its patients, and return how many groups wait for a person.
+
+    Equal pixels always do. Of near-duplicates holds what a person decided; of the others those join that make no group
+    of more than MOST_PATIENTS.
+    """
+    decided = decisions(lake)
+    for row in rows:
+        said = decided.get(tuple(sorted((row["image_id_a"], row["image_id_b"]))))
+        row["state"] = said.kind if said is not None and row["kind"] == NEAR_DUPLICATE else LINKED
+    joined = [(row["patient_key_a"], row["patient_key_b"]) for row in rows if row["state"] in JOINING]
+    patients = sorted({key for pair in joined for key in pair})
+    groups = dict(zip(patients, group_of(patients, joined).tolist()))
+    sizes = Counter(groups.values())
+    large = {group for group, size in sizes.items() if size > MOST_PATIENTS}
+    waiting = set()
+    for row in rows:
+        group = groups.get(row["patient_key_a"])
+        if row["state"] == LINKED and row["kind"] == NEAR_DUPLICATE and group in large:
+            row["state"] = LISTED
+            waiting.add(group)
+    return len(waiting)
+
+
+def joining(links: pa.Table) -> pa.Table:
+    """Return the links that join their patients; those of before ``state`` all do."""
+    states = links.column("state")
+    return links.filter(pc.or_kleene(pc.is_null(states), pc.is_in(states, value_set=pa.array(JOINING))))

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Ledger, append, read_ledger
+from radia_pipeline.cohort.links import joining
 from radia_pipeline.cohort.placement import HELD, Placement, SplitPolicy, place
 from radia_pipeline.contracts.pools import LEVEL, TRAIN
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
@@ -210,7 +211,7 @@ def _patients(lake: Lake) -> tuple[list[str], list[str], tuple[str, ...]]:
 def _patient_links(lake: Lake) -> list[tuple[str, str]]:
     if not lake.exists("image_links"):
         return []
-    links = lake.read("image_links", columns=["patient_key_a", "patient_key_b"])
+    links = joining(lake.read("image_links", columns=["patient_key_a", "patient_key_b", "state"]))
     return list(zip(links.column(0).to_pylist(), links.column(1).to_pylist()))
 
 
