@@ -32,6 +32,7 @@ ASKING = 3_000
 """Films that search in the timing; the seconds of all are in proportion."""
 LEARNED_ON, COPIES_OF_EACH, PHANTOM_PX = 400, 7, 192
 SHRINKAGE = 0.02
+IDENTICAL = 0.9999
 
 
 def phantom(number: int, side: int, seed: int = 20261201) -> np.ndarray:
@@ -120,6 +121,7 @@ def strangers(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray
         return [tuple(divmod(int(place), len(films))) for place in order]
 
     upper = np.triu(np.ones_like(is_same), 1).astype(bool)
+    upper[similarity > IDENTICAL] = False  # one file twice
     others = nearest(upper & ~is_same, count)
     serial = nearest(upper & is_same, min(count, int((upper & is_same).sum())))
     result = {"pairs of other patients": int((upper & ~is_same).sum()),
@@ -127,20 +129,13 @@ def strangers(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray
     for name, pairs in (("nearest of other patients", others), ("films of one patient", serial)):
         values = np.array([agreement(films[a], films[b]) for a, b in pairs])
         linked = int((values >= registration.SAME_EXPOSURE).sum())
-        result[name] = {"compared": len(values), "agreement": _spread(values), "linked": linked} | _tail(values)
+        result[name] = {"compared": len(values), "agreement": _spread(values), "linked": linked}
     return result
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> float:
     """Return how two films agree on their pixels."""
     return registration.same_exposure(registration.prepared(other, moves=False), registration.prepared(one))
-
-
-def _tail(values: np.ndarray) -> dict[str, float]:
-    """Return the agreement that one in 10^11 pairs would reach, were the tail exponential as its last tenth is."""
-    threshold = float(np.percentile(values, 90))
-    scale = float((values[values > threshold] - threshold).mean())
-    return {"once in 10^11 pairs, exponential tail": round(threshold + scale * float(np.log(1e11 * 0.1)), 3)}
 
 
 def cost(films: list[np.ndarray]) -> dict[str, float]:
