@@ -269,3 +269,23 @@ def test_real_radiographs_that_look_most_alike_are_not_linked(real_root: Path):
     for place in nearest:
         one, other = divmod(int(place), len(films))
         assert same_exposure(prepared(films[other], moves=False), prepared(films[one])) < SAME_EXPOSURE
+
+
+def test_links_are_listed_and_decided_from_the_command_line(tmp_path):
+    from click.testing import CliRunner
+
+    from radia_pipeline.cli.links import links
+
+    lake = new_lake(tmp_path)
+    image = picture(3)
+    rows = [store(lake, "ccsmtl", "a", "p1", image), store(lake, "ccsmtl", "b", "p2", copies(image)["inverted"])]
+    put_images(lake, "ccsmtl", rows)
+    build_image_links(lake)
+    place = ["--lake", str(lake.root)]
+    assert CliRunner().invoke(links, ["list", *place]).output == "1 linked\n"
+    who = ["--by", "A. Steward", "--reason", "two films"]
+    ends = [row["image_id"][:8] for row in rows]
+    assert "pools follow" in CliRunner().invoke(links, ["reject", *ends, *who, *place]).output
+    build_image_links(lake)
+    said = CliRunner().invoke(links, ["list", *place]).output
+    assert said.startswith("1 rejected\nrejected   near_duplicate") and "A. Steward: two films" in said
