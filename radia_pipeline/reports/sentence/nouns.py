@@ -58,6 +58,8 @@ class Nouns(After):
         if sep == "and" and self.intro == "article":
             self.opened = self.negated = False
         link = self.link() if len(self.mentions) > self.clause else ""
+        if link == "far" and not sep and self.repeats_its_noun(event):
+            link = "adj"
         if link and self.is_place(event):
             link = "at"  # "nodule sous l'épanchement"
             if self.scope in (DENIED, HEDGED) and not self.fresh:
@@ -86,6 +88,11 @@ class Nouns(After):
             mention.status, mention.cue, mention.rule = -1, self.events[self.sep_event], "hedge_or"
         self.mentions.append(mention)
         self.settle()
+
+    def repeats_its_noun(self, event: Event) -> bool:
+        """ "Une lésion pulmonaire néoplasique est possible": two names of one thing, which a cue behind covers both."""
+        last = self.mentions[-1]
+        return event[1] - last.last == 2 and event[3].rule == last.leaf.rule
 
     def is_second_choice(self, event: Event) -> bool:
         """ "Plutôt une atélectasie qu'une pneumonie": the second is what the first is preferred to."""
@@ -234,6 +241,8 @@ class Nouns(After):
         own_scope = own_scope and (self.scope == HEDGED or (self.fresh and self.cue[0] in (K["deny"], K["nor"])))
         status = STATUS[self.scope] if own_scope and parent.status == 1 else parent.status
         cue, rule = (self.cue, self.cue[3].rule) if own_scope else (parent.cue, parent.rule)
+        if status == 1 and self.sep == "or" and self.unknown_before_or():
+            status, cue, rule = -1, self.events[self.sep_event], "hedge_or"  # "condensation, rejet versus infection"
         mention = Mention(leaf, event[1], event[2], status, cue, rule, "adj")
         if self.compares and self.is_second_choice(event):
             self.doubt_second(mention)

@@ -146,6 +146,8 @@ class Structure(After):
             self.scope = NONE  # "Contrôle post ponction : diminution de l'épanchement"
         if self.scope == SILENT and "fronted" in self.cue[3].traits:
             self.scope = NONE  # "après drainage d'un épanchement : pneumothorax"
+        if self.scope == SILENT and "search" in self.cue[3].traits and self.is_answered():
+            self.scope = NONE  # "contrôle de pneumonie : résolution de la condensation"
         if self.scope == DENIED and self.fresh and self.cue[0] == K["not"] and event[1] - self.cue[2] > 1:
             self.scope = NONE  # "le poumon n'est pas réexpandu : atélectasie"
         if (
@@ -154,6 +156,11 @@ class Structure(After):
             and not (following is not None and following[0] in (K["deny"], K["none_after"], K["not"]))
         ):
             self.scope = NONE
+
+    def is_answered(self) -> bool:
+        """Say whether a search says what it is for, and another noun follows its colon."""
+        named = bool(self.mentions) or self.symbols[self.cue[2]] not in self.words.of
+        return named and self.target_ahead()
 
     def value_unread(self, event: Event) -> None:
         """ "Pneumothorax : NA", "à préciser": a value that no rule knows labels nothing."""
