@@ -45,7 +45,7 @@ golden: $(READY) ## Write the numbers of trainings whose version was raised; und
 test: lint ## Style and the quick tests (at most 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow"
 
-test-full: lint ## Everything, as CI runs it; needs Debian's chromium, dcmtk, nginx and postgresql
+test-full: lint ## Everything, as CI runs it; needs the Debian packages that .ci/run names
 	$(PYTEST)
 
 bench: $(READY) ## Run the benchmarks, one after the other

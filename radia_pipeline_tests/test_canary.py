@@ -218,7 +218,9 @@ def test_files_straight_from_a_pacs_are_read_and_nothing_of_them_is_echoed(ran, 
     named.write_bytes(identified(chest(written)))
     hand.write_bytes(files.clean_file(921, PatientName=f"{CANARY}^ANNE", BodyPartExamined="HAND"))
     options = ["--lake", written / "lake", "--json"]
-    read, refused = (radia(written.parent, "predict", path, "--identified", *options) for path in (named, hand))
+    objects = tmp_path / "objects"
+    asked = ["predict", "--identified", "--dicom-out", objects, *options]
+    read, refused = (radia(written.parent, *asked[:1], path, *asked[1:]) for path in (named, hand))
     plain = radia(written.parent, "predict", named, *options)
     assert (read.returncode, refused.returncode, plain.returncode) == (0, 1, 1), read.stderr.decode()[-900:]
     told = [json.loads(done.stdout.splitlines()[-1])["studies"][0] for done in (read, refused, plain)]
@@ -229,6 +231,9 @@ def test_files_straight_from_a_pacs_are_read_and_nothing_of_them_is_echoed(ran, 
     for done in (read, refused):
         assert CANARY.lower().encode() not in (done.stdout + done.stderr).lower()
     assert holders(written, CANARY) == set()
+    filed = sorted(objects.iterdir())
+    assert [path.name for path in filed] == ["study_00001_film_1_gsps.dcm", "study_00001_sr.dcm"]
+    assert all(CANARY.encode() in path.read_bytes() and path.stat().st_mode & 0o777 == 0o600 for path in filed)
 
 
 def chest(written: Path) -> np.ndarray:

@@ -19,6 +19,8 @@ _FILE = FilePath(dir_okay=False)
 @click.option("--identified", is_flag=True, help="Files straight from a PACS: headers are not judged nor echoed.")
 @ocr_option(None, "Search pixels for burned-in text (default: auto); off: a person says that there is none.")
 @click.option("--maps", type=FilePath(), help="Folder for heat maps and boxes as pictures.")
+@click.option("--dicom-out", type=FilePath(), help="Folder for a Structured Report and presentation states (DICOM).")
+@click.option("--dicom", metavar="KINDS", help="Of --dicom-out: sr, gsps or both (default: sr,gsps).")
 @click.option("--out", type=_FILE, help="File of JSON lines; a killed call goes on there.")
 @lake_option
 @json_option

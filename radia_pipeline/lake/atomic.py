@@ -108,6 +108,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file atomically and durably that nobody but its owner may read, at no moment."""
+    with writable(path.parent), replacing(path, mode=0o600) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: Path, content: str) -> None:
     """Write a UTF-8 text file atomically and durably."""
     write_bytes(path, content.encode("utf-8"))

@@ -12,6 +12,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput
 from radia_pipeline.review.bodies import FILM_TYPES, RELATED
 from radia_pipeline.review.problems import CONTENT_TYPE, KINDS, Problem
+from radia_pipeline.review.replies import with_objects
 from radia_pipeline.review.server import Server
 from radia_pipeline.usecases.answers import ANSWERED
 from radia_pipeline.usecases.asking import Wish
@@ -37,18 +38,24 @@ def api_routes(server: Server) -> APIRouter:
         intake: Annotated[str, Query(pattern="^(deidentified|identified)$")] = "deidentified",
         maps: Annotated[str | None, Query(pattern="^png$")] = None,
         ocr: Annotated[str, Query(pattern="^(auto|off|require)$")] = "auto",
+        dicom: Annotated[str | None, Query(pattern="^(sr|gsps|sr,gsps)$")] = None,
         one_study: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """A DICOM, PNG or JPEG file as body, or several as `multipart/related; type="application/dicom"`.
 
         `intake=identified` is for files straight from a PACS: headers are not judged, and nothing of them is kept,
         logged or echoed. `ocr=off` is a person's word that no print stands in the pixels. `maps=png` adds the models'
-        maps as data addresses. Films are called `image 1` and so on, in the order of the parts. Where no study got an
-        answer the status is 422, and the answer, with its reasons, stands in the problem.
+        maps as data addresses. `dicom=sr,gsps` answers with `multipart/related`: this answer, then a Structured Report
+        of each answered study and a presentation state of each of its films; they carry the patient and study modules
+        of what was sent, and nothing else does. Films are called `image 1` and so on, in the order of the parts. Where
+        no study got an answer the status is 422, and the answer, with its reasons, stands in the problem.
         """
         async with server.films(request) as films:
-            wish = Wish(server.settings.source, intake == "identified", one_study, ocr, wants_pictures=maps is not None)
-            return await server.gate.run(lambda: _answer(server, films, wish, maps is not None))
+            kinds = tuple(dicom.split(",")) if dicom else ()
+            wish = Wish(server.settings.source, intake == "identified", one_study, ocr,
+                        wants_pictures=maps is not None, dicom=kinds)  # fmt: skip
+            answer, objects = await server.gate.run(lambda: _answer(server, films, wish, maps is not None))
+        return with_objects(answer, objects) if dicom else answer
 
     @routes.get("/api/v1/model", summary="Who answers", responses=_problems("unknown", "starting"))
     def model() -> dict[str, Any]:
@@ -79,16 +86,20 @@ def api_routes(server: Server) -> APIRouter:
     return routes
 
 
-def _answer(server: Server, films: list[bytes], wish: Wish, wants_maps: bool) -> dict[str, Any]:
+def _answer(
+    server: Server, films: list[bytes], wish: Wish, wants_maps: bool
+) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
+    """Return the answer and the DICOM objects that were asked for, by Content-ID."""
     with HeldBytes(films) as held:
         found = server.models.answer_films(held, wish)
         server.count(found.answer["studies"])
         if wants_maps:
             server.models.map_pictures(found)
+        objects = server.models.film_objects(found, held, wish.dicom) if wish.dicom else []
     if not any(study["status"] == ANSWERED for study in found.answer["studies"]):
         reasons = sorted({file["reason"] for study in found.answer["studies"] for file in study["files"]})
         raise Problem("refused", ", ".join(reasons), answer=found.answer)
-    return found.answer
+    return found.answer, objects
 
 
 def _answer_content() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +60,11 @@ class Answered:
 
     answer: dict[str, Any]
     films: dict[str, Looked]
+
+
+def _names(held: HeldBytes) -> list[str]:
+    """Return how films that were sent are called."""
+    return [f"image {number}" for number in range(1, len(held.paths) + 1)]
 
 
 class Models:
@@ -166,8 +171,7 @@ class Models:
         return Answered(together(call.head(), studies), films)
 
     def _call(self, held: HeldBytes, wish: Wish) -> Call:
-        names = [f"image {number}" for number in range(1, len(held.paths) + 1)]
-        return Call(self._lake, held.paths, wish, reader=self.reader, names=names)
+        return Call(self._lake, held.paths, wish, reader=self.reader, names=_names(held))
 
     def map_pictures(self, found: Answered) -> None:
         """Put pictures of the maps of called classes into an answer, as data addresses."""
@@ -182,6 +186,26 @@ class Models:
                     {**told, "picture": "data:image/png;base64," + base64.b64encode(png).decode("ascii")}
                     for _, told, png in pictures(self._maps_opened, study, named)
                 ]
+
+    def film_objects(self, found: Answered, held: HeldBytes, kinds: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Return the DICOM objects of answered studies with their Content-IDs, by which the answer then names them."""
+        from radia_pipeline.usecases.dicom_objects import GSPS, ObjectMaker
+
+        maker = ObjectMaker(self.head(), kinds, self._maps_opened if GSPS in kinds else None)
+        paths, objects = dict(zip(_names(held), held.paths, strict=True)), []
+        for study in found.answer["studies"]:
+            if study["status"] != "answered":
+                continue
+            names = [file["file"] for file in study["files"]]
+            made, lack = maker.make(study, [(paths[name], name, found.films[name]) for name in names])
+            study["objects"] = []
+            if lack is not None:
+                study["no_objects"] = lack
+            for one in made:
+                name = f"study{study['study']}.film{one.film or 0}.{one.kind}@radia"
+                objects.append((name, one.content))
+                study["objects"].append({"kind": one.kind, "file": f"cid:{name}"})
+        return objects
 
     def film_maps(self, name: str, film: Looked) -> dict[str, Any] | None:
         """Return the maps of a film that was sent; None for a lateral one."""

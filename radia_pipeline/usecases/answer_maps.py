@@ -16,10 +16,8 @@ import numpy as np
 from radia_pipeline.dicom.thorax import Thorax
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake import atomic
-from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.benchmark import boxed_classes
 from radia_pipeline.training.studies import LATERAL
-from radia_pipeline.usecases.answers import Reader
 from radia_pipeline.usecases.film_maps import FilmMaps
 from radia_pipeline.usecases.looking import Looked
 
@@ -60,12 +58,12 @@ def pictures(
 class Mapper:
     """Draws the maps of one call's answers into a folder, which is made."""
 
-    def __init__(self, lake: Lake, reader: Reader, folder: Path) -> None:
+    def __init__(self, maps: FilmMaps, folder: Path) -> None:
         self._folder = folder
         if folder.exists() and not folder.is_dir():
             raise BadInput("--maps names a file", accepted="a folder")
         folder.mkdir(parents=True, exist_ok=True)
-        self._maps = FilmMaps(lake, reader)
+        self._maps = maps
 
     def draw(self, answer: dict[str, Any], found: Sequence[tuple[str, Looked]]) -> list[dict[str, Any]]:
         """Write a picture for each called class with a place on each frontal film that was used; say what they show."""
@@ -89,10 +87,10 @@ def drawn(looked: Looked, shown: np.ndarray, thorax: Thorax | None, boxes: list[
     thick = max(1, max(height, width) // 400)
     if thorax is not None:
         cv2.polylines(picture, [np.rint(thorax.outline).astype(np.int32)], True, _OUTLINE, thick)
-    scale = width / looked.native[1]
+    across, down = width / looked.native[1], height / looked.native[0]
     for box in boxes:
-        low = round(box["x_px"] * scale), round(box["y_px"] * scale)
-        high = round((box["x_px"] + box["width_px"]) * scale), round((box["y_px"] + box["height_px"]) * scale)
+        low = round(box["x_px"] * across), round(box["y_px"] * down)
+        high = round((box["x_px"] + box["width_px"]) * across), round((box["y_px"] + box["height_px"]) * down)
         cv2.rectangle(picture, low, high, _BOX, thick)
         size = _LETTERS * max(height, width)
         place = low[0] + 2 * thick, max(low[1] + round(26 * size), round(26 * size))

@@ -165,7 +165,7 @@ class Reader:
         square = self.square(file.looked, spec.size_px)
         tensor = to_channels(square.astype(np.float32) / GREY_MAX, spec.input_section)[None]
         found = raw_to_boxes(self.detector.raw(tensor), spec, [("", *file.looked.stored)])
-        scale = file.looked.native[1] / file.looked.stored[1]
+        scale = np.array(file.looked.native[::-1] * 2) / np.array(file.looked.stored[::-1] * 2)
         rows = []
         for label, corners, score in zip(found.label, found.corners * scale, found.score):
             left, top, right, bottom = (round(float(edge), 1) for edge in corners)

@@ -23,6 +23,8 @@ from radia_pipeline.usecases.looking import Asked, Looked, get_ready, looked_at
 if TYPE_CHECKING:
     from radia_pipeline.usecases.answer_maps import Mapper
     from radia_pipeline.usecases.answers import Reader
+    from radia_pipeline.usecases.dicom_objects import ObjectMaker
+    from radia_pipeline.usecases.film_maps import FilmMaps
 
 SCHEMA = "radia answer 1"
 ACCEPTED = "DICOM, PNG or JPEG files, and folders of them"
@@ -35,7 +37,8 @@ class Wish:
 
     ``source``: whose de-identification policy holds. ``identified``: files straight from a PACS. ``one_study``: all
     files are films of one study. ``ocr``: one of the policies' modes. ``maps``: a folder for pictures of maps.
-    ``wants_pictures``: the stored pictures too, of what was let in.
+    ``wants_pictures``: the stored pictures too, of what was let in. ``dicom``: kinds of DICOM objects that are made of
+    answers; ``dicom_out``: a folder for them.
     """
 
     source: str = "ccsmtl"
@@ -45,6 +48,8 @@ class Wish:
     maps: Path | None = None
     workers: int | None = None
     wants_pictures: bool = False
+    dicom: tuple[str, ...] = ()
+    dicom_out: Path | None = None
 
     def intake(self) -> dict[str, Any]:
         """Return what decides whether a file is let in and to which study it belongs."""
@@ -102,6 +107,8 @@ class Call:
         self._salt = secrets.token_hex(16)
         self._reader, self._names = reader, names
         self._drawing: Mapper | None = None
+        self._maps_opened: FilmMaps | None = None
+        self._objects: ObjectMaker | None = None
         self._tell_apart()
 
     @property
@@ -132,7 +139,7 @@ class Call:
         done = 0
         for number, study in enumerate(studies, start + 1):
             found = [(self._name(place), next(looked)) for place in study]
-            yield self._answer(reader, number, found), found
+            yield self._answer(reader, number, study, found), found
             done += len(study)
             self._on_progress("films", done, total)
 
@@ -140,26 +147,54 @@ class Call:
         """Return how the files of a study are called in answers."""
         return [self._name(place) for place in self.list.studies[study]]
 
-    def _answer(self, reader: Reader, number: int, found: list[tuple[str, Looked]]) -> dict[str, Any]:
+    def _answer(
+        self, reader: Reader, number: int, places: list[int], found: list[tuple[str, Looked]]
+    ) -> dict[str, Any]:
         answer = reader.answer(number, found)
         if self._wish.maps is not None and answer["status"] == "answered":
             answer["maps"] = self._mapper(self._wish.maps).draw(answer, found)
+        if self._wish.dicom_out is not None and answer["status"] == "answered":
+            self._file_objects(self._wish.dicom_out, answer, places, found)
         return answer
 
     def _mapper(self, folder: Path) -> Mapper:
         if self._drawing is None:
             from radia_pipeline.usecases.answer_maps import Mapper
 
-            self._drawing = Mapper(self._lake, self.reader, folder)
+            self._drawing = Mapper(self._film_maps, folder)
         return self._drawing
+
+    def _file_objects(
+        self, folder: Path, answer: dict[str, Any], places: list[int], found: list[tuple[str, Looked]]
+    ) -> None:
+        """Write a study's DICOM objects; the answer says where they are, or why there are none."""
+        from radia_pipeline.usecases.dicom_objects import ObjectMaker, opened_folder, write_objects
+
+        if self._objects is None:
+            maps = self._film_maps if "gsps" in self._wish.dicom else None
+            self._objects = ObjectMaker(self.head(), self._wish.dicom, maps)
+        films = [(self.list.paths[place], name, looked) for place, (name, looked) in zip(places, found, strict=True)]
+        made, lack = self._objects.make(answer, films)
+        answer["objects"] = write_objects(opened_folder(folder), answer["study"], made)
+        if lack is not None:
+            answer["no_objects"] = lack
+
+    @property
+    def _film_maps(self) -> FilmMaps:
+        """What finds maps, opened at first need; needs torch."""
+        if self._maps_opened is None:
+            from radia_pipeline.usecases.film_maps import FilmMaps
+
+            self._maps_opened = FilmMaps(self._lake, self.reader)
+        return self._maps_opened
 
     def _asked(self, place: int, *, only_study: bool = False) -> Asked:
         sides = () if only_study else self.reader.sides_px
         wish = self._wish
         return Asked(
             str(self.list.paths[place].absolute()), wish.source, wish.identified, self._reads_text, sides,
-            wish.maps is not None or wish.wants_pictures, self._salt, only_study,
-            threads=max(1, default_workers() // self._workers),
+            wish.maps is not None or wish.wants_pictures or bool(wish.dicom), self._salt, only_study,
+            threads=max(1, default_workers() // self._workers), wants_seal=bool(wish.dicom),
         )  # fmt: skip
 
     def _name(self, place: int) -> str:

@@ -37,7 +37,8 @@ def looked_of(row: Mapping[str, Any], stored: Path, sides_px: Sequence[int]) -> 
     image = png16.decode(stored.read_bytes())
     flags = [name for name in row["flags"] or () if name in DOUBTS]
     silencing = next((name for name in flags if DOUBTS[name].silences), None)
-    size = {"native": (row["original_height_px"], row["original_width_px"]), "stored": image.shape}
+    matrix = row["original_height_px"], row["original_width_px"]
+    size = {"native": matrix, "matrix": matrix, "stored": image.shape}
     doubts = tuple((name, float(row.get(f"{name}_score") or 1.0)) for name in flags)
     about = {"doubts": doubts, "view": row["view"], "view_origin": row.get("view_origin") or "header", **size}
     if silencing is not None:

@@ -6,6 +6,7 @@ it. Light: the parent reads no file and decodes nothing. What workers do stands 
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ class Asked:
     """What a worker needs for one file. ``reads_text``: whether print is looked for. ``sides_px``: of the squares that
     the models want; ``wants_picture``: the stored picture too. ``salt``: of this call, under which studies are told
     apart. ``only_study``: nothing but the study. ``settled``: hash of bytes whose print a person has called clean.
-    ``threads``: that decoding may use."""
+    ``threads``: that decoding may use. ``wants_seal``: what tells these bytes again within this call."""
 
     path: str
     source: str
@@ -46,6 +47,7 @@ class Asked:
     only_study: bool = False
     settled: str | None = None
     threads: int = 1
+    wants_seal: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Looked:
 
     ``study``: salted digest of the study's UID, None where the file names none. ``content``: digest of the picture as
     the lake would store it, the same for every way to encode it. ``digest``: of the bytes of a file that a person's
-    word could let in. ``native`` and ``stored`` are (height, width). ``laid_out``: a frontal film as ``dicom.sides``
-    lays it out.
+    word could let in. ``native`` and ``stored`` are (height, width); ``matrix`` is (rows, columns) as delivered, which
+    differs from ``native`` where pixels are not square. ``laid_out``: a frontal film as ``dicom.sides`` lays it out.
+    ``seal``: of the file's bytes, by ``sealed``, where it was asked for.
     """
 
     reason: str | None = None
@@ -68,6 +71,8 @@ class Looked:
     digest: str | None = None
     native: tuple[int, int] = (0, 0)
     stored: tuple[int, int] = (0, 0)
+    matrix: tuple[int, int] = (0, 0)
+    seal: str | None = None
     squares: tuple[np.ndarray, ...] = ()
     laid_out: np.ndarray | None = None
     picture: np.ndarray | None = None
@@ -141,14 +146,14 @@ def frame_of(looked: Looked) -> Frame:
 def looked_of(frame: Frame) -> Looked:
     """Return what a worker said; raises BadFrame unless it has the form of it."""
     match frame.body:
-        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes],
+        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes, seal],
               bool(is_laid_out), bool(has)]:  # fmt: skip
             is_sound = (
-                all(value is None or isinstance(value, str) for value in (reason, detail, study, digest))
+                all(value is None or isinstance(value, str) for value in (reason, detail, study, digest, seal))
                 and (reason is None or reason in reasons.REASONS or reason in DOUBTS)
                 and all(_is_doubt(one) for one in doubts)
                 and view in VIEWS
-                and len(sizes) == 2
+                and len(sizes) == 3
                 and all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
                 and all(array.dtype == np.uint16 and array.ndim == 2 for array in frame.arrays)
                 and not (reason is not None and frame.arrays)
@@ -157,14 +162,19 @@ def looked_of(frame: Frame) -> Looked:
             )
             if is_sound:
                 named = tuple((name, float(score)) for name, score in doubts)
-                native, stored = (tuple(size) for size in sizes)
+                native, stored, matrix = (tuple(size) for size in sizes)
                 pictures = list(frame.arrays)
                 picture = pictures.pop() if has else None
                 laid_out = pictures.pop() if is_laid_out else None
                 if laid_out is None or laid_out.shape == (GRID_PX, GRID_PX):
                     return Looked(reason, detail, named, view, origin, study, content, digest, native, stored,
-                                  tuple(pictures), laid_out, picture)  # fmt: skip
+                                  matrix, seal, tuple(pictures), laid_out, picture)  # fmt: skip
     raise BadFrame("A record that is not about a picture")
+
+
+def sealed(data: bytes, salt: str) -> str:
+    """Return what tells bytes again to whoever knows the salt (32 characters), which stands at its head."""
+    return salt + hashlib.blake2b(data, key=salt.encode()).hexdigest()
 
 
 def _is_doubt(one: object) -> bool:

@@ -27,7 +27,7 @@ from radia_pipeline.phantom.dicom_files import DEVICES, EXPLICIT, Encoding, Head
 from radia_pipeline.privacy import reasons
 from radia_pipeline.processes.frames import Frame
 from radia_pipeline.training.inputs import letterbox
-from radia_pipeline.usecases.looking import Asked, Looked, frame_of
+from radia_pipeline.usecases.looking import Asked, Looked, frame_of, sealed
 
 _HEAD_BYTES = 1 << 16
 """Where a data set's study stands in all but deflated files."""
@@ -76,7 +76,8 @@ def look(asked: Asked) -> Looked:
         # An identified file's hash would tell it again.
         digest = None if asked.is_identified else hashlib.sha256(data).hexdigest()
         is_settled = asked.settled is not None and asked.settled == digest
-        return _looked(judge(data, _terms(asked, is_settled=is_settled)), asked)
+        seal = sealed(data, asked.salt) if asked.wants_seal else None
+        return _looked(judge(data, _terms(asked, is_settled=is_settled)), asked, seal)
     except Refusal as refusal:
         is_askable = refusal.reason in SETTLEABLE
         return Looked(refusal.reason, refusal.detail, digest=digest if is_askable else None)
@@ -92,13 +93,13 @@ def _terms(asked: Asked, *, is_settled: bool) -> Terms:
     )  # fmt: skip
 
 
-def _looked(judged: Judged, asked: Asked) -> Looked:
+def _looked(judged: Judged, asked: Asked, seal: str | None) -> Looked:
     """Return what the models may be shown of a picture that was let in, or the doubt that silences it."""
     image, parsed = judged.image, judged.admitted.parsed
     doubts = doubts_of(image, judged.scores, judged.flags)
     about: dict[str, Any] = {
         "doubts": tuple(doubts.items()), "view": judged.view, "view_origin": judged.view_origin, "stored": image.shape,
-        "native": judged.picture.shown.shape,
+        "native": judged.picture.shown.shape, "matrix": judged.picture.stored.shape, "seal": seal,
         "study": _digest(asked.salt, header_facts.text(parsed.dataset, "StudyInstanceUID")) if parsed else None,
     }  # fmt: skip
     silencing = next((name for name in doubts if DOUBTS[name].silences), None)

@@ -14,6 +14,8 @@ from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.usecases.asking import Call, Progress, Wish, together
 
+DEFAULT_KINDS = "sr,gsps"
+
 
 def predict(
     paths: Sequence[Path | str] | Path | str,
@@ -24,17 +26,21 @@ def predict(
     one_study: bool = False,
     ocr: str = "auto",
     maps: Path | str | None = None,
+    dicom_out: Path | str | None = None,
+    dicom: str | None = None,
     workers: int | None = None,
     on_progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Return what a lake's ensemble says of files and folders, as the contract ``answer.schema.json`` has it.
 
     ``lake``: a lake or its folder (default: $RADIA_LAKE, else ``.radia/lake``). ``maps``: a folder for heat maps.
-    Raises NotTrained before there is an ensemble, BadInput where a path leads nowhere or ``maps`` among the films.
+    ``dicom_out``: a folder for DICOM objects of answered studies, of the kinds that ``dicom`` lists ("sr,gsps" if it is
+    not given); an identified film's patient and study modules go there and nowhere else. Raises NotTrained before there
+    is an ensemble, BadInput where a path leads nowhere or a folder to write into lies among the films.
     """
     lake, given = _opened(lake), _listed(paths)
-    _require_outside("maps", maps, given)
-    wish = Wish(source, identified, one_study, ocr, None if maps is None else Path(maps), workers)
+    made = _outputs(given, maps=maps, dicom_out=dicom_out, dicom=dicom)
+    wish = Wish(source, identified, one_study, ocr, workers=workers, **made)
     call = Call(lake, given, wish, on_progress)
     return together(call.head(), call.answers())
 
@@ -57,9 +63,8 @@ def predict_into(
 
     lake, given = _opened(lake), _listed(paths)
     _require_outside("out", out, given)
-    maps = wish.pop("maps", None)
-    _require_outside("maps", maps, given)
-    return write_answers(Path(out), lake, given, Wish(**wish, maps=maps and Path(maps)), on_progress)
+    made = _outputs(given, **{name: wish.pop(name) for name in ("maps", "dicom_out", "dicom") if name in wish})
+    return write_answers(Path(out), lake, given, Wish(**wish, **made), on_progress)
 
 
 def _opened(lake: Lake | Path | str | None) -> Lake:
@@ -68,6 +73,23 @@ def _opened(lake: Lake | Path | str | None) -> Lake:
 
 def _listed(paths: Sequence[Path | str] | Path | str) -> list[Path | str]:
     return [paths] if isinstance(paths, Path | str) else list(paths)
+
+
+def _outputs(
+    given: Sequence[Path | str], *, maps: Path | str | None = None, dicom_out: Path | str | None = None,
+    dicom: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a wish says of folders to write into; raises BadInput where one lies among the films."""
+    _require_outside("maps", maps, given)
+    _require_outside("dicom-out", dicom_out, given)
+    found: dict[str, Any] = {"maps": None if maps is None else Path(maps)}
+    if dicom is not None and dicom_out is None:
+        raise BadInput("--dicom says what is made and nothing says where", do="name a folder with --dicom-out")
+    if dicom_out is not None:
+        from radia_pipeline.usecases.dicom_objects import kinds_of, opened_folder
+
+        found |= {"dicom_out": opened_folder(Path(dicom_out)), "dicom": kinds_of(dicom or DEFAULT_KINDS)}
+    return found
 
 
 def _require_outside(option: str, path: Path | str | None, given: Sequence[Path | str]) -> None:

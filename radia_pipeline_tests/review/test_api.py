@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 import zlib
+from email import message_from_bytes
+from email.policy import HTTP
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
+from pydicom import dcmread
 
 from radia_pipeline.contracts.location import contracts_root
 from radia_pipeline.dicom import png16
@@ -88,6 +91,34 @@ def test_an_identified_file_is_answered_and_nothing_of_it_is_echoed(client):
     told = client.post("/api/v1/predict?intake=identified", data, Content_Type=FILM)
     sound(told)
     assert b"SECRET" not in refused.body + told.body
+
+
+def taken_apart(answer) -> dict[str, bytes]:
+    """Return the parts of a multipart answer by Content-ID."""
+    message = message_from_bytes(
+        f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode() + answer.body, policy=HTTP
+    )
+    return {part["Content-ID"].strip("<>"): part.get_payload(decode=True) for part in message.iter_parts()}
+
+
+def test_objects_come_in_parts_of_their_own_and_name_the_patient_there_alone(client):
+    front = dicom(film(30), 30, study=1, PatientName="NAME^SECRET", PatientID="SECRET")
+    side = dicom(film(30, "LATERAL"), 31, view="LATERAL", study=1, PatientName="NAME^SECRET", PatientID="SECRET")
+    body, kind = related(front, side)
+    query = "/api/v1/predict?intake=identified&dicom=sr,gsps"
+    reply, again = (client.post(query, body, Content_Type=kind) for _ in range(2))
+    assert (reply.status, reply.headers["content-type"].split(";")[0]) == (200, "multipart/related")
+    parts = taken_apart(reply)
+    told = json.loads(parts["answer"])
+    assert [error.message for error in SCHEMA.iter_errors(told)] == []
+    named = [one["file"].removeprefix("cid:") for one in told["studies"][0]["objects"]]
+    assert [one["kind"] for one in told["studies"][0]["objects"]] == ["sr", "gsps", "gsps"]
+    assert ["answer", *named] == list(parts)
+    assert b"SECRET" not in parts["answer"] and all(b"SECRET" in parts[name] for name in named)
+    uids = [{dcmread(BytesIO(one[name])).SOPInstanceUID for name in named} for one in (parts, taken_apart(again))]
+    assert uids[0] == uids[1] and len(uids[0]) == 3
+    assert b"SECRET" not in client.post(query, b"SECRET" * 99, Content_Type=FILM).body
+    assert client.post(f"{PREDICT}&dicom=seg", front, Content_Type=FILM).status == 400
 
 
 def test_the_server_says_who_answers_and_documents_itself(client):
@@ -237,6 +268,7 @@ def test_nothing_that_is_sent_reaches_a_disk(lake, tmp_path, monkeypatch):
         mark = b"UNIQUEMARK0123456789"
         body, kind = related(*pair(), mark * 300_000)
         assert client.post(PREDICT, body, Content_Type=kind).status == 200
+        assert client.post(f"{PREDICT}&dicom=sr,gsps", body, Content_Type=kind).status == 200
         assert client.post("/page/uploads?identified=true", body, Content_Type=kind).status == 200
         assert client.post(PREDICT, mark * 300_000, Content_Type=FILM).status == 422
         assert held() == before

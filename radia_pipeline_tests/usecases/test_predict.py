@@ -21,6 +21,7 @@ from radia_pipeline.errors import BadFrame, BadInput, NotTrained
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.dicom_files import IMPLICIT, JPEG_2000, JPEG_LS, SYNTAXES
 from radia_pipeline.processes.frames import Frame
+from radia_pipeline.usecases.answer_text import as_text
 from radia_pipeline.usecases.asking import Call, Wish
 from radia_pipeline.usecases.looking import looked_of
 from radia_pipeline.usecases.looking_work import look_frame
@@ -124,17 +125,19 @@ def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax
 @pytest.mark.parametrize(
     ("change", "place"),
     [([["mirrored", "much"]], 2), ([[["mirrored"], 1.0]], 2), ([["mirrored", None]], 2),
-     ([["mirrored", float("nan")]], 2), ([0, 0], 9), ("SIDEWAYS", 3), (7, 0), (7, 7)],
+     ([["mirrored", float("nan")]], 2), ([0, 0], 9), ([0, 0], 10), (7, 11), ("SIDEWAYS", 3), (7, 0), (7, 7)],
 )  # fmt: skip
 def test_what_a_worker_says_in_another_form_is_not_believed(change, place):
-    body = [None, None, [["mirrored", 0.9]], "PA", "header", "study", "content", None, [9, 9], [9, 9]]
+    body = [None, None, [["mirrored", 0.9]], "PA", "header", "study", "content", None, [9, 9], [9, 9], [9, 9], "seal"]
     square = np.zeros((9, 9), dtype=np.uint16)
     assert looked_of(Frame([body, False, False], (square,))).doubts == (("mirrored", 0.9),)
     body[place] = change
     with pytest.raises(BadFrame):
         looked_of(Frame([body, False, False], (square,)))
     with pytest.raises(BadFrame):
-        looked_of(Frame([["blank", None, [], "PA", "header", None, "", None, [9, 9], [9, 9]], False, True]))
+        looked_of(
+            Frame([["blank", None, [], "PA", "header", None, "", None, [9, 9], [9, 9], [9, 9], None], False, True])
+        )
 
 
 def test_a_lateral_film_alone_is_answered_with_a_flag(lake, tmp_path):
@@ -176,6 +179,39 @@ def test_an_identified_film_is_answered_and_leaves_no_trace_of_whose_it_is(lake,
     with pytest.raises(BadInput) as error:
         ask(lake, [tmp_path / f"{canary}-absent.dcm"], identified=True)
     assert canary not in str(error.value)
+
+
+def test_objects_of_an_identified_film_are_all_that_names_its_patient(lake, tmp_path, capfd):
+    canary = "ZQXCANARY"
+    path = tmp_path / "films" / f"{canary}.dcm"
+    path.parent.mkdir()
+    path.write_bytes(dicom(film(4), 4, PatientName=f"{canary}^A", PatientID=canary, AccessionNumber=canary[:16]))
+    before = {one: one.stat().st_mtime_ns for one in lake.root.rglob("*") if one.is_file()}
+    out = tmp_path / "objects"
+    answer = ask(lake, [path], identified=True, dicom_out=out)
+    told = predict_into(tmp_path / "answers.jsonl", [path], lake, identified=True, dicom_out=out, dicom="sr", ocr="off")
+    captured = capfd.readouterr()
+    lines = (tmp_path / "answers.jsonl").read_text()
+    assert canary not in json.dumps([answer, told]) + lines + captured.out + captured.err
+    made = [one for one in lake.root.rglob("*") if one.is_file() and before.get(one) != one.stat().st_mtime_ns]
+    assert not any(canary.encode() in one.read_bytes() for one in made)
+    named = [Path(one["file"]) for one in answer["studies"][0]["objects"]]
+    assert sorted(named) == sorted(out.iterdir())
+    assert all(canary.encode() in one.read_bytes() and one.stat().st_mode & 0o777 == 0o600 for one in named)
+    assert out.stat().st_mode & 0o777 == 0o700
+
+
+def test_objects_are_asked_for_with_a_place_and_a_kind(lake, tmp_path):
+    paths = written(tmp_path / "films", f=dicom(film(3), 3), g=png16.encode(film(5)))
+    for wish in ({"dicom": "sr"}, {"dicom_out": tmp_path / "o", "dicom": "seg"}, {"dicom_out": paths[0]},
+                 {"dicom_out": tmp_path / "films" / "o"}):  # fmt: skip
+        with pytest.raises(BadInput):
+            predict(tmp_path / "films", lake, ocr="off", **wish)
+    answer = predict(tmp_path / "films", lake, ocr="off", dicom_out=tmp_path / "o", dicom="sr")
+    assert [[one["kind"] for one in study["objects"]] for study in answer["studies"]] == [["sr"], []]
+    assert answer["studies"][1]["no_objects"]["reason"] == "not_dicom"
+    assert [error.message for error in SCHEMA.iter_errors(answer)] == []
+    assert "No DICOM object: a film is no DICOM file" in as_text(answer)
 
 
 def test_maps_are_written_with_a_word_where_they_lie_outside(lake, tmp_path):

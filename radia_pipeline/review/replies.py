@@ -1,0 +1,31 @@
+"""An answer and the DICOM objects made of it as one body: multipart/related (RFC 2387), the answer first.
+
+The answer names its objects by Content-ID; whose they are stands in their own parts alone. Not here: bodies that are
+sent to us (``bodies``).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from radia_pipeline.review.bodies import DICOM, RELATED
+
+_JSON = "application/json"
+
+
+def with_objects(answer: Mapping[str, Any], objects: Sequence[tuple[str, bytes]]) -> Response:
+    """Return a response of an answer and (Content-ID, DICOM file) of each of its objects."""
+    head = json.dumps(answer, allow_nan=False).encode("utf-8")
+    parts = [(_JSON, "answer", head), *((DICOM, name, content) for name, content in objects)]
+    boundary = secrets.token_hex(16)
+    body = b"".join(
+        f"--{boundary}\r\nContent-Type: {kind}\r\nContent-ID: <{name}>\r\n\r\n".encode() + content + b"\r\n"
+        for kind, name, content in parts
+    )
+    kind = f'{RELATED}; type="{_JSON}"; start="<answer>"; boundary={boundary}'
+    return Response(body + f"--{boundary}--\r\n".encode(), media_type=kind)

@@ -1,0 +1,106 @@
+"""A film's marks as a Grayscale Softcopy Presentation State (PS3.3 A.33.1), by highdicom: in layers.
+
+Boxes with class and score, outlines of the maps of called classes, and what this is for. Grey is the film's own: an
+inverted film stays the right way round. Not here: where marks lie (``film_marks``), whose header it gets
+(``filed_under``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from highdicom import pr
+from pydicom.dataset import Dataset
+
+from radia_pipeline.usecases.filed_under import uid_of
+from radia_pipeline.usecases.film_marks import Box, Outline
+from radia_pipeline.usecases.structured_report import MAKER, PRODUCT, comment
+
+SERIES_NUMBER = 9802
+BOXES, MAPS, NOTE = "RADIA_BOXES", "RADIA_MAPS", "RADIA_NOTE"
+"""Names of the layers, from the uppermost down."""
+_NOTE_PLACE = (0.02, 0.94, 0.7, 0.99)
+"""Of the displayed area: left, top, right, bottom."""
+
+
+def presentation_state(
+    head: Mapping[str, Any], study: Mapping[str, Any], film: Dataset, boxes: Sequence[Box],
+    outlines: Sequence[Outline], number: int, row_over_column: float, identity: Sequence[str],
+) -> Dataset:  # fmt: skip
+    """Return the presentation of one film.
+
+    ``number``: of the film in the study, from 1; ``row_over_column``: height of its pixels over their width.
+    """
+    layers = {
+        BOXES: pr.GraphicLayer(BOXES, 3, "Boxes of the detector"),
+        MAPS: pr.GraphicLayer(MAPS, 2, "Where the models look: half of each map's peak"),
+        NOTE: pr.GraphicLayer(NOTE, 1, "What this is for"),
+    }
+    annotations = [
+        pr.GraphicAnnotation([film], layers[BOXES], graphic_objects=[_rectangle(box) for box in boxes],
+                             text_objects=[_label(box) for box in boxes]) if boxes else None,
+        pr.GraphicAnnotation([film], layers[MAPS], graphic_objects=[
+            _line(line) for one in outlines for line in one.lines
+        ], text_objects=[_title(one) for one in outlines]) if outlines else None,
+        pr.GraphicAnnotation([film], layers[NOTE], text_objects=[
+            pr.TextObject(f"RadIA. {comment(head, study)}", pr.AnnotationUnitsValues.DISPLAY, bounding_box=_NOTE_PLACE,
+                          text_justification=pr.TextJustificationValues.LEFT)
+        ]),
+    ]  # fmt: skip
+    shape = hd.PresentationLUTShapeValues
+    is_inverted = film.PhotometricInterpretation == "MONOCHROME1"
+    state = pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[film], series_instance_uid=uid_of("gsps series", *identity), series_number=SERIES_NUMBER,
+        sop_instance_uid=uid_of("gsps", film.SOPInstanceUID, *identity), instance_number=number, manufacturer=MAKER,
+        manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
+        device_serial_number=str(head["model"]["ensemble"])[:64], content_label="RADIA_RESEARCH",
+        content_description=f"RadIA: {head['notice']}", graphic_layers=list(layers.values()),
+        graphic_annotations=[one for one in annotations if one is not None],
+        # A presentation state ignores the photometric interpretation (PS3.3 C.11.6.1.2).
+        presentation_lut_transformation=hd.PresentationLUTTransformation(
+            presentation_lut_shape=shape.INVERSE if is_inverted else shape.IDENTITY
+        ),
+        series_description=f"RadIA marks: {head['notice']}",
+    )  # fmt: skip
+    state.Laterality = ""  # type 2C: a chest is no paired structure, and no code of a body part says so to a reader
+    _show_whole(state, row_over_column)
+    return state
+
+
+def _rectangle(box: Box) -> pr.GraphicObject:
+    left, top, right, bottom = box.corners
+    return _line(np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]))
+
+
+def _line(points: np.ndarray) -> pr.GraphicObject:
+    return pr.GraphicObject(pr.GraphicTypeValues.POLYLINE, points, pr.AnnotationUnitsValues.PIXEL)
+
+
+def _label(box: Box) -> pr.TextObject:
+    return _anchored(f"{box.class_name} {box.score:.2f}", box.corners[0], box.corners[1])
+
+
+def _title(outline: Outline) -> pr.TextObject:
+    """Return an outline's label, at its highest point."""
+    first = outline.lines[0]
+    x, y = first[int(np.argmin(first[:, 1]))]
+    told = f"{outline.class_name}: map" + (f" ({outline.warning})" if outline.warning else "")
+    return _anchored(told, float(x), float(y))
+
+
+def _anchored(text: str, x: float, y: float) -> pr.TextObject:
+    return pr.TextObject(text, pr.AnnotationUnitsValues.PIXEL, anchor_point=(x, y), anchor_point_visible=False)
+
+
+def _show_whole(state: Dataset, row_over_column: float) -> None:
+    """Show the whole film with the shape of its pixels; their origin is told of tiles alone (PS3.3 C.10.4)."""
+    area = state.DisplayedAreaSelectionSequence[0]
+    if "PixelOriginInterpretation" in area:
+        del area.PixelOriginInterpretation
+    down = round(1000 * row_over_column)
+    factor = gcd(down, 1000)
+    area.PresentationPixelAspectRatio = [down // factor, 1000 // factor]
