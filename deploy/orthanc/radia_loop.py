@@ -290,23 +290,27 @@ def asker(settings):
 
 def page(rows):
     """Return the worklist as a page: each study leads to Orthanc's explorer, each has a button that asks again."""
-    told = "".join(
-        "<tr><td><a href='../app/explorer.html#study?uuid={0}'>{1}</a></td><td>{2}</td><td>{3}</td>"
-        "<td><form method='post' action='worklist/{0}/again'><button>Ask again</button></form></td></tr>".format(
-            html.escape(row["study"]),
-            html.escape(row["study"][:8]),
-            html.escape(row.get("when", "")),
-            "<br>".join(html.escape(f"{one['reason']}: {one['means']}. {one['do']}") for one in row["reasons"]),
-        )
-        for row in rows
-    )
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>RadIA: studies without an answer</title>"
-        "<style>body{font:16px sans-serif;margin:2em;color-scheme:light dark}td,th{padding:.4em 1em .4em 0;"
-        "text-align:left;vertical-align:top}</style><h1>Studies without an answer</h1>"
+        "<style>body{font:16px sans-serif;margin:2em;color-scheme:light dark}td,th{padding:.4em 1.5em .4em 0;"
+        "text-align:left;vertical-align:top}.w,button{white-space:nowrap}</style><h1>Studies without an answer</h1>"
         "<p>Research, not for diagnosis.</p>"
-        f"<table><tr><th>Study<th>Since<th>Why, and what to do<th></tr>{told}</table>"
+        f"<table><tr><th>Study<th>Since<th>Why, and what to do<th></tr>{''.join(map(_row, rows))}</table>"
         + ("" if rows else "<p>None.</p>")
+    )
+
+
+def _row(row):
+    study, since = html.escape(row["study"]), html.escape(row.get("when", "")[:16].replace("T", " "))
+    told = "<br>".join(
+        f"<b>{html.escape(one['reason'])}</b>: {html.escape(one['means'])}."
+        + (f" Do: {html.escape(one['do'])}." if one["do"] else "")
+        for one in row["reasons"]
+    )
+    return (
+        f"<tr><td><a href='../app/explorer.html#study?uuid={study}'>{study[:8]}</a></td><td class='w'>{since} UTC</td>"
+        f"<td>{told}</td><td><form method='post' action='worklist/{study}/again'><button>Ask again</button></form></td>"
+        "</tr>"
     )
 
 

@@ -45,6 +45,7 @@ class Archive:
     folder: Path
     http: int
     dicom: int
+    pacs: int
     process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -98,12 +99,12 @@ def running(folder: Path, api: int, **radia: Any) -> Iterator[Archive]:
         pytest.skip("Orthanc is not installed (Debian: apt install orthanc orthanc-python)")
     folder.mkdir()
     settings = json.loads(SAMPLE.read_text(encoding="utf-8"))
-    archive = Archive(folder, free_port(), free_port())
+    archive = Archive(folder, free_port(), free_port(), free_port())
     about = {"Url": f"http://127.0.0.1:{api}", "SendTo": "", "EverySeconds": 1, "Ocr": "off", **radia}
     settings |= {
         "HttpPort": archive.http, "DicomPort": archive.dicom, "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"), "StableAge": 1, "PythonScript": str(SCRIPT),
-        "Radia": settings["Radia"] | about, "DicomModalities": {"PACS": ["PACS", "127.0.0.1", free_port()]},
+        "Radia": settings["Radia"] | about, "DicomModalities": {"PACS": ["PACS", "127.0.0.1", archive.pacs]},
     }  # fmt: skip
     (folder / "orthanc.json").write_text(json.dumps(settings))
     try:
@@ -196,3 +197,18 @@ class Paper:
     def set_property(self, number: int, text: str) -> None:
         self._call()
         self.properties[number] = text
+
+
+@contextlib.contextmanager
+def receiving(folder: Path, port: int) -> Iterator[Path]:
+    """Run dcmtk's storescp as the hospital's archive; yields the folder in which it stores."""
+    if shutil.which("storescp") is None:
+        pytest.skip("storescp is not installed (Debian: apt install dcmtk)")
+    folder.mkdir()
+    words = ["storescp", "--output-directory", str(folder), str(port)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield folder
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
+from io import BytesIO
+from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from radia_pipeline.review.server import Server
 from radia_pipeline.usecases.dicom_objects import KINDS
+from radia_pipeline.usecases.presentation_state import SERIES_NUMBER as GSPS_SERIES
+from radia_pipeline.usecases.structured_report import SERIES_NUMBER as SR_SERIES
 from radia_pipeline_tests.review import orthanc
-from radia_pipeline_tests.review.orthanc import Killed, Paper, running, wait_for
+from radia_pipeline_tests.review.orthanc import Killed, Paper, receiving, running, wait_for
 from radia_pipeline_tests.review.worlds import Client, served
 from radia_pipeline_tests.usecases.films import dicom, film
 
 LOOP = orthanc.loop_module()
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "pacs.md"
 WHO = {"PatientName": "NAME^CANARYQX", "PatientID": "CANARYQX", "AccessionNumber": "CANARYQX"}
 
 
@@ -154,11 +163,34 @@ def test_the_sample_says_what_the_script_and_the_api_know():
     assert not sample["RemoteAccessAllowed"] and not sample["OverwriteInstances"]
 
 
+def guide_lines() -> list[str]:
+    """Return the shell commands of the guide for an archive's administrator."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_guide_installs_what_there_is_and_explains_every_setting():
+    text, lines = GUIDE.read_text(encoding="utf-8"), guide_lines()
+    packages = next(line for line in lines if line.startswith("apt-get")).split()[2:]
+    assert set(packages) <= set((ROOT / ".ci" / "run").read_text(encoding="utf-8").replace('"', " ").split())
+    for line in (line for line in lines if line.startswith("install")):
+        source, target = line.split()[-2:]
+        assert (ROOT / source).exists() and target == f"/etc/orthanc/{Path(source).name}"
+    assert all(f"`{name}`" in text for name in (*LOOP.DEFAULTS, "StableAge", "OverwriteInstances"))
+    assert all(f"`{name}`" in text for name in ("no_uid", "several_studies", "bad_header", "RADIA_BOXES", "RADIA_MAPS"))
+    assert str(SR_SERIES) in text and str(GSPS_SERIES) in text
+    assert json.loads(orthanc.SAMPLE.read_text(encoding="utf-8"))["PythonScript"] == "/etc/orthanc/radia_loop.py"
+
+
 @pytest.mark.slow
 def test_debians_orthanc_ends_with_objects_or_a_reason(lake, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(Server, "count", lambda _, studies: asked.append(len(studies)))
-    with served(lake, proxy=None) as (_, port), running(tmp_path / "orthanc", port) as archive:
+    with (
+        served(lake, proxy=None) as (_, port),
+        running(tmp_path / "orthanc", port, SendTo="PACS") as archive,
+        receiving(tmp_path / "pacs", archive.pacs),
+    ):
         side = dicom(film(30, "LATERAL"), 31, view="LATERAL", study=30, **WHO)
         study = archive.send(front())
         assert archive.send(side) == study
@@ -166,6 +198,9 @@ def test_debians_orthanc_ends_with_objects_or_a_reason(lake, tmp_path, monkeypat
         wait_for(lambda: (archive.record(study) or {}).get("state") == "answered", "no answer")
         wait_for(lambda: (archive.record(refused) or {}).get("state") == "refused", "no reason")
         assert archive.modalities(study) == ["DX", "DX", "PR", "PR", "SR"]
+        sent = archive.record(study)["objects"]
+        uids = {dcmread_of(Client(archive.http).get(f"/instances/{one}/file").body).SOPInstanceUID for one in sent}
+        assert {dcmread(path).SOPInstanceUID for path in (tmp_path / "pacs").iterdir()} == uids
         assert archive.modalities(refused) == ["DX"]
         report = archive.record(study)["objects"][0]
         read = dcmread_of(Client(archive.http).get(f"/instances/{report}/file").body)
@@ -179,8 +214,13 @@ def test_debians_orthanc_ends_with_objects_or_a_reason(lake, tmp_path, monkeypat
         wait_for(lambda: len(asked) == 3, "not asked again")
         wait_for(lambda: archive.record(refused)["state"] == "refused", "no reason again")
         assert len(asked) == 3
+        for line in (line for line in guide_lines() if line.startswith("curl")):
+            words = [word.replace("127.0.0.1:8042", f"127.0.0.1:{archive.http}") for word in shlex.split(line)]
+            done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 0 and done.stdout, line
         assert b"CANARYQX" not in (archive.folder / "log").read_bytes()
-    made = [path for path in lake.root.parent.rglob("*") if path.is_file() and archive.folder not in path.parents]
+    archives = {archive.folder, tmp_path / "pacs"}
+    made = [path for path in tmp_path.rglob("*") if path.is_file() and not archives & set(path.parents)]
     assert not [path for path in made if b"CANARYQX" in path.read_bytes()]
 
 
@@ -198,7 +238,5 @@ def test_debians_orthanc_killed_again_and_again_stores_each_object_once(lake, tm
         assert [archive.modalities(study) for study in studies] == [["DX", "PR", "SR"]] * 3
 
 
-def dcmread_of(data: bytes):
-    from io import BytesIO
-
+def dcmread_of(data: bytes) -> Dataset:
     return dcmread(BytesIO(data))
