@@ -91,7 +91,7 @@ class Explainer:
     def rows(self, rows: Sequence[int], wanted: torch.Tensor | None = None) -> list[Explained]:
         """Explain these rows of the image set, in order; ``wanted`` (N, K): which maps, all by default. The result does
         not depend on how rows are batched."""
-        batch, slots = self._batch(rows)
+        batch, slots = self.inputs(rows)
         logits, found = explain(self.classifier, batch, self.methods, slots=slots, wanted=wanted)
         with torch.no_grad():
             probability = self.classifier.probabilities(logits.to(self.device)).cpu().numpy()
@@ -102,14 +102,14 @@ class Explainer:
     @torch.no_grad()
     def probabilities(self, rows: Sequence[int]) -> np.ndarray:
         """Return what the model says of these rows (N, K), without a map."""
-        batch, slots = self._batch(rows)
+        batch, slots = self.inputs(rows)
         logits = torch.zeros(len(rows), len(vocabulary().classes), device=self.device)
         for slot in sorted(set(slots)):
             mine = [place for place, one in enumerate(slots) if one == slot]
             logits[mine] = self.classifier.head(self.classifier.feature_map(batch[mine], slot).float(), slot)
         return self.classifier.probabilities(logits).cpu().numpy()
 
-    def _batch(self, rows: Sequence[int]) -> tuple[torch.Tensor, list[int]]:
+    def inputs(self, rows: Sequence[int]) -> tuple[torch.Tensor, list[int]]:
         """Return these rows' inputs (N, C, S, S) and view slots."""
         batch = torch.from_numpy(np.stack([self._tensor(row) for row in rows])).to(self.device)
         return batch, [int(self.images.columns["view"][row] == LATERAL) for row in rows]
