@@ -32,7 +32,7 @@ MOST_CONFIRMATIONS = 12
 """Films that one film is compared with on pixels, nearest first."""
 EXACT_UP_TO = 5_000
 """Films below which every pair is compared: an index would cost more."""
-_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 24, 80, 96
+_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 32, 160, 320
 _AT_ONCE = 1 << 14
 _PORTION = 256
 """Films that are described and searched at a time: memory does not grow with a delivery."""
