@@ -45,6 +45,13 @@ AUTOMATED = {
     "drift_daily": Words(
         "Makes the day's drift report.", "a look at each new film that the protocol samples, minutes of CPU"
     ),
+    "backup_nightly": Words(
+        "Backs up the lake with its history to the place that its settings name.",
+        "a read of what is new, and a pause of the lake of seconds; disk for what is new",
+    ),
+    "collection_weekly": Words(
+        "Deletes versions of tables that are older than 90 days and that no model and no champion needs.", "nothing"
+    ),
     "manifests_nightly": Words(
         "Makes labels, links, pools and manifests anew, as far as something has changed.",
         "CPU for each label and image; pairs of near-duplicates grow faster than the images",

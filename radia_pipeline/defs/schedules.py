@@ -48,6 +48,30 @@ def retrain_if_due(context: dg.OpExecutionContext, radia: Radia) -> None:
     _command(context, radia, "retrain", "--if-due", "--why", context.op_config["why"])
 
 
+@dg.op
+def back_up(context: dg.OpExecutionContext, radia: Radia) -> None:
+    """Make a set of the lake where its settings say, and thin out older ones."""
+    _command(context, radia, "backup", "create")
+
+
+@dg.op
+def collect_versions(context: dg.OpExecutionContext, radia: Radia) -> None:
+    """Delete old versions of tables that nothing needs."""
+    _command(context, radia, "tables", "collect")
+
+
+@dg.job(tags=MAX_RUNTIME, description="Delete versions of tables that are older than 90 days and that nothing needs.")
+def collecting():
+    """Delete old versions."""
+    collect_versions()
+
+
+@dg.job(tags=MAX_RUNTIME, description="Back up the lake with its history to the place that its settings name.")
+def backing_up():
+    """Back up the lake."""
+    back_up()
+
+
 @dg.job(tags=MAX_RUNTIME, description="Retrain the champion's recipes on today's manifests, up to the gate's verdict.")
 def retraining():
     """Retrain the champion's recipes."""
@@ -88,6 +112,13 @@ freshness_daily = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=AUTOMATED["freshness_daily"].does,
 )  # fmt: skip
+collection_weekly = dg.ScheduleDefinition(
+    name="collection_weekly", job=collecting, cron_schedule="0 6 * * 6",
+    description=AUTOMATED["collection_weekly"].does,
+)  # fmt: skip
+backup_nightly = dg.ScheduleDefinition(
+    name="backup_nightly", job=backing_up, cron_schedule="0 5 * * *", description=AUTOMATED["backup_nightly"].does,
+)  # fmt: skip
 retraining_monthly = dg.ScheduleDefinition(
     name="retraining_monthly", job=retraining, cron_schedule="0 20 1 * *",
     run_config={"ops": {"retrain_if_due": {"config": {"why": "monthly"}}}},
@@ -104,5 +135,13 @@ def drift_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"drift:{day}", partition_key=day)
 
 
-JOBS = [retraining, to_manifests, to_scorecard, freshness_job]
-SCHEDULES = [drift_daily, retraining_monthly, manifests_nightly, evaluation_weekly, freshness_daily]
+JOBS = [backing_up, collecting, retraining, to_manifests, to_scorecard, freshness_job]
+SCHEDULES = [
+    backup_nightly,
+    collection_weekly,
+    drift_daily,
+    retraining_monthly,
+    manifests_nightly,
+    evaluation_weekly,
+    freshness_daily,
+]

@@ -30,6 +30,8 @@ class Settings:
     ``database``: address of the Postgres that holds the histories, without a password; None: SQLite beside the lake.
     ``most_runs``: how many of Dagster's runs go at once; None: what the database bears. ``training_pool``: whether
     trainings wait for each other: auto (where there is a GPU), on, off; ``pool_limit``: how many of them go at once.
+    ``backup_to``: folder of the nightly backup, absolute; ``backup_recipients``: to whom it is sealed, none: open;
+    ``backup_keep``: how many sets stay.
     """
 
     sources_root: str | None = None
@@ -47,6 +49,9 @@ class Settings:
     most_runs: int | None = None
     training_pool: str = "auto"
     pool_limit: int = 1
+    backup_to: str | None = None
+    backup_recipients: tuple[str, ...] = ()
+    backup_keep: int = 14
 
 
 def read_settings(root: Path) -> Settings:
@@ -64,6 +69,7 @@ def change_settings(root: Path, **changes: object) -> Settings:
     return settings
 
 
+_LISTS = ("recipes", "backup_recipients")
 NONE = "none"
 """The word for what a new lake has."""
 CHOICES = {
@@ -71,7 +77,7 @@ CHOICES = {
 }  # fmt: skip
 _NUMBERS = {
     "quiet_s": float, "look_every_s": float, "retrain_after_days": float, "retrain_hours": float,
-    "carry_from_prior_days": int, "most_runs": int, "pool_limit": int,
+    "carry_from_prior_days": int, "most_runs": int, "pool_limit": int, "backup_keep": int,
 }  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def parsed(name: str, text: str) -> Any:
     except (ValueError, TypeError, AttributeError):
         accepted = '{"ccsmtl": 14}' if name == "expected_days" else "a number above 0, or none"
         raise BadInput(f"{name} cannot be that", accepted=accepted) from None
-    return tuple(filter(None, text.replace(",", " ").split())) if name == "recipes" else text
+    return tuple(filter(None, text.replace(",", " ").split())) if name in _LISTS else text
 
 
 def keep_places_relative(root: Path) -> None:
@@ -110,7 +116,8 @@ def _kept(root: Path) -> Settings:
         return Settings()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Settings(**{**content, "recipes": tuple(content.get("recipes", ()))})
+        lists = {name: tuple(content.get(name, ())) for name in ("recipes", "backup_recipients")}
+        return Settings(**{**content, **lists})
     except (ValueError, TypeError):
         raise DamagedFile("settings.json of the lake cannot be read", do="mend or delete it") from None
 
