@@ -39,6 +39,11 @@ def _end(tracker: Tracker, run: TrackedRun, silent_after_s: float) -> bool:
         return True
 
 
+def dead(tracker: Tracker, *, silent_after_s: float = SILENT_AFTER_S) -> list[TrackedRun]:
+    """Return the runs that stand as RUNNING and that nobody writes to any more."""
+    return [run for run in tracker.runs(status="RUNNING") if _is_dead(run, silent_after_s)]
+
+
 def _is_dead(run: TrackedRun, silent_after_s: float) -> bool:
     lives = owner_lives(run.tags)
     if lives is not None:
