@@ -14,7 +14,7 @@ from functools import partial
 
 from radia_pipeline.cohort.placement import HELD, Placement, SplitPolicy
 from radia_pipeline.errors import LedgerDamaged
-from radia_pipeline.lake import atomic
+from radia_pipeline.lake import atomic, renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
 from radia_pipeline.lake.publishing import standing
@@ -96,7 +96,7 @@ _FORM = LineForm("ledger line", _parse)
 
 
 def _file(lake: Lake) -> LinesFile[Placement | dict]:
-    return LinesFile(lake.ledger_path, _FORM, partial(_damaged, lake))
+    return LinesFile(lake.ledger_path, renamed.following(lake.root, _FORM), partial(_damaged, lake))
 
 
 def _gathered(lines: Iterable[Placement | dict | None]) -> Ledger:

@@ -14,6 +14,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, MissingTable
 from radia_pipeline.evaluation.in_use import CHAMPION
 from radia_pipeline.evaluation.panel import ENSEMBLE
+from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import WHOLE, Lake, WriteResult
 from radia_pipeline.lake.lines import LineForm, LinesFile
 
@@ -170,7 +171,7 @@ _FORM = LineForm("act of the champion's history", _parse, drops_cut_end=True)
 
 
 def _file(lake: Lake) -> LinesFile[Act]:
-    return LinesFile(lake.champions_path, _FORM, _damage)
+    return LinesFile(lake.champions_path, renamed.following(lake.root, _FORM), _damage)
 
 
 def _damage(number: int, what: str) -> DamagedFile:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.errors import DamagedFile
+from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
 from radia_pipeline.lake.publishing import standing
@@ -35,7 +36,7 @@ def pinned_versions(lake: Lake) -> set[str]:
             versions = json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {})
         except ValueError:
             continue
-        pinned |= set(versions.values())
+        pinned |= {renamed.after(lake.root, version) for version in versions.values()}
     return pinned
 
 
@@ -48,7 +49,8 @@ def _needed_by_champions(lake: Lake) -> set[str]:
 
     form = LineForm("act of the champion's history", dict, drops_cut_end=True)
     acts = LinesFile(lake.champions_path, form, damaged)
-    return {version for act in acts if act is not None for version in act.get("pins", ())}
+    pins = {version for act in acts if act is not None for version in act.get("pins", ())}
+    return {renamed.after(lake.root, version) for version in pins}
 
 
 def collect(lake: Lake, *, keep_days: float = 90.0, dry_run: bool = False, now_s: float | None = None) -> CollectResult:

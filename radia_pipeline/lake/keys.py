@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import warnings
@@ -13,6 +15,10 @@ from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
 KEY_VARIABLE = "RADIA_PSEUDONYM_KEY"
+NEW_KEY_VARIABLE = "RADIA_NEW_PSEUDONYM_KEY"
+"""Where a rotation finds the key that follows."""
+ROTATING = "_rotating"
+"""Folder of a lake while its key is being rotated."""
 DEMO_KEY = b"radia public demo key: never use it for a hospital's data"
 MIN_KEY_CHARACTERS = 16
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
@@ -28,6 +34,7 @@ class Pseudonymizer:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._earlier: tuple[bytes, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -40,25 +47,33 @@ class Pseudonymizer:
 
         Raises KeyMismatch where the lake was made with another key: every patient would silently change pool.
         """
-        text = os.environ.get(KEY_VARIABLE)
-        if text is None:
+        keys = cls.named(KEY_VARIABLE)
+        if keys is None:
             warnings.warn(
                 f"{KEY_VARIABLE} is not set: the public demo key is used, fit for invented or public data only",
                 DemoKeyWarning,
                 stacklevel=2,
             )
-            key = DEMO_KEY
-        elif len(text) < MIN_KEY_CHARACTERS:
-            raise BadInput(f"{KEY_VARIABLE} is too short", accepted=f"at least {MIN_KEY_CHARACTERS} characters")
-        else:
-            key = text.encode("utf-8")
-        keys = cls(key)
+            keys = cls(DEMO_KEY)
         keys.bind(lake)
         return keys
+
+    @classmethod
+    def named(cls, variable: str) -> Pseudonymizer | None:
+        """Return the key of an environment variable, None where it is not set; raises BadInput for a short one."""
+        text = os.environ.get(variable)
+        if text is not None and len(text) < MIN_KEY_CHARACTERS:
+            raise BadInput(f"{variable} is too short", accepted=f"at least {MIN_KEY_CHARACTERS} characters")
+        return cls(text.encode("utf-8")) if text is not None else None
 
     def bind(self, lake: Lake) -> None:
         """Store the fingerprint with a new lake, or compare it with an old one's."""
         path = lake.root / "key_fingerprint.txt"
+        if (lake.root / ROTATING / "plan.json").exists():
+            raise KeyMismatch(
+                "The lake's key is being rotated, and that was not ended",
+                do=f"run `radia keys rotate` again with the same {KEY_VARIABLE} and {NEW_KEY_VARIABLE}",
+            )
         with lake.lock("key"):
             if not path.exists():
                 atomic.write_text(path, self.fingerprint + "\n")
@@ -74,6 +89,7 @@ class Pseudonymizer:
                     accepted=f"the key whose fingerprint stands in {path.name} of the lake",
                     do=f"set {KEY_VARIABLE} to that key, or start a new lake",
                 )
+            self._earlier = self._unwrapped(lake)
 
     @classmethod
     def is_demo(cls, lake: Lake) -> bool:
@@ -81,9 +97,47 @@ class Pseudonymizer:
         path = lake.root / "key_fingerprint.txt"
         return path.exists() and path.read_text(encoding="utf-8").strip() == cls(DEMO_KEY).fingerprint
 
+    def rotated(self, found: str) -> str:
+        """Return what an id of the key before becomes under this one: HMAC-SHA256 over it."""
+        return _digest(self._key, b"radia rotation\0" + found.encode("ascii"))
+
+    def after(self, before: Pseudonymizer, lake: Lake) -> bytes:
+        """Return what ``keys.json`` of a lake has to say once this key follows ``before``: the keys before, wrapped.
+
+        New ids are made under each of them in turn, so they are needed; nothing but this key opens them.
+        """
+        keys = [*before._unwrapped(lake), before._key]
+        text = json.dumps([base64.b64encode(key).decode() for key in keys]).encode()
+        said = {"fingerprint": self.fingerprint, "before": before.fingerprint, "keys": len(keys),
+                "wrapped": self._fernet().encrypt(text).decode()}  # fmt: skip
+        return (json.dumps(said) + "\n").encode()
+
+    def _unwrapped(self, lake: Lake) -> tuple[bytes, ...]:
+        path = lake.root / "keys.json"
+        if not path.exists():
+            return ()
+        from cryptography.fernet import InvalidToken
+
+        try:
+            wrapped = json.loads(path.read_text(encoding="utf-8"))["wrapped"]
+            return tuple(map(base64.b64decode, json.loads(self._fernet().decrypt(wrapped))))
+        except (ValueError, KeyError, TypeError, InvalidToken):
+            raise DamagedFile(
+                "keys.json of the lake cannot be opened with its key", do="restore it from a backup: new ids need it"
+            ) from None
+
+    def _fernet(self):
+        from cryptography.fernet import Fernet
+
+        return Fernet(base64.urlsafe_b64encode(hmac.digest(self._key, b"radia key wrap", "sha256")))
+
     def _hash(self, *parts: str) -> str:
         message = b"".join(len(data).to_bytes(4, "big") + data for data in (part.encode("utf-8") for part in parts))
-        return hmac.new(self._key, message, hashlib.sha256).digest()[:_ID_BYTES].hex()
+        first, *later = (*self._earlier, self._key)
+        found = _digest(first, message)
+        for key in later:
+            found = Pseudonymizer(key).rotated(found)
+        return found
 
     def patient_key(self, source: str, patient_id: str) -> str:
         """Return the key of a patient of a source."""
@@ -100,3 +154,7 @@ class Pseudonymizer:
     def file_id(self, source: str, relative_path: str) -> str:
         """Return the key of a delivered file by its path below the source's root."""
         return self._hash("file", source, relative_path)
+
+
+def _digest(key: bytes, message: bytes) -> str:
+    return hmac.new(key, message, hashlib.sha256).digest()[:_ID_BYTES].hex()

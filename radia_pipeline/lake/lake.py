@@ -17,7 +17,7 @@ from radia_pipeline.contracts.checks import require
 from radia_pipeline.contracts.tables import conform, contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
-from radia_pipeline.lake import atomic, marker, proof, publishing
+from radia_pipeline.lake import atomic, marker, proof, publishing, renamed
 from radia_pipeline.lake.frames import to_frame
 from radia_pipeline.lake.hashing import table_sha256
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, VOCABULARY_KEY
@@ -243,6 +243,10 @@ class Lake:
         Raises MissingTable, and DamagedFile where the file is not what was published.
         """
         return proof.version(self.place(table, partition))
+
+    def first_version(self, table: str, partition: str = WHOLE) -> str:
+        """Return the data version as it was called when it was first published: a rotation of the key renames it."""
+        return renamed.before(self.root, self.version(table, partition))
 
     def versions(self, table: str) -> dict[str, str]:
         """Return the data versions of all published partitions of a table."""

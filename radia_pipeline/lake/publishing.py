@@ -35,11 +35,16 @@ def standing(place: Place) -> str | None:
 
 def publish(place: Place, version: str, rows: pa.Table, vocabulary_version: str) -> None:
     """Keep the rows as a version and let it take the place; raises LakeUnwritable."""
+    keep(place, version, rows, vocabulary_version)
+    publish_kept(place, version, rows.num_rows)
+
+
+def keep(place: Place, version: str, rows: pa.Table, vocabulary_version: str) -> None:
+    """Keep the rows as a version; raises LakeUnwritable."""
     stamps = {VERSION_KEY: version, VOCABULARY_KEY: vocabulary_version, NAME_KEY: place.name}
     stamped = rows.replace_schema_metadata({key: text.encode() for key, text in stamps.items()})
     with atomic.replace_file(place.kept(version)) as temporary:
         pq.write_table(stamped, temporary, compression="zstd")
-    publish_kept(place, version, rows.num_rows)
 
 
 def publish_kept(place: Place, version: str, rows: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import BadInput, DamagedFile, MissingTable
-from radia_pipeline.lake import atomic
+from radia_pipeline.lake import atomic, renamed
 from radia_pipeline.lake.lines import LineForm, LinesFile, Mark, as_it_stands
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, readable
 
@@ -138,6 +138,7 @@ def kept_file(place: Place, version: str) -> Path:
 
     Raises BadInput for what is no such beginning, MissingTable where the version was never kept or was collected.
     """
+    version = renamed.after(place.folder.parents[2], version)
     if not _VERSION.fullmatch(version):
         raise BadInput(
             f"{version!r} is no version of {place.name}", accepted="4 to 32 of the characters 0-9 and a-f",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radia_pipeline.errors import DamagedFile
+from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
 from radia_pipeline.readings.chain import now
@@ -40,8 +41,9 @@ class AccessLog:
 
     def __init__(self, lake: Lake) -> None:
         folder = lake.readings_path.parent
-        self._images = LinesFile(folder / "access.jsonl", _FORM, _damaged("access.jsonl"))
-        self._reveals = LinesFile(folder / "reveals.jsonl", _FORM, _damaged("reveals.jsonl"))
+        form = renamed.following(lake.root, _FORM)
+        self._images = LinesFile(folder / "access.jsonl", form, _damaged("access.jsonl"))
+        self._reveals = LinesFile(folder / "reveals.jsonl", form, _damaged("reveals.jsonl"))
         self._lock = threading.Lock()
         self._folder = folder
         self._revealed = {(one.reader, one.set_id, one.study_id) for one in self._reveals if one is not None}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from radia_pipeline.errors import DamagedFile
-from radia_pipeline.lake import atomic
+from radia_pipeline.lake import atomic, renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, Mark
 from radia_pipeline.readings.reading import Reading, from_record
@@ -87,7 +87,7 @@ _FORM = LineForm("line of the store", parse, drops_cut_end=True, start=START)
 
 def file_of(lake: Lake, path: Path | None = None) -> LinesFile[Line]:
     """Return the store's file, or one of the same form at ``path``."""
-    return LinesFile(path or lake.readings_path, _FORM, damage)
+    return LinesFile(path or lake.readings_path, renamed.following(lake.root, _FORM), damage)
 
 
 def require_number(line: Line, number: int) -> None:

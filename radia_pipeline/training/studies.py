@@ -99,7 +99,7 @@ def manifest_versions(lake, sources: tuple[str, ...] | None) -> dict[str, str]:
         )
     if not wanted:
         lake.read("manifest")
-    return {source: lake.version("manifest", source) for source in wanted}
+    return {source: lake.first_version("manifest", source) for source in wanted}
 
 
 def pool_studies(

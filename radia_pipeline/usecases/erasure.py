@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from radia_pipeline.contracts.tables import contract_names
 from radia_pipeline.errors import DamagedFile
+from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile, as_it_stands
 from radia_pipeline.lake.table_file import TableFile
@@ -142,7 +143,7 @@ def _manifests_of(card: Path) -> Mapping[str, str]:
 def _holds(lake: Lake, source: str, version: str, images: frozenset[str], held: dict[tuple[str, str], bool]) -> bool:
     key = (source, version)
     if key not in held:
-        path = lake.root / "_versions" / _SEEN / source / f"{version}.parquet"
+        path = lake.root / "_versions" / _SEEN / source / f"{renamed.after(lake.root, version)}.parquet"
         try:
             held[key] = bool(images) and (not path.is_file() or _names_them(path, images))
         except DamagedFile:
