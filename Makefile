@@ -9,7 +9,7 @@ PORT ?= 0
 UPGRADE ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo demo-small ui test test-full lint format generated golden bench lock clean
+.PHONY: help demo demo-small ui test test-full lint format generated golden bench lock sbom audit bundle clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,15 @@ bench: $(READY) ## Run the benchmarks, one after the other
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml; newer versions: make lock UPGRADE=--upgrade
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes \
 	  $(UPGRADE) --no-emit-index-url --no-header --no-annotate -o requirements.lock
+
+sbom: $(READY) ## Write the bill of materials (CycloneDX, hashes and licences) to .radia/supply
+	$(BIN)/python -m radia_pipeline_tests.supply_chain sbom .radia/supply
+
+audit: $(READY) ## Look for known holes in what is locked; fails where it could look at nothing
+	$(BIN)/python -m radia_pipeline_tests.supply_chain audit
+
+bundle: $(READY) ## Gather everything for a machine without network (several GB) in .radia/bundle
+	$(BIN)/python -m radia_pipeline_tests.supply_chain bundle .radia/bundle
 
 clean: ## Delete the virtual environment and everything that runs have made
 	rm -rf $(VENV) .radia .pytest_cache .ruff_cache .hypothesis

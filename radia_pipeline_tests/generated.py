@@ -24,7 +24,7 @@ from radia_pipeline.lake.settings import Settings
 from radia_pipeline.monitoring.protocol import json_schema as protocol_schema
 from radia_pipeline.training.fold_members import fold_members
 from radia_pipeline.training.recipes import json_schema
-from radia_pipeline_tests import further_page, graph_picture, house_picture, recipe_page
+from radia_pipeline_tests import further_page, governance_page, graph_picture, house_picture, recipe_page
 from radia_pipeline_tests.contracts.compatibility import breaking_changes, is_announced, promise
 from radia_pipeline_tests.reports.readings import readings
 
@@ -73,6 +73,7 @@ FILES: dict[str, Callable[[], str]] = {
     "data_contracts/drift_protocol.schema.json": lambda: json.dumps(protocol_schema(), indent=1, sort_keys=True) + "\n",
     "docs/architecture.svg": house_picture.draw,
     "docs/augmentations.md": further_page.page,
+    "docs/governance/what_is_stored.md": governance_page.page,
     "docs/graph.svg": lambda: graph_picture.draw(definitions()),
     "docs/recipe_options.md": recipe_page.page,
     PROMISES: promises,

@@ -14,12 +14,16 @@ ROOMS = {path.parent.name for path in (ROOT / "radia_pipeline").glob("*/__init__
 OURS = {"docs", "data_contracts", "benchmarks", "radia_pipeline", "radia_pipeline_tests", ".ci"}
 """Folders of the repository: whatever is named below them has to be there."""
 ELSEWHERE = {
-    "a lake": {"_ingest", "_versions", "checkpoints", "models", "packed", "pixels", "previews", "truth"},
+    "a lake": {
+        "_ingest", "_versions", "<lake>.history", "checkpoints", "ledger", "models", "packed", "pixels", "previews",
+        "reviews", "truth",
+    },
+    "a backup": {"history", "lake", "objects", "sets"},
     "a delivery": {"annotations", "ccsmtl", "deliveries", "dicom", "files", "images", "nih_cxr14", "test", "valid"},
     "an export": {"labels"},
     "MLflow's names of metrics": {"epoch", "final", "train"},
     "other repositories": {"PHI-De-Identification", "de-identification", "github.com"},
-}
+}  # fmt: skip
 """First parts of folders that are named and are not of the repository, by where they are."""
 _PATH = re.compile(r"(?<![\w/.<>*$:-])((?:[\w<>*.-]+/)+[\w<>*.-]*|[\w-]+\.(?:py|md))(?![\w/])")
 _MODULE = re.compile(r"``(?:radia_pipeline\.)?([a-z_]+)((?:\.[A-Za-z_]\w*)+)(?:\(.*?\))?``")

@@ -22,7 +22,17 @@ NOT_IMPORTED = {
     "websockets": "uvicorn's web sockets, by which Dagster's page follows a run",
 }
 """Dependencies that no module imports, and who needs them."""
-TOOLS = {"editables", "hatchling", "pylint", "pytest-timeout", "pytest-xdist", "ruff", "uv"}
+TOOLS = {
+    "cyclonedx-bom",
+    "editables",
+    "hatchling",
+    "pip-audit",
+    "pylint",
+    "pytest-timeout",
+    "pytest-xdist",
+    "ruff",
+    "uv",
+}
 """Programs and plug-ins of the extra ``dev``; nobody imports them."""
 APART = {"edsnlp", "medspacy", "mlcroissant", "spacy", "torchxrayvision"}
 """What single benchmarks compare with, each in an environment of its own; they say so when it is absent."""

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from radia_pipeline_tests import without_network
+
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def outside(command: list, folder: Path) -> subprocess.CompletedProcess:
+def outside(command: list, folder: Path, more: dict | None = None) -> subprocess.CompletedProcess:
     """Run a command in a folder, with nothing in its environment that leads back to the checkout."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH", "TMPDIR") if name in os.environ}
-    kept["OMP_NUM_THREADS"] = "1"
+    kept |= {"OMP_NUM_THREADS": "1", **(more or {})}
     return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True)
 
 
@@ -54,8 +56,8 @@ def radia(installed, tmp_path_factory):
     """Return a function that runs the installed command in a folder of its own."""
     folder = tmp_path_factory.mktemp("elsewhere")
 
-    def run(*words: str) -> subprocess.CompletedProcess:
-        return outside([installed / "bin" / "radia", *words], folder)
+    def run(*words: str, before: list | None = None, more: dict | None = None) -> subprocess.CompletedProcess:
+        return outside([*(before or []), installed / "bin" / "radia", *words], folder, more)
 
     run.folder = folder
     return run
@@ -90,9 +92,13 @@ def test_reports_are_labelled(radia):
     assert json.loads(done.stdout)["labels"] == {"Cardiomegaly": 1, "Pleural Effusion": 0, "No Finding": 0}
 
 
-def test_the_demo_runs_and_its_tables_are_shown(radia):
-    done = radia("demo", "--small", "--json")
+def test_the_demo_runs_without_a_network_and_its_tables_are_shown(radia, tmp_path, monkeypatch):
+    """Where a namespace is permitted, no network is there and whoever tries to leave is noted; else only noted."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    before = [] if without_network.why_not() else without_network.prefix()
+    done = radia("demo", "--small", "--json", before=before, more=without_network.watched(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
+    assert without_network.tried(tmp_path) == []
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["failed"] == {}
     assert Path(summary["report"]).is_file()
