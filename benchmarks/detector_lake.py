@@ -19,9 +19,11 @@ from benchmarks.training_lake import key, patient_rows
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.ensemble import build_ensemble
+from radia_pipeline.evaluation.in_use import challenger_of
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.localisation.explainer import Explainer, read_images
 from radia_pipeline.localisation.pseudo import build_pseudo_boxes
 from radia_pipeline.phantom.people import draw_patient
 from radia_pipeline.phantom.radiograph import take
@@ -38,12 +40,14 @@ RECIPES = ("demo_linear", "demo_pcam")
 
 @dataclass(frozen=True)
 class World:
-    """Two lakes; ``reference``: the true boxes of the judged frontal films; ``normal``: films that show nothing."""
+    """Two lakes; ``reference``: the true boxes of the judged frontal films; ``normal``: films that show nothing;
+    ``prior``: what the ensemble says of the judged studies."""
 
     lake: Lake
     judged: Lake
     reference: Reference
     normal: tuple[str, ...]
+    prior: dict[str, np.ndarray]
 
 
 def make_world(folder: Path, seed: int) -> World:
@@ -65,7 +69,21 @@ def make_world(folder: Path, seed: int) -> World:
                 one.write("predictions", lake.read("predictions", name).to_pylist(), name)
         if not one.exists("pseudo_boxes", SOURCE):
             build_pseudo_boxes(SOURCE, one)
-    return World(lake, judged, *_truth(judged, 1000 + seed))
+    return World(lake, judged, *_truth(judged, 1000 + seed), _prior(judged))
+
+
+def _prior(lake: Lake) -> dict[str, np.ndarray]:
+    path, images = lake.root / "prob.npz", read_images(lake, [SOURCE])
+    if not path.exists():
+        films = images.take([row for row, view in enumerate(images.columns["view"]) if view != LATERAL])
+        ensemble, said = challenger_of(lake).ensemble, {}
+        for name in ensemble.used_members:
+            one = Explainer(lake, name, films, ("gradcam",))
+            parts = [list(range(first, min(first + 32, len(films)))) for first in range(0, len(films), 32)]
+            said[name] = np.concatenate([one.probabilities(rows) for rows in parts])
+        np.savez(path, ids=np.array(films.columns["image_id"]), prob=ensemble.predict(said)[1])
+    study_of, kept = dict(zip(images.columns["image_id"], images.columns["study_id"])), np.load(path)
+    return {study_of[str(image)]: row for image, row in zip(kept["ids"], kept["prob"])}
 
 
 def _invent(lake: Lake, seed: int, patients: int, pool) -> None:

@@ -100,9 +100,11 @@ def _against_truth(lake: Lake, deliveries: Path, keys: Pseudonymizer) -> list[di
     import pyarrow.compute as pc
 
     from radia_pipeline.detection.inference import detect
+    from radia_pipeline.detection.prior import validation_prior
     from radia_pipeline.localisation.truth import PSEUDO, score_against_truth
 
     manifest = lake.read("manifest", columns=["source", "image_id", "study_id", "path", "pool"])
-    seen = detect(lake, manifest.filter(pc.equal(manifest["pool"], VALIDATION)))
+    images = manifest.filter(pc.equal(manifest["pool"], VALIDATION))
+    seen = detect(lake, images, prior=validation_prior(lake))
     boxes = {PSEUDO: lake.read("pseudo_boxes"), "detector": seen}
     return score_against_truth(lake, deliveries / "truth" / "boxes.parquet", keys, boxes=boxes, pool=VALIDATION)

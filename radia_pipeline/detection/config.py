@@ -61,11 +61,14 @@ class DetectorDataSection(Section):
 
 
 class DetectorBoxesSection(Section):
-    """What is learned of pseudo boxes."""
+    """Which boxes are learned from, and how much each counts."""
 
     min_score: Probability = Field(0.0, description="Pseudo boxes below are not learned from.")
     weigh_by_score: bool = Field(
         True, description="A pseudo box counts as much as its score, relative to its class's mean."
+    )
+    real: bool = Field(
+        False, description="On images that radiologists drew on, their boxes stand in place of the pseudo boxes."
     )
 
 
@@ -133,9 +136,16 @@ class DetectorTrainingSection(TrainingSection):
 class DecodingSection(Section):
     """How raw outputs become boxes."""
 
-    score_threshold: Probability = Field(0.05, description="Boxes below are not made.")
+    score_threshold: Probability = Field(0.05, description="Boxes below are not made, not even to be judged.")
     nms_iou: Probability = Field(0.4, description="Of two boxes of a class that overlap by more the better one stays.")
-    max_boxes: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="On one image.")
+    max_boxes: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="On one image, at the very most.")
+    prior_weight: Annotated[float, Field(ge=0, le=4)] = Field(
+        0.0, description="Scores are multiplied by the ensemble's probability of their class, to this power; 0: not."
+    )
+    false_boxes: PositiveFloat = Field(
+        0.5, description="Working point: false boxes an image, over all classes, at most; thresholds follow by class."
+    )
+    false_images: PositiveInt = Field(2000, description="Images of validation on which they are counted, at most.")
 
 
 class DetectorConfig(Section):

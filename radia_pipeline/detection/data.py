@@ -33,6 +33,8 @@ KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""
 WEIGHT_LIMITS = (0.3, 2.0)
 """Of a pseudo box's weight: its score relative to its class's mean score."""
+MIN_NORMAL = 20
+"""Normal films that a rate of false boxes is counted on at least."""
 COLUMNS = ("source", "image_id", "study_id", "group_id", "path", "view", "width_px", "height_px", "pool")
 
 
@@ -42,6 +44,7 @@ class ImageEntry:
 
     source: str
     image_id: str
+    study_id: str
     group_id: str
     path: str
     height_px: int
@@ -73,6 +76,27 @@ def read_boxes(lake: Lake, sources: tuple[str, ...], min_score: float = 0.0, *, 
     solid = (boxes.corners[:, 2:] - boxes.corners[:, :2]).min(axis=1, initial=np.inf) > 0
     named = boxes.label != vocabulary().no_finding
     return boxes.take(solid & named & (boxes.score >= min_score))
+
+
+def read_drawn(lake: Lake, sources: tuple[str, ...], images: pa.Table) -> Boxes:
+    """Radiologists' boxes of these sources on these images, in pixels of the stored images."""
+    have = set(lake.partitions("box_annotations"))
+    drawn = Boxes.joined(Boxes.from_table(lake.read("box_annotations", one)) for one in sources if one in have)
+    drawn = drawn.on(images["image_id"].to_pylist())
+    return drawn.take((drawn.corners[:, 2:] - drawn.corners[:, :2]).min(axis=1, initial=np.inf) > 0)
+
+
+def with_drawn(boxes: Boxes, grey: Boxes, drawn: Boxes) -> tuple[Boxes, Boxes]:
+    """Pseudo boxes, certain and grey, with drawn ones in their place: on each image that somebody drew on, of each
+    class that was drawn on any. A class that nobody draws keeps its pseudo boxes there."""
+    names, classes = set(drawn.image_id), set(drawn.label)
+
+    def others(some: Boxes) -> Boxes:
+        return some.take(np.array([
+            image not in names or label not in classes for image, label in zip(some.image_id, some.label)
+        ], dtype=bool))  # fmt: skip
+
+    return Boxes.joined([others(boxes), drawn]), others(grey)
 
 
 def pool_entries(
@@ -107,7 +131,7 @@ def pool_entries(
             weight=weight.astype(np.float32),
             known=known_classes(row["source"], said, label[is_certain], classes),
         )
-        facts = {key: row[key] for key in ("source", "image_id", "group_id", "path")}
+        facts = {key: row[key] for key in ("source", "image_id", "study_id", "group_id", "path")}
         entries.append(ImageEntry(**facts, height_px=row["height_px"], width_px=row["width_px"], target=target))
     return sorted(entries, key=lambda entry: (entry.source, entry.image_id))
 
@@ -135,6 +159,19 @@ def known_classes(source: str, values: np.ndarray, boxed: np.ndarray, classes: t
     known = known_absent(values, labelled_by(source)[columns])
     known[boxed] = True
     return known
+
+
+def surely_absent(images: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
+    """bool (N, K): on which images a box of which class is false, for the working point.
+
+    Those that are said to be normal; where there are fewer than ``MIN_NORMAL``, all that are known not to show it.
+    """
+    columns = [vocabulary().index(name) for name in classes]
+    values, sources = label_matrix(images)[:, columns], images["source"].to_pylist()
+    labelled = {name: labelled_by(name)[columns] for name in set(sources)}
+    absent = known_absent(values, np.array([labelled[name] for name in sources], dtype=bool).reshape(values.shape))
+    normal = label_matrix(images)[:, vocabulary().index(vocabulary().no_finding)] == POSITIVE
+    return absent & normal[:, None] if normal.sum() >= MIN_NORMAL else absent
 
 
 def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[ImageEntry]:

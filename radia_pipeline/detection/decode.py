@@ -1,33 +1,45 @@
-"""Raw head outputs -> boxes: positions, distances, scores, non-maximum suppression. no torch.
+"""Raw head outputs -> boxes: scores, positions, distances, non-maximum suppression, for a whole batch. No torch.
 
-The same code reads torch's and ONNX Runtime's outputs, so that what is deployed is what was measured. Formulas: Tian et
-al. 2020, "FCOS: a simple and strong anchor-free object detector"; score = sqrt(class probability × centre-ness).
+The same code reads torch's and ONNX Runtime's outputs, so that what is deployed is what was measured. Logits are
+compared with a threshold first: scores are computed and boxes made only where one may pass. Formulas: Tian et al. 2020,
+"FCOS: a simple and strong anchor-free object detector"; a score is the root of
+class probability × centre-ness, times the prior to a power.
 
-Legend: L positions, K classes, M boxes; corners are (left, top, right, bottom) in pixels of the square input.
+Legend: N images, L positions, K classes, M boxes; corners are (left, top, right, bottom) in pixels of the square input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.calibration import sigmoid
-from radia_pipeline.localisation.boxes import Boxes, suppressed
+from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import placement
 
-CANDIDATES = 400
+CANDIDATES = 200
 """Best (position, class) pairs of an image that suppression looks at."""
 SMALLEST_PX = 1.0
 """A box thinner than this, in input pixels, shows nothing."""
+FAINTEST = 1e-4
+"""No score is asked for below: the logit of a threshold has to be finite."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Boxes of one image, best first: ``corners`` float64 (M, 4), ``score`` (M,), ``label`` int64 (M,) class number."""
+    """Boxes of N images, image by image, best first.
 
+    ``image`` int64 (M,), ``corners`` float64 (M, 4), ``score`` float64 (M,), ``label`` int64 (M,) class number.
+    """
+
+    image: np.ndarray
     corners: np.ndarray
     score: np.ndarray
     label: np.ndarray
@@ -35,7 +47,12 @@ class Decoded:
     def __len__(self) -> int:
         return len(self.score)
 
+    def take(self, index: np.ndarray) -> Decoded:
+        """Return the boxes of an index or mask."""
+        return Decoded(self.image[index], self.corners[index], self.score[index], self.label[index])
 
+
+@lru_cache(maxsize=8)
 def positions(size_px: int, strides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Centres of all cells, level by level, row by row: float64 (L, 2) as (x, y), and each one's stride (L,)."""
     centres, steps = [], []
@@ -48,63 +65,105 @@ def positions(size_px: int, strides: tuple[int, ...]) -> tuple[np.ndarray, np.nd
 
 
 def decode(
-    logits: np.ndarray,
-    distances: np.ndarray,
-    centreness: np.ndarray,
-    *,
-    size_px: int,
-    strides: tuple[int, ...],
-    score_threshold: float,
-    nms_iou: float,
-    max_boxes: int,
-) -> Decoded:
-    """One image's raw outputs (L, K), (L, 4), (L, 1) -> its boxes, best first, clipped to the input."""
-    centres, steps = positions(size_px, strides)
-    score = np.sqrt(sigmoid(logits) * sigmoid(centreness))
-    flat = score.ravel()
-    best = np.flatnonzero(flat > score_threshold)
-    best = best[np.argsort(-flat[best], kind="stable")][:CANDIDATES]
-    place, label = np.divmod(best, score.shape[1])
-    reach = distances[place].astype(np.float64) * steps[place, None]
-    centre = centres[place]
-    corners = np.concatenate([centre - reach[:, :2], centre + reach[:, 2:]], axis=1).clip(0, size_px)
+    raw: Sequence[np.ndarray], spec: DetectorSpec, thresholds: Sequence[float] | float,
+    factors: np.ndarray | None = None,
+) -> Decoded:  # fmt: skip
+    """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) -> boxes, clipped to the input.
+
+    ``thresholds``: a number, or one for each class (K,), that a box's score exceeds. ``factors``: by which the scores
+    of an image's classes are multiplied, (N, K) in 0..1. Raises BadInput for outputs of another detector, or of none.
+    """
+    logits, distances, centreness = checked(raw, spec)
+    factors = np.ones((len(logits), logits.shape[2])) if factors is None else np.maximum(factors, FAINTEST)
+    asked = np.clip(np.maximum(thresholds, FAINTEST) / factors, FAINTEST, 1 - 1e-9)  # of the score before the factor
+    found = _candidates(logits, centreness, asked, factors)
+    image, place, label, score = found
+    centres, steps = positions(spec.size_px, tuple(spec.strides))
+    reach = distances[image, place].astype(np.float64) * steps[place, None]
+    corners = np.concatenate([centres[place] - reach[:, :2], centres[place] + reach[:, 2:]], axis=1)
+    corners = corners.clip(0, spec.size_px)
     solid = (corners[:, 2:] - corners[:, :2]).min(axis=1, initial=np.inf) >= SMALLEST_PX
-    corners, label, found = corners[solid], label[solid], flat[best][solid]
-    kept = suppressed_by_class(corners, found, label, nms_iou)[:max_boxes]
-    return Decoded(corners[kept], found[kept], label[kept])
+    boxes = Decoded(image, corners, score, label).take(solid)
+    starts = np.searchsorted(boxes.image, np.arange(len(logits) + 1))
+    kept = [
+        start + suppressed_by_class(*(part[start:end] for part in (boxes.corners, boxes.score, boxes.label)),
+                                    spec.nms_iou)[: spec.max_boxes]
+        for start, end in pairwise(starts) if end > start
+    ]  # fmt: skip
+    return boxes.take(np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64))
+
+
+def checked(raw: Sequence[np.ndarray], spec: DetectorSpec) -> Sequence[np.ndarray]:
+    """Return the outputs; raises BadInput for those of no image and for another detector's."""
+    places, classes = len(positions(spec.size_px, tuple(spec.strides))[0]), len(spec.classes)
+    shapes = [part.shape for part in raw]
+    count = len(raw[0]) if len(raw) else 0
+    if not count:
+        raise BadInput("A batch without an image", accepted="one image or more", do="leave empty batches out")
+    if shapes != [(count, places, width) for width in (classes, 4, 1)]:
+        raise BadInput(
+            f"Raw outputs of shapes {', '.join(map(str, shapes))}",
+            accepted=f"(N, {places}, {classes}), (N, {places}, 4) and (N, {places}, 1): this detector's",
+            do="read each detector's outputs by its own model.json",
+        )
+    return raw
+
+
+def _candidates(
+    logits: np.ndarray, centreness: np.ndarray, asked: np.ndarray, factors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Image, place, class and score of what may become a box, by image, best first.
+
+    A score is at most the root of its class's probability: what fails by its logit alone is never computed.
+    """
+    faintest = np.log(asked**2 / (1 - asked**2)).astype(logits.dtype)  # (N, K)
+    image, place, label = np.nonzero(logits > faintest[:, None, :])
+    score = np.sqrt(sigmoid(logits[image, place, label]) * sigmoid(centreness[image, place, 0]))
+    passed = score > asked[image, label]
+    image, place, label = image[passed], place[passed], label[passed]
+    score = score[passed].astype(np.float64) * factors[image, label]
+    order = np.lexsort((-score, image))
+    image, place, label, score = image[order], place[order], label[order], score[order]
+    rank = np.arange(len(image)) - np.searchsorted(image, image)
+    best = rank < CANDIDATES
+    return image[best], place[best], label[best], score[best]
 
 
 def suppressed_by_class(corners: np.ndarray, score: np.ndarray, label: np.ndarray, nms_iou: float) -> np.ndarray:
     """Indices of boxes that no better box of the same class overlaps by more than ``nms_iou``, best first."""
-    kept = [np.zeros(0, dtype=np.int64)]
-    for one in np.unique(label):
-        members = np.flatnonzero(label == one)
-        kept.append(members[suppressed(corners[members], score[members], nms_iou)])
-    index = np.concatenate(kept)
-    return index[np.argsort(-score[index], kind="stable")]
+    order = np.argsort(-score, kind="stable")
+    corners, label = corners[order], label[order]
+    beaten = (iou(corners, corners) > nms_iou) & (label[:, None] == label[None])
+    alive = np.ones(len(order), dtype=bool)
+    for index in range(len(order)):
+        if alive[index]:
+            alive[index + 1 :] &= ~beaten[index, index + 1 :]
+    return order[alive]
 
 
 def raw_to_boxes(
     raw: Sequence[np.ndarray],
     spec: DetectorSpec,
     images: Sequence[tuple[str, int, int]],
-    score_threshold: float | None = None,
+    thresholds: Sequence[float] | float | None = None,
+    prior: np.ndarray | None = None,
 ) -> Boxes:
     """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) of ``images`` (image_id, height_px, width_px) -> their boxes.
 
-    Boxes are clipped to the image; what lies in the letterbox's border only is dropped.
+    ``thresholds``: as in ``decode``, by default the spec's. ``prior``: the images' probability of each of the spec's
+    classes (N, K), by which scores are weighed. Boxes are clipped to the image; what lies in the letterbox's border
+    only is dropped.
     """
-    rows = []
-    for (image_id, height_px, width_px), logits, distances, centreness in zip(images, *raw):
-        found = decode(
-            logits, distances, centreness, size_px=spec.size_px, strides=spec.strides, nms_iou=spec.nms_iou,
-            score_threshold=spec.score_threshold if score_threshold is None else score_threshold,
-            max_boxes=spec.max_boxes,
-        )  # fmt: skip
-        where = placement(height_px, width_px, spec.size_px)
-        corners = (found.corners - np.array([where.left_px, where.top_px] * 2)) / where.scale
-        corners = corners.clip(0, [width_px, height_px, width_px, height_px])
-        for corner, score, label in zip(corners, found.score, found.label):
-            if (corner[2:] - corner[:2]).min() > SMALLEST_PX:
-                rows.append((image_id, spec.classes[label], tuple(corner), float(score)))
-    return Boxes.of(rows)
+    asked = spec.score_threshold if thresholds is None else thresholds
+    found = decode(raw, spec, asked, None if prior is None else np.asarray(prior) ** spec.prior_weight)
+    if not len(found):
+        return Boxes.empty()
+    where = [placement(height, width, spec.size_px) for _, height, width in images]
+    offset = np.array([[one.left_px, one.top_px] * 2 for one in where], dtype=np.float64)[found.image]
+    scale = np.array([one.scale for one in where])[found.image, None]
+    sides = np.array([[width, height] * 2 for _, height, width in images], dtype=np.float64)[found.image]
+    corners = np.clip((found.corners - offset) / scale, 0, sides)
+    solid = (corners[:, 2:] - corners[:, :2]).min(axis=1) > SMALLEST_PX
+    names, classes = np.array([name for name, _, _ in images], object), np.array(spec.classes, object)
+    boxes = Boxes(names[found.image], classes[found.label], corners, found.score)
+    return boxes.take(solid)

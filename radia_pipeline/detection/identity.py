@@ -17,7 +17,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.identity import TRAINING_VERSION, digest
 from radia_pipeline.training.model_folders import is_again, is_finished, pointed
 
-DETECTOR_VERSION = 3
+DETECTOR_VERSION = 4
 """Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
 
 A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and says when it is due.
@@ -63,7 +63,7 @@ def is_stopped_again(lake: Lake, config: DetectorConfig) -> bool:
 
 def _folder(lake: Lake, config: DetectorConfig) -> Path | None:
     try:
-        versions = data_versions(lake, training_sources(lake, config))
+        versions = data_versions(lake, training_sources(lake, config), config)
         return folder_of(lake, config, versions, choose_start(lake, config))
     except RadiaError:  # the training itself will say what is missing
         return None

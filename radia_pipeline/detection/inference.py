@@ -19,6 +19,7 @@ import torch
 from radia_pipeline.detection import store
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.model import Detector
+from radia_pipeline.detection.prior import Prior, prior_of
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
@@ -40,18 +41,20 @@ def detect(
     model_dir: Path | None = None,
     name: str | None = None,
     detector: Detector | None = None,
-    score_threshold: float | None = None,
+    thresholds: Sequence[float] | float | None = None,
+    prior: Prior | None = None,
 ) -> pa.Table:
     """Look at stored images: a table of ``SCHEMA``, a row per box, best first, in pixels of the stored image.
 
     ``images``: rows with source, image_id, study_id and path (as in ``images`` and ``manifest``). Without
-    ``model_dir`` and ``detector`` the newest model (of that name) looks. Raises NotTrained, and DamagedFile where an
-    image is absent or broken.
+    ``model_dir`` and ``detector`` the newest model (of that name) looks. ``thresholds``: a number or one for each
+    class, by default the lowest that boxes are made at (``spec.working_point`` is what people are shown). ``prior``:
+    what the ensemble says of the studies. Raises NotTrained, and DamagedFile where an image is absent or broken.
     """
     wanted = ["source", "image_id", "study_id", "path"]
     rows = images.select(wanted).to_pylist() if isinstance(images, pa.Table) else list(images)
     detector = detector or store.load_detector(model_dir or store.latest_detector(lake, name))
-    found = Boxes.joined(_look(lake, detector, rows, score_threshold))
+    found = Boxes.joined(_look(lake, detector, rows, thresholds, prior))
     return boxes_table(found, rows)
 
 
@@ -72,7 +75,10 @@ def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(out, schema=SCHEMA)
 
 
-def _look(lake: Lake, detector: Detector, rows: list[dict[str, Any]], threshold: float | None) -> Iterable[Boxes]:
+def _look(
+    lake: Lake, detector: Detector, rows: list[dict[str, Any]], thresholds: Sequence[float] | float | None,
+    prior: Prior | None,
+) -> Iterable[Boxes]:  # fmt: skip
     section = detector.spec.input_section
 
     def load(row: dict[str, Any]) -> tuple[np.ndarray, tuple[str, int, int]]:
@@ -86,8 +92,10 @@ def _look(lake: Lake, detector: Detector, rows: list[dict[str, Any]], threshold:
     with ThreadPoolExecutor(READERS) as pool:
         for first in range(0, len(rows), BATCH):
             loaded = list(pool.map(load, rows[first : first + BATCH]))
-            batch = torch.from_numpy(np.stack([tensor for tensor, _ in loaded]))
-            yield raw_to_boxes(_raw(detector, batch), detector.spec, [facts for _, facts in loaded], threshold)
+            batch, names = torch.from_numpy(np.stack([tensor for tensor, _ in loaded])), detector.spec.classes
+            studies = [row["study_id"] for row in rows[first : first + BATCH]]
+            known = prior_of(prior, studies, names) if prior and detector.spec.prior_weight else None
+            yield raw_to_boxes(_raw(detector, batch), detector.spec, [facts for _, facts in loaded], thresholds, known)
 
 
 @torch.no_grad()

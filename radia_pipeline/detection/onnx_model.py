@@ -6,13 +6,14 @@ Not here: the export (``export``).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.spec import DetectorSpec
-from radia_pipeline.errors import NotTrained
+from radia_pipeline.errors import BadInput, NotTrained
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.training.inputs import prepare
 
@@ -42,10 +43,24 @@ class OnnxDetector:
         return cls(folder / ONNX_FILE, DetectorSpec.from_json(content["spec"]), threads=threads)
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, C, S, S) float32 -> logits (N, L, K), distances (N, L, 4), centre-ness (N, L, 1)."""
+        """(N, C, S, S) float32 -> logits (N, L, K), distances (N, L, 4), centre-ness (N, L, 1).
+
+        Raises BadInput for a batch of no image, or of another shape or type.
+        """
+        section = self.spec.input_section
+        shape = (section.channel_count, section.size_px, section.size_px)
+        if images.ndim != 4 or images.shape[1:] != shape or not len(images) or images.dtype != np.float32:
+            raise BadInput(
+                f"A batch of shape {images.shape} and type {images.dtype}",
+                accepted=f"(N, {', '.join(map(str, shape))}) of float32, with one image or more",
+                do="prepare images by the detector's own model.json, and leave empty batches out",
+            )
         return self._session.run(None, {"images": images})
 
-    def detect_array(self, image: np.ndarray) -> Boxes:
-        """Look at one stored image (H, W), uint8 or uint16, bright = dense; its image_id is empty."""
+    def detect_array(self, image: np.ndarray, thresholds: Sequence[float] | float | None = None) -> Boxes:
+        """Look at one stored image (H, W), uint8 or uint16, bright = dense; its image_id is empty.
+
+        ``thresholds``: as ``decode.raw_to_boxes`` takes them.
+        """
         tensor = prepare(image, self.spec.input_section)[None]
-        return raw_to_boxes(self.raw(tensor), self.spec, [("", *image.shape)])
+        return raw_to_boxes(self.raw(tensor), self.spec, [("", *image.shape)], thresholds)

@@ -3,35 +3,49 @@
 The test pool is kept for a release.
 
 References: ``annotations`` (radiologists' boxes), ``pseudo`` (what it was taught, on patients it has not seen) and, in
-the demo, ``truth``. Beside it stand the pseudo boxes themselves and two controls. Not here: average precision
-(``localisation.average_precision``).
+the demo, ``truth``. Beside it stand the pseudo boxes, which are the ensemble's maps, the lake's other detectors and two
+controls; each of them is compared with the detector by a paired interval. Boxes found at few false ones an image (FROC)
+and the working point stand there too. Not here: average precision (``localisation.average_precision``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.stats import chi2
 
+from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import store
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.data import positive_without_box, read_boxes, read_images
 from radia_pipeline.detection.inference import detect
+from radia_pipeline.detection.prior import validation_prior
 from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.errors import EmptyPool
+from radia_pipeline.evaluation.groups import numbered
+from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
 from radia_pipeline.localisation.average_precision import MEAN, Reference, finite, score_boxes
 from radia_pipeline.localisation.boxes import Boxes
+from radia_pipeline.localisation.found_shares import FALSE_AN_IMAGE, clustered_share, sensitivities
+from radia_pipeline.localisation.paired import difference
 
 THRESHOLDS = (0.3, 0.4, 0.5)
 DETECTOR, PSEUDO = "detector", "pseudo_boxes"
 PRIOR, RANDOM = controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM]
-HEADLINE = "map@0.3"
+SHOWN = "detector at its working point"
+HEADLINE, PAIR_IOU = "map@0.3", 0.3
+EVERY = {np.inf: "sensitivity"}
+FEW = {rate: f"sensitivity@{rate:g} false boxes" for rate in FALSE_AN_IMAGE}
+"""False boxes an image -> what the share of boxes found there is called."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +75,32 @@ def build_detector_scorecard(
     images = read_images(lake, sources, (VALIDATION,))
     if not images.num_rows:
         raise EmptyPool("The validation pool has no frontal image", do="run with more patients: pools are 80/10/10")
-    detected = Boxes.from_table(detect(lake, images, model_dir=model_dir))
+    prior = validation_prior(lake)
+    detected, shown = (
+        Boxes.from_table(detect(lake, images, model_dir=model_dir, thresholds=cut, prior=prior))
+        for cut in (None, store.read_spec(model_dir).working_point)
+    )
     taught = read_boxes(lake, sources)
     references = dict(_references(lake, images, taught, truth))
     voters = _voters(lake, sources, images, detected, taught, seed) | {
         PSEUDO: read_boxes(lake, sources, grey=None).on(images["image_id"].to_pylist())
+    }
+    voters |= {
+        f"{DETECTOR}: {folder.parent.name}": Boxes.from_table(detect(lake, images, model_dir=folder, prior=prior))
+        for folder in store.other_detectors(lake, model_dir)
     }
     rows = [
         {"model": model, "against": against, **row}
         for against, reference in references.items()
         for model, boxes in voters.items()
         if (model, against) != (PSEUDO, "pseudo")
-        for row in score_boxes(boxes, reference, thresholds=THRESHOLDS)
+        for row in (*score_boxes(boxes, reference, thresholds=THRESHOLDS), *_found_shares(boxes, reference))
     ]
+    for against, reference in references.items():
+        beside = {name: boxes for name, boxes in voters.items() if (name, against) != (PSEUDO, "pseudo")}
+        rows += [{"model": DETECTOR, "against": against, **row} for row in _pairs(detected, beside, reference)]
+        rows += [{"model": SHOWN, "against": against, **row} for row in _found_shares(shown, reference, EVERY)]
+    rows += [{"model": SHOWN, "against": "pseudo", **row} for row in _on_normal_films(images, shown)]
     written = lake.write("detector_scorecard", [finite(row) for row in rows])
     return ScorecardResult(
         model=f"{model_dir.parent.name}/{model_dir.name}",
@@ -85,6 +112,57 @@ def build_detector_scorecard(
         version=written.version,
         warnings=[f"no reference box: {against}" for against, one in references.items() if not len(one.boxes)],
     )
+
+
+def _found_shares(boxes: Boxes, reference: Reference, rates: Mapping[float, str] | None = None) -> Iterator[dict]:
+    """Yield the share of all classes' reference boxes that are found at IoU .3, by false boxes an image."""
+    names = rates or FEW
+    for rate, found in sensitivities(boxes, reference, PAIR_IOU, tuple(names)).items():
+        yield _row(names[rate], found, len(reference.boxes), len(reference.image_ids))
+
+
+def _pairs(detected: Boxes, beside: Mapping[str, Boxes], reference: Reference) -> Iterator[dict]:
+    """Yield by how much the detector's mean AP at IoU .3 is above each other's, with the pair's interval."""
+    for name, boxes in beside.items():
+        found = difference(detected, boxes, reference, PAIR_IOU) if name != DETECTOR else None
+        if found is not None:
+            yield _row(f"{HEADLINE} over {name}", found, len(reference.boxes), len(reference.image_ids))
+
+
+def _on_normal_films(images: pa.Table, shown: Boxes) -> Iterator[dict]:
+    """Yield the share of films said to be normal on which a box is shown, and how many boxes one shows.
+
+    The number's interval is Garwood's for a Poisson count, divided by how much patients' counts scatter beyond it.
+    """
+    normal = images.filter(pc.equal(images[vocabulary().no_finding], POSITIVE))
+    if not normal.num_rows:
+        return
+    counts = Counter(shown.image_id)
+    false = np.array([counts[name] for name in normal["image_id"].to_pylist()], dtype=float)
+    group = np.array(normal["group_id"].to_pylist(), dtype=object)
+    share = clustered_share(false > 0, group)
+    if share is None:
+        return
+    yield _row("normal films with a box", share, 0, len(false))
+    number, names = numbered(group)
+    scatter = np.square(np.bincount(number, weights=false - false.mean(), minlength=len(names))).sum()
+    spread = max(scatter / max(false.sum(), 1.0), 1.0)
+    seen = false.sum() / spread
+    low, high = (
+        float(chi2.ppf(q, 2 * (seen + more))) / 2 * spread / len(false) for q, more in ((0.025, 0), (0.975, 1))
+    )
+    low = low if seen else 0.0
+    yield _row(
+        "false boxes on a normal film",
+        Interval(float(false.mean()), low, high, int(false.sum()), len(false)),
+        0,
+        len(false),
+    )
+
+
+def _row(metric: str, found: Interval, boxes: int, images: int) -> dict:
+    figures = {"value": found.value, "low": found.low, "high": found.high}
+    return {"level": "class", "class": MEAN, "metric": metric, **figures, "boxes": boxes, "images": images}
 
 
 def _references(lake: Lake, images: pa.Table, taught: Boxes, truth: Boxes | None) -> Iterator[tuple[str, Reference]]:

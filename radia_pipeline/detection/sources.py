@@ -21,7 +21,11 @@ def training_sources(lake: Lake, config: DetectorConfig) -> tuple[str, ...]:
     return wanted
 
 
-def data_versions(lake: Lake, sources: tuple[str, ...]) -> dict[str, str]:
-    """Versions of all tables that a training reads, as ``table/source``."""
-    tables = ("manifest", "pseudo_boxes")
-    return {f"{table}/{source}": lake.version(table, source) for table in tables for source in sources}
+def data_versions(lake: Lake, sources: tuple[str, ...], config: DetectorConfig | None = None) -> dict[str, str]:
+    """Versions of all tables that a training reads, as ``table/source``; drawn boxes only if the config wants them."""
+    tables = ("manifest", "pseudo_boxes", *(("box_annotations",) if config and config.boxes.real else ()))
+    there = {table: set(lake.partitions(table)) for table in tables}
+    return {
+        f"{table}/{source}": lake.version(table, source)
+        for table in tables for source in sources if table != "box_annotations" or source in there[table]
+    }  # fmt: skip

@@ -16,7 +16,10 @@ from radia_pipeline.training.recipe_schema import InputSection
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """Classes in the order of the output, geometry of the input, backbone and heads, rules of decoding."""
+    """Classes in the order of the output, geometry of the input, backbone and heads, rules of decoding.
+
+    ``thresholds``: the working point, one for each class; none in a detector of before there was one.
+    """
 
     classes: tuple[str, ...]
     size_px: int
@@ -30,6 +33,8 @@ class DetectorSpec:
     max_boxes: int
     vocabulary_version: str
     name: str = "small"
+    prior_weight: float = 0.0
+    thresholds: tuple[float, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -42,13 +47,19 @@ class DetectorSpec:
             classes=tuple(classes), size_px=size, strides=head.strides, fpn_channels=head.channels,
             head_convs=head.convs, input={**recipe["input"], "size_px": size}, backbone=recipe["model"],
             score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou, max_boxes=decoding.max_boxes,
-            vocabulary_version=vocabulary().version, name=config.name, provenance=dict(provenance),
+            prior_weight=decoding.prior_weight, vocabulary_version=vocabulary().version, name=config.name,
+            provenance=dict(provenance),
         )  # fmt: skip
 
     @property
     def input_section(self) -> InputSection:
         """How stored images become the network's input."""
         return InputSection(**self.input)
+
+    @property
+    def working_point(self) -> tuple[float, ...] | float:
+        """The thresholds above which a box is shown to people, by class; one for all where none were chosen."""
+        return self.thresholds or self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain values."""
@@ -57,4 +68,5 @@ class DetectorSpec:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> DetectorSpec:
         """Inverse of ``to_json``."""
-        return cls(**{**content, "classes": tuple(content["classes"]), "strides": tuple(content["strides"])})
+        names = ("classes", "strides", "thresholds")
+        return cls(**{**content, **{name: tuple(content[name]) for name in names if name in content}})

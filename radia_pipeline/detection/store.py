@@ -12,9 +12,9 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.identity import detector_home, latest_detector
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.spec import DetectorSpec
-from radia_pipeline.errors import DamagedFile
+from radia_pipeline.errors import DamagedFile, RadiaError
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.training.model_folders import point, read_card
+from radia_pipeline.training.model_folders import POINTER, point, read_card
 from radia_pipeline.training.model_store import read_weights
 
 __all__ = ["latest_detector", "load_detector", "point_latest", "read_spec"]
@@ -25,6 +25,20 @@ def point_latest(lake: Lake, name: str, folder: Path) -> None:
     home = detector_home(lake, name)
     for place in (home, home.parent):
         point(place, {"name": name, "fingerprint": folder.name})
+
+
+def other_detectors(lake: Lake, but: Path) -> list[Path]:
+    """The newest finished model of each of the lake's detectors but one, by name; those of before are left out."""
+    found = []
+    for pointer in sorted((lake.models_dir / "detector").glob(f"*/{POINTER}")):
+        try:
+            folder = latest_detector(lake, pointer.parent.name)
+            read_spec(folder)
+        except RadiaError:
+            continue
+        if folder != but:
+            found.append(folder)
+    return found
 
 
 def read_spec(model_dir: Path) -> DetectorSpec:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ from radia_pipeline.detection.identity import DETECTOR_VERSION, fingerprint, fol
 from radia_pipeline.detection.loader import ImageLoader
 from radia_pipeline.detection.objective import ImageBatch
 from radia_pipeline.detection.pictures import save_batch_picture
+from radia_pipeline.detection.prior import prior_of, validation_prior
 from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.sources import data_versions, training_sources
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.detection.state import DetectorState
+from radia_pipeline.detection.working_point import thresholds_for
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference, mean_average_precision
@@ -105,7 +107,7 @@ def train_detector(
     speak = on_event if distributed.rank() == 0 else lambda _event: None
     sources = training_sources(lake, config)
     start = choose_start(lake, config)
-    versions = data_versions(lake, sources)
+    versions = data_versions(lake, sources, config)
     identity = fingerprint(config, versions, start)
     is_first = distributed.rank() == 0
     with exclusive(lake, f"detector.{config.name}") if is_first else contextlib.nullcontext():
@@ -144,6 +146,8 @@ class _Run(Run):
         boxes = data.read_boxes(self.lake, sources, config.boxes.min_score)
         grey = data.read_boxes(self.lake, sources, config.boxes.min_score, grey=True)
         images = data.read_images(self.lake, sources, (TRAIN,))
+        if config.boxes.real:
+            boxes, grey = data.with_drawn(boxes, grey, data.read_drawn(self.lake, sources, images))
         on_train = boxes.on(images["image_id"].to_pylist())
         self.classes = tuple(name for name in vocabulary().classes if name in set(on_train.label))
         if not self.classes:
@@ -152,15 +156,21 @@ class _Run(Run):
             )
         entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config, grey), config)
         held_out = data.read_images(self.lake, sources, (VALIDATION,))
-        several = data.pool_entries(held_out, boxes, self.classes, config, grey)[: config.data.max_validation_images]
+        entire = data.pool_entries(held_out, boxes, self.classes, config, grey)
+        several, counted = entire[: config.data.max_validation_images], entire[: config.decoding.false_images]
         self.reference = _reference(several, boxes, held_out, self.classes)
-        pixels = self._pack(entries + several)
+        self.prior = validation_prior(self.lake) if config.decoding.prior_weight else None
+        self.absent = dict(zip(held_out["image_id"].to_pylist(), data.surely_absent(held_out, self.classes)))
+        pixels = self._pack(entries + entire[: max(len(several), len(counted))])
         self.spec = DetectorSpec.of(config, read_card(start.model_dir)["recipe"], self.classes, {
             "recipe": start.recipe, "classifier": start.model_dir.name, "reason": start.reason, "versions": versions,
         })  # fmt: skip
+        if self.prior is None:
+            self.spec = replace(self.spec, prior_weight=0.0)
         workers = self.runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
-        self.training, self.validation = (
-            ImageLoader(some, pixels, config, self.spec.input_section, workers=workers) for some in (entries, several)
+        self.training, self.validation, self.counted = (
+            ImageLoader(some, pixels, config, self.spec.input_section, workers=workers)
+            for some in (entries, several, counted)
         )
         self.steps = self.training.steps
         state = DetectorState(config, self.spec, start.model_dir, self.training.matcher, self.device)
@@ -204,40 +214,42 @@ class _Run(Run):
         """Look at validation's images over all processes; process 0 compares, so that all decide alike."""
         if not len(self.reference.boxes):
             return Figures()
-        found = self._look()
+        found = self._look(self.state.evaluated(), self.validation)
         figures = Figures(*(
             mean_average_precision(found, self.reference, level, STOPPING_IOU) for level in ("class", "agnostic")
         )) if distributed.rank() == 0 else None  # fmt: skip
         return Figures(**distributed.from_first(asdict(figures) if figures else None))
 
     @torch.no_grad()
-    def _look(self) -> Boxes:
-        """Return all processes' boxes on validation's images."""
-        model, rows, numbers = self.state.evaluated(), [], []
-        for images, mine in self.validation.evaluation(rank=distributed.rank(), world=distributed.world()):
+    def _look(self, model: torch.nn.Module, loader: ImageLoader) -> Boxes:
+        """Return all processes' boxes on a loader's images, weighed by what the ensemble says of their studies."""
+        rows, numbers = [], []
+        for images, mine in loader.evaluation(rank=distributed.rank(), world=distributed.world()):
             self._obey()
             batch = images.to(self.device, self.state.dtype, memory_format=torch.channels_last)
             with self.state.autocast():
                 raw = [output.float().cpu().numpy() for output in model(batch)]
-            self._require_finite(raw[0], mine)
-            some = [self.validation.entries[number] for number in mine]
-            boxes = raw_to_boxes(raw, self.spec, [(str(n), e.height_px, e.width_px) for n, e in zip(mine, some)])
+            some = [loader.entries[number] for number in mine]
+            self._require_finite(raw[0], some)
+            known = prior_of(self.prior, [one.study_id for one in some], self.classes) if self.prior else None
+            facts = [(str(number), one.height_px, one.width_px) for number, one in zip(mine, some)]
+            boxes = raw_to_boxes(raw, self.spec, facts, prior=known)
             rows += [_padded(boxes, str(number), self.spec) for number in mine]
             numbers += list(mine)
         shape = (0, self.spec.max_boxes, 6)
         mine = np.stack(rows) if rows else np.zeros(shape)
-        table = distributed.gather_rows(np.array(numbers, dtype=np.int64), mine, len(self.validation.entries))
+        table = distributed.gather_rows(np.array(numbers, dtype=np.int64), mine, len(loader.entries))
         return Boxes.of(
             (entry.image_id, self.classes[int(row[5])], tuple(row[:4]), float(row[4]))
-            for entry, rows in zip(self.validation.entries, table)
+            for entry, rows in zip(loader.entries, table)
             for row in rows[np.isfinite(rows[:, 4])]
         )
 
-    def _require_finite(self, logits: np.ndarray, numbers: np.ndarray) -> None:
+    def _require_finite(self, logits: np.ndarray, entries: list[data.ImageEntry]) -> None:
         """Raise TrainingDiverged where an image of validation has no finite answer: such weights are never the best."""
         broken = ~np.isfinite(logits).all(axis=(1, 2))
         if broken.any():
-            images = [self.validation.entries[number].image_id for number in numbers[broken][:NAMED_STUDIES]]
+            images = [entries[row].image_id for row in np.flatnonzero(broken)[:NAMED_STUDIES]]
             raise TrainingDiverged(
                 f"The detector has no finite answer to images of validation such as {', '.join(images)}",
                 do="lower optimizer.lr, use bf16 or fp32, and look at these images",
@@ -250,11 +262,13 @@ class _Run(Run):
 
     # --- after the loop ---------------------------------------------------------------------------------------------
     def publish(self) -> None:
-        """Write the best weights with their card."""
+        """Choose the working point of the best weights; write them with their card."""
+        model = self.best_model()
+        spec = replace(self.spec, thresholds=self._working_point(model))
         if distributed.rank() == 0:
-            config, progress, weights = self.recipe, self.state.progress, self.best_model().state_dict()
+            config, progress, weights = self.recipe, self.state.progress, model.state_dict()
             card = {
-                "spec": self.spec.to_json(), "config": config.as_dict(), "config_hash": config.hash,
+                "spec": spec.to_json(), "config": config.as_dict(), "config_hash": config.hash,
                 "fingerprint": self.identity, "detector_version": DETECTOR_VERSION, VERSION_KEY: TRAINING_VERSION,
                 "made_with": library_versions(), "vocabulary_version": vocabulary().version,
                 "versions": self.versions, "images": len(self.training.entries), "boxes": self.box_count,
@@ -268,6 +282,16 @@ class _Run(Run):
             publish(self.folder, weights, card)
             end_again(self.folder)
         distributed.barrier()
+
+    def _working_point(self, model: torch.nn.Module) -> tuple[float, ...]:
+        """Return each class's threshold at the config's rate of false boxes on validation."""
+        entries, decoding = self.counted.entries, self.recipe.decoding
+        if not entries:
+            return ()
+        names = [entry.image_id for entry in entries]
+        absent = np.stack([self.absent[name] for name in names])
+        found = self._look(model, self.counted)
+        return thresholds_for(found, names, absent, self.classes, decoding.false_boxes, decoding.score_threshold)
 
 
 def read_result(folder: Path, *, reused: bool) -> DetectorResult:

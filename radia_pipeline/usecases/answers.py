@@ -97,8 +97,9 @@ class Reader:
         answer["views"] = [file.looked.view for file in files if file.is_used]
         if logits is not None:
             probability = {name: self.ready.models[name].probabilities(rows)[None] for name, rows in logits.items()}
-            answer |= self._figures(self.ready.ensemble.predict(probability)[1][0])
-            answer["boxes"] = [box for file in files if file.is_used for box in self._boxes(file)]
+            mixed = self.ready.ensemble.predict(probability)[1][0]
+            answer |= self._figures(mixed)
+            answer["boxes"] = [box for file in files if file.is_used for box in self._boxes(file, mixed)]
         answer["files"] = [_told(file) for file in files]
         return answer
 
@@ -157,14 +158,18 @@ class Reader:
         so_far = None if found is None else {key: _rounded(value) for key, value in vars(found).items()}
         return _row(name, KNOWN, probability, cut, probability >= cut, so_far)
 
-    def _boxes(self, file: _File) -> list[dict[str, Any]]:
-        """Return the detector's boxes on a frontal film, in pixels of the picture as delivered, best first."""
+    def _boxes(self, file: _File, probability: np.ndarray) -> list[dict[str, Any]]:
+        """Return the detector's boxes on a frontal film at its working point, in pixels of the picture as delivered,
+        best first. ``probability``: what the ensemble says of the study, (21,)."""
         if self.detector is None or file.looked.view == LATERAL:
             return []
         spec = self.detector.spec
         square = self.square(file.looked, spec.size_px)
         tensor = to_channels(square.astype(np.float32) / GREY_MAX, spec.input_section)[None]
-        found = raw_to_boxes(self.detector.raw(tensor), spec, [("", *file.looked.stored)])
+        prior = probability[[vocabulary().index(name) for name in spec.classes]][None]
+        found = raw_to_boxes(
+            self.detector.raw(tensor), spec, [("", *file.looked.stored)], spec.working_point, prior
+        )  # fmt: skip
         scale = np.array(file.looked.native[::-1] * 2) / np.array(file.looked.stored[::-1] * 2)
         rows = []
         for label, corners, score in zip(found.label, found.corners * scale, found.score):

@@ -148,9 +148,14 @@ def _detector_text(rows: list[dict[str, Any]]) -> str:
     levels = {"class": "by class", "group": "by group", "agnostic": "look here"}
     lines = [
         [model, against, *(_shown(found.get((against, model, level))) for level in levels)]
-        for against, model in sorted({key[:2] for key in found}, key=lambda key: (key[0], ORDER.index(key[1])))
+        for against, model in sorted({key[:2] for key in found}, key=lambda key: (key[0], _place(key[1]), key[1]))
     ]
     return "Detector on validation, mAP@.3\n" + table(["boxes of", "judged against", *levels.values()], lines)
+
+
+def _place(model: str) -> int:
+    """Return where a set of boxes stands in the table; other detectors follow the one that is used."""
+    return ORDER.index(model) if model in ORDER else 0
 
 
 def _sources_text(counts: list[dict[str, Any]]) -> str:

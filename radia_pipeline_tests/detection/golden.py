@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data
 from radia_pipeline.detection.config import NAMELESS, DetectorConfig
 from radia_pipeline.detection.decode import decode, positions
 from radia_pipeline.detection.identity import DETECTOR_VERSION
 from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
 from radia_pipeline.detection.recipes import parse_config
+from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.train import DetectorResult, train_detector
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.composed import Augmenter
 from radia_pipeline.training.identity import TRAINING_VERSION
 from radia_pipeline.training.model_store import read_weights
 from radia_pipeline.training.outcome import Runtime
-from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config
+from radia_pipeline_tests.detection.worlds import SOURCE, make_world, small_config, toy_recipe
 from radia_pipeline_tests.records import Record
 
 VERSION = f"{DETECTOR_VERSION}.{TRAINING_VERSION}"
@@ -74,11 +76,9 @@ def loss() -> dict[str, Any]:
 
 def boxes() -> dict[str, Any]:
     """What the decoder reads from untrained outputs."""
-    decoding = CONFIG.decoding
-    found = decode(
-        *(part[0] for part in raw_outputs()), size_px=SIZE, strides=CONFIG.head.strides, nms_iou=decoding.nms_iou,
-        score_threshold=decoding.score_threshold, max_boxes=decoding.max_boxes,
-    )  # fmt: skip
+    classes = vocabulary().pathologies[:CLASSES]
+    spec = DetectorSpec.of(CONFIG, toy_recipe().model_dump(), classes, {})
+    found = decode([part[:1] for part in raw_outputs()], spec, spec.score_threshold)
     return {"corners": found.corners.tolist(), "score": found.score.tolist(), "label": found.label.tolist()}
 
 

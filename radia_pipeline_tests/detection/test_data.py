@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.detection import data
 from radia_pipeline.detection.loss import ImageTarget
-from radia_pipeline.detection.sources import training_sources
+from radia_pipeline.detection.sources import data_versions, training_sources
 from radia_pipeline.errors import BadRecipe, EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
@@ -71,6 +71,27 @@ def test_grey_boxes_weigh_nothing_and_do_not_make_an_image_one_with_findings(wor
         assert entry.target.learned.tolist() == one.target.learned.tolist()
     chosen, before = (data.choose_entries(some, small_config(max_images=12)) for some in (entries, plain))
     assert [entry.image_id for entry in chosen] == [entry.image_id for entry in before]
+
+
+def test_drawn_boxes_stand_in_place_of_pseudo_boxes_of_the_classes_that_are_drawn():
+    box = (0.0, 0.0, 9.0, 9.0)
+    pseudo = Boxes.of([("a", "Mass", box, 0.4), ("a", "Hernia", box, 0.3), ("b", "Mass", box, 0.2)])
+    grey = Boxes.of([("a", "Mass", box, 0.1), ("b", "Hernia", box, 0.1)])
+    drawn = Boxes.of([("a", "Mass", (5.0, 5.0, 9.0, 9.0), 1.0)])
+    found, rest = data.with_drawn(pseudo, grey, drawn)
+    assert sorted(zip(found.image_id, found.label, found.score)) == [
+        ("a", "Hernia", 0.3), ("a", "Mass", 1.0), ("b", "Mass", 0.2),
+    ]  # fmt: skip
+    assert list(zip(rest.image_id, rest.label)) == [("b", "Hernia")]
+
+
+def test_drawn_boxes_are_learned_from_where_the_config_wants_them_and_are_another_training(world):
+    images = data.read_images(world.lake, (SOURCE,), ("train",))
+    drawn = data.read_drawn(world.lake, (SOURCE,), images)
+    plain, real = (data_versions(world.lake, (SOURCE,), small_config(boxes={"real": one})) for one in (False, True))
+    assert set(real) - set(plain) == {f"box_annotations/{SOURCE}"}
+    assert set(drawn.image_id) <= set(images["image_id"].to_pylist())
+    assert len(drawn)
 
 
 def test_tables_without_a_grey_zone_have_certain_boxes_alone(world):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.detection.decode import decode, positions, raw_to_boxes, suppressed_by_class
 from radia_pipeline.detection.loss import Matcher
 from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.errors import BadInput
 from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import placement
 
@@ -45,15 +47,102 @@ def test_positions_cover_the_input_evenly():
 
 def test_sure_outputs_give_their_box_once():
     box = np.array([8.0, 10.0, 40.0, 50.0])
-    found = decode(*outputs_for(box, 1), **RULES)
+    found = decode([part[None] for part in outputs_for(box, 1)], spec(), 0.1)
     assert len(found) == 1
     assert np.allclose(found.corners[0], box)
     assert found.label.tolist() == [1]
 
 
 def test_nothing_above_the_threshold_is_no_box():
-    blank = np.full((len(CENTRES), 2), -10.0)
-    assert len(decode(blank, np.ones((len(CENTRES), 4)), np.zeros((len(CENTRES), 1)), **RULES)) == 0
+    blank = [np.full((1, len(CENTRES), 2), -10.0), np.ones((1, len(CENTRES), 4)), np.zeros((1, len(CENTRES), 1))]
+    assert len(decode(blank, spec(), 0.1)) == 0
+    assert len(raw_to_boxes(blank, spec(), [("a", 64, 64)])) == 0
+
+
+def noise(seed: int, images: int = 3) -> list[np.ndarray]:
+    """Outputs of an untrained detector, half of whose positions are sure of something."""
+    random = np.random.default_rng(seed)
+    logits, distances, centreness = (random.normal(0, 2, (images, len(CENTRES), width)) for width in (2, 4, 1))
+    return [logits.astype(np.float32), np.abs(distances).astype(np.float32), centreness.astype(np.float32)]
+
+
+def one_by_one(raw: list[np.ndarray], image: int, threshold: float, factor: float = 1.0) -> set[tuple]:
+    """What the formulas say without any short cut: all boxes, then those that no better one of the class overlaps."""
+    logits, distances, centreness = (part[image].astype(np.float64) for part in raw)
+    every = []
+    for place, (centre, step) in enumerate(zip(CENTRES, STEPS)):
+        for label in range(len(CLASSES)):
+            chance = 1 / (1 + np.exp(-logits[place, label])) / (1 + np.exp(-centreness[place, 0]))
+            reach = distances[place] * step
+            box = np.clip([*(centre - reach[:2]), *(centre + reach[2:])], 0, SIZE)
+            if np.sqrt(chance) * factor > threshold and (box[2:] - box[:2]).min() >= 1:
+                every.append((np.sqrt(chance) * factor, label, box))
+    kept: list[tuple] = []
+    for score, label, box in sorted(every, key=lambda one: -one[0]):
+        if all(other != label or iou(box[None], rest[None])[0, 0] <= 0.4 for _, other, rest in kept):
+            kept.append((score, label, box))
+    return {(label, round(score, 4), *np.round(box, 2)) for score, label, box in kept}
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.6, 0.8])
+def test_pruning_by_logits_and_whole_batches_lose_no_box(threshold):
+    raw = noise(0)
+    found = decode(raw, spec(max_boxes=1000), threshold)
+    for image in range(3):
+        mine = found.take(found.image == image)
+        rows = zip(mine.label, mine.score, mine.corners)
+        assert {(label, round(float(s), 4), *np.round(box, 2)) for label, s, box in rows} == one_by_one(
+            raw, image, threshold
+        )
+        assert (np.diff(mine.score) <= 0).all()
+
+
+def test_an_images_boxes_do_not_depend_on_its_batch():
+    raw = noise(1)
+    together = decode(raw, spec(), 0.5)
+    for image in range(3):
+        alone, mine = (
+            decode([part[image : image + 1] for part in raw], spec(), 0.5),
+            together.take(together.image == image),
+        )
+        assert (alone.corners == mine.corners).all()
+        assert (alone.score == mine.score).all()
+
+
+def test_thresholds_are_by_class():
+    raw = noise(2)
+    every = spec(max_boxes=1000)
+    found = decode(raw, every, (0.5, 1.0))
+    assert set(found.label) == {0}
+    assert len(found) == (decode(raw, every, 0.5).label == 0).sum()
+
+
+def test_a_prior_weighs_scores_and_the_threshold_is_of_the_weighed_score():
+    raw, names = noise(3), [("a", SIZE, SIZE), ("b", SIZE, SIZE), ("c", SIZE, SIZE)]
+    prior = np.array([[1.0, 0.0], [0.25, 1.0], [1.0, 1.0]])
+    plain = raw_to_boxes(raw, spec(prior_weight=0.5, max_boxes=1000), names, 0.3)
+    weighed = raw_to_boxes(raw, spec(prior_weight=0.5, max_boxes=1000), names, 0.3, prior)
+    assert not ((weighed.image_id == "a") & (weighed.label == "Mass")).any()
+    halved = weighed.take((weighed.image_id == "b") & (weighed.label == "Cardiomegaly"))
+    before = plain.take((plain.image_id == "b") & (plain.label == "Cardiomegaly"))
+    assert np.allclose(np.sort(halved.score), np.sort(before.score[before.score > 0.6] / 2))
+    last = [boxes.take(boxes.image_id == "c").score.tolist() for boxes in (plain, weighed)]
+    assert last[0] == last[1]
+
+
+def test_a_sure_normal_film_has_no_box_and_a_full_one_more_than_twenty():
+    raw = noise(4, images=1)
+    raw[0] -= 12
+    assert len(raw_to_boxes(raw, spec(max_boxes=100), [("a", SIZE, SIZE)])) == 0
+    raw[0] += 20
+    raw[1] /= 10
+    assert len(raw_to_boxes(raw, spec(max_boxes=100), [("a", SIZE, SIZE)])) > 20
+
+
+@pytest.mark.parametrize("raw", [noise(0, images=0), [part[:, :5] for part in noise(0)], noise(0)[:2]])
+def test_an_empty_batch_and_outputs_of_another_detector_are_refused_in_words(raw):
+    with pytest.raises(BadInput, match=r"batch without an image|Raw outputs of shapes"):
+        decode(raw, spec(), 0.1)
 
 
 coordinate = st.floats(0, 60, allow_nan=False, width=32)

@@ -16,7 +16,7 @@ from radia_pipeline.detection.export import TOLERANCE, export_onnx
 from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
 from radia_pipeline.detection.store import load_detector
 from radia_pipeline.detection.train import train_detector
-from radia_pipeline.errors import NotTrained, RunFailed
+from radia_pipeline.errors import BadInput, NotTrained, RunFailed
 from radia_pipeline.training.inputs import prepare
 from radia_pipeline_tests.detection.worlds import small_config
 
@@ -53,6 +53,14 @@ def test_onnx_finds_the_same_boxes_as_torch(trained, exported):
         assert np.allclose(ours.corners, theirs.corners, atol=0.05)
         compared += len(ours)
     assert compared > 0
+
+
+@pytest.mark.slow
+def test_an_empty_batch_is_refused_in_words(exported):
+    detector, size = OnnxDetector.load(exported[0]), small_config().input.size_px
+    for images in (np.zeros((0, 1, size, size), np.float32), np.zeros((1, 1, size, size)), np.zeros((1, size, size))):
+        with pytest.raises(BadInput, match="A batch of shape"):
+            detector.raw(images)
 
 
 def test_onnx_detector_needs_no_torch():

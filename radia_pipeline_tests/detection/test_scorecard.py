@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radia_pipeline.detection.scorecard import DETECTOR, PRIOR, PSEUDO, RANDOM, build_detector_scorecard
+from radia_pipeline.detection.scorecard import DETECTOR, PRIOR, PSEUDO, RANDOM, SHOWN, build_detector_scorecard
 from radia_pipeline.errors import NotTrained
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline_tests.detection.worlds import make_world
@@ -26,8 +26,8 @@ def test_every_reference_level_and_threshold_is_there(scored):
     result, rows = scored
     assert {row["against"] for row in rows} == {"annotations", "pseudo", "truth"}
     assert {row["level"] for row in rows} == {"class", "group", "agnostic"}
-    assert {row["metric"] for row in rows if row["class"] == "mean"} == {"map@0.3", "map@0.4", "map@0.5"}
-    assert {row["model"] for row in rows} == {DETECTOR, PSEUDO, PRIOR, RANDOM}
+    assert {"map@0.3", "map@0.4", "map@0.5"} <= {row["metric"] for row in rows if row["class"] == "mean"}
+    assert {row["model"] for row in rows} == {DETECTOR, SHOWN, PSEUDO, PRIOR, RANDOM}
     assert result.rows == len(rows)
     assert set(result.headline) == {"annotations", "pseudo", "truth"}
 
@@ -36,7 +36,41 @@ def test_figures_stand_within_their_intervals(scored):
     _, rows = scored
     whole = [row for row in rows if None not in (row["value"], row["low"], row["high"])]
     assert whole
-    assert all(0 <= row["low"] <= row["high"] <= 1 for row in whole)
+    assert all(row["low"] <= row["value"] <= row["high"] and row["low"] < row["high"] for row in whole)
+    shares = [row for row in whole if " over " not in row["metric"] and "false boxes on" not in row["metric"]]
+    assert all(0 <= row["low"] <= row["high"] <= 1 for row in shares)
+
+
+def test_the_detector_stands_beside_each_other_by_pairs(scored):
+    """The pseudo boxes of this world are its truth: nothing is above them, and the detector of two epochs is not."""
+    _, rows = scored
+    pairs = {row["metric"]: row for row in rows if row["against"] == "truth" and " over " in row["metric"]}
+    assert set(pairs) == {f"map@0.3 over {name}" for name in (PSEUDO, PRIOR, RANDOM)}
+    over = pairs[f"map@0.3 over {PSEUDO}"]
+    assert over["high"] < 0
+    means = [row for row in rows if (row["against"], row["level"], row["metric"]) == ("truth", "class", "map@0.3")]
+    alone = {row["model"]: row["value"] for row in means}
+    assert over["value"] == pytest.approx(alone[DETECTOR] - alone[PSEUDO])
+
+
+def test_boxes_found_at_few_false_ones_rise_with_their_number(scored):
+    _, rows = scored
+    found = [
+        row["value"]
+        for row in rows
+        if row["model"] == PSEUDO and row["against"] == "truth" and "@0.1 " in row["metric"]
+    ]
+    assert found == [pytest.approx(1.0)]
+    mine = {row["metric"]: row["value"] for row in rows if row["model"] == DETECTOR and row["against"] == "truth"}
+    rising = [mine[f"sensitivity@{rate} false boxes"] for rate in ("0.1", "0.5", "1")]
+    assert rising == sorted(rising)
+
+
+def test_the_working_point_keeps_its_rate_on_validation(scored):
+    _, rows = scored
+    false = next(row for row in rows if row["metric"] == "false boxes on a normal film")
+    assert (false["model"], false["value"] <= 0.5) == (SHOWN, True)
+    assert any((row["model"], row["metric"]) == (SHOWN, "sensitivity") for row in rows)
 
 
 def test_boxes_that_are_the_reference_score_one(scored):
