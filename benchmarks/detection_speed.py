@@ -3,8 +3,7 @@
 ``python benchmarks/detection_speed.py FOLDER --model DIR`` takes the first world of ``detector_teacher`` and a detector
 that was trained there. The maps' code is unpacked from the repository's history and run in a process of its own; both
 sides say what a batch takes from the packed or prepared picture to boxes in stored pixels. One thread; medians of
-processor time; kept in ``benchmarks/results/detection_speed.json``. Not here: how good boxes are
-(``detector_teacher``).
+processor time; kept among the results. Not here: how good boxes are (``detector_teacher``).
 """
 
 from __future__ import annotations
