@@ -146,7 +146,7 @@ class Seeing:
 
     spec = SimpleNamespace(
         classes=("Mass",), size_px=SIDE_PX, strides=(8,), score_threshold=0.3, nms_iou=0.5, max_boxes=5,
-        input_section=SimpleNamespace(channels="grey", normalisation="none"),
+        working_point=0.3, prior_weight=0.0, input_section=SimpleNamespace(channels="grey", normalisation="none"),
     )  # fmt: skip
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
@@ -192,7 +192,7 @@ def test_a_box_lies_where_two_renderings_show_what_it_is_around(tmp_path, monkey
     one = replace(looked(path), squares=())
     one = replace(one, squares=(looking_work.letterbox(one.picture, SIDE_PX),))
     reader = Reader(SimpleNamespace(sides_px=()), Seeing(), "seeing")
-    boxes = reader._boxes(_File("a", one, {}))
+    boxes = reader._boxes(_File("a", one, {}), np.ones(len(vocabulary().classes)))
     report, state = made({"a": path}, {"a": one}, answer({"a": one}, ("Mass",), boxes))
     shown = read_back(state, tmp_path).GraphicAnnotationSequence[0].GraphicObjectSequence[0]
     corners = np.array(shown.GraphicData).reshape(-1, 2)
