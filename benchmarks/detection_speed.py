@@ -88,7 +88,8 @@ def detector_ms(folder: Path, model_dir: Path) -> dict[str, float]:
     import torch
 
     torch.set_num_threads(1)
-    from benchmarks.detector_lake import make_world
+    from detector_lake import make_world
+
     from radia_pipeline.detection import store
     from radia_pipeline.detection.decode import raw_to_boxes
     from radia_pipeline.detection.export import export_onnx

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks.training_lake import key, patient_rows
+from training_lake import key, patient_rows
+
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.evaluation.ensemble import build_ensemble

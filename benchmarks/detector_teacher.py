@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks.detector_lake import SOURCE, World, make_world
+from detector_lake import SOURCE, World, make_world
+
 from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection import data, store
