@@ -19,8 +19,9 @@ IMAGE_FOLDER = "PNG"
 SIGN = {"path_to_image", "deid_patient_id"}
 _COLUMNS = {"Path": "path_to_image", "Sex": "sex", "Age": "age", "Frontal/Lateral": "frontal_lateral",
             "AP/PA": "ap_pa"}  # fmt: skip
-_LABELS = ("report_fixed.json", "impression_fixed.json", "findings_fixed.json")
-"""Of these the first that is there: what was read in the whole report, its impression, its findings."""
+_LABELS = ("impression_fixed.json", "report_fixed.json", "findings_fixed.json")
+"""Of these the first that is there: what was read in the impression, as CheXpert's own tables; in the whole report, its
+history among it; in its findings, which most reports lack."""
 _FOLDERS = ("", "chexbert_labels")
 _SPLITS = ("train", "valid")
 

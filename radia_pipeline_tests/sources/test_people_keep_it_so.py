@@ -157,6 +157,9 @@ def test_chexpert_plus_is_chexpert_with_a_labelers_values(tmp_path):
     assert said(delivered) == {"patient00001/study1": {"Edema": -1, "Fracture": 0}, "patient64541/study1": {"Edema": 1}}
     assert set(delivered.table.column("origin").to_pylist()) == {None}  # nobody read its valid split
     assert delivered.problems == {}
+    # An impression is what CheXpert's own tables were read from: where it is there too, it counts.
+    write(tmp_path / "chexbert_labels/impression_fixed.json", json.dumps({"path_to_image": TRAINED, "Edema": 1.0}))
+    assert said(source.labels(tmp_path))["patient00001/study1"] == {"Edema": 1}
     write(tmp_path / "valid.csv", CHEXPERT, f"CheXpert-v1.0/valid/{FRONTAL},Male,7,Frontal,PA,{values(Edema='0.0')}")
     delivered = source.labels(tmp_path)
     assert said(delivered)["patient64541/study1"] == {"Edema": 0}
@@ -170,7 +173,7 @@ def test_chexpert_plus_without_readable_labels_says_what_is_missing(tmp_path):
     with pytest.raises(BadTable, match=r"report_fixed\.json cannot be read at line 1"):
         registry.source("chexpert").labels(tmp_path)
     labels.unlink()
-    with pytest.raises(BadTable, match=r"no labels.*chexbert_labels/report_fixed\.json"):
+    with pytest.raises(BadTable, match=r"no labels.*chexbert_labels/impression_fixed\.json"):
         registry.source("chexpert").labels(tmp_path)
 
 
