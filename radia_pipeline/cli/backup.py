@@ -88,9 +88,9 @@ def list_sets(root: Path, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, root: Path, name: str | None, as_json: bool) -> None:
-    """Read every byte of a set and compare it with what was stored; exit 1 where one differs.
+    """Compare every byte of a set with what was stored.
 
-    No key is needed. That a set can be restored is proved by restoring it to another place, now and then.
+    Exit 1 where one differs. No key is needed. That a set can be restored is proved by restoring it to another place, now and then.
     """
     from radia_pipeline.usecases.backup import verify as verify_set
 
@@ -151,7 +151,10 @@ def prune(root: Path, keep: int, as_json: bool) -> None:
 @click.option("--out", type=FilePath(), required=True, help="File for the secret key; keep it away from the backup.")
 @json_option
 def key(out: Path, as_json: bool) -> None:
-    """Make a key pair for sealed backups: the secret half into a file, the public half on the terminal."""
+    """Make a key pair for sealed backups.
+
+    The secret half goes into a file, the public half to the terminal.
+    """
     from radia_pipeline.usecases.backup_sealing import new_identity
 
     recipient = new_identity(out)

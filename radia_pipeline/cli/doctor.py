@@ -14,9 +14,10 @@ from radia_pipeline.cli.output import print_result
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, production: bool, lake_root, as_json: bool) -> None:
-    """Say what is wrong with the machine and the lake, and what to do; exit 1 where it is unsafe to go on.
+    """Say what is wrong with machine and lake, and what to do.
 
-    Nothing is changed. Every table, ledger, database and model is read, which takes minutes on a large lake.
+    Exit 1 where it is unsafe to go on. Nothing is changed. Every table, ledger, database and model is read, which takes
+    minutes on a large lake.
     """
     from radia_pipeline.defs.doctor import examine
     from radia_pipeline.lake.lake import Lake

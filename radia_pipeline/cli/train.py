@@ -24,7 +24,7 @@ from radia_pipeline.processes.progress import say
 @lake_option
 @json_option
 def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool, lake_root, as_json: bool) -> None:
-    """Train a recipe on the lake's manifest, or a detector on its pseudo boxes.
+    """Train a recipe on the manifest, or a detector.
 
     RECIPE: the name of a recipe, shipped or in the lake's folder recipes, or a file (./my.yaml); or detector/NAME,
     shipped or in the lake's folder detectors (detector alone: the lake's own choice). With --set it is trained under a
