@@ -90,7 +90,8 @@ def list_sets(root: Path, as_json: bool) -> None:
 def verify(ctx: click.Context, root: Path, name: str | None, as_json: bool) -> None:
     """Compare every byte of a set with what was stored.
 
-    Exit 1 where one differs. No key is needed. That a set can be restored is proved by restoring it to another place, now and then.
+    Exit 1 where one differs. No key is needed. That a set can be restored is proved by restoring it to another place,
+    now and then.
     """
     from radia_pipeline.usecases.backup import verify as verify_set
 

@@ -22,7 +22,8 @@ def rotate(lake_root, as_json: bool) -> None:
     """Give every patient, study and image an id of a new key.
 
     Pools stay. RADIA_PSEUDONYM_KEY is the lake's key, RADIA_NEW_PSEUDONYM_KEY the one that follows. Back the lake up
-    first and stop what works on it. Killed, the same command continues. Afterwards RADIA_PSEUDONYM_KEY is the new key everywhere.
+    first and stop what works on it. Killed, the same command continues. Afterwards RADIA_PSEUDONYM_KEY is the new key
+    everywhere.
     """
     from radia_pipeline.errors import BadInput
     from radia_pipeline.lake.keys import DEMO_KEY, KEY_VARIABLE, NEW_KEY_VARIABLE, Pseudonymizer
