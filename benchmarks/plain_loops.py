@@ -93,8 +93,12 @@ LOOPS = {
         augmented=torchxrayvision_like, lr=1e-3, is_wide_range=True, is_frontal_only=True, weighs_positives=True,
     ),
 }  # fmt: skip
-RATES = {"timm": (2e-3, 4e-3)}
-"""Learning rates that a loop may choose from, on a lake of its own."""
+SIDES_AND_RATES = {
+    f"{lr:g} at {size_px} px": {"size_px": size_px, "lr": lr}
+    for size_px, lr in ((128, 4e-3), (64, 2e-3), (64, 4e-3), (64, 8e-3))
+}
+OFFERED = {"timm": SIDES_AND_RATES, "timm, no augmentation": SIDES_AND_RATES}
+"""What a loop may choose from, on a lake of its own."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def as_input(stored: np.ndarray, loop: Loop, augmented: albumentations.Compose |
     return torch.from_numpy(wide.astype(np.float32))[:, None].contiguous(memory_format=torch.channels_last)
 
 
-def trained(loop: Loop, lake, lr: float, seed: int, budget_s: float) -> tuple[torch.nn.Module, dict[str, float]]:
+def trained(loop: Loop, lake, seed: int, budget_s: float) -> tuple[torch.nn.Module, dict[str, float]]:
     """Train until the processor seconds of this process are spent, decoding among them; what it came to."""
     begun = time.process_time()
     torch.manual_seed(seed)
@@ -141,14 +145,14 @@ def trained(loop: Loop, lake, lr: float, seed: int, budget_s: float) -> tuple[to
     augmented.set_random_seed(seed)
     pool = read_pictures(lake, TRAIN, loop.size_px, is_frontal_only=loop.is_frontal_only)
     net = loop.network().to(memory_format=torch.channels_last).train()
-    optimizer, weight = loop.optimizer(net, lr), _positive_weight(pool) if loop.weighs_positives else None
+    optimizer, weight = loop.optimizer(net, loop.lr), _positive_weight(pool) if loop.weighs_positives else None
     seen, order = 0, np.empty(0, dtype=np.int64)
     while (spent := (time.process_time() - begun) / budget_s) < 1:
         if len(order) < loop.batch:
             order = random.permutation(len(pool.stored))
         batch, order = order[: loop.batch], order[loop.batch :]
         for group in optimizer.param_groups:
-            group["lr"] = lr * loop.rate(spent)
+            group["lr"] = loop.lr * loop.rate(spent)
         logits = net(as_input(pool.stored[batch], loop, augmented))
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
             logits, torch.from_numpy(pool.targets[batch]), pos_weight=weight, reduction="none"
