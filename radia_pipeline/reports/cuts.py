@@ -31,8 +31,14 @@ def join_cut_words(text: str, book: Rulebook) -> Changed:
 
 
 def _goes_on(left: str, right: str, book: Rulebook) -> bool:
-    """Say whether a word goes on behind a hyphen at a line end; in capitals, where its first half is none."""
-    return right[0].islower() or (left.isupper() and right.isupper() and not book.table.knows(left))
+    """Say whether a word goes on behind a hyphen at a line end; in capitals, where its first half is none or a small
+    word stands at the hyphen ("CULS-DE-SAC")."""
+    if right[0].islower():
+        return True
+    if not (left.isupper() and right.isupper()):
+        return False
+    inside = book.table[left] in book.words.joiners or book.table[right] in book.words.of
+    return inside or not book.table.knows(left)
 
 
 def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> None:

@@ -80,7 +80,8 @@ class _Case(NamedTuple):
 def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     """Say whether the line end at ``k`` only wraps a statement."""
     before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
-    is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none and not _opens_a_part(symbols, k - 2, book)
+    is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none
+    is_value = is_value and (_is_label(symbols, k + 1) or not _opens_a_part(symbols, k - 2, book))
     if (is_value and after != KIND["of"]) or (
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
@@ -103,6 +104,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     is_excluded = before == KIND["exclude_word"] and symbols[k - 1] not in book.words.to_exclude
     if is_excluded and any(book.kind_of(symbols[at]) in _VERBS for at in (k - 3, k - 5) if at > 0):
         return False  # "une infection ne peut être exclue"
+    if symbols[k - 1] in book.words.to_exclude and symbols[k - 3] in book.words.places and after in _DENIES:
+        return False  # "un infiltrat est difficile à exclure ⏎ pas d'épanchement"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
     if symbols[k + 1] in book.words.notices:

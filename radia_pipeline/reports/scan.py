@@ -114,11 +114,13 @@ class Scan:
 
     def walk_and_remember(self, i: int, key: tuple[int, ...]) -> int:
         """Walk from token ``i`` to the next sentence; remember the one that ends there where it is all of ``key`` and
-        nothing around it told how to scan it."""
+        nothing around it told how to scan it. A stop behind an abbreviation ends one only where a colon stands before.
+        """
         first, count, self.is_itself = self.first, len(self.sentences), True
         following = self.walk(i)
         s = self.sentences[-1] if len(self.sentences) == count + 1 else None
-        if s is not None and self.is_itself and (s.first, s.start, s.end) == (first, i, i + len(key) - 2):
+        is_whole = s is not None and self.is_itself and (s.first, s.start, s.end) == (first, i, i + len(key) - 2)
+        if is_whole and not (key[-1] == STOP and key[-2] in self.book.words.abbreviations):
             itself = Statement(self.events[first : s.last], key, s.bits)
             self.sentences[-1] = _new(Sentence, (*s[:-1], itself))
             self.book.statements[key] = itself

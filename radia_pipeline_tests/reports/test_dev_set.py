@@ -35,6 +35,28 @@ def test_what_is_missed_is_missed_still_and_nothing_denied_falls_open():
     assert not [d for one in wrong for c, d in one.items() if d == (0, 1) and c != NO_FINDING]
 
 
+def test_boxes_of_a_long_line_stand_where_its_first_one_does():
+    """200 characters before a box begin inside another item, which is not the one of that box."""
+    ticked = ("Fracture", "Pneumonia")
+    items = {
+        "Masse": "Mass", "Fracture": "Fracture", "Hernie hiatale": "Hernia", "Nodule": "Nodule", "Surcharge": "Edema",
+        "Atélectasie": "Atelectasis", "Pneumothorax": "Pneumothorax", "Emphysème": "Emphysema",
+        "Infiltrat": "Infiltration",
+        "Épanchement pleural": "Pleural Effusion", "Condensation": "Consolidation", "Pneumonie": "Pneumonia",
+        "Cardiomégalie": "Cardiomegaly", "Épaississement pleural": "Pleural Other",
+    }  # fmt: skip
+    before = "   ".join(f"{'☒' if name in ticked else '☐'} {item}" for item, name in items.items())
+    assert len(before) > 200
+    labels = Labeler.default().read(before).labels
+    assert {name: labels[name] for name in items.values()} == {name: int(name in ticked) for name in items.values()}
+
+
+def test_a_compound_in_capitals_goes_on_behind_its_hyphen():
+    read = Labeler.default().read
+    assert read("CULS-\nDE-\nSAC LIBRES.").labels["Pleural Effusion"] == 0
+    assert read("MASSE-\nNODULE ABSENT.").labels["Mass"] == 1
+
+
 def test_development_set_is_large_and_names_every_class():
     named = {c for _, _, want in dev_set() for c in want}
     assert len(dev_set()) >= 400

@@ -38,6 +38,7 @@ def test_texts_are_read_alike_the_first_time_and_ever_after(labeler):
         ("Drain en place. Trop haut.", "Lésion pulmonaire. Trop haut."),
         ("Pneumothorax ? Aucun.", "Médiastin normal. Aucun."),
         ("Signé sans relecture du radiologue. Nodule.", "Nodule."),
+        ("Indication : DRS. Éliminer pneumonie. Rapport : Nodule.", "DRS. Cœur normal. Nodule."),
     ],
 )
 def test_a_sentence_means_what_its_place_makes_of_it(labeler, one, other):

@@ -32,7 +32,7 @@ CODES = {
 WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress")
 """Files of texts that were written beside the rules."""
 
-OPENED = "abcdefghijklmnop"
+OPENED = "abcdefghijklmnopqrst"
 """Blind batches whose first scores are committed and that rules have been mended on since."""
 
 MISSED = (
@@ -54,7 +54,18 @@ MISSED = (
     "vraisemblablement positionnel",
     "il y en a un en regard de la lingula",
     "Vous me demandez s'il y a une pneumonie",
-    "Pas de récidive de la hernie.",
+    "Pas de récidive de la hernie. Résolution",
+    "de 5 mm, non présent ce matin",
+    "Opacité nodulaire de 9 mm à l'apex gauche, non visualisée",
+    "central, évoquant une bronchiolite virale. Pas de foyer de consolidation",
+    "possiblement lié à la technique AP",
+    "Hernie hiatale small, unchanged",
+    "post CABG. Hernie hiatale moderate",
+    "Cela n'exclut pas une embolie",
+    "en est l'explication la plus vraisemblable",
+    "d'origine vraisemblablement néoplasique",
+    "Status post pneumonectomie droite pour néoplasie",
+    "Aucun changement significatif de l'aspect du thorax",
 )
 """What stands in texts of opened batches that rules still read otherwise than the guide says."""
 

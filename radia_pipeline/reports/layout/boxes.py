@@ -82,12 +82,16 @@ class Boxes:
         if not _HAS_BOX.search(text):
             return
         ticked = any(map(is_ticked, _BOXES.findall(text)))
+        before, behind = -1, False
         for m in _BOXES.finditer(text):
-            if m[0] in SQUARES and not ticked:
-                continue
             reach = max(0, m.start() - REACH)
             line = text[max(text.rfind("\n", reach, m.start()) + 1, reach) : m.start()]
-            if _stands_behind(text, m, line) or _is_value(text, m):
+            if before < 0 or "\n" in text[before : m.start()]:
+                behind = _stands_behind(text, m, line)  # the first box of a line tells for all
+            before = m.end()
+            if m[0] in SQUARES and not ticked:
+                continue
+            if behind or _is_value(text, m):
                 yield m.start(), m.end(), f" : {self._yes if is_ticked(m[0]) else self._no}. "
                 continue
             start = m.start() - (len(line) - len(line.rstrip()))
@@ -96,10 +100,9 @@ class Boxes:
             yield m.start(), m.end(), self._present if is_ticked(m[0]) else self._absent
 
 
-def _stands_behind(text: str, box: re.Match[str], line: str) -> bool:
-    """Say whether a box stands behind its item: whether one stands before the first box of its ``line``."""
-    first = _BOXES.search(text, box.start() - len(line))
-    before = text[box.start() - len(line) : first.start()].strip(" \t-•.")
+def _stands_behind(text: str, first: re.Match[str], line: str) -> bool:
+    """Say whether the first box of a line stands behind its item; ``line``: what stands before it there."""
+    before = line.strip(" \t-•.")
     before = _BREAK.split(before)[-1] if first.start() else before
     if not any(map(str.isalpha, before)) or before.endswith(":"):
         return False

@@ -30,7 +30,7 @@ class Sides:
         values = any_of(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
         value = rf"(?:{values}|[-–−]|\++|0){_ENDS}"
         sides = rf"(?i)(?<![\w'’])({any_of(signs.sides)})"
-        self._head = re.compile(rf"(?i){starts(signs)}({_LABEL})[^\S\n]*(:?)[^\S\n]*\Z")
+        self._head = re.compile(rf"(?i)(?:{starts(signs)}|\|[^\S\n]*)({_LABEL})[^\S\n]*(:?)[^\S\n]*\Z")
         self._side = re.compile(rf"{sides}(?:[^\S\n]*([:=])[^\S\n]*|[^\S\n]+(?={value}))")
         self._value = re.compile(rf"(?i){value}")
         self._side_before = re.compile(rf"{sides}[^\S\n]*\Z")

@@ -6,7 +6,7 @@ Belongs here: reach backward over lists, "et" and "ou". Does not belong here: wh
 from __future__ import annotations
 
 from radia_pipeline.reports.kinds import Event
-from radia_pipeline.reports.sentence.clause import UNREAD, K, Mention
+from radia_pipeline.reports.sentence.clause import REACH, UNREAD, K, Mention
 from radia_pipeline.reports.sentence.reach import Reach
 
 
@@ -49,6 +49,14 @@ class After(Reach):
     def is_not_excluded(self, mention: Mention) -> bool:
         """ "Sans qu'on puisse l'écarter, un épanchement n'est pas démontré": a doubt that no denial behind it lifts."""
         return mention.cue is not None and "not_excluded" in mention.cue[3].traits
+
+    def speaks_of_the_cause(self, event: Event) -> bool:
+        """ "Opacité d'origine virale probable", "secondaire à un possible bouchon": the finding itself is there."""
+        last = self.mentions[-1] if len(self.mentions) > self.clause else None
+        if last is None:
+            return False
+        between = self.symbols[max(last.last + 2, event[1] - REACH) : event[1] : 2]
+        return not self.words.causes.isdisjoint(between)
 
     def said_of_both(self, first: Mention, last: Mention, cue: Event | None) -> bool:
         """Say whether a cue after "X et Y" speaks of both: in the plural, or without a verb and both are bare nouns."""

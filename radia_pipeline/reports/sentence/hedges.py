@@ -69,14 +69,6 @@ class Hedges(After):
         last.status, last.cue, last.rule = -1, event, event[3].rule
         return True
 
-    def speaks_of_the_cause(self, event: Event) -> bool:
-        """ "Opacité d'origine virale probable", "secondaire à un possible bouchon": the finding itself is there."""
-        last = self.mentions[-1] if len(self.mentions) > self.clause else None
-        if last is None:
-            return False
-        between = self.symbols[max(last.last + 2, event[1] - REACH) : event[1] : 2]
-        return not self.words.causes.isdisjoint(between)
-
     def begins_anew(self) -> bool:
         """ "Pas d'infiltrat possible pneumonie": a bare noun right after the hedge is another statement."""
         following = self.following()

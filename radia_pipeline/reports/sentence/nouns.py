@@ -144,7 +144,7 @@ class Nouns(After):
         """ "Opacité, superposition versus pneumonie": not the opacity, but what it may be is the other alternative."""
         if not self.mentions or not 0 < self.mimic_at < self.sep_event:
             return False
-        is_apart = self.events[self.mimic_at - 1][0] == K["comma"]
+        is_apart = self.events[self.mimic_at - 1][0] in (K["comma"], K["colon"])
         return is_apart and self.events[self.mimic_at][1] > self.mentions[-1].last
 
     def mention(self, event: Event, link: str) -> Mention:

@@ -76,6 +76,9 @@ class Structure(After):
         self.sep, self.sep_event, self.intro, self.adjective = "and", self.i, "", False
 
     def or_(self, event: Event) -> None:
+        if self.scope in (NONE, HEDGED) and self.next_kind() == K["link"] and self.speaks_of_the_cause(event):
+            self.open(HEDGED, event)  # "élargi, d'origine vasculaire ou lié à un goitre": causes are alternatives
+            return
         if (
             self.scope in (NONE, HEDGED)
             and self.mentions
