@@ -86,7 +86,7 @@ class Opened:
     def _launch(self, job: str, selection: list | None, partition: str | None) -> str:
         selector = {
             "repositoryLocationName": "radia_pipeline", "repositoryName": "__repository__", "pipelineName": job,
-            **({"assetSelection": selection, "assetCheckSelection": []} if selection else {}),
+            **({"assetSelection": selection} if selection else {}),
         }  # fmt: skip
         tags = [{"key": "dagster/partition", "value": partition}] if partition else []
         params = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}
