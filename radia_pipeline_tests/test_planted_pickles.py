@@ -26,8 +26,9 @@ LOADERS = re.compile(
 )
 KNOWN = {
     "training/checkpoints.py", "training/weight_files.py", "evaluation/network_files.py", "evaluation/serving.py",
-    "evaluation/familiarity.py", "evaluation/reliability.py", "usecases/doctor_lake.py", "cohort/thumbnails.py",
-    "dicom/thorax.py", "dicom/poses.py",
+    "evaluation/familiarity.py", "evaluation/reliability.py", "usecases/doctor_lake.py", "cohort/copies.py",
+    "cohort/film_descriptor.py", "detection/onnx_model.py", "dicom/thorax.py", "dicom/poses.py",
+    "training/earlier_models.py",
 }  # fmt: skip
 """Modules that read weights, arrays or networks from a file; each is planted below, or reads what ships or is told
 ``allow_pickle=False``."""
@@ -79,12 +80,12 @@ def _classifier(folder: Path, plant) -> None:
 
 
 def _exported(folder: Path, plant) -> None:
-    from radia_pipeline.evaluation.loaded import load
+    from radia_pipeline.evaluation import loaded
 
     home = _model(Lake.open(folder / "lake"))
     shutil.copytree(home, folder / "exported")
     plant(folder / "exported" / "model.safetensors")
-    load(folder / "exported")
+    loaded._load_pyfunc(os.fspath(folder / "exported"))  # by this name MLflow calls it
 
 
 def _detector(folder: Path, plant) -> None:

@@ -163,8 +163,8 @@ def test_killed_anywhere_it_goes_on(lake, tmp_path, monkeypatch, step, is_done):
 def test_killed_between_two_tables_it_goes_on(lake, tmp_path, monkeypatch):
     shutil.copytree(lake.root, tmp_path / "whole")
     rotation.rotate(whole := Lake(tmp_path / "whole"), OLD, NEW)
-    for count in range(1, 4):
-        left, work = [count], Lake.write
+    for _ in range(3):
+        left, work = [1], Lake.write
 
         def killed(self, *given, left=left, work=work):
             left[0] -= 1
