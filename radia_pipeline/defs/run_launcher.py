@@ -47,7 +47,7 @@ class ProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]):
+    def from_config_value(cls, inst_data: ConfigurableClassData, _config_value: Mapping[str, Any]):
         """Return the launcher of an instance."""
         return cls(inst_data=inst_data)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,8 +123,3 @@ def answers(address: str) -> str:
 
     with connected(address) as engine, engine.connect() as connection:
         return str(connection.scalar(text("show server_version")))
-
-
-def has_password() -> bool:
-    """Whether this process was given a password for it."""
-    return bool(os.environ.get("PGPASSWORD"))
