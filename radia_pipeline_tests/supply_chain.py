@@ -118,8 +118,8 @@ def joined(
         name = normal(one["name"])
         here = known.get(name, {})
         licences = here.get("licenses") or one.get("licenses")
-        if not licences and name in STATED_ELSEWHERE:
-            licences = [{"license": {"name": STATED_ELSEWHERE[name]}}]
+        if not licences and (stated := licence_of(name)):  # cyclonedx-py leaves out what stands in words of its own
+            licences = [{"license": {"name": stated}}]
         whole = {**one, **({"licenses": licences} if licences else {})}
         components.append(whole)
         seen.add(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,6 +30,12 @@ async def echo(scope: dict, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def answer(asked: Coroutine[Any, Any, None]) -> None:
+    """Await in a thread of its own: an open browser of other tests keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as alone:
+        alone.submit(asyncio.run, asked).result()
+
+
 def ask(
     path: str, headers: dict[str, str], method: str = "GET", body: bytes = b"", **rules: Any
 ) -> tuple[int, dict, str]:
@@ -46,7 +54,7 @@ def ask(
     async def send(message: dict) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(echo, Rules(PORT, TOKEN, **rules))(scope, receive, send))
+    answer(Guard(echo, Rules(PORT, TOKEN, **rules))(scope, receive, send))
     names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], names, sent[1]["body"].decode()
 
@@ -63,7 +71,7 @@ def connect(headers: dict[str, str]) -> str:
     async def send(message: dict) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(echo, Rules(PORT, TOKEN))(scope, receive, send))
+    answer(Guard(echo, Rules(PORT, TOKEN))(scope, receive, send))
     return sent[0]["type"]
 
 
