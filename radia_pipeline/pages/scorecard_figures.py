@@ -32,9 +32,12 @@ SHOWN_PARTS = 12
 KINDS = {"ranks": "How it ranks", "decides": "How it decides", "probabilities": "What its probabilities are worth"}
 FIGURES = {
     "ranks": ("auc", "partial_auc", "sensitivity_at_specificity_95", "ap"),
-    "decides": ("f1", "f1_at_half", "f1_prior_corrected", "sensitivity", "specificity", "ppv", "p4"),
+    "decides": (
+        "f1", "f1_at_half", "f1_prior_corrected",
+        "sensitivity", "specificity", "ppv", "p4",
+    ),
     "probabilities": ("brier", "cf1", "mean_probability", "prevalence"),
-}
+}  # fmt: skip
 WORDS = {
     "auc": "AUC", "partial_auc": "partial AUC, ≤ 10 % false", "sensitivity_at_specificity_95": "sensitivity at 95 %",
     "ap": "AP", "f1": "F1", "f1_at_half": "F1 at .5", "f1_prior_corrected": "F1, prior shift",

@@ -15,9 +15,16 @@ from radia_pipeline.sources.nih_cxr14 import NihCxr14
 from radia_pipeline.sources.padchest import PadChest
 from radia_pipeline.sources.vindr_cxr import VinDrCxr
 
-_SOURCES: dict[str, Source] = {
-    adapter.name: adapter for adapter in (Brax(), Ccsmtl(), CheXpert(), MimicCxr(), NihCxr14(), PadChest(), VinDrCxr())
-}
+_ADAPTERS: tuple[Source, ...] = (
+    Brax(),
+    Ccsmtl(),
+    CheXpert(),
+    MimicCxr(),
+    NihCxr14(),
+    PadChest(),
+    VinDrCxr(),
+)
+_SOURCES = {adapter.name: adapter for adapter in _ADAPTERS}
 
 
 def registered() -> tuple[str, ...]:
