@@ -7,7 +7,8 @@ A script of Orthanc's Python plugin.
 Orthanc's own list of changes says what is to do, and how far it was done stands in Orthanc's database: a study that a
 crash or a silent API left undone is asked about once more. Objects have the same UIDs every time, so that the archive
 holds each once. What became of a study stands at it (metadata ``radia``); those without an answer are listed at
-``/radia/worklist`` with their reasons. Nothing is written elsewhere, and the log names Orthanc's own ids alone.
+``/radia/worklist`` with their reasons, and where the films were let in, their objects say so too. Nothing is written
+elsewhere, and the log names Orthanc's own ids alone.
 
 Only the standard library; ``Loop`` knows Orthanc by five calls, so that it can be run without it.
 """
@@ -24,7 +25,8 @@ import urllib.parse
 
 MODALITIES = ("CR", "DX", "RG")
 ANSWERED, REFUSED, FAILED, STORED, AGAIN = "answered", "refused", "failed", "stored", "again"
-"""What became of a study. ``stored``: its objects are here and not yet sent on; ``again``: a person wants it asked."""
+"""What became of a study. ``stored``: its objects are here and not yet sent on, after which it ``ends`` as the record
+says; ``again``: a person wants it asked."""
 METADATA = "radia"
 POSITION, LISTED = 4401, 4402
 """Orthanc's global properties: the last change that is dealt with, the studies of the worklist."""
@@ -129,7 +131,7 @@ class Loop:
             record = self._asked(study, films, mark)
         if record["state"] == STORED:
             self._send_on(record["objects"])
-            record["state"] = ANSWERED
+            record["state"] = record.pop("ends", ANSWERED)
             self._keep(study, record)
         self.say(f"radia: study {study}: {record['state']}")
         return True
@@ -162,13 +164,10 @@ class Loop:
             lacks = [one["no_objects"] for one in answer["studies"] if "no_objects" in one]
             if lacks or not objects:
                 return self._refuse(study, mark, REFUSED, lacks or [_reason("no_objects", "nothing came back")])
-            stored = [json.loads(self.archive.post("/instances", content))["ID"] for content in objects]
-            record = {"state": STORED, "films": mark, "objects": stored, "model": answer["model"]["ensemble"]}
-            self._keep(study, record)
-            return record
+            return self._store(study, objects, {"ends": ANSWERED, "films": mark, "model": answer["model"]["ensemble"]})
         if status in (429, 503):
             raise Waits(seconds or 10.0)
-        problem = _problem(body)
+        problem, objects = _problem(kind, body)
         if status >= 500:
             self.tries[study] = self.tries.get(study, 0) + 1
             if self.tries[study] < MOST_TRIES:
@@ -177,7 +176,14 @@ class Loop:
         files = [file for one in problem.get("answer", {}).get("studies", ()) for file in one["files"]]
         reasons = [{name: file[name] for name in ("reason", "means", "do")} for file in files if file["reason"]]
         whole = _reason(problem.get("code", str(status)), problem.get("title", ""), problem.get("do", ""))
-        return self._refuse(study, mark, REFUSED, reasons or [whole])
+        return self._refuse(study, mark, REFUSED, reasons or [whole], objects)
+
+    def _store(self, study, objects, record):
+        """Store a study's objects and write down that they are here."""
+        stored = [json.loads(self.archive.post("/instances", content))["ID"] for content in objects]
+        record = {**record, "state": STORED, "objects": stored}
+        self._keep(study, record)
+        return record
 
     def _send_on(self, objects):
         target = self.settings["SendTo"]
@@ -189,17 +195,15 @@ class Loop:
                 raise Waits(MOST_WAIT_S) from None
 
     # --- what is written down ---------------------------------------------------------------------------------------
-    def _refuse(self, study, mark, state, reasons):
+    def _refuse(self, study, mark, state, reasons, objects=()):
         unique = list({one["reason"]: one for one in reasons}.values())
         with self.lock:
             listed = [one for one in self._listed() if one != study][-MOST_LISTED + 1 :]
             self.archive.set_property(LISTED, json.dumps([*listed, study]))
-        record = {
-            "state": state,
-            "films": mark,
-            "reasons": unique,
-            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
+        record = {"films": mark, "reasons": unique, "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        if objects:
+            return self._store(study, objects, {**record, "ends": state})
+        record["state"] = state
         self._keep(study, record)
         return record
 
@@ -218,13 +222,18 @@ class Loop:
     def worklist(self):
         """Return the studies that wait for a person, newest first, with reasons and what to do."""
         rows = [(study, self._record(study)) for study in reversed(self._listed())]
-        return [{"study": study, **record} for study, record in rows if record and record["state"] in (REFUSED, FAILED)]
+        return [
+            {"study": study, **record}
+            for study, record in rows
+            if record and record.get("ends", record["state"]) in (REFUSED, FAILED)
+        ]
 
     def again(self, study):
         """Ask about a study of the worklist once more; returns whether it stands there."""
         record = self._record(study)
         if study not in self._listed() or record is None:
             return False
+        record.pop("ends", None)
         self._keep(study, {**record, "state": AGAIN})
         self.pending.setdefault(study, (self.read or 0) + 1)
         return True
@@ -237,16 +246,17 @@ def _reason(reason, means, do=""):
     return {"reason": reason, "means": means, "do": do}
 
 
-def _problem(body):
+def _problem(kind, body):
+    """Return a problem and the objects that came with it, none where the body is something else."""
     try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        found, objects = taken_apart(kind, body) if kind.startswith("multipart/") else (json.loads(body), [])
+    except (ValueError, LookupError):
+        return {}, []
+    return (found, objects) if isinstance(found, dict) else ({}, [])
 
 
 def taken_apart(kind, body):
-    """Return the answer and its objects of a multipart/related body."""
+    """Return the answer, or the problem in its place, and its objects of a multipart/related body."""
     head = f"Content-Type: {kind}\r\n\r\n".encode()
     message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
     parts = [(part.get_content_type(), part.get_payload(decode=True)) for part in message.iter_parts()]

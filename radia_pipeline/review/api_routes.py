@@ -46,9 +46,10 @@ def api_routes(server: Server) -> APIRouter:
         `intake=identified` is for files straight from a PACS: headers are not judged, and nothing of them is kept,
         logged or echoed. `ocr=off` is a person's word that no print stands in the pixels. `maps=png` adds the models'
         maps as data addresses. `dicom=sr,gsps` answers with `multipart/related`: this answer, then a Structured Report
-        of each answered study and a presentation state of each of its films; they carry the patient and study modules
-        of what was sent, and nothing else does. Films are called `image 1` and so on, in the order of the parts. Where
-        no study got an answer the status is 422, and the answer, with its reasons, stands in the problem.
+        of each study and a presentation state of each of its films; they carry the patient and study modules of what
+        was sent, and nothing else does. Films are called `image 1` and so on, in the order of the parts. Where no study
+        got an answer the status is 422, and the answer, with its reasons, stands in the problem; with `dicom`, objects
+        that say why follow it, but for films that were not let in.
         """
         async with server.films(request) as films:
             kinds = tuple(dicom.split(",")) if dicom else ()
@@ -98,7 +99,7 @@ def _answer(
         objects = server.models.film_objects(found, held, wish.dicom) if wish.dicom else []
     if not any(study["status"] == ANSWERED for study in found.answer["studies"]):
         reasons = sorted({file["reason"] for study in found.answer["studies"] for file in study["files"]})
-        raise Problem("refused", ", ".join(reasons), answer=found.answer)
+        raise Problem("refused", ", ".join(reasons), answer=found.answer, objects=objects)
     return found.answer, objects
 
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from radia_pipeline.errors import BadInput, LakeLocked, LakeUnwritable, NotTrained, RadiaError, Refusal, UnknownName
 from radia_pipeline.processes.progress import say
 from radia_pipeline.review.problems import CONTENT_TYPE, Problem, place_of
+from radia_pipeline.review.replies import with_objects
 from radia_pipeline.review.settings import Settings
 from radia_pipeline.servers.names import SAFE, is_foreign_host, is_foreign_origin
 
@@ -107,6 +108,9 @@ def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 def problem_response(request: Request, problem: Problem) -> Response:
     """Return a problem as a response."""
-    body = json.dumps(problem.body(request.scope["radia_request_id"]), ensure_ascii=False, default=str)
+    told = problem.body(request.scope["radia_request_id"])
+    if problem.objects:
+        return with_objects(told, problem.objects, problem.status, CONTENT_TYPE)
+    body = json.dumps(told, ensure_ascii=False, default=str)
     headers = {} if problem.retry_after_s is None else {"Retry-After": str(problem.retry_after_s)}
     return Response(body, problem.status, headers, CONTENT_TYPE)

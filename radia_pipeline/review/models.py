@@ -188,14 +188,12 @@ class Models:
                 ]
 
     def film_objects(self, found: Answered, held: HeldBytes, kinds: Sequence[str]) -> list[tuple[str, bytes]]:
-        """Return the DICOM objects of answered studies with their Content-IDs, by which the answer then names them."""
+        """Return the DICOM objects of studies with their Content-IDs, by which the answer then names them."""
         from radia_pipeline.usecases.dicom_objects import GSPS, ObjectMaker
 
         maker = ObjectMaker(self.head(), kinds, self._maps_opened if GSPS in kinds else None)
         paths, objects = dict(zip(_names(held), held.paths, strict=True)), []
         for study in found.answer["studies"]:
-            if study["status"] != "answered":
-                continue
             names = [file["file"] for file in study["files"]]
             made, lack = maker.make(study, [(paths[name], name, found.films[name]) for name in names])
             study["objects"] = []

@@ -6,7 +6,7 @@ nothing that was sent. Not here: how a problem becomes a response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,13 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Problem(Exception):
-    """One answer that is an error. ``more``: further members; ``retry_after_s``: when to ask again."""
+    """One answer that is an error. ``more``: further members; ``retry_after_s``: when to ask again; ``objects``: DICOM
+    files by Content-ID that go with it."""
 
     def __init__(self, code: str, detail: str = "", *, do: str = "", retry_after_s: int | None = None,
-                 **more: Any) -> None:  # fmt: skip
+                 objects: Sequence[tuple[str, bytes]] = (), **more: Any) -> None:  # fmt: skip
         super().__init__(code)
+        self.objects = objects
         self.code, self.detail, self.do, self.retry_after_s, self.more = code, detail, do, retry_after_s, more
 
     @property

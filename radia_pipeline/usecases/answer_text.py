@@ -61,9 +61,9 @@ def study_text(study: dict[str, Any], of: int) -> str:
         lines.append(_figures(study))
         lines += [_box_line(box) for box in study["boxes"] if box["class"] in study["called"]][:MOST_BOXES]
         lines += [_map_line(one) for one in study.get("maps", ())]
-        lines += [f"  Object {one['kind']}: {one['file']}" for one in study.get("objects", ())]
-        if lack := study.get("no_objects"):
-            lines.append(f"  No DICOM object: {lack['means']}. Do: {lack['do']}")
+    lines += [f"  Object {one['kind']}: {one['file']}" for one in study.get("objects", ())]
+    if lack := study.get("no_objects"):
+        lines.append(f"  No DICOM object: {lack['means']}. Do: {lack['do']}")
     return "\n".join(lines)
 
 

@@ -153,7 +153,7 @@ class Call:
         answer = reader.answer(number, found)
         if self._wish.maps is not None and answer["status"] == "answered":
             answer["maps"] = self._mapper(self._wish.maps).draw(answer, found)
-        if self._wish.dicom_out is not None and answer["status"] == "answered":
+        if self._wish.dicom_out is not None:
             self._file_objects(self._wish.dicom_out, answer, places, found)
         return answer
 

@@ -1,4 +1,7 @@
-"""An answered study as DICOM objects for an archive: what crosses to the worker that makes them, and where they go.
+"""A study as DICOM objects for an archive: what crosses to the worker that makes them, and where they go.
+
+Whoever looks into the archive sees what became of every film that was let in: a study without an answer has objects
+too, with the reasons and no figure. A film that was not let in (``privacy.reasons``) has none: its header goes nowhere.
 
 A worker reads the films' headers again and hands back finished files, so that no name ever stands in this process but
 inside their bytes. Here: what is asked, why there may be none, and writing. Not here: what is in them
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.choices import Table
+from radia_pipeline.dicom.doubts import DOUBTS
 from radia_pipeline.errors import BadInput, RadiaError, Refusal
 from radia_pipeline.lake import atomic
 from radia_pipeline.privacy import reasons
@@ -36,6 +40,7 @@ NO_OBJECTS: Table[Words] = Table("reason for no object", {
     BAD_HEADER: Words("a header cannot be taken over into an object", "mend the study's header in the archive"),
     CHANGED: Words("a film was written anew while it was answered", "ask again when nobody writes it"),
 })  # fmt: skip
+NO_MARKS: dict[str, Any] = {"boxes": [], "outlines": []}
 _WORK = pool.Work(
     "radia_pipeline.usecases.dicom_objects_work:make_frame", "radia_pipeline.usecases.dicom_objects_work:warm_up",
     seconds=DEFAULT_LIMITS.seconds, memory_bytes=DEFAULT_LIMITS.memory_bytes,
@@ -69,23 +74,35 @@ class ObjectMaker:
     def make(
         self, study: Mapping[str, Any], films: Sequence[tuple[Path, str, Looked]]
     ) -> tuple[list[Made], dict[str, str] | None]:
-        """Return a study's objects, or none and why.
+        """Return a study's objects, or none and why; neither of a study of which no film was let in.
 
         ``films``: where each can be opened, how the answer calls it, and what came of it; in the answer's order.
         """
-        used = [
-            (place, path, name, looked)
-            for place, ((path, name, looked), file) in enumerate(zip(films, study["files"], strict=True), 1)
-            if file["used"]
+        let_in = [
+            (place, *film, file)
+            for place, (film, file) in enumerate(zip(films, study["files"], strict=True), 1)
+            if file["reason"] is None or file["reason"] in DOUBTS
         ]
+        if not let_in:
+            return [], None
         asked = {
             "kinds": self._kinds, "head": self._head, "study": _without_files(study),
-            "films": [self._film(study, place, path, name, looked) for place, path, name, looked in used],
+            "films": [self._film(study, *one) for one in let_in],
         }  # fmt: skip
         (answer,) = (answer for _, answer in pool.map_tasks(_WORK, [Frame(asked)], workers=1))
         return _received(answer)
 
-    def _film(self, study: Mapping[str, Any], place: int, path: Path, name: str, looked: Looked) -> dict[str, Any]:
+    def _film(
+        self, study: Mapping[str, Any], place: int, path: Path, name: str, looked: Looked, file: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        marks = self._marks(study, name, looked) if file["used"] else NO_MARKS
+        return {
+            "path": str(path.absolute()), "seal": looked.seal, "place": place, "marks": marks,
+            "flags": [flag["flag"] for flag in file["flags"]], "reason": file["reason"], "used": file["used"],
+        }  # fmt: skip
+
+    def _marks(self, study: Mapping[str, Any], name: str, looked: Looked) -> dict[str, Any]:
+        """Return boxes and outlines of a film that was read, as ``film_marks.told`` has them."""
         from radia_pipeline.usecases import film_marks
 
         rows = [box for box in study["boxes"] if box["file"] == name and box["class"] in study["called"]]
@@ -100,9 +117,7 @@ class ObjectMaker:
             from radia_pipeline.dicom.thorax import thorax_of
 
             thorax = thorax_of(looked.picture)
-        marks = film_marks.told(film_marks.boxes_of(looked, rows, thorax), [one for one in outlines if one.lines])
-        flags = [flag["flag"] for file in study["files"] if file["file"] == name for flag in file["flags"]]
-        return {"path": str(path.absolute()), "seal": looked.seal, "place": place, "marks": marks, "flags": flags}
+        return film_marks.told(film_marks.boxes_of(looked, rows, thorax), [one for one in outlines if one.lines])
 
     def _mapped(self, study: Mapping[str, Any], looked: Looked) -> list[str]:
         """Return the called classes whose maps are shown on a film: those with a place, on a frontal one."""
@@ -136,7 +151,7 @@ def opened_folder(folder: Path) -> Path:
 
 def _without_files(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an object says of a study: no name of a file, which may name a patient."""
-    return {name: study[name] for name in ("normal", "groups", "classes", "called")}
+    return {name: study[name] for name in ("status", "normal", "groups", "classes", "called") if name in study}
 
 
 def _received(answer: pool.Answer) -> tuple[list[Made], dict[str, str] | None]:

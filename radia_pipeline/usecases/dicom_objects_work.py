@@ -19,7 +19,8 @@ from radia_pipeline.privacy import container
 from radia_pipeline.processes.frames import Frame
 from radia_pipeline.usecases.dicom_objects import CHANGED, GSPS, NOT_DICOM, SR
 from radia_pipeline.usecases.filed_under import Unfit, digest_of, film_of, lies_as_usual, require_one_study
-from radia_pipeline.usecases.film_marks import Box, Outline, marks_of
+from radia_pipeline.usecases.film_marks import marks_of
+from radia_pipeline.usecases.filmed import NOT_READ, Film
 from radia_pipeline.usecases.looking import sealed
 
 
@@ -45,44 +46,56 @@ def _made(asked: dict[str, Any]) -> list[tuple[str, int | None, bytes]]:
     from radia_pipeline.usecases.presentation_state import presentation_state
     from radia_pipeline.usecases.structured_report import structured_report
 
-    head, study, films = asked["head"], asked["study"], [_Film(one) for one in asked["films"]]
+    head, study, films = asked["head"], asked["study"], _films(asked["films"])
     require_one_study([film.data for film in films])
     model = head["model"]
     identity = [films[0].data.StudyInstanceUID, *(film.data.SOPInstanceUID for film in films),
                 *(digest_of(film.data) for film in films), model["ensemble"], str(model["detector"]),
-                str(model.get("release")), *head["versions"].values()]  # fmt: skip
+                str(model.get("release")), *head["versions"].values(), *_said(films)]  # fmt: skip
     made: list[tuple[str, int | None, bytes]] = []
     if SR in asked["kinds"]:
-        report = structured_report(head, study, [film.data for film in films], [film.boxes for film in films],
-                                   [film.flags for film in films], identity)  # fmt: skip
+        report = structured_report(head, study, films, identity)
         made.append((SR, None, _bytes(report)))
     if GSPS in asked["kinds"]:
         for film in films:
-            state = presentation_state(head, study, film.data, film.boxes, film.outlines, film.place,
-                                       film.row_over_column, identity)  # fmt: skip
+            state = presentation_state(head, study, film, identity)
             made.append((GSPS, film.place, _bytes(state)))
     return made
 
 
-class _Film:
-    """A film as objects refer to it, with its marks."""
+def _films(asked: list[dict[str, Any]]) -> list[Film]:
+    """Read the films; one that the models did not read may be unfit, and is left out, where they read another."""
+    is_answered = any(one["used"] for one in asked)
+    films = []
+    for one in asked:
+        try:
+            films.append(_film(one))
+        except Unfit:
+            if one["used"] or not is_answered:
+                raise
+    return films
 
-    def __init__(self, asked: dict[str, Any]) -> None:
-        self.place, self.flags = asked["place"], asked["flags"]
-        data, _ = read_whole(asked["path"])
-        if sealed(data, asked["seal"][:32]) != asked["seal"]:
-            raise Unfit(CHANGED)
-        if container.sniff(data) != "dicom":
-            raise Unfit(NOT_DICOM)
-        parsed = container.parse(data)
-        facts = pixel_facts(parsed)
-        self.row_over_column = facts.row_over_column
-        self.data = film_of(parsed.dataset, (facts.rows, facts.columns))
-        self.boxes: list[Box]
-        self.outlines: list[Outline]
-        self.boxes, self.outlines = marks_of(asked["marks"])
-        if not lies_as_usual(parsed.dataset):
-            self.boxes = [replace(box, side=None) for box in self.boxes]
+
+def _said(films: list[Film]) -> list[str]:
+    """Return what is said of films that can change while films and models stay: print is looked for, or not."""
+    return [word for film in films for word in (*film.flags, film.lack or "") if word]
+
+
+def _film(asked: dict[str, Any]) -> Film:
+    data, _ = read_whole(asked["path"])
+    if sealed(data, asked["seal"][:32]) != asked["seal"]:
+        raise Unfit(CHANGED)
+    if container.sniff(data) != "dicom":
+        raise Unfit(NOT_DICOM)
+    parsed = container.parse(data)
+    facts = pixel_facts(parsed)
+    boxes, outlines = marks_of(asked["marks"])
+    if not lies_as_usual(parsed.dataset):
+        boxes = [replace(box, side=None) for box in boxes]
+    return Film(
+        film_of(parsed.dataset, (facts.rows, facts.columns)), asked["place"], facts.row_over_column,
+        tuple(boxes), tuple(outlines), tuple(asked["flags"]), asked["reason"] or (None if asked["used"] else NOT_READ),
+    )  # fmt: skip
 
 
 def _bytes(dataset: Dataset) -> bytes:

@@ -18,7 +18,8 @@ from pydicom.dataset import Dataset
 
 from radia_pipeline.usecases.filed_under import uid_of
 from radia_pipeline.usecases.film_marks import Box, Outline
-from radia_pipeline.usecases.structured_report import MAKER, PRODUCT, comment
+from radia_pipeline.usecases.filmed import Film, note
+from radia_pipeline.usecases.structured_report import MAKER, PRODUCT
 
 SERIES_NUMBER = 9802
 BOXES, MAPS, NOTE = "RADIA_BOXES", "RADIA_MAPS", "RADIA_NOTE"
@@ -28,13 +29,10 @@ _NOTE_PLACE = (0.02, 0.94, 0.7, 0.99)
 
 
 def presentation_state(
-    head: Mapping[str, Any], study: Mapping[str, Any], film: Dataset, boxes: Sequence[Box],
-    outlines: Sequence[Outline], number: int, row_over_column: float, identity: Sequence[str],
-) -> Dataset:  # fmt: skip
-    """Return the presentation of one film.
-
-    ``number``: of the film in the study, from 1; ``row_over_column``: height of its pixels over their width.
-    """
+    head: Mapping[str, Any], study: Mapping[str, Any], shown: Film, identity: Sequence[str]
+) -> Dataset:
+    """Return the presentation of one film; ``identity`` as of ``structured_report``."""
+    film, boxes, outlines = shown.data, shown.boxes, shown.outlines
     layers = {
         BOXES: pr.GraphicLayer(BOXES, 3, "Boxes of the detector"),
         MAPS: pr.GraphicLayer(MAPS, 2, "Where the models look: half of each map's peak"),
@@ -47,16 +45,16 @@ def presentation_state(
             _line(line) for one in outlines for line in one.lines
         ], text_objects=[_title(one) for one in outlines]) if outlines else None,
         pr.GraphicAnnotation([film], layers[NOTE], text_objects=[
-            pr.TextObject(f"RadIA. {comment(head, study)}", pr.AnnotationUnitsValues.DISPLAY, bounding_box=_NOTE_PLACE,
-                          text_justification=pr.TextJustificationValues.LEFT)
+            pr.TextObject(f"RadIA. {note(head, study, shown)}", pr.AnnotationUnitsValues.DISPLAY,
+                          bounding_box=_NOTE_PLACE, text_justification=pr.TextJustificationValues.LEFT)
         ]),
     ]  # fmt: skip
     shape = hd.PresentationLUTShapeValues
     is_inverted = film.PhotometricInterpretation == "MONOCHROME1"
     state = pr.GrayscaleSoftcopyPresentationState(
         referenced_images=[film], series_instance_uid=uid_of("gsps series", *identity), series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_of("gsps", film.SOPInstanceUID, *identity), instance_number=number, manufacturer=MAKER,
-        manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
+        sop_instance_uid=uid_of("gsps", film.SOPInstanceUID, *identity), instance_number=shown.place,
+        manufacturer=MAKER, manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
         device_serial_number=str(head["model"]["ensemble"])[:64], content_label="RADIA_RESEARCH",
         content_description=f"RadIA: {head['notice']}", graphic_layers=list(layers.values()),
         graphic_annotations=[one for one in annotations if one is not None],
@@ -67,7 +65,7 @@ def presentation_state(
         series_description=f"RadIA marks: {head['notice']}",
     )  # fmt: skip
     state.Laterality = ""  # type 2C: a chest is no paired structure, and no code of a body part says so to a reader
-    _show_whole(state, row_over_column)
+    _show_whole(state, shown.row_over_column)
     return state
 
 

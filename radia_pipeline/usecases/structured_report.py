@@ -1,8 +1,9 @@
-"""An answer as a Structured Report: TID 1500 of PS3.16, by highdicom. Every figure with its method and who gave it.
+"""What became of a study as a Structured Report: TID 1500 of PS3.16, by highdicom. Figures with method and giver.
 
 One group for each class (probability, threshold, how often it was so, whether it is called), one for each box of a
-called class (where, which place of the body, score), one for each film that a flag stands on. Marked as research in its
-series' description, its qualification and a comment. Not here: which header it gets (``filed_under``).
+called class (where, which place of the body, score), one for each film that a flag stands on or that was not judged,
+with the reason. Marked as research in its series' description, its qualification and a comment. Not here: which header
+it gets (``filed_under``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydicom.sr.codedict import codes
 from radia_pipeline.contracts.dicom_codes import OWN, DicomCode, dicom_codes
 from radia_pipeline.usecases.filed_under import uid_of
 from radia_pipeline.usecases.film_marks import LEFT, Box
+from radia_pipeline.usecases.filmed import Film, comment
 
 SERIES_NUMBER = 9801
 MAKER = "The RadIA developers"
@@ -28,16 +30,15 @@ _SIGNIFICANT = 6
 
 
 def structured_report(
-    head: Mapping[str, Any], study: Mapping[str, Any], films: Sequence[Dataset],
-    boxes: Sequence[Sequence[Box]], flags: Sequence[Sequence[str]], identity: Sequence[str],
-) -> Dataset:  # fmt: skip
-    """Return the report of an answered study.
+    head: Mapping[str, Any], study: Mapping[str, Any], films: Sequence[Film], identity: Sequence[str]
+) -> Dataset:
+    """Return the report of a study; one without an answer holds no figure.
 
-    ``head``: who answers; ``films``: of the study, as ``filed_under.film_of`` gives them, with their ``boxes`` and
-    ``flags``. ``identity``: what tells this report from any other; its UIDs come from it.
+    ``head``: who answers. ``identity``: what tells this report from any other; its UIDs come from it.
     """
-    groups = [*_classes(head, study, films, identity), *_boxes(head, films, boxes, identity)]
-    groups += _doubts(films, flags, identity)
+    judged = [film for film in films if film.lack is None]
+    groups = [*_classes(head, study, judged, identity), *_boxes(head, judged, identity)] if judged else []
+    groups += _doubts(films, identity)
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=_observer(head)),
         procedure_reported=[codes.SCT.PlainRadiography, codes.SCT.ChestImaging],
@@ -45,11 +46,13 @@ def structured_report(
     )
     report[0].ContentSequence.append(
         sr.TextContentItem(
-            name=concept("comment"), value=comment(head, study), relationship_type=sr.RelationshipTypeValues.CONTAINS
+            name=concept("comment"),
+            value=comment(head, study, films),
+            relationship_type=sr.RelationshipTypeValues.CONTAINS,
         )
     )
     return sr.ComprehensiveSR(
-        evidence=list(films), content=report, series_instance_uid=uid_of("sr series", *identity),
+        evidence=[film.data for film in films], content=report, series_instance_uid=uid_of("sr series", *identity),
         series_number=SERIES_NUMBER, sop_instance_uid=uid_of("sr", *identity), instance_number=1, manufacturer=MAKER,
         manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
         device_serial_number=str(head["model"]["ensemble"])[:64], is_complete=True, is_final=False,
@@ -57,12 +60,6 @@ def structured_report(
         content_qualification=hd.ContentQualificationValues.RESEARCH,
         coding_schemes=[own_scheme()],
     )  # fmt: skip
-
-
-def comment(head: Mapping[str, Any], study: Mapping[str, Any]) -> str:
-    """Return in words what the report is for, and what is called."""
-    called = ", ".join(study["called"]) or "nothing"
-    return f"{head['notice'].capitalize()}. Called at the models' thresholds: {called}."
 
 
 def own_scheme() -> CodingSchemeIdentificationItem:
@@ -104,14 +101,14 @@ def _ensemble(head: Mapping[str, Any]) -> sr.AlgorithmIdentification:
 
 
 def _classes(
-    head: Mapping[str, Any], study: Mapping[str, Any], films: Sequence[Dataset], identity: Sequence[str]
+    head: Mapping[str, Any], study: Mapping[str, Any], films: Sequence[Film], identity: Sequence[str]
 ) -> list[sr.MeasurementsAndQualitativeEvaluations]:
     names, algorithm = dicom_codes().classes, _ensemble(head)
     return [
         sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(row["class"], *identity), finding_type=_coded(names[row["class"]]),
             algorithm_id=algorithm, measurements=_figures(row), qualitative_evaluations=_evaluations(row),
-            source_images=[_source(sr.SourceImageForMeasurementGroup, film) for film in films],
+            source_images=[_source(sr.SourceImageForMeasurementGroup, film.data) for film in films],
         )
         for row in (study["normal"], *study["groups"], *study["classes"])
     ]  # fmt: skip
@@ -151,17 +148,17 @@ def _evaluations(row: Mapping[str, Any]) -> list[sr.QualitativeEvaluation]:
 
 
 def _boxes(
-    head: Mapping[str, Any], films: Sequence[Dataset], boxes: Sequence[Sequence[Box]], identity: Sequence[str]
+    head: Mapping[str, Any], films: Sequence[Film], identity: Sequence[str]
 ) -> list[sr.PlanarROIMeasurementsAndQualitativeEvaluations]:
     names = dicom_codes().classes
     detector = str(head["model"]["detector"])
     groups = []
-    for film, placed in zip(films, boxes, strict=True):
-        for number, box in enumerate(placed, 1):
+    for film in films:
+        for number, box in enumerate(film.boxes, 1):
             score = _measured("score", box.score, method=concept("detected"))
             groups.append(sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-                tracking_identifier=_tracking(f"{box.class_name} box {number}", film.SOPInstanceUID, *identity),
-                referenced_region=_region(box, film), finding_type=_coded(names[box.class_name]),
+                tracking_identifier=_tracking(f"{box.class_name} box {number}", film.data.SOPInstanceUID, *identity),
+                referenced_region=_region(box, film.data), finding_type=_coded(names[box.class_name]),
                 algorithm_id=sr.AlgorithmIdentification("RadIA detector", detector),
                 finding_sites=_sites(box), measurements=[score], geometric_purpose=codes.SCT.BoundedBy,
             ))  # fmt: skip
@@ -184,23 +181,26 @@ def _sites(box: Box) -> list[sr.FindingSite] | None:
     return [sr.FindingSite(_coded(site.code), laterality=laterality)]
 
 
-def _doubts(
-    films: Sequence[Dataset], flags: Sequence[Sequence[str]], identity: Sequence[str]
-) -> list[sr.MeasurementsAndQualitativeEvaluations]:
-    """Return a group for each film with flags; a flag's code is its name."""
+def _doubts(films: Sequence[Film], identity: Sequence[str]) -> list[sr.MeasurementsAndQualitativeEvaluations]:
+    """Return a group for each film with flags, and for each that was not judged; a flag's code is its name."""
     return [
         sr.MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=_tracking("flags", film.SOPInstanceUID, *identity),
+            tracking_identifier=_tracking("flags", film.data.SOPInstanceUID, *identity),
             finding_type=concept("image_quality"),
             qualitative_evaluations=[
-                sr.QualitativeEvaluation(concept("doubt"), sr.CodedConcept(name, OWN, name.replace("_", " ")))
-                for name in names
+                sr.QualitativeEvaluation(concept(kind), sr.CodedConcept(name, OWN, name.replace("_", " ")))
+                for kind, name in _said(film)
             ],
-            source_images=[_source(sr.SourceImageForMeasurementGroup, film)],
+            source_images=[_source(sr.SourceImageForMeasurementGroup, film.data)],
         )
-        for film, names in zip(films, flags, strict=True)
-        if names
-    ]  # fmt: skip
+        for film in films
+        if _said(film)
+    ]
+
+
+def _said(film: Film) -> list[tuple[str, str]]:
+    """Return (concept, name) of each doubt about a film, and of why it was not judged."""
+    return [*(("doubt", name) for name in film.flags), *(("no_answer", name) for name in (film.lack,) if name)]
 
 
 def _source(kind: type, film: Dataset) -> Any:

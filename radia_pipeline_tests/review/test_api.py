@@ -121,6 +121,26 @@ def test_objects_come_in_parts_of_their_own_and_name_the_patient_there_alone(cli
     assert client.post(f"{PREDICT}&dicom=seg", front, Content_Type=FILM).status == 400
 
 
+def test_a_refused_study_is_a_problem_with_objects_and_one_that_was_not_let_in_one_without(client):
+    query = "/api/v1/predict?intake=identified&dicom=sr,gsps"
+    film_ = dicom(65535 - film(30), 30, PatientName="NAME^SECRET", PatientID="SECRET")
+    reply = client.post(query, film_, Content_Type=FILM)
+    assert (reply.status, reply.headers["content-type"].split(";")[0]) == (422, "multipart/related")
+    parts = taken_apart(reply)
+    told = json.loads(parts["answer"])
+    assert [error.message for error in SCHEMA.iter_errors(told["answer"])] == []
+    (study,) = told["answer"]["studies"]
+    assert (told["code"], study["status"], study["files"][0]["reason"]) == ("refused", "refused", "inverted")
+    assert [one["kind"] for one in study["objects"]] == ["sr", "gsps"] and len(parts) == 3
+    assert b"SECRET" not in parts["answer"]
+    assert all(b"SECRET" in content for name, content in parts.items() if name != "answer")
+    for bad in (film_[:9000], b"SECRET" * 99):
+        lost = client.post(query, bad, Content_Type=FILM)
+        assert (lost.status, lost.code) == (422, "refused") and b"SECRET" not in lost.body
+    judged = client.post(f"{PREDICT}&dicom=sr", film_, Content_Type=FILM)
+    assert (judged.code, judged.json["answer"]["studies"][0]["objects"]) == ("refused", [])
+
+
 def test_the_server_says_who_answers_and_documents_itself(client):
     model = client.get("/api/v1/model").json
     assert model["model"]["members"].keys() == {"one", "two"}

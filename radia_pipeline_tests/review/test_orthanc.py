@@ -35,9 +35,9 @@ def inverted(number: int) -> bytes:
     return dicom(65535 - film(number), number, study=number, **WHO)
 
 
-def reply(*objects: bytes, **more) -> tuple:
-    """Return what the API says of an answered study whose objects are these."""
-    answer = {"studies": [{"files": [], **more}], "model": {"ensemble": "e"}}
+def reply(*objects: bytes, problem: dict | None = None, **more) -> tuple:
+    """Return what the API says of an answered study whose objects are these; a ``problem`` stands in its place."""
+    answer = problem or {"studies": [{"files": [], **more}], "model": {"ensemble": "e"}}
     parts = [b"Content-Type: application/json\r\n\r\n" + json.dumps(answer).encode()]
     parts += [b"Content-Type: application/dicom\r\n\r\n" + one for one in objects]
     body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
@@ -127,6 +127,30 @@ def test_a_refusal_stands_at_the_study_with_reasons_and_no_number_until_a_person
     assert (loop.worklist(), list(paper.kept)) == ([], ["sr"])
 
 
+def test_killed_at_any_call_a_refusal_with_objects_ends_as_one_and_they_are_stored_once():
+    def told() -> tuple:
+        files = [{"reason": "inverted", "means": "bright and dark", "do": "turn it", "distance": 0.7}]
+        problem = {"code": "refused", "answer": {"studies": [{"files": files}]}}
+        return 422, *reply(b"sr", b"gsps", problem=problem)[1:]
+
+    whole = begun()
+    loop_over(whole, told(), SendTo="PACS").step()
+    assert (whole.asked, whole.stored, whole.sent_on) == (1, [b"sr", b"gsps"], [["sr", "gsps"]])
+    for call in range(1, whole.calls + 1):
+        paper = begun()
+        paper.dies_at = call
+        with pytest.raises(Killed):
+            loop_over(paper, told(), SendTo="PACS").step()
+        paper.dies_at = None
+        for _ in range(3):
+            loop = loop_over(paper, told(), SendTo="PACS")
+            loop.step()
+        assert 1 <= paper.asked <= 2 and paper.kept == {"sr": b"sr", "gsps": b"gsps"}, call
+        (row,) = loop.worklist()
+        assert (row["state"], row["reasons"][0]["reason"]) == ("refused", "inverted") and "ends" not in row
+        assert "0.7" not in paper.records["s1"] and 1 <= len(paper.sent_on) <= 2
+
+
 @pytest.mark.parametrize(
     ("answers", "state", "reason"),
     [
@@ -199,9 +223,10 @@ def test_debians_orthanc_ends_with_objects_or_a_reason(lake, tmp_path, monkeypat
         wait_for(lambda: (archive.record(refused) or {}).get("state") == "refused", "no reason")
         assert archive.modalities(study) == ["DX", "DX", "PR", "PR", "SR"]
         sent = archive.record(study)["objects"]
+        assert archive.modalities(refused) == ["DX", "PR", "SR"]
+        sent += archive.record(refused)["objects"]
         uids = {dcmread_of(Client(archive.http).get(f"/instances/{one}/file").body).SOPInstanceUID for one in sent}
         assert {dcmread(path).SOPInstanceUID for path in (tmp_path / "pacs").iterdir()} == uids
-        assert archive.modalities(refused) == ["DX"]
         report = archive.record(study)["objects"][0]
         read = dcmread_of(Client(archive.http).get(f"/instances/{report}/file").body)
         assert str(read.PatientName) == WHO["PatientName"] and read.AccessionNumber == WHO["AccessionNumber"]

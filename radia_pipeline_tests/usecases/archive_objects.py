@@ -68,8 +68,19 @@ def answer(films: dict[str, Looked], called: tuple[str, ...] = (), boxes: Any = 
         "groups": [row(name, called=False) for name in groups],
         "classes": [lacking if name == "Emphysema" else row(name, called=name in called) for name in words.pathologies],
         "called": list(called), "boxes": list(boxes),
-        "files": [{"file": name, "used": one.reason is None, "flags": flags} for name, one in films.items()],
+        "files": _files(films, flags),
     }  # fmt: skip
+
+
+def refusal(films: dict[str, Looked]) -> dict[str, Any]:
+    """Return an answer without a figure: the films were let in, and each is silenced or stands alone."""
+    files = [{**file, "reason": file["reason"] or "no_frontal", "used": False} for file in _files(films, [])]
+    return {"study": 1, "status": "refused", "views": [], "files": files}
+
+
+def _files(films: dict[str, Looked], flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"file": name, "used": one.reason is None, "reason": one.reason, "flags": flags}
+            for name, one in films.items()]  # fmt: skip
 
 
 def placed(name: str, film: Looked, class_name: str, shares: tuple[float, float, float, float]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -27,6 +28,7 @@ from radia_pipeline.usecases.answers import Reader, _File
 from radia_pipeline.usecases.dicom_objects import GSPS, SR, ObjectMaker, kinds_of, write_objects
 from radia_pipeline.usecases.filed_under import PATIENT, STUDY
 from radia_pipeline.usecases.film_maps import Explained, FilmMap
+from radia_pipeline.usecases.refusals import REFUSALS
 from radia_pipeline_tests.usecases.archive_objects import (
     HEAD,
     TEN,
@@ -35,6 +37,7 @@ from radia_pipeline_tests.usecases.archive_objects import (
     made,
     placed,
     read_back,
+    refusal,
     rendered,
 )
 from radia_pipeline_tests.usecases.films import dicom, film
@@ -82,25 +85,94 @@ def test_every_reader_takes_them(tmp_path, syntax, views, called):
 
 
 def test_every_ingestible_real_film_gets_them_and_stays_the_right_way_round(real_root, tmp_path):
-    """In its own transfer syntax and photometric interpretation; grey is compared with our own rendering."""
+    """In its own transfer syntax and photometric interpretation; grey is compared with our own rendering. What an
+    ingest lets in with a flag that silences gets objects without a figure."""
     from radia_pipeline.dicom.render import render_native
 
-    taken = 0
+    taken, silenced = 0, []
     for path in sorted((real_root / "ccsmtl" / "dicom").glob("*.dcm")):
-        one = looked(path)
-        if one.reason is not None:
+        one = looked(path)  # by the one judgement, as an ingest
+        if one.reason in REFUSALS:
             continue
         taken += 1
         films, called = {"a": one}, (TEN, ())[taken % 2]
-        boxes = [placed("a", one, name, shares) for name, shares in zip(called, SHARES)]
-        report, state = made({"a": path}, films, answer(films, called, boxes), maps=Maps())
-        read_back(report, tmp_path)
+        if one.reason is None:
+            boxes = [placed("a", one, name, shares) for name, shares in zip(called, SHARES)]
+            told = answer(films, called, boxes)
+        else:
+            silenced.append((path.name, one.reason))
+            told = refusal(films)
+        report, state = made({"a": path}, films, told, maps=Maps())
+        assert is_without_figures(read_back(report, tmp_path)) == (one.reason is not None)
         read_back(state, tmp_path)
         ours = render_native(path)
         theirs = rendered(path, state, tmp_path)
         assert theirs.shape == ours.shape
         assert np.corrcoef(ours[::4, ::4].ravel(), theirs[::4, ::4].ravel())[0, 1] > 0.9, path.name
-    assert taken >= 18
+    assert taken >= 19 and silenced == [("0011.dcm", "not_a_chest")]
+
+
+def is_without_figures(report: pydicom.Dataset) -> bool:
+    """Tell whether a report holds no number, no finding that is called and no place."""
+    items = list(everything(report))
+    kinds = {item.ValueType for item in items}
+    named = {item.ConceptNameCodeSequence[0].CodeValue for item in items if "ConceptNameCodeSequence" in item}
+    return not kinds & {"NUM", "SCOORD"} and dicom_codes().concept("called").value not in named
+
+
+def everything(item: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
+    """Yield a report and all of its content items."""
+    yield item
+    for inner in item.get("ContentSequence", ()):
+        yield from everything(inner)
+
+
+def reasons_in(report: pydicom.Dataset) -> list[str]:
+    """Return why films were not judged, as a report says it."""
+    name = dicom_codes().concept("no_answer").value
+    return [item.ConceptCodeSequence[0].CodeValue for item in everything(report)
+            if item.ValueType == "CODE" and item.ConceptNameCodeSequence[0].CodeValue == name]  # fmt: skip
+
+
+def note_of(state: pydicom.Dataset) -> str:
+    (note,) = (one for one in state.GraphicAnnotationSequence if one.GraphicLayer == "RADIA_NOTE")
+    return note.TextObjectSequence[0].UnformattedTextValue
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_refused_study_gets_objects_with_reasons_and_no_figure(tmp_path, syntax):
+    paths = pair(tmp_path, str(syntax))
+    paths["a"].write_bytes(dicom(65535 - film(30), 30, study=1, syntax=str(syntax), **PATIENT_ID))
+    films = {name: looked(path) for name, path in paths.items()}
+    report, *states = (read_back(one, tmp_path) for one in made(paths, films, refusal(films), maps=Maps()))
+    assert is_without_figures(report) and reasons_in(report) == ["inverted", "no_frontal"]
+    assert [one.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID for one in states] == [
+        pydicom.dcmread(path).SOPInstanceUID for path in paths.values()
+    ]
+    assert all("No answer for this film" in note_of(one) and len(one.GraphicAnnotationSequence) == 1 for one in states)
+    assert DOUBTS["inverted"].means in note_of(states[0])
+
+
+def test_a_film_that_the_models_did_not_read_says_so_beside_one_that_they_read(tmp_path):
+    paths = pair(tmp_path)
+    films = {name: looked(path) for name, path in paths.items()}
+    told = answer(films, TEN[:1], [placed("a", films["a"], TEN[0], SHARES[0])])
+    told["files"][1]["used"] = False
+    report, front, side = (read_back(one, tmp_path) for one in made(paths, films, told))
+    assert reasons_in(report) == ["not_read"] and "did not read" in note_of(side)
+    assert "Called at" in note_of(front) and len(side.GraphicAnnotationSequence) == 1
+
+
+def test_of_a_film_that_was_not_let_in_nothing_is_taken_over(tmp_path):
+    paths = pair(tmp_path)
+    films = {name: looked(path) for name, path in paths.items()}
+    told = refusal(films)
+    for file in told["files"]:
+        file["reason"] = "identity_in_header"
+    assert made(paths, films, told) == []
+    told["files"][1]["reason"] = "no_frontal"
+    report, state = made(paths, films, told)
+    assert state.film == 2 and pydicom.dcmread(paths["a"]).SOPInstanceUID.encode() not in report.content
 
 
 def test_the_report_says_what_the_answer_says(tmp_path):
