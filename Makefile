@@ -9,7 +9,7 @@ PORT ?= 0
 UPGRADE ?=
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo demo-small ui test test-full lint format generated golden bench lock sbom audit bundle clean
+.PHONY: help demo demo-small ui test test-full lint format hooks generated golden bench lock sbom audit bundle clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ generated: $(READY) ## Rewrite every file that is made from others: class lists,
 golden: $(READY) ## Write the numbers of trainings whose version was raised; under the same version none is changed
 	$(BIN)/python -W ignore -m radia_pipeline_tests.training.golden
 	$(BIN)/python -W ignore -m radia_pipeline_tests.detection.golden
+
+hooks: $(READY) ## Check style at every commit (git hooks)
+	$(BIN)/pre-commit install
 
 test: lint ## Style and the quick tests (at most 6 minutes on 2 cores)
 	$(PYTEST) -m "not slow"

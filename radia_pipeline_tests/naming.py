@@ -30,13 +30,18 @@ _MODULE = re.compile(r"``(?:radia_pipeline\.)?([a-z_]+)((?:\.[A-Za-z_]\w*)+)(?:\
 _NEIGHBOUR = re.compile(r"\(``([a-z_]+)``\)")
 _COMMENT = re.compile(r"(?:^|\s)#\s(.*)")
 _FILE = re.compile(r"\.(csv|html|j2|json|jsonl|md|onnx|parquet|py|safetensors|yaml)$")
+_CHANGE = re.compile(r"^```diff\n.*?^```$", re.M | re.S)
+_BEGINS_FROM = re.compile(r"^--- a/(.*)$", re.M)
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Yield the comments and docstrings of a Python file, the comments of others, the whole of a page or of results."""
+    """Yield the comments and docstrings of a Python file, the comments of others, the whole of a page or of results.
+
+    Of a change that a page shows only the files are named that it begins from: what it adds is not there yet.
+    """
     content = path.read_text(encoding="utf-8")
     if path.suffix in (".md", ".json"):
-        yield content
+        yield _CHANGE.sub(lambda found: "\n".join(_BEGINS_FROM.findall(found[0])), content)
     elif path.suffix != ".py":
         yield from (found[1] for line in content.splitlines() if (found := _COMMENT.search(line)))
     else:

@@ -221,7 +221,9 @@ class Recipe(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")] = Field(description="The file's name.")
     title: str = Field("", description="One line for people.")
-    vocabulary: str = Field("1.0.0", description="Version of the vocabulary whose classes the recipe speaks of.")
+    vocabulary: str | None = Field(
+        None, description="Version of the vocabulary whose classes the recipe names, 1.0.0 unless said; else of any."
+    )
     init_from: str | None = Field(None, description="Recipe whose trained weights this one starts from.")
     input: InputSection = InputSection()
     views: ViewsSection = ViewsSection()

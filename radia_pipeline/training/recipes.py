@@ -29,6 +29,8 @@ from radia_pipeline.training.sections import Section
 RECIPES_DIR = Path(__file__).parent / "recipes"
 OWN = "recipes"
 """Folder of a lake in which its own recipes lie."""
+FIRST_VOCABULARY = "1.0.0"
+"""What a recipe speaks that names classes and no version: so it was before there was another."""
 
 
 def recipe_names(lake_root: Path | None = None) -> tuple[str, ...]:
@@ -71,9 +73,6 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
             accepted="the keys and values of training/recipes/recipe.schema.json",
             do="correct the recipe file",
         ) from None
-    words = vocabulary()
-    way = f"change the classes that it names and set `vocabulary: {words.version}` in it"
-    words.require(recipe.vocabulary, f"Recipe {recipe.name}", do=way)
     _check_classes(recipe)
     _check_left_out(recipe)
     _check_sweep(recipe)
@@ -227,9 +226,14 @@ def _sections(place: tuple[str | int, ...], whole: type[Section]) -> list[list[s
 
 
 def _check_classes(recipe: Recipe) -> None:
+    """Refuse classes that are none, and classes of another vocabulary; a recipe that names none goes with any."""
     named = set(recipe.task.class_weight) | set(recipe.classes.leave_out)
     if isinstance(recipe.task.pos_weight, dict):
         named |= set(recipe.task.pos_weight)
+    words = vocabulary()
+    if spoken := recipe.vocabulary or (FIRST_VOCABULARY if named else None):
+        way = f"change the classes that it names and set `vocabulary: {words.version}` in it"
+        words.require(spoken, f"Recipe {recipe.name}", do=way)
     if unknown := sorted(named - set(vocabulary().classes)):
         raise BadRecipe(
             f"Recipe {recipe.name} names unknown classes: {', '.join(unknown)}",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonschema
 import pytest
 import torch
 import yaml
 
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadRecipe, UnknownName, VocabularyMismatch
+from radia_pipeline.training import recipes
 from radia_pipeline.training.recipe_words import key_settings
 from radia_pipeline.training.recipes import (
     RECIPES_DIR,
@@ -160,6 +164,16 @@ def test_a_recipe_of_another_vocabulary_is_refused_and_told_what_to_change():
     with pytest.raises(VocabularyMismatch, match=r"Recipe old speaks vocabulary 0\.9\.0"):
         parse_recipe(content)
     assert parse_recipe({"name": "old"}).hash == parse_recipe({"name": "old", "vocabulary": "1.0.0"}).hash
+
+
+def test_a_recipe_that_names_no_class_goes_with_any_vocabulary(monkeypatch):
+    later = replace(vocabulary(), version="7.0.0")
+    monkeypatch.setattr(recipes, "vocabulary", lambda: later)
+    assert parse_recipe({"name": "any"}).vocabulary is None
+    named = {"name": "some", "classes": {"leave_out": ["Fracture"]}}
+    with pytest.raises(VocabularyMismatch, match=r"Recipe some speaks vocabulary 1\.0\.0"):
+        parse_recipe(named)
+    assert parse_recipe({**named, "vocabulary": "7.0.0"}).classes.leave_out == ("Fracture",)
 
 
 def own(folder, name: str, text: str) -> None:
