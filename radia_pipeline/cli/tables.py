@@ -73,19 +73,22 @@ def restore(name: str, partition: str | None, version: str | None, lake_root, as
 
 
 @tables.command("collect")
-@click.option("--keep-days", default=90.0, show_default=True, help="Younger versions stay.")
+@click.option("--keep-days", type=float, help="Younger versions stay (default: the setting keep_versions_days).")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @lake_option
 @json_option
-def collect(keep_days: float, dry_run: bool, lake_root, as_json: bool) -> None:
+def collect(keep_days: float | None, dry_run: bool, lake_root, as_json: bool) -> None:
     """Delete old versions that nothing needs.
 
     A version stays while it is published, younger than --keep-days, or needed to repeat a training.
     """
     from radia_pipeline.lake.collect import collect as collect_versions
     from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.lake.settings import read_settings
 
-    result = asdict(collect_versions(Lake.open(lake_root, create=False), keep_days=keep_days, dry_run=dry_run))
+    lake = Lake.open(lake_root, create=False)
+    days = read_settings(lake.root).keep_versions_days if keep_days is None else keep_days
+    result = asdict(collect_versions(lake, keep_days=days, dry_run=dry_run))
     print_result(result, collected(result, "would go" if dry_run else "deleted"), as_json)
 
 

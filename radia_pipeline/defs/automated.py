@@ -50,7 +50,23 @@ AUTOMATED = {
         "a read of what is new, and a pause of the lake of seconds; disk for what is new",
     ),
     "collection_weekly": Words(
-        "Deletes versions of tables that are older than 90 days and that no model and no champion needs.", "nothing"
+        "Deletes versions of tables that are older than `keep_versions_days` and that no model and no champion needs.",
+        "nothing",
+    ),
+    "runs_weekly": Words(
+        "Deletes Dagster's runs that ended `keep_runs_days` ago, but for those that made what is newest.",
+        "a minute of CPU",
+    ),
+    "events_weekly": Words(
+        "Deletes what runs said while they worked `keep_events_days` ago; what came of them stays.", "a minute of CPU"
+    ),
+    "trainings_weekly": Words(
+        "Deletes MLflow's runs that ended `keep_trainings_days` ago and that no champion, model or table needs.",
+        "a minute of CPU",
+    ),
+    "packed_weekly": Words(
+        "Deletes packed images that no training has asked for in `keep_packed_days`; they are made again when wanted.",
+        "nothing, until they are wanted again",
     ),
     "manifests_nightly": Words(
         "Makes labels, links, pools and manifests anew, as far as something has changed.",

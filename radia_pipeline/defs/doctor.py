@@ -12,9 +12,12 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from radia_pipeline.defs.instance import MAX_RUNTIME_S
 from radia_pipeline.defs.one_run import instance_of
+from radia_pipeline.defs.retention import size_bytes
+from radia_pipeline.defs.schedules import HISTORY
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.usecases import doctor
@@ -25,6 +28,9 @@ from radia_pipeline.usecases.doctor_machine import MACHINE
 _MOST_ON_SQLITE = 2
 _SILENT_S = 24 * 3600.0
 _HEARTBEAT_S = 300.0
+_MANY_RUNS, _LARGE_BYTES = 3_000, 1 << 30
+"""From here on Dagster's pages and a backup wait for what nobody looks at: see benchmarks/history.py."""
+_KEPT_SMALL_BY = ("runs_weekly", "events_weekly")
 _OPEN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
 
@@ -154,12 +160,30 @@ def daemon(asked: Asked) -> Iterator[Said]:
         yield WARNING, "Dagster's daemon is silent: no schedule and no sensor acts", "start `radia ui` as a service"
 
 
+def history_size(asked: Asked) -> Iterator[Said]:
+    """A history that has grown large while nothing deletes what is old of it."""
+    if not _has_history(asked):
+        return
+    with instance_of(asked.lake) as instance:
+        runs, taken = instance.get_runs_count(), size_bytes(instance)
+        if runs <= _MANY_RUNS and taken <= _LARGE_BYTES:
+            return
+        states = instance.all_instigator_state()
+    on = {one.instigator_name for one in states if one.status == InstigatorStatus.RUNNING}
+    off = [name for name in HISTORY if name in _KEPT_SMALL_BY and name not in on]
+    if off:
+        yield (
+            WARNING, f"Dagster's history holds {runs} runs and takes {taken / 1e9:.1f} GB, and {' and '.join(off)} "
+            "are off", f"`radia automation start {off[0]}`, or now: `radia history collect`, first with --dry-run",
+        )  # fmt: skip
+
+
 def _has_history(asked: Asked) -> bool:
     return Path(asked.lake.history_dir / "dagster").is_dir()
 
 
 DAGSTER: dict[str, Check] = {
     "concurrency": concurrency, "dagster_telemetry": dagster_telemetry, "stuck_runs": stuck_runs,
-    "pool_slots": pool_slots, "mlflow_runs": mlflow_runs, "daemon": daemon,
+    "pool_slots": pool_slots, "mlflow_runs": mlflow_runs, "daemon": daemon, "history_size": history_size,
 }  # fmt: skip
 """Name of a check → the check. Settings come before anything opens the history, which may write them anew."""

@@ -53,6 +53,11 @@ retention:
       skipped: 7
       failure: 30
       success: 30
+  auto_materialize:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: 30
 """
 AT_THE_ROOT = """\
 storage:

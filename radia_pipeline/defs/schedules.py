@@ -60,7 +60,19 @@ def collect_versions(context: dg.OpExecutionContext, radia: Radia) -> None:
     _command(context, radia, "tables", "collect")
 
 
-@dg.job(tags=MAX_RUNTIME, description="Delete versions of tables that are older than 90 days and that nothing needs.")
+@dg.op(config_schema={"part": str})
+def collect_history(context: dg.OpExecutionContext, radia: Radia) -> None:
+    """Delete what is old of one part of what the lake remembers."""
+    _command(context, radia, "history", "collect", context.op_config["part"])
+
+
+@dg.job(tags=MAX_RUNTIME, description="Delete what is old and not needed of one part of what the lake remembers.")
+def collecting_history():
+    """Delete what is old of the lake's history."""
+    collect_history()
+
+
+@dg.job(tags=MAX_RUNTIME, description="Delete old versions of tables that nothing needs.")
 def collecting():
     """Delete old versions."""
     collect_versions()
@@ -135,8 +147,23 @@ def drift_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"drift:{day}", partition_key=day)
 
 
-JOBS = [backing_up, collecting, retraining, to_manifests, to_scorecard, freshness_job]
+HISTORY = {
+    "runs_weekly": ("runs", "30 6 * * 6"), "events_weekly": ("events", "15 6 * * 6"),
+    "trainings_weekly": ("trainings", "45 6 * * 6"), "packed_weekly": ("packed", "0 7 * * 6"),
+}  # fmt: skip
+"""Schedule → the part of the history that it keeps small, and when."""
+history_schedules = [
+    dg.ScheduleDefinition(
+        name=name, job=collecting_history, cron_schedule=cron, description=AUTOMATED[name].does,
+        run_config={"ops": {"collect_history": {"config": {"part": part}}}},
+    )
+    for name, (part, cron) in HISTORY.items()
+]  # fmt: skip
+
+
+JOBS = [backing_up, collecting, collecting_history, retraining, to_manifests, to_scorecard, freshness_job]
 SCHEDULES = [
+    *history_schedules,
     backup_nightly,
     collection_weekly,
     drift_daily,

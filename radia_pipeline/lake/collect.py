@@ -1,8 +1,11 @@
-"""Deletes kept versions that nobody needs any more. What is published, or pinned by a model, stays."""
+"""Deletes kept versions that nobody needs any more, and packed images that nobody has read for long.
+
+What is published, or pinned by a model, stays; packed images are made again when a training wants them."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -78,3 +81,30 @@ def _kept(lake: Lake) -> Iterable[tuple[str, str]]:
         folder = lake.root / "_versions" / table
         if folder.is_dir():
             yield from ((table, entry.name) for entry in sorted(folder.iterdir()) if entry.is_dir())
+
+
+@dataclass(frozen=True)
+class PackedResult:
+    """How many folders of packed images there were, how many went, and the bytes that became free."""
+
+    folders: int
+    deleted: int
+    freed_bytes: int
+
+
+def collect_packed(lake: Lake, *, keep_days: float, dry_run: bool = False, now_s: float | None = None) -> PackedResult:
+    """Delete packed images that nothing has asked for in ``keep_days``, by source and size. ``dry_run`` only counts."""
+    deadline = (time.time() if now_s is None else now_s) - keep_days * DAY_S
+    found = deleted = freed = 0
+    for index in sorted(lake.packed_dir.glob("*/*px/rows.parquet")):
+        found += 1
+        folder = index.parent
+        with lake.lock(f"packed.{folder.parent.name}.{folder.name.removesuffix('px')}"):
+            if not index.exists() or index.stat().st_mtime > deadline:
+                continue
+            deleted += 1
+            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            if not dry_run:
+                index.unlink()  # first, so that no row is believed whose pixels are gone
+                shutil.rmtree(folder)
+    return PackedResult(found, deleted, freed)

@@ -31,7 +31,9 @@ class Settings:
     ``most_runs``: how many of Dagster's runs go at once; None: what the database bears. ``training_pool``: whether
     trainings wait for each other: auto (where there is a GPU), on, off; ``pool_limit``: how many of them go at once.
     ``backup_to``: folder of the nightly backup, absolute; ``backup_recipients``: to whom it is sealed, none: open;
-    ``backup_keep``: how many sets stay.
+    ``backup_keep``: how many sets stay. How many days what is kept stays, where nothing needs it longer:
+    ``keep_runs_days`` Dagster's runs, ``keep_events_days`` what they said while they worked, ``keep_trainings_days``
+    MLflow's runs, ``keep_versions_days`` versions of tables, ``keep_packed_days`` packed images that nothing has read.
     """
 
     sources_root: str | None = None
@@ -52,6 +54,11 @@ class Settings:
     backup_to: str | None = None
     backup_recipients: tuple[str, ...] = ()
     backup_keep: int = 14
+    keep_runs_days: float = 90.0
+    keep_events_days: float = 30.0
+    keep_trainings_days: float = 180.0
+    keep_versions_days: float = 90.0
+    keep_packed_days: float = 60.0
 
 
 def read_settings(root: Path) -> Settings:
@@ -72,12 +79,16 @@ def change_settings(root: Path, **changes: object) -> Settings:
 _LISTS = ("recipes", "backup_recipients")
 NONE = "none"
 """The word for what a new lake has."""
+LEAST = {"keep_runs_days": 8.0, "keep_trainings_days": 31.0}
+"""Younger ones are asked for: notices tell of a week's failed runs, the budget counts a month's trainings."""
 CHOICES = {
     "ocr": ("auto", "off", "require"), "official_split": ("ignore", "respect"), "training_pool": ("auto", "on", "off"),
 }  # fmt: skip
 _NUMBERS = {
     "quiet_s": float, "look_every_s": float, "retrain_after_days": float, "retrain_hours": float,
     "carry_from_prior_days": int, "most_runs": int, "pool_limit": int, "backup_keep": int,
+    "keep_runs_days": float, "keep_events_days": float, "keep_trainings_days": float, "keep_versions_days": float,
+    "keep_packed_days": float,
 }  # fmt: skip
 
 
@@ -92,13 +103,14 @@ def parsed(name: str, text: str) -> Any:
     try:
         if name in _NUMBERS:
             value = _NUMBERS[name](text)
-            if not 0 < value < float("inf"):
+            if not 0 < value < float("inf") or value < LEAST.get(name, 0):
                 raise ValueError
             return value
         if name == "expected_days":
             return {str(source): float(days) for source, days in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError):
-        accepted = '{"ccsmtl": 14}' if name == "expected_days" else "a number above 0, or none"
+        number = f"a number from {LEAST[name]:.0f}" if name in LEAST else "a number above 0"
+        accepted = '{"ccsmtl": 14}' if name == "expected_days" else f"{number}, or none"
         raise BadInput(f"{name} cannot be that", accepted=accepted) from None
     return tuple(filter(None, text.replace(",", " ").split())) if name in _LISTS else text
 

@@ -198,6 +198,8 @@ class _Store:
             for start in range(0, len(missing), CHUNK):
                 self._add_chunk(missing[start : start + CHUNK], known, pool)
                 on_progress(min(start + CHUNK, len(missing)), len(missing))
+        if self.index.exists():
+            os.utime(self.index)  # its time says when it was last asked for: what nobody asks for is collected
 
     def _add_chunk(self, chunk: list, known: dict[str, dict], pool: ThreadPoolExecutor) -> None:
         next_row = max((record["row"] for record in known.values()), default=-1) + 1

@@ -18,6 +18,7 @@ from radia_pipeline.cli.main import main
 from radia_pipeline.defs import doctor
 from radia_pipeline.defs.instance import dagster_home
 from radia_pipeline.defs.one_run import instance_of
+from radia_pipeline.defs.switches import switch
 from radia_pipeline.lake.keys import KEY_VARIABLE
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import change_settings
@@ -206,6 +207,8 @@ FAULTS = {
     "settings_damaged": ("layout", UNSAFE, _text("settings.json", b"{")),
     "deliveries_gone": ("layout", WARNING, lambda lake, _: change_settings(lake.root, sources_root="/no/such/folder")),
     "leftover": ("leftovers", WARNING, _old_temporary),
+    "history_of_many_runs": ("history_size", WARNING, lambda lake, patch: patch.setattr(doctor, "_MANY_RUNS", -1)),
+    "history_of_many_bytes": ("history_size", WARNING, lambda lake, patch: patch.setattr(doctor, "_LARGE_BYTES", 9)),
     "backup_damaged": ("backups", UNSAFE, lambda lake, _: _spoil_backup(lake)),
 }  # fmt: skip
 """Fault → check that finds it, severity, and how it is planted."""
@@ -240,6 +243,13 @@ def test_a_run_of_which_nothing_is_heard_is_found(lake, monkeypatch, plant, seve
     assert examined(lake, "stuck_runs").findings == ()
     later = examined(lake, "stuck_runs", now_s=time.time() + 2 * 86_400)
     assert [one.severity for one in later.findings] == [severity]
+
+
+def test_a_large_history_that_is_kept_small_is_no_fault(lake, monkeypatch):
+    monkeypatch.setattr(doctor, "_MANY_RUNS", -1)
+    for name in ("runs_weekly", "events_weekly"):
+        switch(lake, name, True)
+    assert examined(lake, "history_size").findings == ()
 
 
 def test_a_clock_that_went_back_is_found(lake):

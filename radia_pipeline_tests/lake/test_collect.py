@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
+import cv2
+import numpy as np
 import pytest
 
-from radia_pipeline.lake.collect import DAY_S, collect
+from radia_pipeline.lake.collect import DAY_S, collect, collect_packed
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.training.packed import Wanted, pack
 
 
 @pytest.fixture
@@ -37,3 +41,22 @@ def test_a_version_that_a_model_was_trained_on_stays(lake):
     card.write_text(json.dumps({"manifest_versions": {"nih_cxr14": first}}))
     assert collect(lake, now_s=time.time() + 100 * DAY_S).deleted == 1
     assert lake.read_version("labels", "nih_cxr14", first).num_rows == 1
+
+
+def test_packed_images_that_nothing_asked_for_go_and_others_stay(tmp_path):
+    lake = Lake.open(tmp_path / "lake")
+    for source, size in (("nih_cxr14", 32), ("ccsmtl", 64)):
+        write_image(lake.root / f"{source}.png")
+        wanted = {source: [Wanted("a", lake.root / f"{source}.png")]}
+        pack(lake, wanted, size)
+        os.utime(lake.packed_dir / source / f"{size}px" / "rows.parquet", (0, 0))
+    pack(lake, wanted, 64)  # asked for once more: nothing is packed, and its time is today's
+    (lake.packed_dir / "copies").mkdir()
+    assert collect_packed(lake, keep_days=60, dry_run=True) == collect_packed(lake, keep_days=60)
+    assert not (lake.packed_dir / "nih_cxr14" / "32px").exists()
+    assert (lake.packed_dir / "ccsmtl" / "64px" / "images.u16").stat().st_size == 2 * 64 * 64
+    assert pack(lake, {"nih_cxr14": [Wanted("a", lake.root / "nih_cxr14.png")]}, 32).row_of_image == {"a": 0}
+
+
+def write_image(path) -> None:
+    cv2.imwrite(str(path), np.arange(48 * 40, dtype=np.uint16).reshape(48, 40))
