@@ -19,7 +19,7 @@ from typing import Any
 
 from radia_pipeline.defs.move_history import set_database
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline_tests.defs.killing import FIRST, SECOND, Ward, make_lake, warded, whole, window
+from radia_pipeline_tests.defs.killing import FIRST, SECOND, make_lake, warded, whole, window
 from radia_pipeline_tests.tracking.cluster import PASSWORD, running
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
@@ -51,16 +51,10 @@ def play(base: str, times: int, told: Callable[[dict[str, Any]], None]) -> None:
         with based(lake, base) as kill, warded(lake, kill_database=kill, patience_s=PATIENCE_S) as ward:
             for _ in range(times):
                 for victims in (FIRST, SECOND):
-                    for name in victims:
-                        told(one_kill(ward, base, name))
-            told({"base": base, "lost_or_doubled": whole(ward, PATIENCE_S)})
-
-
-def one_kill(ward: Ward, base: str, name: str) -> dict[str, Any]:
-    """Kill one victim once; returns what came of it."""
-    begun = time.monotonic()
-    found = window(ward, (name,), PATIENCE_S).get(name)
-    return {"base": base, "victim": name, "took_s": round(time.monotonic() - begun, 1), **(found or {"killed": False})}
+                    begun = time.monotonic()
+                    for name, found in window(ward, victims, PATIENCE_S):
+                        told({"base": base, "victim": name, "since_s": round(time.monotonic() - begun, 1), **found})
+                told({"base": base, "lost_or_doubled": whole(ward, PATIENCE_S)})
 
 
 def table(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -69,7 +63,8 @@ def table(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     for one in rounds:
         of_base = found.setdefault(one["base"], {})
         if "lost_or_doubled" in one:
-            of_base["lost_or_doubled"] = one["lost_or_doubled"]
+            of_base["rounds"] = of_base.get("rounds", 0) + 1
+            of_base["lost_or_doubled"] = sorted({*of_base.get("lost_or_doubled", ()), *one["lost_or_doubled"]})
         elif one["killed"]:
             row = of_base.setdefault(one["victim"], {"killed": 0, "left_something": 0, "left": [], "slowest_s": 0.0})
             row["killed"] += 1
@@ -85,11 +80,17 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--bases", nargs="+", choices=(POSTGRES, SQLITE), default=(POSTGRES, SQLITE))
     parser.add_argument("--keep", action="store_true", help="write results/kills.json")
+    parser.add_argument("--rounds", type=Path, help="file of rounds, one a line, to which this call adds its own")
     options = parser.parse_args()
     rounds: list[dict[str, Any]] = []
+    if options.rounds and options.rounds.exists():
+        rounds += map(json.loads, options.rounds.read_text(encoding="utf-8").splitlines())
 
     def told(one: dict[str, Any]) -> None:
         rounds.append(one)
+        if options.rounds:
+            with options.rounds.open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps(one) + "\n")
         sys.stderr.write(json.dumps(one) + "\n")
         if options.keep:
             RESULTS.write_text(json.dumps(table(rounds), indent=2) + "\n", encoding="utf-8")

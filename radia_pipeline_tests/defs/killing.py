@@ -33,6 +33,8 @@ HOLDS_WITHIN_S = 60.0
 RECIPE, LIKE = "killed", "demo_linear"
 """A recipe of the lake's own, which is another one in each window, so that something is trained; and its pattern."""
 SOURCES = ("ccsmtl", "nih_cxr14")
+FILMS = ("images", "quarantine", "duplicates")
+"""What one step reads of a delivery; each further step of a run would be one more process that loads the graph."""
 ALL_SOURCES = ("ccsmtl", "chexpert", "mimic_cxr", "nih_cxr14", "padchest", "vindr_cxr")
 WORKER, STEP, TRAINER, DATABASE = "run worker", "step", "trainer", "database"
 FIRST = (STEP, WORKER, TRAINER, MLFLOW)
@@ -59,7 +61,7 @@ class Ward:
         """Launch what a victim works for: a training for the trainer and MLflow, else a delivery; returns the run."""
         self.windows += 1
         if name not in (TRAINER, MLFLOW):
-            return self.pages.launch_job("ingest", SOURCES[self.windows % len(SOURCES)])
+            return self.pages.launch_together(*FILMS, partition=SOURCES[self.windows % len(SOURCES)])
         write_recipe(self.pages.lake, self.windows)
         return self.pages.launch("classifiers", RECIPE)
 
@@ -132,10 +134,9 @@ def orphans(ward: Ward, workers: set[int]) -> Iterator[str]:
                     yield word.rpartition(".")[2]
 
 
-def window(ward: Ward, victims: tuple[str, ...], patience_s: float) -> dict[str, dict[str, object]]:
-    """Kill each victim once while the lake works; returns for each whether it was killed, what did not hold a minute
-    later, and in how many seconds everything held."""
-    told: dict[str, dict[str, object]] = {}
+def window(ward: Ward, victims: tuple[str, ...], patience_s: float) -> Iterator[tuple[str, dict[str, object]]]:
+    """Kill each victim once while the lake works; yields for each whether it was killed, what did not hold a minute
+    later, and in how many seconds everything held. Runs of one victim may go on while the next is killed."""
     ways = ward.victims()
     for name in filter(ways.get, victims):
         ward.work(name)
@@ -145,10 +146,9 @@ def window(ward: Ward, victims: tuple[str, ...], patience_s: float) -> dict[str,
             wait_for(ward.steps, patience_s, "a step")
         was_there, begun = ways[name](), time.monotonic()
         left = faults_until_none(ward, HOLDS_WITHIN_S)
-        told[name] = {"killed": was_there, "left": left, "held_after_s": round(time.monotonic() - begun, 1)}
+        yield name, {"killed": was_there, "left": left, "held_after_s": round(time.monotonic() - begun, 1)}
         wait_for(ward.pages.are_ready, patience_s, f"every server is back after {name} was killed")
     wait_for(lambda: not in_progress(ward), patience_s, "every run has ended")
-    return told
 
 
 def faults_until_none(ward: Ward, within_s: float) -> list[str]:
@@ -174,17 +174,23 @@ def in_progress(ward: Ward) -> int:
 
 def whole(ward: Ward, patience_s: float) -> list[str]:
     """Return what is lost or doubled once every delivery was asked for again and all has ended."""
-    for source in SOURCES:
-        run = ward.pages.launch_job("ingest", source)
-        wait_for(lambda run=run: ward.pages.status(run) in ("SUCCESS", "FAILURE"), patience_s, "a delivery is read")
-        if ward.pages.status(run) != "SUCCESS":
-            ward.lost.append(f"images of {source}: {ward.pages.status(run)}")
+    for source, status in read_all(ward.pages, patience_s).items():
+        if status != "SUCCESS":
+            ward.lost.append(f"images of {source}: {status}")
     lake = ward.pages.lake
     for source, rows in ward.rows.items():
         table = lake.read("images", source)
         if table.num_rows != rows or len(set(table.column("image_id").to_pylist())) != rows:
             ward.lost.append(f"images of {source}: {table.num_rows} rows, {rows} wanted")
     return ward.lost + faults_until_none(ward, HOLDS_WITHIN_S)
+
+
+def read_all(pages: Opened, patience_s: float) -> dict[str, str]:
+    """Read every delivery, all at once; returns how each run ended."""
+    runs = {source: pages.launch_together(*FILMS, partition=source) for source in SOURCES}
+    for run in runs.values():
+        wait_for(lambda run=run: pages.status(run) in ("SUCCESS", "FAILURE"), patience_s, "a delivery is read")
+    return {source: pages.status(run) for source, run in runs.items()}
 
 
 def write_recipe(lake: Lake, seed: int) -> None:
@@ -216,10 +222,5 @@ def warded(
 ) -> Iterator[Ward]:  # fmt: skip
     """Open a lake, read its deliveries once undisturbed, so that it is known what they hold, and yield it."""
     with opened(lake, "--without", "review", env=env) as pages:
-        ward = Ward(pages, {}, kill_database)
-        for source in SOURCES:
-            run = pages.launch_job("ingest", source)
-            wait_for(lambda run=run: pages.status(run) in ("SUCCESS", "FAILURE"), patience_s, "a delivery is read")
-            assert pages.status(run) == "SUCCESS"
-            ward.rows[source] = lake.read("images", source).num_rows
-        yield ward
+        assert set(read_all(pages, patience_s).values()) == {"SUCCESS"}
+        yield Ward(pages, {source: lake.read("images", source).num_rows for source in SOURCES}, kill_database)

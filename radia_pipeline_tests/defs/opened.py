@@ -79,6 +79,10 @@ class Opened:
         """Materialize an asset as the page does; returns the run's id."""
         return self._launch("__ASSET_JOB", [{"path": list(path)}], partition)
 
+    def launch_together(self, *names: str, partition: str | None = None) -> str:
+        """Materialize assets that one step makes, as the page does; returns the run's id."""
+        return self._launch("__ASSET_JOB", [{"path": [name]} for name in names], partition)
+
     def launch_job(self, job: str, partition: str | None = None) -> str:
         """Start a job as the page does; returns the run's id."""
         return self._launch(job, None, partition)
