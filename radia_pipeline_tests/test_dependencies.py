@@ -15,7 +15,6 @@ from radia_pipeline_tests.imports import imported_names, modules_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_IMPORTED = {
-    "dagster-dg-cli": "its program dg reads the project's table in pyproject.toml",
     "onnx": "torch writes the detector's ONNX file with it",
     "pylibjpeg": "pydicom compresses the phantom's JPEG 2000 files with it",
     "pylibjpeg-openjpeg": "pylibjpeg's encoder of JPEG 2000",
