@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -191,20 +192,51 @@ python=${PYTHON:-python3}
 def bundle(folder: Path, lock: Path = LOCK) -> Path:
     """Fill a folder with everything that a machine without network needs, and return it.
 
-    Wheels by the lock's hashes for this Python and platform, our own wheel, the lock, Debian's packages by name, the
-    bill of materials, sums of all files, and ``install.sh``.
+    Wheels by the lock's hashes for this Python and platform, our own wheel, the lock without what only developers
+    need, Debian's packages by name, the bill of materials of the whole lock, sums of all files, and ``install.sh``.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "wheels").mkdir(parents=True)
+    whole, lock = lock, folder / "requirements.lock"
+    lock.write_text(without_developers(whole), encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     _checked([*pip, "--require-hashes", "--only-binary", ":all:", "-d", folder / "wheels", "-r", lock])
     _checked([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
-    shutil.copy(lock, folder / "requirements.lock")
+    if whole == LOCK:
+        sbom(folder)
     (folder / "debian-packages.txt").write_text("\n".join(DEBIAN) + "\n", encoding="utf-8")
     (folder / "install.sh").write_text(INSTALL, encoding="utf-8")
     (folder / "install.sh").chmod(0o755)
     (folder / "SHA256SUMS").write_text("".join(_sums(folder)), encoding="utf-8")
     return folder
+
+
+def without_developers(lock: Path) -> str:
+    """Return a lock's text without packages that neither the product nor its extra ``postgres`` asks for here."""
+    wanted, kept, is_kept = needed(), [], False
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        if not line.startswith((" ", "#")):
+            is_kept = normal(Requirement(line.rstrip(" \\")).name) in wanted
+        kept += [line] * is_kept
+    return "\n".join(kept) + "\n"
+
+
+def needed() -> set[str]:
+    """Return the names of what the product and its extra ``postgres`` ask for on this platform, to the last one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["postgres"])]
+    found: dict[str, set[str]] = {}
+    while asked:
+        one = asked.pop()
+        name, extras = normal(one.name), {"", *one.extras}
+        if extras <= found.get(name, set()):
+            continue
+        found[name] = found.get(name, set()) | extras
+        for line in metadata.requires(name) or ():
+            more = Requirement(line)
+            if more.marker is None or any(more.marker.evaluate({"extra": extra}) for extra in extras):
+                asked.append(more)
+    return set(found)
 
 
 def _checked(command: Sequence[object], cwd: Path | None = None) -> None:

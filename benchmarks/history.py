@@ -1,0 +1,317 @@
+"""A year of daily use in a lake's history: sizes, and how long Dagster's pages wait, before and after what is old went.
+
+By hand: ``python benchmarks/history.py`` makes the small demo, takes the logs of its runs as examples of each kind of
+run, copies them (rows as Dagster wrote them, ids and times changed) into 365 days of a hospital's use, and asks
+Dagster's GraphQL what its pages ask; on SQLite and, where it is installed, on Postgres. ``--example LAKE`` takes the
+history of another lake. Exit status 1 where anything is staler, or forgotten that failed, than before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickData, TickStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
+from sqlalchemy import func, insert, select, update
+
+from radia_pipeline.defs.build import build_defs
+from radia_pipeline.defs.history import delivered
+from radia_pipeline.defs.move_history import set_database
+from radia_pipeline.defs.one_run import instance_of
+from radia_pipeline.defs.retention import collect_events, collect_runs, size_bytes
+from radia_pipeline.defs.stale import FAILED, STALE, due
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline_tests.defs.opened import Opened, opened
+from radia_pipeline_tests.tracking.cluster import PASSWORD, programs, running
+
+RESULTS = Path(__file__).parent / "results" / "history.json"
+DAYS, DAY_S = 365, 86_400.0
+TIMES = 5
+SHORT = ("freshness", "upkeep", "backing_up", "collecting_history")
+"""Jobs of a few events that run each day; the log of one of them stands for all."""
+A_DAY, A_WEEK, A_MONTH = {"ingest": 2, "labels": 2, "cohort": 1, "monitoring": 1}, {"evaluation": 1}, {"training": 1}
+"""Group → how often its runs go: two deliveries a day, labels after each, manifests at night, a drift report, a weekly
+evaluation, a monthly retraining. Of groups that run by source, one source delivers."""
+SENSORS = {"new_deliveries": 60, "new_readings": 60, "notices": 60, "new_challenger": 300, "drift_retraining": 3600,
+           "labels_follow": 30}  # fmt: skip
+"""Sensor → seconds between its ticks; those of a week stand, as Dagster's daemon keeps them."""
+QUERIES = {
+    "runs": "{ runsFeedOrError(limit: 30, view: RUNS) { ... on RunsFeedConnection { results { id runStatus creationTime"
+    " startTime endTime jobName tags { key value } assetSelection { path } } } } }",
+    "timeline": "{ runsOrError(limit: 500, filter: {updatedAfter: SINCE}) { ... on Runs { results { runId status"
+    " startTime endTime pipelineName } } } }",
+    "assets": "{ assetNodes { assetKey { path } staleStatus assetMaterializations(limit: 1) { runId timestamp }"
+    " partitionStats { numMaterialized numFailed numPartitions } latestRunForPartition(partition: \"ccsmtl\")"
+    " { status } } }",
+    "one asset": "{ assetOrError(assetKey: {path: [\"manifest\"]}) { ... on Asset { assetMaterializations(limit: 50) {"
+    " runId timestamp partition metadataEntries { label } } } } }",
+    "automation": "{ sensorsOrError(repositorySelector: {repositoryName: \"__repository__\","
+    " repositoryLocationName: \"radia_pipeline\"}) { ... on Sensors { results { name sensorState {"
+    " ticks(limit: 25) { tickId status timestamp } runsCount } } } } }",
+    "jobs": "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { ... on RepositoryLocation"
+    " { repositories { jobs { name runs(limit: 5) { runId status } } } } } } } } }",
+}  # fmt: skip
+"""What a page asks first, with the fields that touch the history."""
+
+
+def grow(lake: Lake, days: int) -> dict[str, Any]:
+    """Let a history be one of ``days`` of use; returns how many runs and events were added."""
+    with instance_of(lake) as instance:
+        examples = examples_of(instance)
+        rng, count, begun = random.Random(0), Counter(), time.time() - days * DAY_S
+        for day in range(days):
+            midnight_s = begun + day * DAY_S
+            wanted = dict(A_DAY) | (A_WEEK if day % 7 == 6 else {}) | (A_MONTH if day % 30 == 29 else {})
+            for group, times in wanted.items():
+                for _ in range(times):
+                    for run in examples[group]:
+                        at_s = midnight_s + rng.uniform(0.1, 0.9) * DAY_S
+                        label = _day(midnight_s) if group == "monitoring" else None
+                        count["events"] += copy(instance, run, at_s, day=label)
+                        count["runs"] += 1
+            for number, _ in enumerate(SHORT):
+                count["events"] += copy(instance, examples["short"][0], midnight_s + 3600 * number)
+                count["runs"] += 1
+        for name, every_s in SENSORS.items():
+            count["ticks"] += tick(instance, name, every_s)
+    return dict(count)
+
+
+def examples_of(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+    """Return, by group, the runs of the example that stand for one of its kind: those that ended well, each kind once,
+    those by source for one source."""
+    graph = build_defs(lake_root=Path(os.environ["RADIA_LAKE"])).resolve_asset_graph()
+    found: dict[str, list[str]] = {group: [] for group in (*A_DAY, *A_WEEK, *A_MONTH, "short")}
+    seen = set()
+    for record in instance.get_run_records(ascending=True):
+        run = record.dagster_run
+        keys = sorted(key.to_user_string() for key in run.asset_selection or ())
+        source = run.tags.get("dagster/partition")
+        if not run.is_success or not keys or source not in (None, "ccsmtl") or tuple(keys) in seen:
+            continue
+        seen.add(tuple(keys))
+        group = graph.get(dg.AssetKey.from_user_string(keys[0])).group_name
+        if group in found:
+            found[group].append(run.run_id)
+        if keys == ["arrivals", "deliveries"] or "data_profile" in keys:
+            found["short"].append(run.run_id)
+    found["monitoring"] = found["monitoring"] or found["labels"][:1]
+    found["short"] = found["short"][:1] or found["labels"][:1]
+    return found
+
+
+def copy(instance: dg.DagsterInstance, run: str, at_s: float, day: str | None = None) -> int:
+    """Add a run like another that ended then, with rows as Dagster writes them; returns how many events it has.
+
+    ``day``: it made the drift report of that day and nothing else.
+    """
+    new, log, runs = str(uuid.uuid4()), instance.event_log_storage, instance.run_storage
+    events, is_sqlite = SqlEventLogStorageTable, isinstance(log, SqliteEventLogStorage)
+    swapped = [(run, new)]
+    with runs.connect() as connection:
+        row = dict(connection.execute(select(RunsTable).where(RunsTable.c.run_id == run)).mappings().one())
+        shift_s = at_s - row["end_time"]
+        ended = dt.datetime.fromtimestamp(at_s, dt.UTC).replace(tzinfo=None)
+        row |= {"run_id": new, "run_body": row["run_body"].replace(run, new), "create_timestamp": ended,
+                "update_timestamp": ended, "start_time": row["start_time"] + shift_s, "end_time": at_s}  # fmt: skip
+        connection.execute(insert(RunsTable).values({key: value for key, value in row.items() if key != "id"}))
+        tags = connection.execute(select(RunTagsTable.c.key, RunTagsTable.c.value).where(RunTagsTable.c.run_id == run))
+        rows = [{"run_id": new, "key": key, "value": value} for key, value in tags.all()]
+        if rows:
+            connection.execute(insert(RunTagsTable), rows)
+
+    def moved(one: dict[str, Any]) -> dict[str, Any]:
+        text = one["event"]
+        for old, other in swapped:
+            text = text.replace(old, other)
+        told = {**one, "run_id": new, "event": text, "timestamp": one["timestamp"] + dt.timedelta(seconds=shift_s)}
+        if day and one["asset_key"]:
+            told |= {"asset_key": '["drift_report"]', "partition": day}
+        return {key: value for key, value in told.items() if key != "id"}
+
+    if is_sqlite:
+        with log.run_connection(run) as connection:
+            whole = [dict(one) for one in connection.execute(select(events)).mappings()]
+        shutil.copy(log.path_for_shard(run), log.path_for_shard(new))
+        log._initialized_dbs.add(new)
+        with log.run_connection(new) as connection:
+            connection.execute(events.delete())
+            connection.execute(insert(events), [moved(one) for one in whole])
+    with log.index_connection() as connection:
+        wanted = select(events).where(events.c.run_id == run).order_by(events.c.id)
+        mirrored = [dict(one) for one in connection.execute(wanted).mappings()]
+        ids = {}
+        for one in mirrored:
+            ids[one["id"]] = connection.execute(insert(events).values(moved(one))).inserted_primary_key[0]
+        tagged = connection.execute(select(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
+        rows = [{**one, "id": None, "event_id": ids[one["event_id"]]} for one in map(dict, tagged.mappings())]
+        for one in rows:
+            del one["id"]
+            one["asset_key"] = '["drift_report"]' if day else one["asset_key"]
+        if rows:
+            connection.execute(insert(AssetEventTagsTable), rows)
+        checks = AssetCheckExecutionsTable
+        told = connection.execute(select(checks).where(checks.c.run_id == run)).mappings()
+        rows = [{**one, "run_id": new, "evaluation_event_storage_id": ids.get(one["evaluation_event_storage_id"]),
+                 "materialization_event_storage_id": ids.get(one["materialization_event_storage_id"])}
+                for one in map(dict, told)]  # fmt: skip
+        for one in rows:
+            del one["id"]
+        if rows and not day:
+            connection.execute(insert(checks), rows)
+        for key in {one["asset_key"] for one in mirrored if one["asset_key"]}:
+            connection.execute(update(AssetKeyTable).where(AssetKeyTable.c.asset_key == key).values(last_run_id=new))
+    return len(whole) if is_sqlite else len(mirrored)
+
+
+def tick(instance: dg.DagsterInstance, name: str, every_s: float) -> int:
+    """Add the week of ticks of a sensor that found nothing; returns how many."""
+    count, now_s = int(7 * DAY_S / every_s), time.time()
+    tables = instance.schedule_storage
+    told = TickData(f"origin of {name}", name, InstigatorType.SENSOR, TickStatus.SKIPPED, now_s, selector_id=name)
+    instance.create_tick(told)
+    from dagster._core.storage.schedules.schema import JobTickTable as ticks
+
+    with tables.connect() as connection:
+        one = dict(connection.execute(select(ticks).order_by(ticks.c.id.desc()).limit(1)).mappings().one())
+        del one["id"]
+        rows = [{**one, "timestamp": one["timestamp"] - dt.timedelta(seconds=number * every_s)}
+                for number in range(count, 0, -1)]  # fmt: skip
+        connection.execute(insert(ticks), rows)
+    return count
+
+
+def _day(at_s: float) -> str:
+    return dt.datetime.fromtimestamp(at_s, dt.UTC).date().isoformat()
+
+
+def state(lake: Lake) -> dict[str, Any]:
+    """Return what retention must leave as it is: what is due, and the newest of each asset and partition."""
+    definitions, sources = build_defs(lake_root=lake.root), delivered(lake)
+    with instance_of(lake) as instance:
+        told: dict[str, Any] = {
+            what: [(one.asset, one.partition, one.why) for one in due(definitions, instance, sources, what)]
+            for what in (STALE, FAILED)
+        }
+        events = SqlEventLogStorageTable.c
+        newest = select(events.asset_key, events.partition, events.dagster_event_type, func.max(events.id)).where(
+            events.asset_key.is_not(None)
+        )
+        newest = newest.group_by(events.asset_key, events.partition, events.dagster_event_type)
+        with instance.event_log_storage.index_connection() as connection:
+            told["newest"] = sorted(map(str, connection.execute(newest).all()))
+    return told
+
+
+def asked(pages: Opened) -> dict[str, float]:
+    """Return by page how many seconds its query takes, the median of some, the first left out."""
+    found = {}
+    for name, query in QUERIES.items():
+        text, took = query.replace("SINCE", str(time.time() - DAY_S)), []
+        for _ in range(TIMES + 1):
+            begun = time.monotonic()
+            answer = pages.ask(text)
+            took.append(time.monotonic() - begun)
+            assert answer is not None and "PythonError" not in json.dumps(answer), (name, answer)
+        found[name] = round(statistics.median(took[1:]), 3)
+    return found
+
+
+def measured(lake: Lake, days: int) -> dict[str, Any]:
+    """Grow a lake's history, ask its pages, let what is old go, and ask again."""
+    with instance_of(lake) as instance:
+        told: dict[str, Any] = {"example_mb": _mb(instance)}
+    begun = time.monotonic()
+    told |= {"days": days, "added": grow(lake, days), "grown_in_s": round(time.monotonic() - begun, 1)}
+    before = state(lake)
+    with opened(lake, "--without", "review", "--without", "mlflow") as pages:
+        with instance_of(lake) as instance:
+            told["before"] = {"runs": instance.get_runs_count(), "mb": _mb(instance), "files": _files(instance)}
+        told["before"]["pages_s"] = asked(pages)
+        with instance_of(lake) as instance:
+            for name, collect, keep in (("runs", collect_runs, 90), ("events", collect_events, 30)):
+                begun = time.monotonic()
+                found = collect(instance, keep_days=keep)
+                told[name] = {**vars(found), "took_s": round(time.monotonic() - begun, 1)}
+            told["after"] = {"runs": instance.get_runs_count(), "mb": _mb(instance), "files": _files(instance)}
+        told["after"]["pages_s"] = asked(pages)
+    told["is_the_same"] = state(lake) == before
+    return told
+
+
+def _mb(instance: dg.DagsterInstance) -> float:
+    return round(size_bytes(instance) / 1e6, 1)
+
+
+def _files(instance: dg.DagsterInstance) -> int:
+    return sum(len(names) for _, _, names in os.walk(instance.root_directory))
+
+
+@contextlib.contextmanager
+def copied(example: Path, base: str) -> Iterator[Lake]:
+    """Yield a copy of a lake whose history lies in SQLite or in a Postgres of its own."""
+    with contextlib.ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
+        for suffix in ("", ".history"):
+            shutil.copytree(example.with_name(example.name + suffix), folder / f"lake{suffix}")
+        lake = Lake.open(folder / "lake", create=False)
+        os.environ["RADIA_LAKE"] = os.fspath(lake.root)
+        if base == "postgres":
+            os.environ["PGPASSWORD"] = PASSWORD
+            set_database(lake, held.enter_context(running()).make("year"))
+        yield lake
+
+
+def main() -> int:
+    """Simulate the year on each base; keep and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--example", type=Path, help="whose history gives the examples (default: the small demo)")
+    parser.add_argument("--bases", nargs="+", choices=("sqlite", "postgres"), default=("sqlite", "postgres"))
+    parser.add_argument("--keep", action="store_true", help="write results/history.json")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"machine": f"{os.cpu_count()} cores, shared: compare within one base"}
+    with tempfile.TemporaryDirectory() as folder:
+        example = options.example
+        if example is None:
+            from radia_pipeline.defs.demo import run_demo
+
+            run_demo(example := Path(folder) / "demo", is_small=True, is_fresh=True)
+        for base in options.bases:
+            if base == "postgres" and programs() is None:
+                continue
+            with copied(example.absolute(), base) as lake:
+                found[base] = measured(lake, options.days)
+            sys.stderr.write(json.dumps({base: found[base]}) + "\n")
+            if options.keep:
+                RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    return int(not all(found[base]["is_the_same"] for base in options.bases if base in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
