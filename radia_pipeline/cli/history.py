@@ -20,7 +20,7 @@ def history() -> None:
 @lake_option
 @json_option
 def show(lake_root, as_json: bool) -> None:
-    """Say how many bytes runs, trainings, versions, packed images and models take."""
+    """Say how much room each part takes."""
     from radia_pipeline.defs.collecting import sizes
     from radia_pipeline.lake.lake import Lake
 
