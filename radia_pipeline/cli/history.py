@@ -34,9 +34,9 @@ def show(lake_root, as_json: bool) -> None:
 @lake_option
 @json_option
 def collect(parts: tuple[str, ...], dry_run: bool, lake_root, as_json: bool) -> None:
-    """Delete what is older than its setting and not needed; all PARTS if none is named.
+    """Delete what is old and not needed.
 
-    The newest of each table and partition stays, with what is stale and what failed; of trainings what was ever a
+    All PARTS if none is named. The newest of each table and partition stays, with what is stale and what failed; of trainings what was ever a
     champion, what is registered newest, and what a table or such a model was made with. Days: `radia settings`,
     keep_…_days.
     """
