@@ -36,9 +36,9 @@ def show(lake_root, as_json: bool) -> None:
 def collect(parts: tuple[str, ...], dry_run: bool, lake_root, as_json: bool) -> None:
     """Delete what is old and not needed.
 
-    All PARTS if none is named. The newest of each table and partition stays, with what is stale and what failed; of trainings what was ever a
-    champion, what is registered newest, and what a table or such a model was made with. Days: `radia settings`,
-    keep_…_days.
+    All PARTS if none is named. The newest of each table and partition stays, with what is stale and what failed; of
+    trainings what was ever a champion, what is registered newest, and what a table or such a model was made with.
+    Days: `radia settings`, keep_…_days.
     """
     from radia_pipeline.defs.collecting import collect_parts
     from radia_pipeline.lake.lake import Lake
