@@ -26,6 +26,7 @@ TOOLS = {
     "editables",
     "hatchling",
     "pip-audit",
+    "pre-commit",
     "pylint",
     "pytest-timeout",
     "pytest-xdist",
