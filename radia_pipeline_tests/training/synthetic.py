@@ -88,6 +88,7 @@ def tiny_recipe(**sections: dict) -> object:
     """A recipe that trains in a second: one small dense block at 32 px; sections are merged over it."""
     content = {
         "name": "tiny",
+        "vocabulary": vocabulary().version,
         "input": {"size_px": 32, "normalisation": "half"},
         "model": {"backbone": "densenet121", "kwargs": {"block_config": [2, 2], "growth_rate": 8}},
         "optimizer": {"lr": 0.005},
