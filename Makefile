@@ -1,4 +1,4 @@
-# The front door: `make demo` and `make test` need nothing but Linux, make and Python 3.11 or newer.
+# The front door: `make demo` and `make test` need nothing but Linux, make and Python 3.11 to 3.13.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
