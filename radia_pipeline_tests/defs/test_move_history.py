@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from radia_pipeline.processes import children
 from radia_pipeline.tracking import database
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.reaper import reap
+from radia_pipeline.usecases import backup, backup_restore
 from radia_pipeline_tests.tracking.cluster import PASSWORD, Cluster, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -146,3 +148,32 @@ def test_settings_of_a_lake_on_postgres_are_what_dagster_reads(lake, cluster):
     set_database(lake, cluster.make("read"))
     text = (lake.history_dir / "dagster" / "dagster.yaml").read_text()
     assert "search_path%3Ddagster" in yaml.safe_load(text)["storage"]["postgres"]["postgres_url"]
+
+
+def test_a_history_comes_back_from_a_backup_in_another_database_and_goes_on(lake, cluster, tmp_path):
+    run, training = with_history(lake)
+    set_database(lake, cluster.make("before_backup"))
+    with instance_of(lake) as instance:
+        logs = {one.run_id: instance.all_logs(one.run_id) for one in instance.get_runs()}
+        made = instance.get_latest_materialization_event(dg.AssetKey("grown"))
+    found = Tracker(lake).runs()[0]
+    facts = (found.params, found.metrics, found.tags, found.status)
+    backup.create(lake, tmp_path / "backup")
+    for folder in (lake.root, lake.history_dir):
+        shutil.rmtree(folder)
+    backup_restore.restore(
+        tmp_path / "backup", tmp_path / "other" / "lake", server=database.checked(cluster.make("after_backup"))
+    )
+    back = Lake.open(tmp_path / "other" / "lake", create=False)
+    assert "after_backup" in database.set_for(back.root)
+    with instance_of(back) as instance:
+        assert "Postgres" in type(instance.run_storage).__name__
+        assert {one.run_id: instance.all_logs(one.run_id) for one in instance.get_runs()} == logs
+        assert instance.get_latest_materialization_event(dg.AssetKey("grown")) == made
+        assert dg.materialize([grown], instance=instance).run_id not in logs
+        assert instance.get_runs_count() == len(logs) + 1 and instance.get_run_by_id(run).is_success
+    tracker = Tracker(back)
+    again = tracker.runs()[0]
+    assert (again.run_id, again.params, again.metrics, again.tags, again.status) == (training, *facts)
+    assert [one.path for one in tracker.client.list_artifacts(training)] == ["card.json"]
+    assert tracker.start_or_resume("another", {"radia.recipe": "another"}).run_id != training
