@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-READER_VERSION = 21
+READER_VERSION = 22
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -115,6 +115,13 @@ class Signs:
     no_values: tuple[str, ...]
     yes_values: tuple[str, ...]
     described: tuple[str, ...]  # how a cell begins that says where or how large
+    unknown: str  # a value that answers nothing
+    open_values: tuple[str, ...]  # stand where a value is expected and answer nothing
+    bare_values: tuple[str, ...]  # values between blanks or before a stop: plain strings, no patterns
+    headers: tuple[str, ...]  # of a table's columns
+    referring: tuple[str, ...]  # a stop behind one of these ends nothing: plain strings, no patterns
+    qualities: tuple[str, ...]  # behind a denial they say which kind a finding is
+    denied_openings: tuple[str, ...]  # begin a statement that denies, and no label
     values: tuple[str, ...]  # all that ends a cell of a table written on one line
     complements: tuple[str, ...]  # behind a value they go on with it: it is none
     determiners: tuple[str, ...]  # values that deny a noun behind them

@@ -86,6 +86,10 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
         return False
+    if symbols[k - 1] in book.words.there and (
+        (case.mixed and case.first.isupper()) or (symbols[k - 2] == COLON and _is_label(symbols, k + 1))
+    ):
+        return False  # "emphysème : présent ⏎ rotation : aucune"
     if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
     if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1):

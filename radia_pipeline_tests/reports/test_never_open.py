@@ -6,10 +6,52 @@ import pytest
 
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline_tests.reports.denials import denied, drawn, findings
+from radia_pipeline_tests.reports.flat_tables import tables
 from radia_pipeline_tests.reports.templates import FINDINGS
 
 SEED, SAMPLES = 20261129, 6_000
+TABLES = 4_000
 TITLES = ("", "PLÈVRE: ", "Poumons : ", "Rapport: ", "COEUR ET MÉDIASTIN: ", "Conclusion : ")
+PT, CO, PE, FX, EM, AT, CM = (
+    "Pneumothorax", "Consolidation", "Pleural Effusion", "Fracture", "Emphysema", "Atelectasis", "Cardiomegaly",
+)  # fmt: skip
+LINES = (
+    ("PNO | non Condensation | non", {PT: 0, CO: 0}),
+    ("PNO | non Condensation | oui Épanchement | absent", {PT: 0, CO: 1, PE: 0}),
+    ("RAPPORT : PNO / non / Condensation / Ø / Épanchement / (+)", {PT: 0, CO: 0, PE: 1}),
+    ("non | PNO | oui | Condensation | non | Épanchement", {PT: 0, CO: 1, PE: 0}),
+    ("PNO = 0 ; Condensation = + ; Épanchement = 0", {PT: 0, CO: 1, PE: 0}),
+    ("PNO … non Condensation … oui", {PT: 0, CO: 1}),
+    ("PNO -> Ø, Condensation -> oui, Épanchement -> Ø", {PT: 0, CO: 1, PE: 0}),
+    ("Pneumothorax non condensation non épanchement oui", {PT: 0, CO: 0, PE: 1}),
+    ("Signe | Présence | PNO | non | Condensation | oui", {PT: 0, CO: 1}),
+    ("Cœur | N | Plèvre | N | PNO | N", {CM: 0}),
+    ("non | PNO | non | Condensation | non", {}),
+    ("PNO | non | Condensation | non | Épanchement", {}),
+    ("PNO : n/a", {}),
+    ("PNO | voir TDM", {}),
+    ("Condensation / aucune", {CO: 0}),
+    ("Condensation aucune", {CO: 0}),
+    ("Signe | Oui | Non\nPNO | | X\nÉpanchement | X |", {PT: 0, PE: 1}),
+    ("Oui\tNon\nPNO\t\tX\nÉpanchement\tX\t", {PT: 0, PE: 1}),
+    ("Signe | Oui | Non | PNO | | X | Épanchement | X |", {}),
+    ("Emphysème : présent\nRotation : aucune", {EM: 1}),
+    ("Atélectasie présente, sonde absente", {AT: 1}),
+    ("Épanchement présent hier, absent aujourd'hui", {PE: 0}),
+    ("☐ PNO ☐\nCondensation ☒ Fracture", {PT: 0, CO: 0, FX: 1}),
+    ("PNO ☐ Condensation ☐ Fracture\n☒ Épanchement ☐", {PT: 0, CO: 0, FX: 1, PE: 0}),
+    ("PNO ☐ Condensation\n☐ Fracture ☒", {PT: 0, CO: 0, FX: 1}),
+    ("Épanchement non\ncloisonné, stable", {PE: 1}),
+    ("Masse : ---", {}),
+    ("Masse :\nNodule : non", {"Nodule": 0}),
+    ("PNO | | Condensation | |", {}),
+    ("Fracture pas", {}),
+    ("Épanchement nul. Atélectasie aucune.", {PE: 0, AT: 0}),
+    ("Épanchement ni liquidien ni gazeux n'est vu.", {PE: 0, PT: 0}),
+    ("Atélectasie basale, ni ronde ni en bande.", {AT: 1}),
+    ("Épanchement :\n- à droite, 2 cm\n- à gauche, minime", {PE: 1}),
+    ("Surinfection : non exclue.", {"Pneumonia": -1}),
+)
 PROSE = (
     "Aucun {f}", "Aucun signe {de}", "Pas {de}", "Absence {de}", "Il n'y a pas {de}", "On ne voit pas {de}", "Sans {f}",
 )  # fmt: skip
@@ -25,6 +67,28 @@ def test_a_denied_finding_is_never_present():
         if any(labels.get(name) == 1 for name in classes):
             opened.append(text)
     assert not opened, f"{len(opened)} of {SAMPLES} fell open (seed {SEED}): {opened[:10]}"
+
+
+def test_a_table_on_one_line_neither_falls_open_nor_runs_on():
+    """Values, separators, orders of all kinds; what is understood is said, what is not is listed."""
+    read = Labeler.default().read
+    wrong, said, told, unread = [], 0, 0, 0
+    for table in tables(SEED, TABLES):
+        reading = read(table.text)
+        if table.opened(reading.labels) or table.ran_on(reading.labels):
+            wrong.append(table.text)
+        denied_alone = table.denied - table.affirmed - table.unknown
+        told += len(denied_alone)
+        said += sum(reading.labels.get(name) == 0 for name in denied_alone)
+        unread += bool(table.unknown) and not reading.attributes.unread_count
+    assert not wrong, f"{len(wrong)} of {TABLES} (seed {SEED}): {wrong[:10]}"
+    assert said > 0.9 * told and unread < 0.1 * TABLES
+
+
+@pytest.mark.parametrize("text, labels", LINES)
+def test_a_value_answers_its_own_label(text, labels):
+    found = Labeler.default().read(text).labels
+    assert {name: value for name, value in found.items() if name != "No Finding"} == labels
 
 
 @pytest.mark.parametrize("title", TITLES)

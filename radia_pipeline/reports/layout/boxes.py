@@ -16,11 +16,11 @@ SQUARES = "□▢◻"
 """Bullets, unless a box of the same text is ticked."""
 _BREAK = re.compile(r"[.;][^\S\n]+|[.;]$|[^\S\n]/(?:[^\S\n]|$)")
 """Between two statements of one line."""
-_BOX = rf"(?:[{EMPTY}{SQUARES}{TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
-_BOXES = re.compile(_BOX)
+BOX = rf"(?:[{EMPTY}{SQUARES}{TICKED}]|\[\s*[xX✓✔]?\s*\]|\(\s*[xX]\s*\)|\(\s+\))"
+_BOXES = re.compile(BOX)
 _HAS_BOX = re.compile(rf"[{EMPTY}{TICKED}]|\[\s*[xX]?\s*\]|\(\s*[xX]\s*\)")
 _LINE = re.compile(r"[^\n]+")
-_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={_BOX})(?:(?!\.\s)[^\n;/:])*")
+_OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={BOX})(?:(?!\.\s)[^\n;/:])*")
 
 
 class Boxes:
@@ -31,9 +31,9 @@ class Boxes:
         self._absent, self._present = signs.absence_of, signs.presence_of
         values = (*signs.yes_values, *signs.no_values, *signs.verdicts)
         words = "|".join(value for value in values if value[0].isalpha())
-        self._titled = re.compile(rf"(?im)^[^\S\n]*(?:{any_of(signs.titles)})(?=[^\S\n]+{_BOX})")
-        self._ticked_value = re.compile(rf"(?i)({_BOX})[^\S\n]*({words})\b")
-        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({_BOX})")
+        self._titled = re.compile(rf"(?im)^[^\S\n]*(?:{any_of(signs.titles)})(?=[^\S\n]+{BOX})")
+        self._ticked_value = re.compile(rf"(?i)({BOX})[^\S\n]*({words})\b")
+        self._value_ticked = re.compile(rf"(?i)(?<=[\s:])({words})[^\S\n]*({BOX})")
 
     def titles(self, text: str) -> Iterator[Piece]:
         """ "Résultat ☒ normal ☐ anormal": a title whose colon was not typed."""
@@ -86,18 +86,33 @@ class Boxes:
         for m in _BOXES.finditer(text):
             reach = max(0, m.start() - REACH)
             line = text[max(text.rfind("\n", reach, m.start()) + 1, reach) : m.start()]
-            if before < 0 or "\n" in text[before : m.start()]:
+            wraps = before >= 0 and _goes_on(text[before : m.start()], behind)
+            if before < 0 or ("\n" in text[before : m.start()] and not wraps):
                 behind = _stands_behind(text, m, line)  # the first box of a line tells for all
+            label_end = before + len(text[before : m.start()].rstrip()) if wraps and behind else m.start()
             before = m.end()
             if m[0] in SQUARES and not ticked:
                 continue
             if behind or _is_value(text, m):
-                yield m.start(), m.end(), f" : {self._yes if is_ticked(m[0]) else self._no}. "
+                yield label_end, m.end(), f" : {self._yes if is_ticked(m[0]) else self._no}. "
                 continue
             start = m.start() - (len(line) - len(line.rstrip()))
             if line.strip():
                 yield start, m.start(), ". " if not line.rstrip().endswith(":") else " "
             yield m.start(), m.end(), self._present if is_ticked(m[0]) else self._absent
+
+
+def _goes_on(between: str, behind: bool) -> bool:
+    """Say whether a line of boxes goes on in the next: its last item has no box there, or its last box no item.
+
+    ``between``: from one box to the next; ``behind``: boxes stand behind their items.
+    """
+    first, end, rest = between.partition("\n")
+    if not end or "\n" in rest:
+        return False
+    if behind:
+        return any(map(str.isalpha, first)) and not rest.strip() and first.rstrip()[-1] not in ".;:"
+    return not first.strip() and any(map(str.isalpha, rest))
 
 
 def _stands_behind(text: str, first: re.Match[str], line: str) -> bool:

@@ -13,6 +13,8 @@ from radia_pipeline.reports.edits import Changed, change
 from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.layout.boxes import EMPTY, SQUARES, TICKED, Boxes
 from radia_pipeline.reports.layout.cells import Cells
+from radia_pipeline.reports.layout.columns import Columns
+from radia_pipeline.reports.layout.grids import Grids
 from radia_pipeline.reports.layout.headings import Headings
 from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, starts
 from radia_pipeline.reports.layout.sides import Sides
@@ -27,8 +29,11 @@ _LEADER = re.compile(
     r"[^\S\n]*\.{4,}[^\S\n]*|[^\S\n]*\.{2,3}[^\S\n]*(?=:)|(?<=[^\W\d_]|[)\d])[^\S\n]+\.{2,3}[^\S\n]+(?=\w)"
 )
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
-_NUMBER = re.compile(r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}(?:\)[^\S\n]+|[^\S\n]*\t[^\S\n]*)(?=\w)")
-_SIGNS = re.compile(rf"[<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
+_NUMBER = re.compile(
+    r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}\)[^\S\n]+(?=\w)"
+    r"|(?:^|(?<=[^.][.!?][^\S\n]))[^\S\n]*[1-9]\d?[^\S\n]*\t[^\S\n]*(?=\w)"
+)
+_SIGNS = re.compile(rf"[…_<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
 """Every text that needs a rewriting holds one of these, or what ``Marks.may_touch`` looks for."""
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
 _LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
@@ -39,6 +44,7 @@ class Marks:
 
     def __init__(self, signs: Signs) -> None:
         self._signs, self._cells, self._sides, self._headings = signs, Cells(signs), Sides(signs), Headings(signs)
+        self._columns, self._grids = Columns(signs), Grids(signs)
         self._possible, self._fracture, self._normal_word = signs.possible, signs.fracture, signs.normal
         self._compared = {"<": signs.below, ">": signs.above}
         self._is_no = re.compile(rf"(?i)(?:{any_of(signs.no_values)})\.?\s*\Z")
@@ -66,13 +72,17 @@ class Marks:
             boxes.titles,
             boxes.options,
             self.blanks,
+            self._sides.sides,
+            cells.columns,
+            self._columns.answers,
+            self._columns.empty,
+            self._grids.grids,
             boxes.boxes,
             values.prefixes,
             self._headings.headings,
             values.arrows,
-            self._sides.sides,
         )
-        yield from (cells.wraps, cells.tabs, cells.columns, cells.rows, values.values, cells.flattened)
+        yield from (cells.wraps, cells.tabs, cells.rows, values.values, cells.flattened)
         yield from (self.questions, self.leaders, self.slashes, self.normals, self.percentages, self.comparisons)
 
     def rewrite(self, text: str) -> list[Changed]:
@@ -92,6 +102,8 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
+        if self._grids.may_hold(text):
+            return True
         if ".." in text or _LONE_N.search(text) or any(glued in text for glued in self._signs.glued):
             return True
         if self._continued.search(text) and any(self._cut_short(text)):

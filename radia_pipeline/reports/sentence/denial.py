@@ -24,7 +24,7 @@ from radia_pipeline.reports.sentence.clause import (
     K,
     Mention,
 )
-from radia_pipeline.reports.words import YEAR
+from radia_pipeline.reports.words import UNKNOWN, YEAR
 
 _JOINS = kinds("comma and or nor")
 """What may stand between the nouns of a label."""
@@ -32,6 +32,9 @@ _OTHER_EXAM = kinds("other_exam showed")
 _ARTICLES = kinds("of article")
 _WHERE = kinds("modifier anatomy place")
 """What says where something is that a clause speaks of."""
+_DESCRIBES = kinds("modifier anatomy place quality of article comma")
+"""What may stand between the two "ni" of one finding."""
+_DENIES_VERB = kinds("particle deny_after")
 _SIDE = kinds("comma and contrast modifier of article place quality semicolon")
 """What may stand between "absent à droite" and "présent à gauche"."""
 
@@ -43,7 +46,7 @@ class Denial(After):
 
     def deny(self, event: Event) -> None:
         """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
-        if self.after_colon(event):
+        if self.after_colon(event) or self.answers_at_the_end(event) or self.denies_nothing(event):
             return
         if self.scope == SILENT and self.advice_from < 0 and self.cue[0] == K["advice"]:
             return
@@ -59,7 +62,21 @@ class Denial(After):
         if self.scope == PRESENT or not_excluded:  # "pas de changement de l'épanchement ni de l'opacité"
             self.or_(event)
             return
+        if self.is_neither(event):
+            self.back(0, event, event[3].rule, whole=True)
         self.open(DENIED, event)
+
+    def is_neither(self, event: Event) -> bool:
+        """ "Épanchement ni liquidien ni gazeux": neither the one kind of it nor the other, so none; behind a comma only
+        where a verb is denied too."""
+        last = self.mentions[-1] if self.has_named() and self.scope == NONE else None
+        if last is None or last.rule != AFFIRMED or event[1] - last.last != 2:
+            return False
+        ahead = self.ahead()
+        again = next((k for k, e in enumerate(ahead) if e[0] not in _DESCRIBES), len(ahead))
+        if again == len(ahead) or ahead[again][0] != K["nor"]:
+            return False
+        return not self.symbols[event[1] - 1] or any(e[0] in _DENIES_VERB for e in ahead[again:])
 
     def after_colon(self, event: Event) -> bool:
         """ "Épanchement : aucun." denies the finding before the colon."""
@@ -69,6 +86,21 @@ class Denial(After):
         if (last != first and event[0] != K["none_after"]) or not self.ends_here() or not self.has_named():
             return False
         return bool(self.back(0, event, "none_after_colon", whole=True) + self.label_before(event, "none_after_colon"))
+
+    def answers_at_the_end(self, event: Event) -> bool:
+        """ "Épanchement nul.", "fracture costale aucune": nothing stands behind the denial that it could deny."""
+        if event[2] < self.end or event[1] != event[2] or self.symbols[event[1]] not in self.words.none or self.scope:
+            return False
+        return self.touches_finding(event) and bool(self.back(0, event, "none_after_colon", whole=False))
+
+    def denies_nothing(self, event: Event) -> bool:
+        """ "Fracture pas.", "épanchement sans": a denial of which nothing follows is not understood."""
+        if event[2] < self.end or self.opened or self.scope or not self.touches_finding(event):
+            return False
+        last = self.mentions[-1]
+        if last.rule == AFFIRMED:
+            last.status, last.cue, last.rule = None, event, UNREAD
+        return True
 
     def label_before(self, cue: Event, rule: str) -> list[Mention]:
         """ "Épanchement, pneumothorax : absents": of a label made of bare nouns the value is that of all."""
@@ -119,7 +151,7 @@ class Denial(After):
 
     def not_(self, event: Event) -> None:
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
-        if self.after_colon(event):
+        if self.after_colon(event) or self.denies_nothing(event):
             return
         self.negated = True
         if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
@@ -171,7 +203,7 @@ class Denial(After):
             self.undo_unread()
         elif last == first and self.i == 0:
             self.open(DENIED, event)
-        elif last == first and self.sep == "comma" and self.says_where(behind) and self.is_there_elsewhere():
+        elif last == first and (self.is_of_another_side(behind) or self.says_it_of_another(event)):
             return
         else:
             self.back(0, event, leaf.rule, whole=True)
@@ -196,12 +228,24 @@ class Denial(After):
         words = self.words
         return symbol in words.places or symbol in words.modifiers or symbol in words.of or symbol in words.partitive
 
+    def is_of_another_side(self, behind: int) -> bool:
+        return self.sep == "comma" and self.says_where(behind) and self.is_there_elsewhere()
+
     def is_there_elsewhere(self) -> bool:
         """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""
         if not self.has_named():
             return False
         comma = self.events[self.sep_event][1]
         return not self.words.there.isdisjoint(self.symbols[self.mentions[-1].last + 2 : comma : 2])
+
+    def says_it_of_another(self, event: Event) -> bool:
+        """ "Stase présente, sonde absente": said of the noun right before it, where the finding has its own answer."""
+        if not self.has_named():
+            return False
+        answer, noun = self.mentions[-1].last + 2, event[1] - 2
+        if noun <= answer or self.symbols[answer] not in self.words.there or self.symbols[answer - 1]:
+            return False
+        return self.symbols[noun] == UNKNOWN or (self.i > 0 and self.events[self.i - 1][0] == K["device"])
 
     def then(self, event: Event) -> bool:
         """Say whether an earlier examination or a year is named before the clause ends."""

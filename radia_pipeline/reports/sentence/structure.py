@@ -178,8 +178,15 @@ class Structure(After):
         ):
             last.status, last.cue, last.rule = None, event, UNREAD
             return
+        if token > self.end:  # nothing is told: "Masse : ---"
+            last.status, last.cue, last.rule = None, event, UNREAD
+            return
         is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
-        if token > self.end or (following is not None and following[0] not in BOUNDARY and not is_letter):
+        is_label = following is not None and following[0] in NAMES and self.i + 2 < len(self.events)
+        if is_label and self.events[self.i + 2][0] == K["colon"]:  # "Masse : ⏎ Nodule : non"
+            last.status, last.cue, last.rule = None, event, UNREAD
+            return
+        if following is not None and following[0] not in BOUNDARY and not is_letter:
             return
         symbol = self.symbols[token]
         alone = token >= self.end or self.symbols[token + 1]
