@@ -33,7 +33,7 @@ def tracker(request, tmp_path, monkeypatch) -> Tracker:
     lake = Lake.open(tmp_path / "lake")
     if request.param == "postgres":
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
-        set_database(lake, request.getfixturevalue("cluster").make("trainings"))
+        set_database(lake, request.getfixturevalue("cluster").make(f"trainings{time.monotonic_ns()}"))
     return Tracker(lake)
 
 
