@@ -39,6 +39,7 @@ from radia_pipeline_tests.review.test_api import HOSTILE, related
 from radia_pipeline_tests.review.worlds import Client, wait_until_ready
 
 RESULT = Path(__file__).parent / "results" / "review_api.json"
+PARTS = ["single", "crowd", "objects", "disk"]
 LARGE, CLIENTS, EACH, TURNS = (2128, 2000), 8, 50, 30
 SYNTAXES = {"JPEG 2000": JPEG_2000, "JPEG-LS": JPEG_LS}
 WAYS = {"print searched": "", "ocr=off": "?ocr=off", "intake=identified": "?intake=identified",
@@ -113,8 +114,11 @@ def decode(held: dict[str, bytes], folder: Path) -> dict:
     return found
 
 
-def crowd(process: psutil.Process, port: int, data: bytes, each: int) -> dict:
-    """Return what CLIENTS at once get for ``each`` request, coming again when they are told to, and the memory."""
+def crowd(process: psutil.Process, port: int, data: bytes, each: int, more: str = "") -> dict:
+    """Return what CLIENTS at once get for ``each`` request, coming again when they are told to, and the memory.
+
+    ``more``: of the query.
+    """
     statuses: Counter = Counter()
     waited, memory, stop = [], [], threading.Event()
 
@@ -124,7 +128,9 @@ def crowd(process: psutil.Process, port: int, data: bytes, each: int) -> dict:
             while True:
                 since = time.monotonic()
                 try:
-                    answer = client.post("/api/v1/predict?intake=identified", data, Content_Type="application/dicom")
+                    answer = client.post(
+                        f"/api/v1/predict?intake=identified{more}", data, Content_Type="application/dicom"
+                    )
                     status, after = answer.status, answer.headers.get("retry-after", "1")
                 except OSError as error:
                     status, after = type(error).__name__, "1"
@@ -210,7 +216,7 @@ def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", type=Path, required=True)
-    parser.add_argument("--parts", nargs="+", default=["single", "crowd", "disk"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--films", nargs="+", choices=list(SYNTAXES), default=list(SYNTAXES))
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--each", type=int, default=EACH, help=f"requests of each of {CLIENTS} clients")
@@ -218,7 +224,7 @@ def main() -> None:
     held = {name: film for name, film in films().items() if name in arguments.films}
     found: dict = {"processors": len(os.sched_getaffinity(0)), "load when begun": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as place:
-        if {"single", "crowd"} & set(arguments.parts):
+        if {"single", "crowd", "objects"} & set(arguments.parts):
             with server(arguments.lake) as (process, port):
                 if "single" in arguments.parts:
                     found["decode beside it, s"] = decode(held, Path(place))
@@ -227,6 +233,11 @@ def main() -> None:
                 if "crowd" in arguments.parts:
                     found[f"{CLIENTS} clients at once"] = crowd(
                         process, port, next(iter(held.values())), arguments.each
+                    )
+                    print(json.dumps(found, indent=1), flush=True)
+                if "objects" in arguments.parts:
+                    found[f"{CLIENTS} clients at once, SR and GSPS"] = crowd(
+                        process, port, next(iter(held.values())), arguments.each, "&dicom=sr,gsps"
                     )
                     print(json.dumps(found, indent=1), flush=True)
         if "disk" in arguments.parts:

@@ -23,6 +23,7 @@ import threading
 import time
 import urllib.parse
 
+LOOK = "look into the log of RadIA's service, and ask again"
 MODALITIES = ("CR", "DX", "RG")
 ANSWERED, REFUSED, FAILED, STORED, AGAIN = "answered", "refused", "failed", "stored", "again"
 """What became of a study. ``stored``: its objects are here and not yet sent on, after which it ``ends`` as the record
@@ -172,7 +173,7 @@ class Loop:
             self.tries[study] = self.tries.get(study, 0) + 1
             if self.tries[study] < MOST_TRIES:
                 raise Waits(10.0)
-            return self._refuse(study, mark, FAILED, [_reason("error", f"the API failed {MOST_TRIES} times")])
+            return self._refuse(study, mark, FAILED, [_reason("error", f"the API failed {MOST_TRIES} times", LOOK)])
         files = [file for one in problem.get("answer", {}).get("studies", ()) for file in one["files"]]
         reasons = [{name: file[name] for name in ("reason", "means", "do")} for file in files if file["reason"]]
         whole = _reason(problem.get("code", str(status)), problem.get("title", ""), problem.get("do", ""))
@@ -298,30 +299,58 @@ def asker(settings):
     return ask
 
 
+STYLE = """
+:root{color-scheme:light dark;--line:#8886;--faint:#595959;--mark:#8a4b00;--bad:#a4001d}
+@media(prefers-color-scheme:dark){:root{--faint:#b3b3b3;--mark:#ffb454;--bad:#ff8a95}}
+body{font:16px/1.45 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
+h1{font-size:1.4rem;margin:.3rem 0}p{margin:.4rem 0}ul{list-style:none;margin:1rem 0;padding:0}
+.row{border-top:1px solid var(--line);padding:.8rem 0}
+.row{display:grid;grid-template-columns:11rem 1fr auto;gap:.3rem 1.2rem}
+.about,.do,.quiet{color:var(--faint)}.about a{font-family:ui-monospace,monospace}
+.name{font-weight:600;color:var(--mark)}
+.failed .name{color:var(--bad)}.why{margin:0 0 .5rem}.why:last-child{margin:0}button{font:inherit;padding:.35rem .9rem}
+@media(max-width:40rem){.row{grid-template-columns:1fr auto}.told{grid-column:1/-1;grid-row:2}}
+"""
+ABOUT = """Newest first; no figure was given for any of these. Ask again when the cause is gone: a film was sent anew,
+or the models were trained with films of the device."""
+
+
 def page(rows):
     """Return the worklist as a page: each study leads to Orthanc's explorer, each has a button that asks again."""
+    counted = {}
+    for row in rows:
+        for one in row["reasons"]:
+            counted[one["reason"]] = counted.get(one["reason"], 0) + 1
+    often = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = f"{len(rows)} {'study' if len(rows) == 1 else 'studies'}" if rows else "None"
     return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>RadIA: studies without an answer</title>"
-        "<style>body{font:16px sans-serif;margin:2em;color-scheme:light dark}td,th{padding:.4em 1.5em .4em 0;"
-        "text-align:left;vertical-align:top}.w,button{white-space:nowrap}</style><h1>Studies without an answer</h1>"
-        "<p>Research, not for diagnosis.</p>"
-        f"<table><tr><th>Study<th>Since<th>Why, and what to do<th></tr>{''.join(map(_row, rows))}</table>"
-        + ("" if rows else "<p>None.</p>")
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+        f"<title>RadIA: studies without an answer</title><style>{STYLE}</style><h1>Studies without an answer</h1>"
+        f"<p>{told}{': ' if often else ''}{', '.join(f'{_shown(name)} {count}' for name, count in often)}.</p>"
+        f"<p class='quiet'>{ABOUT if rows else ''} Research, not for diagnosis.</p>"
+        f"<ul>{''.join(map(_row, rows))}</ul>"
     )
 
 
 def _row(row):
     study, since = html.escape(row["study"]), html.escape(row.get("when", "")[:16].replace("T", " "))
-    told = "<br>".join(
-        f"<b>{html.escape(one['reason'])}</b>: {html.escape(one['means'])}."
-        + (f" Do: {html.escape(one['do'])}." if one["do"] else "")
+    told = "".join(
+        f"<p class='why'><span class='name'>{_shown(one['reason'])}</span>: {html.escape(one['means'])}."
+        + (f" <span class='do'>To do: {html.escape(one['do'])}.</span>" if one["do"] else "")
         for one in row["reasons"]
     )
     return (
-        f"<tr><td><a href='../app/explorer.html#study?uuid={study}'>{study[:8]}</a></td><td class='w'>{since} UTC</td>"
-        f"<td>{told}</td><td><form method='post' action='worklist/{study}/again'><button>Ask again</button></form></td>"
-        "</tr>"
+        f"<li class='row {html.escape(row['state'])}'><div class='about'><a title='Open this study in Orthanc'"
+        f" href='../app/explorer.html#study?uuid={study}'>{study[:8]}</a><br>{since} UTC</div>"
+        f"<div class='told'>{told}</div>"
+        f"<form method='post' action='worklist/{study}/again'><button aria-label='Ask again about study {study[:8]}'>"
+        "Ask again</button></form></li>"
     )
+
+
+def _shown(reason):
+    return html.escape(reason.replace("_", " "))
 
 
 # --- inside Orthanc ---------------------------------------------------------------------------------------------------
