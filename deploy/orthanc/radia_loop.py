@@ -305,7 +305,7 @@ STYLE = """
 body{font:16px/1.45 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
 h1{font-size:1.4rem;margin:.3rem 0}p{margin:.4rem 0}ul{list-style:none;margin:1rem 0;padding:0}
 .row{border-top:1px solid var(--line);padding:.8rem 0}
-.row{display:grid;grid-template-columns:11rem 1fr auto;gap:.3rem 1.2rem}
+.row{display:grid;grid-template-columns:12.5rem 1fr auto;gap:.3rem 1.2rem}
 .about,.do,.quiet{color:var(--faint)}.about a{font-family:ui-monospace,monospace}
 .name{font-weight:600;color:var(--mark)}
 .failed .name{color:var(--bad)}.why{margin:0 0 .5rem}.why:last-child{margin:0}button{font:inherit;padding:.35rem .9rem}
