@@ -7,6 +7,7 @@ inverted film stays the right way round. Not here: where marks lie (``film_marks
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 from highdicom import pr
+from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
 from radia_pipeline.usecases.filed_under import uid_of
+from radia_pipeline.usecases.film_labels import BREAK, Place, placed
 from radia_pipeline.usecases.film_marks import Box, Outline
 from radia_pipeline.usecases.filmed import Film, note
 from radia_pipeline.usecases.structured_report import MAKER, PRODUCT
@@ -24,8 +27,10 @@ from radia_pipeline.usecases.structured_report import MAKER, PRODUCT
 SERIES_NUMBER = 9802
 BOXES, MAPS, NOTE = "RADIA_BOXES", "RADIA_MAPS", "RADIA_NOTE"
 """Names of the layers, from the uppermost down."""
-_NOTE_PLACE = (0.02, 0.94, 0.7, 0.99)
-"""Of the displayed area: left, top, right, bottom."""
+_YELLOW, _CYAN = CIELabColor(92.0, -18.0, 85.0), CIELabColor(88.0, -50.0, -14.0)
+"""As the page draws boxes and maps; a viewer without colours shows both white."""
+_NOTE_LEFT, _NOTE_RIGHT, _NOTE_FOOT, _NOTE_LINE, _NOTE_LETTERS = 0.02, 0.98, 0.99, 0.03, 56
+"""Of the displayed area: edges of the note, height of its lines; how many letters stand on one."""
 
 
 def presentation_state(
@@ -34,20 +39,19 @@ def presentation_state(
     """Return the presentation of one film; ``identity`` as of ``structured_report``."""
     film, boxes, outlines = shown.data, shown.boxes, shown.outlines
     layers = {
-        BOXES: pr.GraphicLayer(BOXES, 3, "Boxes of the detector"),
-        MAPS: pr.GraphicLayer(MAPS, 2, "Where the models look: half of each map's peak"),
+        BOXES: pr.GraphicLayer(BOXES, 3, "Boxes of the detector", _YELLOW),
+        MAPS: pr.GraphicLayer(MAPS, 2, "Where the models look: half of each map's peak", _CYAN),
         NOTE: pr.GraphicLayer(NOTE, 1, "What this is for"),
     }
+    words = [_label(box) for box in boxes] + [_title(one) for one in outlines]
+    texts = [_text(place) for place in placed(words, (film.Rows, film.Columns), shown.row_over_column)]
     annotations = [
         pr.GraphicAnnotation([film], layers[BOXES], graphic_objects=[_rectangle(box) for box in boxes],
-                             text_objects=[_label(box) for box in boxes]) if boxes else None,
+                             text_objects=texts[:len(boxes)]) if boxes else None,
         pr.GraphicAnnotation([film], layers[MAPS], graphic_objects=[
             _line(line) for one in outlines for line in one.lines
-        ], text_objects=[_title(one) for one in outlines]) if outlines else None,
-        pr.GraphicAnnotation([film], layers[NOTE], text_objects=[
-            pr.TextObject(f"RadIA. {note(head, study, shown)}", pr.AnnotationUnitsValues.DISPLAY,
-                          bounding_box=_NOTE_PLACE, text_justification=pr.TextJustificationValues.LEFT)
-        ]),
+        ], text_objects=texts[len(boxes):]) if outlines else None,
+        pr.GraphicAnnotation([film], layers[NOTE], text_objects=[_note(note(head, study, shown))]),
     ]  # fmt: skip
     shape = hd.PresentationLUTShapeValues
     is_inverted = film.PhotometricInterpretation == "MONOCHROME1"
@@ -78,20 +82,31 @@ def _line(points: np.ndarray) -> pr.GraphicObject:
     return pr.GraphicObject(pr.GraphicTypeValues.POLYLINE, points, pr.AnnotationUnitsValues.PIXEL)
 
 
-def _label(box: Box) -> pr.TextObject:
-    return _anchored(f"{box.class_name} {box.score:.2f}", box.corners[0], box.corners[1])
+def _label(box: Box) -> tuple[str, float, float]:
+    """Return a box's label and where it stands: on its upper left corner."""
+    return f"{box.class_name} {box.score:.2f}", box.corners[0], box.corners[1]
 
 
-def _title(outline: Outline) -> pr.TextObject:
-    """Return an outline's label, at its highest point."""
+def _title(outline: Outline) -> tuple[str, float, float]:
+    """Return an outline's label and where it stands: on its highest point."""
     first = outline.lines[0]
     x, y = first[int(np.argmin(first[:, 1]))]
     told = f"{outline.class_name}: map" + (f" ({outline.warning})" if outline.warning else "")
-    return _anchored(told, float(x), float(y))
+    return told, float(x), float(y)
 
 
-def _anchored(text: str, x: float, y: float) -> pr.TextObject:
-    return pr.TextObject(text, pr.AnnotationUnitsValues.PIXEL, anchor_point=(x, y), anchor_point_visible=False)
+def _text(place: Place) -> pr.TextObject:
+    box = (place.left, place.top, place.right, place.bottom)
+    return pr.TextObject(place.text, pr.AnnotationUnitsValues.PIXEL, bounding_box=box,
+                         text_justification=pr.TextJustificationValues.LEFT)  # fmt: skip
+
+
+def _note(words: str) -> pr.TextObject:
+    """Return what the marks are for, in lines."""
+    lines = textwrap.wrap(f"RadIA. {words}", _NOTE_LETTERS)
+    box = (_NOTE_LEFT, _NOTE_FOOT - _NOTE_LINE * len(lines), _NOTE_RIGHT, _NOTE_FOOT)
+    return pr.TextObject(BREAK.join(lines), pr.AnnotationUnitsValues.DISPLAY, bounding_box=box,
+                         text_justification=pr.TextJustificationValues.LEFT)  # fmt: skip
 
 
 def _show_whole(state: Dataset, row_over_column: float) -> None:
