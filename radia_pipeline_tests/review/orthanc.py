@@ -22,6 +22,7 @@ from radia_pipeline_tests.review.worlds import Client
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "orthanc"
 SCRIPT, SAMPLE = DEPLOY / "radia_loop.py", DEPLOY / "orthanc.json"
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+DICOM_WEB = PLUGIN.with_name("libOrthancDicomWeb.so")
 
 
 def loop_module() -> ModuleType:
@@ -95,12 +96,13 @@ class Archive:
 @contextlib.contextmanager
 def running(folder: Path, api: int, **radia: Any) -> Iterator[Archive]:
     """Run Debian's Orthanc with the sample's configuration, but for its ports and folders."""
-    if shutil.which("Orthanc") is None or not PLUGIN.exists():
-        pytest.skip("Orthanc is not installed (Debian: apt install orthanc orthanc-python)")
+    if shutil.which("Orthanc") is None or not (PLUGIN.exists() and DICOM_WEB.exists()):
+        pytest.skip("Orthanc is not installed (Debian: apt install orthanc orthanc-python orthanc-dicomweb)")
     folder.mkdir()
     settings = json.loads(SAMPLE.read_text(encoding="utf-8"))
     archive = Archive(folder, free_port(), free_port(), free_port())
     about = {"Url": f"http://127.0.0.1:{api}", "SendTo": "", "EverySeconds": 1, "Ocr": "off", **radia}
+    settings["Plugins"].append(str(DICOM_WEB))
     settings |= {
         "HttpPort": archive.http, "DicomPort": archive.dicom, "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"), "StableAge": 1, "PythonScript": str(SCRIPT),

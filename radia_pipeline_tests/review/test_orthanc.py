@@ -18,12 +18,15 @@ from radia_pipeline.usecases.presentation_state import SERIES_NUMBER as GSPS_SER
 from radia_pipeline.usecases.structured_report import SERIES_NUMBER as SR_SERIES
 from radia_pipeline_tests.review import orthanc
 from radia_pipeline_tests.review.orthanc import Killed, Paper, receiving, running, wait_for
+from radia_pipeline_tests.review.test_api import related
 from radia_pipeline_tests.review.worlds import Client, served
+from radia_pipeline_tests.usecases.archive_objects import answer, looked, made, placed
 from radia_pipeline_tests.usecases.films import dicom, film
 
 LOOP = orthanc.loop_module()
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "pacs.md"
+JSON = "application/dicom+json"
 WHO = {"PatientName": "NAME^CANARYQX", "PatientID": "CANARYQX", "AccessionNumber": "CANARYQX"}
 
 
@@ -261,6 +264,25 @@ def test_debians_orthanc_killed_again_and_again_stores_each_object_once(lake, tm
         for study in studies:
             wait_for(lambda: (archive.record(study) or {}).get("state") == "answered", "no answer")  # noqa: B023
         assert [archive.modalities(study) for study in studies] == [["DX", "PR", "SR"]] * 3
+
+
+def test_objects_go_into_an_archive_by_dicomweb_and_are_stored_once(tmp_path):
+    paths = {"a": tmp_path / "film.dcm"}
+    paths["a"].write_bytes(front())
+    films = {"a": looked(paths["a"], identified=True)}
+    boxes = [placed("a", films["a"], "Mass", (0.2, 0.2, 0.3, 0.3))]
+    objects = made(paths, films, answer(films, ("Mass",), boxes))
+    body, kind = related(paths["a"].read_bytes(), *(one.content for one in objects))
+    with running(tmp_path / "orthanc", 9) as archive:
+        for _ in range(2):
+            told = Client(archive.http).post("/dicom-web/studies", body, Content_Type=kind, Accept=JSON)
+            failed = told.json.get("00081198", {})  # FailedSOPSequence (PS3.18 10.5.3)
+            assert told.status == 200 and not failed.get("Value")
+        (study,) = archive.json("/studies")
+        assert archive.modalities(study) == ["DX", "PR", "SR"]
+        found = Client(archive.http).get("/dicom-web/instances", Accept=JSON).json
+    uids = {one["00080018"]["Value"][0] for one in found}
+    assert uids >= {dcmread_of(one.content).SOPInstanceUID for one in objects} and len(uids) == 3
 
 
 def dcmread_of(data: bytes) -> Dataset:

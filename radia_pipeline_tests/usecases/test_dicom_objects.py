@@ -27,6 +27,7 @@ from radia_pipeline.usecases.answer_maps import drawn
 from radia_pipeline.usecases.answers import Reader, _File
 from radia_pipeline.usecases.dicom_objects import GSPS, SR, ObjectMaker, kinds_of, write_objects
 from radia_pipeline.usecases.filed_under import PATIENT, STUDY
+from radia_pipeline.usecases.film_labels import BREAK
 from radia_pipeline.usecases.film_maps import Explained, FilmMap
 from radia_pipeline.usecases.refusals import REFUSALS
 from radia_pipeline_tests.usecases.archive_objects import (
@@ -136,7 +137,7 @@ def reasons_in(report: pydicom.Dataset) -> list[str]:
 
 def note_of(state: pydicom.Dataset) -> str:
     (note,) = (one for one in state.GraphicAnnotationSequence if one.GraphicLayer == "RADIA_NOTE")
-    return note.TextObjectSequence[0].UnformattedTextValue
+    return note.TextObjectSequence[0].UnformattedTextValue.replace(BREAK, " ")
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
