@@ -22,12 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.decode import raw_to_boxes
-from radia_pipeline.detection.export import _write
+from radia_pipeline.detection.export import OUTPUTS
 from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
 from radia_pipeline.detection.model import Detector
 from radia_pipeline.detection.onnx_model import OnnxDetector
 from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.evaluation.onnx_export import write_onnx
 from radia_pipeline.training.recipes import load_recipe
 
 REPEATS, BATCH = 12, 16
@@ -79,7 +80,7 @@ def main() -> None:
         in_torch = cpu_ms(lambda: detector(one))
     with tempfile.TemporaryDirectory() as folder:
         before = time.process_time()
-        _write(detector, Path(folder) / "model.onnx")
+        write_onnx(detector, detector.spec.input_section, OUTPUTS, Path(folder) / "model.onnx")
         export_s = time.process_time() - before
         onnx = OnnxDetector(Path(folder) / "model.onnx", detector.spec, threads=1)
         in_onnx = cpu_ms(lambda: onnx.raw(one.numpy()))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.identity import detector_home, latest_detector
 from radia_pipeline.detection.model import Detector
@@ -59,4 +61,4 @@ def load_detector(model_dir: Path) -> Detector:
         detector.load_state_dict(read_weights(Path(model_dir)))
     except RuntimeError:
         raise DamagedFile("the detector's weights do not fit its settings", do="train it again with force") from None
-    return detector.eval()
+    return detector.eval().to(memory_format=torch.channels_last)

@@ -41,8 +41,9 @@ def explain(
     slots = [0] * len(images) if slots is None else list(slots)
     logits: list = [None] * len(images)
     maps: dict[str, list] = {name: [None] * len(images) for name in methods}
-    was_training = classifier.training
-    classifier.eval()
+    learning = [module for module in classifier.modules() if module.training]
+    for module in learning:
+        module.training = False
     try:
         for slot in sorted(set(slots)):
             rows = [row for row, one in enumerate(slots) if one == slot]
@@ -56,7 +57,8 @@ def explain(
                 for place, row in enumerate(part):
                     logits[row] = seen.logits[place].detach().float().cpu()
     finally:
-        classifier.train(was_training)
+        for module in learning:
+            module.training = True
     return torch.stack(logits), {name: torch.stack(parts) for name, parts in maps.items()}
 
 

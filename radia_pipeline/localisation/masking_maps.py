@@ -20,13 +20,15 @@ def ablationcam(seen: Seen) -> torch.Tensor:
 
     The published weight divides by the logit, which flips every sign where that is negative; the map's shape for one
     class is the same without, up to that sign. Not even the head is asked again: a head's maps are linear in the
-    features, so that what one adds is taken off them and the rest pooled anew.
+    features, so that what one adds is taken off them and the rest pooled anew. 0 where no map is wanted.
     """
-    falls = [
-        whole[:, None] - seen.classifier.ablated(features[None], seen.slot)[0]
-        for features, whole in zip(seen.features, seen.logits, strict=True)
-    ]
-    return positive(torch.einsum("nkf,nfhw->knhw", torch.stack(falls), seen.features))
+    count, classes = seen.logits.shape
+    found = seen.features.new_zeros((count, classes, *seen.features.shape[2:]))
+    for n in range(count):
+        mine, features = torch.nonzero(seen.wanted[n]).flatten(), seen.features[n]
+        falls = seen.logits[n, mine, None] - seen.classifier.ablated(features[None], seen.slot, mine)[0]
+        found[n, mine] = torch.relu((falls @ features.flatten(1)).unflatten(1, features.shape[1:]))
+    return found
 
 
 @torch.no_grad()

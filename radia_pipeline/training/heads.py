@@ -11,6 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+FAINTEST = -60.0
+"""A logit whose sigmoid float32 holds as exactly as any."""
+
 
 class LinearHead(nn.Module):
     """Global average pooling and one linear layer, written as a 1 × 1 convolution so that class maps come free."""
@@ -36,14 +39,10 @@ class LinearHead(nn.Module):
         """
         return torch.relu(self.maps(features) - self.maps(torch.zeros_like(features[:1])))
 
-    def pooled(self, maps: torch.Tensor) -> torch.Tensor:
-        """Logit maps (…, h, w) -> logits (…), as ``forward`` pools them."""
-        return maps.mean(dim=(-2, -1))
-
-    def ablated(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, F, h, w) -> the logits without each feature alone (N, C, F): its part is taken off the maps."""
-        weight = self.layer.weight.flatten(1)[None, :, :, None, None]
-        return self.pooled(self.maps(features)[:, :, None] - weight * features[:, None])
+    def ablated(self, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F): its mean's part is off."""
+        weight, mean = self.layer.weight.flatten(1)[classes], features.mean(dim=(2, 3))
+        return functional.linear(mean, weight, self.layer.bias[classes])[:, :, None] - weight * mean[:, None]
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, C)."""
@@ -73,6 +72,16 @@ class PcamHead(LinearHead):
         """Logit maps (…, h, w) -> logits (…)."""
         flat = maps.flatten(-2)
         return (functional.logsigmoid(flat).softmax(dim=-1) * flat).sum(dim=-1)
+
+    def ablated(self, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F): its part is off the maps."""
+        features = features.flatten(2)
+        weight, bias = self.layer.weight.flatten(1)[classes], self.layer.bias[classes]
+        maps = (weight @ features + bias[:, None])[:, :, None] - weight[:, :, None] * features[:, None]
+        if float(maps.detach().amax(dim=-1).amin()) < FAINTEST:
+            return self.pooled(maps[..., None])
+        share = torch.sigmoid(maps)  # as the softmax over positions of log sigmoid, which takes four times as long
+        return (share * maps).sum(dim=-1) / share.sum(dim=-1)
 
     def evidence(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> probability at each position (N, C, h, w): what this head pools by."""

@@ -90,9 +90,9 @@ class Classifier(nn.Module):
         """(N, F, h, w) -> logits (N, 21)."""
         return self.heads[min(slot, len(self.heads) - 1)](features)
 
-    def ablated(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
-        """(N, F, h, w) -> logits without each feature alone (N, 21, F)."""
-        return self.heads[min(slot, len(self.heads) - 1)].ablated(features)
+    def ablated(self, features: torch.Tensor, slot: int, classes: torch.Tensor) -> torch.Tensor:
+        """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F)."""
+        return self.heads[min(slot, len(self.heads) - 1)].ablated(features, classes)
 
     def head_maps(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, F, h, w) -> the head's logit maps (N, 21, h, w)."""

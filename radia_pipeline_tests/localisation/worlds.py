@@ -31,8 +31,8 @@ class TinyClassifier(nn.Module):
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0](features)
 
-    def ablated(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
-        return self.heads[0].ablated(features)
+    def ablated(self, features: torch.Tensor, slot: int, classes: torch.Tensor) -> torch.Tensor:
+        return self.heads[0].ablated(features, classes)
 
     def evidence(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         return self.heads[0].evidence(features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from radia_pipeline.training.heads import LinearHead, PcamHead
@@ -49,14 +50,17 @@ def test_linear_logit_is_the_mean_of_its_maps():
     assert torch.allclose(head(features), head.maps(features).mean(dim=(2, 3)), atol=1e-6)
 
 
-def test_a_head_without_a_feature_is_the_head_of_features_with_nought_in_its_place():
+@pytest.mark.parametrize("lift", [0.0, -200.0])
+def test_a_head_without_a_feature_is_the_head_of_features_with_nought_in_its_place(lift):
+    """Also where every position's sigmoid is too small for float32."""
     for kind in (LinearHead, PcamHead):
         torch.manual_seed(3)
         head = kind(6, 5, dropout=0.0)
         torch.nn.init.normal_(head.layer.weight)
-        features = torch.randn(2, 6, 3, 4)
-        found = head.ablated(features)
+        head.layer.bias.data += lift
+        features, classes = torch.randn(2, 6, 3, 4), torch.tensor([4, 0, 2])
+        found = head.ablated(features, classes)
         for f in range(6):
             without = features.clone()
             without[:, f] = 0
-            assert torch.allclose(found[:, :, f], head(without), atol=1e-5)
+            assert torch.allclose(found[:, :, f], head(without)[:, classes], atol=1e-5, rtol=1e-5)
