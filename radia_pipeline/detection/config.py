@@ -40,7 +40,10 @@ class DetectorHeadSection(Section):
         (8, 16, 32), min_length=1, description="Levels of the pyramid, rising; those of the backbone's maps, or beyond."
     )
     channels: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = Field(
-        64, description="Of the pyramid; the heads normalise in groups of 32."
+        64, description="Of the pyramid; what a network costs goes with their square."
+    )
+    norm_groups: Annotated[int, Field(ge=1, le=32)] = Field(
+        32, description="The heads normalise their channels in so many groups; as many as channels: each by itself."
     )
     convs: Annotated[int, Field(ge=1, le=8)] = Field(2, description="Layers of each head.")
     center_radius: Annotated[float, Field(ge=0.5, le=16)] = Field(
@@ -66,6 +69,11 @@ class DetectorBoxesSection(Section):
     min_score: Probability = Field(0.0, description="Pseudo boxes below are not learned from.")
     weigh_by_score: bool = Field(
         True, description="A pseudo box counts as much as its score, relative to its class's mean."
+    )
+    softness: Probability = Field(
+        0.0,
+        description="Of a class's pseudo boxes, those below its mean score are wanted less than surely: by this "
+        "share of what they lack to it; 0: all are wanted as sure findings.",
     )
     real: bool = Field(
         False, description="On images that radiologists drew on, their boxes stand in place of the pseudo boxes."
@@ -173,6 +181,8 @@ class DetectorConfig(Section):
         strides = self.head.strides
         if list(strides) != sorted(set(strides)):
             raise ValueError(f"head.strides are {list(strides)}: give rising numbers, such as 8, 16, 32")
+        if self.head.channels % self.head.norm_groups:
+            raise ValueError(f"head.norm_groups is {self.head.norm_groups}: give a divisor of {self.head.channels}")
         if self.input.size_px % strides[-1]:
             raise ValueError(f"input.size_px is {self.input.size_px}: give a multiple of the last stride {strides[-1]}")
         return self

@@ -129,6 +129,7 @@ def pool_entries(
             boxes=mine.corners * where.scale + offset,
             label=label,
             weight=weight.astype(np.float32),
+            wanted=(1.0 - config.boxes.softness * (1.0 - relative.clip(max=1.0))).astype(np.float32),
             known=known_classes(row["source"], said, label[is_certain], classes),
         )
         facts = {key: row[key] for key in ("source", "image_id", "study_id", "group_id", "path")}
@@ -221,7 +222,7 @@ def augment(
     moved, boxes, kept = augmenter.with_boxes(grey, target.boxes, random, further)
     known = target.known.copy()
     known[np.delete(target.label, kept)] = False
-    return moved, ImageTarget(boxes, target.label[kept], target.weight[kept], known)
+    return moved, ImageTarget(boxes, target.label[kept], target.weight[kept], known, target.sureness[kept])
 
 
 def negatives_share(entries: list[ImageEntry]) -> float:

@@ -15,14 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch.nn import functional
-from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
+from torchvision.ops import generalized_box_iou_loss
 
 from radia_pipeline.detection.decode import positions
+
+POSITIVE_SHARE, FOCUS = 0.25, 2.0
+"""Alpha and gamma of the focal loss, as published."""
 
 
 @dataclass(frozen=True)
 class ImageTarget:
-    """What is known of one image: ``boxes`` (M, 4), ``label`` (M,), ``weight`` (M,), ``known`` bool (K,).
+    """What is known of one image: ``boxes`` (M, 4), ``label`` (M,), ``weight`` (M,), ``known`` bool (K,), ``wanted``
+    (M,): the probability that a box's class is to have at its positions, 1 where it is not given.
 
     ``known``: whether positions outside the class's boxes count as background. A box of weight 0 is in the grey zone:
     where it is, its class counts neither as a finding nor as background.
@@ -32,6 +36,12 @@ class ImageTarget:
     label: np.ndarray
     weight: np.ndarray
     known: np.ndarray
+    wanted: np.ndarray | None = None
+
+    @property
+    def sureness(self) -> np.ndarray:
+        """The probability (M,) that each box's class is to have."""
+        return np.ones(len(self.label), dtype=np.float32) if self.wanted is None else self.wanted
 
     @property
     def learned(self) -> np.ndarray:
@@ -83,9 +93,10 @@ class Matcher:
         learned = np.flatnonzero(~is_grey)
         if len(learned):
             corners, label, worth = image.boxes[learned], image.label[learned], image.weight[learned]
+            sureness = image.sureness[learned]
             found = self.match(corners)
             for column in np.argsort(worth, kind="stable"):  # the surest box of a class speaks last
-                wanted[found[:, column], label[column]] = 1.0
+                wanted[found[:, column], label[column]] = sureness[column]
                 weight[found[:, column], label[column]] = worth[column]
             area = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
             smallest = np.where(found, area[None], np.inf).argmin(axis=1)
@@ -118,6 +129,17 @@ class Targets:
         return self.box_weight.sum()
 
 
+def focal_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Focal loss (Lin et al. 2017) of each logit, of whatever shape, also where ``wanted`` lies between 0 and 1.
+
+    There the distance to what is wanted takes the place of that to 1 or 0 (Li et al. 2020, "Generalized focal loss"):
+    what is met exactly costs nothing more to hold.
+    """
+    cross = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    balance = POSITIVE_SHARE * wanted + (1 - POSITIVE_SHARE) * (1 - wanted)
+    return balance * (wanted - torch.sigmoid(logits)).abs().pow(FOCUS) * cross
+
+
 def detection_loss(
     outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], targets: Targets, matcher: Matcher,
     total: torch.Tensor | None = None,
@@ -131,7 +153,7 @@ def detection_loss(
     logits, distances, centreness = (output.to(wide) for output in outputs)
     wanted, weight, boxes, box_weight = (part.to(logits) for part in vars(targets).values())
     total = (box_weight.sum() if total is None else total).clamp(min=1.0)
-    focal = sigmoid_focal_loss(logits, wanted, reduction="none")
+    focal = focal_loss(logits, wanted)
     taken = box_weight > 0
     centres = torch.from_numpy(matcher.centres).to(logits)
     steps = torch.from_numpy(matcher.steps).to(logits)

@@ -9,6 +9,7 @@ Legend: N images, C channels, S side, L positions over all levels, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 import torch
 from torch import nn
@@ -38,8 +39,11 @@ class Detector(nn.Module):
         self.indices, channels = feature_levels(self.net, section, spec.strides)
         self.pooled = len(spec.strides) - len(self.indices)
         self.fpn = FeaturePyramidNetwork(channels, spec.fpn_channels)
-        self.classify = FCOSClassificationHead(spec.fpn_channels, 1, len(spec.classes), spec.head_convs)
-        self.regress = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs)
+        norm = partial(nn.GroupNorm, spec.norm_groups)
+        self.classify = FCOSClassificationHead(
+            spec.fpn_channels, 1, len(spec.classes), spec.head_convs, norm_layer=norm
+        )
+        self.regress = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs, norm_layer=norm)
         nn.init.constant_(self.regress.bbox_reg.bias, INITIAL_DISTANCE)
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:

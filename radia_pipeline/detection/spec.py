@@ -34,6 +34,7 @@ class DetectorSpec:
     vocabulary_version: str
     name: str = "small"
     prior_weight: float = 0.0
+    norm_groups: int = 32
     thresholds: tuple[float, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -45,9 +46,10 @@ class DetectorSpec:
         head, decoding, size = config.head, config.decoding, config.input.size_px
         return cls(
             classes=tuple(classes), size_px=size, strides=head.strides, fpn_channels=head.channels,
-            head_convs=head.convs, input={**recipe["input"], "size_px": size}, backbone=recipe["model"],
-            score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou, max_boxes=decoding.max_boxes,
-            prior_weight=decoding.prior_weight, vocabulary_version=vocabulary().version, name=config.name,
+            head_convs=head.convs, norm_groups=head.norm_groups, input={**recipe["input"], "size_px": size},
+            backbone=recipe["model"], score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou,
+            max_boxes=decoding.max_boxes, prior_weight=decoding.prior_weight,
+            vocabulary_version=vocabulary().version, name=config.name,
             provenance=dict(provenance),
         )  # fmt: skip
 

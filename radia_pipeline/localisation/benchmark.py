@@ -6,18 +6,24 @@ formulas of maps (``maps``), which one is chosen (``choice``) and boxes for trai
 Rows of ``saliency_benchmark``: method x class x metric. ``map@0.3`` and ``ap@0.3`` (and at other IoU, and behind
 ``group`` and ``agnostic``) are on validation, each method's maps cut by the defaults, with sizes from the patients of
 train; ``map@0.3 over default`` with the pair's interval; ``sensitivity@0.3 at 0.5 false an image`` over all classes;
-``pointing game`` the share of maps whose highest point lies in a box;
+``pointing game`` the share of maps whose highest point lies in a box; ``IoBB@0.5`` the share of drawn boxes in which
+more than half of a box of their class lies;
 ``threshold_share`` where maps are cut; ``vote`` 1 for the method that draws pseudo boxes; ``same as X`` 1 where a
 method's maps are those of X but for their scale, so that it has no vote of its own; ``outside thorax`` the mean share
 of a map outside the outline of the thorax, on frontal films where one was found. The test pool is kept for a release.
+What a method costs is in the result, not in the table, whose version is its content's; a sheet of films is for the
+previews.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -45,10 +51,12 @@ from radia_pipeline.localisation.choice import (
     surely_best_method,
 )
 from radia_pipeline.localisation.drawn import Drawn, drawn_pools
-from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet
-from radia_pipeline.localisation.found_shares import pointing, sensitivities
+from radia_pipeline.localisation.explainer import BATCH, Explained, Explainer, ImageSet
+from radia_pipeline.localisation.found_shares import boxes_within, pointing, sensitivities
+from radia_pipeline.localisation.maps import SLOW, explain
 from radia_pipeline.localisation.organs import organ_boxes
-from radia_pipeline.localisation.within import outside_share
+from radia_pipeline.localisation.pictures import save_sheet
+from radia_pipeline.localisation.within import on_image, outside_share
 from radia_pipeline.training.studies import LATERAL
 
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
@@ -59,11 +67,17 @@ CANDIDATES = (
 """Methods that are compared: those of one look at the film, the default first."""
 OUTSIDE = "outside thorax"
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+TIMED = 4
+"""Films on which a method's cost is taken."""
 
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What was compared: drawn boxes in each pool, the method that votes for each recipe."""
+    """What was compared: drawn boxes in each pool, the method that votes for each recipe.
+
+    ``ms_a_film``: processor milliseconds of each recipe's methods, all classes of one film; ``sheets``: pictures of the
+    voting methods' best, middling and worst films, below the lake's root.
+    """
 
     recipes: tuple[str, ...]
     boxes: dict[str, int]
@@ -71,6 +85,8 @@ class BenchmarkResult:
     chosen: dict[str, str]
     rows: int
     version: str
+    ms_a_film: dict[str, dict[str, float]] = field(default_factory=dict)
+    sheets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -133,58 +149,113 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
 
     Raises NotTrained where a recipe has no model, MissingTable where it has no predictions.
     """
-    pools, rows, chosen = drawn_pools(lake), [], {}
-    thoraces = _thoraces(lake, pools[VALIDATION]) if pools else {}
+    pools, rows, chosen, costs, sheets = drawn_pools(lake), [], {}, {}, []
+    thoraces = thoraces_of(lake, pools[VALIDATION].images) if pools else {}
     for recipe in recipes if pools else ():
-        found = list(_recipe_rows(lake, recipe, pools, thoraces))
-        rows += found
-        chosen[recipe] = next(row["method"] for row in found if row["metric"] == VOTE and row["value"])
+        judged = Judged(lake, recipe, pools, thoraces)
+        rows += judged.rows()
+        chosen[recipe], costs[recipe] = judged.vote, judged.ms_a_film
+        if len(pools[VALIDATION].images):
+            sheets.append(str(judged.save_sheet().relative_to(lake.root)))
     written = lake.write("saliency_benchmark", [finite(row) for row in rows])
     counts = {pool: len(one.reference.boxes) for pool, one in pools.items()}
     short = counts.get(VALIDATION, 0) < FEW_BOXES
     return BenchmarkResult(
         tuple(recipes), counts, {pool: len(one.images) for pool, one in pools.items()}, chosen, written.rows,
-        written.version, ["too few boxes in validation: methods and thresholds are the defaults"] if short else [],
+        written.version, costs, sheets,
+        ["too few boxes in validation: methods and thresholds are the defaults"] if short else [],
     )  # fmt: skip
 
 
-def _recipe_rows(lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: Mapping[str, Thorax]) -> Iterator[dict]:
-    gates, drawn, extents = gates_of(lake, recipe), pools[VALIDATION], pools[TRAIN].extents()
-    seen, size_px = _explain_all(lake, recipe, drawn)
-    same = coinciding(seen, CANDIDATES)
-    classes = sorted(set(drawn.reference.boxes.label))
+class Judged:
+    """One recipe's methods on the drawn films of validation; sizes and the usual place are of the patients of train.
 
-    def cut_at(method: str, share: float) -> Boxes:
-        choice = Choice(method, {MEAN: share}, extents)
-        return cut(seen, drawn.images, size_px, method, gates, choice, classes=classes, thoraces=thoraces)
+    ``methods``: those that are judged; of them only ``CANDIDATES`` vote.
+    """
 
-    for name, metric, value in extent_facts(extents):
-        yield _fact({"recipe": recipe, "method": DRAWN}, name, metric, value, pools[TRAIN])
-    boxes = {method: cut_at(method, DEFAULT_THRESHOLD_SHARE) for method in CANDIDATES}
-    vote, over = surely_best_method({m: one for m, one in boxes.items() if m not in same}, drawn.reference)
-    for method in CANDIDATES:
-        place = {"recipe": recipe, "method": method}
-        outside = _outside(seen, drawn, size_px, method, thoraces)
-        if np.isfinite(outside):
-            yield _fact(place, MEAN, OUTSIDE, outside, drawn)
-        yield from _judged(place, boxes[method], drawn)
-        yield from _pointed(place, seen, drawn, size_px, method)
-        if method == DEFAULT_METHOD:
-            yield from _control_rows(recipe, boxes[method], pools)
-        if method in same:
-            yield _fact(place, MEAN, f"same as {same[method]}", 1.0, drawn)
-        if method in over:
-            value, low, high = over[method]
-            yield {**_fact(place, MEAN, OVER_DEFAULT, value, drawn), "low": low, "high": high}
-        yield _fact(place, MEAN, VOTE, float(method == vote), drawn)
-    shares = sure_shares({share: cut_at(vote, share) for share in SHARES}, drawn.reference)
-    for name, share in shares.items():
-        yield _fact({"recipe": recipe, "method": vote}, name, SHARE, share, drawn)
+    def __init__(
+        self, lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: Mapping[str, Thorax],
+        *, methods: Sequence[str] = CANDIDATES,
+    ) -> None:  # fmt: skip
+        self.lake, self.recipe, self.pools, self.thoraces, self.methods = lake, recipe, pools, thoraces, tuple(methods)
+        self.drawn, self.extents = pools[VALIDATION], pools[TRAIN].extents()
+        self.classes = sorted(set(self.drawn.reference.boxes.label))
+        self.gates = gates_of(lake, recipe)
+        explainer = Explainer(lake, recipe, self.drawn.images, self.methods)
+        self.size_px, self.ms_a_film = explainer.size_px, costs_of(explainer)
+        drawn_only = np.isin(vocabulary().classes, self.classes) if set(self.methods) & set(SLOW) else None
+        self.seen = _explain_all(explainer, drawn_only)
+        self.same = coinciding(self.seen, self.methods)
+        self.boxes = {method: self.cut_at(method, DEFAULT_THRESHOLD_SHARE) for method in self.methods}
+        votes = {one: boxes for one, boxes in self.boxes.items() if one not in self.same and one in CANDIDATES}
+        self.vote, self.over = surely_best_method(votes, self.drawn.reference)
+
+    def cut_at(self, method: str, share: float) -> Boxes:
+        """Return a method's boxes where its maps are cut at a share of their height."""
+        choice = Choice(method, {MEAN: share}, self.extents)
+        return cut(
+            self.seen, self.drawn.images, self.size_px, method, self.gates, choice, classes=self.classes,
+            thoraces=self.thoraces,
+        )  # fmt: skip
+
+    def rows(self) -> list[dict]:
+        """Return the table's rows."""
+        return list(self._rows())
+
+    def _rows(self) -> Iterator[dict]:
+        for name, metric, value in extent_facts(self.extents):
+            yield _fact({"recipe": self.recipe, "method": DRAWN}, name, metric, value, self.pools[TRAIN])
+        for method in self.methods:
+            place = {"recipe": self.recipe, "method": method}
+            outside = _outside(self.seen, self.drawn, self.size_px, method, self.thoraces)
+            if np.isfinite(outside):
+                yield _fact(place, MEAN, OUTSIDE, outside, self.drawn)
+            yield from _judged(place, self.boxes[method], self.drawn)
+            yield from _pointed(place, self.seen, self.drawn, self.size_px, method)
+            if method == DEFAULT_METHOD:
+                yield from _control_rows(self.recipe, self.boxes[method], self.pools)
+            if method in self.same:
+                yield _fact(place, MEAN, f"same as {self.same[method]}", 1.0, self.drawn)
+            if method in self.over:
+                value, low, high = self.over[method]
+                yield {**_fact(place, MEAN, OVER_DEFAULT, value, self.drawn), "low": low, "high": high}
+            yield _fact(place, MEAN, VOTE, float(method == self.vote), self.drawn)
+        shares = sure_shares({share: self.cut_at(self.vote, share) for share in SHARES}, self.drawn.reference)
+        for name, share in shares.items():
+            yield _fact({"recipe": self.recipe, "method": self.vote}, name, SHARE, share, self.drawn)
+
+    def save_sheet(self) -> Path:
+        """Write the sheet of the voting method's films; return where."""
+        columns, shown = self.drawn.images.columns, {}
+        for row, one in enumerate(self.seen):
+            image = columns["image_id"][row]
+            names = set(self.drawn.reference.boxes.label[self.drawn.reference.boxes.image_id == image])
+            maps = [one.maps[self.vote][vocabulary().index(name)] for name in names]
+            if maps:
+                over_peak = [found / max(float(found.max()), 1e-12) for found in maps]
+                shown[image] = on_image(np.max(over_peak, axis=0), self.drawn.images.frame(row, self.size_px))
+        paths = dict(zip(columns["image_id"], columns["path"], strict=True))
+        return save_sheet(
+            self.lake, self.recipe, self.vote, self.boxes[self.vote], self.drawn.reference, paths, shown
+        )  # fmt: skip
 
 
-def _thoraces(lake: Lake, drawn: Drawn) -> dict[str, Thorax]:
-    """Find the thorax on each frontal film of a pool; films on which none is found are absent."""
-    found, columns = {}, drawn.images.columns
+def costs_of(explainer: Explainer, films: int = TIMED) -> dict[str, float]:
+    """Return processor milliseconds of each method for all classes of a film, each alone; slow ones on one film."""
+    found = {}
+    for method in explainer.methods:
+        batch, slots = explainer.inputs(range(min(1 if method in SLOW else films, len(explainer.images))))
+        started = time.process_time()
+        for row in range(len(batch)):
+            explain(explainer.classifier, batch[row : row + 1], (method,), slots=slots[row : row + 1])
+        if len(batch):
+            found[method] = round(1000 * (time.process_time() - started) / len(batch), 2)
+    return found
+
+
+def thoraces_of(lake: Lake, images: ImageSet) -> dict[str, Thorax]:
+    """Find the thorax on each frontal film; films on which none is found are absent."""
+    found, columns = {}, images.columns
     for image, path, view in zip(columns["image_id"], columns["path"], columns["view"], strict=True):
         thorax = None if view == LATERAL else thorax_of(png16.decode((lake.root / path).read_bytes()))
         if thorax is not None:
@@ -205,9 +276,14 @@ def _outside(
     return float(np.mean(shares)) if shares else float("nan")
 
 
-def _explain_all(lake: Lake, recipe: str, drawn: Drawn) -> tuple[list[Explained], int]:
-    explainer = Explainer(lake, recipe, drawn.images, CANDIDATES)
-    return [one for _, part in explainer.batches() for one in part], explainer.size_px
+def _explain_all(explainer: Explainer, only: np.ndarray | None) -> list[Explained]:
+    """Return the whole set, explained; of ``only`` (K,) classes, where those are given."""
+    wanted = None if only is None else torch.from_numpy(only)[None]
+    seen: list[Explained] = []
+    for start in range(0, len(explainer.images), BATCH):
+        rows = list(range(start, min(start + BATCH, len(explainer.images))))
+        seen += explainer.rows(rows, None if wanted is None else wanted.expand(len(rows), -1))
+    return seen
 
 
 def _judged(place: dict, boxes: Boxes, drawn: Drawn) -> Iterator[dict]:
@@ -218,6 +294,8 @@ def _judged(place: dict, boxes: Boxes, drawn: Drawn) -> Iterator[dict]:
         yield {**place, **kept, "metric": level + row["metric"]}
     for limit, share in sensitivities(boxes, drawn.reference, CHOICE_IOU).items():
         yield _share(place, MEAN, f"sensitivity@{CHOICE_IOU:g} at {limit:g} false an image", share, drawn)
+    for (name, limit), share in boxes_within(boxes, drawn.reference).items():
+        yield _share(place, name, f"IoBB@{limit:g}", share, drawn)
 
 
 def _pointed(place: dict, explained: Sequence[Explained], drawn: Drawn, size_px: int, method: str) -> Iterator[dict]:

@@ -2,7 +2,9 @@
 
 The pointing game (Zhang 2016) asks whether the highest point of a class's map lies in one of its boxes. Free-response
 sensitivity (FROC) asks for the share of boxes found where an image has at most so many false ones, over all classes.
-Wilson's interval with an effective count by patient, as for other shares. Not here: average precision.
+IoBB (Wang 2017) asks for how much of a detected box lies in a drawn one; a speck inside every finding would pass, so it
+stands beside IoU and never for it. Wilson's interval with an effective count by patient, as for other shares. Not here:
+average precision.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from radia_pipeline.evaluation.intervals import Interval, wilson
 from radia_pipeline.localisation.average_precision import Reference
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.matching import match
+from radia_pipeline.sources.overlap import within
 
 FALSE_AN_IMAGE = (0.1, 0.5, 1.0)
+WITHIN = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Shares of a detected box that lie in the drawn one, as published."""
 
 
 def clustered_share(hit: np.ndarray, group: np.ndarray) -> Interval | None:
@@ -52,6 +57,30 @@ def pointing(peaks: Mapping[tuple[str, str], tuple[float, float]], reference: Re
         share = clustered_share(np.array([one[0] for one in pairs]), np.array([one[1] for one in pairs], dtype=object))
         if share is not None:
             found[key] = share
+    return found
+
+
+def boxes_within(
+    predicted: Boxes, reference: Reference, shares: Sequence[float] = WITHIN
+) -> dict[tuple[str, float], Interval]:
+    """Return {(class, share): drawn boxes in which a box of their class lies by more than that share of itself}.
+
+    All classes together under ``mean``. Classes of fewer than two patients are absent.
+    """
+    group_of = dict(zip(reference.image_ids, reference.group_ids, strict=True))
+    predicted, drawn = reference.counting(predicted), reference.boxes.on(reference.image_ids)
+    best: dict[str, list] = {}
+    for image, name, corners in zip(drawn.image_id, drawn.label, drawn.corners, strict=True):
+        mine = predicted.corners[(predicted.image_id == image) & (predicted.label == name)]
+        for key in (name, "mean"):
+            best.setdefault(key, []).append((float(within(mine, corners).max(initial=0.0)), group_of[image]))
+    found = {}
+    for key, pairs in best.items():
+        lies, group = np.array([one[0] for one in pairs]), np.array([one[1] for one in pairs], dtype=object)
+        for limit in shares:
+            share = clustered_share(lies > limit, group)
+            if share is not None:
+                found[key, limit] = share
     return found
 
 

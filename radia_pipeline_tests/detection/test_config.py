@@ -38,6 +38,7 @@ def test_unknown_detector_names_those_that_exist():
         {"strides": [32, 8]},
         {"epochs": 0},
         {"head": {"convs": 0}},
+        {"head": {"norm_groups": 24}},
         {"training": {"epochs": 3}},
         {"nms_iou": 1.5},
     ],

@@ -181,3 +181,19 @@ def test_augmentation_is_replayed_exactly():
 def test_a_further_augmentation_that_is_none_is_refused_with_the_page_that_lists_them(also):
     with pytest.raises(BadRecipe, match=r"also.*augmentations\.md"):
         small_config(also=also)
+
+
+def test_softness_wants_boxes_below_their_classs_mean_less_and_no_others(world):
+    images = data.read_images(world.lake, (SOURCE,), ("train",))
+    every = data.read_boxes(world.lake, (SOURCE,))
+    score = np.where(np.arange(len(every)) % 2, 0.9, 0.3)
+    uneven = Boxes(every.image_id, every.label, every.corners, score)
+    hard, soft = (
+        data.pool_entries(images, uneven, CLASSES, small_config(boxes={"softness": share})) for share in (0.0, 0.5)
+    )
+    assert all((entry.target.wanted == 1).all() for entry in hard)
+    wanted = np.concatenate([entry.target.wanted for entry in soft])
+    assert 0.5 < wanted.min() < 1.0
+    assert wanted.max() == 1.0
+    for one, other in zip(hard, soft):
+        assert (one.target.weight == other.target.weight).all()

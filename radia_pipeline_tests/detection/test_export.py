@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 from radia_pipeline.detection import export as export_module
 from radia_pipeline.detection.decode import raw_to_boxes
 from radia_pipeline.detection.export import TOLERANCE, export_onnx
+from radia_pipeline.detection.inference import TorchDetector, detect, opened
 from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
 from radia_pipeline.detection.store import load_detector
 from radia_pipeline.detection.train import train_detector
@@ -53,6 +56,19 @@ def test_onnx_finds_the_same_boxes_as_torch(trained, exported):
         assert np.allclose(ours.corners, theirs.corners, atol=0.05)
         compared += len(ours)
     assert compared > 0
+
+
+@pytest.mark.slow
+def test_what_was_exported_is_what_looks_and_finds_what_torch_finds(trained, exported, tmp_path):
+    rows, folder = trained.world.lake.read("manifest").slice(0, 6), exported[0]
+    plain = Path(shutil.copytree(folder, tmp_path / "plain", ignore=shutil.ignore_patterns(ONNX_FILE)))
+    assert isinstance(opened(folder), OnnxDetector)
+    assert isinstance(opened(plain), TorchDetector)
+    mine, theirs = (detect(trained.world.lake, rows, model_dir=one) for one in (folder, plain))
+    assert mine["class"].to_pylist() == theirs["class"].to_pylist()
+    assert mine.num_rows
+    for name in ("x_px", "y_px", "width_px", "height_px", "score"):
+        assert np.allclose(mine[name], theirs[name], atol=0.05)
 
 
 @pytest.mark.slow

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.ops import sigmoid_focal_loss
 
-from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
+from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss, focal_loss
 
 SIZE, STRIDES, CLASSES = 64, (8, 16, 32), 3
 MATCHER = Matcher(SIZE, STRIDES, 1.5, 4.0)
@@ -114,3 +119,28 @@ def test_surer_box_counts_more():
     gradient = torch.autograd.grad(loss, raw[0])[0][..., 1]
     taken = torch.from_numpy(MATCHER.match(np.array(box, dtype=float))[:, 0])
     assert torch.allclose(gradient[1, taken], gradient[0, taken] * 1.7 / 0.3, rtol=1e-4)
+
+
+@given(st.floats(-8, 8), st.sampled_from([0.0, 1.0]))
+def test_where_a_finding_is_sure_the_loss_is_the_published_focal_one(logit, wanted):
+    both = torch.tensor([logit]), torch.tensor([wanted])
+    assert torch.allclose(focal_loss(*both), sigmoid_focal_loss(*both), rtol=1e-4, atol=1e-7)
+
+
+def test_what_is_wanted_halfway_is_learned_halfway():
+    logit = torch.zeros(1, requires_grad=True)
+    for _ in range(400):
+        (slope,) = torch.autograd.grad(focal_loss(logit, torch.tensor([0.7])).sum(), logit)
+        logit = (logit - 5 * slope).detach().requires_grad_()
+    assert torch.sigmoid(logit).item() == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_box_wants_its_class_as_surely_as_it_says():
+    box = [20, 20, 44, 44]
+    soft = replace(target([box, box], [0, 2]), wanted=np.array([0.6, 1.0], np.float32))
+    wanted, weight, _, box_weight = MATCHER.targets(soft)
+    taken = box_weight > 0
+    assert np.unique(wanted[taken, 0]) == pytest.approx([0.6])
+    assert np.unique(wanted[taken, 2]) == pytest.approx([1.0])
+    assert not wanted[~taken].any()
+    assert (weight[taken] == 1).all(), "how surely is apart from how much it counts"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radia_pipeline.localisation.average_precision import Reference
-from radia_pipeline.localisation.found_shares import clustered_share, pointing, sensitivities
+from radia_pipeline.localisation.found_shares import boxes_within, clustered_share, pointing, sensitivities
 from radia_pipeline_tests.localisation.worlds import boxes
 
 IMAGES = tuple("abcd")
@@ -52,3 +52,14 @@ def test_patients_count_and_not_boxes():
 def test_nothing_drawn_is_no_share():
     assert sensitivities(boxes(), Reference((), np.zeros(0, dtype=object), boxes()), 0.3) == {}
     assert sensitivities(boxes(), Reference(IMAGES, REFERENCE.group_ids, boxes()), 0.3) == {}
+
+
+def test_a_box_within_a_drawn_one_counts_by_its_own_area_and_only_for_its_class():
+    names = ("a", "b", "c")
+    drawn = boxes(*[(name, "Mass", 0, 0, 10, 10) for name in names], ("c", "Nodule", 0, 0, 10, 10))
+    found = boxes(("a", "Mass", 1, 1, 2, 2), ("b", "Mass", 5, 0, 15, 10), ("c", "Fracture", 0, 0, 10, 10))
+    shares = boxes_within(found, Reference(names, np.array(names), drawn))
+    assert shares["Mass", 0.25].value == pytest.approx(2 / 3), "a speck lies in it, and half of a box"
+    assert shares["Mass", 0.5].value == pytest.approx(1 / 3), "more than half, not half"
+    assert shares["mean", 0.25].value == pytest.approx(2 / 4)
+    assert ("Nodule", 0.25) not in shares, "of one patient"
