@@ -5,19 +5,16 @@ What a file may say is in ``config``. Light on purpose: no torch.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.errors import BadRecipe, UnknownName
-from radia_pipeline.training.recipes import described, merged, replaced
+from radia_pipeline.errors import BadRecipe
+from radia_pipeline.training.named_files import NamedFiles, as_schema, merged, named_by
+from radia_pipeline.training.recipes import described, replaced
 
 DETECTORS_DIR = Path(__file__).parent / "detectors"
 OWN = "detectors"
@@ -42,14 +39,12 @@ MOVED = {
 
 def detector_names(lake_root: Path | None = None) -> tuple[str, ...]:
     """Names of the shipped detectors, sorted, then those of a lake's own folder."""
-    own = tuple(sorted(path.stem for path in (lake_root / OWN).glob("*.yaml"))) if lake_root else ()
-    return tuple(sorted(path.stem for path in DETECTORS_DIR.glob("*.yaml"))) + own
+    return FILES.names(lake_root)
 
 
 def load_config(name_or_path: str | Path = "small", lake_root: Path | None = None) -> DetectorConfig:
     """The detector of that name, shipped or of the lake, or the one in a YAML file. Raises UnknownName or BadRecipe."""
-    path = _locate(name_or_path, lake_root)
-    return parse_config({"name": path.stem, **_read(path, lake_root, ())})
+    return parse_config(FILES.read(name_or_path, lake_root))
 
 
 def parse_config(content: dict[str, Any]) -> DetectorConfig:
@@ -74,18 +69,13 @@ def with_settings(config: DetectorConfig, settings: Mapping[str, str]) -> Detect
     """
     if not settings:
         return config
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:8]
-    given = {name: yaml.safe_load(text) for name, text in settings.items()}
-    return parse_config(replaced(config.as_dict(), {"name": f"{config.name[:50]}_s{digest}", **given}))
+    return parse_config(replaced(config.as_dict(), named_by(config.name, settings)))
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema that editors use to check and complete detectors' files."""
-    schema = DetectorConfig.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "RadIA detector"
-    schema["properties"]["extends"] = {"type": "string", "description": "Detector whose options are the defaults."}
-    return schema
+    extends = "Detector whose options are the defaults."
+    return as_schema(DetectorConfig.model_json_schema(), title="RadIA detector", extends=extends)
 
 
 def _with_sections(content: Any) -> Any:
@@ -106,39 +96,4 @@ def _nested(parents: list[str], inner: dict[str, Any]) -> dict[str, Any]:
     return inner
 
 
-def _locate(name_or_path: str | Path, lake_root: Path | None) -> Path:
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
-        return path
-    shipped = DETECTORS_DIR / f"{name_or_path}.yaml"
-    own = lake_root / OWN / f"{name_or_path}.yaml" if lake_root else None
-    if own and own.is_file():
-        if shipped.is_file():
-            raise BadRecipe(f"Detector {own.name} of the lake bears a shipped one's name", do="give it another name")
-        return own
-    if shipped.is_file():
-        return shipped
-    raise UnknownName(
-        f"the detector {str(name_or_path)!r}",
-        accepted=", ".join(detector_names(lake_root)) + "; or the path of a .yaml file",
-    )
-
-
-def _read(path: Path, lake_root: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
-    if path in seen:
-        raise BadRecipe(f"The detector {path.stem!r} extends itself", do="remove one extends")
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadRecipe(f"the detector's file cannot be read ({error.strerror})", do="check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadRecipe(f"the detector {path.stem!r} is not YAML", do="correct the file") from None
-    if not isinstance(content or {}, dict):
-        raise BadRecipe(f"the detector {path.stem!r} holds no mapping", accepted="key: value lines")
-    content = _with_sections(dict(content or {}))
-    base = content.pop("extends", None)
-    if base is None:
-        return content
-    beneath = _read(_locate(base, lake_root), lake_root, (*seen, path))
-    beneath.pop("name", None)
-    return merged(beneath, content)
+FILES = NamedFiles("detector", DETECTORS_DIR, OWN, brought=_with_sections)

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import copy
 import difflib
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
-from radia_pipeline.contracts.location import parse_yaml
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadRecipe, UnknownName
+from radia_pipeline.errors import BadRecipe
 from radia_pipeline.training.choices import TASKS
 from radia_pipeline.training.fold_members import fold_member, parted
+from radia_pipeline.training.named_files import NamedFiles, as_schema, named_by
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.sections import Section
 
@@ -31,16 +28,19 @@ OWN = "recipes"
 """Folder of a lake in which its own recipes lie."""
 FIRST_VOCABULARY = "1.0.0"
 """What a recipe speaks that names classes and no version: so it was before there was another."""
+FILES = NamedFiles(
+    "recipe", RECIPES_DIR, OWN, also="one of them with _fold0 to _fold4 at its end; or the path of a .yaml file"
+)
 
 
 def recipe_names(lake_root: Path | None = None) -> tuple[str, ...]:
     """Return the shipped recipes' names, sorted, then those of a lake's own folder."""
-    return tuple(sorted(path.stem for path in RECIPES_DIR.glob("*.yaml"))) + own_recipe_names(lake_root)
+    return FILES.names(lake_root)
 
 
 def own_recipe_names(lake_root: Path | None) -> tuple[str, ...]:
     """Return the names of the recipes that lie in a lake, sorted; none without a lake."""
-    return tuple(sorted(path.stem for path in (lake_root / OWN).glob("*.yaml"))) if lake_root else ()
+    return FILES.own_names(lake_root)
 
 
 def load_recipe(name_or_path: str | Path, lake_root: Path | None = None) -> Recipe:
@@ -51,9 +51,8 @@ def load_recipe(name_or_path: str | Path, lake_root: Path | None = None) -> Reci
     member = parted(str(name_or_path))
     if member and str(name_or_path) not in recipe_names(lake_root):
         return without_fold(load_recipe(member[0], lake_root), member[1])
-    path = _locate(name_or_path, lake_root)
-    content = _read(path, lake_root, seen=())
-    content.setdefault("name", path.stem)
+    path = FILES.locate(name_or_path, lake_root)
+    content = FILES.read(path, lake_root)
     if content["name"] != path.stem:
         raise BadRecipe(
             f"Recipe {path.name} calls itself {content['name']!r}", accepted=f"the file's name, {path.stem}"
@@ -105,11 +104,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     """
     if not settings:
         return recipe
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:8]
-    options = {"name": f"{recipe.name[:50]}_s{digest}"} | {
-        name: yaml.safe_load(text) for name, text in settings.items()
-    }
-    return with_options(recipe, options)
+    return with_options(recipe, named_by(recipe.name, settings))
 
 
 def without_fold(recipe: Recipe, fold: int) -> Recipe:
@@ -130,63 +125,8 @@ def without_fold(recipe: Recipe, fold: int) -> Recipe:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema that editors use to check and complete recipe files."""
-    schema = Recipe.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "RadIA training recipe"
-    schema["properties"]["extends"] = {
-        "type": "string",
-        "description": "Recipe, shipped or the lake's, whose options are the defaults.",
-    }
-    schema["required"] = []
-    return schema
-
-
-def _locate(name_or_path: str | Path, lake_root: Path | None) -> Path:
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return path
-    shipped, own = (
-        folder and folder / f"{name_or_path}.yaml" for folder in (RECIPES_DIR, lake_root and lake_root / OWN)
-    )
-    if own and own.is_file():
-        if shipped.is_file():
-            raise BadRecipe(f"Recipe {own.name} of the lake bears a shipped recipe's name", do="give it another name")
-        return own
-    if shipped.is_file():
-        return shipped
-    raise UnknownName(
-        f"Unknown recipe {str(name_or_path)!r}",
-        accepted=", ".join(recipe_names(lake_root))
-        + "; one of them with _fold0 to _fold4 at its end; or the path of a .yaml file",
-    )
-
-
-def _read(path: Path, lake_root: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
-    if path in seen:
-        raise BadRecipe(f"Recipe {path.name} extends itself", do="remove one extends")
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        raise BadRecipe(f"Recipe {path.name} is not YAML{line}", do="correct the file") from None
-    if not isinstance(content, dict):
-        raise BadRecipe(f"Recipe {path.name} holds no mapping", accepted="key: value lines")
-    base = content.pop("extends", None)
-    if base is None:
-        return content
-    beneath = _read(_locate(base, lake_root), lake_root, (*seen, path))
-    beneath.pop("name", None)
-    return merged(beneath, content)
-
-
-def merged(below: dict, above: dict) -> dict:
-    """Return nested options: those above, and those below that they do not name."""
-    found = dict(below)
-    for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(found.get(key), dict) and key not in ("kwargs", "sweep")
-        found[key] = merged(found[key], value) if nested else value
-    return found
+    extends = "Recipe, shipped or the lake's, whose options are the defaults."
+    return as_schema(Recipe.model_json_schema(), title="RadIA training recipe", extends=extends) | {"required": []}
 
 
 def described(problem: dict[str, Any], whole: type[Section]) -> str:

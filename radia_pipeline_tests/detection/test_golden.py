@@ -41,6 +41,5 @@ def test_no_default_changes_without_a_word():
 
 
 def test_a_planted_change_of_the_loss_is_seen(monkeypatch):
-    focal = loss.sigmoid_focal_loss
-    monkeypatch.setattr(loss, "sigmoid_focal_loss", lambda *given, **more: focal(*given, alpha=0.26, **more))
+    monkeypatch.setattr(loss, "POSITIVE_SHARE", 0.26)
     assert "raise DETECTOR_VERSION" in RECORD.complaints("loss", "untrained", golden.loss())
