@@ -37,11 +37,6 @@ MOVED = {
 """Options of a release whose files had no sections, and where each stands now: such files are still read."""
 
 
-def detector_names(lake_root: Path | None = None) -> tuple[str, ...]:
-    """Names of the shipped detectors, sorted, then those of a lake's own folder."""
-    return FILES.names(lake_root)
-
-
 def load_config(name_or_path: str | Path = "small", lake_root: Path | None = None) -> DetectorConfig:
     """The detector of that name, shipped or of the lake, or the one in a YAML file. Raises UnknownName or BadRecipe."""
     return parse_config(FILES.read(name_or_path, lake_root))

@@ -5,14 +5,15 @@ The test pool is kept for a release.
 References: ``annotations`` (radiologists' boxes), ``pseudo`` (what it was taught, on patients it has not seen) and, in
 the demo, ``truth``. Beside it stand the pseudo boxes, which are the ensemble's maps, the lake's other detectors and two
 controls; each of them is compared with the detector by a paired interval. Boxes found at few false ones an image (FROC)
-and the working point stand there too. Not here: average precision (``localisation.average_precision``).
+and the working point stand there too. Pairs and FROC are of all classes, of each group, and of whatever class. Not
+here: average precision (``localisation.average_precision``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,7 @@ from radia_pipeline.evaluation.groups import numbered
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation import controls
-from radia_pipeline.localisation.average_precision import MEAN, Reference, finite, score_boxes
+from radia_pipeline.localisation.average_precision import MEAN, Reference, at_level, finite, score_boxes
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.found_shares import FALSE_AN_IMAGE, clustered_share, sensitivities
 from radia_pipeline.localisation.paired import difference
@@ -42,7 +43,7 @@ THRESHOLDS = (0.3, 0.4, 0.5)
 DETECTOR, PSEUDO = "detector", "pseudo_boxes"
 PRIOR, RANDOM = controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM]
 SHOWN = "detector at its working point"
-HEADLINE, PAIR_IOU = "map@0.3", 0.3
+HEADLINE, GROUP_HEADLINE, PAIR_IOU = "map@0.3", "ap@0.3", 0.3
 EVERY = {np.inf: "sensitivity"}
 FEW = {rate: f"sensitivity@{rate:g} false boxes" for rate in FALSE_AN_IMAGE}
 """False boxes an image -> what the share of boxes found there is called."""
@@ -115,18 +116,40 @@ def build_detector_scorecard(
 
 
 def _found_shares(boxes: Boxes, reference: Reference, rates: Mapping[float, str] | None = None) -> Iterator[dict]:
-    """Yield the share of all classes' reference boxes that are found at IoU .3, by false boxes an image."""
+    """Yield the share of reference boxes that are found at IoU .3, by false boxes an image: of all classes, of each
+    group, and whatever the class."""
     names = rates or FEW
-    for rate, found in sensitivities(boxes, reference, PAIR_IOU, tuple(names)).items():
-        yield _row(names[rate], found, len(reference.boxes), len(reference.image_ids))
+    for level, name, mine, drawn in _at_levels({DETECTOR: boxes}, reference):
+        for rate, found in sensitivities(mine[DETECTOR], drawn, PAIR_IOU, tuple(names)).items():
+            yield _row(names[rate], found, len(drawn.boxes), len(drawn.image_ids), level, name)
 
 
 def _pairs(detected: Boxes, beside: Mapping[str, Boxes], reference: Reference) -> Iterator[dict]:
-    """Yield by how much the detector's mean AP at IoU .3 is above each other's, with the pair's interval."""
-    for name, boxes in beside.items():
-        found = difference(detected, boxes, reference, PAIR_IOU) if name != DETECTOR else None
-        if found is not None:
-            yield _row(f"{HEADLINE} over {name}", found, len(reference.boxes), len(reference.image_ids))
+    """Yield by how much the detector's AP at IoU .3 is above each other's, with the pair's interval: the mean over
+    classes, each group's, and whatever the class."""
+    for level, name, boxes, drawn in _at_levels({DETECTOR: detected, **beside}, reference):
+        for other in sorted(set(beside) - {DETECTOR}):
+            classes = None if level == "class" else [name]
+            found = difference(boxes[DETECTOR], boxes[other], drawn, PAIR_IOU, classes)
+            if found is not None:
+                metric = f"{HEADLINE if level == 'class' else GROUP_HEADLINE} over {other}"
+                yield _row(metric, found, len(drawn.boxes), len(drawn.image_ids), level, name)
+
+
+def _at_levels(
+    voters: Mapping[str, Boxes], reference: Reference
+) -> Iterator[tuple[str, str, dict[str, Boxes], Reference]]:
+    """Yield level, name, boxes and reference: of all classes as they are (``mean``), then of each group, then of any.
+
+    What says nothing is left out by class, before boxes bear a group's name.
+    """
+    yield "class", MEAN, dict(voters), reference
+    for level in ("group", "agnostic"):
+        drawn = at_level(reference.boxes.on(reference.image_ids), level)
+        lifted = {who: at_level(reference.counting(boxes), level) for who, boxes in voters.items()}
+        for name in sorted(set(drawn.label)):
+            mine = {who: boxes.take(boxes.label == name) for who, boxes in lifted.items()}
+            yield level, name, mine, replace(reference, boxes=drawn.take(drawn.label == name), ignored=frozenset())
 
 
 def _on_normal_films(images: pa.Table, shown: Boxes) -> Iterator[dict]:
@@ -160,9 +183,9 @@ def _on_normal_films(images: pa.Table, shown: Boxes) -> Iterator[dict]:
     )
 
 
-def _row(metric: str, found: Interval, boxes: int, images: int) -> dict:
+def _row(metric: str, found: Interval, boxes: int, images: int, level: str = "class", name: str = MEAN) -> dict:
     figures = {"value": found.value, "low": found.low, "high": found.high}
-    return {"level": "class", "class": MEAN, "metric": metric, **figures, "boxes": boxes, "images": images}
+    return {"level": level, "class": name, "metric": metric, **figures, "boxes": boxes, "images": images}
 
 
 def _references(lake: Lake, images: pa.Table, taught: Boxes, truth: Boxes | None) -> Iterator[tuple[str, Reference]]:

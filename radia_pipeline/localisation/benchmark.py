@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -51,7 +50,7 @@ from radia_pipeline.localisation.choice import (
     surely_best_method,
 )
 from radia_pipeline.localisation.drawn import Drawn, drawn_pools
-from radia_pipeline.localisation.explainer import BATCH, Explained, Explainer, ImageSet
+from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet
 from radia_pipeline.localisation.found_shares import boxes_within, pointing, sensitivities
 from radia_pipeline.localisation.maps import SLOW, explain
 from radia_pipeline.localisation.organs import organ_boxes
@@ -184,7 +183,7 @@ class Judged:
         explainer = Explainer(lake, recipe, self.drawn.images, self.methods)
         self.size_px, self.ms_a_film = explainer.size_px, costs_of(explainer)
         drawn_only = np.isin(vocabulary().classes, self.classes) if set(self.methods) & set(SLOW) else None
-        self.seen = _explain_all(explainer, drawn_only)
+        self.seen = [one for _, part in explainer.batches(only=drawn_only) for one in part]
         self.same = coinciding(self.seen, self.methods)
         self.boxes = {method: self.cut_at(method, DEFAULT_THRESHOLD_SHARE) for method in self.methods}
         votes = {one: boxes for one, boxes in self.boxes.items() if one not in self.same and one in CANDIDATES}
@@ -274,16 +273,6 @@ def _outside(
             saliency = one.maps[method][vocabulary().index(name)]
             shares.append(outside_share(saliency, drawn.images.frame(row, size_px), thoraces[image]))
     return float(np.mean(shares)) if shares else float("nan")
-
-
-def _explain_all(explainer: Explainer, only: np.ndarray | None) -> list[Explained]:
-    """Return the whole set, explained; of ``only`` (K,) classes, where those are given."""
-    wanted = None if only is None else torch.from_numpy(only)[None]
-    seen: list[Explained] = []
-    for start in range(0, len(explainer.images), BATCH):
-        rows = list(range(start, min(start + BATCH, len(explainer.images))))
-        seen += explainer.rows(rows, None if wanted is None else wanted.expand(len(rows), -1))
-    return seen
 
 
 def _judged(place: dict, boxes: Boxes, drawn: Drawn) -> Iterator[dict]:

@@ -115,11 +115,11 @@ class Explainer:
         batch = torch.from_numpy(np.stack([self._tensor(row) for row in rows])).to(self.device)
         return batch, [int(self.images.columns["view"][row] == LATERAL) for row in rows]
 
-    def batches(self, size: int = BATCH) -> Iterator[tuple[list[int], list[Explained]]]:
-        """Explain the whole set, batch by batch."""
+    def batches(self, size: int = BATCH, only: np.ndarray | None = None) -> Iterator[tuple[list[int], list[Explained]]]:
+        """Explain the whole set, batch by batch; maps of ``only`` bool (K,) classes, where those are given."""
         for start in range(0, len(self.images), size):
             rows = list(range(start, min(start + size, len(self.images))))
-            yield rows, self.rows(rows)
+            yield rows, self.rows(rows, None if only is None else torch.from_numpy(only)[None].expand(len(rows), -1))
 
     def _tensor(self, row: int) -> np.ndarray:
         stored = self.packed.read(self.packed.row_of_image[self.images.columns["image_id"][row]])

@@ -6,8 +6,8 @@ import pytest
 
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.recipes import (
+    FILES,
     MOVED,
-    detector_names,
     json_schema,
     load_config,
     parse_config,
@@ -16,7 +16,7 @@ from radia_pipeline.detection.recipes import (
 from radia_pipeline.errors import BadRecipe, UnknownName
 
 
-@pytest.mark.parametrize("name", detector_names())
+@pytest.mark.parametrize("name", FILES.names())
 def test_shipped_detectors_can_be_followed(name):
     config = load_config(name)
     assert config.name == name
@@ -89,7 +89,7 @@ def test_a_lakes_own_detector_extends_a_shipped_one(tmp_path):
     assert (ours.name, ours.training.max_epochs) == ("ours", 3)
     assert ours.training.batch_size == small.training.batch_size
     assert ours.head == small.head
-    assert "ours" in detector_names(tmp_path)
+    assert "ours" in FILES.names(tmp_path)
     with pytest.raises(UnknownName):
         load_config("ours")
 

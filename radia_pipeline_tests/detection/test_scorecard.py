@@ -46,7 +46,7 @@ def test_figures_stand_within_their_intervals(scored):
 def test_the_detector_stands_beside_each_other_by_pairs(scored):
     """The pseudo boxes of this world are its truth: nothing is above them, and the detector of two epochs is not."""
     _, rows = scored
-    pairs = {row["metric"]: row for row in rows if row["against"] == "truth" and " over " in row["metric"]}
+    pairs = {row["metric"]: row for row in rows if row["against"] == "truth" and row["metric"].startswith("map@0.3 o")}
     assert set(pairs) == {f"map@0.3 over {name}" for name in (PSEUDO, PRIOR, RANDOM)}
     over = pairs[f"map@0.3 over {PSEUDO}"]
     assert over["high"] < 0
@@ -55,8 +55,28 @@ def test_the_detector_stands_beside_each_other_by_pairs(scored):
     assert over["value"] == pytest.approx(alone[DETECTOR] - alone[PSEUDO])
 
 
+@pytest.mark.parametrize("level", ["group", "agnostic"])
+def test_each_group_has_its_pairs_and_its_shares_found(scored, level):
+    """A pair's value is what the two figures of the group differ by; an easier place finds no fewer boxes."""
+    _, rows = scored
+    mine = {
+        (row["model"], row["class"], row["metric"]): row for row in rows
+        if (row["against"], row["level"]) == ("truth", level) and row["value"] is not None
+    }  # fmt: skip
+    names = {name for model, name, metric in mine if (model, metric) == (DETECTOR, "ap@0.3")} - {"mean"}
+    assert names
+    for name in names:
+        for other in (PSEUDO, PRIOR, RANDOM):
+            apart = mine[DETECTOR, name, "ap@0.3"]["value"] - mine[other, name, "ap@0.3"]["value"]
+            assert mine[DETECTOR, name, f"ap@0.3 over {other}"]["value"] == pytest.approx(apart)
+        found = [mine[DETECTOR, name, f"sensitivity@{rate} false boxes"]["value"] for rate in ("0.1", "0.5", "1")]
+        assert found == sorted(found)
+        assert (SHOWN, name, "sensitivity") in mine
+
+
 def test_boxes_found_at_few_false_ones_rise_with_their_number(scored):
     _, rows = scored
+    rows = [row for row in rows if row["class"] == "mean"]
     found = [
         row["value"]
         for row in rows
