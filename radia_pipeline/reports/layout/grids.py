@@ -134,7 +134,7 @@ class Grids:
                 if self._last.search(text) is not None:
                     return True
                 break
-        is_parted = " - " in text or "–" in text or "—" in text or ", NA" in text or ", ND" in text
+        is_parted = " - " in text or "–" in text or "—" in text or any(f",{bare}" in text for bare in self._bare)
         return is_parted and self._at.search(text) is not None
 
     def grids(self, text: str) -> Iterator[Piece]:

@@ -72,6 +72,7 @@ class Marks:
             boxes.titles,
             boxes.options,
             self.blanks,
+            values.letters,
             self._sides.sides,
             cells.columns,
             self._columns.answers,

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import Piece, any_of
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of
 from radia_pipeline.reports.words import BULLETS
 
 _SIGN = re.compile(
-    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|[0øØ∅])\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/)]|[,.](?!\d))|[^\S\n]+[^\W\d])",
+    r"[^\S\n]*\(\s*(?P<sign>[-–−]+|\++|[0øØ∅])\s*\)|[^\S\n]*[:=][^\S\n]*(?P<value>[-–−—]|\++|0|[øØ∅])(?=[^\S\n]*(?:$|[\n;|/()]|[,.](?!\d))|[^\S\n]+[^\W\d])",
     re.M,
 )
 _PLUS_MINUS = re.compile(r"\+\s?/\s?[-–−]|±")
@@ -28,6 +28,7 @@ _PREFIXES = re.compile(
 _PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
 _ARROWS = re.compile(r"[→⇒➔>]")
 _LIKELIER = re.compile(r"(?<=\w)[^\S\n]+>{1,3}[^\S\n]+(?=[^\W\d_])")
+_LETTER = re.compile(r":[^\S\n]*([NO])(?=[^\S\n]*(?:[;|,\n]|\Z|\([^()\n]*\)))")
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 
 
@@ -37,8 +38,11 @@ class Values:
     def __init__(self, signs: Signs) -> None:
         self._no, self._yes, self._possible = signs.denial, signs.affirmation, signs.possible
         self._absent, self._present = signs.absence_of, signs.presence_of
-        self._arrow = re.compile(rf"(?i)[^\S\n]*(?:→|⇒|➔|[-=–]?>)[^\S\n]*(?=(?:{any_of(signs.values)})(?!\w))")
-        self._alternative = signs.alternative
+        self._arrow = re.compile(
+            rf"(?i)[^\S\n]*(?:→|⇒|➔|[-=–]?>)[^\S\n]*(?=(?:{any_of((*signs.values, *signs.described))})(?!\w))"
+        )
+        self._alternative, self._unknown = signs.alternative, signs.unknown
+        self._is_anatomy = re.compile(rf"(?i)(?:{'|'.join(signs.anatomies)})[^\S\n]*\Z")
 
     def prefixes(self, text: str) -> Iterator[Piece]:
         """ "(+) emphysème (-) nodule (?) infiltrat": signs that stand before their items."""
@@ -47,6 +51,18 @@ class Values:
                 for m in _PREFIX.finditer(row[0]):
                     word = {"+": self._present, "?": self._possible}.get(m[1], self._absent)
                     yield row.start() + m.start(), row.start() + m.end(), f". {word} "
+
+    def letters(self, text: str) -> Iterator[Piece]:
+        """ "PTX : N ; opacité : O (base D)": N is no and O yes where both stand, else neither is known."""
+        if ":" not in text:
+            return
+        found = [
+            m for m in _LETTER.finditer(text) if not self._is_anatomy.search(text, max(0, m.start() - REACH), m.start())
+        ]
+        is_coded = {m[1] for m in found} == {"N", "O"}  # an O alone may be a nought
+        for m in found:
+            word = {"O": self._yes, "N": self._no}[m[1]] if is_coded else self._unknown
+            yield m.start(1), m.end(1), word
 
     def arrows(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax → absent": a value; "pneumonie > atélectasie": alternatives, the likelier first."""
@@ -92,4 +108,4 @@ class Values:
 def _ends_value(text: str, at: int) -> bool:
     """Say whether a dash behind a colon is a value and no bullet: its line ends there or goes on with a label."""
     rest = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
-    return not rest.strip() or rest.lstrip()[0] in ",;|/.)" or ":" in rest
+    return not rest.strip() or rest.lstrip()[0] in ",;|/.()" or ":" in rest
