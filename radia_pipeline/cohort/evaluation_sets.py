@@ -23,7 +23,8 @@ from radia_pipeline.contracts.pools import TEST, VALIDATION
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.table import StudyLabels, matrix_of, positions, read_labels
+from radia_pipeline.labels.origins import ORIGIN_CODE
+from radia_pipeline.labels.table import StudyLabels, positions, read_labels, read_matrices
 from radia_pipeline.lake.lake import Lake
 
 QUOTAS = {VALIDATION: 300, TEST: 20}
@@ -94,9 +95,8 @@ def _held(
     """Yield each pool's held split of a source: every image of it, for each class that radiologists said of it."""
     if not source_sheet(source).held_splits:
         return
-    cells = lake.read("labels", source, columns=["study_id", "class", "origin"])
-    said = pc.equal(cells.column("origin"), "expert").cast(pa.int8())
-    expert = matrix_of(cells.append_column("said_by", said), "said_by", labels.study_ids) == POSITIVE
+    _, (origins,) = read_matrices(lake, source, ["origin"])
+    expert = origins == ORIGIN_CODE["expert"]
     for pool in QUOTAS:
         found, _ = _candidates(images, labels, splits, pool, set(), HELD)
         by_class = expert[labels.rows_of(pa.array(found.study_ids.tolist(), pa.string()))]

@@ -16,11 +16,12 @@ from radia_pipeline.cohort.flags import LEFT_OUT, is_flagged
 from radia_pipeline.contracts.label_values import CLASS_SEPARATOR, MISSING
 from radia_pipeline.contracts.pools import TRAIN
 from radia_pipeline.contracts.sheets import source_sheet
-from radia_pipeline.contracts.tables import contract
+from radia_pipeline.contracts.tables import contract, empty
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.labels.origins import BY_CLOSURE
-from radia_pipeline.labels.table import matrix_of, positions, read_labels
+from radia_pipeline.labels.origins import BY_CLOSURE, ORIGIN_CODE
+from radia_pipeline.labels.table import StudyLabels, matrix_of, positions, read_matrices
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.rows import ROWS_OF_A_PART
 
 QUALITY_LIMITED_WEIGHT = 0.5
 """A report that says the exposure is poor, or that was not read again, teaches half as much."""
@@ -60,10 +61,9 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
         source,
         columns=["image_id", "study_id", "patient_key", "path", "view", "width_px", "height_px", "flags"],
     )
-    labels = read_labels(lake, source)
-    closed, expert, carried = (
-        _cells_of(lake, source, labels.study_ids, kinds) for kinds in (BY_CLOSURE, EXPERT, CARRIED)
-    )
+    study_ids, (values, origins) = read_matrices(lake, source, ["value", "origin"])
+    labels = StudyLabels(study_ids, values)
+    closed, expert, carried = (_cells_of(source, origins, kinds) for kinds in (BY_CLOSURE, EXPERT, CARRIED))
     splits = lake.read("splits", columns=["patient_key", "group_id", "pool", "fold", "excluded"])
     label_rows = labels.rows_of(images.column("study_id"))
     split_rows = positions(images.column("patient_key"), splits.column("patient_key"))
@@ -129,23 +129,23 @@ def _class_columns(values: np.ndarray) -> dict[str, pa.Array]:
     }
 
 
-def _cells_of(lake: Lake, source: str, study_ids: pa.Array, kinds: Sequence[str]) -> np.ndarray:
-    """Return which values come from origins of these kinds: bool (studies, 21), in the order of ``study_ids``.
+def _cells_of(source: str, origins: np.ndarray, kinds: Sequence[str]) -> np.ndarray:
+    """Return which values come from origins of these kinds: codes int8 (studies, 21) → bool, same shape.
 
     Where the sheet calls every label expert (VinDr's single readings) a cell is not told apart by it.
     """
-    wanted = [kind for kind in kinds if kind != source_sheet(source).label_origin]
-    table = lake.read("labels", source, columns=["study_id", "class", "origin"])
-    flags = pc.is_in(table.column("origin"), value_set=pa.array(wanted, pa.string())).cast(pa.int8())
-    return matrix_of(table.append_column("is_it", flags), "is_it", study_ids) == 1
+    wanted = [ORIGIN_CODE[kind] for kind in kinds if kind != source_sheet(source).label_origin]
+    return np.isin(origins, wanted)
 
 
 def _asked(lake: Lake, source: str, study_ids: pa.Array) -> np.ndarray:
     """Return which classes a study's indication asks for: bool (studies, 21), in the order of ``study_ids``."""
     if not lake.exists("report_mentions", source):
         return np.zeros((len(study_ids), len(vocabulary().classes)), dtype=bool)
-    mentions = lake.read("report_mentions", source, columns=["study_id", "class", "section"])
-    asked = mentions.filter(pc.equal(mentions.column("section"), INDICATION))
+    columns = ["study_id", "class", "section"]
+    parts = [part.filter(pc.equal(part.column("section"), INDICATION))
+             for part in lake.batches("report_mentions", source, columns, ROWS_OF_A_PART)]  # fmt: skip
+    asked = pa.concat_tables(parts) if parts else empty("report_mentions").select(columns)
     asked = asked.append_column("is_it", pa.array(np.ones(len(asked), dtype=np.int8)))
     return matrix_of(asked, "is_it", study_ids) == 1
 

@@ -16,7 +16,7 @@ from radia_pipeline.contracts.label_values import POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.origins import BY_CLOSURE, ORIGINS
-from radia_pipeline.labels.table import codes_of, positions
+from radia_pipeline.labels.table import positions, read_matrices
 from radia_pipeline.lake.lake import Lake
 
 LEAST_IMAGES_OF_A_DEVICE = 10
@@ -60,16 +60,10 @@ def _devices(lake: Lake, source: str, manifest) -> Iterator[dict]:
 
 def _origins(lake: Lake, source: str, manifest) -> Iterator[dict]:
     """Yield, for each class, images by where its value comes from; and how many contradict what was said."""
-    labels = lake.read("labels", source, columns=["study_id", "class", "origin"])
-    studies = labels.column("study_id").combine_chunks().dictionary_encode()
-    of_image = positions(manifest.column("study_id"), studies.dictionary)
-    classes = vocabulary().classes
-    matrix = np.zeros((len(studies.dictionary), len(classes)), dtype=np.int64)
-    matrix[studies.indices.to_numpy(), codes_of(labels.column("class"), classes)] = codes_of(
-        labels.column("origin"), ORIGINS
-    )
+    studies, (matrix,) = read_matrices(lake, source, ["origin"])
+    of_image = positions(manifest.column("study_id"), studies)
     cells = matrix[of_image[of_image >= 0]]
-    for column, name in enumerate(classes):
+    for column, name in enumerate(vocabulary().classes):
         counts = np.bincount(cells[:, column], minlength=len(ORIGINS)).tolist()
         for origin, count in zip(ORIGINS, counts):
             if count:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
 from radia_pipeline.contracts.tables import Column, Contract, contract
@@ -128,9 +130,42 @@ def _repeated_keys(connection, terms: Contract, rows: int) -> list[Violation]:
     return [Violation(terms.table, ", ".join(terms.key), "unique", rows - distinct, shown)]
 
 
-def require(table: str, data: pa.Table) -> None:
+def check_parts(table: str, parts: Iterable[pa.Table]) -> list[Violation]:
+    """Return what ``check`` does of rows that come a part at a time, in order of the table's key."""
+    terms = contract(table)
+    if any(not terms.columns[name].is_required for name in terms.key):
+        whole = list(parts)  # nulls stand last, whatever is equal to them
+        return check_terms(terms, pa.concat_tables(whole)) if whole else []
+    found: dict[tuple[str, str], Violation] = {}
+    before: pa.Table | None = None
+    for part in parts:
+        for violation in [*check_terms(terms, part), *_across(terms, before, part)]:
+            known = found.get((violation.column, violation.rule), replace(violation, count=0, rows=()))
+            rows = (*known.rows, *violation.rows)[:MAX_KEYED_ROWS]
+            found[(violation.column, violation.rule)] = replace(known, count=known.count + violation.count, rows=rows)
+        before = part.slice(part.num_rows - 1) if part.num_rows else before
+    return list(found.values())
+
+
+def _across(terms: Contract, before: pa.Table | None, part: pa.Table) -> list[Violation]:
+    """Return a key that repeats the last one of the part before, and rows that are in another order than the key's."""
+    if not terms.key or not part.num_rows:
+        return []
+    keys = part.select(list(terms.key))
+    keys = keys if before is None else pa.concat_tables([before.select(list(terms.key)), keys])
+    if is_strictly_ordered(keys, terms.key) or any(column.null_count for column in keys.columns):
+        return []
+    name = ", ".join(terms.key)
+    if before is not None and keys.slice(0, 1).equals(keys.slice(1, 1)):
+        shown = "/".join(str(value) for value in keys.slice(0, 1).to_pylist()[0].values())
+        return [Violation(terms.table, name, "unique", 1, (shown,))]
+    rows = keys.take(pc.sort_indices(keys, sort_keys=[(column, "ascending") for column in terms.key]))
+    return [] if rows.equals(keys) else [Violation(terms.table, name, "order", 1, ())]
+
+
+def require_parts(table: str, parts: Iterable[pa.Table]) -> None:
     """Raise ContractViolation, naming table, column, rule, count and up to five keyed rows, unless every rule holds."""
-    violations = check(table, data)
+    violations = check_parts(table, parts)
     if violations:
         raise ContractViolation(
             f"Table {table} breaks its contract: " + " | ".join(str(violation) for violation in violations),

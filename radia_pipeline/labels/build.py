@@ -26,15 +26,15 @@ from radia_pipeline.contracts.label_values import (
 )
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadTable
+from radia_pipeline.errors import BadTable, DamagedFile
 from radia_pipeline.labels.origins import ORIGIN_CODE, base_origins, origins
 from radia_pipeline.labels.priors import carry
 from radia_pipeline.labels.readings import Verdicts, put_on_top, reviewed_values
-from radia_pipeline.labels.table import codes_of, first_rows, long_table, matrix_of
+from radia_pipeline.labels.table import LongRows, codes_of, dense, first_rows, matrix_of, read_labels
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.reports.changes import moved, summary
-from radia_pipeline.reports.labels import said_from_mentions
+from radia_pipeline.reports.changes import moved_cells, summary
+from radia_pipeline.reports.labels import ATTRIBUTES, said_from_mentions
 from radia_pipeline.sources.base import Source
 from radia_pipeline.sources.joins import LEAST_SHARE
 from radia_pipeline.sources.registry import source as registered_source
@@ -103,7 +103,7 @@ def build_labels(
     reviewed = put_on_top(said.study_ids, said.values, base, reviewed_values(verdicts, adapter.name), said.problems)
     value = resolve(said.values, sheet.labelled)
     origin = origins(said.values, value, base)
-    table = long_table(
+    rows = LongRows(
         adapter.name,
         pa.array(said.study_ids, pa.string()),
         pa.array(said.patient_keys, pa.string()),
@@ -111,8 +111,8 @@ def build_labels(
         value,
         origin,
     )
-    moves = _moved(lake, adapter.name, table)
-    written = lake.write("labels", table, adapter.name)
+    moves = _moved(lake, adapter.name, said.study_ids, said.values)
+    written = lake.write_rows("labels", rows, adapter.name)
     labelled = int((value != MISSING).any(axis=1).sum())
     return LabelsResult(
         source=adapter.name, studies=len(said.study_ids), labelled=labelled, unlabelled=len(said.study_ids) - labelled,
@@ -122,9 +122,20 @@ def build_labels(
     )  # fmt: skip
 
 
-def _moved(lake: Lake, source: str, table: pa.Table) -> tuple[Mapping[str, Any], ...]:
-    before = lake.last_sound("labels", source, columns=["study_id", "class", "said"])
-    return tuple(summary(moved(before, table))) if before is not None else ()
+def _moved(lake: Lake, source: str, study_ids: Sequence[str], said: np.ndarray) -> tuple[Mapping[str, Any], ...]:
+    """Return what is said otherwise than in what stood so far, where that can be read."""
+    if not lake.exists("labels", source):
+        return ()
+    try:
+        before = read_labels(lake, source, "said")
+    except DamagedFile:
+        table = lake.last_sound("labels", source, columns=["study_id", "class", "said"])
+        if table is None:
+            return ()
+        before = dense(table, "said")
+    now = before.rows_of(pa.array(study_ids, pa.string()))
+    known = now >= 0
+    return tuple(summary(moved_cells(vocabulary().classes, before.values[now[known]], said[known])))
 
 
 def _count_origins(origin: np.ndarray) -> dict[str, int]:
@@ -132,8 +143,8 @@ def _count_origins(origin: np.ndarray) -> dict[str, int]:
 
 
 def _from_reports(source: str, lake: Lake) -> _Said:
-    mentions = lake.read("report_mentions", source)
-    attributes = lake.read("report_attributes", source)
+    mentions = lake.read("report_mentions", source, columns=["study_id", "class", "status"])
+    attributes = lake.read("report_attributes", source, columns=list(ATTRIBUTES))
     reports = lake.read("reports", source, columns=["study_id", "patient_key"])
     table = said_from_mentions(mentions, attributes)
     study_ids = reports.column("study_id").to_pylist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import MISSING
+from radia_pipeline.contracts.tables import contract
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.origins import ORIGINS
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.rows import ROWS_OF_A_PART
+
+_ROWS_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,36 @@ def codes_of(column: pa.ChunkedArray | pa.Array, names: Sequence[str]) -> np.nda
 
 def read_labels(lake: Lake, source: str, column: str = "value") -> StudyLabels:
     """Read one source's ``labels`` as a dense matrix of ``value`` (or ``said``); raises MissingTable."""
-    table = lake.read("labels", source, columns=["study_id", "class", column])
-    return dense(table, column)
+    study_ids, (values,) = read_matrices(lake, source, [column])
+    return StudyLabels(study_ids, values)
+
+
+def read_matrices(lake: Lake, source: str, columns: Sequence[str]) -> tuple[pa.Array, list[np.ndarray]]:
+    """Read one source's ``labels``: its studies in order, and of each column int8 (studies, 21), MISSING where there is
+    nothing. Of ``origin``: codes into ORIGINS.
+
+    The long table is never in memory at once. Classes outside the vocabulary are left out. Raises MissingTable.
+    """
+    ids: list[pa.Array] = [pa.array([], pa.string())]
+    blocks: list[list[np.ndarray]] = [[np.full((0, len(vocabulary().classes)), MISSING, np.int8)] for _ in columns]
+    last = None
+    for part in lake.batches("labels", source, ["study_id", "class", *columns], _ROWS_READ):
+        encoded = part.column("study_id").combine_chunks().dictionary_encode()
+        names, rows = encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)
+        if not len(names):
+            continue
+        goes_on = names[0].as_py() == last  # rows are in order of their studies: only a part's first can have begun
+        for column, found in zip(columns, blocks):
+            matrix = _matrix(part, column, rows, len(names))
+            if goes_on:
+                end = found[-1][-1]
+                end[:] = np.where(matrix[0] == MISSING, end, matrix[0])
+            found.append(matrix[1:] if goes_on else matrix)
+            if not len(found[-1]):
+                found.pop()
+        ids.append(names[1:] if goes_on else names)
+        last = names[-1].as_py()
+    return pa.concat_arrays(ids), [np.concatenate(found) for found in blocks]
 
 
 def dense(table: pa.Table, column: str) -> StudyLabels:
@@ -74,7 +106,11 @@ def _matrix(table: pa.Table, column: str, rows: np.ndarray, studies: int) -> np.
     """Return the values of a long table in their rows (−1: none) and classes: int8 (studies, 21)."""
     matrix = np.full((studies, len(vocabulary().classes)), MISSING, dtype=np.int8)
     columns = codes_of(table.column("class"), vocabulary().classes)
-    values = table.column(column).fill_null(MISSING).to_numpy().astype(np.int8)
+    said = table.column(column)
+    if column == "origin":
+        values = codes_of(said, ORIGINS).astype(np.int8)
+    else:
+        values = said.fill_null(MISSING).to_numpy().astype(np.int8)
     known = (rows >= 0) & (columns >= 0)
     matrix[rows[known], columns[known]] = values[known]
     return matrix
@@ -87,34 +123,51 @@ def first_rows(codes: np.ndarray, count: int) -> np.ndarray:
     return first
 
 
+class LongRows:
+    """The ``labels`` rows of a source, study × class, ordered by study and class name: made a part at a time, since
+    there are 21 for each study.
+
+    ``study_ids``, ``patient_keys``: (studies,); ``said``, ``value``: int8 (studies, 21); ``origin``: int8 codes into
+    ORIGINS, same shape.
+    """
+
+    def __init__(
+        self, source: str, study_ids: pa.Array, patient_keys: pa.Array, said: np.ndarray, value: np.ndarray,
+        origin: np.ndarray,
+    ) -> None:  # fmt: skip
+        self._source, self._texts = source, {"study_id": study_ids, "patient_key": patient_keys}
+        self._values, self._origin = {"said": said, "value": value}, origin
+        self._order = pc.sort_indices(study_ids).to_numpy()
+        self._by_name = np.argsort(np.array(vocabulary().classes))
+        self.schema, self.num_rows = contract("labels").schema, len(study_ids) * len(self._by_name)
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of some studies at a time."""
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        step = max(1, ROWS_OF_A_PART // len(self._by_name))
+        for start in range(0, len(self._order), step):
+            studies = self._order[start : start + step]
+            yield pa.table([self._column(name, studies) for name in schema.names], schema=schema)
+
+    def _column(self, name: str, studies: np.ndarray) -> pa.Array:
+        """Return a column's cells of these studies, given by their places."""
+        width = len(self._by_name)
+        if name == "source":
+            return pa.repeat(pa.scalar(self._source, pa.string()), len(studies) * width)
+        if name in self._texts:
+            return self._texts[name].take(pa.array(np.repeat(studies, width)))
+        if name == "class":
+            names = pa.array(vocabulary().classes, pa.string())
+            return names.take(pa.array(np.tile(self._by_name, len(studies))))
+        cells = self._values.get(name, self._origin)[studies][:, self._by_name].reshape(-1)
+        if name == "origin":
+            return pa.array(ORIGINS, pa.string()).take(pa.array(cells.astype(np.int64)))
+        return pa.array(cells, pa.int8(), mask=cells == MISSING)
+
+
 def long_table(
     source: str, study_ids: pa.Array, patient_keys: pa.Array, said: np.ndarray, value: np.ndarray, origin: np.ndarray
 ) -> pa.Table:
-    """Return the ``labels`` rows of a source: study × class, ordered by study and class name.
-
-    ``said``, ``value``: int8 (studies, 21); ``origin``: int8 codes into ORIGINS, same shape.
-    """
-    classes = vocabulary().classes
-    by_name = np.argsort(np.array(classes))
-    order = pc.sort_indices(study_ids).to_numpy()
-    count, width = len(study_ids), len(classes)
-    study_rows = pa.array(np.repeat(order, width))
-
-    def cells(matrix: np.ndarray) -> np.ndarray:
-        return matrix[order][:, by_name].reshape(-1)
-
-    def nullable(matrix: np.ndarray) -> pa.Array:
-        flat = cells(matrix)
-        return pa.array(flat, pa.int8(), mask=flat == MISSING)
-
-    return pa.table(
-        {
-            "source": pa.array([source], pa.string()).take(pa.array(np.zeros(count * width, dtype=np.int64))),
-            "study_id": study_ids.take(study_rows),
-            "patient_key": patient_keys.take(study_rows),
-            "class": pa.array(classes, pa.string()).take(pa.array(np.tile(by_name, count))),
-            "said": nullable(said),
-            "value": nullable(value),
-            "origin": pa.array(ORIGINS, pa.string()).take(pa.array(cells(origin).astype(np.int64))),
-        }
-    )
+    """Return ``LongRows`` as a table in memory."""
+    rows = LongRows(source, study_ids, patient_keys, said, value, origin)
+    return pa.concat_tables([rows.schema.empty_table(), *rows.parts()])

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from radia_pipeline.contracts.checks import require
+from radia_pipeline.contracts.checks import require_parts
+from radia_pipeline.contracts.columnar import is_strictly_ordered
 from radia_pipeline.contracts.tables import conform, contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritable, MissingTable
 from radia_pipeline.lake import atomic, marker, proof, publishing, renamed
 from radia_pipeline.lake.frames import to_frame
-from radia_pipeline.lake.hashing import table_sha256
+from radia_pipeline.lake.row_hash import rows_sha256
+from radia_pipeline.lake.rows import Rows, TableRows
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, VOCABULARY_KEY
 from radia_pipeline.lake.versions import Place, VersionRecord, kept_file, published_records, sound_records
 
@@ -147,13 +149,16 @@ class Lake:
 
         Raises BadTable or ContractViolation before anything is replaced; unchanged rows leave the file untouched.
         """
-        rows = conform(table, data)
-        key = contract(table).key
-        if key and rows.num_rows > 1:
-            order = pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key])
-            rows = rows.take(order)
-        require(table, rows)
-        version = table_sha256(rows)[:HASH_CHARACTERS]
+        return self.write_rows(table, TableRows(_in_order(table, conform(table, data))), partition)
+
+    def write_rows(self, table: str, rows: Rows, partition: str = WHOLE) -> WriteResult:
+        """Publish rows that need not be in memory at once; they have the contract's schema and come in order of its
+        key.
+
+        Raises ContractViolation as ``write`` does, and where they are in another order.
+        """
+        require_parts(table, rows.parts())
+        version = rows_sha256(rows)[:HASH_CHARACTERS]
         place = self.place(table, partition)
         with self.lock(f"{table}.{partition}"):
             publishing.settle(place)
@@ -292,6 +297,15 @@ class Lake:
                 found = found.append_column(name, pa.nulls(len(found), contract(table).columns[name].type))
         _require_words(found, table)
         return found.select(names) if gained else found
+
+
+def _in_order(table: str, rows: pa.Table) -> pa.Table:
+    """Return rows in the order of their key."""
+    key = contract(table).key
+    if rows.num_rows < 2 or not key or is_strictly_ordered(rows, key):
+        return rows
+    order = pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key])
+    return rows.take(order)
 
 
 def _may_be_absent(table: str, name: str) -> bool:

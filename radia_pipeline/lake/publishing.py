@@ -14,11 +14,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radia_pipeline.errors import DamagedFile, LakeUnreadable, MissingTable
 from radia_pipeline.lake import atomic, proof
+from radia_pipeline.lake.rows import Rows
 from radia_pipeline.lake.table_file import NAME_KEY, VERSION_KEY, VOCABULARY_KEY, TableFile
 from radia_pipeline.lake.versions import Place, VersionRecord, mended_history, sound_records
 
@@ -33,18 +33,22 @@ def standing(place: Place) -> str | None:
         return None
 
 
-def publish(place: Place, version: str, rows: pa.Table, vocabulary_version: str) -> None:
+def publish(place: Place, version: str, rows: Rows, vocabulary_version: str) -> None:
     """Keep the rows as a version and let it take the place; raises LakeUnwritable."""
     keep(place, version, rows, vocabulary_version)
     publish_kept(place, version, rows.num_rows)
 
 
-def keep(place: Place, version: str, rows: pa.Table, vocabulary_version: str) -> None:
+def keep(place: Place, version: str, rows: Rows, vocabulary_version: str) -> None:
     """Keep the rows as a version; raises LakeUnwritable."""
     stamps = {VERSION_KEY: version, VOCABULARY_KEY: vocabulary_version, NAME_KEY: place.name}
-    stamped = rows.replace_schema_metadata({key: text.encode() for key, text in stamps.items()})
-    with atomic.replace_file(place.kept(version)) as temporary:
-        pq.write_table(stamped, temporary, compression="zstd")
+    schema = rows.schema.with_metadata({key: text.encode() for key, text in stamps.items()})
+    with (
+        atomic.replace_file(place.kept(version)) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as file,
+    ):
+        for part in rows.parts():
+            file.write_table(part.replace_schema_metadata(schema.metadata))
 
 
 def publish_kept(place: Place, version: str, rows: int) -> None:

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from radia_pipeline.errors import DamagedFile, LakeUnreadable, MissingTable
 from radia_pipeline.lake.atomic import STORAGE_FAULTS
-from radia_pipeline.lake.hashing import table_sha256
+from radia_pipeline.lake.row_hash import rows_sha256
+from radia_pipeline.lake.rows import ROWS_OF_A_PART
 
 HASH_CHARACTERS = 32
 VERSION_KEY, VOCABULARY_KEY, NAME_KEY = b"radia.version", b"radia.vocabulary", b"radia.table"
@@ -139,7 +140,8 @@ class TableFile:
 
     def rows_version(self) -> str:
         """Recompute the data version: the logical hash of the rows that the file holds now."""
-        return table_sha256(_as_written(self.read()))[:HASH_CHARACTERS]
+        with self._parquet() as file:
+            return rows_sha256(_FileRows(file))[:HASH_CHARACTERS]
 
     def _source(self) -> pa.NativeFile:
         # The same open file by its number: pyarrow knows no file descriptors, and a path may name another file by now.
@@ -152,10 +154,21 @@ class TableFile:
             yield file
 
 
-def _as_written(table: pa.Table) -> pa.Table:
-    """Return a table with the types that were written: Parquet calls the items of a list ``element``."""
-    fields = [pa.field(field.name, _plain(field.type), nullable=field.nullable) for field in table.schema]
-    return table.replace_schema_metadata(None).cast(pa.schema(fields))
+class _FileRows:
+    """Rows of an open Parquet file, with the types that were written: Parquet calls the items of a list ``element``."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._file, self.num_rows = file, file.metadata.num_rows
+        self.schema = pa.schema(
+            [pa.field(field.name, _plain(field.type), nullable=field.nullable) for field in file.schema_arrow]
+        )
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield what is read at a time."""
+        names = self.schema.names if columns is None else list(columns)
+        kinds = pa.schema([self.schema.field(name) for name in names])
+        for batch in self._file.iter_batches(ROWS_OF_A_PART, columns=names):
+            yield pa.Table.from_batches([batch]).select(names).replace_schema_metadata(None).cast(kinds)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

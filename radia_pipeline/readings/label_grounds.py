@@ -18,7 +18,7 @@ from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, s
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.origins import ORIGIN_CODE, ORIGINS
-from radia_pipeline.labels.table import codes_of, dense, positions
+from radia_pipeline.labels.table import StudyLabels, codes_of, positions, read_matrices
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.readings.lists import answerable
 
@@ -66,11 +66,8 @@ def grounds_of(lake: Lake, source: str, study_ids: Sequence[str]) -> Grounds:
     Needs ``labels``, and ``report_mentions`` of a source that is read from reports.
     """
     ids, sheet, words = pa.array(study_ids, pa.string()), source_sheet(source), vocabulary()
-    table = lake.read("labels", source, columns=["study_id", "class", "value", "origin"])
-    table = table.filter(pc.is_in(table["study_id"], value_set=ids))
-    coded = pa.array(codes_of(table["origin"], ORIGINS), pa.int8())
-    table = table.append_column("code", coded)
-    value, code = (_of(dense(table, column), ids) for column in ("value", "code"))
+    studies, matrices = read_matrices(lake, source, ["value", "origin"])
+    value, code = (_of(StudyLabels(studies, matrix), ids) for matrix in matrices)
     is_labelled_study = (value != MISSING).any(axis=1)
     is_labelled = np.array([name in sheet.labelled for name in words.classes])
     can_be_silent = is_labelled & is_labelled_study[:, None]

@@ -5,7 +5,7 @@ Belongs here: counting. Does not belong here: which labels are right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -27,12 +27,17 @@ def moved(old_labels: pa.Table, new_labels: pa.Table) -> Moves:
     studies = studies.filter(pc.is_in(studies, pc.unique(new.column("study_id"))))
     classes = pc.unique(pa.chunked_array([*old.column("class").chunks, *new.column("class").chunks], pa.string()))
     before, after = (_matrix(table, studies, classes) for table in (old, new))
+    return moved_cells(classes.to_pylist(), before, after)
+
+
+def moved_cells(classes: Sequence[str], before: np.ndarray, after: np.ndarray) -> Moves:
+    """Count the cells that differ of said values int8 (studies, classes) of the same studies; no label value: null."""
+    before, after = (np.where(np.isin(said, (-1, 0, 1)), said, _NULL) for said in (before, after))
     changed = before != after
     codes = (np.nonzero(changed)[1] * _CODES + before[changed] + 1) * _CODES + after[changed] + 1
     found, counts = np.unique(codes, return_counts=True)
-    names = classes.to_pylist()
     moves = {
-        (names[code // _CODES**2], _value(code // _CODES % _CODES), _value(code % _CODES)): int(count)
+        (classes[code // _CODES**2], _value(code // _CODES % _CODES), _value(code % _CODES)): int(count)
         for code, count in zip(found.tolist(), counts.tolist(), strict=True)
     }
     return dict(sorted(moves.items(), key=lambda item: tuple(str(part) for part in item[0])))

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from radia_pipeline.contracts.label_values import MISSING, no_findings, strengths, values_of
 from radia_pipeline.contracts.vocabulary import vocabulary
 
+ATTRIBUTES = ("study_id", "has_findings_text", "has_other_abnormality", "unread_count")
+"""Columns of ``report_attributes`` that say whether there is No Finding."""
 SAID_SCHEMA = pa.schema([("study_id", pa.string()), ("class", pa.string()), ("said", pa.int8())])
 
 

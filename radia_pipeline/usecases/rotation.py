@@ -27,9 +27,10 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake import atomic, proof, publishing, renamed
 from radia_pipeline.lake.collect import pinned_versions
-from radia_pipeline.lake.hashing import table_sha256
 from radia_pipeline.lake.keys import ROTATING, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.row_hash import table_sha256
+from radia_pipeline.lake.rows import TableRows
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, VOCABULARY_KEY, TableFile
 from radia_pipeline.lake.versions import Place
 from radia_pipeline.readings.membership import TABLE as SETS
@@ -281,7 +282,7 @@ def _rewrite_pinned(lake: Lake, plan: _Plan) -> int:
                 ordered = _by_key(place.name.split("/", 1)[0], rows.replace_schema_metadata(None))
                 after = table_sha256(ordered)[:HASH_CHARACTERS]
                 plan.name_version(version, after)
-                publishing.keep(place, after, ordered, said)
+                publishing.keep(place, after, TableRows(ordered), said)
                 count += 1
     return count
 

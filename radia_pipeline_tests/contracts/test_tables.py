@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radia_pipeline.contracts.checks import check, require, rules_of
+from radia_pipeline.contracts.checks import check, require_parts, rules_of
 from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
 from radia_pipeline.contracts.location import read_yaml
 from radia_pipeline.contracts.tables import arrow_type, conform, contract, contract_names, empty, parse_contract
@@ -103,7 +103,7 @@ def test_numbers_outside_their_range_are_caught(score, rule):
 def test_a_repeated_key_is_caught_and_a_refusal_names_table_rule_count_and_row():
     data = conform("labels", [label_row(), label_row()])
     with pytest.raises(ContractViolation, match=rf"labels.*unique broken by 1 rows \(rows {ID}/Edema\)"):
-        require("labels", data)
+        require_parts("labels", [data])
 
 
 def test_every_rule_has_a_name_and_a_column():

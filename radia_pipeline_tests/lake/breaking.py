@@ -13,9 +13,10 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radia_pipeline.lake.hashing import table_sha256
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.publishing import publish
+from radia_pipeline.lake.row_hash import table_sha256
+from radia_pipeline.lake.rows import TableRows
 from radia_pipeline.lake.table_file import HASH_CHARACTERS
 
 CHANGES = ("fsync", "replace", "unlink")
@@ -56,7 +57,7 @@ def publish_as(lake: Lake, table: str, partition: str, rows: pa.Table, words: st
     """Publish rows as an earlier release would have, whatever today's contract says; ``words``: its vocabulary."""
     place = lake.place(table, partition)
     with lake.lock(f"{table}.{partition}"):
-        publish(place, table_sha256(rows)[:HASH_CHARACTERS], rows, words or lake.vocabulary_version)
+        publish(place, table_sha256(rows)[:HASH_CHARACTERS], TableRows(rows), words or lake.vocabulary_version)
 
 
 def history_path(lake: Lake, table: str, partition: str) -> Path:
