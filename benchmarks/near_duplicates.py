@@ -1,9 +1,10 @@
 """Near-duplicates: what is found under which alteration, what is linked falsely, and what search costs as it grows.
 
 Run with ``python benchmarks/near_duplicates.py [--films N] [--pairs P]`` for recall and strangers (NIH's layout with
-real radiographs, default ../shared/real/nih_cxr14), ``--growth`` for search among invented descriptors with 1 % planted
-copies, ``--learn`` to make the descriptor's linear map anew from phantoms. Results: results/near_duplicates.json;
-``before`` in it are the figures of the hash that stood before, on the same alterations.
+real radiographs, default ../shared/real/nih_cxr14), ``--growth`` for search and confirmation among invented descriptors
+with 1 % planted copies, ``--end-to-end``, ``--phantoms`` and ``--gap`` for what their help says, ``--learn`` to make
+the descriptor's linear map anew from phantoms. Results: results/near_duplicates.json; ``before`` in it are the figures
+of the hash that stood before, on the same alterations.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import argparse
 import itertools
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -21,18 +24,28 @@ import cv2
 import numpy as np
 import scipy.linalg
 from film_copies import ALTERATIONS, altered
+from scipy.stats import genpareto
 
 from radia_pipeline.cohort import copies, film_descriptor, registration
+from radia_pipeline.cohort.links import build_image_links
+from radia_pipeline.cohort.splits import build_splits
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.people import draw_patient
 from radia_pipeline.phantom.radiograph import take
 from radia_pipeline.sources.nih_cxr14 import NihCxr14
+from radia_pipeline_tests.cohort import lakes
 
 HERE = Path(__file__).resolve().parent
+RESULT = HERE / "results" / "near_duplicates.json"
 ASKING = 3_000
 """Films that search in the timing; the seconds of all are in proportion."""
 LEARNED_ON, COPIES_OF_EACH, PHANTOM_PX = 400, 7, 192
 SHRINKAGE = 0.02
 IDENTICAL = 0.9999
+PAIRS, RESAMPLED = 1e11, 1_000
+PHANTOM_SEED = 20261129
+COPY_SIMILARITY, QUERY_SIMILARITY = 0.735, 0.9
+"""Of a film and the fifth percentile of its copies that were altered once; of a film and its own other queries."""
 
 
 def phantom(number: int, side: int, seed: int = 20261201) -> np.ndarray:
@@ -159,11 +172,13 @@ def cost(films: list[np.ndarray]) -> dict[str, float]:
     }  # fmt: skip
 
 
-def growth(vectors: np.ndarray, counts: list[int]) -> list[dict]:
-    """Return seconds of index and search among invented descriptors, 1 % of them copies, all asking as films do.
+def growth(vectors: np.ndarray, counts: list[int], confirmation_ms: float) -> dict:
+    """Return processor seconds of index, search and confirmation among invented descriptors, 1 % of them copies, all
+    asking as films do, and what they would be among a million.
 
     Descriptors are drawn with the covariance of real ones; a copy lies at the similarity of the fifth percentile of
-    altered copies.
+    altered copies, each of its film's queries a little off the film. Confirmations are those that are chosen, at what
+    one was measured to take.
     """
     rng = np.random.default_rng(2)
     _, spread, parts = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
@@ -176,30 +191,161 @@ def growth(vectors: np.ndarray, counts: list[int]) -> list[dict]:
             drawn[start : start + len(noise)] = vectors.mean(axis=0) + noise @ scaled
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         planted = count // 100
-        noise = rng.standard_normal((planted, film_descriptor.SIZE)).astype(np.float32)
-        noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-        drawn[-planted:] = 0.66 * drawn[:planted] + 0.75 * noise
-        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
-        started, wall = time.process_time(), time.perf_counter()
+        drawn[count - planted :] = near_to(drawn[:planted], COPY_SIMILARITY, rng)
+        wall, started = time.perf_counter(), time.process_time()
         index = copies.Index(drawn.astype(np.float16))
         built = time.process_time() - started
-        asked = rng.permutation(count)[:ASKING]
+        asked = np.sort(np.concatenate([rng.permutation(planted)[: ASKING // 10] + count - planted,
+                                        rng.permutation(count - planted)[: ASKING - ASKING // 10]]))  # fmt: skip
+        queries = np.stack([drawn[asked], *(near_to(drawn[asked], QUERY_SIMILARITY, rng)
+                                            for _ in range(film_descriptor.QUERIES - 1))], axis=1)  # fmt: skip
         started = time.process_time()
-        near, found = 0, set()
-        for start in range(0, len(asked), 256):
-            part = asked[start : start + 256]
-            similarity, places = index.near(np.repeat(drawn[part], film_descriptor.QUERIES, axis=0))
-            keep = similarity[:: film_descriptor.QUERIES] >= copies.NEAR
-            near += int(keep.sum()) - len(part)
-            for row, names, kept in zip(part.tolist(), places[:: film_descriptor.QUERIES], keep):
-                found |= {(row, other) for other in names[kept].tolist()}
+        chosen = copies.worth_a_look(index, np.arange(count), asked, queries, np.arange(count))
         searched = (time.process_time() - started) * count / len(asked)
-        wanted = [(a, b) for a, b in ((p, count - planted + p) for p in range(planted)) if a in set(asked.tolist())]
-        rows.append({"films": count, "index, s": built, "search of all, s": searched, "both, s": built + searched,
-                     "seconds on the clock": time.perf_counter() - wall, "near a film": near / len(asked),
-                     "planted found": float(np.mean([pair in found for pair in wanted]))})  # fmt: skip
+        confirmed = len(chosen) / len(asked) * count * confirmation_ms / 1e3
+        wanted = {(place - (count - planted), place) for place in asked.tolist() if place >= count - planted}
+        rows.append({"films": count, "index, s": built, "search of all, s": searched,
+                     "confirmation of all, s": confirmed,
+                     "all, s": built + searched + confirmed, "confirmations a film": len(chosen) / len(asked),
+                     "planted found": len(wanted & set(chosen)) / len(wanted),
+                     "seconds on the clock": time.perf_counter() - wall})  # fmt: skip
         print(json.dumps(rows[-1]), flush=True)
-    return rows
+    return {"sizes": rows, "confirmation, ms": confirmation_ms, **_extrapolated(rows)}
+
+
+def near_to(vectors: np.ndarray, similarity: float, rng: np.random.Generator) -> np.ndarray:
+    """Return vectors of length one that lie at this similarity to those given, each in a direction of its own."""
+    away = rng.standard_normal(vectors.shape).astype(np.float32)
+    away -= (away * vectors).sum(axis=1, keepdims=True) * vectors
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    return similarity * vectors + np.sqrt(1 - similarity**2) * away
+
+
+def _extrapolated(rows: list[dict]) -> dict:
+    """Return how each part grows for twice the films between the first size and the last, and the seconds of a million
+    films at that power of their number."""
+    if len(rows) < 2:
+        return {}
+    first, last = rows[0], rows[-1]
+    found: dict[str, dict[str, float]] = {"for twice the films": {}, "a million films, s": {}}
+    for name in ("index, s", "search of all, s", "confirmation of all, s", "all, s"):
+        power = np.log(last[name] / first[name]) / np.log(last["films"] / first["films"])
+        found["for twice the films"][name] = round(float(2**power), 3)
+        found["a million films, s"][name] = round(float(last[name] * (1e6 / last["films"]) ** power))
+    return found
+
+
+def ungated(one: np.ndarray, other: np.ndarray) -> float:
+    """Return how two films agree where they are followed to the finest detail whatever coarser detail says: what
+    strangers reach, also those that the product does not follow so far.
+    """
+    with mock.patch.object(registration, "_FOLLOWED", -1.0):
+        return agreement(one, other)
+
+
+def gap(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray, count: int, farthest_copy: float) -> dict:
+    """Return the agreement that the nearest of PAIRS stranger pairs would reach, beside that of the farthest copy.
+
+    The ``count`` pairs of other patients that lie nearest by their descriptors are compared ungated. A generalised
+    Pareto distribution is fitted to the excesses over their 90th percentile (maximum likelihood; Pickands 1975); the
+    level that one pair of so many exceeds is its quantile. Interval: 2.5 to 97.5 % of 1,000 fits to resampled excesses.
+    """
+    similarity = np.triu(vectors @ vectors.T, 1)
+    allowed = np.triu(patients[:, None] != patients[None, :], 1) & (similarity < IDENTICAL)
+    order = np.argsort(-np.where(allowed, similarity, -1.0), axis=None)[:count]
+    values = np.array([ungated(films[a], films[b]) for a, b in (divmod(int(place), len(films)) for place in order)])
+    over = float(np.quantile(values, 0.9))
+    excess = values[values > over] - over
+    share = len(excess) / int(allowed.sum())
+    rng = np.random.default_rng(4)
+
+    def level(sample: np.ndarray) -> tuple[float, float]:
+        shape, _, scale = genpareto.fit(sample, floc=0)
+        return over + float(genpareto.isf(min(1.0, 1 / PAIRS / share), shape, scale=scale)), float(shape)
+
+    found, shape = level(excess)
+    resampled = [level(rng.choice(excess, len(excess)))[0] for _ in range(RESAMPLED)]
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return {
+        "pairs of other patients": int(allowed.sum()), "compared": len(values), "nearest stranger": float(values.max()),
+        "threshold": registration.SAME_EXPOSURE, "farthest copy found": farthest_copy, "fitted over": over,
+        "excesses": len(excess), "shape": shape, "level of 1 in 1e11 pairs": found,
+        "its 95 % interval": [float(low), float(high)],
+        "resampled fits at or above the threshold": float(np.mean(np.array(resampled) >= registration.SAME_EXPOSURE)),
+    }  # fmt: skip
+
+
+def phantom_strangers(count: int) -> dict:
+    """Return how many of so many phantom exposures are linked falsely: every patient stands in with all frontal films.
+
+    Compared on pixels are the pairs that search would choose, of other patients, and all pairs of one patient.
+    """
+    films, patients = [], []
+    for number in itertools.count(1):
+        drawn = draw_patient(PHANTOM_SEED, "chexpert", number, PHANTOM_PX).studies
+        for image in (image for study in drawn for image in study.images if image.film.view != "LATERAL"):
+            grey = take(image.film).grey
+            films.append(np.clip(grey.astype(float) * 255 / max(1, grey.max()), 0, 255).astype(np.uint8))
+            patients.append(number)
+        if len(films) >= count:
+            break
+    films, of = films[:count], np.array(patients[:count])
+    vectors = np.concatenate([film_descriptor.mapped(film_descriptor.histograms(f, (1.0,))[:1]) for f in films])
+    queries = np.repeat(vectors[:, None], film_descriptor.QUERIES, axis=1)
+    others = copies.worth_a_look(copies.Index(vectors), np.arange(count), np.arange(count), queries, of)
+    same = [(a, b) for number in np.unique(of) for a, b in itertools.combinations(np.flatnonzero(of == number), 2)]
+    result: dict = {"exposures": count, "patients": len(np.unique(of))}
+    for name, pairs in (("other patients", others), ("one patient", same)):
+        values = np.array([agreement(films[a], films[b]) for a, b in pairs])
+        result[name] = {"compared": len(values), "most": float(values.max(initial=-1.0)),
+                        "linked": int((values >= registration.SAME_EXPOSURE).sum())}  # fmt: skip
+    return result
+
+
+def end_to_end(films: list[np.ndarray], patients: np.ndarray, count: int) -> dict:
+    """Return how many altered copies stand in another pool than their film after the real steps.
+
+    One source holds real films and is placed first; another then brings a copy of each of ``count`` of them, half
+    altered once and half twice, each under a patient of its own, and as many films of strangers.
+    """
+    rng = np.random.default_rng(6)
+    once = rng.permutation(len(films))
+    once = once[np.sort(np.unique(patients[once], return_index=True)[1])]  # one film of a patient
+    originals, strange = once[:count], once[count : 2 * count]
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake.open(Path(folder) / "lake")
+
+        def put(source: str, given: list[tuple[str, str, np.ndarray]]) -> list[dict]:
+            rows = [lakes.image_row(source, name, patient, width_px=1, height_px=1) for name, patient, _ in given]
+            for row, (_, _, image) in zip(rows, given):
+                path = lake.root / row["path"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), image)
+            lakes.put_images(lake, source, rows)
+            return rows
+
+        first = put("nih_cxr14", [(f"{place}.png", str(patients[place]), films[place]) for place in originals])
+        build_image_links(lake)
+        build_splits(lake)
+        kinds = [tuple(rng.choice(list(ALTERATIONS), 1 + number % 2, replace=False)) for number in range(count)]
+        second = put("padchest", [
+            *((f"c{at}.png", f"c{at}", altered(films[at], kind, rng)) for at, kind in zip(originals, kinds)),
+            *((f"s{place}.png", f"s{place}", films[place]) for place in strange),
+        ])  # fmt: skip
+        started = time.process_time()
+        links = build_image_links(lake)
+        build_splits(lake)
+        seconds = time.process_time() - started
+        pool = lakes.pools_of(lake)
+        table = lake.read("image_links", columns=["patient_key_a", "patient_key_b"]).to_pylist()
+    joined = {frozenset(row.values()) for row in table}
+    pairs = [(one["patient_key"], other["patient_key"]) for one, other in zip(first, second)]
+    missed = [" + ".join(kind) for pair, kind in zip(pairs, kinds) if frozenset(pair) not in joined]
+    return {
+        "films": len(first) + len(second), "copies": count, "linked": count - len(missed), "not linked": missed,
+        "in another pool": sum(pool[a] != pool[b] for a, b in pairs), "false links": links.links - count + len(missed),
+        "confirmations a film": links.candidates / links.searched, "links and pools, processor s": seconds,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -209,27 +355,49 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=105, help="pairs of alterations, of 105")
     parser.add_argument("--strangers", type=int, default=1_000, help="pairs of two exposures compared, nearest first")
     parser.add_argument("--growth", type=int, nargs="*", help="search among so many films; needs a quiet machine")
+    parser.add_argument(
+        "--end-to-end", type=int, metavar="COPIES", help="so many altered copies through the real steps"
+    )
+    parser.add_argument("--phantoms", type=int, metavar="EXPOSURES", help="false links among phantoms")
+    parser.add_argument(
+        "--gap", type=int, metavar="PAIRS", help="what the nearest of 1e11 strangers reaches, from so many"
+    )
     parser.add_argument("--learn", action="store_true", help="make the linear map anew")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.learn:
         learn()
         return
+    if arguments.phantoms:
+        keep({"phantoms": phantom_strangers(arguments.phantoms)})
+        return
     facts = NihCxr14().facts(arguments.images)
     films = [copies.read_grey(arguments.images / path).astype(np.uint8) for path in sorted(facts)]
     patients = np.array([facts[path].native_patient_id for path in sorted(facts)])
     vectors = np.concatenate([film_descriptor.mapped(film_descriptor.histograms(film, (1.0,))[:1]) for film in films])
     if arguments.growth is not None:
-        result: dict = {"growth": growth(vectors, arguments.growth or [50_000, 100_000])}
+        paid = cost(films[:20])
+        result: dict = {"growth": growth(vectors, arguments.growth or [50_000, 100_000],
+                                         paid["compare, ms"] + paid["prepare, ms"])}  # fmt: skip
+    elif arguments.end_to_end:
+        result = {"end to end": end_to_end(films, patients, arguments.end_to_end)}
+    elif arguments.gap:
+        known = json.loads(RESULT.read_text(encoding="utf-8")).get("recall", {})
+        farthest = known.get("agreement of copies found near", {}).get("least")
+        result = {"gap": gap(films, vectors, patients, arguments.gap, farthest)}
     else:
         asked = np.random.default_rng(3).permutation(len(films))[: arguments.films]
         result = {"films": len(films), "recall": recall(films, copies.Index(vectors), asked, arguments.pairs),
                   "strangers": strangers(films, vectors, patients, arguments.strangers),
                   "cost": cost([films[place] for place in asked[:40]])}  # fmt: skip
+    keep(result)
+
+
+def keep(result: dict) -> None:
+    """Print a result and write it beside what is kept of others."""
     print(json.dumps(result, indent=1))
-    path = HERE / "results" / "near_duplicates.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(kept | result, indent=1) + "\n", encoding="utf-8")
+    kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    RESULT.write_text(json.dumps(kept | result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,11 +28,13 @@ NEAR = 0.55
 """Least similarity of two descriptors that is worth a look at the pixels."""
 NEIGHBOURS = 16
 """Films that one query may name: a copy is nearest, and the films of a patient's own stay are near too."""
-MOST_CONFIRMATIONS = 12
-"""Films that one film is compared with on pixels, nearest first."""
+MOST_CONFIRMATIONS = 4
+"""Strangers that one film is compared with on pixels, nearest first. Those above ``NEAR`` grow with the lake (.0014 of
+all: 140 a film among 100,000), so that a limit that does not bind would make comparing quadratic.
+"""
 EXACT_UP_TO = 5_000
 """Films below which every pair is compared: an index would cost more."""
-_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 32, 160, 320
+_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 32, 160, 128
 _AT_ONCE = 1 << 14
 _PORTION = 256
 """Films that are described and searched at a time: memory does not grow with a delivery."""
@@ -105,7 +107,10 @@ def find_copies(lake: Lake, films: Films) -> Copies:
             vectors[asking] = queries[is_read, 0]
             readable = known.copy()
             readable[asking] = True
-            near = _near(vectors, readable, asking, queries[is_read] if not is_read.all() else queries, films.patients)
+            asked = queries[is_read] if not is_read.all() else queries
+            places = np.flatnonzero(readable)
+            is_alone = not len(asking) or len(places) < 2
+            near = [] if is_alone else worth_a_look(Index(vectors[places]), places, asking, asked, films.patients)
         pairs, compared = _confirmed(lake.root, films, near)
         found |= {(films.names[a], films.names[b]): value for a, b, value in pairs}
         if len(asking) or was_kept != int(readable.sum()):
@@ -174,14 +179,13 @@ class Index:
         return np.take_along_axis(similarity, places, axis=1), places
 
 
-def _near(
-    vectors: np.ndarray, readable: np.ndarray, asking: np.ndarray, queries: np.ndarray, patients: np.ndarray
+def worth_a_look(
+    index: Index, places: np.ndarray, asking: np.ndarray, queries: np.ndarray, patients: np.ndarray
 ) -> list[tuple[int, int]]:
-    """Return pairs of places worth a look at the pixels, the smaller first: at most so many for each who asks."""
-    places = np.flatnonzero(readable)
-    if not len(asking) or len(places) < 2:
-        return []
-    index = Index(vectors[places])
+    """Return pairs of places worth a look at the pixels, the smaller first: at most so many for each who asks.
+
+    ``places``: (n,), of what stands in the index; ``asking``: (m,), of those who ask; ``queries``: (m, QUERIES, SIZE).
+    """
     chosen: set[tuple[int, int]] = set()
     for start in range(0, len(asking), _PORTION):
         part = asking[start : start + _PORTION]

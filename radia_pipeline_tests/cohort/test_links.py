@@ -289,3 +289,19 @@ def test_links_are_listed_and_decided_from_the_command_line(tmp_path):
     build_image_links(lake)
     said = CliRunner().invoke(links, ["list", *place]).output
     assert said.startswith("1 rejected\nrejected   near_duplicate") and "A. Steward: two films" in said
+
+
+def test_what_is_compared_on_pixels_does_not_grow_with_the_strangers_that_are_near():
+    rng = np.random.default_rng(3)
+    around = rng.standard_normal(searching.SIZE)
+    vectors = (around + 0.5 * rng.standard_normal((300, searching.SIZE))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[299] = vectors[0]
+    assert np.median(vectors @ vectors.T) > searching.NEAR
+    asking = np.array([0, 7, 299])
+    queries = np.repeat(vectors[asking][:, None], QUERIES, axis=1)
+    pairs = searching.worth_a_look(Index(vectors), np.arange(300), asking, queries, np.arange(300))
+    assert (0, 299) in pairs
+    assert len(pairs) <= searching.MOST_CONFIRMATIONS * len(asking)
+    of_one_patient = searching.worth_a_look(Index(vectors), np.arange(300), asking, queries, np.zeros(300, int))
+    assert of_one_patient == []
