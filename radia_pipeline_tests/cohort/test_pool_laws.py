@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,3 +145,22 @@ def test_nobody_of_a_held_split_nor_linked_with_one_is_trained_on(history, polic
         near_held = {group for group, key in zip(groups, keys) if key in known}
         trained = {row["group_id"] for row in table.to_pylist() if row["pool"] == "train" and not row["excluded"]}
         assert trained.isdisjoint(near_held)
+
+
+@pytest.mark.parametrize("mates", [("train", "test"), ("test", "train"), ("validation", "test", "train")])
+def test_a_newcomer_joins_the_highest_pool_of_a_group_that_a_late_link_joined(mates):
+    keys = PATIENTS[: len(mates) + 1]
+    placed = {
+        key: Placement("ccsmtl", key, pool, 3 if pool == "train" else None, "hash") for key, pool in zip(keys, mates)
+    }
+    groups = group_of(keys, [(keys[0], key) for key in keys[1:]])
+    (newcomer,) = place(keys, ["ccsmtl"] * len(keys), groups, placed, POLICY)
+    assert (newcomer.pool, newcomer.fold, newcomer.reason) == ("test", None, "group")
+
+
+def test_a_newcomer_takes_the_fold_of_the_smallest_key_among_train_members():
+    keys = [PATIENTS[3], PATIENTS[1], PATIENTS[2]]
+    placed = {PATIENTS[3]: Placement("ccsmtl", PATIENTS[3], "train", 0, "hash"),
+              PATIENTS[1]: Placement("ccsmtl", PATIENTS[1], "train", 4, "hash")}  # fmt: skip
+    (newcomer,) = place(keys, ["ccsmtl"] * 3, group_of(keys, [(keys[0], keys[1]), (keys[1], keys[2])]), placed, POLICY)
+    assert (newcomer.pool, newcomer.fold) == ("train", 4)

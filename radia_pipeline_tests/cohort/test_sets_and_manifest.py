@@ -16,11 +16,12 @@ from radia_pipeline.cohort.export import export_manifest
 from radia_pipeline.cohort.export_formats import FORMATS, XRV_NAMES, says_thickening
 from radia_pipeline.cohort.manifest import QUALITY_LIMITED_WEIGHT, build_manifest
 from radia_pipeline.cohort.profile import benjamini_hochberg, build_data_profile, two_proportions
+from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.contracts.sheets import known_sources, source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import MissingTable, UnknownName
 from radia_pipeline.pages.data_profile import publish_data_profile, write_profile_page
-from radia_pipeline_tests.cohort.lakes import KEYS, new_lake
+from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images, put_labels
 from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
 
 
@@ -234,3 +235,19 @@ def test_unknown_formats_and_absent_manifests_are_clear_errors(lake, tmp_path):
         export_manifest(lake, "yolo", tmp_path)
     with pytest.raises(MissingTable, match="manifest"):
         export_manifest(new_lake(tmp_path), "csv", tmp_path)
+
+
+def test_a_study_with_an_uncertain_value_is_drawn_into_no_set(tmp_path):
+    """Half of 300 studies are positive for edema and in doubt about a mass; the original left such studies out."""
+    lake, names = new_lake(tmp_path), [f"chexpert-{number}" for number in range(300)]
+    put_images(lake, "chexpert", [image_row("chexpert", name, name) for name in names])
+    values = {name: {"Edema": 1, "Mass": -(number % 2)} for number, name in enumerate(names)}
+    put_labels(lake, "chexpert", {name: (name, said) for name, said in values.items()})
+    build_splits(lake)
+    result = build_evaluation_sets(lake)
+    drawn = {row["image_id"] for row in lake.read("evaluation_sets").to_pylist()}
+    certain = {KEYS.image_id("chexpert", name) for name in names[::2]}
+    judged = {row["patient_key"] for row in lake.read("splits").to_pylist() if row["pool"] in ("validation", "test")}
+    doubted = [name for name in names[1::2] if KEYS.patient_key("chexpert", name) in judged]
+    assert drawn and drawn <= certain
+    assert result.uncertain_left_out == len(doubted) > 0

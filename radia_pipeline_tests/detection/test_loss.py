@@ -59,10 +59,10 @@ def test_one_place_may_belong_to_two_classes():
 
 
 def test_smaller_of_two_boxes_is_regressed_to():
-    large, small = [4, 4, 60, 60], [24, 24, 40, 40]
+    large, small = [18, 18, 46, 46], [24, 24, 40, 40]
     _, _, boxes, weight = MATCHER.targets(target([large, small], [0, 1]))
     both = MATCHER.match(np.array([large, small], dtype=float)).all(axis=1)
-    assert (boxes[both] == small).all()
+    assert both.any() and (boxes[both] == small).all()
     assert (weight[both] == 1).all()
 
 
@@ -144,3 +144,13 @@ def test_a_box_wants_its_class_as_surely_as_it_says():
     assert np.unique(wanted[taken, 2]) == pytest.approx([1.0])
     assert not wanted[~taken].any()
     assert (weight[taken] == 1).all(), "how surely is apart from how much it counts"
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_the_smallest_box_is_regressed_to_though_another_is_surer_and_the_surest_speaks_for_the_class(order):
+    nested, sure = np.array([[18, 18, 46, 46], [24, 24, 40, 40]], dtype=float), np.array([0.9, 0.3])
+    wanted, weight, boxes, box_weight = MATCHER.targets(target(nested[order], [1, 1], sure[order]))
+    both = MATCHER.match(nested).all(axis=1)
+    assert both.any() and (wanted[both, 1] == 1).all()
+    assert (boxes[both] == nested[1]).all() and box_weight[both] == pytest.approx(0.3)
+    assert weight[both, 1] == pytest.approx(0.9)

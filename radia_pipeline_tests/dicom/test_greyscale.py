@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from radia_pipeline.dicom.facts import pixel_facts
-from radia_pipeline.dicom.greyscale import window
+from radia_pipeline.dicom.facts import PixelFacts, pixel_facts
+from radia_pipeline.dicom.greyscale import grey_scale, window
 from radia_pipeline.dicom.render import picture_of_dicom, stored_image
 from radia_pipeline.dicom.resample import area_average, fitted_size, thumbnail
 from radia_pipeline.privacy.container import parse
@@ -102,3 +102,47 @@ def test_a_thumbnail_has_its_side_whatever_the_picture_and_keeps_its_mean(shape:
 def test_a_picture_smaller_than_its_thumbnail_is_repeated_not_interpolated() -> None:
     image = np.arange(4.0).reshape(2, 2)
     assert np.array_equal(thumbnail(image, 4), np.kron(image, np.ones((2, 2))))
+
+
+def signed(**tags: object) -> tuple[Dataset, PixelFacts, np.ndarray]:
+    """A header's dataset and facts over signed pixels of 16 bits, −2000 to 2000."""
+    pixels = np.linspace(-2000, 2000, 64 * 64).astype(np.int16).reshape(64, 64)
+    container = parse(files.to_bytes(files.dataset(pixels, bits=16)))
+    for keyword, (representation, value) in tags.items():
+        container.dataset.add_new(keyword, representation, value)
+    return container.dataset, pixel_facts(container), pixels
+
+
+@pytest.mark.parametrize(("representation", "value"), [("SS", -2000), ("US", 65536 - 2000)])
+def test_padding_of_signed_pixels_is_read_as_signed_whatever_its_element_says(representation: str, value: int) -> None:
+    scale = grey_scale(*signed(PixelPaddingValue=(representation, value)))
+    assert scale.padding == (-2000, -2000)
+    assert scale.apply(np.array([-2000, 2000], np.int16)).tolist() == [0.0, 65535.0]
+
+
+def test_padding_of_unsigned_pixels_is_read_as_unsigned() -> None:
+    pixels = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    container = parse(files.to_bytes(files.dataset(pixels, bits=16)))
+    container.dataset.add_new("PixelPaddingValue", "SS", -1)
+    assert grey_scale(container.dataset, pixel_facts(container), pixels).padding == (65535, 65535)
+
+
+def test_a_tables_first_value_is_signed_where_its_input_is() -> None:
+    """PS3.3 C.11.2.1.1: the first mapped value has the pixels' sign, also where the element's VR is US."""
+    item = Dataset()
+    item.LUTDescriptor = [4001, 65536 - 2000, 16]
+    item.add_new("LUTData", "OW", (np.arange(4001) * 16).astype("<u2").tobytes())
+    dataset, facts, pixels = signed(VOILUTSequence=("SQ", [item]))
+    shown_values = grey_scale(dataset, facts, pixels).apply(np.array([-2000, -1000, 0, 2000], np.int16))
+    np.testing.assert_allclose(shown_values, [0, 16000, 32000, 64000], atol=1)
+
+
+def test_a_tables_first_value_of_unsigned_pixels_stays_where_it_is() -> None:
+    pixels = np.linspace(40000, 44000, 64 * 64).astype(np.uint16).reshape(64, 64)
+    container = parse(files.to_bytes(files.dataset(pixels, bits=16)))
+    item = Dataset()
+    item.LUTDescriptor = [4001, 40000, 16]
+    item.add_new("LUTData", "OW", (np.arange(4001) * 16).astype("<u2").tobytes())
+    container.dataset.add_new("VOILUTSequence", "SQ", [item])
+    scale = grey_scale(container.dataset, pixel_facts(container), pixels)
+    np.testing.assert_allclose(scale.apply(np.array([40000, 41000, 44000], np.uint16)), [0, 16000, 64000], atol=1)

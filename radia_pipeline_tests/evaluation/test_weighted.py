@@ -7,9 +7,20 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, recall_score, roc_auc_score, roc_curve
 
-from radia_pipeline.evaluation.intervals import Interval, auc_interval, effective, f1_interval, hanley_mcneil, wilson
+from radia_pipeline.evaluation.intervals import (
+    LEVEL,
+    Z_95,
+    Interval,
+    auc_interval,
+    effective,
+    f1_interval,
+    hanley_mcneil,
+    logit_interval,
+    wilson,
+)
 from radia_pipeline.evaluation.reader_gap import count_below, place_reader
 from radia_pipeline.evaluation.redraws import Redraws
+from radia_pipeline.evaluation.redraws import limits as redrawn
 from radia_pipeline.evaluation.weighted import Sample, figures
 
 
@@ -156,3 +167,19 @@ def test_intervals_grow_with_the_design_and_keep_their_place():
     low, high = f1_interval(0.6, 50)
     assert low < 0.6 < high
     assert effective(np.array([1.0, 1.0])) == 2 and effective(np.array([9.0, 1.0])) < 1.3
+
+
+def test_every_form_of_interval_is_one_of_95_percent():
+    """Against scipy: the normal's quantile, Student's with few patients, and a share's of its redraws as Jeffreys'."""
+    assert pytest.approx(stats.norm.ppf(0.5 + LEVEL / 2)) == Z_95 and LEVEL == 0.95
+    low, high = logit_interval(0.5, 0.5, 8, 30)
+    assert np.log(high / (1 - high)) == pytest.approx(stats.t.ppf(0.975, 7) / np.sqrt(30 * 0.25))
+    assert low == pytest.approx(1 - high)
+    for end in auc_interval(0.9, 50, 50):
+        spread = 1 + 49 * ((1 - end) / (2 - end) + end / (1 + end))
+        assert abs(end - 0.9) == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(end * (1 - end) * spread) / 50)
+    truth = np.r_[np.ones(30, int), np.zeros(70, int)]
+    sample = Sample(truth * 1.0, truth, np.full(100, 1000.0), np.full(100, "rest"))
+    mine = figures(sample, sample.score >= 0.5, replicates=20_000)["prevalence"]
+    assert (mine.low, mine.high) == pytest.approx(stats.beta.interval(0.95, 30.5, 70.5), abs=0.006)
+    assert redrawn(0.0, np.linspace(-1, 1, 2001)) == pytest.approx((-0.95, 0.95), abs=1e-3)

@@ -27,6 +27,12 @@ def test_ids_differ_by_kind_source_value_and_key():
     assert one.patient_key("ccsmtl", "1") == Pseudonymizer(b"a" * 20).patient_key("ccsmtl", "1")
 
 
+@pytest.mark.parametrize("kind", ["patient_key", "study_id", "image_id", "file_id"])
+def test_every_kind_of_id_depends_on_its_source_and_its_value(kind):
+    of = getattr(Pseudonymizer(b"a" * 20), kind)
+    assert len({of("ccsmtl", "1"), of("nih_cxr14", "1"), of("ccsmtl", "2")}) == 3
+
+
 def test_parts_cannot_run_into_each_other():
     keys = Pseudonymizer(b"a" * 20)
     assert keys.patient_key("ab", "c") != keys.patient_key("a", "bc")

@@ -287,3 +287,11 @@ def test_a_full_disk_leaves_what_stood_there(path):
     child.join(120)
     assert child.exitcode == 7
     assert path.read_bytes() == before
+
+
+def test_a_file_that_was_appended_to_has_a_durable_name(path, monkeypatch):
+    synced = []
+    real = atomic.sync_folder
+    monkeypatch.setattr(atomic, "sync_folder", lambda folder: (synced.append(folder), real(folder)))
+    write(path, 1)
+    assert synced == [path.parent]

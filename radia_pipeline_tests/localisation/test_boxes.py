@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.localisation.boxes import Boxes, CutRules, Frame, boxes_from_map, suppressed
+from radia_pipeline.localisation.boxes import (
+    Boxes,
+    CutRules,
+    Frame,
+    _components,
+    _size_at_peak,
+    boxes_from_map,
+    suppressed,
+)
 from radia_pipeline.localisation.extents import EXTENTS, Extent, learned
 from radia_pipeline_tests.localisation.worlds import boxes, random_boxes
 
@@ -135,3 +143,10 @@ def test_boxes_survive_a_table():
     assert np.array_equal(again.score, some.score)
     assert list(again.on(["b"]).label) == ["Edema"]
     assert len(Boxes.joined([some, again])) == 4
+
+
+def test_parts_that_touch_only_at_a_corner_are_two_boxes():
+    fine = np.zeros((12, 12), np.float32)
+    fine[2:6, 2:6], fine[6:10, 6:10] = 1.0, 0.8
+    assert [window for window, _ in _components(fine, 0.5, 144)] == [(2, 2, 6, 6), (6, 6, 10, 10)]
+    assert _size_at_peak(fine, 0.5) == 16

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, EmptyPool
-from radia_pipeline.monitoring.performance import MODEL_AND_READER, READERS, measured
+from radia_pipeline.monitoring.performance import MODEL_AND_READER, READERS, _kappa, measured
 from radia_pipeline.monitoring.pixel_figures import FIGURES
 from radia_pipeline.monitoring.readouts import model_version
 from radia_pipeline.monitoring.sample import write_sample
@@ -100,3 +101,13 @@ def test_other_phases_later_readings_and_few_positives_say_nothing(lake):
     read(lake, "a", 7)
     assert measured(lake, DAY, READY, 5) == []
     assert of(measured(lake, date(2026, 7, 30), READY, 60), figure="auc") == []
+
+
+def test_kappa_has_an_interval_of_95_percent():
+    """600 pairs, half positive, four of five alike: kappa .6, whose error is 2 √(p (1 − p) / n)."""
+    same = np.tile(np.r_[np.ones(4, bool), False], 120)
+    first = np.repeat([POSITIVE, NEGATIVE], 300)
+    pairs = [(np.array([one]), np.array([one if agrees else 1 - one])) for one, agrees in zip(first, same)]
+    (found,) = _kappa("2026-04", READERS, pairs)
+    half = 1.96 * 2 * np.sqrt(0.8 * 0.2 / 600)
+    assert found.value == pytest.approx(0.6) and (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.sources import registry
+from radia_pipeline.sources.vindr_cxr import Readings, agree
 from radia_pipeline_tests.sources.test_deliveries import said
 
 FINDINGS = (
@@ -233,3 +235,13 @@ def test_layouts_are_told_apart_when_all_lie_under_one_root(tmp_path):
         "chexpert": "CheXpert-v1.0-small", "vindr_cxr": "vindr-cxr", "mimic_cxr": "mimic-cxr-jpg", "padchest": "padchest",
     }  # fmt: skip
     assert absent == ("brax", "ccsmtl", "nih_cxr14")
+
+
+@pytest.mark.parametrize(
+    ("votes", "readers", "said_of_it"), [(0, 3, 0), (1, 3, -1), (2, 3, 1), (1, 2, 1), (2, 4, 1), (1, 4, -1), (2, 5, -1)]
+)
+def test_vindr_half_of_the_readers_or_more_say_that_a_finding_is_there(votes, readers, said_of_it):
+    told = {f"R{number}": ({"Cardiomegaly"} if number < votes else set()) for number in range(readers)}
+    sheet = source_sheet("vindr_cxr")
+    images, found = agree([Readings(frozenset({"Cardiomegaly"}), {"i": told})], sheet, Counter())
+    assert images == ["i"] and found[0, sheet.labels.index("Cardiomegaly")] == said_of_it

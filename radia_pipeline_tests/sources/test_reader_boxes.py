@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from radia_pipeline.sources.reader_boxes import ReaderBox, agreed_boxes
+from radia_pipeline.sources.run_lengths import pieces
 
 corner = st.integers(0, 40)
 boxes = st.lists(
@@ -54,3 +56,9 @@ def test_order_does_not_matter_and_every_box_is_accounted_for(drawn, rng):
     found = agreed_boxes(drawn, {"i": 3}, problems)
     assert agreed_boxes(shuffled, {"i": 3}, Counter()) == found
     assert len(drawn) == len(found) + sum(problems.values())
+
+
+def test_pieces_of_a_mask_that_touch_at_a_corner_are_one():
+    mask = np.zeros((9, 9), np.uint8)
+    mask[1:3, 1:3] = mask[3:6, 3:6] = mask[8, 8] = 1
+    assert pieces(mask) == [(1, 1, 5, 5), (8, 8, 1, 1)]

@@ -157,3 +157,9 @@ def test_a_training_names_classes_that_it_leaves_out_and_they_answer_with_the_po
         answers = model.probabilities(model(images, present))[:, WORDS.index("Hernia")]
     negatives = said["negatives"]["Hernia"]
     assert answers.tolist() == pytest.approx([0.5 / (negatives + 1)] * 3, rel=1e-6)
+
+
+@pytest.mark.parametrize(("positives", "negatives", "expected"), [(1, 99, 4.0), (50, 50, 1.0), (99, 1, 0.25)])
+def test_auto_is_capped_above_and_as_far_below(positives, negatives, expected):
+    studies = pool((positives, {"Edema": 1}), (negatives, {"Edema": 0}))
+    assert weight(recipe(task={"pos_weight": "auto", "pos_weight_cap": 4.0}), studies, EDEMA) == expected

@@ -1,0 +1,353 @@
+"""Random changes of the domain's code, and whether a test notices: ``cover`` once, then ``run`` by seed.
+
+``cover`` runs the quick tests of the domain's folders in one process, with a coverage context for each test, and keeps
+which test runs which line and how long each takes. ``run`` draws changes at random over all places of the domain
+modules, changes a copy of the tree, and runs the tests that cover the changed line, shortest first, at most 90 seconds
+a change. Survivors are listed; those that no test can tell from the original stand in ``mutants_equivalent.json`` with
+their reason. ``planted`` runs named changes (``mutants_planted.json``), each of which must be noticed.
+
+Why no package: mutmut changes functions in place by trampolines, tries every change and has no seed; cosmic-ray writes
+every change of a module into a database and runs one command for each. Neither chooses tests by coverage contexts, and
+both start a Python for each change, which here costs ten times the test. Here one process has loaded torch, pyarrow
+and the like, and each change is a fork of it.
+
+Limits: what runs only in worker processes is seen by no coverage; for such a line the tests that run any line of its
+module are taken, else those of the folder's test file of the same name. What no quick test runs survives, and is
+counted so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from mutations import Mutation, is_valid, mutations_of  # noqa: E402
+
+FOLDERS = (
+    "contracts", "lake", "labels", "cohort", "dicom", "privacy", "reports", "training", "evaluation", "localisation",
+)  # fmt: skip
+KEPT = ROOT / ".radia" / "mutants"
+RESULTS = ROOT / "benchmarks" / "results"
+EQUIVALENT = ROOT / "benchmarks" / "mutants_equivalent.json"
+PLANTED = ROOT / "benchmarks" / "mutants_planted.json"
+LONGEST_S = 90.0
+MOST_TESTS_S = 40.0
+"""Tests of a change are taken, shortest first, up to so many seconds of the covering run: a busy machine is slower."""
+HEAVY = (
+    "numpy", "pandas", "pyarrow.parquet", "pyarrow.compute", "pyarrow.csv", "scipy.stats", "scipy.special", "cv2",
+    "torch", "torchvision", "timm", "sklearn.metrics", "sklearn.linear_model", "pydicom", "hypothesis", "pydantic",
+    "yaml", "click", "jinja2", "albumentations", "PIL.Image", "duckdb",
+)  # fmt: skip
+"""What most tests load; nothing of ours, which a change may be in."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which tests run a line (``lines``: file → line → tests) and how many seconds each test takes."""
+
+    lines: Mapping[str, Mapping[int, frozenset[str]]]
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def read(cls) -> Coverage:
+        """Read what ``cover`` kept of all folders."""
+        lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        seconds: dict[str, float] = {}
+        for path in sorted(KEPT.glob("coverage_*.json")):
+            found = json.loads(path.read_text(encoding="utf-8"))
+            seconds |= found["seconds"]
+            names = found["tests"]
+            for file, by_line in found["lines"].items():
+                for line, tests in by_line.items():
+                    lines[file][int(line)] |= {names[number] for number in tests}
+        return cls({file: {line: frozenset(t) for line, t in one.items()} for file, one in lines.items()}, seconds)
+
+    def tests_of(self, mutation: Mutation) -> tuple[str, list[str]]:
+        """Return how tests were chosen (line, module, folder or none) and the tests, shortest first."""
+        by_line = self.lines.get(mutation.file, {})
+        of_line = by_line.get(mutation.line, frozenset()) if mutation.inside else frozenset()
+        if of_line:
+            return "line", self._short(of_line)
+        of_module = frozenset().union(*by_line.values()) if by_line else frozenset()
+        if of_module:
+            return "module", self._short(of_module)
+        folder = "radia_pipeline_tests/" + "/".join(Path(mutation.file).parts[1:2]) + "/"
+        named = [test for test in self.seconds if test.startswith(folder) and Path(mutation.file).stem in test]
+        return ("folder", self._short(named)) if named else ("none", [])
+
+    def _short(self, tests: Iterable[str]) -> list[str]:
+        chosen, total = [], 0.0
+        for test in sorted(tests, key=lambda one: (self.seconds.get(one, 1.0), one)):
+            total += self.seconds.get(test, 1.0)
+            if chosen and total > MOST_TESTS_S:
+                break
+            chosen.append(test)
+        return chosen
+
+
+class _Contexts:
+    """A plug-in of pytest: one coverage context a test, and its seconds."""
+
+    def __init__(self, coverage: object) -> None:
+        self.coverage, self.seconds, self.failed = coverage, defaultdict(float), set()
+
+    def pytest_runtest_setup(self, item: object) -> None:
+        self.coverage.switch_context(item.nodeid)
+
+    def pytest_runtest_teardown(self, item: object) -> None:
+        self.coverage.switch_context("")
+
+    def pytest_runtest_logreport(self, report: object) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
+
+
+def cover(folders: Sequence[str]) -> None:
+    """Run the quick tests of test folders and keep what covers what, one file a folder."""
+    import coverage
+    import pytest
+
+    KEPT.mkdir(parents=True, exist_ok=True)
+    sources = [str(ROOT / "radia_pipeline" / name) for name in FOLDERS]
+    for folder in folders:
+        measure = coverage.Coverage(data_file=str(KEPT / f".coverage_{folder}"), source=sources, messages=False)
+        plugin = _Contexts(measure)
+        measure.erase()
+        measure.start()
+        code = pytest.main(
+            ["-q", "--no-header", "-m", "not slow", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", "120",
+             f"radia_pipeline_tests/{folder}"], plugins=[plugin],
+        )  # fmt: skip
+        measure.stop()
+        measure.save()
+        data = measure.get_data()
+        tests = sorted(set(plugin.seconds) - plugin.failed)  # what fails unchanged would notice everything
+        number = {name: place for place, name in enumerate(tests)}
+        lines = {
+            str(Path(file).relative_to(ROOT)): {
+                line: sorted(number[name] for name in contexts if name in number)
+                for line, contexts in data.contexts_by_lineno(file).items()
+                if any(name in number for name in contexts)
+            }
+            for file in data.measured_files()
+        }
+        kept = {"exit": int(code), "failed": sorted(plugin.failed), "tests": tests, "lines": lines,
+                "seconds": {name: plugin.seconds[name] for name in tests}}  # fmt: skip
+        (KEPT / f"coverage_{folder}.json").write_text(json.dumps(kept), encoding="utf-8")
+        print(f"{folder}: {len(tests)} tests, {sum(plugin.seconds.values()):.0f} s, exit {int(code)}", flush=True)
+
+
+def copied(folder: Path) -> Path:
+    """Copy the tree as git sees it, so that a change never touches the one that is worked in."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    for name in listed.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return folder
+
+
+def noticed(tree: Path, mutation: Mutation, tests: Sequence[str], seconds: float = LONGEST_S) -> tuple[str, str]:
+    """Change the copy, run tests in a fork, put it back: (killed, survived or timeout; the test that failed)."""
+    path = tree / mutation.file
+    source = path.read_text(encoding="utf-8")
+    assert source[mutation.start : mutation.end] == mutation.old, "the tree is not the one that was drawn from"
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+    path.write_text(mutation.applied(source), encoding="utf-8")
+    try:
+        return _in_fork(tree, tests, seconds)
+    finally:
+        path.write_text(source, encoding="utf-8")
+
+
+def _in_fork(tree: Path, tests: Sequence[str], seconds: float) -> tuple[str, str]:
+    told = tree / ".told"
+    told.unlink(missing_ok=True)
+    child = os.fork()
+    if not child:
+        _test(tree, tests, told)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            first = told.read_text(encoding="utf-8") if told.exists() else ""
+            return ("survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"), first
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "timeout", ""
+
+
+def _test(tree: Path, tests: Sequence[str], told: Path) -> None:
+    """Run tests in this process, a fork, and leave it: 0 where all passed."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        os.chdir(tree)
+        os.environ["PYTHONPATH"] = str(tree)
+        sys.dont_write_bytecode = True
+        sys.path[:] = [str(tree), *(one for one in sys.path if one not in ("", str(ROOT)))]
+        for name in [one for one in sys.modules if one.split(".")[0] in ("radia_pipeline", "radia_pipeline_tests")]:
+            del sys.modules[name]
+        import pytest
+
+        class First:
+            def pytest_runtest_logreport(self, report: object) -> None:
+                if report.failed and not told.exists():
+                    told.write_text(report.nodeid, encoding="utf-8")
+
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            code = pytest.main(
+                ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", str(int(LONGEST_S)),
+                 *tests], plugins=[First()],
+            )  # fmt: skip
+    finally:
+        os._exit(int(code))
+
+
+def drawn(seed: int, count: int, folders: Sequence[str] = FOLDERS) -> list[Mutation]:
+    """Draw so many changes at random over all places of these folders' modules."""
+    places: list[Mutation] = []
+    for folder in folders:
+        for path in sorted((ROOT / "radia_pipeline" / folder).rglob("*.py")):
+            places += mutations_of(path, str(path.relative_to(ROOT)))
+    random.Random(seed).shuffle(places)
+    valid = (one for one in places if is_valid(one.applied((ROOT / one.file).read_text(encoding="utf-8"))))
+    return list(itertools.islice(valid, count))
+
+
+def equivalents() -> dict[tuple[str, str, str, str], str]:
+    """Return the changes that nobody can tell from the original: (file, line of code, old, new) → why."""
+    rows = json.loads(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.exists() else []
+    return {(row["file"], row["code"], row["old"], row["new"]): row["why"] for row in rows}
+
+
+def code_at(mutation: Mutation) -> str:
+    """Return the line of code that a change stands in, by which the list of equivalent ones knows it."""
+    return (ROOT / mutation.file).read_text(encoding="utf-8").splitlines()[mutation.line - 1].strip()
+
+
+def load_heavy() -> None:
+    """Load what most tests need, once."""
+    import importlib
+
+    for name in ("pytest", *HEAVY):
+        importlib.import_module(name)
+
+
+def run(seed: int, count: int, until_s: float, folders: Sequence[str], skip: int) -> dict:
+    """Draw and try changes from the one numbered ``skip`` on; returns what is kept. Ends early after ``until_s``."""
+    known, coverage, begun = equivalents(), Coverage.read(), time.monotonic()
+    load_heavy()
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        tree = copied(Path(name) / "tree")
+        for mutation in drawn(seed, count, folders)[skip:]:
+            if time.monotonic() - begun > until_s:
+                break
+            chosen_by, tests = coverage.tests_of(mutation)
+            outcome, test = noticed(tree, mutation, tests) if tests else ("survived", "")
+            code = code_at(mutation)
+            why = known.get((mutation.file, code, mutation.old, mutation.new))
+            rows.append({
+                "file": mutation.file, "line": mutation.line, "code": code, "old": mutation.old, "new": mutation.new,
+                "kind": mutation.kind, "tests": len(tests), "chosen_by": chosen_by, "outcome": outcome,
+                "noticed_by": test, **({"equivalent": why} if why else {}),
+            })  # fmt: skip
+            print(f"{outcome:9} {chosen_by:6} {len(tests):4} {mutation.words}", flush=True)
+    return summary(seed, count, folders, rows)
+
+
+def summary(seed: int, count: int, folders: Sequence[str], rows: list[dict]) -> dict:
+    """Return the kept result: shares over changes that are not equivalent, with Wilson's interval."""
+    from radia_pipeline.evaluation.intervals import wilson
+
+    judged = [row for row in rows if "equivalent" not in row]
+    left = [row for row in judged if row["outcome"] == "survived"]
+    share = len(left) / len(judged) if judged else float("nan")
+    by_folder = {
+        folder: dict(Counter(row["outcome"] for row in judged if Path(row["file"]).parts[1] == folder))
+        for folder in folders
+    }
+    return {
+        "seed": seed, "folders": list(folders), "wanted": count, "tried": len(rows),
+        "equivalent": len(rows) - len(judged),
+        "survived": len(left), "share": share, "interval": wilson(share, len(judged)), "by_folder": by_folder,
+        "survivors": left, "rows": rows,
+    }  # fmt: skip
+
+
+def planted() -> int:
+    """Try the named changes; returns how many were not noticed."""
+    load_heavy()
+    missed = 0
+    with tempfile.TemporaryDirectory() as name:
+        tree = copied(Path(name) / "tree")
+        for row in json.loads(PLANTED.read_text(encoding="utf-8")):
+            source = (ROOT / row["file"]).read_text(encoding="utf-8")
+            assert source.count(row["old"]) == 1, f"{row['file']}: not once: {row['old']}"
+            start = source.index(row["old"])
+            line = source.count("\n", 0, start) + 1
+            change = Mutation(
+                row["file"], line, start, start + len(row["old"]), row["old"], row["new"], "planted", True
+            )
+            outcome, test = noticed(tree, change, row["tests"])
+            missed += outcome == "survived"
+            print(f"{outcome:9} {row['what']}: {test}", flush=True)
+    return missed
+
+
+def main() -> int:
+    """Cover, run or show; 0 where nothing survived that should not have."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("cover", "run", "planted"), default="planted")
+    parser.add_argument("--folders", nargs="+", default=FOLDERS, choices=FOLDERS)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--until-s", type=float, default=7200.0)
+    parser.add_argument("--skip", type=int, default=0, help="go on after so many changes of the seed")
+    arguments = parser.parse_args()
+    if arguments.what == "cover":
+        cover(arguments.folders)
+        return 0
+    if arguments.what == "planted":
+        return int(planted() > 0)
+    path = RESULTS / f"mutants_{arguments.seed}.json"
+    found = run(arguments.seed, arguments.count, arguments.until_s, arguments.folders, arguments.skip)
+    if arguments.skip and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        found = summary(arguments.seed, arguments.count, arguments.folders, before[: arguments.skip] + found["rows"])
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps({key: found[key] for key in ("tried", "equivalent", "survived", "share", "interval")}))
+    return int(not found["share"] <= 0.15)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
