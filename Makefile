@@ -27,9 +27,10 @@ demo-small: $(READY) ## The same with a few dozen patients: to see it run, not t
 ui: $(READY) ## Open Dagster and MLflow for a lake: make ui LAKE=.radia/lake PORT=3000
 	$(BIN)/radia ui --lake $(LAKE) --port $(PORT)
 
-lint: $(READY) ## Check style
+lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(READY) ## Put style right
 	$(BIN)/ruff check --fix .
@@ -68,4 +69,4 @@ bundle: $(READY) ## Gather everything for a machine without network (several GB)
 	$(BIN)/python -m radia_pipeline_tests.supply_chain bundle .radia/bundle
 
 clean: ## Delete the virtual environment and everything that runs have made
-	rm -rf $(VENV) .radia .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .radia .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -7,7 +7,8 @@ are understood; there is no place here for a bare wrapper. How an error crosses 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 
 class RadiaError(Exception):
@@ -32,11 +33,11 @@ class RadiaError(Exception):
         """The error's class name, for machine-readable output."""
         return type(self).__name__
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), {name: getattr(self, name) for name in self.fields}))
 
 
-def _rebuild(cls: type[RadiaError], fields: dict[str, str | None]) -> RadiaError:
+def _rebuild(cls: Callable[..., RadiaError], fields: dict[str, str | None]) -> RadiaError:
     """Let a library that copies or pickles exceptions (a pool of processes, Dagster) hand an error on whole."""
     return cls(**fields)
 

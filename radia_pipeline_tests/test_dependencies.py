@@ -25,12 +25,16 @@ TOOLS = {
     "cyclonedx-bom",
     "editables",
     "hatchling",
+    "mypy",
+    "pandas-stubs",
     "pip-audit",
     "pre-commit",
     "pylint",
     "pytest-timeout",
     "pytest-xdist",
     "ruff",
+    "scipy-stubs",
+    "types-pyyaml",
     "uv",
 }
 """Programs and plug-ins of the extra ``dev``; nobody imports them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -18,7 +20,7 @@ def automation() -> None:
 @automation.command("list")
 @lake_option
 @json_option
-def listed(lake_root, as_json: bool) -> None:
+def listed(lake_root: Path | None, as_json: bool) -> None:
     """Say what there is, what it does and whether it is on."""
     from radia_pipeline.defs.switches import as_text, switches
     from radia_pipeline.lake.lake import Lake
@@ -31,7 +33,7 @@ def listed(lake_root, as_json: bool) -> None:
 @_NAME
 @lake_option
 @json_option
-def start(name: str, lake_root, as_json: bool) -> None:
+def start(name: str, lake_root: Path | None, as_json: bool) -> None:
     """Switch one on; it acts while Dagster runs (`radia ui`)."""
     _switch(name, True, lake_root, as_json)
 
@@ -40,12 +42,12 @@ def start(name: str, lake_root, as_json: bool) -> None:
 @_NAME
 @lake_option
 @json_option
-def stop(name: str, lake_root, as_json: bool) -> None:
+def stop(name: str, lake_root: Path | None, as_json: bool) -> None:
     """Switch one off; what it has started goes on."""
     _switch(name, False, lake_root, as_json)
 
 
-def _switch(name: str, is_on: bool, lake_root, as_json: bool) -> None:
+def _switch(name: str, is_on: bool, lake_root: Path | None, as_json: bool) -> None:
     from radia_pipeline.defs.switches import switch
     from radia_pipeline.lake.lake import Lake
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option, sources_option
@@ -17,7 +19,12 @@ from radia_pipeline.cli.output import print_result
 @lake_option
 @json_option
 def backfill(
-    what: str | None, groups: tuple[str, ...], dry_run: bool, sources: tuple[str, ...], lake_root, as_json: bool
+    what: str | None,
+    groups: tuple[str, ...],
+    dry_run: bool,
+    sources: tuple[str, ...],
+    lake_root: Path | None,
+    as_json: bool,
 ) -> None:
     """Make what is stale, or what has failed.
 

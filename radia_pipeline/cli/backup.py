@@ -28,7 +28,15 @@ def backup() -> None:
 @click.option("--wait", "wait_s", default=600.0, show_default=True, help="Seconds to wait for the lake to stand still.")
 @lake_option
 @json_option
-def create(root: Path | None, recipients, keep: int | None, remember: bool, wait_s: float, lake_root, as_json) -> None:
+def create(
+    root: Path | None,
+    recipients: tuple[str, ...],
+    keep: int | None,
+    remember: bool,
+    wait_s: float,
+    lake_root: Path | None,
+    as_json: bool,
+) -> None:
     """Make a set of the lake as it is now.
 
     Tables and their versions, pictures, models, ledgers, readings and the history of Dagster and MLflow. What did not
@@ -112,7 +120,9 @@ def verify(ctx: click.Context, root: Path, name: str | None, as_json: bool) -> N
 @click.option("--identity", type=FilePath(), help="File of the secret key, for a sealed backup.")
 @click.option("--database", "server", help="Address of an empty Postgres, for histories that lay in one.")
 @json_option
-def restore(root: Path, lake_root: Path, name: str | None, identity: Path | None, server, as_json: bool) -> None:
+def restore(
+    root: Path, lake_root: Path, name: str | None, identity: Path | None, server: str | None, as_json: bool
+) -> None:
     """Make a lake of a set, at a new place.
 
     Every byte is proved first; a set of which one differs is refused. Killed, the same command continues.

@@ -36,7 +36,7 @@ def boxes() -> None:
 @sources_option
 @lake_option
 @json_option
-def export(form: str, out: Path, table: str, sources: tuple[str, ...], lake_root, as_json: bool) -> None:
+def export(form: str, out: Path, table: str, sources: tuple[str, ...], lake_root: Path | None, as_json: bool) -> None:
     """Write boxes in another tool's format.
 
     Each image stands with its pool, so that nobody trains on the test pool.
@@ -55,7 +55,7 @@ def export(form: str, out: Path, table: str, sources: tuple[str, ...], lake_root
 @click.option("--reader", default="import", show_default=True, help="A code for who drew them.")
 @lake_option
 @json_option
-def import_(path: Path, form: str, reader: str, lake_root, as_json: bool) -> None:
+def import_(path: Path, form: str, reader: str, lake_root: Path | None, as_json: bool) -> None:
     """Take boxes that were drawn or mended in another tool.
 
     They become box annotations of origin `import`. PATH is the file or folder; its images are named by the lake's ids,

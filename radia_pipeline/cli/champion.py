@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -19,7 +21,7 @@ def champion() -> None:
 @champion.command("show")
 @lake_option
 @json_option
-def show(lake_root, as_json: bool) -> None:
+def show(lake_root: Path | None, as_json: bool) -> None:
     """Say which ensemble answers, and who decided what so far."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.usecases.champion_text import shown, shown_text
@@ -31,7 +33,7 @@ def show(lake_root, as_json: bool) -> None:
 @champion.command("check")
 @lake_option
 @json_option
-def check(lake_root, as_json: bool) -> None:
+def check(lake_root: Path | None, as_json: bool) -> None:
     """Ask the gate, and approve nothing.
 
     The released ensemble is judged beside the champion, on the same studies of validation; without a champion by fixed
@@ -54,7 +56,7 @@ def check(lake_root, as_json: bool) -> None:
 @click.option("--shift", default="", help="What is known of a calibration whose slope is not 1; stands beside answers.")
 @lake_option
 @json_option
-def approve(by: str, reason: str, research: bool, shift: str, lake_root, as_json: bool) -> None:
+def approve(by: str, reason: str, research: bool, shift: str, lake_root: Path | None, as_json: bool) -> None:
     """Make the released ensemble champion, if the gate lets it.
 
     What comes after the ensemble then uses the champion, and says so. A refusal is kept in the history as well; nothing
@@ -74,7 +76,7 @@ def approve(by: str, reason: str, research: bool, shift: str, lake_root, as_json
 @_REASON
 @lake_option
 @json_option
-def rollback(by: str, reason: str, lake_root, as_json: bool) -> None:
+def rollback(by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
     """Put the champion before back.
 
     The detector that stood beside it comes with it. It answers as it did, to the bit. Before the first champion the

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
 from radia_pipeline.cli.output import print_result
+
+if TYPE_CHECKING:
+    from radia_pipeline.evaluation.intervals import Interval
 
 
 @click.command()
@@ -15,7 +21,7 @@ from radia_pipeline.cli.output import print_result
 @click.option("--who", help="Who writes the note.")
 @lake_option
 @json_option
-def compare(first: str, second: str, note: str | None, who: str | None, lake_root, as_json: bool) -> None:
+def compare(first: str, second: str, note: str | None, who: str | None, lake_root: Path | None, as_json: bool) -> None:
     """Compare two models on the validation pool.
 
     FIRST and SECOND: recipes with predictions, or ensemble. Each figure has its interval, and so has the difference,
@@ -36,7 +42,7 @@ def compare(first: str, second: str, note: str | None, who: str | None, lake_roo
     print_result({**found.as_record(), "notes": notes}, _as_text(found, notes), as_json)
 
 
-def _as_text(found, notes: list[dict]) -> str:
+def _as_text(found: Any, notes: list[dict]) -> str:
     wide = max(len(row.name) for row in found.rows)
     lines = [f"{found.first} and {found.second} on {found.studies} studies of validation, the first minus the second"]
     for row in found.rows:
@@ -49,5 +55,5 @@ def _as_text(found, notes: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _shown(interval, sign: str = "") -> str:
+def _shown(interval: Interval, sign: str = "") -> str:
     return f"{interval.value:{sign}.3f} ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})"

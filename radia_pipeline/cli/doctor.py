@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -13,7 +15,7 @@ from radia_pipeline.cli.output import print_result
 @lake_option
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, production: bool, lake_root, as_json: bool) -> None:
+def doctor(ctx: click.Context, production: bool, lake_root: Path | None, as_json: bool) -> None:
     """Say what is wrong with machine and lake, and what to do.
 
     Exit 1 where it is unsafe to go on. Nothing is changed. Every table, ledger, database and model is read, which takes

@@ -22,7 +22,7 @@ def drift() -> None:
 @click.option("--day", default=None, help="Day of the report, YYYY-MM-DD (default: today).")
 @lake_option
 @json_option
-def report(day: str | None, lake_root, as_json: bool) -> None:
+def report(day: str | None, lake_root: Path | None, as_json: bool) -> None:
     """Make the drift report of a day and its page.
 
     A reference is frozen first where there is none and enough windows came. Exit code 1 where something waits for an
@@ -42,7 +42,7 @@ def report(day: str | None, lake_root, as_json: bool) -> None:
 @click.option("--day", default=None, help="Day of the report, YYYY-MM-DD (default: the newest).")
 @lake_option
 @json_option
-def show(day: str | None, lake_root, as_json: bool) -> None:
+def show(day: str | None, lake_root: Path | None, as_json: bool) -> None:
     """Say what the newest report asks for, and what was answered."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.usecases.drift_text import shown, shown_text
@@ -58,7 +58,9 @@ def show(day: str | None, lake_root, as_json: bool) -> None:
 @_REASON
 @lake_option
 @json_option
-def acknowledge(source, stream, by: str, reason: str, lake_root, as_json: bool) -> None:
+def acknowledge(
+    source: str | None, stream: str | None, by: str, reason: str, lake_root: Path | None, as_json: bool
+) -> None:
     """Answer what the newest report asks for.
 
     What was answered counts from the next window on: what goes on comes back.
@@ -78,7 +80,7 @@ def acknowledge(source, stream, by: str, reason: str, lake_root, as_json: bool) 
 @click.option("--out", type=FilePath(dir_okay=False), required=True, help="CSV of cells to write.")
 @lake_option
 @json_option
-def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
+def sample(month: str, out: Path, lake_root: Path | None, as_json: bool) -> None:
     """Draw a month's studies to be read blind.
 
     Their readings measure the models. Read them with `radia review --cells FILE`: what a reader answers there is of
@@ -97,7 +99,7 @@ def sample(month: str, out: Path, lake_root, as_json: bool) -> None:
 @_REASON
 @lake_option
 @json_option
-def freeze(source: str, by: str, reason: str, lake_root, as_json: bool) -> None:
+def freeze(source: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
     """Freeze anew what is usual in a source.
 
     It is what came until today. What moved is usual from then on; earlier references are kept among the lake's

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -12,7 +14,7 @@ from radia_pipeline.cli.output import print_result
 @click.argument("patient_keys", nargs=-1, required=True)
 @lake_option
 @json_option
-def forget(patient_keys: tuple[str, ...], lake_root, as_json: bool) -> None:
+def forget(patient_keys: tuple[str, ...], lake_root: Path | None, as_json: bool) -> None:
     """Remove patients for good (Law 25).
 
     Pixels, rows in all versions, packed data, predictions and review marks go. PATIENT_KEYS are keyed hashes, as in the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -19,7 +21,7 @@ def history() -> None:
 @history.command("show")
 @lake_option
 @json_option
-def show(lake_root, as_json: bool) -> None:
+def show(lake_root: Path | None, as_json: bool) -> None:
     """Say how much room each part takes."""
     from radia_pipeline.defs.collecting import sizes
     from radia_pipeline.lake.lake import Lake
@@ -33,7 +35,7 @@ def show(lake_root, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @lake_option
 @json_option
-def collect(parts: tuple[str, ...], dry_run: bool, lake_root, as_json: bool) -> None:
+def collect(parts: tuple[str, ...], dry_run: bool, lake_root: Path | None, as_json: bool) -> None:
     """Delete what is old and not needed.
 
     All PARTS if none is named. The newest of each table and partition stays, with what is stale and what failed; of

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.processes.progress import Progress, say
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
+    from radia_pipeline.sources.base import Source
 
 COUNTS = ("found", "ingested", "quarantined", "duplicates")
 
@@ -25,7 +29,14 @@ COUNTS = ("found", "ingested", "quarantined", "duplicates")
 @lake_option
 @json_option
 def ingest(
-    directory: Path, source: str, ocr: str, workers: int | None, dry_run: bool, take_out: bool, lake_root, as_json: bool
+    directory: Path,
+    source: str,
+    ocr: str,
+    workers: int | None,
+    dry_run: bool,
+    take_out: bool,
+    lake_root: Path | None,
+    as_json: bool,
 ) -> None:
     """Ingest one delivery.
 
@@ -57,7 +68,7 @@ def ingest(
     print_result(counts, as_text(counts), as_json)
 
 
-def _preview(adapter, root: Path, lake, as_json: bool, **options: Any) -> None:
+def _preview(adapter: Source, root: Path, lake: Lake, as_json: bool, **options: Any) -> None:
     """Say what an ingest with the same options would take out of the lake."""
     from radia_pipeline.dicom.rejudge import rejudge
     from radia_pipeline.usecases.retract import foresee

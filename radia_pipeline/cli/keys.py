@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -18,7 +19,7 @@ def keys() -> None:
 @keys.command("rotate")
 @lake_option
 @json_option
-def rotate(lake_root, as_json: bool) -> None:
+def rotate(lake_root: Path | None, as_json: bool) -> None:
     """Give every patient, study and image an id of a new key.
 
     Pools stay. RADIA_PSEUDONYM_KEY is the lake's key, RADIA_NEW_PSEUDONYM_KEY the one that follows. Back the lake up

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -16,7 +18,7 @@ def ledger() -> None:
 @ledger.command("restore")
 @lake_option
 @json_option
-def restore(lake_root, as_json: bool) -> None:
+def restore(lake_root: Path | None, as_json: bool) -> None:
     """Put a damaged ledger back to its last good version.
 
     That is the one which the published splits know.

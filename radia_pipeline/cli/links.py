@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -20,7 +22,7 @@ def links() -> None:
 @click.option("--all", "shows_all", is_flag=True, help="Also links that join their patients without being decided.")
 @lake_option
 @json_option
-def list_(shows_all: bool, lake_root, as_json: bool) -> None:
+def list_(shows_all: bool, lake_root: Path | None, as_json: bool) -> None:
     """List links that wait for a person, or that one decided.
 
     Each with the keyed ids of both images, which `reject` and `confirm` take (six digits are enough).
@@ -57,7 +59,7 @@ def _line(row: dict) -> str:
 @_WHY
 @lake_option
 @json_option
-def reject(one: str, other: str, by: str, reason: str, lake_root, as_json: bool) -> None:
+def reject(one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
     """Say that images ONE and OTHER show two exposures.
 
     Their patients are joined no more, by this link, from the next run on; the line stays for ever.
@@ -74,7 +76,7 @@ def reject(one: str, other: str, by: str, reason: str, lake_root, as_json: bool)
 @_WHY
 @lake_option
 @json_option
-def confirm(one: str, other: str, by: str, reason: str, lake_root, as_json: bool) -> None:
+def confirm(one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
     """Say that images ONE and OTHER show one exposure.
 
     Their patients are joined from the next run on, however many others are linked to them.
@@ -84,7 +86,7 @@ def confirm(one: str, other: str, by: str, reason: str, lake_root, as_json: bool
     _decide(CONFIRMED, one, other, by, reason, lake_root, as_json)
 
 
-def _decide(kind: str, one: str, other: str, by: str, reason: str, lake_root, as_json: bool) -> None:
+def _decide(kind: str, one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from radia_pipeline.cohort.link_decisions import decide

@@ -12,7 +12,7 @@ import pkgutil
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -47,7 +47,14 @@ def radia() -> None:
     """From de-identified chest radiographs and French reports to a pathology detector."""
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Show our own warnings as a sentence; those of libraries are for developers (RADIA_DEBUG=1)."""
     if category.__module__.startswith("radia_pipeline") or os.environ.get("RADIA_DEBUG"):
         say(f"Note: {message}")

@@ -29,7 +29,7 @@ def manifest() -> None:
 @sources_option
 @lake_option
 @json_option
-def export(form: str, out: Path, sources: tuple[str, ...], lake_root, as_json: bool) -> None:
+def export(form: str, out: Path, sources: tuple[str, ...], lake_root: Path | None, as_json: bool) -> None:
     """Write the manifest in another format.
 
     Its Croissant description is written beside it; both say what the format loses.

@@ -29,7 +29,7 @@ def model() -> None:
 @click.option("--out", required=True, type=FilePath(), help="New folder to write to.")
 @lake_option
 @json_option
-def export(name: str, form: str, out: Path, lake_root, as_json: bool) -> None:
+def export(name: str, form: str, out: Path, lake_root: Path | None, as_json: bool) -> None:
     """Write a model with its card in another program's format.
 
     A recipe's newest model, or what answers in the lake: its champion, else its ensemble. No data of anybody goes out.

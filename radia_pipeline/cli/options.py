@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., object] | click.Command)
 
 
 class FilePath(click.Path):
@@ -18,7 +21,7 @@ class FilePath(click.Path):
     def __init__(self, **kinds: bool) -> None:
         super().__init__(path_type=Path, **kinds)
 
-    def convert(self, value, param: click.Parameter | None, ctx: click.Context | None):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, or raise click's usage error."""
         if not os.fspath(value):
             self.fail("the path is empty; was a variable in the command not set? The folder here is written as .")
@@ -61,7 +64,7 @@ class OneOf(click.ParamType):
         """Return the names as ``--help`` shows them."""
         return self._choice().get_metavar(param, ctx)
 
-    def convert(self, value, param: click.Parameter | None, ctx: click.Context | None):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the name, or raise click's usage error, which lists the table."""
         return self._choice().convert(value, param, ctx)
 
@@ -72,6 +75,6 @@ def _ocr_modes() -> Iterable[str]:
     return OCR_MODES
 
 
-def ocr_option(default: str | None, text: str):
+def ocr_option(default: str | None, text: str) -> Callable[[Command], Command]:
     """Return the option ``--ocr``; without a default the lake's own setting holds."""
     return click.option("--ocr", type=OneOf(_ocr_modes), default=default, show_default=default is not None, help=text)

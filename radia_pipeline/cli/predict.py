@@ -24,7 +24,7 @@ _FILE = FilePath(dir_okay=False)
 @click.option("--out", type=_FILE, help="File of JSON lines; a killed call goes on there.")
 @lake_option
 @json_option
-def predict(images: tuple[Path, ...], lake_root, as_json: bool, **wish: object) -> None:
+def predict(images: tuple[Path, ...], lake_root: Path | None, as_json: bool, **wish: object) -> None:
     """Predict pathologies of chest radiographs.
 
     IMAGES are DICOM, PNG or JPEG files, and folders of them. Films of one study are read together. What is no sound

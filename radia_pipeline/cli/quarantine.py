@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -34,7 +35,7 @@ def _reasons() -> Iterable[str]:
 @json_option
 @click.pass_context
 def quarantine(
-    context: click.Context, source: str | None, reason: str | None, paths: bool, lake_root, as_json: bool
+    context: click.Context, source: str | None, reason: str | None, paths: bool, lake_root: Path | None, as_json: bool
 ) -> None:
     """See what was refused, by reason, and what to do; settle a file.
 
@@ -78,7 +79,7 @@ def as_text(found: list, with_details: bool) -> str:
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose delivery it is.")
 @lake_option
 @json_option
-def settle(file: str, verdict: str, by: str, reason: str, source: str, lake_root, as_json: bool) -> None:
+def settle(file: str, verdict: str, by: str, reason: str, source: str, lake_root: Path | None, as_json: bool) -> None:
     """Say that a refused FILE names nobody in its pixels.
 
     The next ingest brings it in. FILE is a file_id or a delivered_path of the table quarantine, or a path. The word

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -14,7 +16,7 @@ from radia_pipeline.cli.output import print_result
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and on what new data, and train nothing.")
 @lake_option
 @json_option
-def retrain(why: str, if_due: bool, dry_run: bool, lake_root, as_json: bool) -> None:
+def retrain(why: str, if_due: bool, dry_run: bool, lake_root: Path | None, as_json: bool) -> None:
     """Retrain the champion's recipes.
 
     Trains them on today's manifests, then predictions, ensemble, scorecard and the gate; nobody is released or approved

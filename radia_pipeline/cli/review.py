@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _CELLS = FilePath(dir_okay=False)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @lake_option
 @click.pass_context
-def review(context: click.Context, lake_root, no_browser: bool, port: int, **wish: object) -> None:
+def review(context: click.Context, lake_root: Path | None, no_browser: bool, port: int, **wish: object) -> None:
     """Open the page for reading and looking, or see to readings.
 
     Without a sub-command the page and the API are served on this machine until Ctrl-C. Sub-commands see to sets that
@@ -55,7 +56,7 @@ review.add_command(queue)
 @review.command("verify")
 @lake_option
 @json_option
-def verify(lake_root, as_json: bool) -> None:
+def verify(lake_root: Path | None, as_json: bool) -> None:
     """Prove the whole chain of readings and its witness.
 
     The head that is printed can be noted elsewhere: a later store must still hold it.
@@ -72,7 +73,7 @@ def verify(lake_root, as_json: bool) -> None:
 @click.option("--reader", required=True, help="Coded name of the reader whose reading it is.")
 @lake_option
 @json_option
-def undo(sequence: int, reader: str, lake_root, as_json: bool) -> None:
+def undo(sequence: int, reader: str, lake_root: Path | None, as_json: bool) -> None:
     """Take back one reading, by an event.
 
     SEQUENCE is its line in the store. The reading itself stays; it makes neither label nor truth.
@@ -87,7 +88,7 @@ def undo(sequence: int, reader: str, lake_root, as_json: bool) -> None:
 @review.command("publish")
 @lake_option
 @json_option
-def publish(lake_root, as_json: bool) -> None:
+def publish(lake_root: Path | None, as_json: bool) -> None:
     """Publish the store as the table label_reviews."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.readings.in_force import publish_reviews
@@ -103,7 +104,7 @@ def publish(lake_root, as_json: bool) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw and of the readers' orders.")
 @lake_option
 @json_option
-def draw(pool: str, size: int, name: str | None, seed: int, lake_root, as_json: bool) -> None:
+def draw(pool: str, size: int, name: str | None, seed: int, lake_root: Path | None, as_json: bool) -> None:
     """Draw a reading set and close it, before anybody reads.
 
     Classes with a positive label are enriched; at least two fifths are drawn from the rest. Inclusion probabilities are
@@ -131,7 +132,7 @@ def _drawn(result: dict, size: int) -> str:
 @review.command("status")
 @lake_option
 @json_option
-def status(lake_root, as_json: bool) -> None:
+def status(lake_root: Path | None, as_json: bool) -> None:
     """Say how far each reading set is and how readers agree."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.readings.progress import statuses
@@ -162,7 +163,7 @@ def _status_lines(one: dict) -> str:
 @click.option("--reader", required=True, help="Coded name of the reader.")
 @lake_option
 @json_option
-def next_study(set_id: str, reader: str, lake_root, as_json: bool) -> None:
+def next_study(set_id: str, reader: str, lake_root: Path | None, as_json: bool) -> None:
     """Name the study that a reader reads next.
 
     Each reader has an own order; hidden repeats come as any other study.
@@ -189,7 +190,7 @@ def next_study(set_id: str, reader: str, lake_root, as_json: bool) -> None:
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="Seconds that a reading takes.")
 @lake_option
 @json_option
-def plan(pool: str, half_width: float, lake_root, as_json: bool, **expected: float) -> None:
+def plan(pool: str, half_width: float, lake_root: Path | None, as_json: bool, **expected: float) -> None:
     """Say how many studies and hours an interval costs.
 
     Labels stand in for the truth that nobody has read yet. What they miss costs most: such positives are met in the
@@ -213,7 +214,7 @@ def plan(pool: str, half_width: float, lake_root, as_json: bool, **expected: flo
 @click.option("--model", default="ensemble", show_default=True, help="Recipe with predictions, or the ensemble.")
 @lake_option
 @json_option
-def figures(set_id: str, model: str, lake_root, as_json: bool) -> None:
+def figures(set_id: str, model: str, lake_root: Path | None, as_json: bool) -> None:
     """Judge a model on a reading set, beside its readers.
 
     Figures are weighted to the whole pool. A reader is below the curve where the model finds more at as many false
@@ -242,7 +243,7 @@ def _in_brackets(one: dict) -> str:
 @click.option("--most", type=int, default=20, show_default=True, help="How many lines to print.")
 @lake_option
 @json_option
-def errors(most: int, lake_root, as_json: bool) -> None:
+def errors(most: int, lake_root: Path | None, as_json: bool) -> None:
     """List what the rules over reports get wrong, worst first.
 
     Readings are compared with the label that each rule and cue made; the order is by the lower end of the share that is
@@ -265,7 +266,7 @@ def errors(most: int, lake_root, as_json: bool) -> None:
 @click.argument("folder", type=FilePath(file_okay=False))
 @lake_option
 @json_option
-def export(folder: Path, lake_root, as_json: bool) -> None:
+def export(folder: Path, lake_root: Path | None, as_json: bool) -> None:
     """Write the chain of readings and their answers as CSV.
 
     Both go into FOLDER. The chain can be proved without this software: docs/readings.md holds a script.
@@ -277,7 +278,7 @@ def export(folder: Path, lake_root, as_json: bool) -> None:
     print_result(result, pairs(result), as_json)
 
 
-def _forms():
+def _forms() -> Iterable[str]:
     from radia_pipeline.readings.exchange import FORMS
 
     return FORMS
@@ -290,7 +291,7 @@ def _forms():
 @click.option("--made-from", required=True, help="What they were made with, and when.")
 @lake_option
 @json_option
-def import_file(path: Path, form: str, made_by: str, made_from: str, lake_root, as_json: bool) -> None:
+def import_file(path: Path, form: str, made_by: str, made_from: str, lake_root: Path | None, as_json: bool) -> None:
     """Bring in readings made elsewhere.
 
     They mend labels and are never truth. A CSV has the columns source, study_id, reader, class, answer (present,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ SHOWN = 20
 SENTENCE_CHARACTERS = 90
 
 
-def _classes():
+def _classes() -> Iterable[str]:
     from radia_pipeline.readings.label_grounds import asked_classes
 
     return asked_classes()
@@ -56,7 +57,9 @@ def _classes():
 )
 @lake_option
 @json_option
-def queue(lake_root, as_json: bool, most: int | None, sentences: bool, out: Path | None, **wish: Any) -> None:
+def queue(
+    lake_root: Path | None, as_json: bool, most: int | None, sentences: bool, out: Path | None, **wish: Any
+) -> None:
     """List the labels that are most likely wrong.
 
     The worst come first, balanced over classes. A cell is a study and a class. Only the training pool is queued. What

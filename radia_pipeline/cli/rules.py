@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from radia_pipeline.cli.options import FilePath, json_option
 from radia_pipeline.cli.output import print_result
+
+if TYPE_CHECKING:
+    from radia_pipeline.reports.explain import Explanation
 
 
 @click.group()
@@ -40,7 +43,7 @@ def show(form: str, texts: Path | None, most: int, as_json: bool) -> None:
     print_result({"forms": content}, "\n\n".join(shown(one, most, len(looked)) for one in content), as_json)
 
 
-def as_content(one) -> dict[str, Any]:
+def as_content(one: Explanation) -> dict[str, Any]:
     """Return an explanation as it goes into JSON."""
     return {
         "rule": one.rule.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
@@ -34,7 +35,17 @@ def _official_splits() -> Iterable[str]:
 )
 @lake_option
 @json_option
-def run(sources_root, sources, until, recipes, folds, ocr, official_split, lake_root, as_json) -> None:
+def run(
+    sources_root: Path | None,
+    sources: tuple[str, ...],
+    until: str | None,
+    recipes: tuple[str, ...],
+    folds: bool,
+    ocr: str | None,
+    official_split: str | None,
+    lake_root: Path | None,
+    as_json: bool,
+) -> None:
     """Run the pipeline, from deliveries to models.
 
     Each source first, then the cohort, then the models. Absent sources are named and skipped.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -14,7 +16,7 @@ from radia_pipeline.cli.output import print_result
 @click.option("--why", default="", help="Why; stands there too.")
 @lake_option
 @json_option
-def scorecard(is_release: bool, who: str, why: str, lake_root, as_json: bool) -> None:
+def scorecard(is_release: bool, who: str, why: str, lake_root: Path | None, as_json: bool) -> None:
     """Judge all models, write scorecard.html.
 
     They are judged on validation; the page lies in the lake. With --release the ensemble and the members that it uses

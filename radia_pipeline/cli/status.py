@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import click
 
@@ -13,7 +14,7 @@ from radia_pipeline.cli.output import print_result
 @click.command()
 @lake_option
 @json_option
-def status(lake_root, as_json: bool) -> None:
+def status(lake_root: Path | None, as_json: bool) -> None:
     """Say what came, what answers, what waits.
 
     The same stands on status.html of the lake, which this writes anew.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,7 +28,7 @@ from radia_pipeline.training.pruning import RULES
 @json_option
 def sweep(
     recipe: str, trials: int, workers: int, threads: int | None, prune: str, round_size: int, as_they_come: bool,
-    lake_root, as_json: bool,
+    lake_root: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Search the ranges that a recipe declares.
 

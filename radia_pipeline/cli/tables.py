@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,7 +26,9 @@ def tables() -> None:
 @click.option("--version", help="An earlier version, as `radia tables history` lists it, or its first characters.")
 @lake_option
 @json_option
-def show(name: str | None, partition: str | None, rows: int, version: str | None, lake_root, as_json: bool) -> None:
+def show(
+    name: str | None, partition: str | None, rows: int, version: str | None, lake_root: Path | None, as_json: bool
+) -> None:
     """List the published tables, or show one of them.
 
     With NAME: the columns that may be shown and the first rows, as published or as in an earlier version.
@@ -43,7 +46,7 @@ def show(name: str | None, partition: str | None, rows: int, version: str | None
 @click.option("--partition", default="all", show_default=True, help="Source, recipe, or all.")
 @lake_option
 @json_option
-def history(name: str, partition: str, lake_root, as_json: bool) -> None:
+def history(name: str, partition: str, lake_root: Path | None, as_json: bool) -> None:
     """Show which versions were published, oldest first."""
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.lake.show import history as versions_of
@@ -58,7 +61,7 @@ def history(name: str, partition: str, lake_root, as_json: bool) -> None:
 @click.option("--version", help="An earlier version, as `radia tables history` lists it, or its first characters.")
 @lake_option
 @json_option
-def restore(name: str, partition: str | None, version: str | None, lake_root, as_json: bool) -> None:
+def restore(name: str, partition: str | None, version: str | None, lake_root: Path | None, as_json: bool) -> None:
     """Put back what was published of a table.
 
     For a table whose file is damaged, was changed by hand or deleted. Without --version: what was published last.
@@ -77,7 +80,7 @@ def restore(name: str, partition: str | None, version: str | None, lake_root, as
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @lake_option
 @json_option
-def collect(keep_days: float | None, dry_run: bool, lake_root, as_json: bool) -> None:
+def collect(keep_days: float | None, dry_run: bool, lake_root: Path | None, as_json: bool) -> None:
     """Delete old versions that nothing needs.
 
     A version stays while it is published, younger than --keep-days, or needed to repeat a training.

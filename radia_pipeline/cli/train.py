@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
@@ -23,7 +25,9 @@ from radia_pipeline.processes.progress import say
 @click.option("--force", is_flag=True, help="Train again even if this recipe is finished on this manifest.")
 @lake_option
 @json_option
-def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool, lake_root, as_json: bool) -> None:
+def train(
+    recipe: str, fold: int | None, settings: tuple[str, ...], force: bool, lake_root: Path | None, as_json: bool
+) -> None:
     """Train a recipe on the manifest, or a detector.
 
     RECIPE: the name of a recipe, shipped or in the lake's folder recipes, or a file (./my.yaml); or detector/NAME,
@@ -45,7 +49,7 @@ def train(recipe: str, fold: int | None, settings: tuple[str, ...], force: bool,
     print_result(figures, pairs(figures), as_json)
 
 
-def _kind(given: str, lake_root) -> tuple[str, str]:
+def _kind(given: str, lake_root: Path | None) -> tuple[str, str]:
     """Return what is trained, classifier or detector, and its name."""
     from radia_pipeline.lake.settings import read_settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,7 +27,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--proxy", default=None, help="Address of the proxy that signs readers in to the review page.")
 @demo_lake_option
 @click.pass_context
-def ui(context: click.Context, lake_root: Path, **wish) -> None:
+def ui(context: click.Context, lake_root: Path, **wish: Any) -> None:
     """Open Dagster, MLflow and the review page for a lake.
 
     On this machine only, each started again when it dies; Ctrl-C ends all. A browser is let in by the addresses that

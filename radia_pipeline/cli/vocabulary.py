@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from radia_pipeline.cli.options import json_option, lake_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.drawing.text import table
+
+if TYPE_CHECKING:
+    from radia_pipeline.contracts.vocabulary import Vocabulary
 
 
 @click.group()
@@ -33,7 +37,7 @@ def show(as_json: bool) -> None:
     print_result(content, shown(words), as_json)
 
 
-def shown(words) -> str:
+def shown(words: Vocabulary) -> str:
     """Return the vocabulary as a table, with a line for each migration below it."""
     rows = [[e.name, e.kind.replace("_", " "), ", ".join(e.parents) or "–", e.french] for e in words.entries]
     migrations = (
@@ -47,7 +51,7 @@ def shown(words) -> str:
 @click.option("--carry-open-sets", is_flag=True, help="Go on reading open reading sets in the new words.")
 @lake_option
 @json_option
-def migrate(carry_open_sets: bool, lake_root, as_json: bool) -> None:
+def migrate(carry_open_sets: bool, lake_root: Path | None, as_json: bool) -> None:
     """Bring a lake to the installed vocabulary.
 
     What cannot follow is withdrawn, for `radia run` to make again. While a reading set is being read this is refused,

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,13 +96,13 @@ def find_copies(lake: Lake, films: Films) -> Copies:
         known[known] = kept.stamps[rows[known]] == stamps[known]
         vectors = np.zeros((len(known), SIZE), dtype=np.float16)
         vectors[known] = kept.vectors[rows[known]]
-        same = {films.names[place] for place in np.flatnonzero(known)}
+        same = {films.names[place] for place in np.flatnonzero(known).tolist()}
         found = {names: value for names, value in kept.pairs.items() if set(names) <= same}
         was_kept = len(kept.row_of)
         del kept, rows
         fresh = np.flatnonzero(~known & (stamps != 0))
         with tempfile.TemporaryFile() as room:  # queries of a large delivery are larger than memory
-            queries = np.memmap(room, np.float16, "w+", shape=(max(1, len(fresh)), QUERIES, SIZE))
+            queries: np.ndarray = np.memmap(room, np.float16, "w+", shape=(max(1, len(fresh)), QUERIES, SIZE))
             is_read = _describe_all(lake.root, films, fresh, queries)
             queries, asking = queries[: len(fresh)], fresh[is_read]
             vectors[asking] = queries[is_read, 0]
@@ -116,7 +117,8 @@ def find_copies(lake: Lake, films: Films) -> Copies:
         if len(asking) or was_kept != int(readable.sum()):
             _save(file, films, stamps, vectors, readable, found)
     place_of = {name: place for place, name in enumerate(films.names)}
-    shown = sorted((*sorted((place_of[a], place_of[b])), value) for (a, b), value in found.items()
+    ends = {names: sorted(place_of[name] for name in names) for names in found}
+    shown = sorted((ends[a, b][0], ends[a, b][1], value) for (a, b), value in found.items()
                    if films.patients[place_of[a]] != films.patients[place_of[b]])  # fmt: skip
     return Copies(tuple(shown), len(asking), compared, int((~readable).sum()))
 
@@ -162,7 +164,7 @@ class Index:
             import faiss
 
             faiss.omp_set_num_threads(_threads())
-            half = faiss.ScalarQuantizer.QT_fp16
+            half: Any = faiss.ScalarQuantizer.QT_fp16  # the wrapper's own annotation names the class, not its numbers
             self._graph = faiss.IndexHNSWSQ(SIZE, half, _LINKS_OF_A_NODE, faiss.METRIC_INNER_PRODUCT)
             self._graph.hnsw.efConstruction, self._graph.hnsw.efSearch = _WIDTH_BUILDING, _WIDTH_SEARCHING
             self._graph.train(vectors[:_PORTION].astype(np.float32))
@@ -250,10 +252,10 @@ def _load(file: Path) -> _Kept:
 
 
 def _save(
-    file: Path, films: Films, stamps: Sequence[int], vectors: np.ndarray, readable: np.ndarray,
+    file: Path, films: Films, stamps: np.ndarray, vectors: np.ndarray, readable: np.ndarray,
     found: dict[tuple[str, str], float],
 ) -> None:  # fmt: skip
-    places = np.flatnonzero(readable)
+    places = np.flatnonzero(readable).tolist()
     with atomic.replace_file(file) as temporary, temporary.open("wb") as handle:
         np.savez(
             handle, format=_FORMAT, names=np.array([films.names[place] for place in places], dtype=str),

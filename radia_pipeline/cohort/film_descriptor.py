@@ -52,8 +52,8 @@ def trimmed(image: np.ndarray) -> np.ndarray:
             spread = np.subtract(*np.percentile(part, (95, 5), axis=axis))
             kept = np.flatnonzero(spread > least)
             if len(kept) >= SIDE_PX // 4:
-                part = slice(kept[0], kept[-1] + 1)
-                image = image[part] if axis == 1 else image[:, part]
+                held = slice(kept[0], kept[-1] + 1)
+                image = image[held] if axis == 1 else image[:, held]
     return image
 
 

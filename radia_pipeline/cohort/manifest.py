@@ -68,7 +68,8 @@ def build_manifest(source: str, lake: Lake) -> ManifestResult:
     label_rows = labels.rows_of(images.column("study_id"))
     split_rows = positions(images.column("patient_key"), splits.column("patient_key"))
     pools = np.array(splits.column("pool").to_pylist() or [""], dtype=object)[split_rows]
-    foreign = carried.any(axis=1)[label_rows] & (pools != TRAIN) if len(carried) else np.zeros(len(images), dtype=bool)
+    is_carried = np.asarray(carried.any(axis=1))
+    foreign = is_carried[label_rows] & (pools != TRAIN) if len(carried) else np.zeros(len(images), dtype=bool)
     keep, left_out = _usable(images, labels.values, label_rows, split_rows, foreign)
     images, label_rows, split_rows = images.filter(pa.array(keep)), label_rows[keep], split_rows[keep]
     split_columns = splits.take(pa.array(split_rows, pa.int64()))

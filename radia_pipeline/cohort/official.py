@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -43,7 +44,8 @@ def policy_of(lake: Lake, official_split: str | None = None) -> SplitPolicy:
     ledger = read_ledger(lake)
     if ledger.policy is None:
         return SplitPolicy(official_split or OFFICIAL_SPLITS[0])
-    policy = SplitPolicy(**ledger.policy)
+    kept: Mapping[str, Any] = ledger.policy
+    policy = SplitPolicy(**kept)
     if official_split is not None:
         wanted = SplitPolicy(official_split, policy.train_share, policy.validation_share)
         require_policy(ledger, wanted)

@@ -7,6 +7,7 @@ Counts of single sources and shifts between them are in ``profile``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,6 +19,9 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.origins import BY_CLOSURE, ORIGINS
 from radia_pipeline.labels.table import positions, read_matrices
 from radia_pipeline.lake.lake import Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LEAST_IMAGES_OF_A_DEVICE = 10
 """Devices with fewer images are counted together: a rare one tells a place, and no figure rests on it."""
@@ -46,7 +50,7 @@ def provenance_rows(lake: Lake, source: str) -> Iterator[dict]:
     yield from _origins(lake, source, manifest)
 
 
-def _devices(lake: Lake, source: str, manifest) -> Iterator[dict]:
+def _devices(lake: Lake, source: str, manifest: pa.Table) -> Iterator[dict]:
     images = lake.read("images", source, columns=["image_id", "manufacturer", "device_model"])
     rows = positions(manifest.column("image_id"), images.column("image_id"))
     makers, models = (images.column(name).to_pylist() for name in ("manufacturer", "device_model"))
@@ -58,7 +62,7 @@ def _devices(lake: Lake, source: str, manifest) -> Iterator[dict]:
         yield row("device", source, count / len(rows), count, other=name)
 
 
-def _origins(lake: Lake, source: str, manifest) -> Iterator[dict]:
+def _origins(lake: Lake, source: str, manifest: pa.Table) -> Iterator[dict]:
     """Yield, for each class, images by where its value comes from; and how many contradict what was said."""
     studies, (matrix,) = read_matrices(lake, source, ["origin"])
     of_image = positions(manifest.column("study_id"), studies)
@@ -98,7 +102,6 @@ def _sizes(names: np.ndarray) -> np.ndarray:
 
 
 def _bins(measure: str, source: str, numbers: np.ndarray) -> Iterator[dict]:
-    counts = np.bincount(np.minimum(numbers, MOST_BIN)) if len(numbers) else []
-    for number, count in enumerate(list(counts)):
+    for number, count in enumerate(np.bincount(np.minimum(numbers, MOST_BIN)).tolist() if len(numbers) else ()):
         if count:
             yield row(measure, source, count / len(numbers), int(count), other=f"{number:02d}")

@@ -129,7 +129,8 @@ def same_exposure(rests: Prepared, moves: Prepared) -> float:
     """Return the mean correlation of the finest detail over tiles, −1 where films cannot be laid over each other."""
     import cv2
 
-    best, fine = -1.0, None
+    best = -1.0
+    fine: list[np.ndarray] | None = None
     fixed, moving = (_detail(film.middle, _MIDDLE_DETAIL_PX, 1.0) for film in (rests, moves))
     for matrix, sign in _placements(rests, moves):
         warp = _at(matrix, _COARSE_PX, _MIDDLE_PX).astype(np.float32)

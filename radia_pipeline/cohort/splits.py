@@ -76,7 +76,7 @@ def build_splits(
         ledger = read_ledger(lake)
         require_policy(ledger, policy)
         _require_published_are_known(lake, ledger)
-        groups = group_of(keys, links)
+        groups = group_of(keys, links).tolist()
         placements = place(keys, sources, groups, ledger.placements, policy, official, held)
         known = {**ledger.placements, **{placement.patient_key: placement for placement in placements}}
         table = splits_table(keys, sources, groups, known)

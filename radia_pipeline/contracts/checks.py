@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,9 @@ import pyarrow.compute as pc
 from radia_pipeline.contracts.columnar import fixed_shape, has_fixed_shape, is_strictly_ordered
 from radia_pipeline.contracts.tables import Column, Contract, contract
 from radia_pipeline.errors import ContractViolation
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MAX_KEYED_ROWS = 5
 """How many offending rows a refusal shows: enough to find the cause, few enough to read."""
@@ -85,7 +89,7 @@ def check_terms(terms: Contract, data: pa.Table) -> list[Violation]:
     counts = [f"count_if({rule.violation})" for rule in rules] or ["0"]
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("data", data)
-        found = connection.execute(f"select {', '.join(counts)} from data").fetchone()
+        (found,) = connection.execute(f"select {', '.join(counts)} from data").fetchall()
         violations = [
             Violation(terms.table, rule.column, rule.name, int(count), _keyed_rows(connection, terms, rule.violation))
             for rule, count in zip(rules, found)
@@ -108,18 +112,18 @@ def _key_text(terms: Contract) -> str:
     return f"concat_ws('/', {', '.join(parts)})"
 
 
-def _keyed_rows(connection, terms: Contract, condition: str) -> tuple[str, ...]:
+def _keyed_rows(connection: DuckDBPyConnection, terms: Contract, condition: str) -> tuple[str, ...]:
     if not terms.key:
         return ()
     query = f"select {_key_text(terms)} from data where {condition} limit {MAX_KEYED_ROWS}"
     return tuple(row[0] for row in connection.execute(query).fetchall())
 
 
-def _repeated_keys(connection, terms: Contract, rows: int) -> list[Violation]:
+def _repeated_keys(connection: DuckDBPyConnection, terms: Contract, rows: int) -> list[Violation]:
     if not terms.key:
         return []
     columns = ", ".join(f'"{name}"' for name in terms.key)
-    distinct = connection.execute(f"select count(*) from (select distinct {columns} from data)").fetchone()[0]
+    ((distinct,),) = connection.execute(f"select count(*) from (select distinct {columns} from data)").fetchall()
     if distinct == rows:
         return []
     query = (

@@ -60,16 +60,15 @@ def _with_columns(text: str, words: Vocabulary) -> str:
     """Take out the columns of ended classes and add those of new ones, in a contract with a column for each class."""
     known = set().union(*words.classes_by_version.values())
     blocks = re.split(r"(?m)^(?=      - name: )", text)
-    names = [re.match(r"      - name: (.+)", block) for block in blocks]
-    places = [place for place, name in enumerate(names) if name and name[1].strip() in known]
+    heads = [re.match(r"      - name: (.+)", block) for block in blocks]
+    names = [head[1].strip() if head else "" for head in heads]
+    places = [place for place, name in enumerate(names) if name in known]
     if not places:
         return text
-    held = {names[place][1].strip() for place in places}
+    held = {names[place] for place in places}
     new = [_COLUMN.format(name=name) for name in words.classes if name not in held]
-    kept = [
-        block for place, block in enumerate(blocks) if place not in places or names[place][1].strip() in words.classes
-    ]
-    last = max(place for place in places if names[place][1].strip() in words.classes)
+    kept = [block for place, block in enumerate(blocks) if place not in places or names[place] in words.classes]
+    last = max(place for place in places if names[place] in words.classes)
     position = kept.index(blocks[last]) + 1
     return "".join([*kept[:position], *new, *kept[position:]])
 

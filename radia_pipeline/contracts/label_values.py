@@ -8,6 +8,7 @@ Arrays are int8 of shape (n, classes) in vocabulary order, with MISSING where Pa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import overload
 
 import numpy as np
 
@@ -50,6 +51,10 @@ def strongest_by_cell(rows: np.ndarray, columns: np.ndarray, values: np.ndarray,
     return values_of(places)
 
 
+@overload
+def stronger(one: int, other: int) -> int: ...
+@overload
+def stronger(one: int | None, other: int | None) -> int | None: ...
 def stronger(one: int | None, other: int | None) -> int | None:
     """Return the stronger of two single values; null is the weakest."""
     return other if _PLACE[other] > _PLACE[one] else one

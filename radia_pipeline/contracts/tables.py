@@ -71,8 +71,10 @@ class Contract:
     @cached_property
     def key(self) -> tuple[str, ...]:
         """Columns whose values together name one row."""
-        keyed = [column for column in self.columns.values() if column.key_position is not None]
-        return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position))
+        keyed = [
+            (column.key_position, column.name) for column in self.columns.values() if column.key_position is not None
+        ]
+        return tuple(name for _, name in sorted(keyed))
 
     @cached_property
     def open_columns(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -26,6 +26,9 @@ from radia_pipeline.errors import AlreadyRunning, BadInput, LakeLocked, UnknownN
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.sources.registry import locate_all
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 COSTLY = ("training", "detection")
 """Groups that are made again only when they are named: they take hours."""
@@ -79,11 +82,11 @@ def _delivered(lake: Lake, sources: Sequence[str]) -> list[str]:
     return list(present)
 
 
-def _group(graph, one: Due) -> str:
+def _group(graph: BaseAssetGraph, one: Due) -> str:
     return graph.get(dg.AssetKey.from_user_string(one.asset)).group_name
 
 
-def _chosen(graph, found: Sequence[Due], groups: set[str]) -> list[Due]:
+def _chosen(graph: BaseAssetGraph, found: Sequence[Due], groups: set[str]) -> list[Due]:
     """Return what is due in these groups, without what nobody can make yet, since something above it is not there."""
     unmade = {(one.asset, one.partition) for one in found if one.why == NEVER_MADE}
     chosen: list[Due] = []
@@ -101,7 +104,14 @@ def _meet(part: str | None, other: str | None) -> bool:
     return part is None or other is None or part == other
 
 
-def _make(definitions, instance, lake: Lake, present: list[str], what: str, chosen: Sequence[Due]) -> Outcome:
+def _make(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    present: list[str],
+    what: str,
+    chosen: Sequence[Due],
+) -> Outcome:
     names = {(one.asset, one.partition) for one in chosen}
     whole = make_plan(definitions, present)
     batches = (tuple(filter(None, (_only(run, names) for run in batch))) for batch in whole.batches)
@@ -121,14 +131,16 @@ def _only(run: Run, names: set[tuple[str, str | None]]) -> Run | None:
     return replace(run, names=kept) if kept else None
 
 
-def _steps(graph) -> dict[str, tuple[str, ...]]:
+def _steps(graph: BaseAssetGraph) -> dict[str, tuple[str, ...]]:
     return {
         key.to_user_string(): tuple(sorted(one.to_user_string() for one in graph.get(key).execution_set_asset_keys))
         for key in graph.materializable_asset_keys
     }
 
 
-def _told(what: str, chosen: Sequence[Due], left_out: Sequence[str], steps: dict[str, tuple[str, ...]]):
+def _told(
+    what: str, chosen: Sequence[Due], left_out: Sequence[str], steps: dict[str, tuple[str, ...]]
+) -> dict[str, Any]:
     cost_s, unknown = total_cost_s(chosen, steps)
     return {
         "what": what, "due": [vars(one) for one in chosen], "left_out": list(left_out), "cost_s": round(cost_s, 1),

@@ -41,7 +41,7 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         note_words=WORDS,
         is_asked_for=True,
     )  # fmt: skip
-    def judge_challenger(context: dg.AssetExecutionContext, radia: Radia):
+    def judge_challenger(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """What the gate says of the released ensemble beside the champion; one check for each rule."""
         from radia_pipeline.evaluation.gate import judge
         from radia_pipeline.usecases.champion_text import gate_found
@@ -51,7 +51,7 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         return {**gate_found(radia.lake()), "page": dg.MetadataValue.path(PAGE)}
 
     @table_assets("champion", deps=("gate_verdicts", "ensemble"), is_asked_for=True, config=TOLD)
-    def approve_champion(context: dg.AssetExecutionContext, radia: Radia):
+    def approve_champion(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """The ensemble that a person approves, with name and reason in the configuration of the run; or the one before,
         by a rollback. Select gate_verdicts with it: an approval needs verdicts on what stands now."""
         if context.run.parent_run_id is not None:

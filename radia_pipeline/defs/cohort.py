@@ -10,7 +10,7 @@ from radia_pipeline.defs.tables import table_assets
 
 
 @table_assets("image_links", deps=("images", "duplicates"))
-def build_image_links(context: dg.AssetExecutionContext, radia: Radia):
+def build_image_links(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Images of the same exposure, over all sources."""
     from radia_pipeline.cohort.links import build_image_links as build
 
@@ -18,7 +18,7 @@ def build_image_links(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("splits", deps=("images", "duplicates", "image_links"), plots=pools_plot)
-def build_splits(context: dg.AssetExecutionContext, radia: Radia):
+def build_splits(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Group and pool of every patient, over all sources present. A patient never moves."""
     from radia_pipeline.cohort.official import place_patients
 
@@ -27,7 +27,7 @@ def build_splits(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("evaluation_sets", deps=("splits", "labels", "image_links", "images"))
-def build_evaluation_sets(context: dg.AssetExecutionContext, radia: Radia):
+def build_evaluation_sets(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """The original's quota sets inside the validation and test pools."""
     from radia_pipeline.cohort.evaluation_sets import build_evaluation_sets as build
 
@@ -37,7 +37,7 @@ def build_evaluation_sets(context: dg.AssetExecutionContext, radia: Radia):
 @table_assets(
     "manifest", deps=("images", "labels", "report_mentions", "report_attributes", "box_annotations", "splits")
 )
-def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
+def build_manifest(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What training reads: one row per usable image."""
     from radia_pipeline.cohort.manifest import build_manifest as build
 
@@ -45,7 +45,7 @@ def build_manifest(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("data_profile", deps=("manifest", "labels", "images"), plots=profile_plots)
-def build_data_profile(context: dg.AssetExecutionContext, radia: Radia):
+def build_data_profile(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Counts, correlations and shifts of the labels, sources side by side."""
     from radia_pipeline.pages.data_profile import publish_data_profile
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from radia_pipeline.defs.plots import scorecard_plots
@@ -21,7 +23,7 @@ def predictions_asset(recipe: str) -> dg.AssetsDefinition:
     @table_assets(
         "predictions", deps=("manifest", dg.AssetKey(["classifiers", recipe])), kinds=("pytorch",), partition=recipe
     )
-    def predict(context: dg.AssetExecutionContext, radia: Radia):
+    def predict(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Probabilities of every study of the validation pool."""
         from radia_pipeline.training.inference import predict_manifest
 
@@ -35,7 +37,7 @@ def out_of_fold_asset(recipe: str) -> dg.AssetsDefinition:
     members = tuple(dg.AssetKey(["classifiers", name]) for name in fold_members(recipe))
 
     @table_assets("predictions_out_of_fold", deps=("manifest", *members), kinds=("pytorch",), partition=recipe)
-    def predict_out_of_fold(context: dg.AssetExecutionContext, radia: Radia):
+    def predict_out_of_fold(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Probabilities of every study of the train pool, by the model that left out its fold."""
         from radia_pipeline.training.out_of_fold import predict_out_of_fold as predict
 
@@ -44,7 +46,7 @@ def out_of_fold_asset(recipe: str) -> dg.AssetsDefinition:
     return predict_out_of_fold
 
 
-def released_by(context: dg.AssetExecutionContext, lake: Lake):
+def released_by(context: dg.AssetExecutionContext, lake: Lake) -> Any:
     """Return who releases the ensemble and why, by the run's tags; None where nobody does.
 
     Dagster copies tags when a run is executed again: that goes on with the release of the run before and begins none.
@@ -65,7 +67,7 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     predictions = tuple(dg.AssetKey(["predictions", recipe]) for recipe in recipes)
 
     @table_assets("ensemble", deps=predictions)
-    def build_ensemble(context: dg.AssetExecutionContext, radia: Radia):
+    def build_ensemble(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """The combination of recipes that is best on the validation pool, with thresholds and calibration."""
         from radia_pipeline.evaluation.answering import answering
         from radia_pipeline.evaluation.ensemble import build_ensemble as build
@@ -84,7 +86,7 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
               "report_attributes", "splits"),
         plots=scorecard_plots,
     )  # fmt: skip
-    def build_scorecard(context: dg.AssetExecutionContext, radia: Radia):
+    def build_scorecard(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Figures with intervals of every model on validation; on test of a released ensemble. A run with the tags
         radia/release_by and radia/release_why releases the one that stands."""
         from radia_pipeline.evaluation.scorecard import build_scorecard as build

@@ -1,5 +1,7 @@
 """Assets of the group ``ingest``: delivered files -> images, quarantine, duplicates, reports, and when they came."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from radia_pipeline.defs.plots import reasons_plot
@@ -31,7 +33,7 @@ def refusals(lake: Lake, partition: str) -> dict[str, dg.MetadataValue]:
     plots=reasons_plot,
     facts={"quarantine": refusals},
 )
-def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
+def ingest_images(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read every delivered file: store its pixels, refuse it with a reason, or drop it as a duplicate."""
     from radia_pipeline.usecases.retract import ingest
 
@@ -44,7 +46,7 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("reports")
-def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
+def ingest_reports(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read the delivered reports, one row per study; sources without reports publish an empty table."""
     from radia_pipeline.reports.ingest import ingest_reports as ingest
 
@@ -53,7 +55,7 @@ def ingest_reports(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("deliveries", "arrivals", deps=("images", "quarantine", "duplicates", "reports"))
-def build_deliveries(context: dg.AssetExecutionContext, radia: Radia):
+def build_deliveries(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What arrived when, by the clock of whoever looks after the lake, and what became of it."""
     from radia_pipeline.dicom.deliveries import build_deliveries as build
     from radia_pipeline.pages.status import STATUS, refresh_status_page
@@ -72,7 +74,7 @@ def build_deliveries(context: dg.AssetExecutionContext, radia: Radia):
     ],
     can_subset=True,
 )
-def fresh(context: dg.AssetCheckExecutionContext, radia: Radia):
+def fresh(context: dg.AssetCheckExecutionContext, radia: Radia) -> Iterator[dg.AssetCheckResult]:
     """Whether each source has delivered lately; the lake's settings say of which how often it should."""
     from radia_pipeline.usecases.silence import freshness
 

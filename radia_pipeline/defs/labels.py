@@ -43,7 +43,7 @@ def what_the_rules_moved(result: MentionsResult) -> tuple[bool, Mapping[str, Any
     code_version=FRENCH.version,
     follows=True,
 )
-def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
+def extract_mentions(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read every report by the rules: which findings it names, with what status, and the evidence."""
     from radia_pipeline.reports.extract import extract_mentions as extract
 
@@ -57,7 +57,7 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia):
     plots=labels_plot,
     follows=True,
 )
-def build_labels(context: dg.AssetExecutionContext, radia: Radia):
+def build_labels(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
     from radia_pipeline.labels.build import build_labels as build
     from radia_pipeline.readings.in_force import labels_in_force
@@ -69,7 +69,7 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("box_annotations", deps=("images", "label_reviews"), follows=True)
-def build_boxes(context: dg.AssetExecutionContext, radia: Radia):
+def build_boxes(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Radiologists' boxes, the source's and those of readings, in pixels of the stored images."""
     from radia_pipeline.labels.boxes import build_boxes as build
     from radia_pipeline.readings.in_force import boxes_in_force

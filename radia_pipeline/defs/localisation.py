@@ -20,7 +20,7 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         kinds=("pytorch",),
         plots=saliency_plot,
     )
-    def build_saliency_benchmark(context: dg.AssetExecutionContext, radia: Radia):
+    def build_saliency_benchmark(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Saliency methods by mAP against radiologists' boxes, beside random-map and prior-box controls."""
         from radia_pipeline.localisation.benchmark import build_saliency_benchmark as build
 
@@ -31,7 +31,7 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         deps=("manifest", "ensemble", "champion", "saliency_benchmark", *classifiers, *predictions),
         kinds=("pytorch",),
     )
-    def build_pseudo_boxes(context: dg.AssetExecutionContext, radia: Radia):
+    def build_pseudo_boxes(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Boxes made of the saliency maps of the champion, or of the ensemble where nobody approved one."""
         from radia_pipeline.localisation.pseudo import build_pseudo_boxes as build
 
@@ -45,7 +45,7 @@ def localisation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 @table_assets(
     "detector_scorecard", deps=("detector", "box_annotations", "pseudo_boxes", "manifest"), kinds=("pytorch",)
 )
-def build_detector_scorecard(context: dg.AssetExecutionContext, radia: Radia):
+def build_detector_scorecard(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """How well the detector's boxes meet radiologists' boxes: per class, per group, class-agnostic."""
     from radia_pipeline.detection.scorecard import build_detector_scorecard as build
 

@@ -42,7 +42,7 @@ def _nothing_silent(result: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]
 
 @table_assets("film_readouts", deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
               kinds=("pytorch",), is_asked_for=True)  # fmt: skip
-def read_films_out(context: dg.AssetExecutionContext, radia: Radia):
+def read_films_out(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Look at the films that the drift protocol watches: what they are like, what the models say of them."""
     from radia_pipeline.monitoring.asked import look_ahead
 
@@ -51,7 +51,7 @@ def read_films_out(context: dg.AssetExecutionContext, radia: Radia):
 
 @table_assets("shadow_scores", deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
               kinds=("pytorch",), is_asked_for=True)  # fmt: skip
-def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia):
+def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Let champion and challenger look at films that arrived since both were trained; the challenger answers nobody."""
     from radia_pipeline.monitoring.shadow import shadow_ahead
 
@@ -59,7 +59,7 @@ def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia):
 
 
 @table_assets("drift_reference", deps=(*_TABLES, "film_readouts"), is_asked_for=True, config=TOLD)
-def freeze_references(context: dg.AssetExecutionContext, radia: Radia):
+def freeze_references(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What is usual in every stream, frozen; a new one needs a name and a reason in the configuration of the run."""
     from radia_pipeline.monitoring.asked import freeze_anew, freeze_missing
 
@@ -74,7 +74,7 @@ def freeze_references(context: dg.AssetExecutionContext, radia: Radia):
     deps=(*_TABLES, "film_readouts", "drift_reference", "shadow_scores"),
     days=DAYS, notes={"nothing_asked": _nothing_asked, "nothing_silent": _nothing_silent}, note_words=NOTES,
 )  # fmt: skip
-def report_drift(context: dg.AssetExecutionContext, radia: Radia):
+def report_drift(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What moved until a day, since when, how much, and what that asks for; how a challenger differs; with its page."""
     from radia_pipeline.monitoring.actions import demanded
     from radia_pipeline.monitoring.report import build_report

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunsFilter
@@ -28,6 +28,9 @@ from radia_pipeline.lake.settings import Settings, change_settings
 from radia_pipeline.tracking import database
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.history import database_uri
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
 
 ROWS_AT_ONCE = 2_000
 _VERSIONS = "alembic_version"
@@ -154,7 +157,7 @@ def copy_tables(old_uri: str, new_uri: str) -> int:
         new.dispose()
 
 
-def _as_kept(table, row) -> dict[str, Any]:
+def _as_kept(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with SQLite's 0 and 1 as truth values where they are such."""
     return {
         name: bool(value) if value is not None and table.columns[name].type.python_type is bool else value
@@ -162,7 +165,7 @@ def _as_kept(table, row) -> dict[str, Any]:
     }
 
 
-def _count_on(connection, table) -> None:
+def _count_on(connection: Connection, table: Table) -> None:
     """Let a table's own numbers go on after the highest that was copied."""
     for column in table.primary_key.columns:
         name = connection.scalar(

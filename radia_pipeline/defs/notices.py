@@ -24,7 +24,7 @@ LOOKS_BACK = dt.timedelta(days=2)
 @dg.sensor(
     minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING, description=AUTOMATED["notices"].does
 )
-def notices(context: dg.SensorEvaluationContext, radia: Radia):
+def notices(context: dg.SensorEvaluationContext, radia: Radia) -> dg.SkipReason | None:
     """Send what nobody has been told yet to the webhook or the mail relay of the environment; without one, none."""
     from radia_pipeline.usecases.notices import send_new
     from radia_pipeline.usecases.status import occasions

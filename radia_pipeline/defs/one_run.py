@@ -91,7 +91,7 @@ def instance_of(lake: Lake) -> Iterator[dg.DagsterInstance]:
             os.environ["DAGSTER_HOME"] = before
 
 
-def run_one(job, instance, run: Run) -> StepReport:
+def run_one(job: dg.JobDefinition, instance: dg.DagsterInstance, run: Run) -> StepReport:
     """Execute one run in this process and report on it."""
     started = time.monotonic()
     result = job.execute_in_process(
@@ -115,7 +115,7 @@ def run_now(lake: Lake, run: Run) -> None:
         raise report.failure or RunFailed(f"The step {run.title} failed: {report.error}")
 
 
-def _notes(result) -> Iterator[str]:
+def _notes(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Say what did not fit in the input, from the counts that assets published: ``labels: patient mismatches 1``."""
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
@@ -131,7 +131,7 @@ def _notes(result) -> Iterator[str]:
         yield from (f"{key}: {warning}" for warning in warnings)
 
 
-def _why(result) -> tuple[str, RadiaError]:
+def _why(result: dg.ExecuteInProcessResult) -> tuple[str, RadiaError]:
     """Return the first failure in words and as an error; Dagster wraps the cause in errors of its own."""
     text = "the run failed"
     for event in result.all_events:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -24,6 +25,9 @@ from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.processes import children
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import named
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph, BaseAssetNode
 
 SPLIT, WHOLE, TRAINING = "split", "whole", "training"
 
@@ -56,12 +60,12 @@ def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | 
     return Plan(tuple(_batch(graph, kind, stage, sources) for kind, stage in _stages(graph, keys)))
 
 
-def is_of_a_run(node) -> bool:
+def is_of_a_run(node: BaseAssetNode) -> bool:
     """Tell whether an asset belongs to a run of everything: not what a person asks for, nor what a day does."""
     return ASKED_FOR not in node.tags and node.partitions_def in (None, SOURCES)
 
 
-def _batch(graph, kind: str, stage: list[dg.AssetKey], sources: Iterable[str]) -> tuple[Run, ...]:
+def _batch(graph: BaseAssetGraph, kind: str, stage: list[dg.AssetKey], sources: Iterable[str]) -> tuple[Run, ...]:
     names = tuple(sorted(key.to_user_string() for key in stage))
     if kind == TRAINING:
         return tuple(Run(name, (name,)) for name in names)
@@ -69,13 +73,13 @@ def _batch(graph, kind: str, stage: list[dg.AssetKey], sources: Iterable[str]) -
     return tuple(Run(title, names, source) for source in sources) if kind == SPLIT else (Run(title, names),)
 
 
-def _kind(graph, key: dg.AssetKey) -> str:
+def _kind(graph: BaseAssetGraph, key: dg.AssetKey) -> str:
     if graph.get(key).partitions_def:
         return SPLIT
     return TRAINING if key.path[0] == "classifiers" else WHOLE
 
 
-def _upstream(graph, key: dg.AssetKey) -> set[dg.AssetKey]:
+def _upstream(graph: BaseAssetGraph, key: dg.AssetKey) -> set[dg.AssetKey]:
     """Return everything that an asset is made from, with the siblings that the same step makes."""
     found: set[dg.AssetKey] = set()
     queue = [key]
@@ -87,7 +91,7 @@ def _upstream(graph, key: dg.AssetKey) -> set[dg.AssetKey]:
     return found
 
 
-def _stages(graph, keys: set[dg.AssetKey]) -> list[tuple[str, list[dg.AssetKey]]]:
+def _stages(graph: BaseAssetGraph, keys: set[dg.AssetKey]) -> list[tuple[str, list[dg.AssetKey]]]:
     """Cut the graph into few stages of one kind each (split by source, whole, training) that respect its order."""
     left = set(keys)
     done = {key for key in graph.get_all_asset_keys() if key not in keys}
@@ -107,7 +111,7 @@ def _stages(graph, keys: set[dg.AssetKey]) -> list[tuple[str, list[dg.AssetKey]]
     return stages
 
 
-def _ready(graph, left: set[dg.AssetKey], done: set[dg.AssetKey], kind: str) -> list[dg.AssetKey]:
+def _ready(graph: BaseAssetGraph, left: set[dg.AssetKey], done: set[dg.AssetKey], kind: str) -> list[dg.AssetKey]:
     return [key for key in sorted(left) if _kind(graph, key) == kind and graph.get(key).parent_keys <= done]
 
 
@@ -157,7 +161,12 @@ def trainers_at_once(batch: Sequence[Run]) -> int:
     return max(1, min(len(batch), os.cpu_count() or 1))
 
 
-def _in_turn(job, instance, batch: Sequence[Run], on_start: Callable[[str, str | None], None]) -> Iterator[StepReport]:
+def _in_turn(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    batch: Sequence[Run],
+    on_start: Callable[[str, str | None], None],
+) -> Iterator[StepReport]:
     for run in batch:
         on_start(run.title, run.partition)
         yield run_one(job, instance, run)

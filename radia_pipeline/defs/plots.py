@@ -150,7 +150,7 @@ def training_curves(
     """
     epochs = [line["epoch"] + 1 for line in history]
 
-    def lines(names: dict[str, tuple[str, str]], y: Axis, title: str):
+    def lines(names: dict[str, tuple[str, str]], y: Axis, title: str) -> Any:
         marks = [
             Line(epochs, [line[name] for line in history], role, shown, is_marked=True)
             for name, (role, shown) in names.items()

@@ -54,7 +54,7 @@ def retrain(lake: Lake, why: str, *, is_dry: bool = False) -> dict[str, Any]:
     return told | {"is_begun": True, "id": identity, "hours": hours, "gate": gate, "page": RETRAINING}
 
 
-def _train(definitions, instance: dg.DagsterInstance, lake: Lake, recipes: tuple[str, ...]) -> float:
+def _train(definitions: dg.Definitions, instance: dg.DagsterInstance, lake: Lake, recipes: tuple[str, ...]) -> float:
     """Run trainings, predictions, ensemble and scorecard; returns the hours that the trainings took."""
     hours, known = 0.0, read_settings(lake.root).recipes
     plan = Plan(tuple(_batches(recipes, known)))

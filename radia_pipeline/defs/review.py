@@ -21,7 +21,7 @@ reading_sets = table_spec("reading_sets")
 
 
 @table_assets("label_truth", deps=("label_reviews", "reading_sets"))
-def build_label_truth(context: dg.AssetExecutionContext, radia: Radia):
+def build_label_truth(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What the readings of each closed set agree on; the store is proved and published as ``label_reviews`` first."""
     from radia_pipeline.readings.truth import build_truth
 
@@ -44,7 +44,7 @@ def review_queue_asset(recipes: tuple[str, ...]) -> dg.AssetsDefinition:
         notes={"models_answer": models_answer},
         plots=queue_plot,
     )
-    def build_review_queue(context: dg.AssetExecutionContext, radia: Radia):
+    def build_review_queue(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Labels of the train pool that are most likely wrong, in the order in which they should be read again."""
         from radia_pipeline.readings.review_queue import build_review_queue as build
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
@@ -47,7 +47,7 @@ class ProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, _config_value: Mapping[str, Any]):
+    def from_config_value(cls, inst_data: ConfigurableClassData, _config_value: Mapping[str, Any]) -> Self:
         """Return the launcher of an instance."""
         return cls(inst_data=inst_data)
 

@@ -67,37 +67,37 @@ def collect_history(context: dg.OpExecutionContext, radia: Radia) -> None:
 
 
 @dg.job(tags=MAX_RUNTIME, description="Delete what is old and not needed of one part of what the lake remembers.")
-def collecting_history():
+def collecting_history() -> None:
     """Delete what is old of the lake's history."""
     collect_history()
 
 
 @dg.job(tags=MAX_RUNTIME, description="Delete old versions of tables that nothing needs.")
-def collecting():
+def collecting() -> None:
     """Delete old versions."""
     collect_versions()
 
 
 @dg.job(tags=MAX_RUNTIME, description="Back up the lake with its history to the place that its settings name.")
-def backing_up():
+def backing_up() -> None:
     """Back up the lake."""
     back_up()
 
 
 @dg.job(tags=MAX_RUNTIME, description="Retrain the champion's recipes on today's manifests, up to the gate's verdict.")
-def retraining():
+def retraining() -> None:
     """Retrain the champion's recipes."""
     retrain_if_due()
 
 
 @dg.job(tags=MAX_RUNTIME, description="Labels, pools and manifests, as far as something has changed.")
-def to_manifests():
+def to_manifests() -> None:
     """Bring labels, links, pools and manifests up to date."""
     make_stale()
 
 
 @dg.job(tags=MAX_RUNTIME, description="Predictions, ensemble and scorecard, as far as something has changed.")
-def to_scorecard():
+def to_scorecard() -> None:
     """Bring predictions, ensemble and scorecard up to date."""
     make_stale()
 

@@ -26,7 +26,7 @@ WHY = "radia/why"
 _PARTITION = "dagster/partition"
 
 
-def _new_deliveries(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_deliveries(context: dg.SensorEvaluationContext, radia: Radia) -> dg.SensorResult | dg.SkipReason:
     """Ingest a source once what lies in its folder has changed and then been the same for the lake's quiet time."""
     settings = radia.settings()
     if settings.sources_root is None:
@@ -52,7 +52,7 @@ def _new_deliveries(context: dg.SensorEvaluationContext, radia: Radia):
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(after), skip_reason=skip)
 
 
-def _new_readings(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_readings(context: dg.SensorEvaluationContext, radia: Radia) -> dg.SensorResult | dg.SkipReason:
     """Make truth and review queue anew once readings were added and nobody has read for the lake's quiet time."""
     mark = look_at(radia.lake().readings_path)
     if mark is None:
@@ -66,7 +66,7 @@ def _new_readings(context: dg.SensorEvaluationContext, radia: Radia):
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(watch.record()), skip_reason=skip)
 
 
-def _new_challenger(context: dg.SensorEvaluationContext, radia: Radia):
+def _new_challenger(context: dg.SensorEvaluationContext, radia: Radia) -> dg.RunRequest | dg.SkipReason:
     """Ask the gate about a released ensemble that it has not judged; who approves it is a person's act."""
     from radia_pipeline.evaluation.gate import unjudged
 
@@ -76,7 +76,7 @@ def _new_challenger(context: dg.SensorEvaluationContext, radia: Radia):
     return _request(f"gate:{basis}", "new challenger")
 
 
-def _drift_retraining(context: dg.SensorEvaluationContext, radia: Radia):
+def _drift_retraining(context: dg.SensorEvaluationContext, radia: Radia) -> dg.RunRequest | dg.SkipReason:
     """Retrain where the newest drift report freezes promotions or proposes a rollback; once for each set of alarms."""
     from radia_pipeline.monitoring.actions import alarms, demanded
     from radia_pipeline.monitoring.protocol import FREEZE

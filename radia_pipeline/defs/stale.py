@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
 from dagster._core.loader import LoadingContext
 
 from radia_pipeline.defs.pipeline import is_of_a_run
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 STALE, FAILED = "stale", "failed"
 NEVER_MADE = "was never made"
@@ -69,7 +73,7 @@ def due(definitions: dg.Definitions, instance: dg.DagsterInstance, sources: Coll
     ]
 
 
-def _stale(graph, instance: dg.DagsterInstance, parts: Iterable) -> Iterator[tuple[tuple, str]]:
+def _stale(graph: BaseAssetGraph, instance: dg.DagsterInstance, parts: Iterable) -> Iterator[tuple[tuple, str]]:
     resolver = CachingStaleStatusResolver(instance, graph, _Loading(instance))
     for key, partition in parts:
         status = resolver.get_status(key, partition)
@@ -80,14 +84,16 @@ def _stale(graph, instance: dg.DagsterInstance, parts: Iterable) -> Iterator[tup
             yield (key, partition), _words(causes)
 
 
-def _words(causes) -> str:
+def _words(causes: Iterable[StaleCause]) -> str:
     """Return why, each cause once: the rules of making it, or what it is made from."""
     changed = sorted({cause.dependency.asset_key.to_user_string() for cause in causes if cause.dependency is not None})
     told = ["is made by other rules or settings now"] * any(cause.dependency is None for cause in causes)
     return "; ".join([*told, *([f"changed: {', '.join(changed)}"] if changed else [])])
 
 
-def _with_followers(graph, parts: list, whys: dict) -> Iterator[tuple[dg.AssetKey, str | None, str, bool]]:
+def _with_followers(
+    graph: BaseAssetGraph, parts: list, whys: dict
+) -> Iterator[tuple[dg.AssetKey, str | None, str, bool]]:
     """Yield what is due, and what is made from it, which is due only if that comes out otherwise."""
     moved: dict[dg.AssetKey, set[str | None]] = {}
     for key, partition in parts:
@@ -119,7 +125,7 @@ def _failed(instance: dg.DagsterInstance, parts: Iterable) -> Iterator[Due]:
             yield Due(key.to_user_string(), partition, why, cost_s, at_s=record.end_time)
 
 
-def _last_made(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None):
+def _last_made(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> dg.EventLogRecord | None:
     wanted = dg.AssetRecordsFilter(key, asset_partitions=[partition]) if partition else dg.AssetRecordsFilter(key)
     records = instance.fetch_materializations(wanted, limit=1).records
     return records[0] if records else None

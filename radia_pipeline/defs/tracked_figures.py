@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from radia_pipeline.contracts.pools import HELD_OUT
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -74,7 +75,7 @@ def follow_champion(lake: Lake) -> int:
     return name_champions(Tracker(lake), champion.fingerprints, champion.standing)
 
 
-def _figures(pool: str, line) -> dict[str, float]:
+def _figures(pool: str, line: Any) -> dict[str, float]:
     found = {f"{pool}/studies": float(line.auc.studies), f"{pool}/positives": float(line.auc.positives)}
     for name, interval in (("auc", line.auc), ("f1", line.f1)):
         for part in ("value", "low", "high"):

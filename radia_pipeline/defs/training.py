@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+from typing import Any
 
 import dagster as dg
 
@@ -22,7 +23,9 @@ TERMINATION_S = LAST_RESORT_S + 4
 """Dagster waits so long for the process that it interrupted; by then the process has ended itself in any case."""
 
 
-def _train(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient, kind: str, name: str):
+def _train(
+    context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient, kind: str, name: str
+) -> Any:
     """Start the training process and hand on what it reports."""
     command = children.module("radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root)
     done = pipes.run(command=command, context=context, env=children.environment(_run_worker()))
@@ -74,7 +77,7 @@ def classifier_asset(recipe: Recipe, pool: str | None = None) -> dg.AssetsDefini
         description=description(recipe),
         metadata={"recipe": recipe.model_dump(mode="json"), "recipe_hash": recipe.hash},
     )
-    def classifier(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):
+    def classifier(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient) -> Any:
         return _train(context, radia, pipes, "classifier", recipe.name)
 
     return classifier
@@ -99,7 +102,7 @@ def detector_asset(pool: str | None = None) -> dg.AssetsDefinition:
         description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; "
         "exported to ONNX.",
     )
-    def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient):
+    def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient) -> Any:
         return _train(context, radia, pipes, "detector", radia.settings().detector)
 
     return detector

@@ -20,7 +20,7 @@ def end_dead_trainings(context: dg.OpExecutionContext, radia: Radia) -> None:
 
 
 @dg.job(tags=MAX_RUNTIME)
-def upkeep():
+def upkeep() -> None:
     """End MLflow runs whose process is gone."""
     end_dead_trainings()
 

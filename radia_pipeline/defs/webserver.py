@@ -12,6 +12,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def main() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(_app: Any):
+async def _lifespan(_app: Any) -> AsyncIterator[None]:
     yield
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -51,6 +51,9 @@ from radia_pipeline.training.packed import PackedImages
 from radia_pipeline.training.soundness import is_sound
 from radia_pipeline.training.state import float32_products
 from radia_pipeline.training.stepper import NAMED_STUDIES, Stepper
+
+if TYPE_CHECKING:
+    from radia_pipeline.localisation.explainer import ImageSet
 
 STOPPING_IOU = 0.3
 
@@ -322,7 +325,7 @@ def _export(config: DetectorConfig, folder: Path, speak: OnEvent) -> None:
         speak({"event": "exported", "max_difference": exported.max_difference, "size_bytes": exported.size_bytes})
 
 
-def _reference(entries: list[data.ImageEntry], boxes: Boxes, images, classes: tuple[str, ...]) -> Reference:
+def _reference(entries: list[data.ImageEntry], boxes: Boxes, images: ImageSet, classes: tuple[str, ...]) -> Reference:
     ids = tuple(entry.image_id for entry in entries)
     mine = boxes.on(ids)
     mine = mine.take(np.array([name in classes for name in mine.label], dtype=bool))

@@ -7,6 +7,7 @@ clock belongs to delivery 0, whose time nobody knows. Not here: what became of t
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +69,7 @@ def note(
     return number if new else None
 
 
-def _place(rows, kind: str, ids: list[str], delivery: int) -> None:
+def _place(rows: sqlite3.Connection, kind: str, ids: list[str], delivery: int) -> None:
     rows.executemany("insert into arrived values (?, ?, ?)", [(kind, one, delivery) for one in ids])
 
 

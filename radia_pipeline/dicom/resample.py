@@ -6,8 +6,12 @@ Geometry only.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 def fitted_size(height_px: int, width_px: int, max_side_px: int) -> tuple[int, int]:
@@ -20,7 +24,7 @@ def fitted_size(height_px: int, width_px: int, max_side_px: int) -> tuple[int, i
 
 
 @lru_cache(maxsize=64)
-def _weights(size: int, target: int):
+def _weights(size: int, target: int) -> csr_matrix:
     """Return the sparse (target, size) matrix whose row i holds the share of each source pixel in target pixel i."""
     from scipy.sparse import csr_matrix
 

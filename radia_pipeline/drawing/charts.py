@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from radia_pipeline.drawing.looks import SERIES, series_role
-from radia_pipeline.drawing.marks import Bars, Guide, Points
+from radia_pipeline.drawing.marks import Bars, Guide, Mark, Points
 from radia_pipeline.drawing.plot import Axis, plot
 from radia_pipeline.drawing.svg import Picture
 
@@ -67,7 +67,7 @@ def grouped_bars(
     ``roles``: name -> role; the series in their order. ``size``: width and height of the axes in px.
     """
     thick = 0.84 / max(1, len(series))
-    marks = []
+    marks: list[Mark] = []
     for number, (name, values) in enumerate(series.items()):
         places = [place - 0.42 + (number + 0.5) * thick for place in range(len(bins))]
         tips = [f"{name}, {bin_}: {value:.1f}" for bin_, value in zip(bins, values)]
@@ -80,7 +80,7 @@ def points_in_rows(
     names: Sequence[str], series: Mapping[str, Sequence[float | None]], *, title: str, unit: str
 ) -> Picture:
     """Return one row a name with a point for each series; None is left out."""
-    marks = []
+    marks: list[Mark] = []
     for number, (label, values) in enumerate(series.items()):
         held = [math.nan if value is None else value for value in values]
         tips = [f"{name}, {label}: {value:.1f}" for name, value in zip(names, held)]
@@ -94,13 +94,14 @@ def intervals(
     guide: float | None = None,
 ) -> Picture:  # fmt: skip
     """Return one row a figure: its point on its interval. ``guide``: a value to compare with, such as chance."""
-    marks: list[Guide | Points] = [] if guide is None else [Guide(x=guide)]
+    marks: list[Mark] = [] if guide is None else [Guide(x=guide)]
     for role in dict.fromkeys(row.role for row in rows):
         held = [(place, row) for place, row in enumerate(rows) if row.role == role and row.value is not None]
         marks.append(
             Points(
-                [row.value for _, row in held], [place for place, _ in held], role, low=[row.low for _, row in held],
-                high=[row.high for _, row in held], tips=[_said(row) for _, row in held],
+                [row.value for _, row in held if row.value is not None], [place for place, _ in held], role,
+                low=[row.low for _, row in held], high=[row.high for _, row in held],
+                tips=[_said(row) for _, row in held],
             )
         )  # fmt: skip
     y = Axis(names=[row.name for row in rows])

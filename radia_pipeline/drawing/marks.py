@@ -32,7 +32,9 @@ _EDGE_PX = 3
 class Mark(Protocol):
     """A part of a plot. ``name``: its words in the legend, empty for none."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its words in the legend, empty for none."""
 
     def xs(self) -> Sequence[float]:
         """Return what the x axis must hold."""
@@ -115,8 +117,8 @@ class Band:
         for is_drawn, run in groupby(rows, lambda row: _are_finite(*row)):
             if is_drawn:
                 held = [(x.at(a), y.at(low), y.at(high)) for a, low, high in run]
-                (left, *first), (right, *last) = held[0], held[-1]
-                held = [(left - _EDGE_PX, *first), *held, (right + _EDGE_PX, *last)]
+                left, right = held[0], held[-1]
+                held = [(left[0] - _EDGE_PX, *left[1:]), *held, (right[0] + _EDGE_PX, *right[1:])]
                 there, back = [(a, high) for a, _, high in held], [(a, low) for a, low, _ in reversed(held)]
                 parts.append(path(there + back) + "z")
         return element("path", class_=f"band {self.role}", d="".join(parts)) if parts else ""
@@ -151,7 +153,7 @@ class Points:
         ranges = "".join(
             element("path", class_=f"range {self.role}", d=path([(x.at(low), y.at(b)), (x.at(high), y.at(b))]))
             for b, low, high in zip(self.y, self.low, self.high)
-            if _are_finite(b, low, high)
+            if low is not None and high is not None and _are_finite(b, low, high)
         )
         tips = self.tips or [""] * len(self.x)
         return ranges + "".join(

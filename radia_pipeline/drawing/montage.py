@@ -66,7 +66,7 @@ def montage(tiles: Sequence[Tile], *, heading: Sequence[str] = (), width_px: int
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(_TEXT_PX)
 
 

@@ -7,7 +7,7 @@ much they are worth. Not here: how much that is (``clustered`` for patients, ``w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +93,7 @@ def score_interval_of_auc(auc: float, positives: float, negatives: float, z: flo
     return _crossing(excess, 0.0, auc), _crossing(excess, 1.0, auc)
 
 
-def _crossing(excess, outside: float, inside: float) -> float:
+def _crossing(excess: Callable[[float], float], outside: float, inside: float) -> float:
     """Bisect between a bound outside the interval (excess >= 0) and the estimate inside it."""
     if abs(outside - inside) < CLOSE:
         return inside

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from onnxscript import opset18
@@ -21,7 +22,7 @@ OPSET = 18
 MOST_IMAGES = 4096
 
 
-def _log_sigmoid(x):
+def _log_sigmoid(x: Any) -> Any:
     """log σ(x) as −softplus(−x).
 
     The exporter's own log(σ(x)) takes the logarithm of ONNX Runtime's σ, which is right to about 1e-7 and no further:

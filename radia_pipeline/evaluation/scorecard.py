@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -241,7 +242,7 @@ def _by_held(lake: Lake, fixed: Mapping, one: _Model) -> Iterator[dict]:
         )
 
 
-def _by_readings(fixed: Mapping, one: _Model, validated) -> Iterator[dict]:
+def _by_readings(fixed: Mapping, one: _Model, validated: Any) -> Iterator[dict]:
     place = {**fixed, "source": ALL_SOURCES, "view": READINGS}
     for name, metric, found in judged_by_readings(validated, one.judged):
         yield _row(place, name, metric, found, found.studies)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.lake.lake import Lake
@@ -88,7 +89,7 @@ def _origins(lake: Lake) -> dict[Study, tuple[str, ...]]:
     return found
 
 
-def _array(values: tuple[str, ...]):
+def _array(values: tuple[str, ...]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(values, pa.string())

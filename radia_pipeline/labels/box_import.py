@@ -51,7 +51,8 @@ def import_boxes(lake: Lake, form: str, path: Path, *, reader: str = IMPORTED) -
     if not _READER.fullmatch(reader):
         raise BadInput("That is no code of a reader", accepted="up to 40 letters, digits, '.', '_' and '-'")
     said = FORMATS[form].read(Path(path))
-    images, refused, taken = _known_images(lake), Counter(), {}
+    images, refused = _known_images(lake), Counter[str]()
+    taken: dict[str, list[tuple[FileBox, tuple[float, ...]]]] = {}
     for box in said.boxes:
         problem, edges = _judged(box, images.get(box.image_id))
         if problem:
@@ -59,7 +60,7 @@ def import_boxes(lake: Lake, form: str, path: Path, *, reader: str = IMPORTED) -
         else:
             taken.setdefault(images[box.image_id]["source"], []).append((box, edges))
     spoken = {image for image in said.images if image in images}
-    counts, versions = Counter(), {}
+    counts, versions = Counter[str](), {}
     for source in sorted({images[image]["source"] for image in spoken}):
         rows, found = _merged(lake, source, taken.get(source, []), spoken, images, reader)
         counts.update(found)
@@ -109,7 +110,8 @@ def _merged(
 ) -> tuple[list[dict], Counter]:  # fmt: skip
     """Return a source's rows with what was taken, and how many are new, replaced and stood already."""
     before = lake.read("box_annotations", source).to_pylist() if lake.exists("box_annotations", source) else []
-    kept, replaced = [], []
+    kept: list[dict] = []
+    replaced: list[dict] = []
     for row in before:
         is_replaced = row["origin"] == IMPORTED and row["reader"] == reader and row["image_id"] in spoken
         (replaced if is_replaced else kept).append(row)

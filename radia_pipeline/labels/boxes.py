@@ -99,7 +99,7 @@ def _of_readers(boxes: list[Mapping], source: str, lake: Lake, index: Counter, p
     for box in boxes:
         image = images.get(box["image_id"])
         corner = in_stored_pixels(box, 1.0, 1.0, image) if image else None
-        if corner is None or box["class"] not in vocabulary().classes:
+        if image is None or corner is None or box["class"] not in vocabulary().classes:
             problems["read_boxes_left_out"] += 1
             continue
         rows.append(

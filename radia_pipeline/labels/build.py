@@ -26,7 +26,7 @@ from radia_pipeline.contracts.label_values import (
 )
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.errors import BadTable, DamagedFile
+from radia_pipeline.errors import BadTable, DamagedFile, MissingTable
 from radia_pipeline.labels.origins import ORIGIN_CODE, base_origins, origins
 from radia_pipeline.labels.priors import carry
 from radia_pipeline.labels.readings import Verdicts, put_on_top, reviewed_values
@@ -154,7 +154,9 @@ def _from_reports(source: str, lake: Lake) -> _Said:
 
 
 def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Said:
-    delivered = adapter.labels(Path(root))
+    delivered = adapter.labels(Path(root)) if root is not None else None
+    if delivered is None:
+        raise MissingTable(f"{adapter.name} delivers no table of labels", do="complete the delivery")
     problems = Counter(delivered.problems)
     studies = delivered.table.column("native_study_id").combine_chunks().dictionary_encode()
     rows = studies.indices.to_numpy(zero_copy_only=False)

@@ -140,7 +140,7 @@ def said_across(old: _Said, path: Sequence[Migration]) -> _Said:
         parts = [name for name in step.names if name in said]
         if step.kind == ADD or not parts:
             continue
-        if step.kind != RETIRE:
+        if step.kind != RETIRE and step.into is not None:
             own = said.get(step.into)
             together = merged([said[name] for name in parts], own)
             source = np.full(len(together), MISSING, dtype=np.int8)

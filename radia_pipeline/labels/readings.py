@@ -72,7 +72,7 @@ def reviews_across(
 def _review_across(said: dict[str, tuple[str, int]], step: Step, *, is_new: bool) -> None:
     """Apply one merge or retirement to a study's verdicts, in place."""
     parts = {name: said.pop(name) for name in step.names if name in said}
-    if not parts or step.kind == RETIRE:
+    if not parts or step.kind == RETIRE or step.into is None:
         return
     last, own = max(order for order, _ in parts.values()), said.get(step.into)
     if own is not None and own[0] > last:

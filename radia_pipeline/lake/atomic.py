@@ -54,7 +54,8 @@ def writable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fault = _UNWRITABLE.get(error.errno) or STORAGE_FAULTS.get(error.errno)
+        number = error.errno or 0
+        fault = _UNWRITABLE.get(number) or STORAGE_FAULTS.get(number)
         if fault is None:
             raise
         raise LakeUnwritable(

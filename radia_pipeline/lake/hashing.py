@@ -18,5 +18,5 @@ def pixel_sha256(pixels: np.ndarray) -> str:
     rows = pixels if pixels.ndim > 1 else pixels.reshape(1, -1)
     for at in range(0, len(rows), _ROWS):
         # A few rows at a time stay in the processor's cache; the whole, widened to 4 bytes, would not.
-        digest.update(np.ascontiguousarray(rows[at : at + _ROWS], dtype="<i4"))
+        digest.update(np.ascontiguousarray(rows[at : at + _ROWS], dtype="<i4").data)
     return digest.hexdigest()

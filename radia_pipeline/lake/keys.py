@@ -9,10 +9,14 @@ import json
 import os
 import re
 import warnings
+from typing import TYPE_CHECKING
 
 from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 KEY_VARIABLE = "RADIA_PSEUDONYM_KEY"
 NEW_KEY_VARIABLE = "RADIA_NEW_PSEUDONYM_KEY"
@@ -126,7 +130,7 @@ class Pseudonymizer:
                 "keys.json of the lake cannot be opened with its key", do="restore it from a backup: new ids need it"
             ) from None
 
-    def _fernet(self):
+    def _fernet(self) -> Fernet:
         from cryptography.fernet import Fernet
 
         return Fernet(base64.urlsafe_b64encode(hmac.digest(self._key, b"radia key wrap", "sha256")))

@@ -189,10 +189,10 @@ class LinesFile(Generic[T]):
         if not is_old and (body is None or checksum != _checksum(tail, body)):
             return UNFIT
         try:
-            record = json.loads((raw if is_old else body).decode("utf-8"))
+            record = json.loads((raw if is_old or body is None else body).decode("utf-8"))
             if not is_old and record.keys() == {_TOMBSTONE}:
                 return _Line(raw, None, str(record[_TOMBSTONE]))
-            fault = self._form.old(number, record) if is_old else None
+            fault = self._form.old(number, record) if is_old and self._form.old else None
             after = _checksum(tail, raw[:-1]) if is_old else checksum
             return fault or _Line(raw, self._form.parse(record), after, is_old)
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -68,7 +68,7 @@ def read_settings(root: Path) -> Settings:
     return replace(kept, sources_root=place and os.path.normpath(Path(root).absolute() / place))
 
 
-def change_settings(root: Path, **changes: object) -> Settings:
+def change_settings(root: Path, **changes: Any) -> Settings:
     """Keep changed settings with the lake; returns what is in force then."""
     settings = replace(read_settings(root), **changes)
     relative = replace(settings, sources_root=settings.sources_root and _seen_from(root, settings.sources_root))

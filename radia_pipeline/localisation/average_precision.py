@@ -120,7 +120,9 @@ def score_boxes(
     return rows
 
 
-def _level_rows(guessed, drawn, reference, level, threshold, min_boxes) -> Iterator[dict]:
+def _level_rows(
+    guessed: Boxes, drawn: Boxes, reference: Reference, level: str, threshold: float, min_boxes: int
+) -> Iterator[dict]:
     place, metric = {"level": level, "images": len(reference.image_ids)}, f"ap@{threshold:g}"
     (group, names), figures, counts = numbered(reference.group_ids), [], []
     for name in sorted(set(drawn.label)):

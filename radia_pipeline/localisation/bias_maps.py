@@ -130,7 +130,7 @@ def _watched(classifier: nn.Module) -> Iterator[list[tuple[nn.Module, tuple, tor
     def before(module: nn.Module, inputs: tuple) -> None:
         given[module] = tuple(one.detach().clone() if torch.is_tensor(one) else one for one in inputs)
 
-    def after(module: nn.Module, _, output: torch.Tensor) -> torch.Tensor:
+    def after(module: nn.Module, _: tuple, output: torch.Tensor) -> torch.Tensor:
         calls.append((module, given.pop(module), output))
         return output.clone()  # what follows may work in place
 

@@ -10,7 +10,7 @@ Shape legend: n boxes; h x w positions of a map; S side of the model's square in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -128,7 +128,7 @@ class Frame:
         """Where the stored image lies in the square."""
         return placement(self.height_px, self.width_px, self.size_px)
 
-    def clipped(self, corners) -> tuple[float, float, float, float]:
+    def clipped(self, corners: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """Clip corners in stored-image pixels to the image."""
         left, top, right, bottom = corners
         return max(left, 0.0), max(top, 0.0), min(right, float(self.width_px)), min(bottom, float(self.height_px))
@@ -203,7 +203,9 @@ def _size_at_peak(fine: np.ndarray, share: float) -> float:
     return float(width * height)
 
 
-def _components(fine: np.ndarray, share: float, largest: float, corner: tuple[int, int] = (0, 0)):
+def _components(
+    fine: np.ndarray, share: float, largest: float, corner: tuple[int, int] = (0, 0)
+) -> Iterator[tuple[tuple[float, float, float, float], float]]:
     """Yield (left, top, right, bottom) in cells and the mean inside, for each 4-connected component above the share.
 
     One whose box has more than ``largest`` cells is cut again, alone, at a higher threshold; a peak that stays too
@@ -234,7 +236,9 @@ def _square_at_peak(inside: np.ndarray, largest: float, corner: tuple[int, int])
     return corner[0] + left, corner[1] + top, corner[0] + right, corner[1] + bottom
 
 
-def _stored(window, cell_px: float, placement: Placement) -> tuple[float, float, float, float]:
+def _stored(
+    window: tuple[float, float, float, float], cell_px: float, placement: Placement
+) -> tuple[float, float, float, float]:
     """Cells of the image's part of the square -> corners in stored-image pixels."""
     offset_x, offset_y = placement.left_px // cell_px * cell_px, placement.top_px // cell_px * cell_px
     left, top, right, bottom = (edge * cell_px for edge in window)

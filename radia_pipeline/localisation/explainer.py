@@ -8,7 +8,7 @@ Shape legend: N images, K classes, h x w positions, S side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class ImageSet:
         """Return some rows, in this order."""
         return ImageSet({k: [v[row] for row in rows] for k, v in self.columns.items()}, self.values[list(rows)])
 
-    def where(self, **wanted) -> ImageSet:
+    def where(self, **wanted: Collection[str]) -> ImageSet:
         """Return the rows whose columns hold one of the given values."""
         keep = [
             row for row in range(len(self)) if all(self.columns[name][row] in some for name, some in wanted.items())

@@ -11,6 +11,7 @@ Shape legend: N images, C channels, S side, F features, K classes, h x w positio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ EPSILON = 1e-12
 
 
 def explain(
-    classifier, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None,
+    classifier: Any, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None,
     wanted: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
     """Explain images (N, C, S, S) by several methods at the cost of one.
@@ -62,7 +63,7 @@ def explain(
     return torch.stack(logits), {name: torch.stack(parts) for name, parts in maps.items()}
 
 
-def _chunks(classifier, rows: list[int], images: torch.Tensor, slot: int) -> list[list[int]]:
+def _chunks(classifier: Any, rows: list[int], images: torch.Tensor, slot: int) -> list[list[int]]:
     """Divide images so that the Jacobian of a chunk (K, n, F, h, w) stays small."""
     if len(rows) <= 1:
         return [rows] if rows else []

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,7 +121,7 @@ def voters_of(lake: Lake, using: InUse, images: ImageSet) -> list[Voter]:
 
 def _batch_rows(
     lake: Lake, batch: list[int], images: ImageSet, voters: Sequence[Voter], ensemble: Ensemble, label: str
-):
+) -> Iterator[dict[str, Any]]:
     outputs = {voter.explainer.recipe: voter.explainer.probabilities(batch) for voter in voters}
     _, probability = ensemble.predict({name: outputs[name] for name in ensemble.used_members})
     names = [wanted_classes(row, images, probability[place], ensemble.cuts) for place, row in enumerate(batch)]

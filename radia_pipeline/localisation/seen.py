@@ -57,7 +57,13 @@ class Seen:
 
     @classmethod
     def of(
-        cls, classifier, images: torch.Tensor, slot: int, *, wanted: torch.Tensor | None = None, is_finer: bool = False
+        cls,
+        classifier: Any,
+        images: torch.Tensor,
+        slot: int,
+        *,
+        wanted: torch.Tensor | None = None,
+        is_finer: bool = False,
     ) -> Seen:
         """Look at images (N, C, S, S) once."""
         stages, is_last = classifier.finer_stages(slot) if is_finer else ([], False)
@@ -82,7 +88,7 @@ class Seen:
 
 
 @contextmanager
-def without_weights(classifier) -> Iterator[None]:
+def without_weights(classifier: Any) -> Iterator[None]:
     """Let no graph be built for the weights meanwhile: only positions are differentiated."""
     learning = [one for one in classifier.parameters() if one.requires_grad]
     for one in learning:
@@ -99,7 +105,7 @@ def _leaf(module: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
     """Begin the graph at a module's output, which lands in the list."""
     leaves: list[torch.Tensor] = []
 
-    def cut(_, __, output: torch.Tensor) -> torch.Tensor:
+    def cut(_: torch.nn.Module, __: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         leaves.append(output.detach().requires_grad_())
         return leaves[-1].clone()  # the next module may work in place, which a leaf does not allow
 

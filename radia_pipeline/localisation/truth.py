@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,9 @@ from radia_pipeline.localisation.average_precision import LEVELS, MEAN, Referenc
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.explainer import ImageSet, read_images
 from radia_pipeline.training.studies import FRONTAL_ORDER
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.keys import Pseudonymizer
 
 HEADLINE = "map@0.3"
 PSEUDO = "pseudo boxes"
@@ -42,7 +46,7 @@ class TruthScore:
         return None
 
 
-def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxes:
+def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys: Pseudonymizer) -> Boxes:
     """Bring true boxes from original pixels and native ids to stored-image pixels and keyed ids.
 
     ``truth_boxes``: source, native_image_id, class, x_px, y_px, width_px, height_px, image_width_px, image_height_px.
@@ -64,7 +68,7 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys) -> Boxe
 
 
 def judge(
-    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys, *, pool: str = VALIDATION,
+    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys: Pseudonymizer, *, pool: str = VALIDATION,
     views: Sequence[str] = FRONTAL_ORDER, levels: Iterable[str] = LEVELS, seed: int = 0,
 ) -> TruthScore:  # fmt: skip
     """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
@@ -94,8 +98,8 @@ def judge(
 
 
 def score_against_truth(
-    lake: Lake, truth: Path | pa.Table, keys, *, boxes: Mapping[str, pa.Table] | None = None, pool: str = VALIDATION,
-    seed: int = 0,
+    lake: Lake, truth: Path | pa.Table, keys: Pseudonymizer, *, boxes: Mapping[str, pa.Table] | None = None,
+    pool: str = VALIDATION, seed: int = 0,
 ) -> list[dict]:  # fmt: skip
     """Return the mAP@.3 of sets of boxes and of the controls against a phantom's truth, one row each.
 

@@ -250,11 +250,11 @@ def _told(row: Row) -> int:
     return row["reports"]
 
 
-def _refused(reason: str):
+def _refused(reason: str) -> Any:
     return lambda row: sum(one["files"] for one in row["reasons"] if one["reason"] == reason)
 
 
-def _counted(when: Arrived, span: Span, terms: Protocol, hits, of) -> Iterator[Part]:
+def _counted(when: Arrived, span: Span, terms: Protocol, hits: Any, of: Any) -> Iterator[Part]:
     days = [row["day"] for row in when.deliveries]
     ids = [str(row["delivery"]) for row in when.deliveries]
     for one in cut(days, ids, ids, start=span[0], until=span[1], length=terms.windows.days, least=1):

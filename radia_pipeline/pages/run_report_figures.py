@@ -76,13 +76,13 @@ def scorecard_rows(lake: Lake) -> list[dict]:
     return lake.read("scorecard").to_pylist() if lake.exists("scorecard") else []
 
 
-def indexed(rows: Iterable[dict], **place) -> dict[tuple[str, str, str], dict]:
+def indexed(rows: Iterable[dict], **place: str) -> dict[tuple[str, str, str], dict]:
     """Rows at one place by (model, class, metric)."""
     kept = (row for row in rows if all(row[key] == value for key, value in place.items()))
     return {(row["model"], row["class"], row["metric"]): row for row in kept}
 
 
-def figure(row: dict | None, digits: int = 2, **axis) -> dict[str, Any] | None:
+def figure(row: dict | None, digits: int = 2, **axis: float) -> dict[str, Any] | None:
     """A figure ready to be shown: text, interval text, picture; None where it does not exist."""
     if row is None or row["value"] is None:
         return None

@@ -58,7 +58,7 @@ def _row(one: ClassJudgement) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _figure(one: Interval, **axis) -> dict[str, Any] | None:
+def _figure(one: Interval, **axis: float) -> dict[str, Any] | None:
     return figure(vars(one), **axis)
 
 

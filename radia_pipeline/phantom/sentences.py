@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,7 +42,10 @@ class Sentence:
     organ: str = "lung"
 
 
-def pick(rng: np.random.Generator, options: Sequence, weights: Sequence[float] | None = None):
+T = TypeVar("T")
+
+
+def pick(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
     """Return one of ``options``, by weight if weights are given."""
     if weights is None:
         return options[int(rng.integers(len(options)))]

@@ -6,6 +6,7 @@ numbers costs next to nothing. Does not belong here: the forms (``patterns``), a
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
@@ -76,7 +77,7 @@ def _at(text: str, at: int, end: int, known: Patterns, exam_dates: str) -> Span 
     )
 
 
-def _birth(text: str, at: int, before: str, date, known: Patterns) -> Span | None:
+def _birth(text: str, at: int, before: str, date: re.Match[str] | None, known: Patterns) -> Span | None:
     year = YEAR.match(text, at)
     if date is None and year is None:
         month = known.month_before.search(before)

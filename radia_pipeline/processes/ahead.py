@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 _PATIENCE_S = 0.2
@@ -23,7 +23,7 @@ def ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]:
     Raises what making them raises, where it would have been raised. A consumer that stops early closes ``items`` as
     soon as its next item is there.
     """
-    ready: queue.Queue[tuple[object, BaseException | None]] = queue.Queue(maxsize=depth)
+    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(maxsize=depth)
     is_over = threading.Event()
     thread = threading.Thread(target=_make, args=(items, ready, is_over), name="ahead", daemon=True)
     thread.start()

@@ -7,7 +7,7 @@ class has (``RadiaError.fields``). The tree is read off ``errors``, so that a ne
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def from_record(record: Any) -> RadiaError:
     fields = {name: record.get(name) for name in (kind or RadiaError).fields}
     is_text = all(value is None or isinstance(value, str) for value in fields.values())
     if kind is not None and is_text and isinstance(fields[kind.fields[0]], str):
-        return kind(**fields)
+        made: Callable[..., RadiaError] = kind
+        return made(**fields)
     words = record.get("received")
     return RunFailed(words if isinstance(words, str) else UNREADABLE)

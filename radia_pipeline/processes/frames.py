@@ -155,8 +155,9 @@ def _arrays_of(described: list[Any], content: bytearray) -> tuple[np.ndarray, ..
 def _kind_of(described: Any) -> tuple[np.dtype, tuple[int, ...]]:
     """Check one array's type and shape as the head describes it."""
     name, shape = described if isinstance(described, list) and len(described) == 2 else (None, None)
-    is_known = isinstance(name, str) and name in TYPES and isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
-    if not is_known or not all(type(side) is int and 0 <= side < MAX_SIDE for side in shape):
+    if not (
+        isinstance(name, str) and name in TYPES and isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
+    ) or not all(type(side) is int and 0 <= side < MAX_SIDE for side in shape):
         raise BadFrame("An array of a type or shape that cannot cross", accepted=", ".join(sorted(TYPES)))
     return np.dtype(name), tuple(shape)
 

@@ -7,7 +7,7 @@ Who is forgotten leaves tombstones. Not here: what may be shown (``desk``).
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class AccessLog:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _damaged(name: str):
+def _damaged(name: str) -> Callable[[int, str], DamagedFile]:
     def error(number: int, what: str) -> DamagedFile:
         return DamagedFile(
             f"Line {number} of {name} is damaged: {what}", do="restore the folder reviews/ of the lake from a backup"

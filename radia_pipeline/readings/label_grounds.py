@@ -83,7 +83,7 @@ def grounds_of(lake: Lake, source: str, study_ids: Sequence[str]) -> Grounds:
     return Grounds(label, kind, name, mention, names, mentions["mention_index"], mentions["rule_id"])
 
 
-def _of(found, ids: pa.Array) -> np.ndarray:
+def _of(found: StudyLabels, ids: pa.Array) -> np.ndarray:
     """Return a dense matrix in the order of ``ids``, MISSING for those that are not in it."""
     rows = found.rows_of(ids)
     out = np.full((len(ids), len(vocabulary().classes)), MISSING, dtype=np.int8)

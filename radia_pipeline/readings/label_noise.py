@@ -12,6 +12,7 @@ Shape legend: M models, n studies, K classes. A cell is a study × class.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,7 +145,9 @@ def fit_platt_of_labels(score: np.ndarray, label: np.ndarray) -> Calibration:
     return fit_platt(score, label.astype(int))
 
 
-def _curves(cells: _Cells, expected: np.ndarray, classes: int, fit) -> list[Calibration]:
+def _curves(
+    cells: _Cells, expected: np.ndarray, classes: int, fit: Callable[[np.ndarray, np.ndarray], Calibration]
+) -> list[Calibration]:
     of_class = (cells.column == k for k in range(classes))
     return [fit(cells.score[mine], expected[mine]) if mine.any() else Calibration() for mine in of_class]
 

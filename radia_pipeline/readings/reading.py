@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -200,7 +200,7 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _one_of(what: str, value: str, accepted) -> None:
+def _one_of(what: str, value: str, accepted: Iterable[str]) -> None:
     if value not in accepted:
         raise UnknownName(f"Unknown {what} {value!r}", accepted=", ".join(accepted))
 

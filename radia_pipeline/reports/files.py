@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from radia_pipeline.errors import BadTable
 from radia_pipeline.reports.french import FRENCH
@@ -110,7 +111,7 @@ def _json_array(text: str) -> Iterator[tuple[int, str, str]]:
         yield number, *_record(record, number)
 
 
-def _parse(text: str, line: int) -> object:
+def _parse(text: str, line: int) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:

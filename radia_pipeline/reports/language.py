@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -147,9 +148,10 @@ class Signs:
     sought: tuple[str, ...]  # deny all of a list whose slashes stand apart
 
     @classmethod
-    def of(cls, listed: Mapping[str, str | list[str]]) -> Signs:
+    def of(cls, listed: Mapping[str, Any]) -> Signs:
         """Return the signs of one YAML entry."""
-        return cls(**{name: tuple(given) if isinstance(given, list) else given for name, given in listed.items()})
+        signs: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in listed.items()}
+        return cls(**signs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,7 @@ class Language:
         """Versions of lexicon and cues, and a digest of all files and of the reader's version; nothing is parsed."""
         texts = [(self.folder / name).read_bytes() for name in FILES]
         digest = hashlib.sha256(b"\0".join((*texts, str(READER_VERSION).encode()))).hexdigest()[:12]
-        lexicon, cues = (_VERSION.search(text)[1].decode() for text in texts[:2])
+        lexicon, cues = (found[1].decode() for text in texts[:2] if (found := _VERSION.search(text)))
         return f"{lexicon}+{cues}.{self.published.get(digest, digest)}"
 
     def content(self, name: str) -> dict:

@@ -51,7 +51,8 @@ class Rule:
         ):
             if said:
                 raise BadInput(f"The rule {name} has {what} unknown to the reader", accepted=", ".join(known))
-        return cls(**{key: tuple(given) if isinstance(given, list) else given for key, given in entry.items()})
+        given: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in entry.items()}
+        return cls(**given)
 
     @property
     def leaf(self) -> Leaf:

@@ -50,7 +50,9 @@ class Sentence(NamedTuple):
 
 def title_before(symbols: list[int], colon: int, start: int, book: Rulebook) -> tuple[int, str] | None:
     """Return (token, section) of the longest title whose last word stands right before the separator ``colon``."""
-    found, words, token = None, (), colon - 1
+    found: tuple[int, str] | None = None
+    words: tuple[int, ...] = ()
+    token = colon - 1
     for _ in range(LONGEST_TITLE):
         if token < start or (words and symbols[token + 1]):
             break

@@ -94,7 +94,7 @@ class Brax(Source):
         said, problems = said_by_columns(found.table, sheet)
         problems += Counter(found.table.problems)
         kept = [row for row, key in enumerate(found.keys) if key is not None]
-        keys = [found.keys[row] for row in kept]
+        keys = [key for key in found.keys if key is not None]
         on_disk = {key for file in self.files(root) if (key := _key(file.relative_path))}
         problems["rows_without_image_name"] = len(found.keys) - len(kept)
         problems["rows_repeating_an_image"] = count_duplicates(keys)

@@ -84,7 +84,8 @@ def _pieces(path: Path, problems: Counter) -> Iterator[tuple[str, str, tuple[flo
                 if min(corner[2:]) < LEAST_PIECE_SIDE_PX:
                     problems["specks_of_masks"] += 1
                 else:
-                    yield name, finding, tuple(map(float, corner))
+                    left, top, width, height = map(float, corner)
+                    yield name, finding, (left, top, width, height)
     except (ValueError, TypeError, KeyError):
         raise _unreadable(path, "image -> finding -> size [height, width] and counts, as COCO packs them") from None
 

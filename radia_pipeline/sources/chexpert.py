@@ -119,7 +119,7 @@ class CheXpert(Source):
             problems += Counter(part.table.problems) + unreadable
             problems["rows_without_image_name"] += sum(key is None for key in part.keys)
             kept = [row for row, key in enumerate(part.keys) if key is not None]
-            keys += [part.keys[row] for row in kept]
+            keys += [key for key in part.keys if key is not None]
             said.append(values[kept])
             expert.append(np.full((len(kept), len(sheet.labels)), part.is_read and part.split in sheet.held_splits))
             for age in part.table.optional("Age"):
@@ -152,8 +152,8 @@ class CheXpert(Source):
             part = _part(split, table, is_read=False)
             new = [row for row, key in enumerate(part.keys) if key not in named]
             table.problems["rows_left_to_chexperts_own_table"] += len(table) - len(new)
-            rows, lines = ([column[row] for row in new] for column in (table.rows, table.lines))
-            parts.append(replace(part, table=replace(table, rows=rows, lines=lines), keys=[part.keys[r] for r in new]))
+            left = replace(table, rows=[table.rows[row] for row in new], lines=[table.lines[row] for row in new])
+            parts.append(replace(part, table=left, keys=[part.keys[row] for row in new]))
         if not parts:
             accepted = ", ".join(name for names in TABLES.values() for name in names)
             raise BadTable(f"No CheXpert table in {root}", accepted=accepted, do="complete the delivery")

@@ -68,7 +68,7 @@ def identifiers(table: TextTable, sheet: SourceSheet, column: str) -> list[str]:
         rows = [row for row, text in enumerate(texts) if cache.get(text) in alike]
         _refuse(table, column, rows, "one spelling for each identifier: these differ by case or leading zeros only")
     table.problems["identifiers_respelled"] += sum(bool(text) and cache[text] != text for text in texts)
-    return [cache[text] if text else "" for text in texts]
+    return [(cache[text] or "") if text else "" for text in texts]
 
 
 def _alike(values: Iterable[str | None], form: str) -> set[str]:

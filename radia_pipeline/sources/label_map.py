@@ -120,7 +120,7 @@ class TokenMap:
         for token in tokens:
             for name, value in self._targets.get(token, ()):
                 column = self._column[name]
-                values[column] = stronger(values[column], value)
+                values[column] = stronger(int(values[column]), value)
         absent = values == NEGATIVE
         if not self._open_tokens.isdisjoint(tokens):
             values[absent] = MISSING
@@ -158,7 +158,7 @@ def said_table(
     class_column = pa.array(classes, pa.string()).take(pa.array(columns))
     value_column = pa.array(values, pa.int8(), mask=values == MISSING)
     by_expert = np.zeros(len(rows), dtype=bool) if is_expert is None else is_expert[rows, columns]
-    origin_column = pa.array(np.where(by_expert, "expert", None).tolist(), pa.string())
+    origin_column = pa.array(["expert" if one else None for one in by_expert.tolist()], pa.string())
     columns_ = [study_column, patient_column, class_column, value_column, origin_column]
     table = pa.table(columns_, schema=LABEL_SCHEMA)
     return Delivered(table, {name: count for name, count in problems.items() if count})

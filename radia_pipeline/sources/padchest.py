@@ -117,7 +117,8 @@ class PadChest(Source):
         if mixed:
             table.problems["rows_of_studies_of_several_patients"] += len(studies) - len(kept)
             table = replace(table, rows=[table.rows[row] for row in kept], lines=[table.lines[row] for row in kept])
-        return table, *([column[row] for row in kept] for column in (images, studies, patients))
+        images, studies, patients = ([column[row] for row in kept] for column in (images, studies, patients))
+        return table, images, studies, patients
 
 
 def _tokens(text: str) -> list[str]:

@@ -43,8 +43,8 @@ def agreed_boxes(boxes: Iterable[ReaderBox], readers: Mapping[str, int], problem
             if 2 * len(who) < readers.get(image, 1):
                 problems["boxes_of_a_minority_of_readers"] += len(finding)
                 continue
-            corners = tuple(float(value) for value in _mean(finding))
-            agreed.append(ReaderBox(image, name, "+".join(who), corners))
+            left, top, right, bottom = (float(value) for value in _mean(finding))
+            agreed.append(ReaderBox(image, name, "+".join(who), (left, top, right, bottom)))
             problems["boxes_joined_into_one"] += len(finding) - 1
     return agreed
 

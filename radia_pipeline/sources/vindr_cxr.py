@@ -14,7 +14,14 @@ from radia_pipeline.contracts.pools import TEST, TRAIN
 from radia_pipeline.contracts.sheets import SourceSheet, source_sheet
 from radia_pipeline.sources import layout
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile, ImageFacts, Source
-from radia_pipeline.sources.delivered_tables import TextTable, as_float, find_table, header_of, read_table
+from radia_pipeline.sources.delivered_tables import (
+    TextTable,
+    as_float,
+    find_table,
+    header_of,
+    read_table,
+    require_table,
+)
 from radia_pipeline.sources.identifiers import identifiers
 from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import open_classes, said_table, targets_of
@@ -99,7 +106,7 @@ class VinDrCxr(Source):
         Rows without a box or a class, and boxes of a minority, are counted.
         """
         is_kaggle = _is_kaggle(root)
-        tables = [read_table(find_table(root, [_KAGGLE]))] if is_kaggle else [
+        tables = [read_table(require_table(root, [_KAGGLE]))] if is_kaggle else [
             read_table(path) for _, path in _physionet(root, "annotations")
         ]  # fmt: skip
         label_map = source_sheet(self.name).label_map
@@ -205,7 +212,7 @@ def _physionet_readings(path: Path, problems: Counter) -> Readings:
 
 
 def _kaggle_readings(root: Path, problems: Counter) -> Readings:
-    table = read_table(find_table(root, [_KAGGLE]))
+    table = read_table(require_table(root, [_KAGGLE]))
     problems += Counter(table.problems)
     readings: dict[str, dict[str, set[str]]] = {}
     for image, reader, name in zip(_images(table), table.column("rad_id"), table.column("class_name")):

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ARRIVING, AT_REST, KNOWN = "arriving", "at rest", "known"
 
@@ -36,7 +37,7 @@ class Watch:
     done: str = ""
 
     @classmethod
-    def of(cls, record: Mapping[str, object] | None) -> Watch:
+    def of(cls, record: Mapping[str, Any] | None) -> Watch:
         """Return what a record holds; a fresh watch for none."""
         return cls(**record) if record else cls()
 

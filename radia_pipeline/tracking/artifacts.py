@@ -42,7 +42,9 @@ def resolve_beside(mlflow: ModuleType) -> None:
     from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
     from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
-    def repository(artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None):
+    def repository(
+        artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+    ) -> MlflowArtifactsRepository | LocalArtifactRepository:
         place = place_of(artifact_uri, tracking_uri or mlflow.get_tracking_uri())
         if place is None:
             return MlflowArtifactsRepository(artifact_uri, tracking_uri=tracking_uri, registry_uri=registry_uri)

@@ -13,10 +13,10 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import AlreadyRunning, LakeLocked
 from radia_pipeline.lake.atomic import file_lock
@@ -24,6 +24,9 @@ from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model
 from radia_pipeline.tracking.provenance import owner_lives, process_tags
 from radia_pipeline.tracking.recorder import EventRecorder, record_training, recorded_part
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 START_WAIT_S = 90.0
 """How long a training waits for its MLflow run before it begins without."""
@@ -54,7 +57,7 @@ class Header:
 class Courier:
     """Takes a training's events and sees to it that they reach MLflow, now or later."""
 
-    def __init__(self, lake, header: Header, say: Say) -> None:
+    def __init__(self, lake: Lake, header: Header, say: Say) -> None:
         self._lake, self._header, self._say = lake, header, say
         folder = lake.models_dir / SPOOL
         self._path = folder / f"{header.name.replace('/', '_')}-{os.getpid()}-{time.time_ns()}.jsonl"
@@ -179,7 +182,7 @@ class Courier:
             self._write({"run": self._noted})
 
 
-def deliver_left(lake, tracker: Tracker) -> int:
+def deliver_left(lake: Lake, tracker: Tracker) -> int:
     """Send what trainings could not, whose process has ended; returns how many files were sent.
 
     What another process sends or writes is left to it; raises whatever MLflow raises.
@@ -203,7 +206,7 @@ def deliver_left(lake, tracker: Tracker) -> int:
     return sent
 
 
-def _replay(lake, tracker: Tracker, header: Header, lines: list[dict[str, Any]]) -> None:
+def _replay(lake: Lake, tracker: Tracker, header: Header, lines: list[dict[str, Any]]) -> None:
     run_id = next((line["run"] for line in reversed(lines) if "run" in line), None)
     ended = next((line["end"] for line in lines if "end" in line), {"error": "ProcessGone", "is_failure": False})
     with _opened(tracker, header, run_id) as record:
@@ -213,7 +216,7 @@ def _replay(lake, tracker: Tracker, header: Header, lines: list[dict[str, Any]])
 
 
 @contextlib.contextmanager
-def _opened(tracker: Tracker, header: Header, run_id: str | None):
+def _opened(tracker: Tracker, header: Header, run_id: str | None) -> Iterator[EventRecorder]:
     """The recorder of a header's run, ended as the lines say: an error that they tell of is not raised here."""
     arguments = {"force": header.force, "goes_on": header.goes_on, "fingerprint": header.fingerprint, "run_id": run_id}
     with contextlib.suppress(_Ended), record_training(
@@ -232,7 +235,7 @@ def _end(record: EventRecorder, ended: Mapping[str, Any]) -> None:
         raise type(ended["error"], kind, {})()
 
 
-def _hand_over(lake, record: EventRecorder, line: Mapping[str, Any]) -> None:
+def _hand_over(lake: Lake, record: EventRecorder, line: Mapping[str, Any]) -> None:
     if "event" in line:
         before = dict(record.counts)
         try:

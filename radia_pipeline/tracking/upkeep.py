@@ -5,12 +5,17 @@ MLflow's server does it every few seconds while it runs (``server``), a nightly 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.courier import deliver_left
 from radia_pipeline.tracking.reaper import ReapResult, reap
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
-def tend(lake) -> tuple[int, ReapResult]:
+
+def tend(lake: Lake) -> tuple[int, ReapResult]:
     """Send what trainings of a lake could not, then end runs whose process is gone; returns how many, and which.
 
     Raises whatever MLflow or its database raise.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,6 +28,9 @@ from radia_pipeline.training.soundness import can_go_on
 from radia_pipeline.training.state import State
 from radia_pipeline.training.stepper import Stepper
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
+
 
 class Run:
     """One training under way; its recipe has the sections training, optimizer, schedule, stopping.
@@ -38,7 +41,7 @@ class Run:
     is_again = False
     steps: int
 
-    def __init__(self, recipe, lake, folder: Path, identity: str, runtime: Runtime, speak: OnEvent) -> None:
+    def __init__(self, recipe: Any, lake: Lake, folder: Path, identity: str, runtime: Runtime, speak: OnEvent) -> None:
         self.recipe, self.lake, self.folder, self.identity = recipe, lake, folder, identity
         self.runtime, self.speak = runtime, speak
         self.last, self.best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"

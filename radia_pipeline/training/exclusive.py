@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from radia_pipeline.errors import AlreadyRunning, LakeLocked
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 
 @contextlib.contextmanager
 def exclusive(
-    lake, recipe_name: str, work: str = "training", busy: str = "Recipe {} is being trained by another process"
+    lake: Lake, recipe_name: str, work: str = "training", busy: str = "Recipe {} is being trained by another process"
 ) -> Iterator[None]:
     """Hold the recipe's lock for ``work``; raises AlreadyRunning at once when another process holds it.
 

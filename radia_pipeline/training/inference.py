@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -24,6 +24,9 @@ from radia_pipeline.training.model_store import read_classifier
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline.training.studies import Studies, evaluation_labels, pool_studies, read_manifest
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 __all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest",
            "score_left_out", "score_manifest", "score_studies"]  # fmt: skip
@@ -78,7 +81,7 @@ def empty_answer(model: Classifier, device: torch.device) -> tuple[dict[str, flo
     return {name: float(value) for name, value in zip(model.class_names, answer.cpu())}, maps
 
 
-def predict_manifest(lake, recipe_name: str, *, workers: int = 1) -> Any:
+def predict_manifest(lake: Lake, recipe_name: str, *, workers: int = 1) -> Any:
     """Score the validation pool with the recipe's newest model and write ``predictions/<recipe>``; returns the
     WriteResult. Raises NotTrained, EmptyPool."""
     table = score_manifest(lake, recipe_name, (VALIDATION,), workers=workers)
@@ -86,7 +89,7 @@ def predict_manifest(lake, recipe_name: str, *, workers: int = 1) -> Any:
 
 
 def score_manifest(
-    lake, recipe_name: str, pools: Sequence[str], *, workers: int = 1, folder: Path | None = None
+    lake: Lake, recipe_name: str, pools: Sequence[str], *, workers: int = 1, folder: Path | None = None
 ) -> pa.Table:
     """Score whole pools with the recipe's newest model, or with that of a ``folder``; returns rows of ``predictions``.
 
@@ -101,14 +104,14 @@ def score_manifest(
     return _score(lake, recipe_name, {pool: (None, pool) for pool in pools}, workers, folder)
 
 
-def score_left_out(lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa.Table:
+def score_left_out(lake: Lake, recipe_name: str, fold: int, *, workers: int = 1) -> pa.Table:
     """Score a fold of the training pool, of the sources that the recipe learns from; rows as those of
     ``score_manifest``. Raises NotTrained, EmptyPool."""
     return _score(lake, recipe_name, {TRAIN: (fold, VALIDATION)}, workers)
 
 
 def _score(
-    lake, recipe_name: str, wanted: Mapping[str, tuple[int | None, str]], workers: int, folder: Path | None = None
+    lake: Lake, recipe_name: str, wanted: Mapping[str, tuple[int | None, str]], workers: int, folder: Path | None = None
 ) -> pa.Table:
     """Score studies. ``wanted``: pool of the rows → the fold and the pool by which ``pool_studies`` finds them."""
     folder = folder or latest_model(lake, recipe_name)

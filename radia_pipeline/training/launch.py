@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -25,6 +25,9 @@ from radia_pipeline.processes.lifecycle import StopRequest, stop_on_signals
 from radia_pipeline.processes.parents import named
 from radia_pipeline.training.outcome import OnEvent, TrainResult, read_result
 from radia_pipeline.training.recipe_schema import Recipe
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 GRACE_S = 22.0
 """Between asking the children to stop and killing them: before ``lifecycle.LAST_RESORT_S`` ends this process."""
@@ -56,7 +59,7 @@ def seats(count: int, threads: int | None = None) -> list[Seat]:
 
 def train_recipe(
     recipe: Recipe,
-    lake,
+    lake: Lake,
     *,
     on_event: OnEvent = lambda _event: None,
     force: bool = False,
@@ -80,7 +83,7 @@ def train_recipe(
 
 def train_in_processes(
     recipe: str | Path,
-    lake,
+    lake: Lake,
     *,
     processes: int | None = None,
     on_event: OnEvent = lambda _event: None,

@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import DamagedFile, NotTrained
 from radia_pipeline.lake.atomic import writable, write_text
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 POINTER = "latest.json"
 AGAIN = Path("checkpoints") / "again"
@@ -58,7 +61,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise DamagedFile(f"model.json of {folder.name} cannot be read", do="train the recipe again") from None
 
 
-def learned_sources(lake, folder: Path) -> frozenset[str]:
+def learned_sources(lake: Lake, folder: Path) -> frozenset[str]:
     """Return the sources that a finished model learned from, those of the weights that it started from among them.
 
     Raises NotTrained or DamagedFile, where a model that it started from is gone too.
@@ -78,13 +81,13 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def latest_model(lake, recipe_name: str) -> Path:
+def latest_model(lake: Lake, recipe_name: str) -> Path:
     """Return the folder of the recipe's newest finished model; raises NotTrained or DamagedFile."""
     home = lake.models_dir / recipe_name
     return pointed(home, home, f"recipe {recipe_name}", do=f"run `radia train {recipe_name}`")
 
 
-def point_latest(lake, recipe_name: str, folder: Path) -> None:
+def point_latest(lake: Lake, recipe_name: str, folder: Path) -> None:
     """Make a model the recipe's newest."""
     point(lake.models_dir / recipe_name, {"fingerprint": folder.name})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,9 @@ from radia_pipeline.training.checkpoints import load_tensors, save_tensors, sele
 from radia_pipeline.training.identity import NETWORK_KEY, network_version
 from radia_pipeline.training.model_folders import latest_model, read_card
 from radia_pipeline.training.recipe_schema import Recipe
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 
 def publish(folder: Path, weights: dict[str, torch.Tensor], card: dict[str, Any]) -> None:
@@ -42,7 +45,7 @@ def read_classifier(folder: Path) -> dict[str, torch.Tensor]:
     return read_weights(folder)
 
 
-def start_from(classifier: torch.nn.Module, lake, recipe: Recipe) -> bool:
+def start_from(classifier: torch.nn.Module, lake: Lake, recipe: Recipe) -> bool:
     """Load the weights of ``init_from``; returns whether the head too.
 
     A head of another kind, or on another map, keeps its fresh weights, and so does the pyramid under it.

@@ -6,7 +6,7 @@ of a member was chosen on its fold, so the scores are a little better than a str
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -16,10 +16,13 @@ from radia_pipeline.training.fold_members import fold_member
 from radia_pipeline.training.model_folders import latest_model, read_card
 from radia_pipeline.training.studies import manifest_versions
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
+
 TABLE = "predictions_out_of_fold"
 
 
-def predict_out_of_fold(lake, recipe: str, *, workers: int = 1) -> Any:
+def predict_out_of_fold(lake: Lake, recipe: str, *, workers: int = 1) -> Any:
     """Score every fold of the training pool by the member that left it out; returns the WriteResult.
 
     Raises NotTrained where a member is missing or was trained on other manifests than today's, in which a patient may
@@ -42,7 +45,7 @@ def predict_out_of_fold(lake, recipe: str, *, workers: int = 1) -> Any:
     return lake.write(TABLE, pa.concat_tables(tables), partition=recipe)
 
 
-def _require(lake, recipe: str, fold: int) -> None:
+def _require(lake: Lake, recipe: str, fold: int) -> None:
     name = fold_member(recipe, fold)
     card = read_card(latest_model(lake, name))
     if card["recipe"]["data"].get("fold") != fold:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.processes.lifecycle import StopRequest
@@ -15,6 +15,9 @@ from radia_pipeline.training.earlier_models import unfinished
 from radia_pipeline.training.identity import NETWORK_KEY, TRAINING_VERSION, VERSION_KEY, network_version
 from radia_pipeline.training.model_folders import read_card, read_history
 from radia_pipeline.training.recipe_schema import Recipe
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 OnEvent = Callable[[dict[str, Any]], None]
 LIBRARIES = ("torch", "timm", "numpy", "opencv-python-headless", "radia-pipeline")
@@ -98,7 +101,7 @@ def warn_of_unfinished(home: Path, speak: OnEvent) -> None:
         speak({"event": "warning", "message": message})
 
 
-def read_result(lake, folder: Path, *, reused: bool) -> TrainResult:
+def read_result(lake: Lake, folder: Path, *, reused: bool) -> TrainResult:
     """Return the result of a finished training from its folder."""
     card = read_card(folder)
     name = card["recipe"]["name"]
@@ -133,6 +136,6 @@ def done_event(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def picture_path(lake, recipe_name: str, fingerprint: str, *, kind: str = "batches") -> Path:
+def picture_path(lake: Lake, recipe_name: str, fingerprint: str, *, kind: str = "batches") -> Path:
     """Where a training's picture of a batch, or of the answer to an empty image (``empty_images``), lies."""
     return lake.previews_dir / kind / f"{recipe_name}-{fingerprint}.png"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ import pyarrow.parquet as pq
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.atomic import replace_file
 from radia_pipeline.training.inputs import letterbox
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 CHUNK = 2048
 """Images between two publications of the row table: what a killed packing loses at most."""
@@ -53,7 +57,7 @@ class Wanted:
 
 
 def wanted_images(
-    lake, sources: Iterable[str], image_ids: Iterable[str], paths: Iterable[str | Path]
+    lake: Lake, sources: Iterable[str], image_ids: Iterable[str], paths: Iterable[str | Path]
 ) -> dict[str, list[Wanted]]:
     """Return the images of each source as packing wants them, from columns of a manifest (paths inside the lake)."""
     wanted: dict[str, list[Wanted]] = {}
@@ -62,7 +66,7 @@ def wanted_images(
     return wanted
 
 
-def wanted_of_manifest(lake, manifest: pa.Table) -> dict[str, list[Wanted]]:
+def wanted_of_manifest(lake: Lake, manifest: pa.Table) -> dict[str, list[Wanted]]:
     """Return each source's images of a manifest, as packing wants them."""
     return wanted_images(lake, *(manifest.column(name).to_pylist() for name in ("source", "image_id", "path")))
 
@@ -98,7 +102,7 @@ class PackedImages:
 
 
 def pack(
-    lake, images: dict[str, list[Wanted]], size_px: int, on_progress: Callable[[int, int], None] = lambda *_: None
+    lake: Lake, images: dict[str, list[Wanted]], size_px: int, on_progress: Callable[[int, int], None] = lambda *_: None
 ) -> PackedImages:
     """Pack what is missing of ``images`` (source -> images) and open all of them.
 
@@ -114,7 +118,7 @@ def pack(
 
 
 def open_packed(
-    lake, images: dict[str, list[Wanted]], size_px: int, on_mended: OnMended = lambda _image_id: None
+    lake: Lake, images: dict[str, list[Wanted]], size_px: int, on_mended: OnMended = lambda _image_id: None
 ) -> PackedImages:
     """Open packed images that ``pack`` has made, without packing (other processes of the same training)."""
     stores = [_Store(lake.packed_dir / source / f"{size_px}px", size_px, wanted) for source, wanted in images.items()]

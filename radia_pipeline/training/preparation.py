@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from radia_pipeline.training.studies import pool_studies
 from radia_pipeline.training.teaching import taught
 from radia_pipeline.training.validation_sample import validation_sample
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -33,7 +37,7 @@ class Pools:
     stands_for: np.ndarray | None = None
 
 
-def prepare_pools(recipe: Recipe, lake, manifest: pa.Table, runtime: Runtime, speak: OnEvent) -> Pools:
+def prepare_pools(recipe: Recipe, lake: Lake, manifest: pa.Table, runtime: Runtime, speak: OnEvent) -> Pools:
     """Pack what is missing (process 0) and open both pools. Raises EmptyPool, BadRecipe, Stopped."""
     cv2.setNumThreads(0)
     if recipe.training.batch_size < distributed.world():

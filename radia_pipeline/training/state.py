@@ -9,7 +9,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,11 +29,14 @@ from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
 from radia_pipeline.training.tasks import Batch, Objective, build_task
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
+
 
 class Arithmetic:
     """The types of a recipe's weights and products."""
 
-    def __init__(self, recipe) -> None:
+    def __init__(self, recipe: Any) -> None:
         precision = PRECISIONS[recipe.training.precision]
         self.weights = getattr(torch, precision.weights)
         self.products = getattr(torch, precision.autocast) if precision.autocast else None
@@ -47,7 +50,7 @@ class State:
     """
 
     def __init__(
-        self, recipe, model: nn.Module, objective: nn.Module, device: torch.device,
+        self, recipe: Any, model: nn.Module, objective: nn.Module, device: torch.device,
         factor: Callable[[str], float] = lambda _name: 1.0,
     ) -> None:  # fmt: skip
         self.recipe, self.device, self.model, self.objective = recipe, device, model, objective
@@ -132,7 +135,7 @@ class State:
 class TrainingState(State):
     """A classifier's, with its moving labels if the recipe has them."""
 
-    def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake=None) -> None:
+    def __init__(self, recipe: Recipe, studies: Studies, device: torch.device, lake: Lake | None = None) -> None:
         self.recipe, dtype = recipe, Arithmetic(recipe).weights
         torch.manual_seed(recipe.training.seed)
         self.counted = counted_by_loss(recipe, studies)
@@ -144,7 +147,7 @@ class TrainingState(State):
         self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
         super().__init__(recipe, self.classifier, Objective(self.classifier, task), device)
 
-    def _build_classifier(self, studies: Studies, lake) -> Classifier:
+    def _build_classifier(self, studies: Studies, lake: Lake) -> Classifier:
         recipe, classifier = self.recipe, Classifier(self.recipe)
         shift = torch.from_numpy(prior_shift(recipe, studies))
         learned = torch.from_numpy(self.counted.is_learned)

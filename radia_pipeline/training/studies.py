@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ from radia_pipeline.errors import BadTable, EmptyPool
 from radia_pipeline.training import choices
 from radia_pipeline.training.choices import VIEWS
 from radia_pipeline.training.recipe_schema import Recipe, ViewsSection
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 FRONTAL_ORDER = ("PA", "AP", "UNKNOWN")
 LATERAL = "LATERAL"
@@ -76,7 +80,7 @@ class Studies:
         return (self.image_rows >= 0).sum(axis=1)
 
 
-def read_manifest(lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict[str, str]]:
+def read_manifest(lake: Lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict[str, str]]:
     """Return the manifest's rows of the wanted sources (all present ones if None) and each one's data version.
 
     Raises EmptyPool for a source without a manifest, MissingTable where there is none at all.
@@ -87,7 +91,7 @@ def read_manifest(lake, sources: tuple[str, ...] | None) -> tuple[pa.Table, dict
     return pa.concat_tables(tables), versions
 
 
-def manifest_versions(lake, sources: tuple[str, ...] | None) -> dict[str, str]:
+def manifest_versions(lake: Lake, sources: tuple[str, ...] | None) -> dict[str, str]:
     """Return the manifest's data version of each wanted source; raises as ``read_manifest``."""
     present = lake.partitions("manifest")
     wanted = tuple(sources) if sources else tuple(sorted(present))

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.errors import BadRecipe, RunFailed, TrainingDiverged
 from radia_pipeline.processes.lifecycle import StopRequest
@@ -26,6 +26,9 @@ from radia_pipeline.training.pruning import RULES, Curve, Moment
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.recipes import with_options
 from radia_pipeline.training.trials import Asked, Journal
+
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
 TrainOne = Callable[[Recipe, OnEvent, StopRequest, Seat | None], TrainResult]
 """Trains a trial's recipe; the seat is None where it has the machine for itself."""
@@ -66,7 +69,7 @@ class SweepResult:
 
 def sweep(
     recipe: Recipe,
-    lake,
+    lake: Lake,
     *,
     trials: int,
     search: Search | None = None,
@@ -103,7 +106,7 @@ def sweep(
     return SweepResult(recipe.name, journal.ended, **journal.counts(), best_metric=best[0], best_options=best[1])
 
 
-def identity(recipe: Recipe, lake, search: Search) -> str:
+def identity(recipe: Recipe, lake: Lake, search: Search) -> str:
     """Return what makes two sweeps the same sweep: recipe, ranges, manifest, and how it looks."""
     ranges = {name: values.model_dump() for name, values in recipe.sweep.items()}
     content = json.dumps([recipe.hash, ranges, lake.versions("manifest"), asdict(search)], sort_keys=True)
@@ -261,7 +264,7 @@ class _Watch:
             self.ended_at, self.best = after, own
 
 
-def _trained_here(lake) -> TrainOne:
+def _trained_here(lake: Lake) -> TrainOne:
     def train_one(chosen: Recipe, on_event: OnEvent, stop: StopRequest, seat: Seat | None) -> TrainResult:
         return train_recipe(chosen, lake, on_event=on_event, stop=stop, seat=seat)
 

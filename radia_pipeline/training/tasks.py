@@ -7,6 +7,7 @@ different size on different processes cannot bias the gradient. Legend: B studie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -159,11 +160,11 @@ class _Ascend(torch.autograd.Function):
     """Identity whose gradient changes sign: the optimizer then climbs."""
 
     @staticmethod
-    def forward(ctx, value: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
         return value.view_as(value)
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return -gradient
 
 

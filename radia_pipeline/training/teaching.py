@@ -9,7 +9,7 @@ Legend: n studies, 21 classes in vocabulary order.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,8 +28,13 @@ from radia_pipeline.training.recipes import parse_recipe
 from radia_pipeline.training.standing import QUEUE, answers_out_of_fold
 from radia_pipeline.training.studies import Studies, pool_studies
 
+if TYPE_CHECKING:
+    from radia_pipeline.lake.lake import Lake
 
-def taught(studies: Studies, recipe: Recipe, lake, manifest: pa.Table, device: torch.device, workers: int) -> Studies:
+
+def taught(
+    studies: Studies, recipe: Recipe, lake: Lake, manifest: pa.Table, device: torch.device, workers: int
+) -> Studies:
     """Return the training pool with a teacher's answers and with doubt, as the recipe wants them.
 
     Every process of a training calls this. Raises NotTrained for a teacher without a model.
@@ -51,7 +56,7 @@ def taught(studies: Studies, recipe: Recipe, lake, manifest: pa.Table, device: t
 
 
 def _answers(
-    lake, recipe: Recipe, studies: Studies, manifest: pa.Table, device: torch.device, workers: int
+    lake: Lake, recipe: Recipe, studies: Studies, manifest: pa.Table, device: torch.device, workers: int
 ) -> np.ndarray:
     """Score the training pool with the teacher's newest model: probabilities (n, 21), NaN where it sees no view."""
     folder = latest_model(lake, recipe.labels.teacher)

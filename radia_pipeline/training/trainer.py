@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -48,12 +49,17 @@ from radia_pipeline.training.studies import evaluation_labels, read_manifest
 from radia_pipeline.training.tasks import Batch
 from radia_pipeline.training.validation import Figures, counted_classes, validation_figures
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from radia_pipeline.lake.lake import Lake
+
 __all__ = ["Runtime", "TrainResult", "train"]
 
 
 def train(
     recipe: Recipe,
-    lake,
+    lake: Lake,
     *,
     run_dir: Path | None = None,
     on_event: OnEvent = lambda _event: None,
@@ -98,7 +104,7 @@ def train(
 class _Run(Run):
     """One training of a classifier under way."""
 
-    def prepare(self, manifest, *, resume: bool) -> None:
+    def prepare(self, manifest: pa.Table, *, resume: bool) -> None:
         """Open the pools; build the state, or take it up from the checkpoint."""
         self.choose_device()
         self.pools = prepare_pools(self.recipe, self.lake, manifest, self.runtime, self.speak)

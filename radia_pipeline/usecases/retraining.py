@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import DamagedFile, NotTrained
@@ -21,6 +21,9 @@ from radia_pipeline.lake.lines import LineForm, LinesFile
 from radia_pipeline.lake.settings import read_settings
 from radia_pipeline.training.model_folders import read_card
 from radia_pipeline.usecases.summary import model_figures
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BEGUN, ENDED = "begun", "ended"
 DAY_S, BUDGET_DAYS = 86_400.0, 30
@@ -138,7 +141,7 @@ def _change(lake: Lake, source: str, version: str | None) -> SourceChange:
     )  # fmt: skip
 
 
-def _labels(table, names: list[str]) -> dict[str, tuple[int | None, ...]]:
+def _labels(table: pa.Table, names: list[str]) -> dict[str, tuple[int | None, ...]]:
     columns = [table.column(name).to_pylist() for name in names]
     return dict(zip(table.column("image_id").to_pylist(), zip(*columns, strict=True), strict=True))
 

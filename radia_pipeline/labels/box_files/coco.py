@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.labels.box_files.shared import (
@@ -26,7 +27,7 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
     """Write the one file; category ids count from 1."""
     words = vocabulary()
     number = {name: index + 1 for index, name in enumerate(words.classes)}
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image_number, picture in enumerate(pictures, start=1):
         for row in members[picture["image_id"]]:
             edges = [row[name] for name in EDGES]

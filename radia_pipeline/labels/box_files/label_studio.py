@@ -17,7 +17,8 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
     """Write one task for each image."""
     tasks = []
     for picture in pictures:
-        wide, high, results = picture["width_px"], picture["height_px"], []
+        wide, high = picture["width_px"], picture["height_px"]
+        results: list[dict[str, Any]] = []
         for row in members[picture["image_id"]]:
             value = {
                 "x": 100 * row["x_px"] / wide, "y": 100 * row["y_px"] / high, "width": 100 * row["width_px"] / wide,

@@ -58,10 +58,10 @@ def read(path: Path) -> FileBoxes:
         try:
             root = ElementTree.fromstring(text)
             image = image_of(root.findtext("filename") or file.name)
-            frame = (float(root.findtext("size/width")), float(root.findtext("size/height")))
+            frame = (float(root.findtext("size/width") or ""), float(root.findtext("size/height") or ""))
             images.add(image)
             for found in root.iter("object"):
-                left, top, right, bottom = (float(found.findtext(f"bndbox/{name}")) for name in CORNERS)
+                left, top, right, bottom = (float(found.findtext(f"bndbox/{name}") or "") for name in CORNERS)
                 edges = (left, top, right - left, bottom - top)
                 boxes.append(FileBox(image, found.findtext("name") or "", edges, frame))
         except (ElementTree.ParseError, TypeError, ValueError):
