@@ -194,7 +194,7 @@ def _offsets(array: pa.Array) -> np.ndarray:
     return places[1:] - places[0]
 
 
-def _all_offsets(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
+def _all_offsets(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     so_far = 0
     yield np.zeros(1, dtype=np.int32).tobytes()
     for part in parts:
@@ -205,7 +205,7 @@ def _all_offsets(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
             yield ends.tobytes()
 
 
-def _text(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
+def _text(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     for part in parts:
         array = node.of(part)
         if len(array):
@@ -214,7 +214,7 @@ def _text(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
                 yield memoryview(array.buffers()[2])[places[0] : places[-1]]
 
 
-def _numbers(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
+def _numbers(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     width = node.kind.bit_width // 8
     for part in parts:
         array = node.of(part)
