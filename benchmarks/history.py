@@ -269,7 +269,8 @@ def state(lake: Lake) -> dict[str, Any]:
         }
         events = SqlEventLogStorageTable.c
         newest = select(events.asset_key, events.partition, events.dagster_event_type, func.max(events.id)).where(
-            events.asset_key.is_not(None)
+            events.asset_key.is_not(None),
+            events.dagster_event_type.not_like("FRESHNESS%"),  # the daemon's, not runs'
         )
         newest = newest.group_by(events.asset_key, events.partition, events.dagster_event_type)
         with instance.event_log_storage.index_connection() as connection:

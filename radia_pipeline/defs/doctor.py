@@ -29,7 +29,7 @@ _MOST_ON_SQLITE = 2
 _SILENT_S = 24 * 3600.0
 _HEARTBEAT_S = 300.0
 _MANY_RUNS, _LARGE_BYTES = 3_000, 1 << 30
-"""From here on Dagster's pages and a backup wait for what nobody looks at: see benchmarks/history.py."""
+"""From here on every backup carries what nobody looks at; pages do not wait for it (benchmarks/history.py)."""
 _KEPT_SMALL_BY = ("runs_weekly", "events_weekly")
 _OPEN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
