@@ -176,9 +176,9 @@ def _unread(nodes: Iterator[_Node], nothing: pa.Buffer) -> pa.Array:
 
 
 # --- the buffers -----------------------------------------------------------------------------------------------------
-def _buffers(node: _Node) -> list[Callable[[_Node, Iterator[pa.Array]], Iterator[bytes]]]:
+def _buffers(node: _Node) -> list[Callable[[_Node, Iterator[pa.Array]], Iterator[bytes | memoryview]]]:
     """Return how each of a node's buffers is made of the parts of its column."""
-    found: list[Callable[[_Node, Iterator[pa.Array]], Iterator[bytes]]] = [_validity] if node.nulls else []
+    found: list[Callable[[_Node, Iterator[pa.Array]], Iterator[bytes | memoryview]]] = [_validity] if node.nulls else []
     if _is_text(node.kind):
         return [*found, _all_offsets, _text]
     if pa.types.is_list(node.kind):
@@ -222,15 +222,15 @@ def _numbers(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryv
             yield memoryview(array.buffers()[1])[width * array.offset : width * (array.offset + len(array))]
 
 
-def _validity(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
+def _validity(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     return _packed(node.of(part).is_valid() for part in parts)
 
 
-def _booleans(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes]:
+def _booleans(node: _Node, parts: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     return _packed(node.of(part).fill_null(False) for part in parts)
 
 
-def _packed(arrays: Iterator[pa.Array]) -> Iterator[bytes]:
+def _packed(arrays: Iterator[pa.Array]) -> Iterator[bytes | memoryview]:
     """Yield bits, the first the least of a byte, across the ends of parts."""
     left = np.zeros(0, dtype=np.uint8)
     for array in arrays:
