@@ -1,6 +1,6 @@
 """YAML files that are called by name: those that are shipped, those of a lake's own folder, or any file by its path.
 
-One file may stand on another (``extends``). Light on purpose: no torch. Not here: what a file may say (recipes and
+One file may extend another. Light on purpose: no torch. Not here: what a file may say (recipes and
 detectors, each in its own schema).
 """
 
