@@ -140,7 +140,7 @@ def note_of(state: pydicom.Dataset) -> str:
     return note.TextObjectSequence[0].UnformattedTextValue.replace(BREAK, " ")
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("syntax", [SYNTAXES[0], SYNTAXES[-1]])
 def test_a_refused_study_gets_objects_with_reasons_and_no_figure(tmp_path, syntax):
     paths = pair(tmp_path, str(syntax))
     paths["a"].write_bytes(dicom(65535 - film(30), 30, study=1, syntax=str(syntax), **PATIENT_ID))
