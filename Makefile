@@ -56,7 +56,7 @@ bench: $(READY) ## Run the benchmarks, one after the other
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(READY) ## Bring requirements.lock in line with pyproject.toml; newer versions: make lock UPGRADE=--upgrade
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra postgres --extra ray --universal --python-version 3.11 --generate-hashes \
 	  $(UPGRADE) --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 sbom: $(READY) ## Write the bill of materials (CycloneDX, hashes and licences) to .radia/supply

@@ -28,7 +28,7 @@ ONLY = {"phantom": {"contracts"}, "lake": {"contracts"}}
 AT_THE_ROOT = {"__init__.py", "definitions.py", "errors.py"}
 FRAMEWORKS = {
     "dagster": "defs", "dagster_pipes": "defs", "mlflow": "tracking", "fastapi": "review", "starlette": "review",
-    "uvicorn": "servers",
+    "uvicorn": "servers", "ray": "processes",
 }  # fmt: skip
 """Each framework and the one package that knows it."""
 ONLY_THERE = {

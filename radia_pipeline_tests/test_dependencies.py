@@ -55,7 +55,7 @@ def declared(requirements: list[str]) -> set[str]:
 
 
 NEEDED, DEV = declared(PROJECT["dependencies"]), declared(PROJECT["optional-dependencies"]["dev"])
-POSTGRES = declared(PROJECT["optional-dependencies"]["postgres"])
+POSTGRES, RAY = (declared(PROJECT["optional-dependencies"][extra]) for extra in ("postgres", "ray"))
 
 
 @functools.cache
@@ -72,18 +72,19 @@ def imported(folder: str) -> dict[str, set[str]]:
 
 
 def test_what_the_package_imports_is_declared():
-    strangers = {top for top, owners in imported("radia_pipeline").items() if not owners & NEEDED}
+    strangers = {top for top, owners in imported("radia_pipeline").items() if not owners & (NEEDED | RAY)}
     assert strangers == set(), "declare these under dependencies"
 
 
 @pytest.mark.parametrize("folder", ["radia_pipeline_tests", "benchmarks"])
 def test_what_tests_and_benchmarks_import_is_declared(folder):
-    strangers = {top for top, owners in imported(folder).items() if not owners & (NEEDED | DEV | APART)}
+    strangers = {top for top, owners in imported(folder).items() if not owners & (NEEDED | DEV | RAY | APART)}
     assert strangers == set(), "declare these in the extra dev"
 
 
 def test_what_is_declared_is_imported():
     used = set().union(*imported("radia_pipeline").values())
+    assert used >= RAY
     assert NEEDED - used == set(NOT_IMPORTED), "take it out, or say here who needs it"
     tried = set().union(*imported("radia_pipeline_tests").values(), *imported("benchmarks").values())
     assert DEV - tried == TOOLS
@@ -97,6 +98,6 @@ def test_nothing_is_declared_twice():
 def test_the_lock_holds_what_is_declared_with_hashes_and_names_no_index():
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     pinned = {normal(match[1]) for line in lines if (match := re.match(r"([\w.-]+)==[\w.!+]+( ;.*)? \\$", line))}
-    assert pinned >= NEEDED | DEV | POSTGRES
+    assert pinned >= NEEDED | DEV | POSTGRES | RAY
     assert all(re.match(r"([\w.-]+==| {4}--hash=sha256:)", line) for line in lines)
     assert len(pinned) <= sum(line.strip().startswith("--hash=") for line in lines)

@@ -24,7 +24,7 @@ RUN_ELSEWHERE = {"champion.md", "drift.md", "drift_to_champion.md"}
 ``defs/test_drift_to_champion.py`` run them."""
 SERVES = re.compile(r"radia (ui|review)( --|$)")
 """Commands that do not end by themselves; ``defs/test_ui.py`` and ``review/test_docs.py`` run them."""
-ASKS_A_SERVER = re.compile(r"radia (ui status|settings set database postgresql:)")
+ASKS_A_SERVER = re.compile(r"radia (ui status|cluster check|settings set database postgresql:)")
 """Commands that say so and fail where no server runs: ``defs/test_ui.py`` and ``defs/test_move_history.py`` run them
 beside one."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option, pool_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.processes.progress import Progress, say
 
@@ -24,6 +24,7 @@ COUNTS = ("found", "ingested", "quarantined", "duplicates")
 @click.option("--source", required=True, help="Which dataset's layout it is.")
 @ocr_option("auto", "Search pixels for burned-in text.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes (default: the machine's cores).")
+@pool_option
 @click.option("--dry-run", is_flag=True, help="Only say how many images that stand today's rules would take out.")
 @click.option("--take-out", is_flag=True, help="Take out what is refused now, also more than a tenth of the lake.")
 @lake_option
@@ -33,6 +34,7 @@ def ingest(
     source: str,
     ocr: str,
     workers: int | None,
+    pool_address: str | None,
     dry_run: bool,
     take_out: bool,
     lake_root: Path | None,
@@ -58,7 +60,8 @@ def ingest(
     bar = Progress()
     result = ingest_delivery(
         adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
-        takes_out=take_out, on_progress=lambda done, total: bar(f"images/{source}", done, total),
+        pool_address=pool_address, takes_out=take_out,
+        on_progress=lambda done, total: bar(f"images/{source}", done, total),
     )  # fmt: skip
     bar.close()
     build_deliveries(source, lake)

@@ -49,6 +49,11 @@ sources_option = click.option(
 )
 
 
+pool_option = click.option(
+    "--pool", "pool_address", metavar="ADDRESS", help="Where files are worked on: local, or a Ray cluster."
+)
+
+
 class OneOf(click.ParamType):
     """One name of a table that the domain keeps; it is looked up when the command runs or its own help is shown."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, lake_option, ocr_option, pool_option
 from radia_pipeline.cli.output import print_result
 
 _FILE = FilePath(dir_okay=False)
@@ -22,6 +22,7 @@ _FILE = FilePath(dir_okay=False)
 @click.option("--dicom-out", type=FilePath(), help="Folder for a Structured Report and presentation states (DICOM).")
 @click.option("--dicom", metavar="KINDS", help="Of --dicom-out: sr, gsps or both (default: sr,gsps).")
 @click.option("--out", type=_FILE, help="File of JSON lines; a killed call goes on there.")
+@pool_option
 @lake_option
 @json_option
 def predict(images: tuple[Path, ...], lake_root: Path | None, as_json: bool, **wish: object) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from radia_pipeline.defs.plots import reasons_plot
-from radia_pipeline.defs.resources import Radia, progress
+from radia_pipeline.defs.resources import Radia, pool_of, progress
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.registry import registered
@@ -41,8 +41,9 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia) -> object:
     report = progress(context, f"images/{context.partition_key}")
     ocr = radia.settings().ocr
     return ingest(
-        adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run.run_id, on_progress=report
-    )
+        adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run.run_id, on_progress=report,
+        pool_address=pool_of(context), tell=context.log.info,
+    )  # fmt: skip
 
 
 @table_assets("reports")

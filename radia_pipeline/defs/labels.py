@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from radia_pipeline.defs.plots import labels_plot
-from radia_pipeline.defs.resources import Radia
+from radia_pipeline.defs.resources import Radia, pool_of
 from radia_pipeline.defs.tables import table_assets
 from radia_pipeline.reports.french import FRENCH
 
@@ -47,7 +47,7 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read every report by the rules: which findings it names, with what status, and the evidence."""
     from radia_pipeline.reports.extract import extract_mentions as extract
 
-    return extract(context.partition_key, radia.lake())
+    return extract(context.partition_key, radia.lake(), pool_address=pool_of(context), tell=context.log.info)
 
 
 @table_assets(

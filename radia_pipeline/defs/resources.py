@@ -17,6 +17,8 @@ from radia_pipeline.sources.base import Source
 from radia_pipeline.sources.registry import source as find_source
 
 PROGRESS_EVERY_S = 10.0
+POOL_TAG = "radia/pool"
+"""A run's tag that chooses where its files are worked on."""
 
 Listener = Callable[[str, int, int], None]
 _listeners: list[Listener] = []
@@ -69,6 +71,11 @@ class Radia(dg.ConfigurableResource):
                 do="deliver it there, or leave this partition out",
             )
         return adapter, found
+
+
+def pool_of(context: dg.AssetExecutionContext) -> str | None:
+    """Return the pool that a run's tag asks for; None where the lake's settings decide."""
+    return context.run.tags.get(POOL_TAG)
 
 
 def progress(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int], None]:

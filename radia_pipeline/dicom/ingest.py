@@ -29,6 +29,8 @@ from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.privacy.policy import policy_of, reads_pixels
 from radia_pipeline.processes import pool
+from radia_pipeline.processes.progress import say
+from radia_pipeline.processes.where import HERE, Where, where_of
 from radia_pipeline.sources.base import ImageFacts, Source
 
 _COMMIT_FILES, _COMMIT_S = 256, 5.0
@@ -62,6 +64,7 @@ class _Plan:
     delivery: Delivery
     lake: Lake
     keys: Pseudonymizer
+    where: Where = HERE
 
     @property
     def rules(self) -> str:
@@ -86,6 +89,8 @@ def ingest_images(
     keys: Pseudonymizer,
     *,
     workers: int | None = None,
+    pool_address: str | None = None,
+    tell: Callable[[str], None] = say,
     max_side_px: int = STORED_SIDE_PX,
     ocr: str = "auto",
     visit: str | None = None,
@@ -94,10 +99,12 @@ def ingest_images(
 ) -> IngestResult:
     """Bring a delivery into the lake and publish ``images``, ``quarantine`` and ``duplicates`` of its source.
 
-    ``ocr``: one of the policies' ``OCR_MODES``. Only files that are new, changed, or judged by other rules are looked
-    at; ``on_progress(done, total)`` counts those. ``visit``: names the run (``arrivals.note``). Raises NoLayout
-    (unreadable folder), RunFailed (a delivery that has vanished as a whole), LakeUnwritable, LakeLocked; published
-    tables stay as they are.
+    ``ocr``: one of the policies' ``OCR_MODES``. ``pool_address``: where files are looked at (``where.where_of``), None
+    as the lake's settings say; ``tell`` hears of its nodes. Only files that are new, changed, or judged by other rules
+    are looked at; ``on_progress(done, total)`` counts those. ``visit``: names the run (``arrivals.note``).
+
+    Raises NoLayout (unreadable folder), RunFailed (a delivery that has vanished as a whole), LakeUnwritable,
+    LakeLocked; published tables stay as they are.
     """
     started = time.monotonic()
     root = Path(root)
@@ -106,7 +113,7 @@ def ingest_images(
         paths = _listed(source, root)
         settled = settlements.settled(lake, source.name)
         delivery = Delivery(source.name, root, source.facts(root), reads_text, settled, max_side_px, limits)
-        plan = _Plan(delivery, lake, keys)
+        plan = _Plan(delivery, lake, keys, where_of(lake, pool_address, reads=[root], tell=tell))
         known = {path: stamp for path, *stamp in journal.stamps()}
         if known and not paths:
             raise RunFailed(
@@ -173,7 +180,7 @@ def _examine(
     hashes = journal.paths_of(plan.delivery.settled)
     words = {path: hashes[escaped(path)][0] for path in todo if escaped(path) in hashes}
     batch, last = [], time.monotonic()
-    found = verdicts_on(plan.delivery, todo, plan.staged, hashes=words, workers=workers)
+    found = verdicts_on(plan.delivery, todo, plan.staged, hashes=words, workers=workers, where=plan.where)
     with contextlib.closing(found):
         for done, (path, verdict) in enumerate(found, 1):
             batch.append(_entry(plan, path, verdict))

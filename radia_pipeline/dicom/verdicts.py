@@ -19,6 +19,7 @@ from radia_pipeline.errors import LakeUnwritable, Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
 from radia_pipeline.processes import pool
+from radia_pipeline.processes.where import HERE, Where
 from radia_pipeline.sources.base import ImageFacts
 
 NAMELESS = frozenset({pool.TIMED_OUT, pool.CRASHED})
@@ -62,6 +63,7 @@ def verdicts_on(
     *,
     hashes: Mapping[str, str],
     workers: int,
+    where: Where = HERE,
 ) -> Iterator[tuple[str, Verdict]]:
     """Yield (path, verdict) of every file, once, in the order of completion; pictures are staged at ``staged(path)``.
 
@@ -74,23 +76,23 @@ def verdicts_on(
             yield path, _unjudged(delivery.root / path, reasons.UNKNOWN_TO_TABLE)
     unasked: dict[str, str] = {}
     asked = {path: hashes.get(path) for path in listed}
-    for path, verdict in _judged(delivery, asked, staged, workers):
+    for path, verdict in _judged(delivery, asked, staged, workers, where):
         if settlements.is_settled(verdict, delivery.settled) and verdict.file_sha256 != asked[path]:
             unasked[path] = verdict.file_sha256
         else:
             yield path, verdict
-    yield from _judged(delivery, unasked, staged, workers)
+    yield from _judged(delivery, unasked, staged, workers, where)
 
 
 def _judged(
-    delivery: Delivery, digests: Mapping[str, str | None], staged: Callable[[str], Path], workers: int
+    delivery: Delivery, digests: Mapping[str, str | None], staged: Callable[[str], Path], workers: int, where: Where
 ) -> Iterator[tuple[str, Verdict]]:
     if not digests:
         return
     paths = list(digests)
     tasks = (delivery.task(path, staged(path), digests[path]) for path in paths)
     count = min(workers, len(paths))
-    answers = work.judged(tasks, workers=count, limits=delivery.limits, reads_text=delivery.reads_text)
+    answers = work.judged(tasks, workers=count, limits=delivery.limits, reads_text=delivery.reads_text, where=where)
     with contextlib.closing(answers):
         for number, answer in answers:
             yield paths[number], _verdict(delivery.root / paths[number], answer)

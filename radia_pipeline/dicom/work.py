@@ -21,7 +21,9 @@ from radia_pipeline.privacy.limits import Limits
 from radia_pipeline.privacy.reasons import REASONS
 from radia_pipeline.processes import pool
 from radia_pipeline.processes.frames import Caps, Frame
+from radia_pipeline.processes.items import map_items
 from radia_pipeline.processes.pool import Lost
+from radia_pipeline.processes.where import HERE, Where
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 1 << 20
@@ -29,7 +31,7 @@ _MOST_BYTES = 1 << 20
 
 
 def judged(
-    tasks: Iterable[Task], *, workers: int, limits: Limits, reads_text: bool = False
+    tasks: Iterable[Task], *, workers: int, limits: Limits, reads_text: bool = False, where: Where = HERE
 ) -> Iterator[tuple[int, Verdict | LakeUnwritable | Lost]]:
     """Examine files in worker processes; yields (number of the task, what came of it) in the order of completion.
 
@@ -49,7 +51,7 @@ def judged(
             asked[number] = task
             yield Frame(task_record(task))
 
-    for number, answer in pool.map_tasks(work, frames(), workers=workers):
+    for number, answer in map_items(work, frames(), workers=workers, where=where):
         yield number, _read(answer, asked.pop(number))
 
 

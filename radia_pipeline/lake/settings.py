@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ class Settings:
     ``backup_keep``: how many sets stay. How many days what is kept stays, where nothing needs it longer:
     ``keep_runs_days`` Dagster's runs, ``keep_events_days`` what they said while they worked, ``keep_trainings_days``
     MLflow's runs, ``keep_versions_days`` versions of tables, ``keep_packed_days`` packed images that nothing has read.
+    ``pool``: where files are worked on: local, or the address of a Ray cluster.
     """
 
     sources_root: str | None = None
@@ -59,6 +61,7 @@ class Settings:
     keep_trainings_days: float = 180.0
     keep_versions_days: float = 90.0
     keep_packed_days: float = 60.0
+    pool: str = "local"
 
 
 def read_settings(root: Path) -> Settings:
@@ -81,6 +84,9 @@ NONE = "none"
 """The word for what a new lake has."""
 LEAST = {"keep_runs_days": 8.0, "keep_trainings_days": 31.0}
 """Younger ones are asked for: notices tell of a week's failed runs, the budget counts a month's trainings."""
+LOCAL = "local"
+_ADDRESS = re.compile(r"(ray://)?[A-Za-z0-9_.\-]+:\d{1,5}")
+POOLS = "local, HOST:PORT of a Ray cluster that this machine is a node of, or ray://HOST:PORT of its client server"
 CHOICES = {
     "ocr": ("auto", "off", "require"), "official_split": ("ignore", "respect"), "training_pool": ("auto", "on", "off"),
 }  # fmt: skip
@@ -100,6 +106,8 @@ def parsed(name: str, text: str) -> Any:
         return getattr(Settings(), name)
     if name in CHOICES and text not in CHOICES[name]:
         raise BadInput(f"{name} cannot be that", accepted=", ".join(CHOICES[name]))
+    if name == "pool":
+        return require_pool(text)
     try:
         if name in _NUMBERS:
             value = _NUMBERS[name](text)
@@ -113,6 +121,13 @@ def parsed(name: str, text: str) -> Any:
         accepted = '{"ccsmtl": 14}' if name == "expected_days" else f"{number}, or none"
         raise BadInput(f"{name} cannot be that", accepted=accepted) from None
     return tuple(filter(None, text.replace(",", " ").split())) if name in _LISTS else text
+
+
+def require_pool(text: str) -> str:
+    """Return the address of a pool; raises BadInput for what is none. Ray's ``auto`` is none: it would guess."""
+    if text != LOCAL and not _ADDRESS.fullmatch(text):
+        raise BadInput("That is no address of a pool", accepted=POOLS)
+    return text
 
 
 def keep_places_relative(root: Path) -> None:

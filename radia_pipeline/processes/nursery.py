@@ -24,13 +24,17 @@ from radia_pipeline.processes.frames import Caps, Frame, encode
 ENTRY = "radia_pipeline.processes.worker"
 
 
+_NOT_FOR_WORKERS = ("RAY_", "RADIA_PSEUDONYM", "RADIA_NEW_PSEUDONYM")
+"""How variables begin that a process has no use for which reads what strangers made: a cluster's token, keys."""
+
+
 class Nursery:
     """A nursery of workers that call ``function`` (``package.module:function``), after ``warm_up``, named alike."""
 
     def __init__(self, function: str, warm_up: str | None = None) -> None:
         ours, theirs = socket.socketpair()
         arguments = (theirs.fileno(), function, *([warm_up] if warm_up else []))
-        env = children.environment(children.threads(1) | {"OMP_THREAD_LIMIT": "1"})
+        env = _without_secrets(children.environment(children.threads(1) | {"OMP_THREAD_LIMIT": "1"}))
         with theirs:
             self.process = children.start(
                 children.module(ENTRY, *arguments), env, pass_fds=(theirs.fileno(),), stdout=subprocess.DEVNULL
@@ -92,6 +96,10 @@ class Nursery:
                 f"The process that starts workers ended (status {self.process.returncode})",
                 do="check that the package is installed whole and that memory is left, then run again",
             ) from None
+
+
+def _without_secrets(env: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.startswith(_NOT_FOR_WORKERS)}
 
 
 _nurseries: dict[tuple[str, str | None], Nursery] = {}

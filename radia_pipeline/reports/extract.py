@@ -6,7 +6,7 @@ restricted column ``sentence``; results carry counts only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from radia_pipeline.errors import RadiaError, RunFailed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes import pool
 from radia_pipeline.processes.frames import Caps, Frame
+from radia_pipeline.processes.items import map_items
+from radia_pipeline.processes.progress import say
+from radia_pipeline.processes.where import Where, where_of
 from radia_pipeline.reports.changes import moved, summary
 from radia_pipeline.reports.engine import Labeler
 from radia_pipeline.reports.french import FRENCH
@@ -28,6 +31,8 @@ from radia_pipeline.reports.sentence.clause import UNREAD
 
 CHUNK = 4_000
 """Reports per task: about half a second of work, a few megabytes of rows."""
+CLUSTER_CHUNK = CHUNK // 8
+"""Reports per task on a cluster, whose portions hold several: a lost node costs seconds."""
 WORTH_A_POOL = 3 * CHUNK
 """Below this, starting processes costs more than it saves."""
 
@@ -56,11 +61,18 @@ class MentionsResult:
     moved: tuple[Mapping[str, Any], ...] = ()
 
 
-def extract_mentions(source_name: str, lake: Lake, workers: int | None = None) -> MentionsResult:
-    """Read every report of a source and publish its three tables. ``workers``: processes, all cores by default."""
+def extract_mentions(
+    source_name: str, lake: Lake, workers: int | None = None, *, pool_address: str | None = None,
+    tell: Callable[[str], None] = say,
+) -> MentionsResult:  # fmt: skip
+    """Read every report of a source and publish its three tables. ``workers``: processes, all cores by default.
+
+    ``pool_address``: where reports are read (``where.where_of``), None as the lake's settings say; ``tell`` hears of
+    its nodes.
+    """
     reports = lake.read("reports", source_name, columns=["study_id", "report_text"])
     before, engine_before = _said_before(source_name, lake)
-    tables = list(_read_all(source_name, reports, workers))
+    tables = list(_read_all(source_name, reports, workers, where_of(lake, pool_address, tell=tell)))
     mentions = _concat("report_mentions", [m for m, _ in tables])
     attributes = _concat("report_attributes", [a for _, a in tables])
     written = [
@@ -101,14 +113,15 @@ def unread_sentences(mentions: pa.Table) -> pa.Table:
     return conform("unread_sentences", unread)
 
 
-def _read_all(source: str, reports: pa.Table, workers: int | None) -> Iterator[tuple[pa.Table, pa.Table]]:
+def _read_all(source: str, reports: pa.Table, workers: int | None, where: Where) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield mentions and attributes of each chunk in order; only a few chunks are under way at a time."""
-    jobs = (_job(source, reports.slice(at, CHUNK)) for at in range(0, len(reports), CHUNK))
+    size = CHUNK if where.is_local else CLUSTER_CHUNK
+    jobs = (_job(source, reports.slice(at, size)) for at in range(0, len(reports), size))
     workers = workers or pool.default_workers()
-    if workers == 1 or len(reports) < WORTH_A_POOL:
+    if where.is_local and (workers == 1 or len(reports) < WORTH_A_POOL):
         yield from (_read_chunk(*job) for job in jobs)
         return
-    for answer in pool.in_order(pool.map_tasks(WORK, map(Frame, jobs), workers=workers)):
+    for answer in pool.in_order(map_items(WORK, map(Frame, jobs), workers=workers, window=4 * workers, where=where)):
         if isinstance(answer, RadiaError):
             raise answer
         if isinstance(answer, pool.Lost):

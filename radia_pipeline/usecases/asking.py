@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from radia_pipeline.errors import BadInput, NotTrained
 from radia_pipeline.evaluation.in_use import in_use
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import LOCAL
 from radia_pipeline.processes.pool import default_workers
+from radia_pipeline.processes.where import HERE, where_of
 from radia_pipeline.usecases.given_files import files_below, shown
 from radia_pipeline.usecases.looking import Asked, Looked, get_ready, looked_at
 
@@ -38,7 +40,8 @@ class Wish:
     ``source``: whose de-identification policy holds. ``identified``: files straight from a PACS. ``one_study``: all
     files are films of one study. ``ocr``: one of the policies' modes. ``maps``: a folder for pictures of maps.
     ``wants_pictures``: the stored pictures too, of what was let in. ``dicom``: kinds of DICOM objects that are made of
-    answers; ``dicom_out``: a folder for them.
+    answers; ``dicom_out``: a folder for them. ``pool_address``: where files are looked at, None as the lake's settings
+    say; identified files stay on this machine.
     """
 
     source: str = "ccsmtl"
@@ -47,6 +50,7 @@ class Wish:
     ocr: str = "auto"
     maps: Path | None = None
     workers: int | None = None
+    pool_address: str | None = LOCAL
     wants_pictures: bool = False
     dicom: tuple[str, ...] = ()
     dicom_out: Path | None = None
@@ -99,7 +103,9 @@ class Call:
         in_use(lake)  # raises where nothing answers
         # The header of an identified file names the person anyway.
         self._may_read_text = not wish.identified and wish.ocr != "off"
-        get_ready(reads_text=self._may_read_text)
+        self._where = HERE if wish.identified else where_of(lake, wish.pool_address, reads=_folders(given))
+        if self._where.is_local:
+            get_ready(reads_text=self._may_read_text)
         self._reads_text, self._settled = _about_print(lake, wish)
         self._lake, self._wish, self._on_progress = lake, wish, on_progress
         self.list = _List(_files(given, wish.identified))
@@ -135,6 +141,7 @@ class Call:
             workers=self._workers,
             reads_text=self._may_read_text,
             settled=self._settled,
+            where=self._where,
         )
         done = 0
         for number, study in enumerate(studies, start + 1):
@@ -210,10 +217,17 @@ class Call:
             return
         studies: dict[str, list[int]] = {}
         asked = (self._asked(place, only_study=True) for place in places)
-        for place, looked in enumerate(looked_at(asked, workers=self._workers, reads_text=self._may_read_text)):
+        for place, looked in enumerate(
+            looked_at(asked, workers=self._workers, reads_text=self._may_read_text, where=self._where)
+        ):
             studies.setdefault(looked.study or f"file {place}", []).append(place)
             self._on_progress("headers", place + 1, len(places))
         self.list.studies = list(studies.values())
+
+
+def _folders(given: Sequence[Path | str]) -> list[Path]:
+    """Return the folders that nodes must see to read what was given."""
+    return sorted({path if path.is_dir() else path.absolute().parent for path in map(Path, given)})
 
 
 def head_of(reader: Reader) -> dict[str, Any]:

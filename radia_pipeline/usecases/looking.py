@@ -20,6 +20,8 @@ from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.processes import pool
 from radia_pipeline.processes.ahead import ahead
 from radia_pipeline.processes.frames import Caps, Frame
+from radia_pipeline.processes.items import map_items
+from radia_pipeline.processes.where import HERE, Where
 
 VIEWS = ("PA", "AP", "LATERAL", "UNKNOWN")
 _MOST_JSON, _MOST_PIXELS = 1 << 16, 64 << 20
@@ -79,20 +81,22 @@ class Looked:
 
 
 def looked_at(
-    asked: Iterable[Asked], *, workers: int, reads_text: bool, settled: frozenset[str] = frozenset()
-) -> Iterator[Looked]:
+    asked: Iterable[Asked], *, workers: int, reads_text: bool, settled: frozenset[str] = frozenset(),
+    where: Where = HERE,
+) -> Iterator[Looked]:  # fmt: skip
     """Look at files in worker processes; yields in the order of the files. A crash or a hang costs its own file.
 
     ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers. ``settled``:
     hashes of the bytes whose print a person has called clean; such a file is looked at again with that word. Workers go
     on while the caller is busy, a bounded number of files ahead.
     """
-    get_ready(reads_text=reads_text)  # by this thread: the workers' origin ends with the one that has started it
-    return ahead(_looked_at(asked, workers, reads_text, settled), depth=_AHEAD * workers)
+    if where.is_local:
+        get_ready(reads_text=reads_text)  # by this thread: the workers' origin ends with the one that has started it
+    return ahead(_looked_at(asked, workers, reads_text, settled, where), depth=_AHEAD * workers)
 
 
 def _looked_at(
-    asked: Iterable[Asked], workers: int, reads_text: bool, settled: frozenset[str]
+    asked: Iterable[Asked], workers: int, reads_text: bool, settled: frozenset[str], where: Where = HERE
 ) -> Generator[Looked, None, None]:
     waiting: deque[Asked] = deque()
 
@@ -101,7 +105,7 @@ def _looked_at(
             waiting.append(one)
             yield Frame([list(value) if isinstance(value, tuple) else value for value in vars(one).values()])
 
-    answers = pool.map_tasks(_work(reads_text), frames(), workers=workers, window=_WINDOW * workers)
+    answers = map_items(_work(reads_text), frames(), workers=workers, window=_WINDOW * workers, where=where)
     for answer in pool.in_order(answers):
         looked, one = _received(answer), waiting.popleft()
         if looked.digest in settled and one.settled is None:

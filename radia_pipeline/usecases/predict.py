@@ -29,18 +29,20 @@ def predict(
     dicom_out: Path | str | None = None,
     dicom: str | None = None,
     workers: int | None = None,
+    pool_address: str | None = None,
     on_progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Return what a lake's ensemble says of files and folders, as the contract ``answer.schema.json`` has it.
 
     ``lake``: a lake or its folder (default: $RADIA_LAKE, else ``.radia/lake``). ``maps``: a folder for heat maps.
     ``dicom_out``: a folder for DICOM objects of answered studies, of the kinds that ``dicom`` lists ("sr,gsps" if it is
-    not given); an identified film's patient and study modules go there and nowhere else. Raises NotTrained before there
-    is an ensemble, BadInput where a path leads nowhere or a folder to write into lies among the films.
+    not given); an identified film's patient and study modules go there and nowhere else. ``pool_address``: where files
+    are looked at, None as the lake's settings say. Raises NotTrained before there is an ensemble, BadInput where a path
+    leads nowhere or a folder to write into lies among the films.
     """
     lake, given = _opened(lake), _listed(paths)
     made = _outputs(given, maps=maps, dicom_out=dicom_out, dicom=dicom)
-    wish = Wish(source, identified, one_study, ocr, workers=workers, **made)
+    wish = Wish(source, identified, one_study, ocr, workers=workers, pool_address=pool_address, **made)
     call = Call(lake, given, wish, on_progress)
     return together(call.head(), call.answers())
 
@@ -64,7 +66,7 @@ def predict_into(
     lake, given = _opened(lake), _listed(paths)
     _require_outside("out", out, given)
     made = _outputs(given, **{name: wish.pop(name) for name in ("maps", "dicom_out", "dicom") if name in wish})
-    return write_answers(Path(out), lake, given, Wish(**wish, **made), on_progress)
+    return write_answers(Path(out), lake, given, Wish(**{"pool_address": None, **wish}, **made), on_progress)
 
 
 def _opened(lake: Lake | Path | str | None) -> Lake:

@@ -13,7 +13,6 @@ from radia_pipeline.dicom.examine import NO_HASH, Task, Verdict, examine
 from radia_pipeline.errors import BadFrame, LakeLocked, LakeUnwritable
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS, Limits
-from radia_pipeline.processes import pool
 from radia_pipeline.processes.frames import Decoder, Frame, encode
 from radia_pipeline.processes.pool import CRASHED, TIMED_OUT, Lost
 from radia_pipeline_tests.dicom import files
@@ -124,5 +123,5 @@ FULL = LakeUnwritable("no space")
     ],
 )  # fmt: skip
 def test_what_is_neither_a_verdict_nor_a_full_disk_is_a_lost_file(answer, expected, monkeypatch):
-    monkeypatch.setattr(pool, "map_tasks", lambda _work, tasks, workers: ((n, answer) for n, _ in enumerate(tasks)))
+    monkeypatch.setattr(work, "map_items", lambda _work, tasks, **_: ((n, answer) for n, _ in enumerate(tasks)))
     assert judged(TASK, TASK) == [expected] * 2

@@ -78,7 +78,30 @@ def _speak(words: str) -> int:
     return ctypes.CDLL(None).puts(words.encode())
 
 
+def _linger(argument: object) -> object:
+    """Take as long as the node's environment says."""
+    time.sleep(float(os.environ.get("SECONDS_A_TASK", "0")))
+    return argument
+
+
+def _touch_and_linger(argument: list) -> None:
+    """Leave a file named after this process in a folder, then take so many seconds."""
+    folder, seconds = argument
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(seconds)
+
+
+def _nap(argument: object) -> object:
+    """Take a moment in which others can work."""
+    time.sleep(0.1)
+    return argument
+
+
 _VERBS = {
+    "nap": _nap,
+    "touch and linger": _touch_and_linger,
+    "linger": _linger,
+    "variables": lambda _: sorted(os.environ),
     "echo": lambda argument: argument,
     "pid": lambda _: os.getpid(),
     "warmed": lambda _: _warmed,
