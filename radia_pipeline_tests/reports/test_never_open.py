@@ -50,6 +50,12 @@ LINES = (
     ("Épanchement ni liquidien ni gazeux n'est vu.", {PE: 0, PT: 0}),
     ("Atélectasie basale, ni ronde ni en bande.", {AT: 1}),
     ("Épanchement :\n- à droite, 2 cm\n- à gauche, minime", {PE: 1}),
+    ("On ne retrouve pas :\n- de nodule\n\nA noter :\n- epanchement", {"Nodule": 0, PE: 1}),
+    ("Négatif : épanchement, pneumothorax.\nPositif : atélectasie.", {PE: 0, PT: 0, AT: 1}),
+    ("absent | épanchement, pneumothorax | présent | atélectasie", {PE: 0, PT: 0, AT: 1}),
+    ("Épanchement, pneumothorax : ND", {}),
+    ("RAPPORT : Nul doute : consolidation.", {CO: 1}),
+    ("A droite : nodule ; A gauche : epanchement", {"Nodule": 1, PE: 1}),
     ("Surinfection : non exclue.", {"Pneumonia": -1}),
 )
 PROSE = (

@@ -51,6 +51,7 @@ _DASHES = frozenset("-–−—+")
 _ITEM = re.compile(rf"\s*(?:(?:[{BULLETS}]|\(?\d{{1,2}}[.)-])\s+(?=[^\W\d_]))?")
 """A bullet or a number before the first label."""
 _PARTED = re.compile(r"[=>→⇒:…]")
+_NEXT_ITEM = re.compile(r"\s*[,;/]\s+(?=\w)")
 _MARKS = re.compile(r"[:;,|()/?\n]")
 _ABBREVIATED = 4
 """Characters of the longest value that is an abbreviation: "n/a", and no "à revoir"."""
@@ -101,6 +102,7 @@ class Grids:
         self._determiner = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
         self._anatomy = re.compile(rf"(?i)\W*(?:{'|'.join(signs.anatomies)})\W*\Z")
         self._title = re.compile(rf"(?i)(?:{any_of(signs.titles)})\Z")
+        self._goes_on = re.compile(rf"(?i)\|[^|\n]*(?:,|\s(?:{any_of(signs.joints)}))\s*\Z")
         self._side = re.compile(rf"(?i)(?:{any_of(signs.sides)})\Z")
         self._described = re.compile(rf"(?i)(?:{any_of(signs.described)})(?!\w)")
         self._qualifies = re.compile(rf"(?i)(?:{any_of(signs.qualities)})\b")
@@ -145,6 +147,9 @@ class Grids:
         while start < size:
             end = text.find("\n", start)
             end = size if end < 0 else end
+            if start and self._goes_on.search(text, max(0, start - REACH), start - 1):
+                start = end + 1  # a cell of the row before
+                continue
             following = text.find("\n", end + 1)
             wrapped = (start, size if following < 0 else following) if end < size else None
             if wrapped and self._is_open(text, (start, end), wrapped):
@@ -186,7 +191,7 @@ class Grids:
             pairs = self._label_first(text, cells, is_strict=is_loose or needs_all or number == _COLON)
             if pairs and (len(pairs) > 1 or self._is_pair(text, pairs, number == _COLON, is_comma)):
                 return list(self._behind(text, pairs)) if not is_comma or self._answers(text, pairs) else []
-            pairs = self._value_first(text, cells)
+            pairs = self._value_first(text, cells) if number != _COLON else []  # "Négatif : …" is a heading
             if (len(pairs) > 1 or self._is_first(text, pairs, number)) and not (
                 is_loose and self._has_signs(text, pairs)
             ):
@@ -294,12 +299,17 @@ class Grids:
         pairs = behind if len(behind) == len(cells) else before
         if len(pairs) != len(cells) or all(text[a:b] in _DASHES for _, (a, b) in pairs):
             return []
-        if pairs is before and any(self._determiner.match(text[a:b]) for _, (a, b) in pairs):
-            return []  # "aucun pneumothorax ; aucune condensation"
+        if pairs is before and any(self._is_no_value(text, value) for _, value in pairs):
+            return []  # "aucun pneumothorax ; aucune condensation", "A noter :⏎- épanchement"
         if not all(self._is_label(text, label) for label, _ in pairs):
             return []
         is_told = self._answers(text, pairs) and not any(self._kind(text, value)[0] == "verdict" for _, value in pairs)
         return pairs if is_told else []
+
+    def _is_no_value(self, text: str, value: _Place) -> bool:
+        """Say whether what stands before a label may go with it: a determiner, a bullet, a lone letter."""
+        said = text[slice(*value)]
+        return said in _DASHES or self._determiner.match(said) is not None or self._kind(text, value)[0] == "letter"
 
     def _of_blanks(self, text: str, place: _Place) -> list[tuple[_Place, _Place]]:
         """ "Pneumothorax non condensation non": nothing but blanks between labels and values that are words."""
@@ -422,6 +432,9 @@ class Grids:
             word = self._unknown if is_open else word
             is_yes = kind == "yes" or (kind == "box" and word == self._yes)
             yield value[0], label[0], "" if is_open else f"{self._present if is_yes else self._absent} "
+            if not is_open:  # each item of a list has the value
+                for m in _NEXT_ITEM.finditer(text, *label):
+                    yield m.start(), m.end(), f". {self._present if is_yes else self._absent} "
             following = pairs[k + 1][1][0] if k + 1 < len(pairs) else label[1]
             yield label[1], following, f" : {self._unknown}. " if is_open else ". "
 

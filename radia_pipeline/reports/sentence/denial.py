@@ -102,7 +102,7 @@ class Denial(After):
             last.status, last.cue, last.rule = None, event, UNREAD
         return True
 
-    def label_before(self, cue: Event, rule: str) -> list[Mention]:
+    def label_before(self, cue: Event, rule: str, status: int | None = 0) -> list[Mention]:
         """ "Épanchement, pneumothorax : absents": of a label made of bare nouns the value is that of all."""
         changed: list[Mention] = []
         behind = self.behind()
@@ -112,7 +112,7 @@ class Denial(After):
             between = (e[0] for e in self.events[max(0, self.i - REACH) : self.i] if mention.last < e[1] < later.first)
             if not _JOINS.issuperset(between):
                 break
-            mention.status, mention.cue, mention.rule = 0, cue, rule
+            mention.status, mention.cue, mention.rule = status, cue, rule
             changed.append(mention)
         return changed
 

@@ -176,14 +176,17 @@ class Structure(After):
             and self.symbols[token] in words.places
             and self.symbols[min(token + 2, self.end)] in words.still_open
         ):
+            self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
             return
         if token > self.end:  # nothing is told: "Masse : ---"
+            self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
             return
         is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
         is_label = following is not None and following[0] in NAMES and self.i + 2 < len(self.events)
         if is_label and self.events[self.i + 2][0] == K["colon"]:  # "Masse : ⏎ Nodule : non"
+            self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
             return
         if following is not None and following[0] not in BOUNDARY and not is_letter:
@@ -192,6 +195,7 @@ class Structure(After):
         alone = token >= self.end or self.symbols[token + 1]
         says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
         if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
+            self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
 
     def of(self, event: Event) -> None:
