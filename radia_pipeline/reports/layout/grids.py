@@ -99,7 +99,7 @@ class Grids:
         self._last = re.compile(rf"[^\S\n](?i:{words})[^\S\n]*(?:\.(?=\s|\Z)|[\n|;,/\t]|\Z)")
         self._first_word = re.compile(rf"(?i)(?:{no}|{yes})\s")
         self._denies = re.compile(rf"(?i)(?:{any_of(signs.denied_openings)})(?!\w)")
-        self._determiner = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
+        self._determiner = re.compile(rf"(?i)(?<!\w)(?:{any_of(signs.determiners)})\Z")
         self._anatomy = re.compile(rf"(?i)\W*(?:{'|'.join(signs.anatomies)})\W*\Z")
         self._title = re.compile(rf"(?i)(?:{any_of(signs.titles)})\Z")
         self._goes_on = re.compile(rf"(?i)\|[^|\n]*(?:,|\s(?:{any_of(signs.joints)}))\s*\Z")
@@ -261,7 +261,7 @@ class Grids:
                 label = cell.rest
             elif k + 1 < len(cells) and cells[k + 1].leads and not cell.ends and not pairs:
                 label, titles = cell.whole, titles + 1  # what stood before is a title
-            elif is_strict or cell.ends or not self._describes(text, cell):
+            elif is_strict or cell.ends or not self._describes(text, cell) or self._is_denied(text, label):
                 return []
             else:
                 pairs.append((label, cell.whole))
@@ -272,6 +272,11 @@ class Grids:
             return []
         pairs[:1] = [((self._after_title(text, label), label[1]), value) for label, value in pairs[:1]]
         return pairs if all(self._is_label(text, label) for label, _ in pairs) else []
+
+    def _is_denied(self, text: str, label: _Place) -> bool:
+        """ "Aucune anomalie | à répéter": what stands behind a determiner in its cell is denied by it, and no label."""
+        before = text[max(0, label[0] - REACH) : label[0]].rstrip()
+        return self._determiner.search(before) is not None
 
     def _value_first(self, text: str, cells: list[_Cell]) -> list[tuple[_Place, _Place]]:
         """Return (label, value) where values stand before labels; [] for another order."""
