@@ -1,6 +1,6 @@
 """How the steps of labels and cohort grow: 100,000 and 1,000,000 invented images, each step in a process of its own.
 
-    python -m benchmarks.cohort_growth [--rows 100000 1000000] [--before REVISION] [--step NAME …]
+    python benchmarks/cohort_growth.py [--rows 100000 1000000] [--before REVISION] [--step NAME …]
 
 A lake without pixels is written: a hospital's images with reports already read (mentions, attributes), 2 images to a
 patient and 1.2 to a study on average, and beside it NIH's published table with as many rows. Then the real steps run
@@ -22,6 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lake_cost import earlier
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = Path(__file__).parent / "results" / "cohort_growth.json"
@@ -222,8 +226,6 @@ def main() -> None:
     parser.add_argument("--made", type=Path, help="keep the invented lakes here and use those that are there")
     parser.add_argument("--work", type=Path, help="run in this folder and go on with what earlier steps left there")
     given = parser.parse_args()
-    from benchmarks.lake_cost import earlier
-
     side, found = "before" if given.before else "after", {}
     with tempfile.TemporaryDirectory() as name:
         checkout = earlier(given.before, Path(name) / "checkout") if given.before else ROOT

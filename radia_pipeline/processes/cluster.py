@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import secrets
 import signal
@@ -115,7 +116,11 @@ def connect(address: str) -> Any:
         with _own_signals():
             try:
                 ray.init(
-                    address, namespace="radia", log_to_driver=False, logging_level="ERROR", job_config=_own_code(ray)
+                    address,
+                    namespace="radia",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    job_config=_own_code(ray),
                 )
             except Exception as error:  # Ray raises its own, Python's and gRPC's
                 raise RunFailed(
