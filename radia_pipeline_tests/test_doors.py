@@ -28,6 +28,8 @@ BY_DAGSTER = frozenset(
      "check_run_worker_health"}
 )  # fmt: skip
 """What Dagster calls of the launcher that its settings name."""
+BY_PYTEST = frozenset({"pytest_runtest_logreport", "pytest_runtest_setup", "pytest_runtest_teardown"})
+"""What pytest calls of a plugin."""
 BY_NAME = re.compile(r"(?:.*:)?([A-Za-z_]\w*)(?:\.\w+)?")
 """A string that a table or a worker looks something up by: ``name`` or ``module:name``."""
 SURE, LIKELY = 80, 60
@@ -108,7 +110,7 @@ def test_every_function_has_a_caller_or_a_reason_to_wait(callers):
     """The reader of reports calls its handlers by the kinds of the rules, commands are called by their file's name."""
     called = named_in_strings(ROOT / "radia_pipeline")
     called |= {path.stem for path in (ROOT / "radia_pipeline" / "cli").glob("*.py")}
-    called |= {handler.__name__ for handler in HANDLERS if handler is not None} | BY_DAGSTER
+    called |= {handler.__name__ for handler in HANDLERS if handler is not None} | BY_DAGSTER | BY_PYTEST
     found = {name: place for name, place in unused(callers, LIKELY).items() if name not in called}
     assert {name: found[name] for name in found.keys() - WAITING.keys()} == {}
     assert len(WAITING) <= AT_MOST
