@@ -154,7 +154,7 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
         judged = Judged(lake, recipe, pools, thoraces)
         rows += judged.rows()
         chosen[recipe], costs[recipe] = judged.vote, judged.ms_a_film
-        if len(pools[VALIDATION].images):
+        if len(pools[VALIDATION].reference.boxes):
             sheets.append(str(judged.save_sheet().relative_to(lake.root)))
     written = lake.write("saliency_benchmark", [finite(row) for row in rows])
     counts = {pool: len(one.reference.boxes) for pool, one in pools.items()}
@@ -240,15 +240,17 @@ class Judged:
 
 
 def costs_of(explainer: Explainer, films: int = TIMED) -> dict[str, float]:
-    """Return processor milliseconds of each method for all classes of a film, each alone; slow ones on one film."""
+    """Return processor milliseconds of each method for all classes of a film, each alone; slow ones on one film.
+
+    Nothing where there is no film.
+    """
     found = {}
-    for method in explainer.methods:
+    for method in explainer.methods if len(explainer.images) else ():
         batch, slots = explainer.inputs(range(min(1 if method in SLOW else films, len(explainer.images))))
         started = time.process_time()
         for row in range(len(batch)):
             explain(explainer.classifier, batch[row : row + 1], (method,), slots=slots[row : row + 1])
-        if len(batch):
-            found[method] = round(1000 * (time.process_time() - started) / len(batch), 2)
+        found[method] = round(1000 * (time.process_time() - started) / len(batch), 2)
     return found
 
 

@@ -155,3 +155,14 @@ def test_explaining_does_not_depend_on_the_batch(benched):
     (alone,) = explainer.rows([3])
     assert np.allclose(together[3].maps["layercam"], alone.maps["layercam"], atol=1e-6)
     assert np.allclose(together[3].probability, alone.probability, atol=1e-6)
+
+
+def test_boxes_that_stand_in_train_alone_are_no_reason_to_fail(tmp_path):
+    """A small lake may have drawn boxes in train and none in validation."""
+    lake = make_lake(tmp_path, recipes={"peaked": "pcam"})
+    train = set(drawn_pools(lake)["train"].images.columns["image_id"])
+    kept = [row for row in lake.read("box_annotations", SOURCE).to_pylist() if row["image_id"] in train]
+    lake.write("box_annotations", kept, partition=SOURCE)
+    result = benchmark.build_saliency_benchmark(lake, ["peaked"])
+    assert (result.boxes["validation"], result.sheets, result.ms_a_film) == (0, [], {"peaked": {}})
+    assert result.chosen == {"peaked": choice.DEFAULT_METHOD} and result.warnings
