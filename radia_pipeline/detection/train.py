@@ -266,6 +266,7 @@ class _Run(Run):
     # --- after the loop ---------------------------------------------------------------------------------------------
     def publish(self) -> None:
         """Choose the working point of the best weights; write them with their card."""
+        distributed.barrier()  # every process reads the best weights, which the first may be writing still
         model = self.best_model()
         spec = replace(self.spec, thresholds=self._working_point(model))
         if distributed.rank() == 0:
