@@ -27,6 +27,9 @@ VALUES = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
     pa.float32(): st.sampled_from([0.0, -1.5, float("nan")]),
     pa.bool_(): st.booleans(),
+    pa.null(): st.none(),
+    pa.large_string(): st.text("aé", max_size=3),
+    pa.map_(pa.string(), pa.int8()): st.lists(st.tuples(st.text("ab", max_size=2), st.integers(0, 9)), max_size=2),
     pa.list_(pa.string()): st.lists(st.none() | st.text("ab", max_size=3), max_size=3),
     pa.list_(BOX): st.lists(
         st.none() | st.fixed_dictionaries({"class": st.none() | st.text("ab", max_size=2), "x_px": st.floats()}),
