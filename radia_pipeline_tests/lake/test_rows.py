@@ -53,7 +53,7 @@ def tables(draw) -> pa.Table:
     kinds = draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=4))
     count, arrays, fields = draw(st.sampled_from([0, 1, 7, 8, 9, 30, 65])), [], []
     for number, kind in enumerate(kinds):
-        nullable = draw(st.booleans())
+        nullable = draw(st.booleans()) or pa.types.is_null(kind)
         values = st.none() | VALUES[kind] if nullable else VALUES[kind]
         arrays.append(pa.array(draw(st.lists(values, min_size=count, max_size=count)), kind))
         fields.append(pa.field(f"c{number}", kind, nullable=nullable))
