@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from radia_pipeline.cli.options import json_option, lake_option
+from radia_pipeline.cli.options import OneOf, json_option, lake_option
 from radia_pipeline.cli.output import print_result
 from radia_pipeline.drawing.text import table
 
-PARTS = ("runs", "events", "trainings", "versions", "packed")
+
+def _parts() -> Iterable[str]:
+    from radia_pipeline.defs.collecting import PARTS
+
+    return PARTS
 
 
 @click.group()
@@ -31,7 +36,7 @@ def show(lake_root: Path | None, as_json: bool) -> None:
 
 
 @history.command("collect")
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.argument("parts", nargs=-1, type=OneOf(_parts))
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @lake_option
 @json_option

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
@@ -31,6 +32,17 @@ _ID_BYTES = 16  # 128 bits: no collision among any number of images that a hospi
 
 class DemoKeyWarning(UserWarning):
     """The public demo key is in use, so that anybody can recompute the pseudonyms."""
+
+
+def fingerprint_path(root: Path) -> Path:
+    """Return where a lake keeps the fingerprint of its key."""
+    return root / "key_fingerprint.txt"
+
+
+def kept_fingerprint(root: Path) -> str | None:
+    """Return the fingerprint that a lake keeps, whatever stands there; None where it keeps none."""
+    path = fingerprint_path(root)
+    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
 
 
 class Pseudonymizer:
@@ -72,7 +84,7 @@ class Pseudonymizer:
 
     def bind(self, lake: Lake) -> None:
         """Store the fingerprint with a new lake, or compare it with an old one's."""
-        path = lake.root / "key_fingerprint.txt"
+        path = fingerprint_path(lake.root)
         if (lake.root / ROTATING / "plan.json").exists():
             raise KeyMismatch(
                 "The lake's key is being rotated, and that was not ended",
@@ -98,8 +110,7 @@ class Pseudonymizer:
     @classmethod
     def is_demo(cls, lake: Lake) -> bool:
         """Tell whether a lake was made with the public demo key: then it holds invented or public data only."""
-        path = lake.root / "key_fingerprint.txt"
-        return path.exists() and path.read_text(encoding="utf-8").strip() == cls(DEMO_KEY).fingerprint
+        return kept_fingerprint(lake.root) == cls(DEMO_KEY).fingerprint
 
     def rotated(self, found: str) -> str:
         """Return what an id of the key before becomes under this one: HMAC-SHA256 over it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from radia_pipeline.lake.keys import kept_fingerprint
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.settings import LOCAL, read_settings, require_pool
 from radia_pipeline.processes.progress import say
@@ -50,7 +51,5 @@ def where_of(
     if chosen == LOCAL:
         return HERE
     lake.pixels_dir.mkdir(parents=True, exist_ok=True)
-    path = lake.root / "key_fingerprint.txt"
-    key = path.read_text(encoding="utf-8").strip() if path.exists() else None
     places = tuple(str(Path(one).absolute()) for one in reads)
-    return Where(chosen, key, places, (str(lake.pixels_dir.absolute()),), tell)
+    return Where(chosen, kept_fingerprint(lake.root), places, (str(lake.pixels_dir.absolute()),), tell)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from radia_pipeline.lake.lake import Lake
 
 
-class Run:
+class Run(ABC):
     """One training under way; its recipe has the sections training, optimizer, schedule, stopping.
 
     A subclass sets ``steps`` (in an epoch), builds the state, gives batches and judges an epoch.
@@ -52,25 +53,25 @@ class Run:
         self.stepper: Stepper | None = None
 
     # --- what a subclass gives --------------------------------------------------------------------------------------
+    @abstractmethod
     def _batches(self, epoch: int, first_step: int) -> Iterator[Any]:
         """Yield this process's part of each global batch of an epoch, from a step on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _images_of(self, batch: Any) -> int:
         """Return how many images a batch shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _validate(self) -> Any:
         """Return an epoch's figures, a dataclass of JSON values, the same on every process."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _chosen(self, figures: Any) -> float:
         """Return the figure by which epochs are compared; higher is better."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _picture(self, batch: Any) -> None:
         """Keep and speak a picture of the first batch."""
-        raise NotImplementedError
 
     # --- before the loop --------------------------------------------------------------------------------------------
     def choose_device(self) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from radia_pipeline import __version__
 from radia_pipeline.errors import BadInput, DamagedFile, RadiaError
 from radia_pipeline.lake import atomic
+from radia_pipeline.lake.keys import kept_fingerprint
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.marker import read as read_marker
 from radia_pipeline.usecases import backup_databases as databases
@@ -293,10 +294,9 @@ def _card(
     lake: Lake, entries: list[Entry], tables: dict[str, str], is_sealed: bool, now_s: float | None
 ) -> dict[str, Any]:  # fmt: skip
     marker = read_marker(lake.root)
-    fingerprint = lake.root / "key_fingerprint.txt"
     return {
         "release": __version__, "vocabulary_version": marker["vocabulary_version"], "layout": marker.get("layout", 1),
-        "key_fingerprint": fingerprint.read_text(encoding="utf-8").strip() if fingerprint.exists() else None,
+        "key_fingerprint": kept_fingerprint(lake.root),
         "created_at": dt.datetime.fromtimestamp(time.time() if now_s is None else now_s, dt.UTC).isoformat(),
         "files": len(entries), "bytes": sum(one.size for one in entries), "objects": len({e.sha256 for e in entries}),
         "tables": tables, "is_sealed": is_sealed,

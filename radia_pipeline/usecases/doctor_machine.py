@@ -177,10 +177,9 @@ def unpickling(asked: Asked) -> Iterator[Said]:
 
 def key(asked: Asked) -> Iterator[Said]:
     """Whether the pseudonym key is the lake's, secret, and long enough."""
-    from radia_pipeline.lake.keys import Pseudonymizer
+    from radia_pipeline.lake.keys import Pseudonymizer, kept_fingerprint
 
-    path = asked.lake.root / "key_fingerprint.txt"
-    text = asked.environment.get(KEY_VARIABLE)
+    said, text = kept_fingerprint(asked.lake.root), asked.environment.get(KEY_VARIABLE)
     if Pseudonymizer.is_demo(asked.lake) and asked.is_production:
         yield (
             UNSAFE, "the lake was made with the public demo key: anybody can recompute its pseudonyms",
@@ -188,14 +187,13 @@ def key(asked: Asked) -> Iterator[Said]:
         )  # fmt: skip
     if text is not None and len(text) < MIN_KEY_CHARACTERS:
         yield UNSAFE, f"{KEY_VARIABLE} is too short", f"use {MIN_KEY_CHARACTERS} characters or more, drawn at random"
-    elif text is not None and path.exists():
-        said = path.read_text(encoding="utf-8", errors="replace").strip()
+    elif text is not None and said is not None:
         if Pseudonymizer(text.encode()).fingerprint != said:
             yield (
                 UNSAFE, f"{KEY_VARIABLE} is not the key that the lake was made with: deliveries are refused",
                 "set it to the lake's key, or name the lake that belongs to it",
             )  # fmt: skip
-    elif text is None and path.exists() and asked.is_production and not Pseudonymizer.is_demo(asked.lake):
+    elif text is None and said is not None and asked.is_production and not Pseudonymizer.is_demo(asked.lake):
         yield WARNING, f"{KEY_VARIABLE} is not set here: deliveries are refused", "set it where Dagster starts"
 
 

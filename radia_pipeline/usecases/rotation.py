@@ -27,7 +27,7 @@ from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake import atomic, proof, publishing, renamed
 from radia_pipeline.lake.collect import pinned_versions
-from radia_pipeline.lake.keys import ROTATING, Pseudonymizer
+from radia_pipeline.lake.keys import ROTATING, Pseudonymizer, fingerprint_path
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.row_hash import table_sha256
 from radia_pipeline.lake.rows import TableRows
@@ -154,7 +154,7 @@ class _Plan:
         """Let the lake belong to the new key: the keys before first, which nothing but it opens."""
         atomic.write_text(self._lake.root / "keys.json", self._said["keys"])
         (self._lake.root / "keys.json").chmod(0o600)
-        atomic.write_text(self._lake.root / "key_fingerprint.txt", self._new.fingerprint + "\n")
+        atomic.write_text(fingerprint_path(self._lake.root), self._new.fingerprint + "\n")
 
     def end(self) -> None:
         """Forget what was renamed: who knows both names of everything could undo it."""
