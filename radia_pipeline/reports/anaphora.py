@@ -17,6 +17,7 @@ ANSWERED = "answered"
 _ANSWER = kinds("deny deny_after none_after yes_after")
 _PREDICATES = kinds("enlarged normal limit")
 _MAY_BE_MEANT = kinds("finding fixed_finding fixed other anatomy device")
+_FINDINGS = kinds("finding fixed_finding")
 _SAYS_NO_PLACE = kinds("article of verb filler comma it not no_more particle device colon imperative advice_subject")
 """What may stand beside "il n'en reste rien": no side and no part, which would speak of a part only."""
 _DESCRIBES = kinds("comma modifier article of place quality hedge_near state and anatomy misplaced normal clear")
@@ -37,14 +38,15 @@ def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symb
             rows[k] = rows[k]._replace(status=status, rule_id=first[3].rule)
 
 
-def take_up(rows: list[Mention], last: Sequence[int], span: list[Event]) -> None:
+def take_up(rows: list[Mention], last: Sequence[int], span: list[Event], behind: int) -> None:
     """Let a sentence that says of nothing else (``span``) that nothing is left deny what the one before named last.
 
-    ``last``: rows of the sentence before. What it names with it, in a list, is not denied and is not sure any more.
+    ``last``: rows of the sentence before; ``behind``: its words that stand behind the phrases of ``span``. What it
+    names with it, in a list, is not denied and is not sure any more.
     """
     cue = next((event for event in span if "takes_up" in event[3].traits), None)
-    if cue is None or not all(event is cue or event[0] in _SAYS_NO_PLACE for event in span):
-        return
+    if cue is None or behind or not all(event is cue or event[0] in _SAYS_NO_PLACE for event in span):
+        return  # "je n'en vois pas ailleurs", "à gauche, il n'en reste rien"
     present = [k for k in last if rows[k].status in (1, -1) and rows[k].class_ is not None]
     for k in present:
         same = rows[k].start == rows[present[-1]].start
@@ -59,6 +61,14 @@ def subject_of(span: list[Event], before: list[Event]) -> Event | None:
     named = [event for event in before if event[0] in _MAY_BE_MEANT]
     is_one = len(named) == 1 and named[0][0] == KIND["anatomy"]
     return named[0] if is_one and named[0][3].classes else None
+
+
+def named_again(span: list[Event], before: list[Event]) -> list[Event]:
+    """Return the events of a sentence that begins with "celui de gauche" (``span``) with the finding that the sentence
+    ``before`` named last in its place; [] where that named none."""
+    _, first, last, _ = span[0]
+    leaf = next((event[3] for event in before[::-1] if event[0] in _FINDINGS), None)
+    return [(leaf.kind, first, last, leaf), *span[1:]] if leaf is not None else []
 
 
 def settle(rows: list[Mention]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 
-from radia_pipeline.reports.anaphora import answer, settle, subject_of, take_up
+from radia_pipeline.reports.anaphora import answer, named_again, settle, subject_of, take_up
 from radia_pipeline.reports.devices import devices_of
 from radia_pipeline.reports.kinds import (
     ANSWERS,
@@ -28,21 +28,27 @@ from radia_pipeline.reports.scan import Scan
 from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
+from radia_pipeline.reports.sentence.silence import MISPLACED
 from radia_pipeline.reports.statements import read_alone
 from radia_pipeline.reports.words import NUMBERS, STOP, UNKNOWN
 
 _NAMED = kinds("finding fixed_finding")
-_ANATOMY = KIND["anatomy"]
+_ANATOMY, _THAT_ONE = KIND["anatomy"], KIND["that_one"]
+_UNCHANGED = kinds("change state")
+"""Alone in a sentence: all is as it was, which stands in an earlier report."""
 
 
 class Assembly:
     """Goes through the sentences of one report. ``before``: events of the sentence before, in tokens from
     ``before_from``; ``last``: rows of the last one that named something; ``question``: rows of the question that a
-    sentence may answer; ``device_before``: whether the sentence before named a device."""
+    sentence may answer; ``shows_devices``, ``refers_back``: devices were told of, and that nothing changed (since
+    an earlier report); ``device_before``: whether the sentence before named a device; ``devices_before``: which it
+    showed; ``wrong``: devices that lie wrong, with the rows that say so."""
 
     __slots__ = (
-        "_asked", "_before", "_before_from", "_device_before", "_events", "_found", "_is_described", "_last", "_past",
-        "_place", "_question", "_questions", "_remarks", "_rows", "_sentences", "_symbols", "_words", "_wrong",
+        "_asked", "_before", "_before_from", "_device_before", "_devices_before", "_events", "_found", "_is_described",
+        "_last", "_past", "_place", "_question", "_questions", "_refers_back", "_remarks", "_rows", "_sentences",
+        "_shows_devices", "_symbols", "_words", "_wrong",
     )  # fmt: skip
 
     def __init__(self, scan: Scan, words: Words, place: Places) -> None:
@@ -51,8 +57,9 @@ class Assembly:
         self._rows: list[Mention] = []
         self._asked: set[str] = set()
         self._found: set[str] = set()
-        self._wrong: set[str] = set()
-        self._is_described = self._past = self._questions = False
+        self._wrong: list[tuple[range, set[str]]] = []
+        self._devices_before: set[str] = set()
+        self._is_described = self._past = self._questions = self._shows_devices = self._refers_back = False
         self._question: Sequence[int] = ()
         self._last: Sequence[int] = ()
         self._before: list[Event] = []
@@ -75,13 +82,19 @@ class Assembly:
                 self._before, self._before_from = span, start - 1
         if self._questions:
             settle(self._rows)
-        said = self._asked, self._remarks, self._is_described, self._past, repaired, self._found, self._wrong
+        is_described = self._is_described or (self._shows_devices and not self._refers_back)
+        said = self._asked, self._remarks, is_described, self._past, repaired, self._found, self._misplaced()
         return concluded(self._rows, Asides(*said))
 
     def _names_nothing(self, s: Sentence, span: list[Event]) -> None:
         """A sentence without a finding or an anatomy: it may praise, name a device, answer, or go on about the one
         before."""
         section, start, bits, symbols = s.section, s.start, s.bits, self._symbols
+        if span and span[0][0] == _THAT_ONE and section in LABELLED:
+            again = named_again(span, self._before)
+            if again:
+                self._is_seen(s._replace(itself=None), again)
+                return
         first = start + 2 if symbols[start] in NUMBERS and start < s.end else start  # "2. Il est augmenté de volume."
         if section in LABELLED and symbols[first] in self._words.pronouns:
             subject = subject_of(span, self._before)
@@ -90,14 +103,17 @@ class Assembly:
                 return
         self._device_before = bits & HAS_DEVICE
         if section in LABELLED:
-            if bits & (SAYS_NORMAL | HAS_DEVICE):
+            if self._device_before:  # "Drain bien en place" praises the drain
+                self._shows_devices = True
+                self._devices(span, range(0))
+            elif bits & SAYS_NORMAL:
                 self._is_described = True
-            if self._device_before:
-                self._devices(span)
+            elif any(event[0] in _UNCHANGED for event in span):  # "Aucun changement depuis hier."
+                self._refers_back = True
         if bits & ANSWERS and self._last:
             if self._question:
                 answer(self._rows, self._question, span, symbols[start - 1 : s.end + 2])
-            take_up(self._rows, self._last, span)
+            take_up(self._rows, self._last, span, s.end - start + 1 - span[-1][2])
 
     def _is_seen(self, s: Sentence, span: list[Event], subject: Event | None = None) -> None:
         """A sentence of the findings or the conclusion. ``subject``: what its pronoun stands for."""
@@ -114,8 +130,7 @@ class Assembly:
             reader = read_alone(span, own, bits, is_asked, self._device_before, words)
         self._device_before = bits & HAS_DEVICE
         if self._device_before:
-            self._is_described = self._is_described or reader.shows_device
-            self._devices(span)
+            self._shows_devices = self._shows_devices or reader.shows_device
         if reader.says_normal:
             self._is_described = True
         if reader.tells_history:
@@ -129,7 +144,13 @@ class Assembly:
             self._place.rows(s, found, base, rows)
         elif bits & ANSWERS and self._question:
             answer(rows, self._question, span, self._symbols[base : end + 2])
+        elif not reader.says_normal and any(event[0] in _UNCHANGED for event in span):
+            self._refers_back = True
         self._last = range(before, len(rows))
+        if self._device_before:
+            self._devices(span, self._last)
+        elif self._devices_before:
+            self._still_of_devices(self._last)
         if is_asked:
             self._question = self._last
             self._questions = self._questions or bool(self._last)
@@ -154,11 +175,28 @@ class Assembly:
             self._place.rows(s, found, s.start - 1, self._rows)
         self._question = self._last = ()
 
-    def _devices(self, span: list[Event]) -> None:
-        """Remember the devices of a sentence."""
+    def _devices(self, span: list[Event], said: range) -> None:
+        """Remember the devices of a sentence, of which it says ``said`` (rows)."""
         found, wrong = devices_of(span)
         self._found |= found
-        self._wrong |= wrong
+        self._devices_before = found
+        if wrong:
+            self._wrong.append((said, wrong))
+
+    def _still_of_devices(self, said: range) -> None:
+        """ "Sonde nasogastrique en place. Trop haute.": the devices of the sentence before lie wrong."""
+        if any(self._rows[k].concept == MISPLACED.rule for k in said):
+            self._wrong.append((said, self._devices_before))
+        self._devices_before = set()
+
+    def _misplaced(self) -> set[str]:
+        """Return the devices that lie wrong, but for those of which a later sentence denied it: "Mal placé ? Non."."""
+        wrong: set[str] = set()
+        for said, devices in self._wrong:
+            told = [self._rows[k].status for k in said if self._rows[k].concept == MISPLACED.rule]
+            if not told or any(told):
+                wrong |= devices
+        return wrong
 
 
 def _thoracic_only(found: list[ReadMention]) -> list[ReadMention]:
@@ -170,7 +208,7 @@ def _thoracic_only(found: list[ReadMention]) -> list[ReadMention]:
     return found
 
 
-def _short_forms(found: list[ReadMention], symbols: list[int]) -> list[ReadMention]:
+def _short_forms(found: list[ReadMention], symbols: Sequence[int]) -> list[ReadMention]:
     """Return what is read of a sentence in another language: a denial or a doubt right before its findings, and no
     praise of an anatomy."""
     named = [copy(m) for m in found if m.leaf.kind != _ANATOMY or m.status != 0]

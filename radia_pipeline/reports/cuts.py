@@ -33,8 +33,8 @@ def join_cut_words(text: str, book: Rulebook) -> Changed:
 def _goes_on(left: str, right: str, book: Rulebook) -> bool:
     """Say whether a word goes on behind a hyphen at a line end; in capitals, where its first half is none or a small
     word stands at the hyphen ("CULS-DE-SAC")."""
-    if right[0].islower():
-        return True
+    if right[0].islower() or book.table[right] in book.tree.get(book.table[left], ()):
+        return True  # "CŒUR-⏎MÉDIASTIN"
     if not (left.isupper() and right.isupper()):
         return False
     inside = book.table[left] in book.words.joiners or book.table[right] in book.words.of
@@ -47,7 +47,10 @@ def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> No
     try:
         while True:
             at = symbols.index(UNKNOWN, at)
-            if at & 1 and (_joins(parts, symbols, at - 2, book) or _joins(parts, symbols, at, book)):
+            if at & 1 and (
+                (symbols[at - 1] in _BLANK and _joins(parts, symbols, at - 2, book))
+                or (symbols[at + 1] in _BLANK and _joins(parts, symbols, at, book))
+            ):
                 continue
             at += 1
     except ValueError:
@@ -55,14 +58,14 @@ def join_split_words(parts: list[str], symbols: list[int], book: Rulebook) -> No
 
 
 def _joins(parts: list[str], symbols: list[int], at: int, book: Rulebook) -> bool:
-    """Join the tokens at ``at`` and behind it, where they are a word; say whether they were."""
-    if at < 1 or at + 2 >= len(symbols) or symbols[at + 1] not in _BLANK:
+    """Join the tokens at ``at`` and behind the blank there, where they are a word; say whether they were."""
+    if at < 1 or at + 2 >= len(symbols):
         return False
     first, second = symbols[at], symbols[at + 2]
-    left, right = parts[at], parts[at + 2]
-    if first in NUMBERS or second in NUMBERS or left[0].isdigit() or right[0].isdigit():
+    if first in NUMBERS or second in NUMBERS:
         return False
-    if not parts[at + 1].isspace():
+    left, right = parts[at], parts[at + 2]
+    if left[0].isdigit() or right[0].isdigit() or not parts[at + 1].isspace():
         return False
     known = second if first == UNKNOWN else first
     stands_alone = len(left) < 2 or len(right) < 2 or (known != UNKNOWN and book.kind_of(known) in _WHOLE)

@@ -43,6 +43,7 @@ KINDS = {
     "exclude_word": "excluding: denies, and hedges where it is denied itself",
     "contrast": "a new statement begins",
     "presence": "says that what follows is there, unless it stands under a cue",
+    "that_one": "another of what was named last: a finding of its own",
     "same": "the one that is known: an exception to a denial",
     # change
     "prior": "names an earlier examination",
@@ -117,6 +118,7 @@ TRAITS = {
     "takes_up": "of kind deny_after: denies what was named last, in the clause or the sentence before too",
     "not_excluded": "an exclusion that was not achieved",
     "overrides": "of kind hedge_after: stronger than a denial",
+    "unlike": "of kind filler: what an examination behind it showed is not seen now",
     "likewise": "of kind and: goes on with what was said behind the noun before",
     "turns": "of kind contrast: nothing begins where its own negation follows",
     "past": "of kind no_label: the history of a finding, which blocks No Finding",

@@ -15,7 +15,7 @@ from radia_pipeline.reports.kinds import KIND, Leaf
 from radia_pipeline.reports.phrases import LEAF
 from radia_pipeline.reports.rules import Rulebook
 
-Path = tuple[int, ...]
+Path = tuple[int | None, ...]
 Owner = tuple[str, str]
 """(rule, form); ("modifier", "") for a word that describes where no form claims it."""
 

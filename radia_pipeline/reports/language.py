@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-READER_VERSION = 24
+READER_VERSION = 29
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -48,6 +48,7 @@ class Words:
     than: frozenset[int]  # open what is compared, or the exception
     other: frozenset[int]  # a denial of another one
     rather: frozenset[int]  # before a finding that is preferred to another one
+    favours: frozenset[int]  # between one of these and a finding: "plutôt en faveur de"
     versus: frozenset[int]  # alternatives, without an article
     locatives: frozenset[int]  # before a finding that only says where another one lies
     joiners: frozenset[int]  # a word behind one of these begins no title and no line
@@ -63,6 +64,7 @@ class Words:
     pronouns: frozenset[int]  # begin a sentence on what the one before was about
     notices: frozenset[int]  # go on about the examination that was named
     suggests: frozenset[int]  # advise an examination, else hedge
+    considers: frozenset[int]  # end advice, or a doubt where nothing is advised
     excludes: frozenset[int]  # deny what follows
     excludes_it: frozenset[int]  # denied, they hedge what follows, not what stands before
     to_exclude: frozenset[int]  # orders: they ask
@@ -70,6 +72,7 @@ class Words:
     type_words: frozenset[int]  # say what kind a finding is, not that it is there
     size_words: frozenset[int]  # say that it is seen
     places: frozenset[int]  # prepositions of where a finding lies
+    left_and_right: frozenset[int]  # sides that a label may name before its value
     still_open: frozenset[int]  # behind one of these: a value that is still to be told
     elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura
     lobes: frozenset[int]  # say alone where a finding lies
@@ -85,6 +88,7 @@ class Words:
     pleura: frozenset[int]
     lungs: frozenset[int]
     image: frozenset[int]  # the noun of a cue that an adjective makes a finding
+    looks: frozenset[int]  # nouns for what is seen; behind a comma they begin a statement
     look: frozenset[int]  # looking normal is normal
     negative: frozenset[int]  # said of a search
     suspect: frozenset[int]  # suspicious, or suspected
@@ -122,12 +126,17 @@ class Signs:
     headers: tuple[str, ...]  # of a table's columns
     referring: tuple[str, ...]  # a stop behind one of these ends nothing: plain strings, no patterns
     qualities: tuple[str, ...]  # behind a denial they say which kind a finding is
+    participles: tuple[str, ...]  # the same, and no noun goes on with one behind it; with accents or without
     denied_openings: tuple[str, ...]  # begin a statement that denies, and no label
+    negated: tuple[str, ...]  # before a verb that is denied: no label holds one
+    doubts: tuple[str, ...]  # values that doubt
     values: tuple[str, ...]  # all that ends a cell of a table written on one line
     complements: tuple[str, ...]  # behind a value they go on with it: it is none
     determiners: tuple[str, ...]  # values that deny a noun behind them
+    praises: tuple[str, ...]  # those of them that say of an examination that nothing is wrong
     anatomies: tuple[str, ...]  # behind which a lone "n" is "normal"
     verbs: tuple[str, ...]  # before which it is not
+    predicates: tuple[str, ...]  # at the end of what stands before a value they make it a sentence, and no label
     bones: tuple[str, ...]  # before which "#" is a fracture
     before_bones: tuple[str, ...]  # what may stand between "#" and its bone
     ordinal: str  # behind "#", of a bone: "# 5e et 6e côtes" is a fracture in a list too
@@ -140,6 +149,7 @@ class Signs:
     glued: tuple[str, ...]  # behind a value they go on with it, over a stop: plain strings, no patterns
     titles: tuple[str, ...]  # of the findings: behind their colon a statement begins
     denied_headings: tuple[str, ...]  # before a colon or a list they deny each item
+    denied_verbs: tuple[str, ...]  # those of them that have a verb, and may stand behind a place
     affirmed_headings: tuple[str, ...]  # before a colon or a list they affirm each item
     signatures: tuple[str, ...]  # end a report, with a full stop before them or without
     sides: tuple[str, ...]  # left and right, as labels

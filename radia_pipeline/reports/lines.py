@@ -29,6 +29,8 @@ _FUNCTION_WORDS = kinds(
     "of article and or nor with deny not particle link hedge_before hedge_near modifier verb hedge_verb seem "
     "exclude_word advice presence resolved lessened enlargement no_label"
 )
+_ENDS_A_LINE = kinds("not resolved lessened presence enlargement")
+"""Those of them that may end a statement too: behind one of them a capital begins another."""
 _DESCRIBING = kinds("modifier hedge_near")
 """At the end of a line they describe what stands before them, unless the next line goes on in small letters."""
 _NAMED = kinds("finding fixed_finding other excluded anatomy device quality place")
@@ -48,6 +50,7 @@ _PART = kinds("anatomy modifier of and article filler or")
 """What a title that names a part of the body is made of."""
 _TITLE = 6
 """Words of the longest such title."""
+_DENY_AFTER = KIND["deny_after"]
 _LOOK = 4
 """Words of a line that tell how it begins."""
 _PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
@@ -61,8 +64,25 @@ def settle_lines(parts: list[str], symbols: list[int], book: Rulebook) -> None:
     small = [any(map(str.islower, parts[a:b:2])) for a, b in zip(starts, [*ends, len(parts)], strict=True)]
     for line, k in enumerate(ends):
         if symbols[k] == NEWLINE and k < len(symbols) - 1:
-            case = _Case(parts[k + 1][0], small[line] or small[line + 1], parts[starts[line] : k])
-            symbols[k] = SPACE if _wraps(symbols, k, book, case) else STOP
+            is_mixed = (small[line] or small[line + 1]) and not (
+                _is_in_capitals(parts, symbols, k - 1, -2) and _is_in_capitals(parts, symbols, k + 1, 2)
+            )
+            case = _Case(parts[k + 1][0], is_mixed, parts[starts[line] : k])
+            is_value = ")" in parts[k] and symbols[k - 1] in book.words.none  # "pneumothorax (aucun)"
+            symbols[k] = SPACE if not is_value and _wraps(symbols, k, book, case) else STOP
+
+
+def _is_in_capitals(parts: list[str], symbols: list[int], token: int, step: int) -> bool:
+    """Say whether a statement is in capitals from ``token`` on (``step`` 2) or up to it (-2), whatever else its line
+    holds: one of several words, since one alone may be an abbreviation."""
+    count = 0
+    while 0 < token < len(parts) and parts[token].isupper():
+        count += 1
+        token += step
+        mark = token - step // 2
+        if not 0 < mark < len(symbols) - 1 or symbols[mark] not in (SPACE, COMMA):
+            return count > 1
+    return False
 
 
 class _Case(NamedTuple):
@@ -90,6 +110,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         (case.mixed and case.first.isupper()) or (symbols[k - 2] == COLON and _is_label(symbols, k + 1))
     ):
         return False  # "emphysème : présent ⏎ rotation : aucune"
+    if symbols[k - 1] in book.words.none and after != KIND["of"] and _is_denied_whole(symbols, k, book):
+        return False  # "épanchement : je n'en vois pas ⏎ pneumothorax : non"
     if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
     if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1):
@@ -110,6 +132,13 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "une infection ne peut être exclue"
     if symbols[k - 1] in book.words.to_exclude and symbols[k - 3] in book.words.places and after in _DENIES:
         return False  # "un infiltrat est difficile à exclure ⏎ pas d'épanchement"
+    if before in _ENDS_A_LINE and case.mixed and case.first.isupper():
+        return False  # "ce qui ne l'exclut pas ⏎ Poumons clairs"
+    if before == KIND["resolved"] and after == KIND["article"] and begins_statement(symbols, k + 1, book):
+        return False  # "tdm haute résolution ⏎ le cœur est normal"
+    is_whole = before == KIND["not"] and k > 5 and symbols[k - 5] in book.words.definite
+    if is_whole and book.kind_of(symbols[k - 3]) == KIND["exclude_word"]:
+        return False  # "ce qui ne l'exclut pas ⏎ poumons clairs"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
     if symbols[k + 1] in book.words.notices:
@@ -128,6 +157,18 @@ def _is_label(symbols: list[int], token: int) -> bool:
     for mark in symbols[token + 1 : token + 1 + 2 * _TITLE : 2]:
         if mark != SPACE:
             return mark in _ASKS
+    return False
+
+
+def _is_denied_whole(symbols: list[int], k: int, book: Rulebook) -> bool:
+    """Say whether the line that ends at ``k`` ends in a denial of what was named before, which wants no noun."""
+    for at in range(k - 5, max(0, k - 3 - 2 * _TITLE), -2):
+        node = book.tree.get(symbols[at], {})
+        for token in range(at + 2, k, 2):
+            node = node.get(symbols[token], {}) if not symbols[token - 1] else {}
+        leaf = node.get(LEAF)
+        if leaf is not None and leaf.kind == _DENY_AFTER:
+            return True
     return False
 
 

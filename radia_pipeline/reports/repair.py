@@ -50,6 +50,12 @@ _ALIKE = dict.fromkeys("\u02bc\u02b9\u2032\u00b4\u0060\u2018\u201b\uff07", "'") 
 )
 _ALIKE |= {"\u2028": "\n", "\u2029": "\n", "\u0085": "\n", "\v": "\n", "\f": "\n", "\u00ad": "", "\ufeff": ""}
 _BREAKS = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr|h\d|ul|ol|table)\b[^>]*>", re.I)
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|blockquote|body|caption|center|code|col|colgroup|d[dlt]|em|font|head|hr|html|i|img|link|meta|pre|s"
+    r"|small|span|strike|strong|style|su[bp]|t[dht]|tbody|tfoot|thead|title|u)\b|</|<[^<>]*[=/:]",
+    re.I,
+)
+"""A tag of HTML, or another one that closes or has attributes; what else stands between "<" and ">" is a word."""
 _ALTERNATIVES = "|".join(map(re.escape, sorted(_WRONG, key=len, reverse=True)))
 LATIN = "a-zA-ZÀ-ÖØ-öø-ÿ"
 """Letters of western European languages, as a part of a pattern's class; œ stands apart."""
@@ -60,7 +66,7 @@ PLAIN = re.compile(
 """A text that needs no repair, and in which few signs stand for words (see Marks.may_touch); letters with which misread
 ones begin are not among its letters."""
 _SUSPECT = re.compile(
-    "[&<\u00c2\u00c3\u00c5\u00ca\u00e2\u00ef\u00ad\ufeff\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
+    "[&<\\\\\u00c2\u00c3\u00c5\u00ca\u00e2\u00ef\u00ad\ufeff\u02b9\u02bc\u0060\u00b4\u2010\u2011\u2018\u201b\u2028\u2029\u2032\u2043\u0085\uff07\v\f]"
 )
 _RETURN = re.compile(r"\r(?!\n)")
 """One of these stands in every text that needs a repair."""
@@ -70,7 +76,7 @@ _HARM = re.compile(
     + _ALTERNATIVES
     + ")|(?P<alike>["
     + "".join(map(re.escape, _ALIKE))
-    + r"])|(?P<return>\r(?!\n))"
+    + r"])|(?P<return>\r(?!\n))|(?P<escaped>\\r\\n|\\[rnt'\"])"
 )
 _TIMES = 3
 """An entity may hold an entity ("&amp;eacute;"), or a wrong encoding."""
@@ -78,6 +84,15 @@ _LOST = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|(?<=[a-z])\u00c3(?
 """What is left of letters that nobody can restore."""
 
 
+_DOS = dict(zip("‚Šƒ…‡ˆ‰‹Œ“–—", "éèâàçêëïîôûù", strict=True))
+"""Letters of code page 850 that were read as Windows-1252."""
+_SURELY_DOS = re.compile("(?<=[a-zA-Z'\u2019])‚(?=[a-z])|(?<![\\w‚])‚(?=[a-z]{2})")
+"""A low quotation mark inside a word, or at its start: French has none."""
+_DOS_LETTER = re.compile("[‚Šƒ…‡ˆ‰‹Œ“–—]")
+"""Of a text that is surely of that code page, where each of them is a letter: it has neither dashes nor an ellipsis."""
+_SURELY_QUOTED = re.compile("=C3=[89AB][0-9A-F]|=E2=80=[0-9A-F]{2}")
+"""A letter or a sign of French in UTF-8, as mail writes what is not ASCII (RFC 2045, quoted-printable)."""
+_QUOTED = re.compile("(?:=[0-9A-F]{2}|=\r?\n)+")
 _APART = re.compile("[^\\W\\d_][\u0300-\u036f]+")
 """A letter and its accents, each a character of its own (Unicode's form NFD)."""
 
@@ -89,6 +104,13 @@ def repair(text: str) -> list[Changed]:
         together = ((m.start(), m.end(), unicodedata.normalize("NFC", m[0])) for m in _APART.finditer(text))
         steps = [joined] if (joined := change(text, together)).edits else []
         text = joined.text
+    if "=" in text and _SURELY_QUOTED.search(text):
+        pieces = [(m.start(), m.end(), new) for m in _QUOTED.finditer(text) if (new := _unquoted(m[0])) is not None]
+        steps.append(change(text, pieces))
+        text = steps[-1].text
+    if "‚" in text and _SURELY_DOS.search(text):
+        steps.append(change(text, ((m.start(), m.end(), _DOS[m[0]]) for m in _DOS_LETTER.finditer(text))))
+        text = steps[-1].text
     while len(steps) <= _TIMES and (_SUSPECT.search(text) or ("\r" in text and _RETURN.search(text))):
         pieces = [(m.start(), m.end(), new) for m in _HARM.finditer(text) if (new := _right(m)) != m[0]]
         if not pieces:
@@ -103,6 +125,14 @@ def is_lost(text: str) -> bool:
     return _LOST.search(text) is not None
 
 
+def _unquoted(found: str) -> str | None:
+    """Return what mail's signs stand for, nothing for a line's soft end, None for bytes that are no UTF-8."""
+    try:
+        return bytes.fromhex(re.sub("=|\r?\n", "", found)).decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def _right(match: re.Match[str]) -> str:
     kind, found = match.lastgroup, match[0]
     if kind == "wrong":
@@ -111,10 +141,14 @@ def _right(match: re.Match[str]) -> str:
         return _ALIKE[found]
     if kind == "return":
         return "\n"
+    if kind == "escaped":  # as programs write a line end inside quotes
+        return {"t": "\t", "'": "'", '"': '"'}.get(found[1], "\n")
     if kind == "cell":
         return " | "
     if kind == "tag":
-        return "\n" if _BREAKS.match(found) else " "
+        if _BREAKS.match(found):
+            return "\n"
+        return " " if _TAG.match(found) else f" {found[1:-1]} "  # "Pneumothorax <non>"
     return _entity(found)
 
 

@@ -202,7 +202,7 @@ class _Builder:
                 self.correct(words, 2)
             if leaf.kind == KIND["none_after"] and len(symbols) == 1:
                 self.none.add(symbols[0])
-            node = self.tree
+            node: dict = self.tree
             for s in symbols:
                 node = node.setdefault(s, {})
             node.setdefault(LEAF, leaf)

@@ -6,6 +6,8 @@ Belongs here: phrases of the rulebook, punctuation, where a sentence ends. Does 
 
 from __future__ import annotations
 
+from typing import Any
+
 from radia_pipeline.reports.kinds import BITS, IS_SPOKEN, KIND, Event, Leaf, kinds
 from radia_pipeline.reports.phrases import NOTHING, Head
 from radia_pipeline.reports.rules import Rulebook
@@ -47,7 +49,7 @@ _INSIDE = {
 _COLON = Leaf(KIND["colon"], "punctuation")
 _new = tuple.__new__
 """Makes a named tuple at a fifth of the cost of calling its class."""
-_NEW = object()
+_NEW: Any = object()
 """Stands for a sentence, or a pair of words, that never came."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
@@ -119,8 +121,8 @@ class Scan:
         first, count, self.is_itself = self.first, len(self.sentences), True
         following = self.walk(i)
         s = self.sentences[-1] if len(self.sentences) == count + 1 else None
-        is_whole = s is not None and self.is_itself and (s.first, s.start, s.end) == (first, i, i + len(key) - 2)
-        if is_whole and not (key[-1] == STOP and key[-2] in self.book.words.abbreviations):
+        is_whole = self.is_itself and s is not None and (s.first, s.start, s.end) == (first, i, i + len(key) - 2)
+        if s is not None and is_whole and not (key[-1] == STOP and key[-2] in self.book.words.abbreviations):
             itself = Statement(self.events[first : s.last], key, s.bits)
             self.sentences[-1] = _new(Sentence, (*s[:-1], itself))
             self.book.statements[key] = itself
@@ -131,6 +133,7 @@ class Scan:
         symbols, start, n = self.symbols, self.start, len(self.symbols)
         heads, bits_of, inside, add = self.book.heads.of, BITS, _INSIDE, self.events.append
         bits, base = 0, start - 1
+        leaf: Any  # Leaf, Head or (Leaf, length), told apart by class: all that a loop over every word can afford
         while i < n:
             leaf, end = heads[symbols[i]], i
             mark = symbols[i + 1]

@@ -25,7 +25,7 @@ TITLED, JOINED, CLOSED_LINE, BLANK_LINE = -1, 0, 1, 2
 
 SPEAKS = READS | SAYS_NORMAL | HAS_DEVICE
 """Flags of a sentence that says something of the picture."""
-_STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state device")
+_STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state device resolved resolved_after lessened")
 _INDICATION = kinds("advice no_label")
 _DESCRIBED = kinds("finding fixed_finding other")
 _MODIFIER = KIND["modifier"]

@@ -6,6 +6,8 @@ the sentences around it mean for it (``assembly``), where it lies in a text (``p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from radia_pipeline.reports.kinds import HAS_ADVICE, Event
 from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.sentence.reader import SentenceReader
@@ -18,7 +20,7 @@ LONGEST = 160
 
 
 def read_alone(
-    events: list[Event], symbols: list[int], bits: int, asked: bool, device_before: int, words: Words
+    events: list[Event], symbols: Sequence[int], bits: int, asked: bool, device_before: int, words: Words
 ) -> SentenceReader:
     """Return the reader of a sentence after its walk.
 

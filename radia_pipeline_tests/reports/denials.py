@@ -19,7 +19,8 @@ VALUES = (
     "{f} : aucun", "{f} : absence", "{f} (-)", "{f} : 0", "☐ {f}", "[ ] {f}", "{f} absent", "{f} non visible",
     "no {f}", "{f} ..... absent", "{f}: néant", "{f} = 0", "{f} : ☐ oui ☒ non", "{f} : ☐", "{f} : -", "{f} : Ø",
     "{f} : nul", "{f} ? Non.", "(-) {f}", "{f} non vu",
-    "without {f}", "negative for {f}", "{f} not seen", "nég. pour {f}", "Ø {f}", "{f} : zéro", "{f} .. non",
+    "without {f}", "negative for {f}", "{f} not seen", "nég. pour {f}", "Ø {f}", "0 {f}", "zéro {f}", "{f} : zéro",
+    "{f} .. non",
 )  # fmt: skip
 CELLS = (
     "{f}\tnon", "{f} | absent", "{f} ; non", "{f} : Oui ( ) Non (X)", "{f}\t-", "{f} | 0 |",

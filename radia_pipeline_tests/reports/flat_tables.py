@@ -7,7 +7,7 @@ benchmark).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from radia_pipeline_tests.reports.denials import findings
@@ -78,13 +78,17 @@ def tables(seed: int, samples: int) -> Iterator[Table]:
             ] * 2  # bullets and numbers of a list
         said: dict[str, set[str]] = {"denied": set(), "affirmed": set(), "unknown": set()}
         pairs: list[str] = []
+        values_of: list[tuple[str, Collection[str]]] = []
         for _ in range(draw.randint(2, 5)):
             value = draw.choice(values if draw.random() < 0.6 else values[:2])
             label, classes = (draw.choice(OTHERS), ()) if draw.random() < 0.1 else draw.choice(nouns)
             label = draw.choice((str, str.capitalize, str.upper))(label)
-            kind = "denied" if value in DENIED else "affirmed" if value in AFFIRMED else "unknown"
-            said[kind].update(classes)
+            values_of.append((value, classes))
             pairs.append(f"{value}{to_value}{label}" if is_before else f"{label}{to_value}{value}")
+        is_coded = {"N", "O"} <= {value for value, _ in values_of}  # N is no and O yes where both stand
+        for value, classes in values_of:
+            is_yes = value in AFFIRMED or (is_coded and value == "O")
+            said["denied" if value in DENIED else "affirmed" if is_yes else "unknown"].update(classes)
         text = (
             draw.choice(HEADERS)
             + apart.join(pairs)

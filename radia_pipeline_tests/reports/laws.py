@@ -10,6 +10,7 @@ comma or a hyphen); None where the text has nothing that it could change.
 
 from __future__ import annotations
 
+import quopri
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -130,6 +131,21 @@ def _decoded(byte: int, encoding: str) -> str:
         return chr(byte)
 
 
+def _quoted_printable(text: str) -> object:
+    """As mail writes it: letters in signs, lines of at most 76 characters with a soft end."""
+    new = quopri.encodestring(text.encode()).decode("ascii")
+    return new if re.search("=C3=[89AB]", new) else None
+
+
+def _of_code_page_850(text: str) -> object:
+    """Read as Windows-1252, where a letter inside a word tells."""
+    try:
+        new = text.encode("cp850").decode("cp1252")
+    except UnicodeError:
+        return None
+    return new if re.search("[a-zA-Z]‚[a-z]", new) and "´" not in text else None
+
+
 # ---------------------------------------------------------------- lines and lists
 def _each(join: str, before: str = "", after: str = "") -> Law:
     """Put every sentence on its own line or into its own cell, with ``before`` (a number for "9") in front of it."""
@@ -201,7 +217,10 @@ def _ordered(turn: Callable[[list[str]], list[str]]) -> Law:
         parts = sentences(text)
         if "?" in text or _STANDS_FOR.search(text):
             return EXEMPT
-        return " ".join(turn(parts)) if len(parts) > 1 and ":" not in text else None
+        if len(parts) < 2 or ":" in text:
+            return None
+        stop = "." if parts[-1].rstrip()[-1:].isalnum() else ""  # without it two sentences would become one
+        return " ".join(turn([*parts[:-1], parts[-1].rstrip() + stop]))
 
     return change
 
@@ -220,6 +239,16 @@ def _twice(between: str) -> Law:
         return f"{text}{stop if between == ' ' else ''}{between}{text}"
 
     return change
+
+
+_BONE = re.compile(r"(?i)(?:arcs?|c[ôo]tes?|clavicules?|sternum|omoplates?|scapulas?|rachis|vert[èe]bres?)\b")
+
+
+def _hashes(text: str) -> object:
+    """The bullet "#", but before a bone, where it is a word: the guide makes "# 6e côte" a fracture."""
+    if any(map(_BONE.match, sentences(text))):
+        return None
+    return _each("\n", "# ")(text)
 
 
 BULLETS = {
@@ -261,6 +290,8 @@ LAWS: dict[str, Law] = {
     "entities twice": _clean(_entities("twice")),
     "read as Windows-1252": _clean(_misread("cp1252")),
     "read as Latin-1": _clean(_misread("latin-1")),
+    "code page 850": _clean(_of_code_page_850),
+    "quoted-printable": _clean(_quoted_printable),
     "read wrongly twice": _clean(_misread("cp1252", 2)),
     "byte order mark": _frame("\ufeff"),
     "paragraph tags": _frame("<p>", "</p>"),
@@ -284,6 +315,7 @@ LAWS: dict[str, Law] = {
     "lines at the start": _frame("\n\n"),
     # lists and columns
     **{f"bullets: {name}": _each("\n", bullet) for name, bullet in BULLETS.items()},
+    "bullets: hash": _hashes,
     "bullets without stops": _bare_each("\n", "- "),
     "bullets on one line": _each(" ", "• "),
     "numbers: 1.": _each("\n", "9. "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,10 +30,10 @@ CODES = {
     "NF": "No Finding",
 }
 
-WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress")
+WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress", "dev_set_trials")
 """Files of texts that were written beside the rules."""
 
-OPENED = "abcdefghijklmnopqrstuv"
+OPENED = "abcdefghijklmnopqrstuvwxy"
 """Blind batches whose first scores are committed and that rules have been mended on since."""
 
 MISSED = (
@@ -42,7 +43,6 @@ MISSED = (
     "rejet versus infection",
     "coeur gros epenchements",
     "infectieux possible vs OAP",
-    "Le reste idem.",
     "Contrôle après ponction d'un épanchement droit : aucun",
     "pas d épenche ment hernie hiatale",
     "The heart is not enlarged.",
@@ -57,32 +57,34 @@ MISSED = (
     "Pas de récidive de la hernie. Résolution",
     "de 5 mm, non présent ce matin",
     "Opacité nodulaire de 9 mm à l'apex gauche, non visualisée",
-    "central, évoquant une bronchiolite virale. Pas de foyer de consolidation",
     "possiblement lié à la technique AP",
-    "Hernie hiatale small, unchanged",
-    "post CABG. Hernie hiatale moderate",
     "Cela n'exclut pas une embolie",
     "en est l'explication la plus vraisemblable",
     "d'origine vraisemblablement néoplasique",
     "Status post pneumonectomie droite pour néoplasie",
-    "Aucun changement significatif de l'aspect du thorax",
-    "Grosse masse spiculée du lobe supérieur droit avec envahissement",
     "Médiastin : non élargi | Épanchement : non | Pneumothorax : non | Foyer",
     "Pas de pneumothorax décelé, mais une petite composante antérieure",
     "Fil-guide retenu dans la veine cave supérieure",
     "Pneumonectomie gauche ancienne. Hémithorax gauche opaque",
-    "Atélectasie complète du LIG, probable mucus plug",
     "ABDOMEN\nDistension du grêle",
-    "<td>suspect&eacute;, apex droit",
-    "epanchement disparu a D persiste a G",
     "pas d'emphysème sous-cut, ptx",
     "lu par md urgence",
     "hors de la cavité pleurale. Pas de pneumothorax décelable",
     "Contrairement à hier, il n'y a plus d'épanchement",
     "traitée récemment, a disparu; il n'en reste rien",
     "Une pneumonie débutante y est toutefois",
+    "Depuis l'antibiothérapie, résolution complète",
+    "Contrôle KTVO : extrémité dans le foie, à retirer",
+    "Status post pneumonectomie gauche. La cavité",
+    "Réponse à la question « rule out pneumonia »",
 )
 """What stands in texts of opened batches that rules still read otherwise than the guide says."""
+
+
+def of_these_texts(labels: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return the labels of classes that have a code here: of one that came into the vocabulary later these texts say
+    nothing, until somebody reads them for it and gives it one."""
+    return {name: value for name, value in labels.items() if name in CODES.values()}
 
 
 def decode(labels: str) -> dict[str, int | None]:

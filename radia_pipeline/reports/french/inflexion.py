@@ -8,9 +8,11 @@ _OTHER_WORDS = {
     "mais": "mais",
     "pointe": "pointe",
     "pointes": "pointe",
+    "tete": "tete",
+    "tetes": "tete",
     "toux": "toux",
 } | {word + s: word for word in ("suspect", "suspecte", "suspectee") for s in ("", "s")}
-"""Words whose stem would be another word (ind, mai, point, tous), and a participle that is not its adjective."""
+"""Words whose stem would be another word (ind, mai, point, TET, tous), and a participle that is not its adjective."""
 
 
 def stem(word: str) -> str:

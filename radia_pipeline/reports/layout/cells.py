@@ -27,17 +27,22 @@ class Cells:
         self._now = re.compile(rf"(?i)\s*(?:{any_of(signs.now)})\b")
         self._is_no = re.compile(rf"(?i)\s*(?:{any_of(signs.no_values)})\.?\s*(?:\Z|[^\S\n]/)")
         self._is_yes = re.compile(rf"(?i)\s*(?:{any_of(signs.yes_values)}|{any_of(signs.described)})(?!\w)")
+        self._is_doubt = re.compile(rf"(?i)\s*(?:{any_of(signs.doubts)})\s*(?:\Z|,)")
         values = any_of(signs.values)
         self._has_flat = re.compile(rf":[^\S\n]*(?i:{values})[^\S\n]+[^\W\d_]")
         self._flat = re.compile(
-            rf"(?i)(?<=:)([^\S\n]*)({values})[^\S\n]+(?!(?:{any_of(signs.complements)}))(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
+            rf"(?i)(?<=:)([^\S\n]*)(?!(?:{any_of(signs.open_values)})(?!\w))({values})[^\S\n]+(?!(?:{any_of(signs.complements)}))"
+            rf"(?!(?:{any_of(signs.participles)})[^\S\n]+[^\W\d_])(?=[^\W\d_][^:\n.;,]{{2,45}}:)"
         )
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
+        self._is_said = re.compile(rf"(?i)\s*(?:[øØ∅]|\+(?!\s)|(?:{any_of(signs.determiners)})(?=\s))\s*\w")
         ends = any_of(value for value in (*signs.no_values, *signs.yes_values) if value[0].isalpha())
         self._goes_on = re.compile(rf"(?i)(?:,|(?:^|(?<=\s))(?:{any_of(signs.joints)}))\s*\Z")
-        self._told = re.compile(rf"(?i)[\t|;][^\S\n]*(?:{ends})\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)")
+        self._told = re.compile(
+            rf"(?i)[\t|;][^\S\n]*(?:{ends}|(?:{any_of(signs.doubts)})(?:,[^|\t.;]*)?)\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)"
+        )
         self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
-        self._anatomy = re.compile(rf"(?i)\b(?:{'|'.join(signs.anatomies)})\b")
+        self._anatomy = re.compile(rf"(?i)\b(?:{any_of(signs.anatomies)})\b")
 
     def may_be_flat(self, text: str) -> bool:
         """Say whether a value stands behind a colon and something behind the value."""
@@ -46,8 +51,8 @@ class Cells:
     def wraps(self, text: str) -> Iterator[Piece]:
         """ "Atélectasie⇥oui, en⏎bande⇥non": a row that was wrapped behind a comma or a small word is one row."""
         at, is_row = 0, False
-        for line in text.split("\n") if "\t" in text else ():
-            is_row = ("\t" in line or is_row) and self._goes_on.search(line) is not None
+        for line in text.split("\n") if "\t" in text or "|" in text else ():
+            is_row = ("\t" in line or "|" in line or is_row) and self._goes_on.search(line) is not None
             at += len(line) + 1
             if is_row and at < len(text):
                 yield at - 1, at + len(text[at:]) - len(text[at:].lstrip(" \t")), " "
@@ -68,7 +73,9 @@ class Cells:
                 earlier = [k for k, cell in enumerate(cells) if k and self._before.match(cell[0])]
                 width = len(cells)
             elif earlier and len(cells) == width:
-                yield from ((at + cells[k].start(), at + cells[k].end() + 1, "") for k in earlier)
+                for k in earlier:  # with the mark behind it, or before the last one
+                    is_last = k + 1 == width
+                    yield at + cells[k].start() - is_last, at + cells[k].end() + (not is_last), ""
             at += len(line) + 1
 
     def rows(self, text: str) -> Iterator[Piece]:
@@ -97,17 +104,19 @@ class Cells:
         starts, ends = [m.end() for m in marks], [*(m.start() for m in marks[1:]), len(line)]
         cells = [line[a:b] for a, b in zip(starts, ends, strict=True)]
         affirmed = any(map(self._is_yes.match, cells))
-        answers = affirmed or bool(self._is_no.match(cells[0]))
+        doubted = bool(self._is_doubt.match(cells[0]))
+        answers = affirmed or doubted or bool(self._is_no.match(cells[0]))
         label = line[_after_title(line[: marks[0].start()]) : marks[0].start()]
         has_title, is_value = ":" in line[: marks[0].start()], ":" in label + line[marks[0].end() :]
         is_answered = has_title and bool(self._is_no.match(label) or self._is_yes.match(label))  # "masse : - ; …"
-        if ";" in line and (is_value or is_answered or not (affirmed or any(map(self._is_no.match, cells)))):
+        if ";" in line and (is_value or is_answered or not (affirmed or doubted or any(map(self._is_no.match, cells)))):
             return
         is_bare = not has_title and (len(cells) > 1 or is_one_of_several or "\t" in line)
-        is_table = not is_value and (is_bare or self._is_anatomy(label) or answers)
+        is_table = not is_value and not self._is_said.match(label) and (is_bare or self._is_anatomy(label) or answers)
         for k, (m, cell) in enumerate(zip(marks, cells, strict=True)):
             is_answer = (k == 0 and is_table) or (k > 0 and self._answers_a_label(cells[k - 1], cell))
-            yield at + m.start(), at + m.end(), " : " if is_answer else ". "
+            ended = line[: m.start()].rstrip().endswith(".")  # two stops would lead to a value
+            yield at + m.start(), at + m.end(), " : " if is_answer else " " if ended else ". "
             if is_table and affirmed and self._is_no.match(cell) and self._gives_way(cells, k):
                 yield at + starts[k], at + ends[k], ""
 

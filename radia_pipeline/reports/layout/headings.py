@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import BULLET, REACH, Piece, any_of, starts
+from radia_pipeline.reports.layout.pieces import BULLET, REACH, Piece, any_of, matched, starts
+from radia_pipeline.reports.words import BULLETS
 
 _LONGEST = 80
 """Characters of a heading and of the title before it."""
@@ -19,6 +20,9 @@ _REST = re.compile(r"[^\n]*")
 _OPENS = re.compile(rf"[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
 _LINE = re.compile(r"(?:[^\n.]|(?<=,)\n|(?<=,\r)\n)*")
 _NEXT = re.compile(r"[^\S\n]*[,;/]\s*(?=\w)")
+_DASHED = re.compile(rf"[^\S\n]*[{BULLETS}][^\S\n]+(?=\w)")
+_NEXT_DASHED = re.compile(rf"[^\S\n]*[,;/]?[^\S\n]+[{BULLETS}][^\S\n]+(?=\w)")
+"""Items that bullets head, all in one line."""
 
 
 class Headings:
@@ -29,7 +33,11 @@ class Headings:
         headings = rf"(?:(?P<no>{any_of(signs.denied_headings)})|{any_of(signs.affirmed_headings)})"
         self._at_colon = re.compile(rf"(?i){begins}(?P<heading>{headings})[^\S\n]*\Z")
         self._at_list = re.compile(rf"(?im){begins}(?P<heading>{headings})[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
+        self._behind_place = re.compile(
+            rf"(?i){begins}[^\n.:;,]{{2,40}},[^\S\n]+(?P<heading>(?P<no>{any_of(signs.denied_verbs)}))[^\S\n]*\Z"
+        )
         self._wraps = re.compile(rf"(?i)(?:^|(?<=\s))(?:{any_of(signs.joints)})\s*\Z")
+        self._denied = re.compile(rf"(?i)(?:{any_of(signs.denied_openings)})(?!\w)")
         self._words = {True: signs.absence_of, False: signs.presence_of}
 
     def may_head(self, text: str) -> bool:
@@ -41,7 +49,10 @@ class Headings:
         at = text.find(":")
         while at >= 0:
             first = max(0, at - _LONGEST)
-            if heading := self._at_colon.search(text[first:at]):
+            heading = self._at_colon.search(text[first:at])
+            if heading is None and _OPENS.match(text, at + 1):  # "poumons, on ne voit pas :⏎- …"
+                heading = self._behind_place.search(text[first:at])
+            if heading:
                 yield first + heading.start("heading"), at + 1, heading["no"] is not None
             at = text.find(":", at + 1)
         if "\n" in text:
@@ -53,22 +64,26 @@ class Headings:
         for start, end, denies in set(self._found(text)):
             opens = _OPENS.match(text, end)
             items = list(self._lines(text, opens.end()) if opens else self._of_line(text, end))
-            if items and (denies or opens):
+            if any(self._denied.match(text, at) for at in items):
+                continue  # "Non : pas d'épanchement"
+            if items:
                 yield start, end, ". "
+            if denies or opens:
                 yield from ((at, at, f"{self._words[denies]} ") for at in items)
 
     def _lines(self, text: str, at: int) -> Iterator[int]:
         """Yield where the items of a list of lines begin, from the line end ``at`` on."""
         while item := _ITEM.match(text, at):
             yield item.end()
-            at = _REST.match(text, item.end()).end()
+            at = matched(_REST.match(text, item.end())).end()
             while self._wraps.search(text, item.end(), at) and not _ITEM.match(text, at):
-                at = _REST.match(text, at + 1).end()
+                at = matched(_REST.match(text, at + 1)).end()
 
     def _of_line(self, text: str, at: int) -> Iterator[int]:
         """Yield where the items of a list in the heading's own line begin."""
-        line = _LINE.match(text, at, at + 2 * REACH)[0]
-        first = len(line) - len(line.lstrip())
+        line = matched(_LINE.match(text, at, at + 2 * REACH))[0]
+        dashed = _DASHED.match(line)
+        first = dashed.end() if dashed else len(line) - len(line.lstrip())
         if line.strip():
             yield at + first
-            yield from (at + m.end() for m in _NEXT.finditer(line, first))
+            yield from (at + m.end() for m in (_NEXT_DASHED if dashed else _NEXT).finditer(line, first))

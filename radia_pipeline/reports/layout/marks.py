@@ -18,6 +18,7 @@ from radia_pipeline.reports.layout.grids import Grids
 from radia_pipeline.reports.layout.headings import Headings
 from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, starts
 from radia_pipeline.reports.layout.sides import Sides
+from radia_pipeline.reports.layout.stacks import Stacks
 from radia_pipeline.reports.layout.values import Values
 
 _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
@@ -31,9 +32,11 @@ _LEADER = re.compile(
 _BLANKS = re.compile(r"[^\S\n\t]{30,}")
 _NUMBER = re.compile(
     r"(?m)(?:^|(?<=[.;:!?][^\S\n]))[^\S\n]*\(?\d{1,2}\)[^\S\n]+(?=\w)"
-    r"|(?:^|(?<=[^.][.!?][^\S\n]))[^\S\n]*[1-9]\d?[^\S\n]*\t[^\S\n]*(?=\w)"
+    r"|(?:^|(?<=[^.][.!?][^\S\n]))[^\S\n]*[1-9]\d?[^\S\n]*\t[^\S\n]*(?=\w|\?[^\S\n])"
 )
-_SIGNS = re.compile(rf"[…_<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
+_EMPHASIS = re.compile(r"(?<![\w*])\*{1,3}(?![\s*])([^*\n]{1,60}?)(?<!\s)\*{1,3}(?![\w*])")
+_STROKED = re.compile(r"(?:^|(?<=\s))([1-9])\d?/[^\S\n]+(?=[^\W\d_]{2})")
+_SIGNS = re.compile(rf"[*…_<>→⇒➔;#?|+\t±%/=(\[{EMPTY}{TICKED}{SQUARES}]")
 """Every text that needs a rewriting holds one of these, or what ``Marks.may_touch`` looks for."""
 _SIGN_VALUE = re.compile(r":[^\S\n]*[-–−—+0øØ∅]")
 _LONE_N = re.compile(r" [nN](?=[\s,;.|]|$)")
@@ -44,16 +47,17 @@ class Marks:
 
     def __init__(self, signs: Signs) -> None:
         self._signs, self._cells, self._sides, self._headings = signs, Cells(signs), Sides(signs), Headings(signs)
-        self._columns, self._grids = Columns(signs), Grids(signs)
+        self._columns, self._grids, self._stacks = Columns(signs), Grids(signs), Stacks(signs)
         self._possible, self._fracture, self._normal_word = signs.possible, signs.fracture, signs.normal
         self._compared = {"<": signs.below, ">": signs.above}
         self._is_no = re.compile(rf"(?i)(?:{any_of(signs.no_values)})\.?\s*\Z")
         self._sought = re.compile(rf"(?i)(?:^|[.\n])[^.\n/]*\b(?:{any_of(signs.sought)})\s*[^.\n]*\Z")
         self._normal = re.compile(
-            rf"(?i)\b({'|'.join(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
+            rf"(?i)\b({any_of(signs.anatomies)})([^\S\n]*:?[^\S\n]*)(n)\b(?![^\S\n]*['’]|[^\S\n]+(?:{'|'.join(signs.verbs)})\b)"
         )
         self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{any_of(signs.signatures)})\b)")
         self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()\n]{{2,60}}\Z")
+        self._asks_first = re.compile(rf"(?im)(?:{starts(signs)})(\?)[^\S\n]+(?=\w)")
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
         )
@@ -63,19 +67,33 @@ class Marks:
             rf"(?i)(?:{any_of(signs.indices)})(?:[^\n.;]|(?<=\w)\r?\n[^\S\n]*(?=\d)){{0,25}}?(\d\d)(?:[.,]\d)?[^\S\n]*%"
         )
         self._continued = re.compile(rf"\.(?=[^\S\n]+(?i:{any_of(signs.continued)})\b)")
+        self._stop_inside = re.compile("|".join((r"\.\.", self._continued.pattern, *map(re.escape, signs.glued))))
         self._shortened = re.compile(rf"(?i)(?:^|[\s'’(])(?:{any_of(signs.shortened)})\Z")
         self._steps = tuple(self._in_order(Boxes(signs), self._cells, Values(signs)))
 
     def _in_order(self, boxes: Boxes, cells: Cells, values: Values) -> Iterator[Callable[[str], Iterator[Piece]]]:
-        yield from (self.blanks, self.signatures, self.abbreviations, self.fractures, self.numbers)
+        yield from (
+            self.emphasis,
+            boxes.crosses,
+            self.signatures,
+            self._stacks.stacked,
+            self._columns.aligned,
+            self.blanks,
+            self.abbreviations,
+            self.fractures,
+            self.numbers,
+        )
         yield from (
             boxes.titles,
             boxes.options,
             self.blanks,
+            values.lone_letters,
             values.letters,
             self._sides.sides,
+            cells.wraps,
             cells.columns,
             self._columns.answers,
+            self._columns.crossed,
             self._columns.empty,
             self._grids.grids,
             boxes.boxes,
@@ -83,7 +101,7 @@ class Marks:
             self._headings.headings,
             values.arrows,
         )
-        yield from (cells.wraps, cells.tabs, cells.rows, values.values, cells.flattened)
+        yield from (cells.tabs, cells.rows, values.values, cells.flattened)
         yield from (self.questions, self.leaders, self.slashes, self.normals, self.percentages, self.comparisons)
 
     def rewrite(self, text: str) -> list[Changed]:
@@ -103,13 +121,13 @@ class Marks:
 
     def may_touch(self, text: str) -> bool:
         """Say whether a text of letters, digits, stops and colons alone may need a rewriting."""
-        if self._grids.may_hold(text):
+        if self._grids.may_hold(text) or ("   " in text and self._columns.may_align(text)):
             return True
-        if ".." in text or _LONE_N.search(text) or any(glued in text for glued in self._signs.glued):
-            return True
-        if self._continued.search(text) and any(self._cut_short(text)):
+        if _LONE_N.search(text) or (self._stop_inside.search(text) and self._has_stop_inside(text)):
             return True
         has_line = "\n" in text
+        if has_line and self._stacks.may_stack(text):
+            return True
         if (text[:1] in ("o", "O") or (has_line and ("\no" in text or "\nO" in text))) and _O_BULLET.search(text):
             return True
         has_colon = ":" in text
@@ -117,10 +135,20 @@ class Marks:
             return True
         return (has_colon or (has_line and "\n-" in text)) and self._headings.may_head(text)
 
+    def _has_stop_inside(self, text: str) -> bool:
+        """Say whether a stop leads to a value or ends no sentence."""
+        is_told = ".." in text or any(glued in text for glued in self._signs.glued)
+        return is_told or any(self._cut_short(text))
+
     # ------------------------------------------------------------------ steps: what to put where
     def blanks(self, text: str) -> Iterator[Piece]:
         """Long runs of blanks, which every pattern would look over again from each of them."""
         yield from ((m.start(), m.end(), "   ") for m in _BLANKS.finditer(text))
+
+    def emphasis(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax *non*": how a word is printed."""
+        if "*" in text:
+            yield from ((m.start(), m.end(), f" {m[1]} ") for m in _EMPHASIS.finditer(text))
 
     def signatures(self, text: str) -> Iterator[Piece]:
         """ "Pneumothorax : - Signé sans relecture": a sign before a signature ends its line."""
@@ -159,11 +187,17 @@ class Marks:
         """ "1) …", "(2) …", a number in a cell of its own: bullets."""
         if ")" in text or "\t" in text:
             yield from ((m.start(), m.end(), "• ") for m in _NUMBER.finditer(text))
+        if "/" in text:
+            found = list(_STROKED.finditer(text))
+            if len(found) > 1 and found[0][1] == "1":  # numbers with a stroke
+                yield from ((m.start(), m.end(), "• ") for m in found)
 
     def questions(self, text: str) -> Iterator[Piece]:
         """ "?pneumothorax": the sign stands before its word."""
         if "?" in text:
-            yield from ((m.start(), m.end(), f" {self._possible} ") for m in _ASKS_BEFORE.finditer(text))
+            asked = {m.end(): m.start() for m in _ASKS_BEFORE.finditer(text)}
+            asked |= {m.end(): m.start(1) for m in self._asks_first.finditer(text)}
+            yield from ((start, end, f" {self._possible} ") for end, start in asked.items())
 
     def slashes(self, text: str) -> Iterator[Piece]:
         """ "X / Y" are cells, in a label ("X / Y : non") a list; "X/Y" is a list and stays."""

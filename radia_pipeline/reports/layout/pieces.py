@@ -5,7 +5,9 @@ Belongs here: what two modules of this folder need. Does not belong here: any si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import cast
 
 from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.words import BULLETS
@@ -22,8 +24,13 @@ BULLET = rf"(?:[{BULLETS}]|\(?\d{{1,2}}[.)-])"
 
 def starts(signs: Signs) -> str:
     """Return what stands before a statement, as a pattern: a line's start, a stop, a title of the findings, bullets."""
-    before = rf"(?:^|[\n;]|(?<=[^\s.])\.[^\S\n]|(?:{any_of(signs.titles)})[^\S\n]*:)"
+    before = rf"(?:^|[\n;|]|(?<=\s)/(?=\s)|(?<=[^\s.])\.[^\S\n]|(?:{any_of(signs.titles)})[^\S\n]*:)"
     return rf"{before}[^\S\n]*(?:{BULLET}[^\S\n]*)*"
+
+
+def matched(match: re.Match[str] | None) -> re.Match[str]:
+    """Return the match of a pattern that takes the empty text too, so that there is always one."""
+    return cast(re.Match[str], match)  # re cannot know it
 
 
 def any_of(patterns: Iterable[str]) -> str:

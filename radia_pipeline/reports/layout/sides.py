@@ -30,6 +30,7 @@ class Sides:
         values = any_of(value for value in (*signs.yes_values, *signs.no_values) if value[0].isalpha())
         value = rf"(?:{values}|[-–−]|\++|0){_ENDS}"
         sides = rf"(?i)(?<![\w'’])({any_of(signs.sides)})"
+        self._holds_value = re.compile(rf"(?i)(?<=\s)(?:{values}|0)(?=\s)")
         self._head = re.compile(rf"(?i)(?:{starts(signs)}|\|[^\S\n]*)({_LABEL})[^\S\n]*(:?)[^\S\n]*\Z")
         self._side = re.compile(rf"{sides}(?:[^\S\n]*([:=])[^\S\n]*|[^\S\n]+(?={value}))")
         self._value = re.compile(rf"(?i){value}")
@@ -60,7 +61,7 @@ class Sides:
             if apart is not None and not ((apart["line"] or apart["dash"]) and self._value.match(text, m.end())):
                 continue
             head = self._head.search(before[: len(before) - len(apart[0])] if apart is not None else before)
-            if head is None:
+            if head is None or self._holds_value.search(head[1]):
                 continue
             label, end = head[1], m.end()
             yield m.start() - len(before) + head.end(1), m.start(), " "

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, matched
 from radia_pipeline.reports.words import BULLETS
 
 _SIGN = re.compile(
@@ -27,8 +27,13 @@ _PREFIXES = re.compile(
 )
 _PREFIX = re.compile(r"[^\S\n]*\(\s*([-–−+?øØ∅])\+?\s*\)[^\S\n]*(?=\w)")
 _ARROWS = re.compile(r"[→⇒➔>]")
-_LIKELIER = re.compile(r"(?<=\w)[^\S\n]+>{1,3}[^\S\n]+(?=[^\W\d_])")
-_LETTER = re.compile(r":[^\S\n]*([NO])(?=[^\S\n]*(?:[;|,\n]|\Z|\([^()\n]*\)))")
+_LIKELIER = re.compile(r"(?<=\w)[^\S\n]+>{1,3}[^\S\n]+(?=[^\W\d_])|(?<=[^\W\d_]{4})>{1,3}(?=[^\W\d_]{4})")
+_LETTER = re.compile(r":[^\S\n]*([NOno])(?=[^\S\n]*(?:[;|,\n]|\Z|\([^()\n]*\)))")
+_ROW = re.compile(r"[^\n]+")
+_ENDS_IN_LETTER = re.compile(r"(?<=[^\W\d_])[ ]+[nNoO][ ]*(?:[,;.|\n]|\Z)")
+_LONE_LETTER = re.compile(
+    r"(?<=[^\W\d_])[ ]+(?:(?P<last>[nNoO])(?=[ ]*(?:[,;.|]|\Z))|(?P<inner>[nNoO])(?=[ ]+[^\W\d_]{2}))"
+)
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 
 
@@ -42,7 +47,11 @@ class Values:
             rf"(?i)[^\S\n]*(?:→|⇒|➔|[-=–]?>)[^\S\n]*(?=(?:{any_of((*signs.values, *signs.described))})(?!\w))"
         )
         self._alternative, self._unknown = signs.alternative, signs.unknown
-        self._is_anatomy = re.compile(rf"(?i)(?:{'|'.join(signs.anatomies)})[^\S\n]*\Z")
+        self._is_verb = re.compile(rf"(?i)[^\S\n]+(?:{any_of(signs.verbs)})(?!\w)")
+        self._of_anatomy = re.compile(
+            rf"(?i)(?<!\w)(?:{any_of(signs.anatomies)})(?!\w)(?:(?![^\S\n][nNO][^\S\n])[^.;,|\n])*\Z"
+        )  # "cœur : taille N"
+        self._is_anatomy = re.compile(rf"(?i)(?:{any_of(signs.anatomies)})[^\S\n]*\Z")
 
     def prefixes(self, text: str) -> Iterator[Piece]:
         """ "(+) emphysème (-) nodule (?) infiltrat": signs that stand before their items."""
@@ -52,6 +61,24 @@ class Values:
                     word = {"+": self._present, "?": self._possible}.get(m[1], self._absent)
                     yield row.start() + m.start(), row.start() + m.end(), f". {word} "
 
+    def lone_letters(self, text: str) -> Iterator[Piece]:
+        """ "Pneumothorax N. Épanchement O.", "PNO N foyer O": the same behind blanks; an "n" alone may mean more than
+        one thing."""
+        if not _ENDS_IN_LETTER.search(text):
+            return
+        found: list[re.Match[str]] = []
+        for row in _ROW.finditer(text):
+            letters = list(_LONE_LETTER.finditer(text, *row.span()))
+            found += letters if letters and letters[-1]["last"] else ()
+        found = [m for m in found if not self._of_anatomy.search(text, max(0, m.start() - REACH), m.start())]
+        found = [m for m in found if not (m["inner"] and self._is_verb.match(text, m.end()))]  # "n est pas"
+        is_coded = {(m["last"] or m["inner"]).upper() for m in found} == {"N", "O"}
+        for m in found:
+            said = (m["last"] or m["inner"]).upper()
+            if is_coded or said != "O":
+                word = {"O": self._yes, "N": self._no}[said] if is_coded else self._unknown
+                yield m.start(), m.end(), f" : {word}{'' if m['last'] else '.'}"
+
     def letters(self, text: str) -> Iterator[Piece]:
         """ "PTX : N ; opacité : O (base D)": N is no and O yes where both stand, else neither is known."""
         if ":" not in text:
@@ -59,9 +86,9 @@ class Values:
         found = [
             m for m in _LETTER.finditer(text) if not self._is_anatomy.search(text, max(0, m.start() - REACH), m.start())
         ]
-        is_coded = {m[1] for m in found} == {"N", "O"}  # an O alone may be a nought
+        is_coded = {m[1].upper() for m in found} == {"N", "O"}  # an O alone may be a nought
         for m in found:
-            word = {"O": self._yes, "N": self._no}[m[1]] if is_coded else self._unknown
+            word = {"O": self._yes, "N": self._no}[m[1].upper()] if is_coded else self._unknown
             yield m.start(1), m.end(1), word
 
     def arrows(self, text: str) -> Iterator[Piece]:
@@ -92,7 +119,7 @@ class Values:
     def _signed(self, row: re.Match[str]) -> Iterator[Piece]:
         """ "Masse - Nodule +": a line of nothing but items with a sign behind each, one of them a plus."""
         line = row[0].rstrip(" .")
-        head = _HEAD.match(line, line.rfind(":") + 1).end()
+        head = matched(_HEAD.match(line, line.rfind(":") + 1)).end()
         body, start = line[head:], row.start() + head
         signs = list(_LONE_SIGN.finditer(body))
         if not signs or signs[-1].end() != len(body) or all(m[1] != "+" for m in signs):

@@ -116,6 +116,8 @@ class Anatomy(After):
         self.mentions.append(Mention(leaf, event[1], event[2], status, cue, rule, "far"))
 
     def enlarged_anatomy(self, event: Event) -> None:
+        if self.enlarging is None:
+            return
         cue, scope = self.enlarging
         if "examination" in event[3].traits or (self.anatomy_between() and self.sep not in ("and", "or")):
             return
@@ -151,6 +153,8 @@ class Anatomy(After):
         if self.previous_kind() == K["colon"] and self.has_named() and not self.group:
             self.back(0, event, event[3].rule, whole=True)  # "Fracture : RAS"
             return
+        if self.answers_a_finding(event):
+            return
         scope = self.predicate_scope()
         self.says_normal = self.says_normal or scope in (NONE, HEDGED)
         self.normal_texture(event)
@@ -166,6 +170,14 @@ class Anatomy(After):
             self.normal_before = event
         self.inverted = bare and self.next_kind() == K["verb"]
         self.close_predicate(event)
+
+    def answers_a_finding(self, event: Event) -> bool:
+        """ "Condensation RAS.", "fracture s.p.": right behind a finding, at the end of its clause, it denies it."""
+        last = self.mentions[-1] if self.has_named() and not self.sep and not self.group else None
+        if last is None or event[1] - last.last != 2 or last.rule != AFFIRMED or not last.leaf.classes:
+            return False
+        is_last = self.ends_here() or self.next_kind() in NAMES or self.next_kind() == K["anatomy"]
+        return is_last and bool(self.back(0, event, event[3].rule, whole=False))
 
     def normal_texture(self, event: Event) -> None:
         """ "Trame bronchovasculaire conservée": no abnormality."""

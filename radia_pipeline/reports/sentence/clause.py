@@ -6,6 +6,8 @@ Belongs here: state, and questions about it. Does not belong here: how far a sco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from radia_pipeline.reports.kinds import KIND, Event, Leaf, kinds
 from radia_pipeline.reports.language import Words
 
@@ -61,7 +63,7 @@ class Clause:
         "scope", "sep", "sep_event", "shows_device", "symbols", "tells_history", "title_group", "verb", "words",
     )  # fmt: skip
 
-    def __init__(self, events: list[Event], symbols: list[int], words: Words) -> None:
+    def __init__(self, events: list[Event], symbols: Sequence[int], words: Words) -> None:
         self.events, self.symbols, self.words = events, symbols, words
         self.compares = not words.than.isdisjoint(symbols)
         """Whether anything is compared: "plutôt une atélectasie qu'une pneumonie"."""
@@ -72,7 +74,8 @@ class Clause:
         """Last token of the sentence."""
         self.advice_from = -1
         """The event at which advice begins; -1: none is given."""
-        self.scope, self.cue = NONE, None
+        self.scope = NONE
+        self.cue: Event = None  # type: ignore[assignment]  # it is read only where a scope is open
         """The open scope, and the event that opened it."""
         self.fresh, self.full, self.in_list = True, False, False
         """Whether no noun has come under the scope yet; see ``open``; whether its nouns make a list."""
@@ -94,9 +97,11 @@ class Clause:
         """The anatomy that heads the sentence, before a colon."""
         self.title_group = 0
         """How many of the group stand before a colon."""
-        self.enlarging, self.enlarging_at = None, 0
+        self.enlarging: tuple[Event, int] | None = None
+        self.enlarging_at = 0
         """(cue, scope) of an enlargement that waits for its anatomy, and its event."""
-        self.normal_before, self.inverted = None, False
+        self.normal_before: Event | None = None
+        self.inverted = False
         """A normal that waits for its anatomy; whether a verb stands between ("normaux sont le cœur et …")."""
         self.gloss_of: Mention | None = None
         """The finding right before an opening bracket: a bare noun inside only says it again."""

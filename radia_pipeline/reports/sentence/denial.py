@@ -7,6 +7,7 @@ Belongs here: pas, aucun, ni, sans, absent, exclu, n'est plus visible. Does not 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
@@ -24,17 +25,24 @@ from radia_pipeline.reports.sentence.clause import (
     K,
     Mention,
 )
-from radia_pipeline.reports.words import UNKNOWN, YEAR
+from radia_pipeline.reports.words import YEAR
 
 _JOINS = kinds("comma and or nor")
 """What may stand between the nouns of a label."""
 _OTHER_EXAM = kinds("other_exam showed")
 _ARTICLES = kinds("of article")
+_BEFORE_VALUES = kinds("colon dash open")
+_BEFORE_NOUNS = _ARTICLES | kinds("modifier")
 _WHERE = kinds("modifier anatomy place")
 """What says where something is that a clause speaks of."""
 _DESCRIBES = kinds("modifier anatomy place quality of article comma")
 """What may stand between the two "ni" of one finding."""
 _DENIES_VERB = kinds("particle deny_after")
+_SUBJECTS = NAMES | kinds("anatomy device other_exam showed prior")
+"""What may be the subject of a verb that is denied."""
+_NO_FINDING = kinds("device filler")
+"""Labels without a class: "stase présente, sonde absente", "stase présente rotation absente"."""
+_DENIES_A_SIDE = kinds("deny_after none_after resolved resolved_after lessened")
 _SIDE = kinds("comma and contrast modifier of article place quality semicolon")
 """What may stand between "absent à droite" and "présent à gauche"."""
 
@@ -43,6 +51,18 @@ class Denial(After):
     """Negation before and after a finding, and exclusion, which hedges when it is itself denied."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what other parts of the reader do
+
+        def or_(self, event: Event) -> None: ...
+
+        def normal(self, event: Event) -> None: ...
+
+        def state(self, event: Event) -> None: ...
+
+        def verb_(self, event: Event) -> None: ...
+
+        def search_was_negative(self, event: Event) -> bool: ...
 
     def deny(self, event: Event) -> None:
         """pas de, aucun, sans, absence de: what follows is denied; right after "X :" it is X that is denied."""
@@ -81,7 +101,7 @@ class Denial(After):
     def after_colon(self, event: Event) -> bool:
         """ "Épanchement : aucun." denies the finding before the colon."""
         _, first, last, _ = event
-        if self.previous_kind() not in (K["colon"], K["dash"]) or self.symbols[first] not in self.words.none:
+        if self.previous_kind() not in _BEFORE_VALUES or self.symbols[first] not in self.words.none:
             return False
         if (last != first and event[0] != K["none_after"]) or not self.ends_here() or not self.has_named():
             return False
@@ -95,12 +115,33 @@ class Denial(After):
 
     def denies_nothing(self, event: Event) -> bool:
         """ "Fracture pas.", "épanchement sans": a denial of which nothing follows is not understood."""
-        if event[2] < self.end or self.opened or self.scope or not self.touches_finding(event):
+        if event[2] < self.end or self.scope:
+            return False
+        if self.opened:
+            return self.denies_what_was_named(event)
+        if not self.touches_finding(event):
             return False
         last = self.mentions[-1]
         if last.rule == AFFIRMED:
             last.status, last.cue, last.rule = None, event, UNREAD
         return True
+
+    def denies_what_was_named(self, event: Event) -> bool:
+        """ "Épanchement, je n'en saisis pas.", "épanchement : je n'en saisis aucun": a verb denied of which nothing
+        follows, and which has no subject of its own: not understood."""
+        since = max(self.comma_at, self.clause)
+        named = self.mentions[max(since, len(self.mentions) - REACH) :]
+        if not named:
+            after = self.mentions[-1].last if self.mentions else event[1]
+            if any(e[0] in _SUBJECTS and e[1] > after for e in self.events[max(0, self.i - REACH) : self.i]):
+                return False
+            named = self.mentions[max(self.clause, len(self.mentions) - REACH) :] or self.mentions[-1:]
+        elif event[0] == K["not"]:
+            return False
+        changed = [mention for mention in named if mention.status == 1 and mention.rule == AFFIRMED]
+        for mention in changed:
+            mention.status, mention.cue, mention.rule = None, event, UNREAD
+        return bool(changed)
 
     def label_before(self, cue: Event, rule: str, status: int | None = 0) -> list[Mention]:
         """ "Épanchement, pneumothorax : absents": of a label made of bare nouns the value is that of all."""
@@ -131,22 +172,30 @@ class Denial(After):
 
     def noun_follows(self) -> bool:
         """Say whether a finding comes next, but for its article."""
-        following = next((e for e in self.ahead() if e[0] not in _ARTICLES), None)
+        following = next((e for e in self.ahead() if e[0] not in _BEFORE_NOUNS), None)
         return following is not None and following[0] in NAMES
 
     def yes_after(self, event: Event) -> None:
         """ "Pneumothorax : oui" undoes a denial of the same statement, "présent à gauche" that of the other side."""
         if event[1] != event[2] and not self.other_side_was_denied():
-            return
+            self.verb_(event)
+            self.state(event)
+            return  # "et l'atélectasie persiste à gauche"
         for mention in self.mentions[-1:] if event[1] != event[2] else self.behind()[:1]:
+            if mention.status == 0 and mention.cue is not None and mention.cue[0] == K["deny"] and self.is_value(event):
+                return  # "absence de pneumothorax : oui"
             mention.status, mention.cue, mention.rule = 1, event, event[3].rule
+
+    def is_value(self, event: Event) -> bool:
+        return self.previous_kind() == K["colon"] and self.events[self.i - 1][1] == event[1] - 1
 
     def other_side_was_denied(self) -> bool:
         """Say whether nothing but a side stands between the finding's denial behind it and here."""
         last = self.mentions[-1] if self.mentions else None
-        if last is None or last.cue is None or last.cue[0] not in (K["deny_after"], K["none_after"]):
+        if last is None or last.status != 0 or last.cue is None or last.cue[0] not in _DENIES_A_SIDE:
             return False
-        between = [e[0] for e in self.events[max(0, self.i - REACH) : self.i] if e[1] > last.cue[2]]
+        since = max(last.cue[2], last.last)
+        between = [e[0] for e in self.events[max(0, self.i - REACH) : self.i] if e[1] > since]
         return all(kind in _SIDE for kind in between)
 
     def not_(self, event: Event) -> None:
@@ -195,6 +244,8 @@ class Denial(After):
         behind = self.symbols[last + 2] if last + 2 <= self.end and not self.symbols[last + 1] else -1
         if behind in words.than:
             self.undo_unread()  # "n'est plus visible que de profil", "il n'en reste plus qu'une lame"
+        elif "takes_up" in leaf.traits and self.is_of_others(event, behind):
+            return
         elif "takes_up" in leaf.traits and not self.has_named() and self.mentions:
             self.take_up(event)
         elif behind in (words.partitive if "takes_up" in leaf.traits else words.of) and self.target_ahead():
@@ -219,6 +270,13 @@ class Denial(After):
         self.clause = 0
         self.back(0, event, event[3].rule, whole=True)
 
+    def is_of_others(self, event: Event, behind: int) -> bool:
+        """ "Nodule apical, on n'en voit pas d'autre", "épanchement droit, il n'y en a pas à gauche"."""
+        if not self.words.other.isdisjoint(self.symbols[event[2] + 2 : event[2] + 6 : 2]):
+            return True
+        is_described = self.has_named() and self.events[self.sep_event][1] - self.mentions[-1].last > 1
+        return self.sep == "comma" and is_described and self.says_where(behind)
+
     def is_apart(self, first: int, last: int) -> bool:
         """Say whether a clause ends between two tokens."""
         return any(e[0] in ENDS_CLAUSE and first < e[1] < last for e in self.events)
@@ -229,14 +287,23 @@ class Denial(After):
         return symbol in words.places or symbol in words.modifiers or symbol in words.of or symbol in words.partitive
 
     def is_of_another_side(self, behind: int) -> bool:
-        return self.sep == "comma" and self.says_where(behind) and self.is_there_elsewhere()
+        return self.says_where(behind) and self.is_there_elsewhere()
 
     def is_there_elsewhere(self) -> bool:
         """ "Épanchement : présent à gauche, absent à droite": one side's answer takes nothing from the other's."""
         if not self.has_named():
             return False
-        comma = self.events[self.sep_event][1]
-        return not self.words.there.isdisjoint(self.symbols[self.mentions[-1].last + 2 : comma : 2])
+        if self.sep == "comma" and self.names_the_other_side():
+            return True
+        until = self.events[self.sep_event if self.sep == "comma" else self.i][1]
+        return not self.words.there.isdisjoint(self.symbols[self.mentions[-1].last + 2 : until : 2])
+
+    def names_the_other_side(self) -> bool:
+        """ "Épanchement droit, absent à gauche"."""
+        symbols, sides, event = self.symbols, self.words.left_and_right, self.events[self.i]
+        before = sides.intersection(symbols[self.mentions[-1].last + 2 : self.events[self.sep_event][1] : 2])
+        behind = sides.intersection(symbols[event[2] + 2 : event[2] + 6 : 2])
+        return bool(before and behind and not before & behind)
 
     def says_it_of_another(self, event: Event) -> bool:
         """ "Stase présente, sonde absente": said of the noun right before it, where the finding has its own answer."""
@@ -245,7 +312,10 @@ class Denial(After):
         answer, noun = self.mentions[-1].last + 2, event[1] - 2
         if noun <= answer or self.symbols[answer] not in self.words.there or self.symbols[answer - 1]:
             return False
-        return self.symbols[noun] == UNKNOWN or (self.i > 0 and self.events[self.i - 1][0] == K["device"])
+        before = self.events[self.i - 1]
+        if before[2] >= noun:
+            return before[0] in _NO_FINDING
+        return self.symbols[noun] not in self.words.joiners and self.symbols[noun] not in self.words.modifiers
 
     def then(self, event: Event) -> bool:
         """Say whether an earlier examination or a year is named before the clause ends."""
@@ -283,8 +353,16 @@ class Denial(After):
         is_active = is_active or self.previous_kind() == K["particle"]  # "n'élimine pas une pneumonie"
         if self.has_named() and not (is_active and ahead):
             self.back(-1, event, event[3].rule, whole=True, strong=True)
+            self.neither_excluded(event)
             self.scope = NONE
         else:
             self.undo_unread()
             self.open(HEDGED, event)
         self.opened = self.negated = False
+
+    def neither_excluded(self, event: Event) -> None:
+        """ "Ni l'atélectasie ni la pneumonie ne peuvent être exclues": what holds of the last holds of all."""
+        for mention in self.behind()[1:]:
+            if mention.status != 0 or mention.cue is None or mention.cue[0] != K["nor"]:
+                break
+            mention.status, mention.cue, mention.rule = -1, event, event[3].rule

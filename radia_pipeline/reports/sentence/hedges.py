@@ -5,6 +5,8 @@ Belongs here: possible, évoquant, pourrait, semble, à éliminer. Not here: alt
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, TARGETS, K
@@ -20,6 +22,10 @@ class Hedges(After):
     """Doubt before and after a finding."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what other parts of the reader do
+
+        def anatomy_between(self) -> bool: ...
 
     def hedge_near(self, event: Event) -> None:
         """Possible, on either side of its noun: forward when only modifiers stand between."""
@@ -53,10 +59,18 @@ class Hedges(After):
                 self.open(HEDGED, event)
                 return
             position = later[2]
-        if self.is_the_cause(event):
+        if self.is_the_cause(event) or self.unknown_follows(event):
             return
         if not self.other_noun_before(event) and not self.speaks_of_the_cause(event):
             self.back(-1, event, event[3].rule, whole=False)
+
+    def unknown_follows(self, event: Event) -> bool:
+        """ "Atélectasie du LIG, probable bouchon": right behind a comma a doubt is one about the noun that follows."""
+        symbols = self.symbols
+        if self.previous_kind() != K["comma"] or event[1] - self.events[self.i - 1][1] != 1:
+            return False
+        following = event[2] + 2
+        return following <= self.end and not symbols[following - 1] and symbols[following] == UNKNOWN
 
     def is_the_cause(self, event: Event) -> bool:
         """ "Opacité de cause infectieuse probable": the infection is in doubt, the opacity is there."""
@@ -80,7 +94,7 @@ class Hedges(After):
         """ "Opacité basale, lipome possible": an unknown word between the comma and the hedge is what is hedged."""
         if self.explains_by_another(event):
             return True
-        if self.sep != "comma" or self.direct():
+        if self.sep not in ("comma", "with") or self.direct():
             return False
         if self.intro == "article" and event[0] == K["hedge_after"]:
             return True  # "infiltrat basal, un syndrome aigu est à considérer"
@@ -124,6 +138,8 @@ class Hedges(After):
             return
         if self.symbols[event[2]] in self.words.of_a_measure and self.number_follows(event):
             return  # "lésion suspecte de 3 cm"
+        if self.symbols[event[2]] in self.words.than and not self.target_ahead():
+            return  # "à gauche plutôt qu'à droite"
         if event[1] != event[2] and self.touches_finding(event) and self.place_follows():
             if not self.is_suspicious_look(event):
                 self.back(-1, event, event[3].rule, whole=False)  # "fracture suspectée du sternum"

@@ -14,6 +14,7 @@ from radia_pipeline.reports.sentence.clause import (
     LIGHT,
     NAMES,
     NONE,
+    PRESENT,
     REACH,
     SILENT,
     STATUS,
@@ -52,7 +53,8 @@ class Nouns(After):
             if not sep:
                 self.opened = self.negated = False
         elif self.enlarging is not None and self.scope in (DENIED, HEDGED) and not sep:
-            self.scope = NONE  # "pas d'augmentation de l'épanchement", "possible augmentation …": it is there
+            # "pas d'augmentation de l'épanchement (ni de l'opacité)", "possible augmentation …": it is there
+            self.scope = PRESENT if self.scope == DENIED else NONE
         if self.title_group:
             self.keep_named(event)
         if sep == "and" and self.intro == "article":
@@ -100,7 +102,7 @@ class Nouns(After):
         token = event[1] - 2
         while (
             token > 1
-            and (symbols[token] in words.articles or symbols[token] in words.places)
+            and (symbols[token] in words.articles or symbols[token] in words.places or symbols[token] in words.favours)
             and not symbols[token - 1]
         ):
             token -= 2
@@ -110,7 +112,12 @@ class Nouns(After):
         token = first - 2
         while (
             token > 1
-            and (symbols[token] in words.small or symbols[token] in words.places or symbols[token] in words.articles)
+            and (
+                symbols[token] in words.small
+                or symbols[token] in words.places
+                or symbols[token] in words.articles
+                or symbols[token] in words.favours
+            )
             and not symbols[token - 1]
         ):
             token -= 2
@@ -194,8 +201,10 @@ class Nouns(After):
 
     def is_place(self, event: Event) -> bool:
         """Say whether a finding is named only to say where another one lies."""
-        before = self.symbols[event[1] - 4] if event[1] > 4 else -1
-        return before in self.words.locatives and self.symbols[event[1] - 2] in self.words.definite
+        symbols, words, at = self.symbols, self.words, event[1] - 4
+        if at > 2 and symbols[at] not in words.locatives and symbols[at] in words.places and not symbols[at - 1]:
+            at -= 2  # "sous-jacente à l'épanchement"
+        return at > 0 and symbols[at] in words.locatives and symbols[event[1] - 2] in words.definite
 
     def link(self) -> str:
         """How this noun is joined to the finding before it in the clause."""
@@ -276,6 +285,12 @@ class Nouns(After):
                 break
             mention.status, mention.cue, mention.rule = 1, event, event[3].rule
         self.scope = NONE
+
+    def that_one(self, event: Event) -> None:
+        """ "L'épanchement droit a disparu, celui de gauche persiste": the same finding, named once more."""
+        if self.mentions and self.mentions[-1].leaf.classes:
+            leaf = self.mentions[-1].leaf
+            self.name((leaf.kind, event[1], event[2], leaf))
 
     def mimic(self, event: Event) -> None:
         """ "Infiltrat ou superposition", "superposition ou infiltrat": the finding is uncertain."""

@@ -9,8 +9,8 @@ from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.clause import BOUNDARY, DENIED, HEDGED, LIGHT, NAMES, REACH, SILENT, Clause, K
 from radia_pipeline.reports.words import NUMBERS, UNKNOWN
 
-AFTERTHOUGHT = kinds("foreign modifier state hedge_near place enlarged")
-PREDICATES = kinds("verb state deny_after resolved_after hedge_after hedge_verb seem particle limit")
+AFTERTHOUGHT = kinds("yes_after foreign modifier state hedge_near place enlarged")
+PREDICATES = kinds("verb yes_after state deny_after resolved_after hedge_after hedge_verb seem particle limit")
 LOOSE = kinds("modifier article state hedge_near")
 """What may stand between two nouns that nothing joins."""
 
@@ -96,7 +96,7 @@ class Reach(Clause):
         if self.scope == HEDGED:
             return self.hedge_goes_on(sep)
         if self.intro == "of":
-            return True
+            return not self.names_a_look()
         if self.intro == "article":
             return self.full and sep == "and" and not self.predicate_ahead()
         if sep == "with":
@@ -104,6 +104,12 @@ class Reach(Clause):
         if self.adjective or not self.direct():
             return False
         return self.denied_list_goes_on(sep)
+
+    def names_a_look(self) -> bool:
+        """ "Malgré l'absence de fièvre, aspect de pneumonie": what "de" goes with is no item of the list."""
+        if self.sep != "comma" or self.sep_event + 1 >= self.i:
+            return False
+        return self.symbols[self.events[self.sep_event + 1][1]] in self.words.looks
 
     def chain(self) -> tuple[bool, int, bool]:
         """Look ahead over bare nouns: (ends in ou/ni, how many items, whether the last is described)."""

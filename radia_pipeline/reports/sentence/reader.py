@@ -98,6 +98,7 @@ _BY_KIND = {
     "mimic": "mimic",
     "at_wall": "at_wall",
     "same": "same",
+    "that_one": "that_one",
     "place": "quality",
     "with": "with_",
     "no_label": "no_label",

@@ -5,6 +5,8 @@ Belongs here: punctuation and small words. Does not belong here: words with a me
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from radia_pipeline.reports.kinds import Event, kinds
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import (
@@ -18,11 +20,17 @@ from radia_pipeline.reports.sentence.clause import (
     SILENT,
     UNREAD,
     K,
+    Mention,
 )
 from radia_pipeline.reports.words import NUMBER, NUMBERS
 
 _IN_ASIDE = kinds("comma filler hedge_before hedge_near partial")
+_PREDICATES = kinds("normal clear free enlarged limit")
+_TELLS = kinds("state resolved_after deny_after normal")
+"""Behind the colon of a search they say what was found."""
 _OPENS_ASIDE = kinds("or nor")
+_LONGEST_VALUE = 5
+"""Words of what stands behind the colon of a label with a side; more are a statement of their own."""
 _ASIDE = 12
 """Tokens and separators from an "ou" or a "ni" to the comma that ends an aside."""
 
@@ -31,6 +39,14 @@ class Structure(After):
     """Commas, conjunctions, contrasts and links: where a scope goes on and where a new statement begins."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what other parts of the reader do
+
+        def unknown_alternative(self, event: Event) -> bool: ...
+
+        def elsewhere_instead(self, event: Event) -> bool: ...
+
+        def label_before(self, cue: Event, rule: str, status: int | None = 0) -> list[Mention]: ...
 
     def comma(self, event: Event) -> None:
         if self.mentions and self.aside_ends(event):
@@ -134,8 +150,10 @@ class Structure(After):
         )
         if none and event[0] == K["dash"]:
             last = self.i + 2 >= len(self.events) or self.events[self.i + 2][0] in BOUNDARY
-            if last and following[2] + 1 >= self.end:
+            if last and following is not None and following[2] + 1 >= self.end:
                 return
+        if event[0] == K["dash"] and self.group and self.next_kind() in _PREDICATES:
+            return  # "cœur - normal"
         self.contrast(event)
         self.group = []
 
@@ -151,6 +169,9 @@ class Structure(After):
             self.scope = NONE  # "après drainage d'un épanchement : pneumothorax"
         if self.scope == SILENT and "search" in self.cue[3].traits and self.is_answered():
             self.scope = NONE  # "contrôle de pneumonie : résolution de la condensation"
+        looks = self.scope == SILENT and ("search" in self.cue[3].traits or self.cue[0] == K["imperative"])
+        if looks and self.next_kind() in _TELLS:
+            self.found_out()
         if self.scope == DENIED and self.fresh and self.cue[0] == K["not"] and event[1] - self.cue[2] > 1:
             self.scope = NONE  # "le poumon n'est pas réexpandu : atélectasie"
         if (
@@ -160,6 +181,13 @@ class Structure(After):
         ):
             self.scope = NONE
 
+    def found_out(self) -> None:
+        """ "Suivi du nodule : stable", "contrôle de l'épanchement : disparu": said of what was looked for."""
+        for mention in self.behind():
+            if mention.cue is self.cue:
+                mention.status, mention.cue, mention.rule = 1, None, AFFIRMED
+        self.scope = NONE
+
     def is_answered(self) -> bool:
         """Say whether a search says what it is for, and another noun follows its colon."""
         named = bool(self.mentions) or self.symbols[self.cue[2]] not in self.words.of
@@ -168,7 +196,7 @@ class Structure(After):
     def value_unread(self, event: Event) -> None:
         """ "Pneumothorax : NA", "à préciser": a value that no rule knows labels nothing."""
         last = self.mentions[-1] if len(self.mentions) > self.clause else None
-        if last is None or last.last + 1 != event[1] or last.rule != AFFIRMED:
+        if last is None or last.rule != AFFIRMED or not self.heads_value(last, event):
             return
         token, following, words = event[1] + 1, self.following(), self.words
         if (
@@ -197,6 +225,12 @@ class Structure(After):
         if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
             self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
+
+    def heads_value(self, last: Mention, colon: Event) -> bool:
+        """ "Pneumothorax : …", "épanchement droit : non évaluable": a label, with its side before a short value."""
+        between = self.symbols[last.last + 2 : colon[1] : 2]
+        is_short = (self.end - colon[1]) // 2 < _LONGEST_VALUE
+        return not between or (is_short and self.words.left_and_right.issuperset(between))
 
     def of(self, event: Event) -> None:
         if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"
@@ -229,6 +263,7 @@ class Structure(After):
             and not self.fresh
             and not self.sep
             and "lacks" in self.cue[3].traits
+            and last is not None
             and "pattern" in last.leaf.traits
         ):
             self.scope = NONE
