@@ -22,24 +22,33 @@ import numpy as np
 
 from radia_pipeline.cohort.film_descriptor import QUERIES, SIZE, describe
 from radia_pipeline.cohort.registration import SAME_EXPOSURE, prepared, same_exposure
+from radia_pipeline.cohort.whitening import learned
 from radia_pipeline.lake import atomic
 from radia_pipeline.lake.lake import Lake
 
-NEAR = 0.55
-"""Least similarity of two descriptors that is worth a look at the pixels."""
+NEAR, NEAR_WHITENED = 0.55, 0.28
+"""Least similarity of two descriptors that is worth a look at the pixels, as they are and whitened: of strangers among
+real films .0046 and .0016 lie above it.
+"""
+SURE = 0.55
+"""Similarity of whitened descriptors that strangers do not reach: at most .42 among a million pairs."""
 NEIGHBOURS = 16
 """Films that one query may name: a copy is nearest, and the films of a patient's own stay are near too."""
 MOST_CONFIRMATIONS = 4
-"""Strangers that one film is compared with on pixels, nearest first. Those above ``NEAR`` grow with the lake (.0014 of
-all: 140 a film among 100,000), so that a limit that does not bind would make comparing quadratic.
+"""Strangers that one film is compared with on pixels, nearest first."""
+DOUBTFUL_A_FILM = 0.5
+"""Pairs between ``NEAR_WHITENED`` and ``SURE`` that a delivery may have compared, in films that ask, nearest first:
+strangers there grow with the lake, so that a limit that does not bind would make comparing quadratic.
 """
+LEAST_DOUBTFUL = 64
+"""As many may be compared for however few films."""
 EXACT_UP_TO = 5_000
 """Films below which every pair is compared: an index would cost more."""
-_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 32, 160, 128
+_LINKS_OF_A_NODE, _WIDTH_BUILDING, _WIDTH_SEARCHING = 32, 160, 80
 _AT_ONCE = 1 << 14
 _PORTION = 256
 """Films that are described and searched at a time: memory does not grow with a delivery."""
-_FORMAT = 1
+_FORMAT = 3
 _MOST_THREADS = 8
 
 
@@ -118,8 +127,11 @@ def find_copies(lake: Lake, films: Films) -> Copies:
             _save(file, films, stamps, vectors, readable, found)
     place_of = {name: place for place, name in enumerate(films.names)}
     ends = {names: sorted(place_of[name] for name in names) for names in found}
-    shown = sorted((ends[a, b][0], ends[a, b][1], value) for (a, b), value in found.items()
-                   if films.patients[place_of[a]] != films.patients[place_of[b]])  # fmt: skip
+    shown = sorted(
+        (ends[a, b][0], ends[a, b][1], value)
+        for (a, b), value in found.items()
+        if films.patients[place_of[a]] != films.patients[place_of[b]]
+    )
     return Copies(tuple(shown), len(asking), compared, int((~readable).sum()))
 
 
@@ -155,11 +167,13 @@ def read_grey(path: Path) -> np.ndarray | None:
 
 class Index:
     """Descriptors (n, SIZE) of length one, searched by inner product: all of them, or where they are many a graph in
-    half precision (HNSW; Malkov and Yashunin 2018).
+    half precision (HNSW; Malkov and Yashunin 2018). From ``whitening.LEAST_FILMS`` on they and queries are whitened.
     """
 
     def __init__(self, vectors: np.ndarray) -> None:
-        self._vectors, self._graph = vectors, None
+        self._whitening = learned(vectors)
+        self._vectors = vectors = vectors if self._whitening is None else self._whitening.of(vectors)
+        self._graph = None
         if len(vectors) > EXACT_UP_TO:
             import faiss
 
@@ -171,9 +185,19 @@ class Index:
             for start in range(0, len(vectors), _AT_ONCE):
                 self._graph.add(vectors[start : start + _AT_ONCE].astype(np.float32))
 
+    @property
+    def least(self) -> float:
+        """Similarity in this index from which a pair is worth a look."""
+        return NEAR if self._whitening is None else NEAR_WHITENED
+
+    def most_doubtful(self, asking: int) -> int | None:
+        """Return how many pairs below ``SURE`` are looked at when so many films ask; None for all of them."""
+        return None if self._whitening is None else max(LEAST_DOUBTFUL, round(DOUBTFUL_A_FILM * asking))
+
     def near(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return similarity and place (queries, NEIGHBOURS or all) of the nearest, nearest first; place −1 for none."""
         count, queries = max(1, min(NEIGHBOURS, len(self._vectors))), queries.astype(np.float32)
+        queries = queries if self._whitening is None else self._whitening.of(queries)
         if self._graph is not None:
             return self._graph.search(queries, count)
         similarity = queries @ self._vectors.astype(np.float32).T
@@ -184,25 +208,33 @@ class Index:
 def worth_a_look(
     index: Index, places: np.ndarray, asking: np.ndarray, queries: np.ndarray, patients: np.ndarray
 ) -> list[tuple[int, int]]:
-    """Return pairs of places worth a look at the pixels, the smaller first: at most so many for each who asks.
+    """Return pairs of places worth a look at the pixels, the smaller first: at most so many for each who asks, and of
+    doubtful ones at most so many for all.
 
     ``places``: (n,), of what stands in the index; ``asking``: (m,), of those who ask; ``queries``: (m, QUERIES, SIZE).
     """
-    chosen: set[tuple[int, int]] = set()
+    chosen: dict[tuple[int, int], float] = {}
     for start in range(0, len(asking), _PORTION):
         part = asking[start : start + _PORTION]
         similarity, found = index.near(np.asarray(queries[start : start + _PORTION]).reshape(-1, SIZE))
-        film, rank = np.nonzero((similarity >= NEAR) & (found >= 0))
+        film, rank = np.nonzero((similarity >= index.least) & (found >= 0))
         one, other = part[film // QUERIES], places[found[film, rank]]
         strangers = patients[one] != patients[other]
         best: dict[tuple[int, int], float] = {}
-        for pair, value in zip(zip(one[strangers].tolist(), other[strangers].tolist()),
-                               similarity[film, rank][strangers].tolist()):  # fmt: skip
+        for pair, value in zip(
+            zip(one[strangers].tolist(), other[strangers].tolist()), similarity[film, rank][strangers].tolist()
+        ):
             best[pair] = max(value, best.get(pair, 0.0))
         ranked = sorted(best, key=lambda pair: (pair[0], -best[pair], pair[1]))
         for _, several in groupby(ranked, key=lambda pair: pair[0]):
-            chosen |= {(min(pair), max(pair)) for pair in list(several)[:MOST_CONFIRMATIONS]}
-    return sorted(chosen)
+            for pair in list(several)[:MOST_CONFIRMATIONS]:
+                ends = (min(pair), max(pair))
+                chosen[ends] = max(best[pair], chosen.get(ends, 0.0))
+    most = index.most_doubtful(len(asking))
+    if most is None:
+        return sorted(chosen)
+    doubtful = sorted((ends for ends, value in chosen.items() if value < SURE), key=lambda ends: (-chosen[ends], ends))
+    return sorted(chosen.keys() - set(doubtful[most:]))
 
 
 def _confirmed(root: Path, films: Films, near: list[tuple[int, int]]) -> tuple[list[tuple[int, int, float]], int]:
@@ -252,13 +284,21 @@ def _load(file: Path) -> _Kept:
 
 
 def _save(
-    file: Path, films: Films, stamps: np.ndarray, vectors: np.ndarray, readable: np.ndarray,
+    file: Path,
+    films: Films,
+    stamps: np.ndarray,
+    vectors: np.ndarray,
+    readable: np.ndarray,
     found: dict[tuple[str, str], float],
-) -> None:  # fmt: skip
+) -> None:
     places = np.flatnonzero(readable).tolist()
     with atomic.replace_file(file) as temporary, temporary.open("wb") as handle:
         np.savez(
-            handle, format=_FORMAT, names=np.array([films.names[place] for place in places], dtype=str),
-            stamps=np.array([stamps[place] for place in places], dtype=np.int64), vectors=vectors[places],
-            pairs=np.array(list(found), dtype=str).reshape(-1, 2), agreement=np.array(list(found.values()), float),
-        )  # fmt: skip
+            handle,
+            format=_FORMAT,
+            names=np.array([films.names[place] for place in places], dtype=str),
+            stamps=np.array([stamps[place] for place in places], dtype=np.int64),
+            vectors=vectors[places],
+            pairs=np.array(list(found), dtype=str).reshape(-1, 2),
+            agreement=np.array(list(found.values()), float),
+        )

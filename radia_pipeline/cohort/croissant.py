@@ -47,12 +47,16 @@ def croissant(file: DataFile, record_sets: Sequence[dict], sources: Sequence[str
     published = max(record.written_at for source in sources for record in lake.history("manifest", source)[-1:])
     described = [
         {
-            "@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": file.name,
-            "contentSize": f"{file.size} B", "encodingFormat": _MEDIA_TYPES[file.name.rsplit(".", 1)[1]],
+            "@type": "cr:FileObject",
+            "@id": name,
+            "name": name,
+            "contentUrl": file.name,
+            "contentSize": f"{file.size} B",
+            "encodingFormat": _MEDIA_TYPES[file.name.rsplit(".", 1)[1]],
             "sha256": file.sha256,
         }
         for name in dict.fromkeys(field["source"]["fileObject"]["@id"] for one in record_sets for field in one["field"])
-    ]  # fmt: skip
+    ]
     titles = ", ".join(sheet.title for sheet in sheets)
     return {
         "@context": CONTEXT,
@@ -86,9 +90,13 @@ def _field(records: str, file: str, field: str, extract: Mapping[str, str]) -> d
     description = known.description if known else f"{field}, in the terms of the format."
     kind = known.type if known else _TYPES.get(field, pa.string())
     return {
-        "@type": "cr:Field", "@id": f"{records}/{field.replace(' ', '_')}", "name": field, "description": description,
-        "dataType": _data_type(kind), "source": {"fileObject": {"@id": file}, "extract": dict(extract)},
-    }  # fmt: skip
+        "@type": "cr:Field",
+        "@id": f"{records}/{field.replace(' ', '_')}",
+        "name": field,
+        "description": description,
+        "dataType": _data_type(kind),
+        "source": {"fileObject": {"@id": file}, "extract": dict(extract)},
+    }
 
 
 _TYPES = {

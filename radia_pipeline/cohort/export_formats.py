@@ -35,9 +35,14 @@ XRV_NAMES = {
 """TorchXRayVision's default_pathologies, in its order → our class; None where the vocabulary has none."""
 _THICKENING = "Pleural_Thickening"
 _XRV_KEYS = {
-    "imgpath": "path", "source": "source", "patientid": "patient_key", "studyid": "study_id", "view": "view",
-    "pool": "pool", "fold": "fold",
-}  # fmt: skip
+    "imgpath": "path",
+    "source": "source",
+    "patientid": "patient_key",
+    "studyid": "study_id",
+    "view": "view",
+    "pool": "pool",
+    "fold": "fold",
+}
 """TorchXRayVision's names of the manifest's columns."""
 _XRV_VIEWS = {"PA": "PA", "AP": "AP", "LATERAL": "L"}
 """Its views; a view that is not known is empty, which it reads as UNKNOWN."""
@@ -172,19 +177,24 @@ _COLUMNS = tuple(contract("manifest").columns)
 FORMATS: dict[str, Format] = {
     "csv": Format("manifest.csv", _csv, _whole(_COLUMNS), "Nothing; lists are JSON in their cells, and null is empty."),
     "parquet": Format(
-        "manifest.parquet", _parquet,
+        "manifest.parquet",
+        _parquet,
         _whole(name for name in _COLUMNS if not pa.types.is_list(contract("manifest").columns[name].type)),
         "Nothing. Croissant knows no lists of records, so that its description leaves out the boxes.",
     ),
     "coco": Format(
-        "annotations.json", _coco, _coco_sets,
+        "annotations.json",
+        _coco,
+        _coco_sets,
         "Nothing that the manifest says; but readers of COCO look at boxes alone: values of studies, uncertain ones as "
         "-1, stand in each image's labels.",
     ),
     "torchxrayvision": Format(
-        "torchxrayvision.csv", _torchxrayvision, _whole((*_XRV_KEYS, *XRV_NAMES)),
+        "torchxrayvision.csv",
+        _torchxrayvision,
+        _whole((*_XRV_KEYS, *XRV_NAMES)),
         "Uncertain values are empty, as unknown ones are; No Finding and the unions Air, Liquid and Opacity have no "
         "name there; Pleural Other stands as Pleural_Thickening only of sources that say thickening and nothing else; "
         "boxes, weights and what holds by closure alone are left out.",
     ),
-}  # fmt: skip
+}

@@ -5,8 +5,9 @@ the detail are counted in 16 × 16 cells × 6. An inversion does not turn an uns
 does, and a mirror only exchanges places of the histogram. A linear map (``film_descriptor.npz``, linear discriminant
 analysis over altered phantoms, made by ``benchmarks/near_duplicates.py --learn``) keeps what tells exposures apart.
 
-A crop or a margin moves everything, so one film asks several times: as it is, cut to its middle, laid into a margin,
-and each mirrored. What two films have in common on their pixels is in ``registration``.
+A crop or a margin moves everything, so one film asks several times: as it is, cut at its sides, laid into margins, and
+each mirrored. Beyond the film stands what the mean film has there, which says nothing of this one. What two films have
+in common on their pixels is in ``registration``.
 """
 
 from __future__ import annotations
@@ -21,12 +22,30 @@ SIDE_PX = 128
 CELLS, TURNS = 16, 6
 HISTOGRAM_SIZE = CELLS * CELLS * TURNS
 SIZE = 256
-SCALES = (1.0, 0.9, 0.81, 1.11, 1.235)
-"""Sides of the part of the film that a query shows, in sides of the film; above 1 it stands in a margin."""
-QUERIES = 2 * len(SCALES)
+Span = tuple[float, float]
+Placement = tuple[Span, Span]
+"""First and last row, first and last column that a query shows, in sides of the film; beyond 0 to 1 lies a margin."""
+WHOLE: Placement = ((0.0, 1.0), (0.0, 1.0))
+PLACEMENTS: tuple[Placement, ...] = (
+    WHOLE,
+    ((-0.118, 1.118), (-0.118, 1.118)), ((0.0, 1.05), (-0.055, 1.055)), ((-0.055, 1.055), (0.0, 1.09)),
+    ((-0.05, 1.0), (-0.05, 1.0)), ((0.095, 0.905), (0.095, 0.905)), ((0.05, 0.95), (0.05, 1.0)),
+    ((0.05, 0.95), (0.0, 0.915)),
+)  # fmt: skip
+"""What one film asks with, chosen on films and alterations of their own: what was cut is laid off the middle, too."""
+QUERIES = 2 * len(PLACEMENTS)
 _DETAIL_PX, _NORM_PX = 2.0, 6.0
+_CUT_SIDE_PX, _MARGIN_SIDE_PX = 142, 112
+"""Pixels of the whole film where less or more than it is shown: its detail is then as coarse as that of a film so
+cut, or of the film that it was cut from."""
 _FLAT_SHARE = 0.02
-"""A row or column whose values range over less than this share of the picture's range is constant."""
+"""Values that differ by less than this share of the picture's range are one grey."""
+_SAME_SHARE, _CONSTANT_SHARE = 0.002, 0.93
+"""Neighbours that differ by at most this share of the picture's range are one grey; so many are in a margin's row."""
+_LEVEL_SHARE = 0.95
+"""A row or column of which so much is one grey or two is a margin: two, where a margin was masked in a corner."""
+_CONSTANT = 1e-6
+"""Of its values: a picture that varies by no more is constant, and what resampling makes of it is rounding."""
 _LONGEST_PX = 512
 _STEP = 4
 """Of how many pixels of a row or column one is asked whether it is constant."""
@@ -45,66 +64,95 @@ def trimmed(image: np.ndarray) -> np.ndarray:
     low, high = np.percentile(image[::4, ::4], (0.5, 99.5))
     if high <= low:
         return image
-    least = _FLAT_SHARE * (high - low)
     for _ in range(2):  # a margin above may hide that one at the side is constant
         for axis in (1, 0):
-            part = image[:, ::_STEP] if axis == 1 else image[::_STEP]
-            spread = np.subtract(*np.percentile(part, (95, 5), axis=axis))
-            kept = np.flatnonzero(spread > least)
+            kept = np.flatnonzero(~_is_margin(image, axis, float(high - low)))
             if len(kept) >= SIDE_PX // 4:
                 held = slice(kept[0], kept[-1] + 1)
                 image = image[held] if axis == 1 else image[:, held]
     return image
 
 
-def _queries(image: np.ndarray, scales: Sequence[float]) -> np.ndarray:
-    """Return detail of each placement as the pair of its gradients: float32 (n, 2, SIDE, SIDE)."""
+def _is_margin(image: np.ndarray, axis: int, spread: float) -> np.ndarray:
+    """Return which rows (``axis`` 1) or columns are constant: from one place to the next, and as a whole.
+
+    A belly that is nearly white is as level as a margin is, and whether it was cut would hang on what was done to the
+    film; but its grain changes from place to place.
+    """
+    part, following = (image[:, at::_STEP] if axis == 1 else image[at::_STEP] for at in (0, 1))
+    count = min(part.shape[axis], following.shape[axis])
+    if axis == 1:
+        part, following = part[:, :count], following[:, :count]
+    else:
+        part, following = part[:count], following[:count]
+    found = (np.abs(part - following) <= _SAME_SHARE * spread).mean(axis=axis) >= _CONSTANT_SHARE
+    if found.any():
+        suspected = part[found] if axis == 1 else part[:, found]
+        least = _FLAT_SHARE * spread
+        top, bottom = np.percentile(suspected, (95, 5), axis=axis, keepdims=True)
+        is_level = (suspected >= top - least) | (suspected <= bottom + least)
+        found[found] = is_level.mean(axis=axis) >= _LEVEL_SHARE
+    return found
+
+
+def _channels(image: np.ndarray, side: int) -> np.ndarray:
+    """Return strength of detail by unsigned turn, shared by the two nearest: float32 (TURNS, side, side)."""
     import cv2
 
-    found = []
-    for scale in scales:
-        half = np.array(image.shape, dtype=float) * scale / 2
-        middle = np.array(image.shape, dtype=float) / 2
-        step = 2 * half / SIDE_PX
-        source = image if step.max() <= 1 else cv2.GaussianBlur(image, (0, 0), float(0.4 * step.max()))
-        y0, x0 = middle - half + step / 2 - 0.5
-        matrix = np.array([[step[1], 0, x0], [0, step[0], y0]], dtype=np.float32)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (SIDE_PX, SIDE_PX)
-        small = cv2.warpAffine(source, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        fine = small - cv2.GaussianBlur(small, (0, 0), _DETAIL_PX)
-        spread = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), _NORM_PX))
-        fine /= spread + 0.02 * float(spread.mean()) + 1e-9
-        gradients = np.stack([cv2.Sobel(fine, cv2.CV_32F, 1, 0), cv2.Sobel(fine, cv2.CV_32F, 0, 1)])
-        if scale > 1:
-            edge = round(SIDE_PX * (1 - 1 / scale) / 2)
-            gradients[:, :edge] = gradients[:, -edge:] = 0
-            gradients[:, :, :edge] = gradients[:, :, -edge:] = 0
-        found.append(gradients)
-    return np.stack(found)
-
-
-def _histograms(gradients: np.ndarray) -> np.ndarray:
-    """Return (n, CELLS, CELLS, TURNS) of unsigned orientations, each shared by the two nearest turns and four cells."""
-    import cv2
-
-    x, y = gradients[:, 0], gradients[:, 1]
+    step = np.array(image.shape, dtype=float) / side
+    source = image if step.max() <= 1 else cv2.GaussianBlur(image, (0, 0), float(0.4 * step.max()))
+    y0, x0 = step / 2 - 0.5
+    matrix = np.array([[step[1], 0, x0], [0, step[0], y0]], dtype=np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    small = cv2.warpAffine(source, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    fine = small - cv2.GaussianBlur(small, (0, 0), _DETAIL_PX)
+    spread = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), _NORM_PX))
+    fine /= spread + 0.02 * float(spread.mean()) + 1e-9
+    x, y = cv2.Sobel(fine, cv2.CV_32F, 1, 0), cv2.Sobel(fine, cv2.CV_32F, 0, 1)
     strength = np.sqrt(np.sqrt(x * x + y * y))
     turn = np.mod(np.arctan2(y, x), np.pi) * (TURNS / np.pi) - 0.5  # a mirror takes turn k to TURNS − 1 − k
     lower = np.floor(turn)
     share = turn - lower
     first = np.mod(lower.astype(np.int32), TURNS)
     second = np.mod(first + 1, TURNS)
-    cell = SIDE_PX // CELLS
-    found = np.empty((len(x), CELLS, CELLS, TURNS), dtype=np.float32)
-    for number in range(len(x)):
-        for one in range(TURNS):
-            weight = strength[number] * (
-                (first[number] == one) * (1 - share[number]) + (second[number] == one) * share[number]
-            )
-            soft = cv2.GaussianBlur(weight, (0, 0), cell / 2)
-            found[number, :, :, one] = soft[cell // 2 :: cell, cell // 2 :: cell]
+    found = np.empty((TURNS, side, side), dtype=np.float32)
+    for one in range(TURNS):
+        found[one] = strength * ((first == one) * (1 - share) + (second == one) * share)
     return found
+
+
+@cache
+def _pooling(span: Span, side: int) -> np.ndarray:
+    """Return what each of ``side`` places of a film adds to the cells of a query that shows this span of it: float32
+    (CELLS, side). Cells have soft borders; what lies beyond the film adds nothing.
+    """
+    import cv2
+
+    cell = SIDE_PX // CELLS
+    kernel = cv2.getGaussianKernel(4 * cell + 1, cell / 2).astype(np.float32)
+    cells = cv2.sepFilter2D(np.eye(SIDE_PX, dtype=np.float32), -1, np.ones((1, 1), np.float32), kernel)
+    at = (span[0] + (np.arange(SIDE_PX) + 0.5) / SIDE_PX * (span[1] - span[0])) * side - 0.5
+    seen = np.zeros((SIDE_PX, side), dtype=np.float32)
+    inside = np.flatnonzero((at >= -0.5) & (at <= side - 0.5))
+    lower = np.floor(at[inside]).astype(int)
+    share = at[inside] - lower
+    np.add.at(seen, (inside, np.clip(lower, 0, side - 1)), 1 - share)
+    np.add.at(seen, (inside, np.clip(lower + 1, 0, side - 1)), share)
+    return cells[cell // 2 :: cell] @ seen
+
+
+def _side(placement: Placement) -> int:
+    if placement == WHOLE:
+        return SIDE_PX
+    return _CUT_SIDE_PX if all(first >= 0 and last <= 1 for first, last in placement) else _MARGIN_SIDE_PX
+
+
+@cache
+def _seen(placement: Placement) -> np.ndarray:
+    """Return how much of each cell lies in the film: float32 (CELLS, CELLS, 1), 0 to 1."""
+    whole = _pooling(WHOLE[0], SIDE_PX).sum(axis=1)
+    rows, columns = (_pooling(span, SIDE_PX).sum(axis=1) / whole for span in placement)
+    return np.minimum(1, np.outer(rows, columns))[..., None].astype(np.float32)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -112,14 +160,37 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-9)
 
 
-def histograms(image: np.ndarray, scales: Sequence[float] = SCALES) -> np.ndarray:
-    """Return histograms float32 (2 × scales, HISTOGRAM_SIZE) of length one: each placement, then each mirrored.
+def histograms(image: np.ndarray, placements: Sequence[Placement] = PLACEMENTS) -> np.ndarray:
+    """Return histograms float32 (2 × placements, HISTOGRAM_SIZE): each placement, then each mirrored; of length one
+    where it lies in the film.
 
     ``image``: (H, W) of any number type and grey scale. A constant film's are zero.
     """
-    found = _histograms(_queries(trimmed(np.ascontiguousarray(image, dtype=np.float32)), scales))
+    image = trimmed(np.ascontiguousarray(image, dtype=np.float32))
+    if not np.ptp(image) > _CONSTANT * float(np.abs(image).max()):
+        return np.zeros((2 * len(placements), HISTOGRAM_SIZE), dtype=np.float32)
+    channels = {side: _channels(image, side) for side in {_side(one) for one in placements}}
+    across: dict[tuple[int, Span], np.ndarray] = {}
+    found = np.empty((len(placements), CELLS, CELLS, TURNS), dtype=np.float32)
+    for number, placement in enumerate(placements):
+        side, (rows, columns) = _side(placement), placement
+        if (side, columns) not in across:
+            across[side, columns] = channels[side] @ _pooling(columns, side).T
+        found[number] = np.moveaxis(_pooling(rows, side) @ across[side, columns], 0, 2)
+    seen = np.stack([_seen(placement) for placement in placements])
     both = np.concatenate([found, found[:, :, ::-1, ::-1]])
-    return _unit(both.reshape(len(both), -1))
+    return _filled(both.reshape(len(both), -1), np.concatenate([seen, seen[:, :, ::-1]]))
+
+
+def _filled(found: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return histograms of length one, of which what is not ``seen`` (n, CELLS, CELLS, 1) is the mean film's."""
+    rows = _unit(found)
+    if seen.min() < 1:
+        mean, _ = linear_map()
+        covered = np.repeat(seen, TURNS, axis=-1).reshape(len(rows), -1)
+        length = np.linalg.norm(covered * mean, axis=1, keepdims=True) / np.linalg.norm(mean)
+        rows = np.where(rows.any(axis=1, keepdims=True), length * rows + (1 - covered) * mean, 0)
+    return rows.astype(np.float32)
 
 
 @cache

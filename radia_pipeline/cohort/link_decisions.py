@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from radia_pipeline.errors import BadInput, DamagedFile, UnknownName
+from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.lake.lines import LineForm, LinesFile
 
@@ -34,8 +35,11 @@ class Decision:
 
 
 def decisions(lake: Lake) -> Mapping[tuple[str, str], Decision]:
-    """Return the decision that holds for each pair; raises DamagedFile where a line was changed or is gone."""
-    return {(one.image_id_a, one.image_id_b): one for one in _file(lake) if one is not None}
+    """Return the decision that holds for each pair of today's ids, the smaller first.
+
+    Raises DamagedFile where a line was changed or is gone.
+    """
+    return {_pair(one.image_id_a, one.image_id_b): one for one in _file(lake) if one is not None}
 
 
 def decide(lake: Lake, kind: str, one: str, other: str, *, by: str, reason: str) -> Decision:
@@ -47,7 +51,7 @@ def decide(lake: Lake, kind: str, one: str, other: str, *, by: str, reason: str)
     if not by.strip() or not reason.strip():
         raise BadInput("A link is decided with a name and a reason", accepted="--by WHO and --reason WHY")
     links = lake.read("image_links", columns=["image_id_a", "image_id_b", "kind"]).to_pylist()
-    pairs = {tuple(sorted((row["image_id_a"], row["image_id_b"]))) for row in links if row["kind"] == NEAR_DUPLICATE}
+    pairs = {_pair(row["image_id_a"], row["image_id_b"]) for row in links if row["kind"] == NEAR_DUPLICATE}
     found = sorted(pair for pair in pairs if _names(pair, one, other) or _names(pair, other, one))
     if len(found) != 1:
         raise UnknownName(
@@ -58,6 +62,10 @@ def decide(lake: Lake, kind: str, one: str, other: str, *, by: str, reason: str)
     decision = Decision(at, kind, by.strip(), reason.strip(), *found[0])
     _file(lake).append([asdict(decision)])
     return decision
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return min(one, other), max(one, other)
 
 
 def _names(pair: tuple[str, ...], one: str, other: str) -> bool:
@@ -75,7 +83,7 @@ _FORM = LineForm("decision about a link", _parse, drops_cut_end=True)
 
 
 def _file(lake: Lake) -> LinesFile[Decision]:
-    return LinesFile(lake.ledger_path.with_name("links.jsonl"), _FORM, _damage)
+    return LinesFile(lake.ledger_path.with_name("links.jsonl"), renamed.following(lake.root, _FORM), _damage)
 
 
 def _damage(number: int, what: str) -> DamagedFile:

@@ -144,8 +144,10 @@ def _asked(lake: Lake, source: str, study_ids: pa.Array) -> np.ndarray:
     if not lake.exists("report_mentions", source):
         return np.zeros((len(study_ids), len(vocabulary().classes)), dtype=bool)
     columns = ["study_id", "class", "section"]
-    parts = [part.filter(pc.equal(part.column("section"), INDICATION))
-             for part in lake.batches("report_mentions", source, columns, ROWS_OF_A_PART)]  # fmt: skip
+    parts = [
+        part.filter(pc.equal(part.column("section"), INDICATION))
+        for part in lake.batches("report_mentions", source, columns, ROWS_OF_A_PART)
+    ]
     asked = pa.concat_tables(parts) if parts else empty("report_mentions").select(columns)
     asked = asked.append_column("is_it", pa.array(np.ones(len(asked), dtype=np.int8)))
     return matrix_of(asked, "is_it", study_ids) == 1
@@ -192,9 +194,13 @@ def _boxes(lake: Lake, source: str, image_ids: pa.ChunkedArray) -> pa.Array:
 
 def _result(source: str, table: pa.Table, left_out: dict[str, int], version: str) -> ManifestResult:
     return ManifestResult(
-        source=source, images=len(table), studies=len(pc.unique(table.column("study_id"))), left_out=left_out,
+        source=source,
+        images=len(table),
+        studies=len(pc.unique(table.column("study_id"))),
+        left_out=left_out,
         pools=dict(Counter(table.column("pool").to_pylist())),
         excluded=len(table) - table.column("excluded").null_count,
         with_boxes=int((pc.list_value_length(table.column("boxes")).to_numpy() > 0).sum()),
-        views=dict(Counter(table.column("view").to_pylist())), version=version,
-    )  # fmt: skip
+        views=dict(Counter(table.column("view").to_pylist())),
+        version=version,
+    )

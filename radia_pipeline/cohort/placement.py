@@ -57,6 +57,15 @@ def unit_interval(salt: bytes, key: str) -> float:
     return (int.from_bytes(hashlib.sha256(salt + key.encode()).digest()[:8], "big") >> 11) / (1 << 53)
 
 
+@dataclass(frozen=True)
+class Patients:
+    """Patients by columns: patient_key, source and group of each."""
+
+    keys: Sequence[str]
+    sources: Sequence[str]
+    groups: Sequence[str]
+
+
 def pool_by_hash(group: str, policy: SplitPolicy) -> str:
     """Return the pool of a group that has no placed member."""
     position = unit_interval(_POOL_SALT, group)
@@ -84,9 +93,7 @@ def fold_by_hash(group: str) -> int:
 
 
 def place(
-    keys: Sequence[str],
-    sources: Sequence[str],
-    groups: Sequence[str],
+    patients: Patients,
     placed: Mapping[str, Placement],
     policy: SplitPolicy,
     official: Mapping[str, str] | None = None,
@@ -99,6 +106,7 @@ def place(
     newcomers join the highest.
     """
     held = held or {}
+    keys, sources, groups = patients.keys, patients.sources, patients.groups
     moved = {
         key: Placement(source, key, held[key], None, HELD)
         for key, source in zip(keys, sources)
@@ -110,7 +118,7 @@ def place(
         mate = placed.get(key)
         if mate is not None and (group not in inherited or _outranks(mate, inherited[group])):
             inherited[group] = mate
-    given = _official_pools(keys, groups, official) if policy.official_split == "respect" and official else {}
+    given = _official_pools(patients, official) if policy.official_split == "respect" and official else {}
     placements = []
     for key, source, group in sorted(zip(keys, sources, groups)):
         if key in moved:
@@ -137,10 +145,10 @@ def _outranks(one: Placement, other: Placement) -> bool:
     return (LEVEL[one.pool], other.patient_key) > (LEVEL[other.pool], one.patient_key)
 
 
-def _official_pools(keys: Sequence[str], groups: Sequence[str], official: Mapping[str, str]) -> dict[str, str]:
+def _official_pools(patients: Patients, official: Mapping[str, str]) -> dict[str, str]:
     """Return the list that decides for each group of which a member stands in one."""
     pools: dict[str, str] = {}
-    for key, group in zip(keys, groups):
+    for key, group in zip(patients.keys, patients.groups):
         if key in official:
             pools[group] = highest_official([official[key], pools.get(group, official[key])])
     return pools

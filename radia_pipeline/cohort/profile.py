@@ -109,12 +109,16 @@ def _read(lake: Lake, source: str) -> _Part:
         return table.column(name).to_numpy(zero_copy_only=False).astype(object)
 
     return _Part(
-        source=source, values=values.astype(np.int8), said=labels.values[labels.rows_of(manifest.column("study_id"))],
-        patients=texts(manifest, "patient_key"), studies=texts(manifest, "study_id"),
-        pools=texts(manifest, "pool"), views=texts(manifest, "view"),
+        source=source,
+        values=values.astype(np.int8),
+        said=labels.values[labels.rows_of(manifest.column("study_id"))],
+        patients=texts(manifest, "patient_key"),
+        studies=texts(manifest, "study_id"),
+        pools=texts(manifest, "pool"),
+        views=texts(manifest, "view"),
         ages=images.column("patient_age_years").cast(pa.float64()).to_numpy(zero_copy_only=False).astype(float),
         sexes=texts(images, "patient_sex"),
-    )  # fmt: skip
+    )
 
 
 def _share(count: int, whole: int) -> float | None:

@@ -89,8 +89,13 @@ def rows_by_pool(
     found = np.isin(values, (POSITIVE, UNCERTAIN))
     for pool in sorted(set(pools.tolist())):
         inside = pools == pool
-        yield row("effective_patients", source, effective_patients(patients[inside]),
-                  len(set(patients[inside].tolist())), other=pool)  # fmt: skip
+        yield row(
+            "effective_patients",
+            source,
+            effective_patients(patients[inside]),
+            len(set(patients[inside].tolist())),
+            other=pool,
+        )
         yield from _bins(f"labels_per_image_{pool}", source, found[inside][:, columns].sum(axis=1))
         yield from _bins(f"images_per_patient_{pool}", source, _sizes(patients[inside]))
         yield from _bins(f"images_per_study_{pool}", source, _sizes(studies[inside]))

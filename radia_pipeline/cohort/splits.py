@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.ledger import Ledger, append, read_ledger
 from radia_pipeline.cohort.links import joining
-from radia_pipeline.cohort.placement import HELD, Placement, SplitPolicy, place
+from radia_pipeline.cohort.placement import HELD, Patients, Placement, SplitPolicy, place
 from radia_pipeline.contracts.pools import LEVEL, TRAIN
 from radia_pipeline.errors import BadInput, ContractViolation, EmptyPool, LedgerDamaged
 from radia_pipeline.lake.lake import Lake
@@ -76,10 +76,10 @@ def build_splits(
         ledger = read_ledger(lake)
         require_policy(ledger, policy)
         _require_published_are_known(lake, ledger)
-        groups = group_of(keys, links).tolist()
-        placements = place(keys, sources, groups, ledger.placements, policy, official, held)
+        patients = Patients(keys, sources, group_of(keys, links).tolist())
+        placements = place(patients, ledger.placements, policy, official, held)
         known = {**ledger.placements, **{placement.patient_key: placement for placement in placements}}
-        table = splits_table(keys, sources, groups, known)
+        table = splits_table(patients, known)
         assert_sound(table, lake, held)
         append(lake, ledger, placements, asdict(policy))
         written = lake.write("splits", table)
@@ -90,25 +90,23 @@ def build_splits(
     return replace(result, moved_to_held=dict(moved))
 
 
-def splits_table(
-    keys: Sequence[str], sources: Sequence[str], groups: Sequence[str], known: Mapping[str, Placement]
-) -> pa.Table:
+def splits_table(patients: Patients, known: Mapping[str, Placement]) -> pa.Table:
     """Return the ``splits`` rows. Patients of held splits are excluded as held: they belong to evaluation sets of their
     own and to no pool's figures. Others of a group below its highest pool are excluded as a late link.
     """
-    placements = [known[key] for key in keys]
+    placements = [known[key] for key in patients.keys]
     levels = np.array([LEVEL[placement.pool] for placement in placements])
-    names, rows = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    names, rows = np.unique(np.asarray(patients.groups, dtype=str), return_inverse=True)
     highest = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(highest, rows, levels)
     late = levels < highest[rows]
     why = [HELD if one.reason == HELD else LATE_LINK if is_late else None for one, is_late in zip(placements, late)]
-    folds = _group_folds(keys, rows, placements)
+    folds = _group_folds(patients.keys, rows, placements)
     return pa.table(
         {
-            "source": pa.array(sources, pa.string()),
-            "patient_key": pa.array(keys, pa.string()),
-            "group_id": pa.array(groups, pa.string()),
+            "source": pa.array(patients.sources, pa.string()),
+            "patient_key": pa.array(patients.keys, pa.string()),
+            "group_id": pa.array(patients.groups, pa.string()),
             "pool": pa.array([placement.pool for placement in placements], pa.string()),
             "fold": pa.array(folds, pa.int8()),
             "reason": pa.array([placement.reason for placement in placements], pa.string()),
@@ -250,10 +248,15 @@ def _result(table: pa.Table, placed: int, present: tuple[str, ...], version: str
         of_source[name][pool] += 1
     sizes = Counter(table.column("group_id").to_pylist())
     return SplitsResult(
-        patients=len(pools), groups=len(sizes), placed=placed,
-        excluded=left_out[LATE_LINK], sources=present, pools=dict(Counter(pools)),
+        patients=len(pools),
+        groups=len(sizes),
+        placed=placed,
+        excluded=left_out[LATE_LINK],
+        sources=present,
+        pools=dict(Counter(pools)),
         reasons=dict(Counter(table.column("reason").to_pylist())),
         linked_groups=sum(size > 1 for size in sizes.values()),
         held=left_out[HELD],
-        version=version, pools_of_source={name: dict(counts) for name, counts in of_source.items()},
-    )  # fmt: skip
+        version=version,
+        pools_of_source={name: dict(counts) for name, counts in of_source.items()},
+    )

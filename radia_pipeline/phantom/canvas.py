@@ -17,6 +17,7 @@ import numpy as np
 
 SUBPIXEL_BITS = 4
 """cv2 draws at sixteenths of a pixel."""
+_WAVE_TURNS = (1.3, 2.6)
 
 
 def generator(seed: int, *parts: object) -> np.random.Generator:
@@ -26,14 +27,40 @@ def generator(seed: int, *parts: object) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
+class Wave:
+    """A smooth displacement along an axis (0: x, 1: y) that varies along one: ``height`` and ``turns`` per longest
+    side of the image, ``phase`` in radians.
+    """
+
+    moves: int
+    along: int
+    height: float
+    turns: float
+    phase: float
+
+
+def draw_waves(rng: np.random.Generator, height: float) -> tuple[Wave, ...]:
+    """Draw displacements along both axes, varying along both, that no affine map takes back."""
+    return tuple(
+        Wave(moves, along, float(height * rng.uniform(0.7, 1.3)), float(turns * rng.uniform(0.8, 1.2)),
+             float(rng.uniform(0, 2 * np.pi)))
+        for moves in (0, 1) for along in (0, 1) for turns in _WAVE_TURNS
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Frame:
-    """Maps canonical coordinates to pixels: rotation in radians, zoom, shift in canonical units."""
+    """Maps canonical coordinates to pixels: rotation in radians, zoom, shift in canonical units, then ``waves``.
+
+    ``xs`` and ``ys`` undo the waves to first order: a field lies within .003 of the longest side of an outline.
+    """
 
     width_px: int
     height_px: int
     angle: float = 0.0
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
+    waves: tuple[Wave, ...] = ()
     unit_px: float = field(init=False)
     xs: np.ndarray = field(init=False, repr=False, compare=False)
     ys: np.ndarray = field(init=False, repr=False, compare=False)
@@ -41,8 +68,11 @@ class Frame:
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit_px", max(self.width_px, self.height_px) * self.zoom)
         cos, sin = np.float32(np.cos(self.angle) / self.unit_px), np.float32(np.sin(self.angle) / self.unit_px)
-        columns = np.arange(self.width_px, dtype=np.float32)[None, :] - np.float32(self._centre[0])
-        rows = np.arange(self.height_px, dtype=np.float32)[:, None] - np.float32(self._centre[1])
+        columns = np.arange(self.width_px, dtype=np.float32)[None, :]
+        rows = np.arange(self.height_px, dtype=np.float32)[:, None]
+        moved = [self._sway(axis, columns, rows).astype(np.float32) for axis in (0, 1)]
+        columns = columns - moved[0] - np.float32(self._centre[0])
+        rows = rows - moved[1] - np.float32(self._centre[1])
         object.__setattr__(self, "xs", columns * cos + rows * sin + np.float32(0.5))
         object.__setattr__(self, "ys", rows * cos - columns * sin + np.float32(0.5))
 
@@ -52,6 +82,12 @@ class Frame:
         return self.width_px / 2 + self.shift[0] * longest, self.height_px / 2 + self.shift[1] * longest
 
     @property
+    def _stretch_px(self) -> float:
+        """The most by which the waves move two places apart."""
+        heights = [sum(wave.height for wave in self.waves if wave.moves == axis) for axis in (0, 1)]
+        return 2 * max(heights) * max(self.width_px, self.height_px)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.height_px, self.width_px
@@ -59,7 +95,18 @@ class Frame:
     def to_px(self, points: np.ndarray) -> np.ndarray:
         """Map canonical points (..., 2) to pixels (..., 2)."""
         cos, sin = np.cos(self.angle) * self.unit_px, np.sin(self.angle) * self.unit_px
-        return (np.asarray(points, dtype=np.float64) - 0.5) @ np.array([[cos, sin], [-sin, cos]]) + self._centre
+        straight = (np.asarray(points, dtype=np.float64) - 0.5) @ np.array([[cos, sin], [-sin, cos]]) + self._centre
+        x, y = straight[..., 0], straight[..., 1]
+        return straight + np.stack([self._sway(axis, x, y) for axis in (0, 1)], axis=-1)
+
+    def _sway(self, axis: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return by how many pixels the waves move places (x, y), pixels that broadcast, along an axis."""
+        longest, moved = max(self.width_px, self.height_px), np.zeros(1)
+        for along, places in enumerate((x, y)):
+            waves = [wave for wave in self.waves if (wave.moves, wave.along) == (axis, along)]
+            parts = [wave.height * np.sin(2 * np.pi * wave.turns / longest * places + wave.phase) for wave in waves]
+            moved = moved + longest * sum(parts, np.zeros(1))
+        return moved
 
     def length_px(self, length: float) -> float:
         """Length in pixels of a canonical length."""
@@ -106,7 +153,7 @@ class Frame:
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
         """Return the pixel window that holds a disc of canonical radius ``reach``."""
-        (px, py), radius = self.to_px(np.array([[x, y]]))[0], self.length_px(reach) + 2
+        (px, py), radius = self.to_px(np.array([[x, y]]))[0], self.length_px(reach) + 2 + self._stretch_px
         rows = slice(max(0, int(py - radius)), max(0, min(self.height_px, int(py + radius) + 1)))
         columns = slice(max(0, int(px - radius)), max(0, min(self.width_px, int(px + radius) + 1)))
         return rows, columns

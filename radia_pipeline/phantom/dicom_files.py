@@ -10,6 +10,7 @@ import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID
 
 DX, CR = "1.2.840.10008.5.1.4.1.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1"
 EXPLICIT, IMPLICIT = uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian
@@ -21,9 +22,12 @@ COMPRESSED = (RLE, JPEG_LS, JPEG_2000)
 UID_ROOT = "1.2.826.0.1.3680043.8.498."
 DEIDENTIFICATION = "Basic Application Confidentiality Profile; Modified Dates"
 DEVICES = (
-    ("Canon", "CXDI", DX), ("FUJI PHOTO FILM CO. LTD.", "9000", CR), ("Philips Medical Systems", "DigitalDiagnost", DX),
-    ("GE MEDICAL SYSTEMS", "Discovery XR656", DX), ("AGFA", "DX-M", CR),
-)  # fmt: skip
+    ("Canon", "CXDI", DX),
+    ("FUJI PHOTO FILM CO. LTD.", "9000", CR),
+    ("Philips Medical Systems", "DigitalDiagnost", DX),
+    ("GE MEDICAL SYSTEMS", "Discovery XR656", DX),
+    ("AGFA", "DX-M", CR),
+)
 
 
 def phantom_uid(*parts: object) -> str:
@@ -91,7 +95,7 @@ def dicom_bytes(values: np.ndarray, header: Header, encoding: Encoding) -> bytes
 def _dataset(header: Header) -> FileDataset:
     maker, model, sop_class = header.device
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, header.image_uid
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(sop_class), UID(header.image_uid)
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, header.image_uid
     dataset.ImageType = ["ORIGINAL", "PRIMARY"]

@@ -159,6 +159,10 @@ def body_outline(a: Anatomy) -> np.ndarray:
     return smooth_outline([(0.5 + x, y) for x, y in half] + [(0.5 - x, y) for x, y in half[::-1]], steps=5)
 
 
+def _undrawn() -> np.ndarray:
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass
 class Chest:
     """Rasters of one exposure while it is drawn; signs change them before ``thickness`` adds them up."""
@@ -166,12 +170,12 @@ class Chest:
     frame: Frame
     anatomy: Anatomy
     lungs: dict[int, np.ndarray] = field(default_factory=dict)
-    heart: np.ndarray | None = None
-    air: np.ndarray | None = None
-    vessels: np.ndarray | None = None
-    bones: np.ndarray | None = None
-    extra: np.ndarray | None = None
-    body: np.ndarray | None = None
+    heart: np.ndarray = field(default_factory=_undrawn)
+    air: np.ndarray = field(default_factory=_undrawn)
+    vessels: np.ndarray = field(default_factory=_undrawn)
+    bones: np.ndarray = field(default_factory=_undrawn)
+    extra: np.ndarray = field(default_factory=_undrawn)
+    body: np.ndarray = field(default_factory=_undrawn)
     rib_lines: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     visibility: float = 1.0
     """How much of its full contrast the sign that is being painted has."""
@@ -246,7 +250,8 @@ def broken(line: np.ndarray, a: Anatomy, side: int, bone: int) -> list[np.ndarra
 
 def draw_bones(a: Anatomy, frame: Frame) -> tuple[np.ndarray, dict[tuple[int, int], np.ndarray]]:
     """Return bone thickness and the posterior ribs' centre lines by (side, index), breaks displaced."""
-    lines, ribs = [], {}
+    lines = []
+    ribs: dict[tuple[int, int], np.ndarray] = {}
     for side in SIDES:
         posterior = posterior_ribs(a, side)
         ribs |= {(side, index): rib for index, rib in enumerate(posterior)}

@@ -5,7 +5,7 @@ Parameters and changed anatomy come from ``signs``; what is random here comes fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from radia_pipeline.phantom.frontal import (
 from radia_pipeline.phantom.signs import Sign
 
 Box = tuple[float, float, float, float]
+Painted = Sequence[Box | None]
+"""Boxes of what was painted, None where nothing of it reaches the film."""
 
 
 def paint(chest: Chest, sign: Sign) -> list[Box]:
@@ -34,11 +36,11 @@ def paint(chest: Chest, sign: Sign) -> list[Box]:
     return [box for box in boxes if box is not None and box[2] >= 2 and box[3] >= 2]
 
 
-def _cardiomegaly(chest: Chest, sign: Sign) -> list[Box]:
+def _cardiomegaly(chest: Chest, sign: Sign) -> Painted:
     return [chest.frame.box(chest.heart)]
 
 
-def _emphysema(chest: Chest, sign: Sign) -> list[Box]:
+def _emphysema(chest: Chest, sign: Sign) -> Painted:
     rng, frame = sign.generator("bullae"), chest.frame
     lungs = chest.both_lungs
     for _ in range(int(rng.integers(2, 5))):
@@ -52,7 +54,7 @@ def _emphysema(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(lungs)]
 
 
-def _edema(chest: Chest, sign: Sign) -> list[Box]:
+def _edema(chest: Chest, sign: Sign) -> Painted:
     rng, frame = sign.generator("haze"), chest.frame
     reach = sign.between(0.9, 1.15)
     wings = sum(
@@ -72,7 +74,7 @@ def _edema(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(wings, 0.5)]
 
 
-def _infiltration(chest: Chest, sign: Sign) -> list[Box]:
+def _infiltration(chest: Chest, sign: Sign) -> Painted:
     rng, frame, boxes = sign.generator("streaks"), chest.frame, []
     x, y = sign.centre
     for cx in (x, 1 - x)[: 2 if sign.is_bilateral else 1]:
@@ -87,7 +89,7 @@ def _infiltration(chest: Chest, sign: Sign) -> list[Box]:
     return boxes
 
 
-def _pneumonia(chest: Chest, sign: Sign) -> list[Box]:
+def _pneumonia(chest: Chest, sign: Sign) -> Painted:
     rng, frame = sign.generator("patches"), chest.frame
     x, y = sign.centre
     spread = sign.between(0.05, 0.072)
@@ -101,7 +103,7 @@ def _pneumonia(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(cloud, 0.4)]
 
 
-def _consolidation(chest: Chest, sign: Sign) -> list[Box]:
+def _consolidation(chest: Chest, sign: Sign) -> Painted:
     """A lobe filled up to its fissure, with air-filled bronchi running through it."""
     rng, frame, side = sign.generator("lobe"), chest.frame, sign.side
     top, bottom = {"upper": (0.16, 0.42), "middle": (0.40, 0.60), "lower": (0.53, 0.80)}[sign.zone]
@@ -124,7 +126,7 @@ def _consolidation(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(lobe)]
 
 
-def _atelectasis(chest: Chest, sign: Sign) -> list[Box]:
+def _atelectasis(chest: Chest, sign: Sign) -> Painted:
     """Plates of collapsed lung, or a collapsed lobe drawn up as a wedge against the mediastinum."""
     rng, frame, side = sign.generator("plates"), chest.frame, sign.side
     if rng.random() < 0.15:
@@ -163,7 +165,7 @@ def _collapsed_lobe(chest: Chest, sign: Sign) -> Box | None:
     return frame.box(mask)
 
 
-def _nodule(chest: Chest, sign: Sign) -> list[Box]:
+def _nodule(chest: Chest, sign: Sign) -> Painted:
     rng, frame, boxes = sign.generator("nodules"), chest.frame, []
     x, y = sign.centre
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
@@ -176,7 +178,7 @@ def _nodule(chest: Chest, sign: Sign) -> list[Box]:
     return boxes
 
 
-def _mass(chest: Chest, sign: Sign) -> list[Box]:
+def _mass(chest: Chest, sign: Sign) -> Painted:
     rng, frame = sign.generator("mass"), chest.frame
     x, y = sign.centre
     x, y, radius = x + rng.uniform(-0.04, 0.02) * sign.side, y + rng.uniform(-0.03, 0.03), sign.between(0.056, 0.085)
@@ -193,7 +195,7 @@ def _mass(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(lump)]
 
 
-def _pneumothorax(chest: Chest, sign: Sign) -> list[Box]:
+def _pneumothorax(chest: Chest, sign: Sign) -> Painted:
     """Air between the chest wall and a lung that fell in: black, no markings, a thin white pleural line."""
     frame, side, a = chest.frame, sign.side, chest.anatomy
     outline = squeezed_lung_outline(a, side, sign.between(0.80, 0.58))
@@ -208,7 +210,7 @@ def _pneumothorax(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(gap)]
 
 
-def _effusion(chest: Chest, sign: Sign) -> list[Box]:
+def _effusion(chest: Chest, sign: Sign) -> Painted:
     frame, a, rng, boxes = chest.frame, chest.anatomy, sign.generator("fluid"), []
     for index, side in enumerate((sign.side, -sign.side)[: 2 if sign.is_bilateral else 1]):
         depth = sign.between(0.075, 0.26) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
@@ -223,7 +225,7 @@ def _effusion(chest: Chest, sign: Sign) -> list[Box]:
     return boxes
 
 
-def _pleural_other(chest: Chest, sign: Sign) -> list[Box]:
+def _pleural_other(chest: Chest, sign: Sign) -> Painted:
     """Thickened pleura along the lateral wall, set with calcified plaques."""
     rng, frame, a, boxes = sign.generator("pleura"), chest.frame, chest.anatomy, []
     for side in (sign.side, -sign.side)[: 2 if sign.is_bilateral else 1]:
@@ -251,7 +253,7 @@ def _pleural_other(chest: Chest, sign: Sign) -> list[Box]:
     return boxes
 
 
-def _fracture(chest: Chest, sign: Sign) -> list[Box]:
+def _fracture(chest: Chest, sign: Sign) -> Painted:
     """Callus around each break; the displaced bone itself is drawn by the anatomy."""
     rng, frame, a = sign.generator("callus"), chest.frame, chest.anatomy
     spots = frame.zeros()
@@ -262,15 +264,16 @@ def _fracture(chest: Chest, sign: Sign) -> list[Box]:
         near, far = broken(line, a, fracture.side, fracture.bone)
         ends = np.stack([near[-1], far[0]])
         middle = ends.mean(axis=0)
-        cuff = frame.blob(*middle, 0.034, 0.024, angle=rng.uniform(-0.4, 0.4), edge=0.5)
+        x, y = middle
+        cuff = frame.blob(x, y, 0.034, 0.024, angle=rng.uniform(-0.4, 0.4), edge=0.5)
         gap = frame.strokes([(middle + np.array([[-0.005, -0.024], [0.005, 0.024]]), 0.009, 1.0)], soft=0.001)
         chest.add(cuff, sign.between(0.26, 0.38))
         chest.add(gap, -0.34)
-        spots = np.maximum(spots, frame.blob(*middle, 0.040, 0.034))
+        spots = np.maximum(spots, frame.blob(x, y, 0.040, 0.034))
     return [frame.box(spots, 0.5)]
 
 
-def _hernia(chest: Chest, sign: Sign) -> list[Box]:
+def _hernia(chest: Chest, sign: Sign) -> Painted:
     """The stomach behind the heart: a round wall, air above, a straight fluid level."""
     rng, frame, a = sign.generator("hernia"), chest.frame, chest.anatomy
     r = sign.between(0.078, 0.105)
@@ -285,7 +288,7 @@ def _hernia(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(sac)]
 
 
-PAINTERS: dict[str, Callable[[Chest, Sign], list[Box]]] = {
+PAINTERS: dict[str, Callable[[Chest, Sign], Painted]] = {
     "Cardiomegaly": _cardiomegaly,
     "Emphysema": _emphysema,
     "Pneumothorax": _pneumothorax,

@@ -11,7 +11,7 @@ import numpy as np
 
 from radia_pipeline.phantom.canvas import Frame, generator, lobulated_outline, smooth_outline
 from radia_pipeline.phantom.frontal import AIR_DEPTH, LEFT, RIGHT, Anatomy, Chest, lung_depth
-from radia_pipeline.phantom.frontal_signs import Box
+from radia_pipeline.phantom.frontal_signs import Box, Painted
 from radia_pipeline.phantom.signs import Sign
 
 SPINE_X = 0.735
@@ -81,7 +81,8 @@ def _vessels(a: Anatomy, frame: Frame) -> np.ndarray:
             lines.append((np.stack([position, end]), width, 0.25 + 38 * width))
             position, width = end, width * 0.7
     raster = frame.strokes(sorted(lines, key=lambda line: line[2]), soft=0.0016)
-    return np.clip(0.75 * raster + 0.6 * frame.blob(*origin, 0.045, 0.055, edge=1.0), 0, 1)
+    x, y = origin
+    return np.clip(0.75 * raster + 0.6 * frame.blob(x, y, 0.045, 0.055, edge=1.0), 0, 1)
 
 
 def _bones(a: Anatomy, frame: Frame) -> np.ndarray:
@@ -113,15 +114,15 @@ def _depth(sign: Sign) -> float:
     return float(sign.generator("depth").uniform(0.40, 0.66))
 
 
-def _heart_box(chest: Chest, sign: Sign) -> list[Box]:
+def _heart_box(chest: Chest, sign: Sign) -> Painted:
     return [chest.frame.box(chest.heart)]
 
 
-def _lungs_box(chest: Chest, sign: Sign) -> list[Box]:
+def _lungs_box(chest: Chest, sign: Sign) -> Painted:
     return [chest.frame.box(chest.lungs[LEFT])]
 
 
-def _effusion(chest: Chest, sign: Sign) -> list[Box]:
+def _effusion(chest: Chest, sign: Sign) -> Painted:
     frame, a = chest.frame, chest.anatomy
     back = np.clip((frame.xs - 0.45) / 0.33, 0, 1.05)
     surface = a.base + 0.03 - sign.between(0.05, 0.18) - 0.10 * (back**3 - 0.5)
@@ -131,14 +132,14 @@ def _effusion(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(fluid)]
 
 
-def _haze(chest: Chest, sign: Sign) -> list[Box]:
+def _haze(chest: Chest, sign: Sign) -> Painted:
     frame, rng = chest.frame, sign.generator("lateral haze")
     wings = frame.blob(0.53, 0.46, 0.15, 0.17, edge=0.9) * chest.lungs[LEFT]
     chest.opacify(np.clip(wings * (0.95 + 0.16 * frame.smooth_noise(rng, 0.03)), 0, 1), sign.between(0.45, 0.65))
     return [frame.box(wings)]
 
 
-def _patch(chest: Chest, sign: Sign) -> list[Box]:
+def _patch(chest: Chest, sign: Sign) -> Painted:
     frame, rng, x, y = chest.frame, sign.generator("lateral patch"), _depth(sign), sign.centre[1]
     reach = 0.085 if sign.name == "Pneumonia" else 0.11
     edge = 0.9 if sign.name == "Pneumonia" else 0.35
@@ -147,7 +148,7 @@ def _patch(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(patch)]
 
 
-def _mesh(chest: Chest, sign: Sign) -> list[Box]:
+def _mesh(chest: Chest, sign: Sign) -> Painted:
     frame, rng = chest.frame, sign.generator("lateral streaks")
     patch = frame.blob(_depth(sign), sign.centre[1], 0.11, 0.11, edge=0.5) * chest.lungs[LEFT]
     mesh = np.exp(-((frame.smooth_noise(rng, 0.024) / 0.32) ** 2))
@@ -156,7 +157,7 @@ def _mesh(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(patch)]
 
 
-def _plate(chest: Chest, sign: Sign) -> list[Box]:
+def _plate(chest: Chest, sign: Sign) -> Painted:
     frame, rng, x, y = chest.frame, sign.generator("lateral plate"), _depth(sign), sign.centre[1] + 0.03
     ends = np.array([[x - 0.09, y + rng.uniform(-0.03, 0.03)], [x + 0.09, y + rng.uniform(-0.03, 0.03)]])
     plate = frame.strokes([(ends, 0.017, 1.0)], soft=0.002) * chest.lungs[LEFT]
@@ -164,7 +165,7 @@ def _plate(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(plate)]
 
 
-def _lump(chest: Chest, sign: Sign) -> list[Box]:
+def _lump(chest: Chest, sign: Sign) -> Painted:
     frame, rng, x, y = chest.frame, sign.generator("lateral lump"), _depth(sign), sign.centre[1]
     if sign.name == "Nodule":
         r = sign.between(0.021, 0.032)
@@ -176,7 +177,7 @@ def _lump(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(lump)]
 
 
-def _hernia(chest: Chest, sign: Sign) -> list[Box]:
+def _hernia(chest: Chest, sign: Sign) -> Painted:
     frame, a = chest.frame, chest.anatomy
     r, x, y = sign.between(0.07, 0.095), 0.60, a.base - 0.115
     sac, hollow = frame.blob(x, y, r * 1.05, r, edge=0.08), frame.blob(x, y, r * 0.92, r * 0.87, edge=0.08)
@@ -188,7 +189,7 @@ def _hernia(chest: Chest, sign: Sign) -> list[Box]:
     return [frame.box(sac)]
 
 
-PAINTERS: dict[str, Callable[[Chest, Sign], list[Box]]] = {
+PAINTERS: dict[str, Callable[[Chest, Sign], Painted]] = {
     "Cardiomegaly": _heart_box,
     "Emphysema": _lungs_box,
     "Pleural Effusion": _effusion,

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radia_pipeline.phantom.canvas import Frame, generator
+from radia_pipeline.phantom.canvas import Frame, draw_waves, generator
 from radia_pipeline.phantom.exposure import develop, draw_exposure
 from radia_pipeline.phantom.frontal import SIDES, Anatomy, draw_anatomy, draw_chest, lung_outline
 from radia_pipeline.phantom.frontal_signs import Box, paint
 from radia_pipeline.phantom.lateral import draw_lateral_chest, paint_lateral
 from radia_pipeline.phantom.signs import Sign, bend
+
+BUILD, BREATH = 0.004, 0.005
+"""Heights of the waves by which one person's chest differs from the template, and one exposure from the next by
+breath, stance and heartbeat: films of one patient are different exposures down to their finest detail.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ def _frame(film: Film, rng: np.random.Generator) -> Frame:
     width, height = round(film.size_px * (aspect if portrait else 1)), round(film.size_px * (1 if portrait else aspect))
     tilt = 0.055 if film.view == "AP" else 0.03
     shift = (float(rng.uniform(-0.015, 0.015)), float(rng.uniform(-0.02, 0.02)))
-    return Frame(width, height, float(rng.uniform(-tilt, tilt)), float(rng.uniform(0.95, 1.05)), shift)
+    build = draw_waves(generator(film.person_seed, "build"), BUILD)
+    breath = draw_waves(generator(film.exposure_seed, "breath"), BREATH)
+    return Frame(width, height, float(rng.uniform(-tilt, tilt)), float(rng.uniform(0.95, 1.05)), shift, build + breath)
 
 
 def person_anatomy(film: Film) -> Anatomy:

@@ -28,6 +28,7 @@ from radia_pipeline.phantom.sentences import (
     two_positive,
     uncertain,
 )
+from radia_pipeline.phantom.signs import drawn
 from radia_pipeline.phantom.typing_habits import retype
 
 DOUBTED = 0.07
@@ -87,7 +88,7 @@ def _findings(findings: Mapping[str, Place], rng: np.random.Generator) -> tuple[
             statuses[name] = -1 if chance < OVERLOOKED + DOUBTED else 1
     places = dict(findings)
     if rng.random() < FALSE_ALARM:
-        name = pick(rng, [c for c in vocabulary().pathologies if c not in findings])
+        name = pick(rng, [c for c in drawn() if c not in findings])
         statuses[name], places[name] = -1, (int(pick(rng, [-1, 1])), pick(rng, ["upper", "middle", "lower"]))
     waiting, sentences = list(statuses), []
     rng.shuffle(waiting)
@@ -171,8 +172,8 @@ def _remarks(statuses: Mapping[str, int], rng: np.random.Generator) -> tuple[lis
         remarks.append(Sentence(lookalike, {}, "lung"))
     if rng.random() < 0.03:
         past = phrase_of(pick(rng, ["Pneumonia", "Emphysema", "Hernia", "Fracture"]), rng, singular=True)
-        options = [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"]
-        remarks.append(Sentence(pick(rng, options), {}, "lung"))
+        told = [f"Patient connu pour {past.text}", f"Status post {past.text}", f"Antécédent {past.bare()}"]
+        remarks.append(Sentence(pick(rng, told), {}, "lung"))
         tells_history = True
     return remarks, is_blocked, tells_history
 
@@ -197,7 +198,7 @@ def _conclusion(
 
 def _preamble(rng: np.random.Generator) -> str:
     """Return an indication, which makes no label whatever it names, ended by the next title."""
-    name = pick(rng, vocabulary().pathologies)
+    name = pick(rng, drawn())
     phrase = phrase_of(name, rng, singular=True)
     symptom = pick(rng, wording.SYMPTOMS)
     question = pick(rng, [f"Éliminer {phrase.text}", f"R/O {phrase.text}", f"{phrase.text.capitalize()}?",
@@ -210,13 +211,17 @@ def _preamble(rng: np.random.Generator) -> str:
 
 def _recommendation(rng: np.random.Generator) -> str:
     phrase = phrase_of(pick(rng, ["Mass", "Nodule", "Pneumonia", "Lung Lesion"]), rng, singular=True)
-    return pick(rng, [
-        f"Un contrôle est suggéré pour exclure {phrase.a()}.",
-        f"TDM thoracique recommandée afin d'éliminer {phrase.a()}.",
-        f"Contrôle suggéré dans 6 semaines pour exclure {phrase.a()} sous-jacente.".replace("sous-jacente",
-        "sous-jacent" + ("e" if phrase.gender == "f" else "")),
-        "Contrôle radiologique suggéré au besoin.",
-    ])  # fmt: skip
+    return pick(
+        rng,
+        [
+            f"Un contrôle est suggéré pour exclure {phrase.a()}.",
+            f"TDM thoracique recommandée afin d'éliminer {phrase.a()}.",
+            f"Contrôle suggéré dans 6 semaines pour exclure {phrase.a()} sous-jacente.".replace(
+                "sous-jacente", "sous-jacent" + ("e" if phrase.gender == "f" else "")
+            ),
+            "Contrôle radiologique suggéré au besoin.",
+        ],
+    )
 
 
 def _end(sentence: Sentence) -> str:

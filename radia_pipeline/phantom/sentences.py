@@ -6,7 +6,7 @@ known truth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -115,24 +115,28 @@ def positive(name: str, place: Place, rng: np.random.Generator) -> Sentence:
     p = phrase_of(name, rng)
     q = qualified(p, place, rng)
     where, was_not = located(p, place, rng), "n'étaient pas" if p.is_plural else "n'était pas"
-    text = pick(rng, [
-        lambda: _cap(q),
-        lambda: _cap(q),
-        lambda: f"Il y a {p.a(q)}",
-        lambda: f"{pick(rng, ['On note', 'On retrouve', 'On observe', 'On visualise'])} {p.a(q)}",
-        lambda: f"Présence {p.of_a(q)}",
-        lambda: f"Apparition {p.of_a(q)}",
-        lambda: f"Persistance {p.of_a(q)}",
-        lambda: f"{_cap(p.text)}{where} {p.agree(pick(rng, ['inchangé', 'stable', 'connu']))}",
-        lambda: f"{_cap(p.text)}{where} {p.agree('inchangé')} par rapport à l'examen antérieur",
-        lambda: f"{pick(rng, UNCHANGED)} {p.of_the()}",
-        lambda: f"{pick(rng, LESS_OR_MORE)} {p.of_the()}{where}",
-        lambda: f"{_cap(p.text)} {p.agree('résiduel')}{where}",
-        lambda: f"{_cap(q)} qui {was_not} {p.agree('présent')} à l'examen antérieur",
-        lambda: f"Aspect compatible avec {p.a(q)}",
-        lambda: f"Image en faveur {p.of_a(q)}",
-        lambda: f"Aucune anomalie {pick(rng, ['à part', 'hormis'])} {p.a(q)}",
-    ], [5, 3, 3, 5, 3, 1, 1, 2, 1, 0.8, 1.2, 0.5, 0.7, 0.7, 0.4, 0.4])()  # fmt: skip
+    text = pick(
+        rng,
+        [
+            lambda: _cap(q),
+            lambda: _cap(q),
+            lambda: f"Il y a {p.a(q)}",
+            lambda: f"{pick(rng, ['On note', 'On retrouve', 'On observe', 'On visualise'])} {p.a(q)}",
+            lambda: f"Présence {p.of_a(q)}",
+            lambda: f"Apparition {p.of_a(q)}",
+            lambda: f"Persistance {p.of_a(q)}",
+            lambda: f"{_cap(p.text)}{where} {p.agree(pick(rng, ['inchangé', 'stable', 'connu']))}",
+            lambda: f"{_cap(p.text)}{where} {p.agree('inchangé')} par rapport à l'examen antérieur",
+            lambda: f"{pick(rng, UNCHANGED)} {p.of_the()}",
+            lambda: f"{pick(rng, LESS_OR_MORE)} {p.of_the()}{where}",
+            lambda: f"{_cap(p.text)} {p.agree('résiduel')}{where}",
+            lambda: f"{_cap(q)} qui {was_not} {p.agree('présent')} à l'examen antérieur",
+            lambda: f"Aspect compatible avec {p.a(q)}",
+            lambda: f"Image en faveur {p.of_a(q)}",
+            lambda: f"Aucune anomalie {pick(rng, ['à part', 'hormis'])} {p.a(q)}",
+        ],
+        [5, 3, 3, 5, 3, 1, 1, 2, 1, 0.8, 1.2, 0.5, 0.7, 0.7, 0.4, 0.4],
+    )()
     return Sentence(text, said_by(name, p, 1), ORGAN.get(name, "lung"))
 
 
@@ -158,7 +162,7 @@ def opacity_because(name: str, place: Place, status: int, rng: np.random.Generat
     return Sentence(text, {"Lung Opacity": 1} | said_by(name, p, status))
 
 
-def two_positive(first: str, second: str, places: dict[str, Place], rng: np.random.Generator) -> Sentence:
+def two_positive(first: str, second: str, places: Mapping[str, Place], rng: np.random.Generator) -> Sentence:
     """Return one sentence that affirms two classes."""
     p, q = phrase_of(first, rng), phrase_of(second, rng)
     link = pick(rng, ["avec", "et", f"{'associé' if p.gender == 'm' else 'associée'}{'s' if p.is_plural else ''} à"])
@@ -181,21 +185,25 @@ def uncertain(name: str, place: Place, rng: np.random.Generator) -> Sentence:
         return stated
     p = phrase_of(name, rng, singular=True)
     q, where = qualified(p, place, rng), located(p, place, rng)
-    text = pick(rng, [
-        lambda: f"{p.agree(pick(rng, ['possible', 'probable', 'vraisemblable'])).capitalize()} {q}",
-        lambda: f"{p.agree('possible').capitalize()} {q}",
-        lambda: f"{_cap(p.text)}{where} {p.agree(pick(rng, ['possible', 'probable', 'douteux', 'suspecté']))}",
-        lambda: f"{_cap(p.text)}{where} ne peut être {p.agree('exclu')}",
-        lambda: f"On ne peut exclure {p.a(q)}",
-        lambda: f"Bases mal visualisées, sans pouvoir exclure {p.a(q)}",
-        lambda: f"{_cap(p.text)}{where} à {pick(rng, ['éliminer', 'exclure', 'écarter'])}",
-        lambda: f"{pick(rng, ['Image évocatrice', 'Aspect évocateur', 'Aspect suggestif'])} {p.of_a(q)}",
-        lambda: f"Aspect évoquant {p.a(q)}",
-        lambda: f"{_cap(q)}?",
-        lambda: f"{_cap(p.text)}{where} peu probable",
-        lambda: f"Image suspecte {p.of_a()}",
-        lambda: f"Je me questionne sur {p.a(q)}",
-    ], [2, 4, 2, 1.5, 2, 0.7, 1, 1, 1, 1.5, 0.7, 0.5, 0.3])()  # fmt: skip
+    text = pick(
+        rng,
+        [
+            lambda: f"{p.agree(pick(rng, ['possible', 'probable', 'vraisemblable'])).capitalize()} {q}",
+            lambda: f"{p.agree('possible').capitalize()} {q}",
+            lambda: f"{_cap(p.text)}{where} {p.agree(pick(rng, ['possible', 'probable', 'douteux', 'suspecté']))}",
+            lambda: f"{_cap(p.text)}{where} ne peut être {p.agree('exclu')}",
+            lambda: f"On ne peut exclure {p.a(q)}",
+            lambda: f"Bases mal visualisées, sans pouvoir exclure {p.a(q)}",
+            lambda: f"{_cap(p.text)}{where} à {pick(rng, ['éliminer', 'exclure', 'écarter'])}",
+            lambda: f"{pick(rng, ['Image évocatrice', 'Aspect évocateur', 'Aspect suggestif'])} {p.of_a(q)}",
+            lambda: f"Aspect évoquant {p.a(q)}",
+            lambda: f"{_cap(q)}?",
+            lambda: f"{_cap(p.text)}{where} peu probable",
+            lambda: f"Image suspecte {p.of_a()}",
+            lambda: f"Je me questionne sur {p.a(q)}",
+        ],
+        [2, 4, 2, 1.5, 2, 0.7, 1, 1, 1, 1.5, 0.7, 0.5, 0.3],
+    )()
     return Sentence(text, said_by(name, p, -1), ORGAN.get(name, "lung"))
 
 
@@ -222,15 +230,19 @@ def negative(names: Sequence[str], rng: np.random.Generator) -> Sentence:
     bare = [p.bare() for p in phrases]
     last = pick(rng, ["ni", "ni", "ou"])
     listed = f"{', '.join(bare[:-1])} {last} {bare[-1]}"
-    text = pick(rng, [
-        lambda: f"Pas {listed}",
-        lambda: f"Il n'y a pas {listed}",
-        lambda: f"On ne note pas {listed}",
-        lambda: f"Absence {', '.join(bare[:-1])} {pick(rng, ['et', 'ou'])} {bare[-1]}",
-        lambda: "On ne note ni " + " ni ".join(p.text for p in phrases),
-        lambda: f"Pas d'évidence {listed}",
-        lambda: f"Sans {', '.join(p.text for p in phrases[:-1])} ni {phrases[-1].text}",
-    ], [5, 3, 2, 1.5, 1, 1, 0.7])()  # fmt: skip
+    text = pick(
+        rng,
+        [
+            lambda: f"Pas {listed}",
+            lambda: f"Il n'y a pas {listed}",
+            lambda: f"On ne note pas {listed}",
+            lambda: f"Absence {', '.join(bare[:-1])} {pick(rng, ['et', 'ou'])} {bare[-1]}",
+            lambda: "On ne note ni " + " ni ".join(p.text for p in phrases),
+            lambda: f"Pas d'évidence {listed}",
+            lambda: f"Sans {', '.join(p.text for p in phrases[:-1])} ni {phrases[-1].text}",
+        ],
+        [5, 3, 2, 1.5, 1, 1, 0.7],
+    )()
     return Sentence(text, said, organ)
 
 

@@ -1,7 +1,8 @@
-"""The 14 pathologies: which parameters a sign has in a study, and how it bends the anatomy before that is drawn.
+"""Signs of pathologies: which parameters a sign has in a study, and how it bends the anatomy before that is drawn.
 
 Parameters are drawn once for a study, so that each of its films shows the same disease. How a sign is painted is in
-``frontal_signs`` and ``lateral``.
+``frontal_signs`` and ``lateral``. A pathology of the vocabulary without a sign here is drawn as nothing, and whoever
+writes a phantom says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.frontal import CLAVICLE, RIGHT, SIDES, Anatomy, Break
 
@@ -19,6 +21,18 @@ ORDER = (
     "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Hernia",
 )  # fmt: skip
 """Order of bending and painting: what lies over what."""
+
+
+def drawn() -> tuple[str, ...]:
+    """Return the vocabulary's pathologies that have a sign, in its order."""
+    return tuple(name for name in vocabulary().pathologies if name in ORDER)
+
+
+def undrawn() -> tuple[str, ...]:
+    """Return those that are drawn as nothing."""
+    return tuple(name for name in vocabulary().pathologies if name not in ORDER)
+
+
 ZONES = tuple((side, height) for side in SIDES for height in ("upper", "middle", "lower"))
 ZONE_CENTRES = {"upper": (0.20, 0.30), "middle": (0.235, 0.45), "lower": (0.25, 0.63)}
 """Distance from the midline and height of a zone's middle, in canonical units."""
@@ -54,7 +68,8 @@ class Sign:
 def draw_signs(names: set[str], rng: np.random.Generator, kept: Sequence[Sign] = ()) -> list[Sign]:
     """Draw the parameters of a study's pathologies, each in a zone of its own as far as there are free ones.
 
-    ``kept``: signs of earlier studies that are still there; they keep their place.
+    ``kept``: signs of earlier studies that are still there; they keep their place. A pathology without a sign has none
+    in the result.
     """
     free = list(ZONES)
     rng.shuffle(free)
@@ -62,7 +77,7 @@ def draw_signs(names: set[str], rng: np.random.Generator, kept: Sequence[Sign] =
     for sign in kept:
         free = _without(free, sign)
     signs = list(kept)
-    for name in sorted(names - {sign.name for sign in kept}, key=PLACING.index):
+    for name in sorted((names & set(ORDER)) - {sign.name for sign in kept}, key=PLACING.index):
         accepted = FITTING_ZONES.get(name, tuple(ZONE_CENTRES))
         fitting = [place for place in free if place[1] in accepted]
         side, zone = (
@@ -116,9 +131,8 @@ def _bend_emphysema(a: Anatomy, sign: Sign) -> Anatomy:
 
 
 def _bend_atelectasis(a: Anatomy, sign: Sign) -> Anatomy:
-    lift = list(a.lift)
-    lift[0 if sign.side == RIGHT else 1] += sign.between(0.025, 0.05)
-    return replace(a, lift=tuple(lift))
+    (right, left), more = a.lift, sign.between(0.025, 0.05)
+    return replace(a, lift=(right + more, left) if sign.side == RIGHT else (right, left + more))
 
 
 def _bend_fracture(a: Anatomy, sign: Sign) -> Anatomy:

@@ -67,10 +67,15 @@ def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Itera
     shown = close_up(shown)[0]
     shown[words.index(words.no_finding)] = no_finding(shown.any(), is_clear=True)
     return [
-        {"source": source, "native_study_id": study_id, "class": name, "drawn": int(shown[i]),
-         "value": None if values[i] == MISSING else int(values[i])}
+        {
+            "source": source,
+            "native_study_id": study_id,
+            "class": name,
+            "drawn": int(shown[i]),
+            "value": None if values[i] == MISSING else int(values[i]),
+        }
         for i, name in enumerate(words.classes)
-    ]  # fmt: skip
+    ]
 
 
 def write_truth(folder: Path, boxes: list[dict], labels: list[dict]) -> None:

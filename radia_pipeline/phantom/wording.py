@@ -175,9 +175,14 @@ PHRASES: dict[str, tuple[Phrase, ...]] = {
 }  # fmt: skip
 
 ORGAN = {
-    "Cardiomegaly": "heart", "Enlarged Cardiomediastinum": "heart", "Hernia": "heart", "Pneumothorax": "pleura",
-    "Pleural Effusion": "pleura", "Pleural Other": "pleura", "Fracture": "bone",
-}  # fmt: skip
+    "Cardiomegaly": "heart",
+    "Enlarged Cardiomediastinum": "heart",
+    "Hernia": "heart",
+    "Pneumothorax": "pleura",
+    "Pleural Effusion": "pleura",
+    "Pleural Other": "pleura",
+    "Fracture": "bone",
+}
 """Where a report speaks of a class; the lungs where not listed."""
 
 STATED: dict[tuple[str, int], tuple[str, ...]] = {
@@ -223,11 +228,13 @@ STATED: dict[tuple[str, int], tuple[str, ...]] = {
 """Whole sentences that say a class without its noun phrase, by (class, status)."""
 
 HEART_AND_MEDIASTINUM = (
-    "Silhouette cardiomédiastinale normale", "Silhouette cardiomédiastinale sans particularité",
+    "Silhouette cardiomédiastinale normale",
+    "Silhouette cardiomédiastinale sans particularité",
     "Cœur et médiastin normaux",
-    "La silhouette cardio-médiastinale est dans les limites de la normale", "Cœur et médiastin: s.p.",
+    "La silhouette cardio-médiastinale est dans les limites de la normale",
+    "Cœur et médiastin: s.p.",
     "La silhouette cardiomédiastinale est normale",
-)  # fmt: skip
+)
 NEUTRAL = {
     "lung": (
         "Plages pulmonaires claires", "Les poumons sont clairs", "Poumons clairs", "Hiles sans particularité",
@@ -251,15 +258,24 @@ BLOCKING = {
 }  # fmt: skip
 """Other abnormalities: no class, yet not a normal chest."""
 LOOKALIKES = (
-    "Emphysème sous-cutané {side}", "Petit épanchement péricardique", "Pneumomédiastin", "Hernie discale opérée",
-    "Masse médiastinale antérieure", "Épanchement articulaire à l'épaule {side}", "Œdème des tissus mous",
-)  # fmt: skip
+    "Emphysème sous-cutané {side}",
+    "Petit épanchement péricardique",
+    "Pneumomédiastin",
+    "Hernie discale opérée",
+    "Masse médiastinale antérieure",
+    "Épanchement articulaire à l'épaule {side}",
+    "Œdème des tissus mous",
+)
 """Abnormalities whose words resemble a class; written only where some class is positive anyway."""
 NORMAL_EXAM = (
-    "Examen normal", "Radiographie pulmonaire normale", "Radiographie du thorax sans anomalie",
+    "Examen normal",
+    "Radiographie pulmonaire normale",
+    "Radiographie du thorax sans anomalie",
     "Pas d'anomalie pulmonaire",
-    "Examen dans les limites de la normale", "RAS", "Radiographie pulmonaire sans particularité",
-)  # fmt: skip
+    "Examen dans les limites de la normale",
+    "RAS",
+    "Radiographie pulmonaire sans particularité",
+)
 UNREADABLE = (
     "Examen inchangé.",
     "Inchangé.",
@@ -288,10 +304,14 @@ SYMPTOMS = (
     "Perte de poids",
 )
 TECHNIQUES = (
-    "Radiographie pulmonaire PA et latérale", "Radiographie pulmonaire de face", "Examen réalisé en AP au lit",
+    "Radiographie pulmonaire PA et latérale",
+    "Radiographie pulmonaire de face",
+    "Examen réalisé en AP au lit",
     "Légère rotation vers la droite",
-    "Inspiration sous-optimale", "Examen de qualité limitée", "Comparaison faite avec l'examen antérieur",
-)  # fmt: skip
+    "Inspiration sous-optimale",
+    "Examen de qualité limitée",
+    "Comparaison faite avec l'examen antérieur",
+)
 FINDINGS_TITLES = ("Rapport:", "Description:", "Résultat:", "RAPPORT:", "DESCRIPTION:")
 CONCLUSION_TITLES = ("Conclusion:", "CONCLUSION:", "Conclusion :", "Impression:")
 ORGAN_TITLES = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from radia_pipeline.errors import BadInput, UnknownName
 from radia_pipeline.phantom.layouts import ccsmtl, chexpert, mimic_cxr, nih_cxr14, padchest, vindr_cxr
 from radia_pipeline.phantom.layouts.batch import Batch, Order
+from radia_pipeline.phantom.signs import undrawn
 from radia_pipeline.phantom.truth import write_truth
 
 LAYOUTS = {layout.SOURCE: layout for layout in (ccsmtl, chexpert, mimic_cxr, nih_cxr14, padchest, vindr_cxr)}
@@ -24,10 +25,14 @@ CHUNK = 8
 
 @dataclass(frozen=True)
 class PhantomResult:
-    """What was written, by source: files, images, studies, report rows, and each kind of planted fault."""
+    """What was written, by source: files, images, studies, report rows, and each kind of planted fault.
+
+    ``undrawn``: pathologies of the vocabulary that have no sign: no study has them, no report names them.
+    """
 
     root: Path
     counts: Mapping[str, Mapping[str, int]]
+    undrawn: tuple[str, ...] = ()
 
 
 def write_phantom(
@@ -71,7 +76,7 @@ def write_phantom(
         [row for b in whole.values() for row in b.boxes],
         [row for b in whole.values() for row in b.labels],
     )
-    return PhantomResult(order.root, {source: batch.counts for source, batch in whole.items()})
+    return PhantomResult(order.root, {source: batch.counts for source, batch in whole.items()}, undrawn())
 
 
 def _checked(patients: dict[str, int]) -> dict[str, int]:

@@ -64,9 +64,13 @@ def test_every_delivered_file_is_accounted_for(outcome):
 def test_every_defect_of_the_table_is_counted_and_shown_as_metadata(outcome):
     *_, labels, _, _ = outcome
     assert labels.problems == {
-        "read_as_cp1252": 1, "impossible_ages": 1, "unknown_label_tokens": 1, "rows_repeating_an_image": 1,
-        "rows_without_file": 1, "files_without_row": 1,
-    }  # fmt: skip
+        "read_as_cp1252": 1,
+        "impossible_ages": 1,
+        "unknown_label_tokens": 1,
+        "rows_repeating_an_image": 1,
+        "rows_without_file": 1,
+        "files_without_row": 1,
+    }
     assert as_metadata(labels)["problems"].data == dict(labels.problems)
 
 

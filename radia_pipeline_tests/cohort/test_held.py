@@ -59,8 +59,10 @@ def test_a_held_split_is_a_set_of_its_own_with_what_radiologists_said(lake):
     result = build_evaluation_sets(lake)
     rows = [one for one in lake.read("evaluation_sets").to_pylist() if one["set_name"].startswith("held")]
     assert {(one["set_name"], one["class"]) for one in rows} == {
-        ("held_test", "Mass"), ("held_test", "Fracture"), ("held_test", "Nodule"),
-    }  # fmt: skip
+        ("held_test", "Mass"),
+        ("held_test", "Fracture"),
+        ("held_test", "Nodule"),
+    }
     assert result.members["held_test/nih_cxr14"] == 3
     assert result.members["held_validation/nih_cxr14"] == 0
     assert KEYS.study_id("nih_cxr14", "s2") not in {

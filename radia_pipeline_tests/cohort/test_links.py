@@ -11,7 +11,7 @@ import pytest
 from radia_pipeline.cohort import copies as searching
 from radia_pipeline.cohort import links as linking
 from radia_pipeline.cohort.copies import Index
-from radia_pipeline.cohort.film_descriptor import QUERIES, describe, histograms
+from radia_pipeline.cohort.film_descriptor import PLACEMENTS, QUERIES, describe, histograms, linear_map, mapped, trimmed
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.link_decisions import CONFIRMED, REJECTED, decide, decisions
 from radia_pipeline.cohort.links import build_image_links
@@ -78,11 +78,16 @@ def test_same_pixels_and_dropped_duplicates_are_linked_without_looking_at_files(
         [image_row("nih_cxr14", "a", "p1", pixels="x"), image_row("nih_cxr14", "c", "p3", pixels="x")],
     )
     duplicate = {
-        "source": "ccsmtl", "file_id": "b" * 32, "file_sha256": "a" * 64, "delivered_path": "x", "kind": "same_pixels",
-        "kept_image_id": KEYS.image_id("ccsmtl", "b"), "patient_key": KEYS.patient_key("ccsmtl", "p19"),
+        "source": "ccsmtl",
+        "file_id": "b" * 32,
+        "file_sha256": "a" * 64,
+        "delivered_path": "x",
+        "kind": "same_pixels",
+        "kept_image_id": KEYS.image_id("ccsmtl", "b"),
+        "patient_key": KEYS.patient_key("ccsmtl", "p19"),
         "study_id": None,
         "pixel_sha256": "a" * 64,
-    }  # fmt: skip
+    }
     own = {**duplicate, "file_id": "c" * 32, "patient_key": KEYS.patient_key("ccsmtl", "p2")}
     lost = {**duplicate, "file_id": "d" * 32, "patient_key": None}
     lake.write("duplicates", [duplicate, own, lost], "ccsmtl")
@@ -229,9 +234,59 @@ def test_descriptors_do_not_see_inversion_and_a_mirror_exchanges_places():
     assert found.shape == (QUERIES, 256) and np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert found[0] @ describe(65535 - image)[0] > 0.99
     mirrored = histograms(np.ascontiguousarray(image[:, ::-1]))
-    assert np.allclose(mirrored[QUERIES // 2 :], histograms(image)[: QUERIES // 2], atol=0.02)
+    same = [number for number, (_, (first, last)) in enumerate(PLACEMENTS) if np.isclose(first, 1 - last)]
+    assert len(same) >= 3
+    assert np.allclose(mirrored[QUERIES // 2 :][same], histograms(image)[: QUERIES // 2][same], atol=0.02)
     assert found[0] @ describe(np.sqrt(image.astype(float)))[0] > 0.9
     assert not describe(np.full((64, 64), 7)).any()
+
+
+@pytest.mark.parametrize("grey", [0, 65535])
+def test_a_margin_is_cut_whatever_its_grey_and_though_a_corner_of_it_was_masked(grey):
+    image = picture(4).astype(np.float32)
+    wide = np.pad(image, ((30, 12), (20, 36)), constant_values=grey)
+    assert trimmed(wide).shape == image.shape
+    wide[:60, -90:] = 0
+    assert trimmed(wide).shape == image.shape
+    assert describe(wide)[0] @ describe(image)[0] > 0.8
+
+
+def test_a_level_belly_is_no_margin_and_a_crop_moves_no_other_side():
+    image = picture(4).astype(np.float32)
+    rng = np.random.default_rng(0)
+    image[200:] = image.max() * (0.985 + 0.004 * rng.standard_normal((56, 256)).astype(np.float32))
+    assert trimmed(image).shape == image.shape
+    assert trimmed(image[20:, 10:]).shape == (236, 246)
+    wide = np.pad(image, ((9, 9), (12, 12)))
+    assert np.array_equal(trimmed(wide), image)
+
+
+def test_beyond_a_film_lies_the_mean_film_which_says_nothing():
+    image = picture(4)
+    beyond = ((-3.0, 1.0), (-3.0, 1.0))  # the film is the last quarter
+    (found,) = histograms(image, [beyond])[:1]
+    mean, _ = linear_map()
+    cells = (16, 16, 6)
+    assert np.allclose(found.reshape(cells)[:11, :11], mean.reshape(cells)[:11, :11], atol=1e-6)
+    assert not np.allclose(found.reshape(cells)[13:, 13:], mean.reshape(cells)[13:, 13:], atol=1e-3)
+    assert not histograms(np.full((64, 64), 7), [beyond]).any()
+
+
+@pytest.mark.parametrize("sides", [(0.1, 0, 0.1, 0), (0, 0.1, 0, 0.1), (0.1, 0, 0, 0.1)])
+@pytest.mark.parametrize("seed", [4, 6])
+def test_a_crop_off_the_middle_is_near_its_film_whichever_came_first(seed, sides):
+    image = picture(seed, 320)
+    top, bottom, left, right = (round(share * 320) for share in sides)
+    crop = image[top : 320 - bottom, left : 320 - right]
+    for asking, kept in ((crop, image), (image, crop)):
+        assert (describe(asking) @ mapped(histograms(kept, PLACEMENTS[:1])[:1]).T).max() > searching.NEAR
+
+
+def test_half_of_a_film_agrees_with_it_whichever_is_laid_over_the_other():
+    image = picture(5, 320)
+    crop = image[58:-51, 38:-58]
+    for rests, moves in ((crop, image), (image, crop)):
+        assert same_exposure(prepared(rests, moves=False), prepared(moves)) > 0.9
 
 
 def test_an_index_as_a_graph_names_the_same_neighbours(monkeypatch):

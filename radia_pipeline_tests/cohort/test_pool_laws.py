@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.cohort.groups import group_of
-from radia_pipeline.cohort.placement import Placement, SplitPolicy, place
+from radia_pipeline.cohort.placement import Patients, Placement, SplitPolicy, place
 from radia_pipeline.cohort.splits import assert_sound, splits_table
 from radia_pipeline.contracts.pools import POOLS
 
@@ -19,15 +19,19 @@ patients = st.lists(st.sampled_from(PATIENTS), min_size=1, max_size=40, unique=T
 links = st.lists(st.tuples(st.sampled_from(PATIENTS), st.sampled_from(PATIENTS)), max_size=12)
 
 
+def joined(keys: list[str], pairs: list[tuple[str, str]]) -> Patients:
+    """Patients of the hospital, in the groups that links make of them."""
+    return Patients(keys, ["ccsmtl"] * len(keys), group_of(keys, pairs).tolist())
+
+
 def step(placed: dict[str, Placement], keys: list[str], pairs: list[tuple[str, str]]) -> dict[str, Placement]:
     """Place whoever is new, as one materialization does."""
-    groups = group_of(keys, pairs)
-    new = place(keys, ["ccsmtl"] * len(keys), groups, placed, POLICY)
+    new = place(joined(keys, pairs), placed, POLICY)
     return {**placed, **{placement.patient_key: placement for placement in new}}
 
 
 def rows(placed: dict[str, Placement], keys: list[str], pairs: list[tuple[str, str]]) -> list[dict]:
-    return splits_table(keys, ["ccsmtl"] * len(keys), group_of(keys, pairs), placed).to_pylist()
+    return splits_table(joined(keys, pairs), placed).to_pylist()
 
 
 @given(patients, links, st.randoms(use_true_random=False))
@@ -129,11 +133,10 @@ def test_nobody_of_a_held_split_nor_linked_with_one_is_trained_on(history, polic
     known: dict[str, str] = {}
     for keys, pairs, more, listed in history:
         known |= more
-        groups, before = group_of(keys, pairs), dict(placed)
-        sources = ["ccsmtl"] * len(keys)
-        new = place(keys, sources, groups, placed, SplitPolicy(official_split=policy), listed, known)
+        patients, before = joined(keys, pairs), dict(placed)
+        new = place(patients, placed, SplitPolicy(official_split=policy), listed, known)
         placed |= {placement.patient_key: placement for placement in new}
-        table = splits_table(keys, sources, groups, placed)
+        table = splits_table(patients, placed)
         assert_sound(table, None, known)
         for row in table.to_pylist():
             key = row["patient_key"]
@@ -142,7 +145,7 @@ def test_nobody_of_a_held_split_nor_linked_with_one_is_trained_on(history, polic
                 assert row["pool"] == known[key]
             elif key in before:
                 assert placed[key] == before[key]
-        near_held = {group for group, key in zip(groups, keys) if key in known}
+        near_held = {group for group, key in zip(patients.groups, keys) if key in known}
         trained = {row["group_id"] for row in table.to_pylist() if row["pool"] == "train" and not row["excluded"]}
         assert trained.isdisjoint(near_held)
 
@@ -153,14 +156,15 @@ def test_a_newcomer_joins_the_highest_pool_of_a_group_that_a_late_link_joined(ma
     placed = {
         key: Placement("ccsmtl", key, pool, 3 if pool == "train" else None, "hash") for key, pool in zip(keys, mates)
     }
-    groups = group_of(keys, [(keys[0], key) for key in keys[1:]])
-    (newcomer,) = place(keys, ["ccsmtl"] * len(keys), groups, placed, POLICY)
+    (newcomer,) = place(joined(keys, [(keys[0], key) for key in keys[1:]]), placed, POLICY)
     assert (newcomer.pool, newcomer.fold, newcomer.reason) == ("test", None, "group")
 
 
 def test_a_newcomer_takes_the_fold_of_the_smallest_key_among_train_members():
     keys = [PATIENTS[3], PATIENTS[1], PATIENTS[2]]
-    placed = {PATIENTS[3]: Placement("ccsmtl", PATIENTS[3], "train", 0, "hash"),
-              PATIENTS[1]: Placement("ccsmtl", PATIENTS[1], "train", 4, "hash")}  # fmt: skip
-    (newcomer,) = place(keys, ["ccsmtl"] * 3, group_of(keys, [(keys[0], keys[1]), (keys[1], keys[2])]), placed, POLICY)
+    placed = {
+        PATIENTS[3]: Placement("ccsmtl", PATIENTS[3], "train", 0, "hash"),
+        PATIENTS[1]: Placement("ccsmtl", PATIENTS[1], "train", 4, "hash"),
+    }
+    (newcomer,) = place(joined(keys, [(keys[0], keys[1]), (keys[1], keys[2])]), placed, POLICY)
     assert (newcomer.pool, newcomer.fold) == ("train", 4)

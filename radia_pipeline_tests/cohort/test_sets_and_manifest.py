@@ -61,6 +61,19 @@ def test_test_sets_keep_their_quota_and_report_shortfalls(lake):
             assert count <= (part[name] == 1).sum()
 
 
+def test_what_a_set_lacks_is_counted_in_patients_for_validation_and_in_images_for_the_test(lake):
+    shortfalls = build_evaluation_sets(lake).shortfalls
+    rows = lake.read("evaluation_sets").to_pandas()
+    seen = set()
+    for (name, source, class_), part in rows.groupby(["set_name", "source", "class"]):
+        if name not in QUOTAS:
+            continue
+        has = part.patient_key.nunique() if name == "validation" else part.image_id.nunique()
+        assert shortfalls.get(f"{name}/{source}/{class_}", 0) == max(QUOTAS[name] - has, 0), (name, source, class_)
+        seen.add((name, part.patient_key.nunique() < part.image_id.nunique()))
+    assert {("validation", True), ("test", True)} <= seen, "in both some patient has several images"
+
+
 def test_drawing_begins_with_the_rarest_class_and_counts_patients():
     values = np.zeros((6, 21), dtype=np.int8)
     mass, edema = vocabulary().index("Mass"), vocabulary().index("Edema")
@@ -90,11 +103,15 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
     other = splits[(splits.source == "nih_cxr14") & (splits.pool == "test")].iloc[0]
     images = {source: lake.read("images", source).to_pandas().set_index("patient_key").image_id for source in SOURCES}
     link = {
-        "source_a": "chexpert", "image_id_a": images["chexpert"].loc[[one.patient_key]].iloc[0],
+        "source_a": "chexpert",
+        "image_id_a": images["chexpert"].loc[[one.patient_key]].iloc[0],
         "patient_key_a": one.patient_key,
-        "source_b": "nih_cxr14", "image_id_b": images["nih_cxr14"].loc[[other.patient_key]].iloc[0],
-        "patient_key_b": other.patient_key, "kind": "near_duplicate", "distance": 0.05,
-    }  # fmt: skip
+        "source_b": "nih_cxr14",
+        "image_id_b": images["nih_cxr14"].loc[[other.patient_key]].iloc[0],
+        "patient_key_b": other.patient_key,
+        "kind": "near_duplicate",
+        "distance": 0.05,
+    }
     lake.write("image_links", [link])
     from radia_pipeline.cohort.splits import build_splits
 

@@ -16,7 +16,7 @@ from radia_pipeline_tests.cohort.lakes import (
     pools_of,
     put_images,
     put_links,
-)  # fmt: skip
+)
 
 MANY = [f"p{number}" for number in range(60)]
 

@@ -14,7 +14,7 @@ from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.frontal_signs import PAINTERS
 from radia_pipeline.phantom.lateral import PAINTERS as LATERAL
 from radia_pipeline.phantom.radiograph import Film, take
-from radia_pipeline.phantom.signs import ORDER, draw_signs
+from radia_pipeline.phantom.signs import ORDER, PLACING, draw_signs, drawn, undrawn
 
 DARKER = ("Emphysema",)
 """Air where tissue was; every other sign is denser than what it replaces."""
@@ -38,8 +38,15 @@ def change_in_boxes(film: Film) -> tuple[float, float]:
     return float(values.mean()), float(np.abs(values).mean())
 
 
-def test_every_pathology_of_the_vocabulary_has_a_sign():
-    assert set(PAINTERS) == set(ORDER) == set(vocabulary().pathologies)
+def test_every_sign_is_painted_and_is_a_pathology():
+    assert set(PAINTERS) == set(ORDER) == set(PLACING) == set(drawn())
+    assert set(drawn()) | set(undrawn()) == set(vocabulary().pathologies)
+
+
+def test_a_pathology_without_a_sign_is_drawn_as_nothing():
+    rng = np.random.default_rng(0)
+    assert [sign.name for sign in draw_signs({"Silicosis", "Mass"}, rng)] == ["Mass"]
+    assert draw_signs({"Silicosis"}, rng) == []
 
 
 @pytest.mark.parametrize("name", sorted(PAINTERS))

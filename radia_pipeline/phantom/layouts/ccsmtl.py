@@ -92,13 +92,18 @@ class Delivery:
         unseen = generator(film.exposure_seed, "view").random() < WITHOUT_VIEW
         day = np.datetime64("2021-01-04") + int(rng.integers(0, 700)) + study.days
         return Header(
-            self.patient_id, self.uid(study.number), self.uid(study.number, "series"), self.uid(study.number,
-            image.number, again),
-            "F" if self.patient.is_female else "M", self.patient.age_years, str(day).replace("-", ""),
-            None if unseen else film.view, DEVICES[int(rng.integers(len(DEVICES)))],
+            self.patient_id,
+            self.uid(study.number),
+            self.uid(study.number, "series"),
+            self.uid(study.number, image.number, again),
+            "F" if self.patient.is_female else "M",
+            self.patient.age_years,
+            str(day).replace("-", ""),
+            None if unseen else film.view,
+            DEVICES[int(rng.integers(len(DEVICES)))],
             float(rng.choice([0.143, 0.160, 0.168, 0.200])) * 2048 / self.order.size_of(self.patient.number),
             image.number + 1,
-        )  # fmt: skip
+        )
 
 
 def write_patient(order: Order, number: int) -> Batch:
@@ -205,12 +210,14 @@ def _refused(delivery: Delivery, batch: Batch, name: str, content: bytes) -> Non
     batch.count("refused")
 
 
-def _another_file(delivery: Delivery, **changes: object) -> bytes:
+def _another_file(delivery: Delivery, identity: dict[str, str] | None = None) -> bytes:
     """Return a sound file of a film that is nowhere else in the delivery."""
     study, image = _first(delivery)
     film = replace(image.film, exposure_seed=image.film.exposure_seed ^ 0x5EED)
     encoding = Encoding(str(EXPLICIT), False)
-    header = replace(delivery.header(study, replace(image, number=8), again="other"), **changes)
+    header = delivery.header(study, replace(image, number=8), again="other")
+    if identity is not None:
+        header = replace(header, identity=identity)
     return dicom_bytes(stored_values(take(film).grey, encoding), header, encoding)
 
 

@@ -28,10 +28,15 @@ TOKENS = {
     "Nodule": "Nodule", "Pleural Other": "Pleural_Thickening", "Pneumonia": "Pneumonia", "Pneumothorax": "Pneumothorax",
 }  # fmt: skip
 BOXED = {
-    "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Pleural Effusion": "Effusion",
+    "Atelectasis": "Atelectasis",
+    "Cardiomegaly": "Cardiomegaly",
+    "Pleural Effusion": "Effusion",
     "Infiltration": "Infiltrate",
-    "Mass": "Mass", "Nodule": "Nodule", "Pneumonia": "Pneumonia", "Pneumothorax": "Pneumothorax",
-}  # fmt: skip
+    "Mass": "Mass",
+    "Nodule": "Nodule",
+    "Pneumonia": "Pneumonia",
+    "Pneumothorax": "Pneumothorax",
+}
 BOXED_SHARE = 0.3
 FILMS = ((2500, 2048, 0.168), (2992, 2991, 0.143), (2048, 2500, 0.171), (3056, 2544, 0.139))
 
@@ -68,7 +73,7 @@ def write_patient(order: Order, number: int) -> Batch:
 def said_by_table(study: Study) -> dict[str, int]:
     """Return what the label table says: absent is 0 in every class that it labels."""
     said = {name: int(name in study.pathologies) for name in TOKENS}
-    return said | {"No Finding": no_finding(any(said.values()), is_clear=True)}
+    return said | {"No Finding": no_finding(any(said.values()), is_clear=True) or 0}
 
 
 def _add_published_boxes(batch: Batch, name: str, radiograph: Radiograph) -> None:

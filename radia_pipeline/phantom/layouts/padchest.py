@@ -31,17 +31,21 @@ HEADER = [
     "LabelsLocalizationsBySentence", "labelCUIS", "LocalizationsCUIS",
 ]  # fmt: skip
 TOKENS = {
-    "Cardiomegaly": ("cardiomegaly",), "Emphysema": ("emphysema", "COPD signs", "hyperinflated lung", "bullas"),
-    "Pneumothorax": ("pneumothorax",), "Pleural Effusion": ("pleural effusion", "loculated pleural effusion"),
+    "Cardiomegaly": ("cardiomegaly",),
+    "Emphysema": ("emphysema", "COPD signs", "hyperinflated lung", "bullas"),
+    "Pneumothorax": ("pneumothorax",),
+    "Pleural Effusion": ("pleural effusion", "loculated pleural effusion"),
     "Edema": ("pulmonary edema", "kerley lines", "vascular redistribution", "heart insufficiency"),
     "Atelectasis": ("atelectasis", "laminar atelectasis", "lobar atelectasis", "volume loss"),
-                    "Consolidation": ("consolidation",),
-    "Pneumonia": ("pneumonia", "atypical pneumonia"), "Infiltration": ("infiltrates", "interstitial pattern",
-                  "reticular interstitial pattern"),
-    "Nodule": ("nodule", "multiple nodules"), "Mass": ("pulmonary mass",),
+    "Consolidation": ("consolidation",),
+    "Pneumonia": ("pneumonia", "atypical pneumonia"),
+    "Infiltration": ("infiltrates", "interstitial pattern", "reticular interstitial pattern"),
+    "Nodule": ("nodule", "multiple nodules"),
+    "Mass": ("pulmonary mass",),
     "Pleural Other": ("pleural thickening", "calcified pleural thickening", "pleural plaques"),
-    "Fracture": ("rib fracture", "callus rib fracture"), "Hernia": ("hiatal hernia",),
-}  # fmt: skip
+    "Fracture": ("rib fracture", "callus rib fracture"),
+    "Hernia": ("hiatal hernia",),
+}
 LOOKALIKES = (
     "pseudonodule",
     "subcutaneous emphysema",
@@ -74,46 +78,53 @@ def write_patient(order: Order, number: int) -> Batch:
     for study in patient.studies:
         rng = generator(order.seed, SOURCE, number, "table", study.number)
         tokens, study_id = tokens_of(study, rng), _digits(order.seed, number, study.number)
+        of_study = _of_study(patient, study, study_id) | {"ImageDir": folder, "Labels": str(tokens)}
         for image in study.images:
             name = f"{study_id}_{_digits(study_id, image.number)[:6]}.png"
             radiograph = take(image.film)
             pixels = np.round(radiograph.grey * np.float32((1 << BITS) - 1)).astype(np.uint16)
             save(order.root / SOURCE / folder / name, png_bytes(pixels))
-            batch.add("rows", _row(patient, study_id, name, folder, image.film.view, pixels.shape, tokens, study.days))
+            known = of_study | _of_image(name, image.film.view, pixels.shape)
+            batch.add("rows", [known.get(column, "") for column in HEADER])
             batch.boxes += box_rows(SOURCE, name, radiograph.boxes, pixels.shape, image.film.view)
             batch.count("images")
         said = {name: int(name in study.pathologies) for name in source_sheet(SOURCE).labels}
-        said["No Finding"] = no_finding(study.pathologies, is_clear=True)
+        said["No Finding"] = no_finding(bool(study.pathologies), is_clear=True) or 0
         batch.labels += label_rows(SOURCE, study_id, said, study.pathologies)
         batch.count("studies")
     return batch
 
 
-def _row(
-    patient: Patient,
-    study_id: str,
-    name: str,
-    folder: str,
-    view: str,
-    shape: tuple[int, ...],
-    tokens: list[str],
-    days: int,
-) -> list:
-    date = np.datetime64("2014-01-01") + days
-    known = {
-        "ImageID": name, "ImageDir": folder, "StudyDate_DICOM": str(date).replace("-", ""), "StudyID": study_id,
-        "PatientID": _digits("patient", patient.number), "PatientBirth": f"{2014 - patient.age_years}.0",
+def _of_study(patient: Patient, study: Study, study_id: str) -> dict[str, object]:
+    date = np.datetime64("2014-01-01") + study.days
+    return {
+        "StudyDate_DICOM": str(date).replace("-", ""),
+        "StudyID": study_id,
+        "PatientID": _digits("patient", patient.number),
+        "PatientBirth": f"{2014 - patient.age_years}.0",
         "PatientSex_DICOM": "F" if patient.is_female else "M",
-        "ViewPosition_DICOM": "LATERAL" if view == "LATERAL" else "POSTEROANTERIOR",
-        "Projection": PROJECTIONS[view], "MethodProjection": "Manual review of DICOM fields", "Pediatric": "No",
+        "MethodProjection": "Manual review of DICOM fields",
+        "Pediatric": "No",
         "Modality_DICOM": "CR",
-        "Manufacturer_DICOM": "ImagingDynamicsCompanyLtd", "PhotometricInterpretation_DICOM": "MONOCHROME2",
-        "PixelRepresentation_DICOM": "0", "BitsStored_DICOM": str(BITS), "WindowCenter_DICOM": "2048.0",
+        "Manufacturer_DICOM": "ImagingDynamicsCompanyLtd",
+        "PhotometricInterpretation_DICOM": "MONOCHROME2",
+        "PixelRepresentation_DICOM": "0",
+        "BitsStored_DICOM": str(BITS),
+        "WindowCenter_DICOM": "2048.0",
         "WindowWidth_DICOM": "4096.0",
-        "Rows_DICOM": shape[0], "Columns_DICOM": shape[1], "ReportID": study_id[:7], "MethodLabel": "Physician",
-        "Labels": str(tokens),
-    }  # fmt: skip
-    return [known.get(column, "") for column in HEADER]
+        "ReportID": study_id[:7],
+        "MethodLabel": "Physician",
+    }
+
+
+def _of_image(name: str, view: str, shape: tuple[int, ...]) -> dict[str, object]:
+    return {
+        "ImageID": name,
+        "ViewPosition_DICOM": "LATERAL" if view == "LATERAL" else "POSTEROANTERIOR",
+        "Projection": PROJECTIONS[view],
+        "Rows_DICOM": shape[0],
+        "Columns_DICOM": shape[1],
+    }
 
 
 def begin(order: Order) -> None:

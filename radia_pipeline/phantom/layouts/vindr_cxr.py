@@ -13,6 +13,7 @@ from io import BytesIO
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.uid import UID
 
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.phantom.canvas import generator
@@ -95,8 +96,20 @@ def write_patient(order: Order, number: int) -> Batch:
 
 def _dicom(order: Order, patient: Patient, radiograph: Radiograph, rng: np.random.Generator) -> bytes:
     encoding = Encoding(str(JPEG_2000 if rng.random() < 0.2 else EXPLICIT), bool(rng.random() < 0.2), 12)
-    ids = [phantom_uid(order.seed, SOURCE, patient.number, part) for part in ("study", "series", "image")]
-    header = Header("", *ids, "F" if patient.is_female else "M", patient.age_years, "", None, DEVICES[0], 0.139)
+    uids = (phantom_uid(order.seed, SOURCE, patient.number, part) for part in ("study", "series", "image"))
+    of_study, of_series, of_image = uids
+    header = Header(
+        "",
+        of_study,
+        of_series,
+        of_image,
+        "F" if patient.is_female else "M",
+        patient.age_years,
+        "",
+        None,
+        DEVICES[0],
+        0.139,
+    )
     return dicom_bytes(stored_values(radiograph.grey, encoding), header, encoding)
 
 
@@ -106,10 +119,10 @@ def published(content: bytes, image_id: str) -> bytes:
     dataset.PixelSpacing = dataset.ImagerPixelSpacing
     for element in [element.tag for element in dataset if element.keyword not in KEPT_ELEMENTS]:
         del dataset[element]
-    dataset.file_meta.ImplementationClassUID = "1.2.3.4"
+    dataset.file_meta.ImplementationClassUID = UID("1.2.3.4")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the published value is no valid UID
-        dataset.file_meta.MediaStorageSOPInstanceUID = image_id
+        dataset.file_meta.MediaStorageSOPInstanceUID = UID(image_id)
         buffer = BytesIO()
         dataset.save_as(buffer, enforce_file_format=False)
     return buffer.getvalue()
@@ -153,8 +166,10 @@ def begin(order: Order) -> None:
 def finish(order: Order, batch: Batch) -> None:
     """Write labels and boxes of both pools."""
     for pool, who in (("train", ["rad_id"]), ("test", [])):
-        headers = {"image_labels": ["image_id", *who, *LABELS],
-                   "annotations": ["image_id", *who, "class_name", "x_min", "y_min", "x_max", "y_max"]}  # fmt: skip
+        headers = {
+            "image_labels": ["image_id", *who, *LABELS],
+            "annotations": ["image_id", *who, "class_name", "x_min", "y_min", "x_max", "y_max"],
+        }
         for table, header in headers.items():
             rows = batch.tables.get(f"{table}_{pool}", [])
             write_csv(order.root / SOURCE / "annotations" / f"{table}_{pool}.csv", header, rows)
