@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,11 @@ from radia_pipeline.training.sections import PositiveFloat, PositiveInt, Probabi
 
 NAMELESS = ("name", "title", "export_onnx")
 """What changes neither weights nor how they are read."""
+FCOS: Literal["fcos"] = "fcos"
+GFL: Literal["gfl"] = "gfl"
+"""Kinds of heads."""
+REACH = 16
+"""Strides that an edge may lie from its position in generalized focal loss, as published."""
 
 
 class DetectorInputSection(Section):
@@ -36,6 +41,11 @@ class DetectorInputSection(Section):
 class DetectorHeadSection(Section):
     """Pyramid and heads, and which positions learn a box."""
 
+    kind: Literal["fcos", "gfl"] = Field(
+        FCOS,
+        description="fcos: a class's probability, and centre-ness; gfl: scores that say how well a box fits, and edges "
+        "as distributions (generalized focal loss).",
+    )
     strides: tuple[PositiveInt, ...] = Field(
         (8, 16, 32), min_length=1, description="Levels of the pyramid, rising; those of the backbone's maps, or beyond."
     )
@@ -61,6 +71,11 @@ class DetectorDataSection(Section):
     max_images: PositiveInt = Field(400, description="Of the training pool, rare classes first.")
     max_validation_images: PositiveInt = Field(150, description="That steer the training.")
     empty_share: Annotated[float, Field(ge=0, le=0.9)] = Field(0.25, description="Of the images, without a box.")
+    hard_share: Probability = Field(
+        0.0,
+        description="Of the images without a box, those on which ``teacher`` is most sure of a class that is known not "
+        "to be there; the others are drawn by chance.",
+    )
 
 
 class DetectorBoxesSection(Section):
@@ -74,6 +89,16 @@ class DetectorBoxesSection(Section):
         0.0,
         description="Of a class's pseudo boxes, those below its mean score are wanted less than surely: by this "
         "share of what they lack to it; 0: all are wanted as sure findings.",
+    )
+    ignore_grey: bool = Field(
+        True,
+        description="Where a box of the grey zone is, its class counts neither as a finding nor as background; false: "
+        "such boxes are as if they were not there.",
+    )
+    from_teacher: bool = Field(
+        False,
+        description="Where a label says that a class is there and ``teacher`` shows a box of it at its working point, "
+        "the teacher's boxes stand in place of the pseudo boxes.",
     )
     real: bool = Field(
         False, description="On images that radiologists drew on, their boxes stand in place of the pseudo boxes."
@@ -151,8 +176,14 @@ class DecodingSection(Section):
         0.0, description="Scores are multiplied by the ensemble's probability of their class, to this power; 0: not."
     )
     false_boxes: PositiveFloat = Field(
-        0.5, description="Working point: false boxes an image, over all classes, at most; thresholds follow by class."
+        0.5, description="Working point: false boxes on a normal film, over all classes, at most."
     )
+    absent_boxes: PositiveFloat = Field(
+        7.0,
+        description="Working point: boxes of classes that labels say are absent, on a film of any kind, at most; "
+        "thresholds follow by class.",
+    )
+    class_boxes: PositiveInt = Field(3, description="Working point: boxes of one class on an image, at most.")
     false_images: PositiveInt = Field(2000, description="Images of validation on which they are counted, at most.")
 
 
@@ -163,6 +194,11 @@ class DetectorConfig(Section):
     title: str = Field("", description="One line for people.")
     recipe: str | None = Field(
         None, description="Classifier whose backbone starts it; None: the best member of what answers."
+    )
+    teacher: str | None = Field(
+        None,
+        description="A detector that the lake has trained, for a second round: what it teaches say "
+        "``from_teacher`` and ``hard_share``. With ``ema`` its averaged weights teach.",
     )
     input: DetectorInputSection = DetectorInputSection()
     head: DetectorHeadSection = DetectorHeadSection()
@@ -183,6 +219,15 @@ class DetectorConfig(Section):
             raise ValueError(f"head.strides are {list(strides)}: give rising numbers, such as 8, 16, 32")
         if self.head.channels % self.head.norm_groups:
             raise ValueError(f"head.norm_groups is {self.head.norm_groups}: give a divisor of {self.head.channels}")
+        if self.head.kind == GFL and self.input.size_px > 2 * REACH * strides[-1]:
+            raise ValueError(
+                f"head.kind gfl reaches {REACH} strides each way: input.size_px {self.input.size_px} wants a level of "
+                f"stride {strides[-1] * 2} or more in head.strides"
+            )
+        if bool(self.teacher) != (self.boxes.from_teacher or self.data.hard_share > 0):
+            raise ValueError("give teacher together with boxes.from_teacher, data.hard_share or both")
+        if self.teacher == self.name:
+            raise ValueError("teacher names the detector itself")
         if self.input.size_px % strides[-1]:
             raise ValueError(f"input.size_px is {self.input.size_px}: give a multiple of the last stride {strides[-1]}")
         return self

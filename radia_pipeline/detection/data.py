@@ -8,6 +8,7 @@ Legend: K classes, M boxes of an image, S side of the square input; boxes (left,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from radia_pipeline.contracts.label_values import POSITIVE
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.detection.loss import ImageTarget
+from radia_pipeline.detection.working_point import Films
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.training.inputs import placement
@@ -33,8 +35,6 @@ KEPT_SHARE = 0.3
 """A box of which augmentation moved more than 70 % out of the image is not learned from."""
 WEIGHT_LIMITS = (0.3, 2.0)
 """Of a pseudo box's weight: its score relative to its class's mean score."""
-MIN_NORMAL = 20
-"""Normal films that a rate of false boxes is counted on at least."""
 COLUMNS = ("source", "image_id", "study_id", "group_id", "path", "view", "width_px", "height_px", "pool")
 
 
@@ -162,24 +162,24 @@ def known_classes(source: str, values: np.ndarray, boxed: np.ndarray, classes: t
     return known
 
 
-def surely_absent(images: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
-    """bool (N, K): on which images a box of which class is false, for the working point.
-
-    Those that are said to be normal; where there are fewer than ``MIN_NORMAL``, all that are known not to show it.
-    """
+def counted_films(images: pa.Table, classes: tuple[str, ...]) -> Films:
+    """The films on which false boxes are counted for the working point."""
     columns = [vocabulary().index(name) for name in classes]
-    values, sources = label_matrix(images)[:, columns], images["source"].to_pylist()
+    labels, sources = label_matrix(images), images["source"].to_pylist()
     labelled = {name: labelled_by(name)[columns] for name in set(sources)}
-    absent = known_absent(values, np.array([labelled[name] for name in sources], dtype=bool).reshape(values.shape))
-    normal = label_matrix(images)[:, vocabulary().index(vocabulary().no_finding)] == POSITIVE
-    return absent & normal[:, None] if normal.sum() >= MIN_NORMAL else absent
+    is_labelled = np.array([labelled[name] for name in sources], dtype=bool).reshape(len(labels), len(columns))
+    normal = labels[:, vocabulary().index(vocabulary().no_finding)] == POSITIVE
+    return Films(tuple(images["image_id"].to_pylist()), known_absent(labels[:, columns], is_labelled), normal)
 
 
-def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[ImageEntry]:
+def choose_entries(
+    entries: list[ImageEntry], config: DetectorConfig, sure: Mapping[str, float] | None = None
+) -> list[ImageEntry]:
     """At most ``max_images`` entries: those with boxes first, rare classes preferred, then images without a box.
 
     An image's place is u ** (1 / w) with u drawn for it alone and w = (images of its rarest class) ** -0.5 (weighted
-    sampling without replacement, Efraimidis and Spirakis 2006), so that adding images moves no other's draw.
+    sampling without replacement, Efraimidis and Spirakis 2006), so that adding images moves no other's draw. ``sure``:
+    image_id -> how sure a teacher is of what is not there; the surest ``hard_share`` come before the drawn ones.
     """
     boxed = [entry for entry in entries if len(entry.target.learned)]
     counts = np.bincount(np.concatenate([entry.target.learned for entry in boxed] or [np.zeros(0, int)]), minlength=1)
@@ -193,7 +193,13 @@ def choose_entries(entries: list[ImageEntry], config: DetectorConfig) -> list[Im
     room = config.data.max_images - min(round(config.data.max_images * config.data.empty_share), len(empty))
     chosen = sorted(boxed, key=key, reverse=True)[: max(room, 1)]
     spare = round(len(chosen) * config.data.empty_share / (1 - config.data.empty_share))
-    return chosen + sorted(empty, key=key, reverse=True)[: min(spare, config.data.max_images - len(chosen))]
+    spare = min(spare, config.data.max_images - len(chosen))
+    surest = sorted((-one, image_id) for image_id, one in (sure or {}).items())
+    there = {entry.image_id: entry for entry in empty}
+    hard = [there[name] for _, name in surest if name in there][: round(spare * config.data.hard_share)]
+    taken = {entry.image_id for entry in hard}
+    others = sorted((one for one in empty if one.image_id not in taken), key=key, reverse=True)
+    return chosen + hard + others[: spare - len(hard)]
 
 
 def pack_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedImages:
@@ -206,9 +212,9 @@ def open_entries(lake: Lake, entries: list[ImageEntry], size_px: int) -> PackedI
     return open_packed(lake, _wanted(lake, entries), size_px)
 
 
-def _wanted(lake: Lake, entries: list[ImageEntry]) -> list[Wanted]:
-    columns = ([getattr(entry, name) for entry in entries] for name in ("source", "image_id", "path"))
-    return wanted_images(lake, *columns)
+def _wanted(lake: Lake, entries: list[ImageEntry]) -> dict[str, list[Wanted]]:
+    sources, images, paths = ([getattr(entry, name) for entry in entries] for name in ("source", "image_id", "path"))
+    return wanted_images(lake, sources, images, paths)
 
 
 def augment(

@@ -1,7 +1,7 @@
 """The detector's raw head as ONNX, proved against torch. Suppression stays outside: ``decode`` reads both outputs.
 
-Writes ``model.onnx`` (images (N, C, S, S) -> logits (N, L, K), distances (N, L, 4), centre-ness (N, L, 1); N is free)
-and, where it goes to another folder, ``model.json``. Not here: running it (``onnx_model``).
+Writes ``model.onnx`` (images (N, C, S, S) -> logits (N, L, K), distances (N, L, 4) and, of FCOS, centre-ness (N, L, 1);
+N is free) and, where it goes to another folder, ``model.json``. Not here: running it (``onnx_model``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from radia_pipeline.lake import atomic
 TOLERANCE = 1e-4
 """Largest difference of any raw output that is taken for the same network in other arithmetic."""
 PROVED_BATCHES = (1, 3)
-OUTPUTS = ("logits", "distances", "centreness")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def export_onnx(model_dir: Path, out_dir: Path | None = None) -> OnnxExport:
     detector = load_detector(model_dir)
     path = folder / ONNX_FILE
     with atomic.replace_file(path) as temporary:
-        write_onnx(detector, detector.spec.input_section, OUTPUTS, temporary)
+        write_onnx(detector, detector.spec.input_section, detector.spec.outputs, temporary)
         difference = largest_difference(detector, temporary)
         if not difference <= TOLERANCE:
             raise RunFailed(

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.detection.sources import data_versions, training_sources
+from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training.identity import TRAINING_VERSION, digest
 from radia_pipeline.training.model_folders import is_again, is_finished, pointed
 
-DETECTOR_VERSION = 4
+DETECTOR_VERSION = 6
 """Raise it by one in the commit by which a detector comes to other numbers: matching, loss, augmentation, a default.
 
 A test holds the numbers (``radia_pipeline_tests/detection/golden.json``) and says when it is due.
@@ -33,7 +33,22 @@ def latest_detector(lake: Lake, name: str | None = None) -> Path:
     """The folder of the detector of this name, or of any, that was trained last; raises NotTrained."""
     root = lake.models_dir / "detector"
     whose = f"the detector {name}" if name else "the detector"
-    return pointed(root / name if name else root, root, whose, do="materialize detector first")
+    do = f"run `radia train detector/{name}` first" if name else "materialize detector first"
+    return pointed(root / name if name else root, root, whose, do=do)
+
+
+def data_versions(lake: Lake, sources: tuple[str, ...], config: DetectorConfig) -> dict[str, str]:
+    """Versions of all tables that a training reads, as ``table/source``, drawn boxes only if the config wants them; of
+    its teacher the model, as ``detector/name``. Raises NotTrained for a teacher without one."""
+    tables = ("manifest", "pseudo_boxes", *(("box_annotations",) if config.boxes.real else ()))
+    there = {table: set(lake.partitions(table)) for table in tables}
+    found = {
+        f"{table}/{source}": lake.version(table, source)
+        for table in tables for source in sources if table != "box_annotations" or source in there[table]
+    }  # fmt: skip
+    if config.teacher:
+        found[f"detector/{config.teacher}"] = latest_detector(lake, config.teacher).name
+    return found
 
 
 def fingerprint(config: DetectorConfig, versions: dict[str, str], start: Start) -> str:

@@ -17,9 +17,9 @@ import pyarrow as pa
 import torch
 
 from radia_pipeline.detection import store
-from radia_pipeline.detection.decode import raw_to_boxes
+from radia_pipeline.detection.decode import raw_to_boxes, shown_boxes
 from radia_pipeline.detection.onnx_model import ONNX_FILE, OnnxDetector
-from radia_pipeline.detection.prior import Prior, prior_of
+from radia_pipeline.detection.prior import Prior
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
@@ -43,7 +43,7 @@ class TorchDetector:
 
     @torch.no_grad()
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, C, S, S) float32 -> logits (N, L, K), distances (N, L, 4), centre-ness (N, L, 1)."""
+        """(N, C, S, S) float32 -> the raw head's outputs, as ``decode`` reads them."""
         return [output.float().cpu().numpy() for output in self._network(torch.from_numpy(images).to(self._device))]
 
 
@@ -63,21 +63,20 @@ def detect(
     *,
     model_dir: Path | None = None,
     name: str | None = None,
-    thresholds: Sequence[float] | float | None = None,
     prior: Prior | None = None,
+    shown: bool = False,
 ) -> pa.Table:
     """Look at stored images: a table of ``SCHEMA``, a row per box, best first, in pixels of the stored image.
 
     ``images``: rows with source, image_id, study_id and path (as in ``images`` and ``manifest``). Without
     ``model_dir`` the newest model (of that name) looks; as ONNX where it was exported and no GPU is there.
-    ``thresholds``: a number or one for each class, by default the lowest that boxes are made at
-    (``spec.working_point`` is what people are shown). ``prior``: what the ensemble says of the studies. Raises
-    NotTrained, and DamagedFile where an image is absent or broken.
+    ``shown``: only what people are shown, at the working point; by default every box that is made. ``prior``: what the
+    ensemble says of the studies. Raises NotTrained, and DamagedFile where an image is absent or broken.
     """
     wanted = ["source", "image_id", "study_id", "path"]
     rows = images.select(wanted).to_pylist() if isinstance(images, pa.Table) else list(images)
     detector = opened(model_dir or store.latest_detector(lake, name))
-    found = Boxes.joined(_look(lake, detector, rows, thresholds, prior))
+    found = Boxes.joined(_look(lake, detector, rows, prior, shown))
     return boxes_table(found, rows)
 
 
@@ -100,7 +99,7 @@ def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 def _look(
     lake: Lake, detector: OnnxDetector | TorchDetector, rows: list[dict[str, Any]],
-    thresholds: Sequence[float] | float | None, prior: Prior | None,
+    prior: Prior | None, shown: bool,
 ) -> Iterable[Boxes]:  # fmt: skip
     section = detector.spec.input_section
 
@@ -117,5 +116,10 @@ def _look(
             loaded = list(pool.map(load, rows[first : first + BATCH]))
             batch, names = np.stack([tensor for tensor, _ in loaded]), detector.spec.classes
             studies = [row["study_id"] for row in rows[first : first + BATCH]]
-            known = prior_of(prior, studies, names) if prior and detector.spec.prior_weight else None
-            yield raw_to_boxes(detector.raw(batch), detector.spec, [facts for _, facts in loaded], thresholds, known)
+            known = prior.of(studies, names) if prior and detector.spec.prior_weight else None
+            raw, facts = detector.raw(batch), [facts for _, facts in loaded]
+            if shown:
+                possible = prior.possible(studies, names) if prior else None
+                yield shown_boxes(raw, detector.spec, facts, known, possible)
+            else:
+                yield raw_to_boxes(raw, detector.spec, facts, prior=known)

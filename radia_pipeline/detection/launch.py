@@ -13,8 +13,7 @@ import yaml
 
 from radia_pipeline.detection.config import DetectorConfig
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.processes.lifecycle import StopRequest
-from radia_pipeline.training.launch import run_in_processes, visible_gpus
+from radia_pipeline.training.launch import Processes, run_in_processes, visible_gpus
 from radia_pipeline.training.outcome import OnEvent, Runtime
 
 if TYPE_CHECKING:
@@ -24,25 +23,27 @@ ENTRY = "radia_pipeline.detection.run"
 
 
 def launch_detector(
-    lake: Lake, config: DetectorConfig, *, on_event: OnEvent = lambda _event: None, force: bool = False,
-    stop: StopRequest | None = None, processes: int | None = None, threads: int | None = None,
-) -> DetectorResult:  # fmt: skip
-    """Train a detector; ``processes``: so many under torchrun, by default one for each visible GPU.
+    lake: Lake,
+    config: DetectorConfig,
+    *,
+    on_event: OnEvent = lambda _event: None,
+    force: bool = False,
+    processes: Processes | None = None,
+) -> DetectorResult:
+    """Train a detector: under torchrun where there is to be more than one process, else in this one.
 
     Returns and raises as ``train.train_detector``.
     """
-    stop = StopRequest() if stop is None else stop
-    if (processes or visible_gpus()) > 1:
+    processes = processes or Processes()
+    if (processes.count or visible_gpus()) > 1:
         from radia_pipeline.detection.train import read_result
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{config.name}.yaml"
             path.write_text(yaml.safe_dump(config.as_dict()), encoding="utf-8")
             arguments = ["--detector", str(path), "--lake", str(lake.root), *(["--force"] if force else [])]
-            done = run_in_processes(
-                ENTRY, arguments, processes=processes, on_event=on_event, threads=threads, stop=stop
-            )
+            done = run_in_processes(ENTRY, arguments, on_event, processes)
         return read_result(Path(done["model_dir"]), reused=done["reused"])
     from radia_pipeline.detection.train import train_detector
 
-    return train_detector(lake, config, on_event=on_event, force=force, runtime=Runtime(stop=stop))
+    return train_detector(lake, config, on_event=on_event, force=force, runtime=Runtime(stop=processes.stop))

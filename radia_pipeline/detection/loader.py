@@ -44,21 +44,22 @@ class ImageLoader:
         """Whole batches in an epoch, at least one: of fewer images than a batch some are shown twice."""
         return max(1, len(self.entries) // self.config.training.batch_size)
 
-    def training(self, epoch: int, first_step: int = 0, *, rank: int = 0, world: int = 1) -> Iterator[ImageBatch]:
+    def training(self, epoch: int, first_step: int = 0, *, rank: int = 0, world_size: int = 1) -> Iterator[ImageBatch]:
         """Yield this process's part of each global batch of an epoch, from a step on, augmented."""
         size, seed = self.config.training.batch_size, self.config.training.seed
         order = generator(seed, "detector order", epoch).permutation(len(self.entries))
         order = np.resize(order, self.steps * size)
-        plans = [(order[batch_slots(step, size, rank, world)], epoch) for step in range(first_step, self.steps)]
+        plans = [(order[batch_slots(step, size, rank, world_size)], epoch) for step in range(first_step, self.steps)]
         return ahead(self.build, plans, self.workers)
 
-    def evaluation(self, *, rank: int = 0, world: int = 1) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
-        """Yield images (B, C, S, S) as prediction sees them and their numbers (B,): every ``world``-th one, in order.
+    def evaluation(self, *, rank: int = 0, world_size: int = 1) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+        """Yield images (B, C, S, S) as prediction sees them and their numbers (B,): every
+        ``world_size``-th one, in order.
 
         Every process gets equally many: the last image fills up, and ``distributed.gather_rows`` drops it.
         """
         count = len(self.entries)
-        mine = np.minimum(np.arange(-(-count // world), dtype=np.int64) * world + rank, count - 1)
+        mine = np.minimum(np.arange(-(-count // world_size), dtype=np.int64) * world_size + rank, count - 1)
         size = self.config.training.batch_size
         plans = [(mine[first : first + size],) for first in range(0, len(mine), size)]
         return ahead(self._plain, plans, self.workers)

@@ -76,7 +76,7 @@ class Matcher:
 
     def _inside(self, box: np.ndarray) -> np.ndarray:
         """Return which positions bool (L,) lie in a box (4,)."""
-        return ((self.centres > box[:2]) & (self.centres < box[2:])).all(axis=1)
+        return np.all((self.centres > box[:2]) & (self.centres < box[2:]), axis=1)
 
     def targets(self, image: ImageTarget) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Class targets (L, K), class weights (L, K), boxes to regress (L, 4), their weights (L,; 0: background).
@@ -140,6 +140,20 @@ def focal_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return balance * (wanted - torch.sigmoid(logits)).abs().pow(FOCUS) * cross
 
 
+def placed(distances: torch.Tensor, matcher: Matcher) -> torch.Tensor:
+    """Distances in strides (N, L, 4) of the edges from their positions -> corners (N, L, 4) in input pixels."""
+    centres, steps = (torch.from_numpy(part).to(distances) for part in (matcher.centres, matcher.steps))
+    reach = distances * steps[None, :, None]
+    return torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=2)
+
+
+def sides_from(boxes: torch.Tensor, matcher: Matcher, *, in_strides: bool = False) -> torch.Tensor:
+    """Corners (N, L, 4) -> how far their edges lie from the positions (N, L, 4), in input pixels or in strides."""
+    centres, steps = (torch.from_numpy(part).to(boxes) for part in (matcher.centres, matcher.steps))
+    sides = torch.cat([centres - boxes[..., :2], boxes[..., 2:] - centres], dim=2)
+    return sides / steps[None, :, None] if in_strides else sides
+
+
 def detection_loss(
     outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], targets: Targets, matcher: Matcher,
     total: torch.Tensor | None = None,
@@ -155,11 +169,8 @@ def detection_loss(
     total = (box_weight.sum() if total is None else total).clamp(min=1.0)
     focal = focal_loss(logits, wanted)
     taken = box_weight > 0
-    centres = torch.from_numpy(matcher.centres).to(logits)
-    steps = torch.from_numpy(matcher.steps).to(logits)
-    reach = distances * steps[None, :, None]
-    said = torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=2)[taken]
-    sides = torch.cat([centres - boxes[..., :2], boxes[..., 2:] - centres], dim=2)[taken].clamp(min=1e-3)
+    said = placed(distances, matcher)[taken]
+    sides = sides_from(boxes, matcher)[taken].clamp(min=1e-3)
     across, down = sides[:, [0, 2]], sides[:, [1, 3]]
     central = ((across.amin(1) / across.amax(1)) * (down.amin(1) / down.amax(1))).sqrt()
     off = generalized_box_iou_loss(said, boxes[taken], reduction="none")

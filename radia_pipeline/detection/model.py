@@ -1,4 +1,5 @@
-"""The detector: FCOS heads (torchvision) and a feature pyramid on a timm backbone that our classifier has trained.
+"""The detector: a feature pyramid and heads, FCOS's (torchvision) or ``gfl``'s, on a timm backbone that our classifier
+has trained.
 
 Here: the network, whose ``forward`` is the raw head that is exported. Not here: what it should have said (``loss``) and
 how raw outputs become boxes (``decode``).
@@ -17,11 +18,14 @@ from torch.nn import functional
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
 from torchvision.ops import FeaturePyramidNetwork
 
+from radia_pipeline.detection.config import FCOS
+from radia_pipeline.detection.gfl import EdgeHead
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.errors import BadRecipe
 from radia_pipeline.training.backbones import Backbone, map_stages, maps_of
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import InputSection, ModelSection
+from radia_pipeline.training.timm_networks import TimmNetwork
 
 INITIAL_DISTANCE = 2.0
 """First guess of a box's edges, in strides from its position: without it the head's ReLU starts at zero gradient."""
@@ -43,8 +47,13 @@ class Detector(nn.Module):
         self.classify = FCOSClassificationHead(
             spec.fpn_channels, 1, len(spec.classes), spec.head_convs, norm_layer=norm
         )
-        self.regress = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs, norm_layer=norm)
-        nn.init.constant_(self.regress.bbox_reg.bias, INITIAL_DISTANCE)
+        self.regress: nn.Module
+        if spec.head == FCOS:
+            head = FCOSRegressionHead(spec.fpn_channels, 1, spec.head_convs, norm_layer=norm)
+            nn.init.constant_(head.bbox_reg.bias, INITIAL_DISTANCE)
+            self.regress = head
+        else:
+            self.regress = EdgeHead(spec.fpn_channels, spec.head_convs, norm, INITIAL_DISTANCE)
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(N, C, S, S) -> one map (N, fpn_channels, S / stride, S / stride) per level."""
@@ -54,11 +63,15 @@ class Detector(nn.Module):
             levels.append(functional.max_pool2d(levels[-1], kernel_size=1, stride=2))
         return levels
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(N, C, S, S) -> class logits (N, L, K), distances in strides (N, L, 4), centre-ness logits (N, L, 1)."""
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(N, C, S, S) -> class logits (N, L, K), distances in strides (N, L, 4), centre-ness logits (N, L, 1).
+
+        Of ``gfl``'s head, whose class logits say all, the third are its edges' distributions, and in training alone.
+        """
         levels = self.features(images)
-        distances, centreness = self.regress(levels)
-        return self.classify(levels), distances, centreness
+        distances, further = self.regress(levels)
+        outputs = self.classify(levels), distances, further
+        return outputs if self.training else outputs[: len(self.spec.outputs)]
 
     def train(self, mode: bool = True) -> Detector:
         """Training mode for pyramid and heads; batch statistics of small batches would undo the classifier's."""
@@ -69,7 +82,7 @@ class Detector(nn.Module):
         return self
 
 
-def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ...]) -> tuple[list[int], list[int]]:
+def feature_levels(net: TimmNetwork, section: InputSection, strides: tuple[int, ...]) -> tuple[list[int], list[int]]:
     """Which of the backbone's maps have the wanted strides, and their channels.
 
     Strides beyond the backbone's last are left to the pyramid, which halves its last level for each (Lin et al. 2017).
@@ -91,7 +104,7 @@ def feature_levels(net: nn.Module, section: InputSection, strides: tuple[int, ..
 def start_from_classifier(detector: Detector, classifier: Classifier) -> None:
     """Copy the classifier's (first) backbone into the detector; raises BadRecipe where they are two networks."""
     try:
-        detector.net.load_state_dict(classifier.backbones[0].net.state_dict())
+        detector.net.load_state_dict(classifier.backbone_of().net.state_dict())
     except RuntimeError:
         raise BadRecipe(
             "the classifier's backbone does not fit the detector's",

@@ -8,11 +8,16 @@ Legend: B images, C channels, S side, L positions, K classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
 
+from radia_pipeline.detection.config import FCOS, GFL
+from radia_pipeline.detection.gfl import generalized_focal_loss
 from radia_pipeline.detection.loss import Matcher, Targets, detection_loss
+
+LOSSES = {FCOS: detection_loss, GFL: generalized_focal_loss}
 
 
 @dataclass
@@ -43,9 +48,9 @@ class ImageBatch:
 class DetectionTask(nn.Module):
     """The losses of one global batch, of which each process has its share."""
 
-    def __init__(self, matcher: Matcher) -> None:
+    def __init__(self, matcher: Matcher, head: str = FCOS) -> None:
         super().__init__()
-        self.matcher = matcher
+        self.matcher, self.loss = matcher, LOSSES[head]
 
     def denominator(self, batch: ImageBatch) -> torch.Tensor:
         """What this process adds to the loss's denominator."""
@@ -53,7 +58,9 @@ class DetectionTask(nn.Module):
 
     def forward(self, outputs: tuple[torch.Tensor, ...], batch: ImageBatch, denominator: torch.Tensor) -> torch.Tensor:
         """Raw outputs -> scalar: this process's share of the loss."""
-        return sum(detection_loss(outputs, batch.targets, self.matcher, denominator).values())
+        classes, boxes, centreness = outputs
+        parts = self.loss((classes, boxes, centreness), batch.targets, self.matcher, denominator)
+        return reduce(torch.add, parts.values())
 
     def after_step(self) -> None:
         """Nothing moves but the weights."""

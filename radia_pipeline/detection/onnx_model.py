@@ -43,7 +43,7 @@ class OnnxDetector:
         return cls(folder / ONNX_FILE, DetectorSpec.from_json(content["spec"]), threads=threads)
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
-        """(N, C, S, S) float32 -> logits (N, L, K), distances (N, L, 4), centre-ness (N, L, 1).
+        """(N, C, S, S) float32 -> the raw head's outputs, as ``decode`` reads them.
 
         Raises BadInput for a batch of no image, or of another shape or type.
         """

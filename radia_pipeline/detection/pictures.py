@@ -22,7 +22,12 @@ YELLOW = (255, 208, 0)
 
 
 def save_batch_picture(
-    batch: ImageBatch, section: InputSection, classes: Sequence[str], image_ids: Sequence[str], name: str, path: Path
+    batch: ImageBatch,
+    section: InputSection,
+    classes: Sequence[str],
+    image_ids: Sequence[str] | np.ndarray,
+    name: str,
+    path: Path,
 ) -> None:
     """Write a PNG with the first images of a batch, their boxes in yellow, their classes below."""
     tiles = []
@@ -35,7 +40,7 @@ def save_batch_picture(
             left, top, right, bottom = (round(float(edge)) for edge in box)
             picture = cv2.rectangle(np.ascontiguousarray(picture), (left, top), (right, bottom), YELLOW, 1)
         seen = np.flatnonzero((batch.targets.wanted[row] > 0).any(dim=0).numpy())
-        words = ", ".join(classes[place] for place in seen) or "no box"
+        words = ", ".join(classes[place] for place in seen.tolist()) or "no box"
         identity = f"image {image_ids[int(batch.index[row])][:8]}"
         tiles.append(Tile([fitted(picture, TILE_PX)], [(identity, "muted"), (words, "accent")]))
     heading = [

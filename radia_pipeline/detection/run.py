@@ -27,7 +27,7 @@ def _train(options: argparse.Namespace) -> None:
         lake = Lake.open(options.lake)
         train_detector(
             lake, load_config(options.detector, lake.root), run_dir=options.run_dir, on_event=say, runtime=runtime,
-            resume=not options.no_resume, force=options.force,
+            force=options.force,
         )  # fmt: skip
 
 

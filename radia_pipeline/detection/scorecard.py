@@ -3,10 +3,11 @@
 The test pool is kept for a release.
 
 References: ``annotations`` (radiologists' boxes), ``pseudo`` (what it was taught, on patients it has not seen) and, in
-the demo, ``truth``. Beside it stand the pseudo boxes, which are the ensemble's maps, the lake's other detectors and two
-controls; each of them is compared with the detector by a paired interval. Boxes found at few false ones an image (FROC)
-and the working point stand there too. Pairs and FROC are of all classes, of each group, and of whatever class. Not
-here: average precision (``localisation.average_precision``).
+the demo, ``truth``. Beside it stand the pseudo boxes, which are the ensemble's maps, the lake's other detectors (their
+names say whether they learned from drawn boxes) and two controls; each of them is compared with the detector by a
+paired interval. Boxes found at few false ones an image (FROC) and the working point stand there too. Pairs and FROC are
+of all classes, of each class, of each group, and of whatever class. Not here: average precision
+(``localisation.average_precision``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -38,19 +40,21 @@ from radia_pipeline.localisation.average_precision import MEAN, Reference, at_le
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.localisation.found_shares import FALSE_AN_IMAGE, clustered_share, sensitivities
 from radia_pipeline.localisation.paired import difference
+from radia_pipeline.training.model_folders import read_card
 
 THRESHOLDS = (0.3, 0.4, 0.5)
 DETECTOR, PSEUDO = "detector", "pseudo_boxes"
 PRIOR, RANDOM = controls.NAMES[controls.PRIOR], controls.NAMES[controls.RANDOM]
+DRAWN = ", of drawn boxes"
 SHOWN = "detector at its working point"
-HEADLINE, GROUP_HEADLINE, PAIR_IOU = "map@0.3", "ap@0.3", 0.3
+HEADLINE, ONE_HEADLINE, PAIR_IOU = "map@0.3", "ap@0.3", 0.3
 EVERY = {np.inf: "sensitivity"}
 FEW = {rate: f"sensitivity@{rate:g} false boxes" for rate in FALSE_AN_IMAGE}
 """False boxes an image -> what the share of boxes found there is called."""
 
 
 @dataclass(frozen=True)
-class ScorecardResult:
+class DetectorScorecardResult:
     """What was judged; ``headline``: mean AP at IoU .3 of the detector's classes, by reference."""
 
     model: str
@@ -65,7 +69,7 @@ class ScorecardResult:
 
 def build_detector_scorecard(
     lake: Lake, truth: Boxes | None = None, *, name: str | None = None, seed: int = 0
-) -> ScorecardResult:
+) -> DetectorScorecardResult:
     """Let the newest detector look at the validation pool, judge its boxes, publish ``detector_scorecard``.
 
     ``truth``: true boxes in stored-image pixels, on all images of that pool (the phantom's only). ``name``: which
@@ -78,8 +82,8 @@ def build_detector_scorecard(
         raise EmptyPool("The validation pool has no frontal image", do="run with more patients: pools are 80/10/10")
     prior = validation_prior(lake)
     detected, shown = (
-        Boxes.from_table(detect(lake, images, model_dir=model_dir, thresholds=cut, prior=prior))
-        for cut in (None, store.read_spec(model_dir).working_point)
+        Boxes.from_table(detect(lake, images, model_dir=model_dir, prior=prior, shown=is_shown))
+        for is_shown in (False, True)
     )
     taught = read_boxes(lake, sources)
     references = dict(_references(lake, images, taught, truth))
@@ -87,7 +91,7 @@ def build_detector_scorecard(
         PSEUDO: read_boxes(lake, sources, grey=None).on(images["image_id"].to_pylist())
     }
     voters |= {
-        f"{DETECTOR}: {folder.parent.name}": Boxes.from_table(detect(lake, images, model_dir=folder, prior=prior))
+        _named(folder): Boxes.from_table(detect(lake, images, model_dir=folder, prior=prior))
         for folder in store.other_detectors(lake, model_dir)
     }
     rows = [
@@ -103,7 +107,7 @@ def build_detector_scorecard(
         rows += [{"model": SHOWN, "against": against, **row} for row in _found_shares(shown, reference, EVERY)]
     rows += [{"model": SHOWN, "against": "pseudo", **row} for row in _on_normal_films(images, shown)]
     written = lake.write("detector_scorecard", [finite(row) for row in rows])
-    return ScorecardResult(
+    return DetectorScorecardResult(
         model=f"{model_dir.parent.name}/{model_dir.name}",
         images=images.num_rows,
         detected_boxes=len(detected),
@@ -115,9 +119,15 @@ def build_detector_scorecard(
     )
 
 
+def _named(folder: Path) -> str:
+    """What another detector is called; in a word whether radiologists' boxes taught it."""
+    is_real = read_card(folder).get("config", {}).get("boxes", {}).get("real", False)
+    return f"{DETECTOR}: {folder.parent.name}{DRAWN if is_real else ''}"
+
+
 def _found_shares(boxes: Boxes, reference: Reference, rates: Mapping[float, str] | None = None) -> Iterator[dict]:
     """Yield the share of reference boxes that are found at IoU .3, by false boxes an image: of all classes, of each
-    group, and whatever the class."""
+    class, of each group, and whatever the class."""
     names = rates or FEW
     for level, name, mine, drawn in _at_levels({DETECTOR: boxes}, reference):
         for rate, found in sensitivities(mine[DETECTOR], drawn, PAIR_IOU, tuple(names)).items():
@@ -126,24 +136,27 @@ def _found_shares(boxes: Boxes, reference: Reference, rates: Mapping[float, str]
 
 def _pairs(detected: Boxes, beside: Mapping[str, Boxes], reference: Reference) -> Iterator[dict]:
     """Yield by how much the detector's AP at IoU .3 is above each other's, with the pair's interval: the mean over
-    classes, each group's, and whatever the class."""
+    classes, each class's, each group's, and whatever the class."""
     for level, name, boxes, drawn in _at_levels({DETECTOR: detected, **beside}, reference):
         for other in sorted(set(beside) - {DETECTOR}):
-            classes = None if level == "class" else [name]
+            classes = None if name == MEAN else [name]
             found = difference(boxes[DETECTOR], boxes[other], drawn, PAIR_IOU, classes)
             if found is not None:
-                metric = f"{HEADLINE if level == 'class' else GROUP_HEADLINE} over {other}"
+                metric = f"{HEADLINE if name == MEAN else ONE_HEADLINE} over {other}"
                 yield _row(metric, found, len(drawn.boxes), len(drawn.image_ids), level, name)
 
 
 def _at_levels(
     voters: Mapping[str, Boxes], reference: Reference
 ) -> Iterator[tuple[str, str, dict[str, Boxes], Reference]]:
-    """Yield level, name, boxes and reference: of all classes as they are (``mean``), then of each group, then of any.
+    """Yield level, name, boxes and reference: of all classes together (``mean``), of each class, of each group, of any.
 
     What says nothing is left out by class, before boxes bear a group's name.
     """
     yield "class", MEAN, dict(voters), reference
+    for name in sorted(set(reference.boxes.label)):
+        mine = {who: boxes.take(boxes.label == name) for who, boxes in voters.items()}
+        yield "class", name, mine, replace(reference, boxes=reference.boxes.take(reference.boxes.label == name))
     for level in ("group", "agnostic"):
         drawn = at_level(reference.boxes.on(reference.image_ids), level)
         lifted = {who: at_level(reference.counting(boxes), level) for who, boxes in voters.items()}
@@ -190,14 +203,14 @@ def _row(metric: str, found: Interval, boxes: int, images: int, level: str = "cl
 
 def _references(lake: Lake, images: pa.Table, taught: Boxes, truth: Boxes | None) -> Iterator[tuple[str, Reference]]:
     """Reference boxes and the images that they speak of: only images on which somebody drew, for annotations."""
-    drawn = annotations(lake, images)
+    drawn = drawn_by_people(lake, images)
     yield "annotations", _reference(images.filter(_on(images, drawn)), drawn)
     yield "pseudo", _reference(images, taught)
     if truth is not None:
         yield "truth", _reference(images, truth, is_complete=True)
 
 
-def annotations(lake: Lake, images: pa.Table) -> Boxes:
+def drawn_by_people(lake: Lake, images: pa.Table) -> Boxes:
     """Radiologists' boxes on these images."""
     sources = sorted(set(images["source"].to_pylist()) & set(lake.partitions("box_annotations")))
     parts = [Boxes.from_table(lake.read("box_annotations", source)) for source in sources]

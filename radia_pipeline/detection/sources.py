@@ -1,4 +1,4 @@
-"""Which sources a detector learns from, and in which version. Light: no torch. Not here: their rows (``data``)."""
+"""Which sources a detector learns from. Light: no torch. Not here: their rows (``data``), versions (``identity``)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,3 @@ def training_sources(lake: Lake, config: DetectorConfig) -> tuple[str, ...]:
             do="materialize pseudo_boxes",
         )
     return wanted
-
-
-def data_versions(lake: Lake, sources: tuple[str, ...], config: DetectorConfig | None = None) -> dict[str, str]:
-    """Versions of all tables that a training reads, as ``table/source``; drawn boxes only if the config wants them."""
-    tables = ("manifest", "pseudo_boxes", *(("box_annotations",) if config and config.boxes.real else ()))
-    there = {table: set(lake.partitions(table)) for table in tables}
-    return {
-        f"{table}/{source}": lake.version(table, source)
-        for table in tables for source in sources if table != "box_annotations" or source in there[table]
-    }  # fmt: skip

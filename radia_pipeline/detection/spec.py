@@ -10,15 +10,20 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.config import FCOS, GFL, DetectorConfig
 from radia_pipeline.training.recipe_schema import InputSection
+
+OUTPUTS = {FCOS: ("logits", "distances", "centreness"), GFL: ("logits", "distances")}
+"""What a head of each kind says of an image."""
 
 
 @dataclass(frozen=True)
 class DetectorSpec:
     """Classes in the order of the output, geometry of the input, backbone and heads, rules of decoding.
 
-    ``thresholds``: the working point, one for each class; none in a detector of before there was one.
+    The working point: ``thresholds``, one for each class, and ``ensemble_thresholds`` where the ensemble says which
+    classes may be there; at most ``class_boxes`` of a class on an image. None of these in a detector of before there
+    were such.
     """
 
     classes: tuple[str, ...]
@@ -35,7 +40,10 @@ class DetectorSpec:
     name: str = "small"
     prior_weight: float = 0.0
     norm_groups: int = 32
+    head: str = FCOS
     thresholds: tuple[float, ...] = ()
+    ensemble_thresholds: tuple[float, ...] = ()
+    class_boxes: int | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -46,11 +54,11 @@ class DetectorSpec:
         head, decoding, size = config.head, config.decoding, config.input.size_px
         return cls(
             classes=tuple(classes), size_px=size, strides=head.strides, fpn_channels=head.channels,
-            head_convs=head.convs, norm_groups=head.norm_groups, input={**recipe["input"], "size_px": size},
-            backbone=recipe["model"], score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou,
-            max_boxes=decoding.max_boxes, prior_weight=decoding.prior_weight,
-            vocabulary_version=vocabulary().version, name=config.name,
-            provenance=dict(provenance),
+            head_convs=head.convs, norm_groups=head.norm_groups, head=head.kind,
+            input={**recipe["input"], "size_px": size}, backbone=recipe["model"],
+            score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou, max_boxes=decoding.max_boxes,
+            prior_weight=decoding.prior_weight, class_boxes=decoding.class_boxes,
+            vocabulary_version=vocabulary().version, name=config.name, provenance=dict(provenance),
         )  # fmt: skip
 
     @property
@@ -59,8 +67,14 @@ class DetectorSpec:
         return InputSection(**self.input)
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the raw outputs, in order."""
+        return OUTPUTS[self.head]
+
+    @property
     def working_point(self) -> tuple[float, ...] | float:
-        """The thresholds above which a box is shown to people, by class; one for all where none were chosen."""
+        """The thresholds above which a box is shown to people where no ensemble is at hand, by class; one for all where
+        none were chosen."""
         return self.thresholds or self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
@@ -70,5 +84,5 @@ class DetectorSpec:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> DetectorSpec:
         """Inverse of ``to_json``."""
-        names = ("classes", "strides", "thresholds")
+        names = ("classes", "strides", "thresholds", "ensemble_thresholds")
         return cls(**{**content, **{name: tuple(content[name]) for name in names if name in content}})

@@ -31,10 +31,10 @@ class DetectorState(State):
         start_from_classifier(detector, load_classifier(classifier))
         detector.to(device, dtype)
         if config.training.channels_last:
-            detector.to(memory_format=torch.channels_last)
+            detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         if factor == 0:
             detector.net.requires_grad_(False)
-        objective = DetectionObjective(detector, DetectionTask(matcher))
+        objective = DetectionObjective(detector, DetectionTask(matcher, spec.head))
         super().__init__(
             config, detector, objective, device, lambda name: factor if name.startswith(BACKBONE) else 1.0
         )  # fmt: skip

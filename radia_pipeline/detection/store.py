@@ -61,4 +61,5 @@ def load_detector(model_dir: Path) -> Detector:
         detector.load_state_dict(read_weights(Path(model_dir)))
     except RuntimeError:
         raise DamagedFile("the detector's weights do not fit its settings", do="train it again with force") from None
-    return detector.eval().to(memory_format=torch.channels_last)
+    detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+    return detector.eval()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,28 +20,28 @@ import torch
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection import data, store
+from radia_pipeline.detection import data, store, teaching
 from radia_pipeline.detection.config import DetectorConfig
-from radia_pipeline.detection.decode import raw_to_boxes
+from radia_pipeline.detection.decode import ALONE, best_of_class, each_class_alone, raw_to_boxes
 from radia_pipeline.detection.export import ONNX_FILE, export_onnx
-from radia_pipeline.detection.identity import DETECTOR_VERSION, fingerprint, folder_of
+from radia_pipeline.detection.identity import DETECTOR_VERSION, data_versions, fingerprint, folder_of
 from radia_pipeline.detection.loader import ImageLoader
 from radia_pipeline.detection.objective import ImageBatch
 from radia_pipeline.detection.pictures import save_batch_picture
-from radia_pipeline.detection.prior import prior_of, validation_prior
+from radia_pipeline.detection.prior import validation_prior
 from radia_pipeline.detection.recipes import load_config
-from radia_pipeline.detection.sources import data_versions, training_sources
+from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.detection.spec import DetectorSpec
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.detection.state import DetectorState
-from radia_pipeline.detection.working_point import thresholds_for
+from radia_pipeline.detection.working_point import Limits, chosen
 from radia_pipeline.errors import EmptyPool, TrainingDiverged
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.average_precision import Reference, mean_average_precision
 from radia_pipeline.localisation.boxes import Boxes
 from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
 from radia_pipeline.training import distributed
-from radia_pipeline.training.engine import Run
+from radia_pipeline.training.engine import TrainingRun
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import TRAINING_VERSION, VERSION_KEY
 from radia_pipeline.training.model_folders import end_again, is_again, read_card, read_history
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from radia_pipeline.localisation.explainer import ImageSet
 
 STOPPING_IOU = 0.3
+Reader = Callable[..., Boxes]
+"""Raw outputs, spec, images, prior -> boxes."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,6 @@ def train_detector(
     *,
     run_dir: Path | None = None,
     on_event: OnEvent = lambda _event: None,
-    resume: bool = True,
     force: bool = False,
     runtime: Runtime | None = None,
 ) -> DetectorResult:
@@ -122,7 +123,7 @@ def train_detector(
             run.is_again = force or goes_on
             with stop_on_signals(runtime.stop), float32_products(config):
                 try:
-                    run.prepare(sources, start, versions, resume=resume and (goes_on or not force))
+                    run.prepare(sources, start, versions, resume=runtime.resume and (goes_on or not force))
                     run.fit()
                 except Stopped:
                     raise run.stopped() from None
@@ -138,7 +139,7 @@ def train_detector(
     return result
 
 
-class _Run(Run):
+class _Run(TrainingRun):
     """One training of a detector under way."""
 
     def prepare(self, sources: tuple[str, ...], start: Start, versions: dict[str, str], *, resume: bool) -> None:
@@ -149,6 +150,11 @@ class _Run(Run):
         boxes = data.read_boxes(self.lake, sources, config.boxes.min_score)
         grey = data.read_boxes(self.lake, sources, config.boxes.min_score, grey=True)
         images = data.read_images(self.lake, sources, (TRAIN,))
+        if not config.boxes.ignore_grey:
+            grey = Boxes.empty()
+        teacher = teaching.look(self.lake, config, images, self.folder, self.identity)
+        if teacher and config.boxes.from_teacher:
+            boxes, grey = teaching.with_own(teacher, images, boxes, grey)
         if config.boxes.real:
             boxes, grey = data.with_drawn(boxes, grey, data.read_drawn(self.lake, sources, images))
         on_train = boxes.on(images["image_id"].to_pylist())
@@ -157,20 +163,22 @@ class _Run(Run):
             raise EmptyPool(
                 "The train pool has no pseudo box", do="lower the gate of pseudo_boxes, or add images of more patients"
             )
-        entries = data.choose_entries(data.pool_entries(images, boxes, self.classes, config, grey), config)
+        pool = data.pool_entries(images, boxes, self.classes, config, grey)
+        sure = teaching.wrongly_sure(teacher, pool, self.classes) if teacher else None
+        entries = data.choose_entries(pool, config, sure)
         held_out = data.read_images(self.lake, sources, (VALIDATION,))
         entire = data.pool_entries(held_out, boxes, self.classes, config, grey)
         several, counted = entire[: config.data.max_validation_images], entire[: config.decoding.false_images]
         self.reference = _reference(several, boxes, held_out, self.classes)
-        self.prior = validation_prior(self.lake) if config.decoding.prior_weight else None
-        self.absent = dict(zip(held_out["image_id"].to_pylist(), data.surely_absent(held_out, self.classes)))
+        self.prior = validation_prior(self.lake)
+        self.films = data.counted_films(held_out, self.classes)
         pixels = self._pack(entries + entire[: max(len(several), len(counted))])
         self.spec = DetectorSpec.of(config, read_card(start.model_dir)["recipe"], self.classes, {
             "recipe": start.recipe, "classifier": start.model_dir.name, "reason": start.reason, "versions": versions,
         })  # fmt: skip
         if self.prior is None:
             self.spec = replace(self.spec, prior_weight=0.0)
-        workers = self.runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
+        workers = self.runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world_size() - 1)
         self.training, self.validation, self.counted = (
             ImageLoader(some, pixels, config, self.spec.input_section, workers=workers)
             for some in (entries, several, counted)
@@ -182,7 +190,7 @@ class _Run(Run):
         self.stepper = Stepper(state, self.steps, self.image_ids, self.speak, what="images")
         self.speak({
             "event": "start", "detector": config.name, "fingerprint": self.identity, "recipe": start.recipe,
-            "device": str(self.device), "processes": distributed.world(), "images": len(entries),
+            "device": str(self.device), "processes": distributed.world_size(), "images": len(entries),
             "boxes": self.box_count, "classes": len(self.classes), "validation_images": len(several),
             "steps_per_epoch": self.steps, "max_epochs": config.training.max_epochs,
             "known_share": data.negatives_share(entries), "resumed_at_step": state.progress.step,
@@ -203,7 +211,7 @@ class _Run(Run):
 
     # --- the loop's parts -------------------------------------------------------------------------------------------
     def _batches(self, epoch: int, first_step: int) -> Iterator[ImageBatch]:
-        return self.training.training(epoch, first_step, rank=distributed.rank(), world=distributed.world())
+        return self.training.training(epoch, first_step, rank=distributed.rank(), world_size=distributed.world_size())
 
     def _images_of(self, batch: ImageBatch) -> int:
         return len(batch.images)
@@ -224,22 +232,28 @@ class _Run(Run):
         return Figures(**distributed.from_first(asdict(figures) if figures else None))
 
     @torch.no_grad()
-    def _look(self, model: torch.nn.Module, loader: ImageLoader) -> Boxes:
-        """Return all processes' boxes on a loader's images, weighed by what the ensemble says of their studies."""
-        rows, numbers = [], []
-        for images, mine in loader.evaluation(rank=distributed.rank(), world=distributed.world()):
+    def _look(
+        self, model: torch.nn.Module, loader: ImageLoader, read: Reader = raw_to_boxes, room: int | None = None
+    ) -> Boxes:
+        """Return all processes' boxes on a loader's images, weighed by what the ensemble says of their studies.
+
+        ``read``: how raw outputs become boxes, ``room`` at most on an image (as the spec says).
+        """
+        rows, numbers, room = [], [], room or self.spec.max_boxes
+        for images, mine in loader.evaluation(rank=distributed.rank(), world_size=distributed.world_size()):
             self._obey()
             batch = images.to(self.device, self.state.dtype, memory_format=torch.channels_last)
             with self.state.autocast():
                 raw = [output.float().cpu().numpy() for output in model(batch)]
             some = [loader.entries[number] for number in mine]
             self._require_finite(raw[0], some)
-            known = prior_of(self.prior, [one.study_id for one in some], self.classes) if self.prior else None
+            studies = [one.study_id for one in some]
+            known = self.prior.of(studies, self.classes) if self.prior and self.spec.prior_weight else None
             facts = [(str(number), one.height_px, one.width_px) for number, one in zip(mine, some)]
-            boxes = raw_to_boxes(raw, self.spec, facts, prior=known)
-            rows += [_padded(boxes, str(number), self.spec) for number in mine]
+            boxes = read(raw, self.spec, facts, prior=known)
+            rows += [_padded(boxes, str(number), self.spec, room) for number in mine]
             numbers += list(mine)
-        shape = (0, self.spec.max_boxes, 6)
+        shape = (0, room, 6)
         mine = np.stack(rows) if rows else np.zeros(shape)
         table = distributed.gather_rows(np.array(numbers, dtype=np.int64), mine, len(loader.entries))
         return Boxes.of(
@@ -268,7 +282,8 @@ class _Run(Run):
         """Choose the working point of the best weights; write them with their card."""
         distributed.barrier()  # every process reads the best weights, which the first may be writing still
         model = self.best_model()
-        spec = replace(self.spec, thresholds=self._working_point(model))
+        alone, with_ensemble = self._working_point(model)
+        spec = replace(self.spec, thresholds=alone, ensemble_thresholds=with_ensemble)
         if distributed.rank() == 0:
             config, progress, weights = self.recipe, self.state.progress, model.state_dict()
             card = {
@@ -285,17 +300,24 @@ class _Run(Run):
             (self.folder / ONNX_FILE).unlink(missing_ok=True)
             publish(self.folder, weights, card)
             end_again(self.folder)
+            teaching.forget(self.folder)
         distributed.barrier()
 
-    def _working_point(self, model: torch.nn.Module) -> tuple[float, ...]:
-        """Return each class's threshold at the config's rate of false boxes on validation."""
+    def _working_point(self, model: torch.nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return each class's threshold at the config's rates of false boxes on validation: of the detector alone, and
+        where the ensemble forbids what it holds impossible."""
         entries, decoding = self.counted.entries, self.recipe.decoding
         if not entries:
-            return ()
-        names = [entry.image_id for entry in entries]
-        absent = np.stack([self.absent[name] for name in names])
-        found = self._look(model, self.counted)
-        return thresholds_for(found, names, absent, self.classes, decoding.false_boxes, decoding.score_threshold)
+            return (), ()
+        films = self.films.of([entry.image_id for entry in entries])
+        limits = Limits(decoding.false_boxes, decoding.absent_boxes, decoding.class_boxes, decoding.score_threshold)
+        found = self._look(model, self.counted, each_class_alone, ALONE * len(self.classes))
+        found = best_of_class(found, decoding.class_boxes)
+        alone = chosen(found, films, self.classes, limits)
+        if self.prior is None:
+            return alone, ()
+        possible = self.prior.possible([entry.study_id for entry in entries], self.classes)
+        return alone, chosen(films.kept(found, possible, self.classes), films, self.classes, limits)
 
 
 def read_result(folder: Path, *, reused: bool) -> DetectorResult:
@@ -310,10 +332,10 @@ def read_result(folder: Path, *, reused: bool) -> DetectorResult:
     )  # fmt: skip
 
 
-def _padded(boxes: Boxes, image_id: str, spec: DetectorSpec) -> np.ndarray:
-    """Return an image's boxes as rows of corners, score and class number, filled up with NaN: (max_boxes, 6)."""
+def _padded(boxes: Boxes, image_id: str, spec: DetectorSpec, room: int) -> np.ndarray:
+    """Return an image's boxes as rows of corners, score and class number, filled up with NaN: (room, 6)."""
     mine = boxes.take(boxes.image_id == image_id)
-    rows = np.full((spec.max_boxes, 6), np.nan)
+    rows = np.full((room, 6), np.nan)
     rows[: len(mine), :4], rows[: len(mine), 4] = mine.corners, mine.score
     rows[: len(mine), 5] = [spec.classes.index(name) for name in mine.label]
     return rows

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from radia_pipeline.contracts.label_values import MISSING
 from radia_pipeline.detection import data
+from radia_pipeline.detection.identity import data_versions
 from radia_pipeline.detection.loss import ImageTarget
-from radia_pipeline.detection.sources import data_versions, training_sources
+from radia_pipeline.detection.sources import training_sources
 from radia_pipeline.errors import BadRecipe, EmptyPool
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radia_pipeline.detection.decode import decode, positions, raw_to_boxes, suppressed_by_class
+from radia_pipeline.detection.decode import (
+    CANDIDATES,
+    decode,
+    each_class_alone,
+    positions,
+    raw_to_boxes,
+    shown_boxes,
+    suppressed_by_class,
+)
 from radia_pipeline.detection.loss import Matcher
 from radia_pipeline.detection.spec import DetectorSpec
+from radia_pipeline.detection.working_point import Films, thresholds_for
 from radia_pipeline.errors import BadInput
 from radia_pipeline.sources.overlap import iou
 from radia_pipeline.training.inputs import placement
@@ -130,6 +141,36 @@ def test_a_prior_weighs_scores_and_the_threshold_is_of_the_weighed_score():
     assert last[0] == last[1]
 
 
+def test_what_is_shown_is_possible_passes_its_class_threshold_and_is_of_few():
+    raw, names = noise(5), [("a", SIZE, SIZE), ("b", SIZE, SIZE), ("c", SIZE, SIZE)]
+    one = spec(max_boxes=1000, thresholds=(0.7, 0.6), ensemble_thresholds=(0.5, 0.4), class_boxes=3)
+    possible = np.array([[True, False], [False, False], [True, True]])
+    with_ensemble, alone = shown_boxes(raw, one, names, possible=possible), shown_boxes(raw, one, names)
+    pairs = [("a", "Cardiomegaly"), ("c", "Cardiomegaly"), ("c", "Mass")]
+    assert set(zip(with_ensemble.image_id, with_ensemble.label)) == set(pairs)
+    every = raw_to_boxes(raw, one, names, (0.5, 0.4))
+    for image, name in pairs:
+        mine, all_of = (
+            np.sort(boxes.score[(boxes.image_id == image) & (boxes.label == name)])[::-1]
+            for boxes in (with_ensemble, every)
+        )
+        assert len(all_of) > 3
+        assert (mine == all_of[:3]).all()
+    assert (alone.score > np.where(alone.label == "Mass", 0.6, 0.7)).all()
+    assert {"a", "b", "c"} == set(alone.image_id)
+
+
+def test_a_detector_of_before_shows_what_it_showed():
+    """Thresholds of its own alone: the ensemble forbids nothing, and no class is cut short."""
+    raw, names = noise(6), [("a", SIZE, SIZE), ("b", SIZE, SIZE), ("c", SIZE, SIZE)]
+    content = spec(max_boxes=1000, thresholds=(0.6, 0.5)).to_json()
+    kept = DetectorSpec.from_json({k: v for k, v in content.items() if k not in ("ensemble_thresholds", "class_boxes")})
+    shown = shown_boxes(raw, kept, names, possible=np.zeros((3, 2), dtype=bool))
+    before = raw_to_boxes(raw, kept, names, (0.6, 0.5))
+    assert shown.score.tolist() == before.score.tolist()
+    assert max(Counter(zip(shown.image_id, shown.label)).values()) > 3
+
+
 def test_a_sure_normal_film_has_no_box_and_a_full_one_more_than_twenty():
     raw = noise(4, images=1)
     raw[0] -= 12
@@ -137,6 +178,34 @@ def test_a_sure_normal_film_has_no_box_and_a_full_one_more_than_twenty():
     raw[0] += 20
     raw[1] /= 10
     assert len(raw_to_boxes(raw, spec(max_boxes=100), [("a", SIZE, SIZE)])) > 20
+
+
+def test_a_class_that_others_crowd_out_is_seen_where_thresholds_are_chosen():
+    """Many sure boxes of one class hide another's faint ones, which the first one's threshold would bring back."""
+    side, facts = 256, [("a", 256, 256)]
+    many = spec(size_px=side, score_threshold=0.05)
+    places = len(positions(side, STRIDES)[0])
+    assert places > CANDIDATES
+    raw = [np.stack([np.full(places, 2.0), np.full(places, -3.0)], axis=1)[None].astype(np.float32),
+           np.full((1, places, 4), 0.4, np.float32), np.full((1, places, 1), 5.0, np.float32)]  # fmt: skip
+    assert set(raw_to_boxes(raw, many, facts).label) == {"Cardiomegaly"}
+    alone = each_class_alone(raw, many, facts)
+    assert set(alone.label) == {"Cardiomegaly", "Mass"}
+    for rate in (0.0, 2.0):
+        film = Films(["a"], np.ones((1, 2), dtype=bool), np.ones(1, dtype=bool))
+        cuts = thresholds_for(alone, film, CLASSES, rate, many.score_threshold)
+        assert len(raw_to_boxes(raw, many, facts, cuts)) <= rate
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_classes_alone_are_as_they_are_together_where_nothing_crowds(seed):
+    raw, names = noise(seed, images=1), [("a", SIZE, SIZE)]
+    few = spec(max_boxes=1000, score_threshold=0.7)
+    together, alone = raw_to_boxes(raw, few, names), each_class_alone(raw, few, names)
+    for name in CLASSES:
+        best = np.sort(together.score[together.label == name])[::-1][:20]
+        assert np.allclose(best, np.sort(alone.score[alone.label == name])[::-1])
 
 
 @pytest.mark.parametrize("raw", [noise(0, images=0), [part[:, :5] for part in noise(0)], noise(0)[:2]])

@@ -11,8 +11,8 @@ import pytest
 
 from radia_pipeline.detection import identity
 from radia_pipeline.detection.config import DetectorConfig
+from radia_pipeline.detection.identity import data_versions
 from radia_pipeline.detection.recipes import parse_config
-from radia_pipeline.detection.sources import data_versions
 from radia_pipeline.detection.start import Start, choose_start
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.detection.worlds import SOURCE, small_config
@@ -56,7 +56,7 @@ def standing(trained, tmp_path) -> Lake:
 def folder_for(lake: Lake, config: DetectorConfig | None = None, **changes) -> str:
     config = config or small_config()
     start = dataclasses.replace(choose_start(lake, config), **changes)
-    return identity.folder_of(lake, config, data_versions(lake, (SOURCE,)), start).name
+    return identity.folder_of(lake, config, data_versions(lake, (SOURCE,), config), start).name
 
 
 def test_another_config_or_classifier_is_another_training(standing, trained):

@@ -25,11 +25,11 @@ def check_shapes(detector: Detector, images: int = 2) -> None:
     spec = detector.spec
     batch = torch.zeros(images, spec.input_section.channel_count, spec.size_px, spec.size_px)
     with torch.no_grad():
-        logits, distances, centreness = detector.eval()(batch)
+        logits, distances, *centreness = detector.eval()(batch)
     places = len(positions(spec.size_px, spec.strides)[0])
     assert logits.shape == (images, places, 2)
     assert distances.shape == (images, places, 4)
-    assert centreness.shape == (images, places, 1)
+    assert [part.shape for part in centreness] == [(images, places, 1)] * (spec.head == "fcos")
 
 
 @pytest.mark.parametrize("name", ["demo_linear", "demo_pcam"])

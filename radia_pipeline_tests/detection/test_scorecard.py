@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pyarrow as pa
 import pytest
 
 from radia_pipeline.detection import scorecard
-from radia_pipeline.detection.scorecard import DETECTOR, PRIOR, PSEUDO, RANDOM, SHOWN, build_detector_scorecard
+from radia_pipeline.detection.scorecard import DETECTOR, DRAWN, PRIOR, PSEUDO, RANDOM, SHOWN, build_detector_scorecard
+from radia_pipeline.detection.train import train_detector
 from radia_pipeline.errors import NotTrained
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.localisation.boxes import Boxes
-from radia_pipeline_tests.detection.worlds import make_world
+from radia_pipeline_tests.detection.worlds import make_world, small_config
 
 
 def true_boxes(world) -> Boxes:
@@ -55,8 +59,8 @@ def test_the_detector_stands_beside_each_other_by_pairs(scored):
     assert over["value"] == pytest.approx(alone[DETECTOR] - alone[PSEUDO])
 
 
-@pytest.mark.parametrize("level", ["group", "agnostic"])
-def test_each_group_has_its_pairs_and_its_shares_found(scored, level):
+@pytest.mark.parametrize("level", ["class", "group", "agnostic"])
+def test_each_class_and_group_has_its_pairs_and_its_shares_found(scored, level):
     """A pair's value is what the two figures of the group differ by; an easier place finds no fewer boxes."""
     _, rows = scored
     mine = {
@@ -103,6 +107,20 @@ def test_false_boxes_are_counted_on_normal_films_alone(boxed, share, number):
     assert (films["value"], false["value"]) == (pytest.approx(share), pytest.approx(number))
     assert all(row["low"] <= row["value"] <= row["high"] and row["low"] < row["high"] for row in (films, false))
     assert false["images"] == 10
+
+
+def test_a_detector_of_drawn_boxes_stands_beside_the_one_of_pseudo_boxes(trained, tmp_path):
+    """Pseudo boxes of this world are its drawn ones but for their scores: both detectors learn from the same places."""
+    lake = Lake.open(shutil.copytree(trained.world.lake.root, tmp_path / "lake"))
+    train_detector(lake, small_config(name="real", boxes={"real": True}, training={"max_epochs": 1, "batch_size": 8}))
+    build_detector_scorecard(lake, true_boxes(trained.world), name="small")
+    rows = [row for row in lake.read("detector_scorecard").to_pylist() if row["against"] == "truth"]
+    other = f"{DETECTOR}: real{DRAWN}"
+    beside = {row["metric"] for row in rows if row["model"] == DETECTOR and row["metric"].endswith(f"over {other}")}
+    assert beside == {f"map@0.3 over {other}", f"ap@0.3 over {other}"}
+    kinds = {(row["level"], row["metric"]) for row in rows if row["model"] == other}
+    assert {(level, "ap@0.3") for level in ("class", "group", "agnostic")} < kinds
+    assert {(level, "sensitivity@0.5 false boxes") for level in ("class", "group", "agnostic")} < kinds
 
 
 def test_scoring_twice_changes_nothing(scored, trained):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,15 +13,19 @@ import numpy as np
 import pytest
 import yaml
 
-from radia_pipeline.detection import store
+from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection import store, train
 from radia_pipeline.detection.inference import SCHEMA, detect
 from radia_pipeline.detection.launch import launch_detector
 from radia_pipeline.detection.objective import DetectionTask
+from radia_pipeline.detection.prior import Prior
 from radia_pipeline.detection.train import train_detector
 from radia_pipeline.errors import AlreadyRunning, DamagedFile, EmptyPool, NotTrained, RunFailed, TrainingDiverged
+from radia_pipeline.training.launch import Processes
 from radia_pipeline.training.model_store import read_weights
 from radia_pipeline.training.outcome import Runtime
 from radia_pipeline_tests.detection.worlds import HEIGHT, SOURCE, WIDTH, make_world, small_config
+from radia_pipeline_tests.forked import TRAINS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -122,15 +125,15 @@ train_detector(lake, config, run_dir=Path(sys.argv[5]), on_event=listen, runtime
 
 
 @pytest.mark.parametrize("where", ["step", "checkpoint"])
-def test_killed_and_resumed_equals_uninterrupted_bitwise(where, trained, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted_bitwise(where, trained, tmp_path, fork):
     """SIGKILL, at a random step or with half a checkpoint on the disk; averaged weights too."""
     seed = str(random.randrange(1000))
     config, path = small_config(training={"ema": 0.9, "max_epochs": 2, "batch_size": 8}), tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(config.as_dict()))
     lake, runtime = trained.world.lake, Runtime(workers=1)
-    command = [sys.executable, "-c", KILLER, str(path), str(lake.root), where, seed, str(tmp_path / "killed")]
-    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    words = ["-c", KILLER, path, lake.root, where, seed, tmp_path / "killed"]
+    killed = fork.run(words, cwd=REPOSITORY, env=os.environ, loads=TRAINS)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-500:]
     events = []
     resumed = train_detector(lake, config, run_dir=tmp_path / "killed", on_event=events.append, runtime=runtime)
     whole = train_detector(lake, config, run_dir=tmp_path / "whole", runtime=runtime)
@@ -145,7 +148,7 @@ def test_two_processes_under_torchrun_equal_one(trained, tmp_path, monkeypatch):
     config = small_config(name="both", training={"precision": "fp64", "max_epochs": 1, "batch_size": 8})
     events: list[dict] = []
     lake = trained.world.lake
-    two = launch_detector(lake, config, on_event=events.append, processes=2, threads=1)
+    two = launch_detector(lake, config, on_event=events.append, processes=Processes(2, threads=1))
     one = train_detector(lake, config, run_dir=tmp_path, runtime=Runtime(workers=1))
     assert next(event for event in events if event["event"] == "start")["processes"] == 2
     ours, theirs = read_weights(one.model_dir), read_weights(two.model_dir)
@@ -196,6 +199,31 @@ def test_detected_boxes_lie_on_their_images(trained):
     assert right.max() <= WIDTH + 1e-6
     assert bottom.max() <= HEIGHT + 1e-6
     assert set(found["image_id"].to_pylist()) <= set(images["image_id"].to_pylist())
+
+
+def test_with_the_ensemble_at_hand_thresholds_are_others_and_what_it_forbids_is_not_shown(
+    trained, tmp_path, monkeypatch
+):
+    lake, words = trained.world.lake, vocabulary()
+    images = lake.read("manifest")
+    studies, random = images["study_id"].to_pylist(), np.random.default_rng(0)
+    said = random.uniform(0, 0.2, (len(studies), len(words.classes)))
+    said[::3, words.index(words.no_finding)] = 0.9
+    prior = Prior(dict(zip(studies, said)), np.full(len(words.classes), 0.4))
+    monkeypatch.setattr(train, "validation_prior", lambda _lake: prior)
+    result = train_detector(lake, small_config(), run_dir=tmp_path)
+    assert equal_weights(result.model_dir, trained.result.model_dir)
+    spec, before = store.read_spec(result.model_dir), store.read_spec(trained.result.model_dir)
+    assert spec.thresholds == before.thresholds
+    assert before.ensemble_thresholds == ()
+    assert len(spec.ensemble_thresholds) == len(spec.classes)
+    assert min(np.subtract(spec.thresholds, spec.ensemble_thresholds)) >= 0
+    assert spec.ensemble_thresholds != spec.thresholds
+    shown = detect(lake, images, model_dir=result.model_dir, prior=prior, shown=True)
+    possible = dict(zip(images["image_id"].to_pylist(), prior.possible(studies, spec.classes)))
+    assert shown.num_rows > 0
+    for image, name in zip(shown["image_id"].to_pylist(), shown["class"].to_pylist()):
+        assert possible[image][spec.classes.index(name)]
 
 
 def test_detection_does_not_depend_on_the_batch(trained):
