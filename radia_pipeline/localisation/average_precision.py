@@ -75,11 +75,11 @@ LEVELS = Table("level", {"class": _by_class, "group": _by_group, "agnostic": _un
 
 def _merged(boxes: Boxes) -> Boxes:
     members: dict[tuple[str, str], list[int]] = {}
+    kept: list[int] = []
     for index, place in enumerate(zip(boxes.image_id, boxes.label)):
         members.setdefault(place, []).append(index)
-    kept = []
-    for rows in members.values():
-        rows = np.array(rows)
+    for listed in members.values():
+        rows = np.array(listed)
         kept.extend(rows[suppressed(boxes.corners[rows], boxes.score[rows], MERGE_IOU)])
     return boxes.take(np.sort(np.array(kept, dtype=int)))
 
@@ -104,15 +104,20 @@ class Reference:
 
 
 def score_boxes(
-    predicted: Boxes, reference: Reference, *, levels: Iterable[str] = LEVELS,
-    thresholds: Sequence[float] = IOU_THRESHOLDS, min_boxes: int = MIN_BOXES,
-) -> list[dict]:  # fmt: skip
+    predicted: Boxes,
+    reference: Reference,
+    *,
+    levels: Iterable[str] = LEVELS,
+    thresholds: Sequence[float] = IOU_THRESHOLDS,
+    min_boxes: int = MIN_BOXES,
+) -> list[dict]:
     """Judge boxes: rows of level, class (or ``mean``), metric (``ap@0.3``, mean ``map@0.3``), value, low, high, counts.
 
     Only classes with reference boxes have rows, without a figure where those are of one patient; the mean is over those
     with at least ``min_boxes``. Where there are no reference boxes at all the result is empty.
     """
-    predicted, rows = reference.counting(predicted), []
+    predicted = reference.counting(predicted)
+    rows: list[dict] = []
     for level in levels:
         drawn, guessed = at_level(reference.boxes.on(reference.image_ids), level), at_level(predicted, level)
         for threshold in thresholds:
@@ -130,7 +135,7 @@ def _level_rows(
         matched = match(guessed.take(guessed.label == name), one, reference.image_ids, threshold)
         value = float(weighted_ap(matched, np.ones((1, len(reference.image_ids))))[0])
         found = box_figure(matched, value, group, len(names))
-        numbers = {"value": None, "low": None, "high": None}
+        numbers: dict[str, float | None] = {"value": None, "low": None, "high": None}
         if found is not None:
             numbers = {"value": value, "low": found.low, "high": found.high}
         yield {**place, "class": name, "metric": metric, **numbers, "boxes": matched.boxes}

@@ -54,7 +54,7 @@ from radia_pipeline.localisation.explainer import Explained, Explainer, ImageSet
 from radia_pipeline.localisation.found_shares import boxes_within, pointing, sensitivities
 from radia_pipeline.localisation.maps import SLOW, explain
 from radia_pipeline.localisation.organs import organ_boxes
-from radia_pipeline.localisation.pictures import save_sheet
+from radia_pipeline.localisation.pictures import SheetFilm, save_sheet
 from radia_pipeline.localisation.within import on_image, outside_share
 from radia_pipeline.training.studies import LATERAL
 
@@ -95,17 +95,30 @@ def boxed_classes() -> tuple[str, ...]:
     return tuple(name for name in words.classes if name in (*words.pathologies, *words.finding_groups))
 
 
+@dataclass(frozen=True)
+class ExplainedFilms:
+    """Films as a recipe sees them, each explained, at the side of its input."""
+
+    explained: Sequence[Explained]
+    images: ImageSet
+    size_px: int
+
+
 def cut(
-    explained: Sequence[Explained], images: ImageSet, size_px: int, method: str, gates: np.ndarray, choice: Choice,
-    *, classes: Sequence[str] | None = None, thoraces: Mapping[str, Thorax] | None = None,
-) -> Boxes:  # fmt: skip
-    """Cut boxes of every class whose probability reaches its gate (K,) out of a method's maps.
+    seen: ExplainedFilms,
+    gates: np.ndarray,
+    choice: Choice,
+    *,
+    classes: Sequence[str] | None = None,
+    thoraces: Mapping[str, Thorax] | None = None,
+) -> Boxes:
+    """Cut boxes of every class whose probability reaches its gate (K,) out of the chosen method's maps.
 
     ``thoraces``: by image, where one was found; the box of a class that is of both lungs is the thorax's.
     """
     rows = []
-    for row, one in enumerate(explained):
-        frame, image = images.frame(row, size_px), images.columns["image_id"][row]
+    for row, one in enumerate(seen.explained):
+        frame, image = seen.images.frame(row, seen.size_px), seen.images.columns["image_id"][row]
         for name in classes or boxed_classes():
             k = vocabulary().index(name)
             if one.probability[k] < gates[k]:
@@ -113,7 +126,7 @@ def cut(
             chance = float(one.probability[k])
             found = organ_boxes(name, chance, (thoraces or {}).get(image), frame)
             if found is None:
-                found = boxes_from_map(one.maps[method][k], chance, name, frame, choice.rules(name))
+                found = boxes_from_map(one.maps[choice.method][k], chance, name, frame, choice.rules(name))
             rows += [(image, name, corners, score) for corners, score in found]
     return Boxes.of(rows)
 
@@ -173,9 +186,14 @@ class Judged:
     """
 
     def __init__(
-        self, lake: Lake, recipe: str, pools: Mapping[str, Drawn], thoraces: Mapping[str, Thorax],
-        *, methods: Sequence[str] = CANDIDATES,
-    ) -> None:  # fmt: skip
+        self,
+        lake: Lake,
+        recipe: str,
+        pools: Mapping[str, Drawn],
+        thoraces: Mapping[str, Thorax],
+        *,
+        methods: Sequence[str] = CANDIDATES,
+    ) -> None:
         self.lake, self.recipe, self.pools, self.thoraces, self.methods = lake, recipe, pools, thoraces, tuple(methods)
         self.drawn, self.extents = pools[VALIDATION], pools[TRAIN].extents()
         self.classes = sorted(set(self.drawn.reference.boxes.label))
@@ -192,10 +210,8 @@ class Judged:
     def cut_at(self, method: str, share: float) -> Boxes:
         """Return a method's boxes where its maps are cut at a share of their height."""
         choice = Choice(method, {MEAN: share}, self.extents)
-        return cut(
-            self.seen, self.drawn.images, self.size_px, method, self.gates, choice, classes=self.classes,
-            thoraces=self.thoraces,
-        )  # fmt: skip
+        seen = ExplainedFilms(self.seen, self.drawn.images, self.size_px)
+        return cut(seen, self.gates, choice, classes=self.classes, thoraces=self.thoraces)
 
     def rows(self) -> list[dict]:
         """Return the table's rows."""
@@ -233,10 +249,11 @@ class Judged:
             if maps:
                 over_peak = [found / max(float(found.max()), 1e-12) for found in maps]
                 shown[image] = on_image(np.max(over_peak, axis=0), self.drawn.images.frame(row, self.size_px))
-        paths = dict(zip(columns["image_id"], columns["path"], strict=True))
-        return save_sheet(
-            self.lake, self.recipe, self.vote, self.boxes[self.vote], self.drawn.reference, paths, shown
-        )  # fmt: skip
+        films = {
+            image: SheetFilm(self.lake.root / path, shown.get(image))
+            for image, path in zip(columns["image_id"], columns["path"], strict=True)
+        }
+        return save_sheet(self.lake, self.recipe, self.vote, self.boxes[self.vote], self.drawn.reference, films)
 
 
 def costs_of(explainer: Explainer, films: int = TIMED) -> dict[str, float]:

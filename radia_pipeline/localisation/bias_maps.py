@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
@@ -66,11 +67,12 @@ class FullGradients:
     @property
     def total(self) -> torch.Tensor:
         """The parts' sum (N,)."""
-        return sum(part.flatten(1).double().sum(dim=1) for part in (self.picture, *self.layers))
+        return reduce(torch.add, (part.flatten(1).double().sum(dim=1) for part in (self.picture, *self.layers)))
 
     def misses(self) -> torch.Tensor:
         """Share of the layers' sums that is missing in them, (N,)."""
-        sizes = sum(part.flatten(1).double().sum(dim=1).abs() for part in (self.picture, *self.layers))
+        sums = (part.flatten(1).double().sum(dim=1).abs() for part in (self.picture, *self.layers))
+        sizes = reduce(torch.add, sums)
         return (self.total - self.whole.double()).abs() / sizes.clamp(min=1e-12)
 
 

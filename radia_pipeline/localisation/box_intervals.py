@@ -84,9 +84,7 @@ def _influence(matched: Matched, value: float, group: np.ndarray, groups: int) -
     precision = found / called
     reached = _best_from_here(precision)
     hits_at = np.bincount(reached, weights=matched.is_hit.astype(float), minlength=len(precision))
-    lifts, weighs = (
-        np.cumsum((hits_at * part / called)[::-1])[::-1] for part in (1 - precision, precision)
-    )  # fmt: skip
+    lifts, weighs = (np.cumsum((hits_at * part / called)[::-1])[::-1] for part in (1 - precision, precision))
     each = np.where(matched.is_hit, precision[reached] + lifts, -weighs) / matched.boxes
     return moved + np.bincount(group[matched.image], weights=each, minlength=groups)
 

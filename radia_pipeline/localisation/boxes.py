@@ -54,9 +54,11 @@ class Boxes:
             return cls.empty()
         images, labels, corners, scores = zip(*rows, strict=True)
         return cls(
-            np.array(images, dtype=object), np.array(labels, dtype=object), np.array(corners, dtype=np.float64),
+            np.array(images, dtype=object),
+            np.array(labels, dtype=object),
+            np.array(corners, dtype=np.float64),
             np.array(scores, dtype=np.float64),
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Boxes:
@@ -94,9 +96,10 @@ class Boxes:
 def suppressed(corners: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
     """Non-maximum suppression: indices (k,) that stay, best first; equal scores keep their order."""
     order = np.argsort(-np.asarray(score), kind="stable")
-    overlaps, kept = iou(corners, corners), []
+    overlaps = iou(corners, corners)
+    kept: list[int] = []
     for index in order:
-        if not kept or overlaps[index, kept].max() <= threshold:
+        if not kept or overlaps[index][kept].max() <= threshold:
             kept.append(int(index))
     return np.array(kept, dtype=int)
 
@@ -165,7 +168,7 @@ def peak_of(saliency: np.ndarray, frame: Frame) -> tuple[float, float] | None:
     fine, cell_px = _on_image(np.asarray(saliency, dtype=np.float32), frame.placement)
     if not fine.max(initial=0.0) > PADDING_EPSILON:
         return None
-    row, column = np.unravel_index(int(np.argmax(fine)), fine.shape)
+    row, column = map(int, np.unravel_index(int(np.argmax(fine)), fine.shape))
     left, top, right, bottom = _stored((column, row, column + 1, row + 1), cell_px, frame.placement)
     return (left + right) / 2, (top + bottom) / 2
 

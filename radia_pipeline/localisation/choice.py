@@ -51,11 +51,12 @@ def surely_best_method(
     default = DEFAULT_METHOD if DEFAULT_METHOD in at_default else next(iter(at_default))
     found = {
         name: difference(boxes, at_default[default], reference, CHOICE_IOU)
-        for name, boxes in at_default.items() if name != default
-    }  # fmt: skip
+        for name, boxes in at_default.items()
+        if name != default
+    }
     better = [name for name, one in found.items() if is_surely_better(one, len(found))]
     figures = {name: (one.value, one.low, one.high) for name, one in found.items() if one is not None}
-    return max(better, key=lambda name: found[name].value) if better else default, figures
+    return max(better, key=lambda name: figures[name][0]) if better else default, figures
 
 
 def sure_shares(at: Mapping[float, Boxes], reference: Reference) -> dict[str, float]:
@@ -75,10 +76,11 @@ def _sure_share(
 ) -> float:
     found = {
         share: difference(boxes, at[default], reference, CHOICE_IOU, classes)
-        for share, boxes in at.items() if share != default
-    }  # fmt: skip
-    better = [share for share, one in found.items() if is_surely_better(one, len(found))]
-    return max(better, key=lambda share: found[share].value) if better else default
+        for share, boxes in at.items()
+        if share != default
+    }
+    better = {share: one.value for share, one in found.items() if one is not None and is_surely_better(one, len(found))}
+    return max(better, key=better.__getitem__) if better else default
 
 
 def extent_facts(extents: Mapping[str, Extent]) -> Iterator[tuple[str, str, float]]:

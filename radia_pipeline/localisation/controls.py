@@ -105,9 +105,7 @@ def all_of(
     boxes: Boxes, priors: Mapping[str, PriorBox], sizes: Mapping[str, tuple[int, int]], seed: int = 0
 ) -> dict[str, Boxes]:
     """Return every control of these boxes, by its name."""
-    return {
-        RANDOM: at_random(boxes, sizes, seed), PRIOR: at_prior(boxes, priors, sizes), BLIND: blind(priors, sizes),
-    }  # fmt: skip
+    return {RANDOM: at_random(boxes, sizes, seed), PRIOR: at_prior(boxes, priors, sizes), BLIND: blind(priors, sizes)}
 
 
 def sizes_of(image_ids: Iterable[str], widths: Iterable[int], heights: Iterable[int]) -> dict[str, tuple[int, int]]:

@@ -84,8 +84,8 @@ class Explainer:
     ) -> None:
         self.recipe, self.methods, self.images = recipe, tuple(methods), images
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        classifier = load_classifier(folder or latest_model(lake, recipe), self.device)
-        self.classifier = classifier.to(memory_format=torch.channels_last)  # a third less time on a CPU
+        self.classifier = load_classifier(folder or latest_model(lake, recipe), self.device)
+        self.classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         self.size_px = self.classifier.input.size_px
         self.packed = _packed(lake, images, self.size_px)
 

@@ -10,6 +10,7 @@ average precision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def pointing(peaks: Mapping[tuple[str, str], tuple[float, float]], reference: Re
     that has no map is missed. Classes of fewer than two patients are absent.
     """
     group_of = dict(zip(reference.image_ids, reference.group_ids, strict=True))
-    boxes, hits = reference.boxes, {}
+    boxes = reference.boxes
+    hits: dict[str, list[tuple[bool, Any]]] = {}
     for image, name in sorted(set(zip(boxes.image_id, boxes.label, strict=True))):
         mine = boxes.corners[(boxes.image_id == image) & (boxes.label == name)]
         x, y = peaks.get((image, name), (np.nan, np.nan))
@@ -91,14 +93,14 @@ def sensitivities(
     predicted, drawn = reference.counting(predicted), reference.boxes.on(reference.image_ids)
     if not len(drawn.label):
         return {}
-    is_hit, score, image = [np.zeros(0, dtype=bool)], [np.zeros(0)], [np.zeros(0, dtype=int)]
+    of_hits, of_scores, of_images = [np.zeros(0, dtype=bool)], [np.zeros(0)], [np.zeros(0, dtype=int)]
     for name in sorted(set(drawn.label)):
         mine = predicted.take(predicted.label == name)
         matched = match(mine, drawn.take(drawn.label == name), reference.image_ids, threshold)
-        is_hit.append(matched.is_hit)
-        image.append(matched.image)
-        score.append(np.sort(mine.score)[::-1])
-    is_hit, score, image = (np.concatenate(part) for part in (is_hit, score, image))
+        of_hits.append(matched.is_hit)
+        of_images.append(matched.image)
+        of_scores.append(np.sort(mine.score)[::-1])
+    is_hit, score, image = np.concatenate(of_hits), np.concatenate(of_scores), np.concatenate(of_images)
     order = np.argsort(-score, kind="stable")
     is_hit, score, image = is_hit[order], score[order], image[order]
     place = {name: index for index, name in enumerate(reference.image_ids)}

@@ -45,9 +45,10 @@ def _clusters(boxes: np.ndarray, score: np.ndarray, voter: np.ndarray, threshold
     for index in np.lexsort((voter, *boxes.T[::-1], -score)):
         overlaps = [
             iou(boxes[index], _mean_box(boxes[members], score[members]))[0, 0]
-            if voter[index] not in voter[members] else 0.0
+            if voter[index] not in voter[members]
+            else 0.0
             for members in clusters
-        ]  # fmt: skip
+        ]
         best = int(np.argmax(overlaps)) if overlaps else -1
         if overlaps and overlaps[best] > threshold:
             clusters[best].append(int(index))

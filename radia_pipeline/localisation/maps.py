@@ -28,9 +28,13 @@ EPSILON = 1e-12
 
 
 def explain(
-    classifier: Any, images: torch.Tensor, methods: Sequence[str], *, slots: Sequence[int] | None = None,
+    classifier: Any,
+    images: torch.Tensor,
+    methods: Sequence[str],
+    *,
+    slots: Sequence[int] | None = None,
     wanted: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:  # fmt: skip
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Explain images (N, C, S, S) by several methods at the cost of one.
 
     ``slots``: view slot of each image (separate weights use another branch for slot 1). ``wanted``: bool (N, K), the

@@ -28,19 +28,19 @@ def difference(
     """
     labels = reference.boxes.label
     names = classes or [name for name in sorted(set(labels)) if (labels == name).sum() >= MIN_BOXES]
-    pairs = [tuple(_figure(boxes, reference, name, threshold) for boxes in (first, second)) for name in names]
-    pairs = [pair for pair in pairs if None not in pair]
+    each = ((_figure(first, reference, name, threshold), _figure(second, reference, name, threshold)) for name in names)
+    pairs = [(one, other) for one, other in each if one is not None and other is not None]
     if not pairs:
         return None
-    sides = [[pair[side] for pair in pairs] for side in (0, 1)]
+    sides = [one for one, _ in pairs], [other for _, other in pairs]
     boxes = int(np.isin(labels, names).sum())
-    means = [
+    mine, theirs = (
         Interval(float(np.mean([one.value for one in side])), *mean_limits(side), boxes, len(reference.image_ids))
         for side in sides
-    ]
-    moved = [np.mean([one.influence for one in side], axis=0) for side in sides]
-    low, high = mover_difference(*means, _correlation(*moved))
-    return Interval(means[0].value - means[1].value, low, high, boxes, len(reference.image_ids))
+    )
+    moved, beside = (np.mean([one.influence for one in side], axis=0) for side in sides)
+    low, high = mover_difference(mine, theirs, _correlation(moved, beside))
+    return Interval(mine.value - theirs.value, low, high, boxes, len(reference.image_ids))
 
 
 def is_surely_better(found: Interval | None, tries: int) -> bool:

@@ -6,7 +6,10 @@ what is cut (``benchmark``), how pictures are put on a sheet (``drawing.montage`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -49,17 +52,21 @@ def ranked(agreed: dict[str, float], of_each: int = OF_EACH) -> list[tuple[str, 
     return [(word, image) for image, word in chosen.items()]
 
 
-def save_sheet(
-    lake: Lake, name: str, method: str, boxes: Boxes, reference: Reference, paths: dict[str, str],
-    shown: dict[str, np.ndarray],
-) -> Path:  # fmt: skip
-    """Write the sheet of a recipe's method below the previews.
+@dataclass(frozen=True)
+class SheetFilm:
+    """A stored image's file, and a map (h, w) over it to lay on it, None where there is none."""
 
-    ``paths``: of stored images below the lake's root; ``shown``: (h, w) over each stored image, a map to lay on it.
-    """
+    path: Path
+    saliency: np.ndarray | None
+
+
+def save_sheet(
+    lake: Lake, name: str, method: str, boxes: Boxes, reference: Reference, films: Mapping[str, SheetFilm]
+) -> Path:
+    """Write the sheet of a recipe's method below the previews; ``films``: by image."""
     agreed = agreement(boxes, reference)
     tiles = [
-        _tile(lake.root / paths[image], image, word, agreed[image], boxes, reference.boxes, shown.get(image))
+        _tile(films[image], image, f"{word}, agreement {agreed[image]:.2f}", boxes, reference.boxes)
         for word, image in ranked(agreed)
     ]
     heading = [f"{name}, {method}: yellow is drawn by radiologists, cyan is cut out of maps; agreement is mean IoU"]
@@ -68,18 +75,16 @@ def save_sheet(
     return path
 
 
-def _tile(
-    path: Path, image: str, word: str, agreed: float, boxes: Boxes, drawn: Boxes, saliency: np.ndarray | None
-) -> Tile:
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    grey = cv2.normalize(stored, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+def _tile(one: SheetFilm, image: str, title: str, boxes: Boxes, drawn: Boxes) -> Tile:
+    stored = cast(np.ndarray, cv2.imread(str(one.path), cv2.IMREAD_UNCHANGED))  # the lake's own picture
+    grey = cv2.normalize(stored, np.empty_like(stored), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     film = np.repeat(grey[..., None], 3, axis=2)
     side = max(film.shape[:2])
-    mine, theirs = (one.take(one.image_id == image) for one in (boxes, drawn))
+    mine, theirs = (some.take(some.image_id == image) for some in (boxes, drawn))
     named = set(theirs.label)
     mine = mine.take(np.array([name in named for name in mine.label], dtype=bool))
     pictures = []
-    for ground in (film, film if saliency is None else _laid(film, saliency)):
+    for ground in (film, film if one.saliency is None else _laid(film, one.saliency)):
         ground = np.ascontiguousarray(ground)
         for some, ink in ((mine, CYAN), (theirs, YELLOW)):
             for left, top, right, bottom in some.corners.round().astype(int).tolist():
@@ -88,7 +93,7 @@ def _tile(
         square[: ground.shape[0], : ground.shape[1]] = ground
         pictures.append(fitted(square, TILE_PX))
     words = ", ".join(sorted(named))
-    return Tile(pictures, [(f"{word}, agreement {agreed:.2f}", "accent"), (f"{words}; image {image[:8]}", "muted")])
+    return Tile(pictures, [(title, "accent"), (f"{words}; image {image[:8]}", "muted")])
 
 
 def _laid(film: np.ndarray, saliency: np.ndarray) -> np.ndarray:

@@ -37,12 +37,17 @@ def polycam(seen: Seen) -> torch.Tensor:
         with _gathered(modules) as outputs:
             seen.classifier.feature_map(image, seen.slot)
         stages = [one.permute(0, 3, 1, 2) if is_last else one for one in outputs]
-        found = None
-        for features in (seen.features[at : at + 1], *(one.float() for one in stages)):
-            mine = torch.relu(torch.einsum("fk,fhw->khw", _weights(seen, image, features[0]), features[0]))[None]
-            found = mine if found is None else _locally_normed(mine, found.shape[2:]) * _sized(found, mine.shape[2:])
+        found = _weighed(seen, image, seen.features[at])
+        for features in stages:
+            mine = _weighed(seen, image, features[0].float())
+            found = _locally_normed(mine, found.shape[2:]) * _sized(found, mine.shape[2:])
         maps.append(found[0])
     return torch.stack(maps)
+
+
+def _weighed(seen: Seen, image: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """(F, h, w) -> what they say together of each class, not negative: (1, K, h, w)."""
+    return torch.relu(torch.einsum("fk,fhw->khw", _weights(seen, image, features), features))[None]
 
 
 def _weights(seen: Seen, image: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

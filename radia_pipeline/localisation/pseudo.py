@@ -132,12 +132,13 @@ def _batch_rows(
     seen = {voter.explainer.recipe: voter.explainer.rows(batch, wanted) for voter in drawing}
     thoraces = {row: _thorax(lake, images, row) for row, some in zip(batch, names) if set(some) & set(OF_BOTH_LUNGS)}
     for place, row in enumerate(batch):
-        mine, index = {name: part[place] for name, part in seen.items()}, 0
+        mine = {name: part[place] for name, part in seen.items()}
+        film, index = _Film(images, row, mine, thoraces.get(row)), 0
         for name in names[place]:
             k = vocabulary().index(name)
             chance, cut = float(probability[place, k]), float(ensemble.cuts[k])
             unsure = is_unsure(row, images, k, chance, cut)
-            for corners, score, votes in _class_boxes(row, images, mine, drawing, name, chance, thoraces.get(row)):
+            for corners, score, votes in _class_boxes(film, drawing, name, chance):
                 facts = {"score": min(score, 1.0), "probability": chance, "votes": votes, "method": label}
                 facts["is_grey"] = unsure or 2 * votes < len(drawing)
                 yield _row(images, row, index, name, corners) | facts
@@ -173,15 +174,24 @@ def _thorax(lake: Lake, images: ImageSet, row: int) -> Thorax | None:
     return thorax_of(png16.decode((lake.root / images.columns["path"][row]).read_bytes()))
 
 
+@dataclass(frozen=True)
+class _Film:
+    """A row of the images, as the recipes that draw explain it, with its thorax where that is asked for."""
+
+    images: ImageSet
+    row: int
+    seen: Mapping[str, Explained]
+    thorax: Thorax | None
+
+
 def _class_boxes(
-    row: int, images: ImageSet, seen: Mapping[str, Explained], voters: Sequence[Voter], name: str, probability: float,
-    thorax: Thorax | None,
-) -> Iterator[tuple[np.ndarray, float, int]]:  # fmt: skip
+    film: _Film, voters: Sequence[Voter], name: str, probability: float
+) -> Iterator[tuple[np.ndarray, float, int]]:
     corners, scores = [], []
     for voter in voters:
-        frame = images.frame(row, voter.explainer.size_px)
-        saliency = seen[voter.explainer.recipe].maps[voter.choice.method][vocabulary().index(name)]
-        found = organ_boxes(name, probability, thorax, frame)
+        frame = film.images.frame(film.row, voter.explainer.size_px)
+        saliency = film.seen[voter.explainer.recipe].maps[voter.choice.method][vocabulary().index(name)]
+        found = organ_boxes(name, probability, film.thorax, frame)
         if found is None:
             found = boxes_from_map(saliency, probability, name, frame, voter.choice.rules(name))
         corners.append(np.array([box for box, _ in found]).reshape(-1, 4))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from radia_pipeline.localisation.seen import Seen, positive
+from radia_pipeline.localisation.seen import Finer, Seen, positive
 
 SMOOTHING = (0.25, 0.5, 0.25)
 """Weights across and down: gradients of a finer stage are grainy, since its successor takes every second position."""
@@ -32,16 +32,16 @@ def stagecam(seen: Seen) -> torch.Tensor:
     coarse = layercam(seen)
     if seen.finer is None:
         return coarse
-    fine = _smoothed(_finer_layercam(seen))
+    fine = _smoothed(_finer_layercam(seen, seen.finer))
     coarse = functional.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False)
     return (_over_peak(coarse) * _over_peak(fine)).sqrt()
 
 
-def _finer_layercam(seen: Seen) -> torch.Tensor:
+def _finer_layercam(seen: Seen, finer: Finer) -> torch.Tensor:
     """LayerCAM of the finer stage (N, K, 2h, 2w), 0 where no map is wanted."""
     count, classes = seen.logits.shape
-    stage = seen.finer.stage.detach()
-    axis = 3 if seen.finer.is_channels_last else 1
+    stage = finer.stage.detach()
+    axis = 3 if finer.is_channels_last else 1
     found = stage.new_zeros((count, classes, *stage.sum(dim=axis).shape[1:])).float()
     order = [torch.nonzero(row).flatten().tolist() for row in seen.wanted]
     images = torch.arange(count)
@@ -50,7 +50,7 @@ def _finer_layercam(seen: Seen) -> torch.Tensor:
         columns = torch.tensor([order[n][turn] for n in rows.tolist()])
         cotangent = torch.zeros_like(seen.features)
         cotangent[rows] = seen.jacobian[columns, rows]
-        gradient = seen.finer.gradient(cotangent.detach())
+        gradient = finer.gradient(cotangent.detach())
         found[rows, columns] = torch.relu((torch.relu(gradient) * stage).sum(dim=axis)).float()[rows]
     return found
 

@@ -6,7 +6,7 @@ here: reading the truth files (the demo does) and scores against radiologists' b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,21 +68,25 @@ def true_boxes_on_stored_images(lake: Lake, truth_boxes: pa.Table, keys: Pseudon
 
 
 def judge(
-    lake: Lake, boxes: Mapping[str, pa.Table], truth_boxes: pa.Table, keys: Pseudonymizer, *, pool: str = VALIDATION,
-    views: Sequence[str] = FRONTAL_ORDER, levels: Iterable[str] = LEVELS, seed: int = 0,
-) -> TruthScore:  # fmt: skip
-    """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's images of these views, beside controls.
+    lake: Lake,
+    boxes: Mapping[str, pa.Table],
+    truth: Boxes,
+    *,
+    pool: str = VALIDATION,
+    levels: Iterable[str] = LEVELS,
+    seed: int = 0,
+) -> TruthScore:
+    """Judge sets of boxes {name: columns of ``pseudo_boxes``} on one pool's frontal images, beside controls.
 
-    Frontal views unless others are given: the detector reads no others, so all sets of boxes are judged there.
+    ``truth``: as ``true_boxes_on_stored_images`` has them. Frontal, since the detector reads no other views.
     The controls are made of the first set. ``random``: same sizes, scores and images, random places. ``prior``: same
     images and scores, the class's median true box of the other pools but test. ``prior_blind``: that box on every
     image, scored by its frequency. Raises EmptyPool where the pool has no such image in any manifest.
     """
-    everything = read_images(lake, lake.partitions("manifest")).where(view=set(views))
+    everything = read_images(lake, lake.partitions("manifest")).where(view=set(FRONTAL_ORDER))
     judged, elsewhere = everything.where(pool={pool}), everything.where(pool=set(POOLS) - {pool, TEST})
     if not len(judged):
         raise EmptyPool(f"The manifest has no image in the pool {pool}", do="make a larger phantom")
-    truth = true_boxes_on_stored_images(lake, truth_boxes, keys)
     names, sizes = tuple(judged.columns["image_id"]), _sizes(judged)
     reference = Reference(names, np.array(judged.columns["group_id"], dtype=object), truth.on(names))
     made = {name: Boxes.from_table(table).on(names) for name, table in boxes.items()}
@@ -98,9 +102,14 @@ def judge(
 
 
 def score_against_truth(
-    lake: Lake, truth: Path | pa.Table, keys: Pseudonymizer, *, boxes: Mapping[str, pa.Table] | None = None,
-    pool: str = VALIDATION, seed: int = 0,
-) -> list[dict]:  # fmt: skip
+    lake: Lake,
+    truth: Path | pa.Table,
+    keys: Pseudonymizer,
+    *,
+    boxes: Mapping[str, pa.Table] | None = None,
+    pool: str = VALIDATION,
+    seed: int = 0,
+) -> list[dict]:
     """Return the mAP@.3 of sets of boxes and of the controls against a phantom's truth, one row each.
 
     ``truth``: ``truth/boxes.parquet`` or its table. ``boxes``: {name: table}; by default the lake's pseudo boxes. Rows:
@@ -109,9 +118,10 @@ def score_against_truth(
     """
     table = truth if isinstance(truth, pa.Table) else pq.read_table(truth)
     sets = boxes if boxes is not None else {PSEUDO: lake.read("pseudo_boxes")}
-    scored = judge(lake, sets, table, keys, pool=pool, levels=("class",), seed=seed)
-    found = (scored.headline(name) for name in (*sets, *controls.CONTROLS))
-    return [row for row in found if row is not None]
+    found = true_boxes_on_stored_images(lake, table, keys)
+    scored = judge(lake, sets, found, pool=pool, levels=("class",), seed=seed)
+    rows = (scored.headline(name) for name in (*sets, *controls.CONTROLS))
+    return [row for row in rows if row is not None]
 
 
 def _sizes(images: ImageSet) -> dict[str, tuple[int, int]]:

@@ -41,9 +41,7 @@ class Drawn:
 
 def draw(random: np.random.Generator, section: AugmentationSection, size_px: int) -> Drawn:
     """Draw the parameters for one image; the same generator state gives the same parameters."""
-    happens = random.random(5) < (
-        section.affine.p, section.jitter.p, section.flip.p, section.grid.p, section.elastic.p
-    )  # fmt: skip
+    happens = random.random(5) < (section.affine.p, section.jitter.p, section.flip.p, section.grid.p, section.elastic.p)
     forward = _draw_affine(random, section.affine, size_px) if happens[0] else IDENTITY
     brightness = contrast = 1.0
     if happens[1]:
@@ -76,7 +74,7 @@ def apply(image: np.ndarray, drawn: Drawn, section: AugmentationSection) -> np.n
 def moved_points(points: np.ndarray, drawn: Drawn, section: AugmentationSection, size: int) -> np.ndarray:
     """Where ``apply`` shows these points of a picture of side ``size``: (n, 2) pixels' centres -> the same, float64."""
     moved = _through(_forward(drawn, size), points)
-    if drawn.grid_x is not None:
+    if drawn.grid_x is not None and drawn.grid_y is not None:
         places = np.arange(len(drawn.grid_x)) * (size / (len(drawn.grid_x) - 1))
         axes = zip(moved.T, (drawn.grid_x, drawn.grid_y))
         moved = np.stack([_along(values, knots, places) for values, knots in axes], axis=1)
@@ -87,7 +85,11 @@ def moved_points(points: np.ndarray, drawn: Drawn, section: AugmentationSection,
     wanted = moved
     for _ in range(FIXED_POINT_STEPS):  # the field stands where a point arrives: arrived + field(arrived) = wanted
         at = np.ascontiguousarray(moved.astype(np.float32)[None])
-        shift = [cv2.remap(plane, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for plane in field]
+        shift = [
+            # cv2 takes no second map where the first holds both; its types do not say so
+            cv2.remap(plane, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]  # type: ignore[call-overload]
+            for plane in field
+        ]
         moved = wanted - np.stack(shift, axis=1)
     return moved
 
@@ -119,7 +121,7 @@ def _resample(image: np.ndarray, drawn: Drawn, section: ElasticSection) -> np.nd
             return image
         return cv2.warpAffine(image, forward[:2], (size, size), flags=cv2.INTER_LINEAR, borderValue=0)
     map_x, map_y = _elastic_map(drawn, section, size)
-    if drawn.grid_x is not None:
+    if drawn.grid_x is not None and drawn.grid_y is not None:
         places = np.arange(len(drawn.grid_x)) * (size / (len(drawn.grid_x) - 1))
         map_x = np.interp(map_x, places, drawn.grid_x, left=-size, right=2 * size)
         map_y = np.interp(map_y, places, drawn.grid_y, left=-size, right=2 * size)

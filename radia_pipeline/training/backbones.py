@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from math import isqrt
+from typing import cast
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when timm is imported; without it, timm tries for minutes
 
@@ -23,6 +24,7 @@ from torch import nn
 from radia_pipeline.errors import BadRecipe
 from radia_pipeline.training.pretrained import weights_file
 from radia_pipeline.training.recipe_schema import ModelSection
+from radia_pipeline.training.timm_networks import TimmNetwork
 from radia_pipeline.training.weight_files import Taken, take_weights
 
 NAMED_BACKBONES = "densenet121, convnext_base, convnext_large, efficientnet_b4, deit_base_patch16_224"
@@ -66,9 +68,11 @@ class Backbone(nn.Module):
         """(N, C, S, S) -> (N, F, h, w)."""
         return self._normed(self._map(self.net.forward_features(images)))
 
-    def maps(self, images: torch.Tensor, indices: Sequence[int]) -> list[torch.Tensor]:
-        """(N, C, S, S) -> the network's own maps of these indices (``map_stages``), (N, F, h, w) each."""
-        return maps_of(self.net, images, indices)
+    def with_stages(self, images: torch.Tensor, indices: Sequence[int]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """(N, C, S, S) -> the map as ``forward`` gives it, and the maps of these stages (``map_stages``), finest first,
+        (N, F, h, w) each."""
+        last, stages = self.net.forward_intermediates(images, indices=indices, output_fmt="NCHW", norm=False)
+        return self._normed(self._map(last)), stages
 
     def finer_stages(self, stride: int | None = None) -> list[nn.Module]:
         """Return the modules whose outputs have two, four, … times as many rows and columns as a map of a stride in
@@ -98,7 +102,7 @@ class Backbone(nn.Module):
         norm = norm_behind_pooling(self.net)
         return found if norm is None else self.laid_norm(found, norm)
 
-    def _checked(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    def _checked(self, net: TimmNetwork, images: torch.Tensor) -> torch.Tensor:
         """Return the map (1, F, h, w) of images; raises BadRecipe where its mean is not what timm itself pools."""
         try:
             features = net.forward_features(images)
@@ -123,12 +127,12 @@ class Backbone(nn.Module):
         return grid is not None and grid[0] * grid[1] == tokens and isqrt(tokens) ** 2 == tokens
 
 
-def maps_of(net: nn.Module, images: torch.Tensor, indices: Sequence[int] | None = None) -> list[torch.Tensor]:
+def maps_of(net: TimmNetwork, images: torch.Tensor, indices: Sequence[int] | None = None) -> list[torch.Tensor]:
     """(N, C, S, S) -> a timm network's maps by index, all by default, (N, F, h, w) each, finest first."""
     return net.forward_intermediates(images, indices=indices, intermediates_only=True, output_fmt="NCHW", norm=False)
 
 
-def map_stages(net: nn.Module, channels: int, size_px: int) -> dict[int, tuple[int, int]]:
+def map_stages(net: TimmNetwork, channels: int, size_px: int) -> dict[int, tuple[int, int]]:
     """Return {stride in pixels of the input: (index, features)} of a timm network's maps; of one stride the last."""
     was_training = net.training
     net.eval()
@@ -154,7 +158,7 @@ def _no_map(name: str, why: str) -> BadRecipe:
     )
 
 
-def _checkpoint_activations(net: nn.Module, name: str) -> None:
+def _checkpoint_activations(net: TimmNetwork, name: str) -> None:
     try:
         net.set_grad_checkpointing(True)
     except (AttributeError, AssertionError):
@@ -165,7 +169,7 @@ def _checkpoint_activations(net: nn.Module, name: str) -> None:
         ) from None
 
 
-def _create(section: ModelSection, channels: int, size_px: int) -> tuple[nn.Module, Taken | None]:
+def _create(section: ModelSection, channels: int, size_px: int) -> tuple[TimmNetwork, Taken | None]:
     if not timm.is_model(section.backbone):
         close = ", ".join(timm.list_models(f"*{section.backbone.split('_')[0][:8]}*")[:8])
         raise BadRecipe(
@@ -181,11 +185,12 @@ def _create(section: ModelSection, channels: int, size_px: int) -> tuple[nn.Modu
         kwargs.setdefault("img_size", size_px)
     file = weights_file(section) if section.pretrained or section.weights else None
     try:
-        net = timm.create_model(section.backbone, pretrained=False, in_chans=channels, num_classes=0, **kwargs)
+        made = timm.create_model(section.backbone, pretrained=False, in_chans=channels, num_classes=0, **kwargs)
     except (TypeError, AssertionError, ValueError) as error:
         raise BadRecipe(
             f"Backbone {section.backbone} does not take model.kwargs or input.size_px {size_px}: {error}"
         ) from None
+    net = cast(TimmNetwork, made)  # timm says that it is a module, and no more
     taken = take_weights(net, file) if file else None
     if section.checkpoint_activations:
         _checkpoint_activations(net, section.backbone)

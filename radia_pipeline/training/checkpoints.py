@@ -116,6 +116,6 @@ def select(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 def _checksum(tensors: dict[str, torch.Tensor]) -> int:
     checksum = 0
     for name in sorted(tensors):
-        data = tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy() if tensors[name].numel() else b""
+        data = tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data if tensors[name].numel() else b""
         checksum = zlib.crc32(data, zlib.crc32(name.encode(), checksum))
     return checksum

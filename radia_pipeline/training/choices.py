@@ -22,10 +22,13 @@ class Channels:
     words: str
 
 
-CHANNELS = Table("choice of channels", {
-    "gray": Channels(1, Later(f"{HERE}.inputs:grey_plane"), "min-max"),
-    "clahe": Channels(3, Later(f"{HERE}.inputs:clahe_planes"), "min-max, CLAHE clip 2, CLAHE clip 4"),
-})  # fmt: skip
+CHANNELS = Table(
+    "choice of channels",
+    {
+        "gray": Channels(1, Later(f"{HERE}.inputs:grey_plane"), "min-max"),
+        "clahe": Channels(3, Later(f"{HERE}.inputs:clahe_planes"), "min-max, CLAHE clip 2, CLAHE clip 4"),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -36,40 +39,45 @@ class Normalisation:
     deviation: tuple[float, float, float]
 
 
-NORMALISATIONS = Table("normalisation", {
-    "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
-    "none": Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-})  # fmt: skip
+NORMALISATIONS = Table(
+    "normalisation",
+    {
+        "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "half": Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+        "none": Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    },
+)
 
-VIEWS = Table("choice of views", {
-    "frontal": Later(f"{HERE}.studies:one_frontal"),
-    "frontal_lateral": Later(f"{HERE}.studies:one_of_each"),
-    "all": Later(f"{HERE}.studies:every_view"),
-})  # fmt: skip
+VIEWS = Table(
+    "choice of views",
+    {
+        "frontal": Later(f"{HERE}.studies:one_frontal"),
+        "frontal_lateral": Later(f"{HERE}.studies:one_of_each"),
+        "all": Later(f"{HERE}.studies:every_view"),
+    },
+)
 """(frontals, laterals, most), both best first -> the rows of the slots, None for an empty one."""
 
 BRANCHES = Table("sharing of weights", {"shared": 1, "separate": 2})
 """Backbones and heads; of two the second is the laterals'."""
 
-COMBINATIONS = Table("combination of views", {
-    "sum": Later(f"{HERE}.views:total"),
-    "mean": Later(f"{HERE}.views:mean"),
-    "max": Later(f"{HERE}.views:highest"),
-    "logsumexp": Later(f"{HERE}.views:log_mean_exp"),
-})  # fmt: skip
+COMBINATIONS = Table(
+    "combination of views",
+    {
+        "sum": Later(f"{HERE}.views:total"),
+        "mean": Later(f"{HERE}.views:mean"),
+        "max": Later(f"{HERE}.views:highest"),
+        "logsumexp": Later(f"{HERE}.views:log_mean_exp"),
+    },
+)
 """(logits (B, V, classes), mask (B, V, 1)) -> (B, classes)."""
 
-TEST_TIME = Table("way of looking again", {
-    "none": Later(f"{HERE}.views:never"),
-    "flip": Later(f"{HERE}.views:mirrored"),
-})  # fmt: skip
+TEST_TIME = Table(
+    "way of looking again", {"none": Later(f"{HERE}.views:never"), "flip": Later(f"{HERE}.views:mirrored")}
+)
 """images (N, C, S, S) -> the other forms in which they are looked at outside training."""
 
-HEADS = Table("head", {
-    "linear": Later(f"{HERE}.heads:LinearHead"),
-    "pcam": Later(f"{HERE}.heads:PcamHead"),
-})  # fmt: skip
+HEADS = Table("head", {"linear": Later(f"{HERE}.heads:LinearHead"), "pcam": Later(f"{HERE}.heads:PcamHead")})
 """(features, classes, dropout) -> head."""
 
 TRAINED = Table("choice of what is trained", {"all": True, "head": False})
@@ -90,25 +98,29 @@ class TaskKind:
     only_below_positive_parents: bool = False
 
 
-TASKS = Table("task", {
-    "bce": TaskKind(Later(f"{HERE}.tasks:BinaryTask"), weighs_positives=True, takes_shares=True),
-    "conditional": TaskKind(
-        Later(f"{HERE}.tasks:ConditionalTask"), weighs_positives=True, takes_shares=True,
-        only_below_positive_parents=True,
-    ),
-    "auc_margin": TaskKind(Later(f"{HERE}.tasks:AucMarginTask"), weighs_positives=False, takes_shares=False),
-})  # fmt: skip
+TASKS = Table(
+    "task",
+    {
+        "bce": TaskKind(Later(f"{HERE}.tasks:BinaryTask"), weighs_positives=True, takes_shares=True),
+        "conditional": TaskKind(
+            Later(f"{HERE}.tasks:ConditionalTask"),
+            weighs_positives=True,
+            takes_shares=True,
+            only_below_positive_parents=True,
+        ),
+        "auc_margin": TaskKind(Later(f"{HERE}.tasks:AucMarginTask"), weighs_positives=False, takes_shares=False),
+    },
+)
 
-INFERENCES = Table("inference", {
-    "plain": Later(f"{HERE}.hierarchy:as_it_is"),
-    "hierarchy": Later(f"{HERE}.hierarchy:chain_down"),
-})  # fmt: skip
+INFERENCES = Table(
+    "inference", {"plain": Later(f"{HERE}.hierarchy:as_it_is"), "hierarchy": Later(f"{HERE}.hierarchy:chain_down")}
+)
 """(own log P (B, classes), parents' columns) -> log P (B, classes)."""
 
-POSITIVE_WEIGHTS = Table("weighing of positives", {
-    "none": Later(f"{HERE}.counted:equal_weights"),
-    "auto": Later(f"{HERE}.counted:balancing_weights"),
-})  # fmt: skip
+POSITIVE_WEIGHTS = Table(
+    "weighing of positives",
+    {"none": Later(f"{HERE}.counted:equal_weights"), "auto": Later(f"{HERE}.counted:balancing_weights")},
+)
 """(counted) -> weight of a positive per class, before the cap."""
 
 
@@ -123,18 +135,24 @@ class Policy:
     gives_shares: bool = False
 
 
-UNCERTAIN = Table("policy for uncertain labels", {
-    "uniform": Policy(Later(f"{HERE}.targets:drawn"), gives_shares=True),
-    "ones": Policy(Later(f"{HERE}.targets:positive")),
-    "zeros": Policy(Later(f"{HERE}.targets:negative")),
-    "ignore": Policy(None),
-})  # fmt: skip
+UNCERTAIN = Table(
+    "policy for uncertain labels",
+    {
+        "uniform": Policy(Later(f"{HERE}.targets:drawn"), gives_shares=True),
+        "ones": Policy(Later(f"{HERE}.targets:positive")),
+        "zeros": Policy(Later(f"{HERE}.targets:negative")),
+        "ignore": Policy(None),
+    },
+)
 
-OPEN_CELLS = Table("kind of cell", {
-    "uncertain": Later(f"{HERE}.targets:is_uncertain"),
-    "blank": Later(f"{HERE}.targets:is_blank"),
-    "unlabelled": Later(f"{HERE}.targets:is_unlabelled"),
-})  # fmt: skip
+OPEN_CELLS = Table(
+    "kind of cell",
+    {
+        "uncertain": Later(f"{HERE}.targets:is_uncertain"),
+        "blank": Later(f"{HERE}.targets:is_blank"),
+        "unlabelled": Later(f"{HERE}.targets:is_unlabelled"),
+    },
+)
 """(values, labelled) -> which cells of a study a teacher may answer for, bool."""
 
 ASKED_BLANK = Table("policy for blanks that the indication asks for", {"as_blank": True, "ignore": False})
@@ -151,10 +169,13 @@ class Sampler:
     weighs: bool
 
 
-SAMPLERS = Table("sampler", {
-    "shuffle": Sampler(Later(f"{HERE}.sampler:shuffled"), weighs=False),
-    "weighted": Sampler(Later(f"{HERE}.sampler:drawn_by_weight"), weighs=True),
-})  # fmt: skip
+SAMPLERS = Table(
+    "sampler",
+    {
+        "shuffle": Sampler(Later(f"{HERE}.sampler:shuffled"), weighs=False),
+        "weighted": Sampler(Later(f"{HERE}.sampler:drawn_by_weight"), weighs=True),
+    },
+)
 
 STOPPING = Table("stopping metric", {"auc": 1.0, "f1": 1.0, "loss": -1.0, "p4": 1.0, "cf1": 1.0})
 """Sign that makes a higher figure the better one."""
@@ -173,10 +194,13 @@ class Precision:
     is_tf32: bool = False
 
 
-PRECISIONS = Table("precision", {
-    "fp32": Precision("float32"),
-    "bf16": Precision("float32", "bfloat16"),
-    "fp16": Precision("float32", "float16", scales_loss=True),
-    "fp64": Precision("float64"),
-    "tf32": Precision("float32", is_tf32=True),
-})  # fmt: skip
+PRECISIONS = Table(
+    "precision",
+    {
+        "fp32": Precision("float32"),
+        "bf16": Precision("float32", "bfloat16"),
+        "fp16": Precision("float32", "float16", scales_loss=True),
+        "fp64": Precision("float64"),
+        "tf32": Precision("float32", is_tf32=True),
+    },
+)

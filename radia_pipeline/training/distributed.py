@@ -27,7 +27,7 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def world() -> int:
+def world_size() -> int:
     """Number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
@@ -50,13 +50,13 @@ def process_group() -> Iterator[None]:
 
 def barrier() -> None:
     """Wait for all processes."""
-    if world() > 1:
+    if world_size() > 1:
         distributed.barrier()
 
 
 def total(value: torch.Tensor) -> torch.Tensor:
     """Return the sum of a tensor over all processes; the argument is not changed."""
-    if world() == 1:
+    if world_size() == 1:
         return value
     summed = value.detach().clone()
     distributed.all_reduce(summed)
@@ -65,14 +65,14 @@ def total(value: torch.Tensor) -> torch.Tensor:
 
 def any_process(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set on some process."""
-    if world() == 1:
+    if world_size() == 1:
         return flag
     return bool(total(torch.tensor(int(flag), device=device)).item() > 0)
 
 
 def from_first(value: Any) -> Any:
     """Return process 0's value on every process; ``value`` is what JSON can hold."""
-    return value if world() == 1 else _exchanged(Frame(value if rank() == 0 else None))[0].body
+    return value if world_size() == 1 else _exchanged(Frame(value if rank() == 0 else None))[0].body
 
 
 def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
@@ -80,7 +80,7 @@ def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
 
     A row that came twice (padding) is taken once; a row that never came is an error.
     """
-    if world() > 1:
+    if world_size() > 1:
         gathered = [frame.arrays for frame in _exchanged(Frame(None, (index, rows)))]
         index, rows = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     first_index, first_row = np.unique(index, return_index=True)
@@ -90,12 +90,12 @@ def gather_rows(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def gather_equal(index: torch.Tensor, rows: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return index and rows of all processes in the global batch's order (place r + i·world is row i of process r)."""
+    """Return index and rows of all processes in the global batch's order (place r + i·n: row i of process r of n)."""
     gathered = _exchanged(Frame(None, (index.cpu().numpy(), rows.cpu().numpy())))
     all_index = index.new_empty((count,), device="cpu")
     all_rows = rows.new_empty((count, *rows.shape[1:]), device="cpu")
     for number, frame in enumerate(gathered):
-        all_index[number :: world()], all_rows[number :: world()] = map(torch.from_numpy, frame.arrays)
+        all_index[number :: world_size()], all_rows[number :: world_size()] = map(torch.from_numpy, frame.arrays)
     return all_index.to(index.device), all_rows.to(rows.device)
 
 
@@ -104,10 +104,10 @@ def _exchanged(frame: Frame) -> list[Frame]:
     device = torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
     mine = torch.frombuffer(bytearray(encode(frame)), dtype=torch.uint8).to(device)
     size = torch.tensor([len(mine)], device=device)
-    sizes = [torch.empty_like(size) for _ in range(world())]
+    sizes = [torch.empty_like(size) for _ in range(world_size())]
     distributed.all_gather(sizes, size)
     padded = mine.new_zeros(int(torch.stack(sizes).max()))
     padded[: len(mine)] = mine
-    parts = [torch.empty_like(padded) for _ in range(world())]
+    parts = [torch.empty_like(padded) for _ in range(world_size())]
     distributed.all_gather(parts, padded)
     return [decode(part[: int(size)].cpu().numpy().tobytes()) for part, size in zip(parts, sizes, strict=True)]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from radia_pipeline.lake.lake import Lake
 
 
-class Run(ABC):
+class TrainingRun(ABC):
     """One training under way; its recipe has the sections training, optimizer, schedule, stopping.
 
     A subclass sets ``steps`` (in an epoch), builds the state, gives batches and judges an epoch.
@@ -41,6 +41,7 @@ class Run(ABC):
 
     is_again = False
     steps: int
+    stepper: Stepper
 
     def __init__(self, recipe: Any, lake: Lake, folder: Path, identity: str, runtime: Runtime, speak: OnEvent) -> None:
         self.recipe, self.lake, self.folder, self.identity = recipe, lake, folder, identity
@@ -49,8 +50,14 @@ class Run(ABC):
         self.started = self.spoken = self.saved = time.monotonic()
         self.images_since = self.steps_since = 0
         self.has_picture = False
-        self.state: State | None = None
-        self.stepper: Stepper | None = None
+        self._state: State | None = None
+
+    @property
+    def state(self) -> State:
+        """What is trained, from ``take_up`` on."""
+        if self._state is None:
+            raise AttributeError("the state is not built yet")
+        return self._state
 
     # --- what a subclass gives --------------------------------------------------------------------------------------
     @abstractmethod
@@ -91,7 +98,7 @@ class Run(ABC):
             if self.is_again:
                 begin_again(self.folder)
         distributed.barrier()
-        self.state = state
+        self._state = state
 
     # --- the loop ---------------------------------------------------------------------------------------------------
     def fit(self) -> None:
@@ -132,9 +139,13 @@ class Run(ABC):
         progress = self.state.progress
         is_best = progress.compare(self._chosen(figures), epoch)
         line = {
-            "epoch": epoch, "step": progress.step, "train_loss": progress.loss_sum / max(progress.loss_count, 1),
-            "lr": float(self.state.optimizer.param_groups[0]["lr"]), "is_best": is_best, **asdict(figures),
-        }  # fmt: skip
+            "epoch": epoch,
+            "step": progress.step,
+            "train_loss": progress.loss_sum / max(progress.loss_count, 1),
+            "lr": float(self.state.optimizer.param_groups[0]["lr"]),
+            "is_best": is_best,
+            **asdict(figures),
+        }
         progress.history.append(line)
         progress.validated_epochs, progress.loss_sum, progress.loss_count = epoch + 1, 0.0, 0
         if distributed.rank() == 0:
@@ -152,13 +163,17 @@ class Run(ABC):
     def _speak_step(self, epoch: int, now: float) -> None:
         progress, elapsed = self.state.progress, max(now - self.spoken, 1e-9)
         left = self.recipe.training.max_epochs * self.steps - progress.step
-        self.speak({
-            "event": "step", "step": progress.step, "epoch": epoch,
-            "lr": float(self.state.optimizer.param_groups[0]["lr"]),
-            "loss": progress.loss_sum / max(progress.loss_count, 1),
-            "images_per_s": round(self.images_since * distributed.world() / elapsed, 1),
-            "left_s": round(left * elapsed / max(self.steps_since, 1), 1),
-        })  # fmt: skip
+        self.speak(
+            {
+                "event": "step",
+                "step": progress.step,
+                "epoch": epoch,
+                "lr": float(self.state.optimizer.param_groups[0]["lr"]),
+                "loss": progress.loss_sum / max(progress.loss_count, 1),
+                "images_per_s": round(self.images_since * distributed.world_size() / elapsed, 1),
+                "left_s": round(left * elapsed / max(self.steps_since, 1), 1),
+            }
+        )
         self.spoken, self.images_since, self.steps_since = now, 0, 0
 
     def _save(self) -> None:
@@ -176,7 +191,7 @@ class Run(ABC):
 
     def stopped(self) -> RunFailed:
         """Return the error that tells the caller that there is a checkpoint but no model."""
-        step = self.state.progress.step if self.state else 0
+        step = self._state.progress.step if self._state else 0
         self.speak({"event": "stopped", "reason": self.runtime.stop.reason, "step": step})
         return RunFailed(
             f"Training of {self.recipe.name} was stopped ({self.runtime.stop.reason}) after step {step}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, model_serializer, model_validator
@@ -41,6 +42,16 @@ def _limit(kind: Any) -> Any:
     return _range(kind) | kind
 
 
+def _pair(kind: Any) -> Any:
+    """Two numbers in any order."""
+    return GenericAlias(tuple, (kind, kind))
+
+
+def _of_axes(kind: Any) -> Any:
+    """One of both axes, or each."""
+    return Annotated[dict[Literal["x", "y"], kind], Field(min_length=1)]
+
+
 @dataclass(frozen=True)
 class Option:
     """A parameter of a transform: what it accepts, and the library's default."""
@@ -62,7 +73,7 @@ class Further:
 _SHARE, _FACTOR, _ANGLE, _KERNEL = _number(0, 1), _number(0, 10), _number(-360, 360), _whole(0, 99)
 _SIGNED = _number(-1, 1)
 _FILL = Option(_SHARE | Literal["random", "random_uniform"], 0.0)
-_AXES = Annotated[dict[Literal["x", "y"], _limit(_number(-100, 100))], Field(min_length=1)]
+_AXES = _of_axes(_limit(_number(-100, 100)))
 
 FURTHER = Table("further augmentation", {
     "RandomGamma": Further("Gamma in percent: other exposure, other processing.", {
@@ -75,7 +86,7 @@ FURTHER = Table("further augmentation", {
         "scale": Option(_SHARE, 0.1), "per_channel": Option(bool, False)}),
     "CLAHE": Further("Contrast made equal in tiles, with a limit.", {
         "clip_limit": Option(_limit(_number(1, 100)), 4.0),
-        "tile_grid_size": Option(tuple[_whole(1, 64), _whole(1, 64)], (8, 8))}),
+        "tile_grid_size": Option(_pair(_whole(1, 64)), (8, 8))}),
     "Equalize": Further("Tones made equally frequent.", {
         "mode": Option(Literal["cv", "pil"], "cv"), "by_channels": Option(bool, True)}),
     "AutoContrast": Further("Tones stretched to the whole range; cutoff in percent of the pixels.", {
@@ -133,8 +144,8 @@ FURTHER = Table("further augmentation", {
     "GridDropout": Further("A grid of squares blanked.", {
         "ratio": Option(_number(0.01, 1), 0.5), "random_offset": Option(bool, True),
         "unit_size_range": Option(_range(_whole(2, 2048)) | None, None),
-        "holes_number_xy": Option(tuple[_whole(1, 1024), _whole(1, 1024)] | None, None),
-        "shift_xy": Option(tuple[_whole(0, 2048), _whole(0, 2048)], (0, 0)), "fill": _FILL}),
+        "holes_number_xy": Option(_pair(_whole(1, 1024)) | None, None),
+        "shift_xy": Option(_pair(_whole(0, 2048)), (0, 0)), "fill": _FILL}),
     "Erasing": Further("One rectangle blanked; scale is its share of the picture.", {
         "scale": Option(_range(_SHARE), (0.02, 0.33)), "ratio": Option(_range(_number(0.01, 100)), (0.3, 3.3)),
         "fill": _FILL}),
@@ -175,7 +186,7 @@ SETTLED = frozenset({
 
 
 def _options_of(name: str, transform: Further) -> type[Section]:
-    fields = {key: (option.accepts, option.default) for key, option in transform.options.items()}
+    fields: dict[str, Any] = {key: (option.accepts, option.default) for key, option in transform.options.items()}
     made = create_model(name, __base__=Section, __doc__=transform.words, p=(Probability, transform.p), **fields)
     made.__module__ = __name__
     return made
@@ -205,8 +216,6 @@ class _OneTransform(Section):
         return {name: options for name, options in plain(self).items() if options is not None}
 
 
-FurtherTransform = create_model(
-    "FurtherTransform", __base__=_OneTransform, __doc__=_OneTransform.__doc__,
-    **{name: (_options_of(name, transform) | None, None) for name, transform in FURTHER.items()},
-)  # fmt: skip
+_BY_NAME: dict[str, Any] = {name: (_options_of(name, each) | None, None) for name, each in FURTHER.items()}
+FurtherTransform = create_model("FurtherTransform", __base__=_OneTransform, __doc__=_OneTransform.__doc__, **_BY_NAME)
 """An entry of ``also``: a mapping of one name to its parameters."""

@@ -7,6 +7,8 @@ Legend: N images, F features, C classes, h × w positions.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -26,7 +28,12 @@ class LinearHead(nn.Module):
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
         self.layer = nn.Conv2d(features, classes, kernel_size=1)
         nn.init.normal_(self.layer.weight, std=0.01)
-        nn.init.zeros_(self.layer.bias)
+        nn.init.zeros_(self.bias)
+
+    @property
+    def bias(self) -> torch.Tensor:
+        """The layer's bias (C,)."""
+        return cast(torch.Tensor, self.layer.bias)  # a convolution has one if it is not made without
 
     def maps(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logit maps (N, C, h, w); their mean is the logit."""
@@ -42,7 +49,7 @@ class LinearHead(nn.Module):
     def ablated(self, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F): its mean's part is off."""
         weight, mean = self.layer.weight.flatten(1)[classes], features.mean(dim=(2, 3))
-        return functional.linear(mean, weight, self.layer.bias[classes])[:, :, None] - weight * mean[:, None]
+        return functional.linear(mean, weight, self.bias[classes])[:, :, None] - weight * mean[:, None]
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, C)."""
@@ -76,7 +83,7 @@ class PcamHead(LinearHead):
     def ablated(self, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F): its part is off the maps."""
         features = features.flatten(2)
-        weight, bias = self.layer.weight.flatten(1)[classes], self.layer.bias[classes]
+        weight, bias = self.layer.weight.flatten(1)[classes], self.bias[classes]
         maps = (weight @ features + bias[:, None])[:, :, None] - weight[:, :, None] * features[:, None]
         if float(maps.detach().amax(dim=-1).amin()) < FAINTEST:
             return self.pooled(maps[..., None])

@@ -22,6 +22,8 @@ A test holds the numbers of tiny trainings (``radia_pipeline_tests/training/gold
 NETWORK_VERSION = 2
 """How a backbone's map is made of timm's network. 1 normalised ConvNeXt's map twice, and each position of other
 families by itself where timm normalises what it has pooled. Where both agree it stays 1, and the models stand."""
+FINER_VERSION = 3
+"""How a finer map under the head is made: to 2 of joined maps alone, now with the network's own beside them."""
 NETWORK_KEY = "network_version"
 _AS_IN_1 = (
     "densenet", "resnet", "resnext", "seresnext", "wide_resnet", "ecaresnet", "regnet", "efficientnet",
@@ -40,8 +42,10 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 
-def network_version(backbone: str) -> int:
-    """Return the version of the network that a recipe with this timm backbone makes."""
+def network_version(backbone: str, map_stride: int | None = None) -> int:
+    """Return the version of the network that a recipe with this timm backbone, and a map of this stride, makes."""
+    if map_stride is not None:
+        return FINER_VERSION
     return 1 if backbone.startswith(_AS_IN_1) else NETWORK_VERSION
 
 
@@ -55,4 +59,5 @@ def fingerprint(
     A parent's identity is its folder's name: its own fingerprint, which covers its data and its parent in turn.
     """
     parts = [TRAINING_VERSION, recipe.hash, manifest_versions, vocabulary().version, parent]
-    return digest("classifier", *parts, *([told] if told else []))
+    finer = [] if recipe.model.map_stride is None else [FINER_VERSION]
+    return digest("classifier", *parts, *finer, *([told] if told else []))

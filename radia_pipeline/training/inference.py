@@ -60,7 +60,7 @@ def score_studies(
     """
     rows, index = [], []
     dtype = next(model.parameters()).dtype
-    for batch in loader.evaluation(rank=distributed.rank(), world=distributed.world()):
+    for batch in loader.evaluation(rank=distributed.rank(), world_size=distributed.world_size()):
         index.append(batch.index.numpy())
         batch = batch.to(device, dtype, channels_last=loader.recipe.training.channels_last)
         with arithmetic or nullcontext():
@@ -117,7 +117,8 @@ def _score(
     folder = folder or latest_model(lake, recipe_name)
     recipe = parse_recipe(read_card(folder)["recipe"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_classifier(folder, device).to(memory_format=torch.channels_last)
+    model = load_classifier(folder, device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
     is_left_out = any(fold is not None for fold, _ in wanted.values())
     manifest, _ = read_manifest(lake, recipe.data.sources if is_left_out else None)
     images = packed.pack(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
@@ -172,16 +173,18 @@ def _prediction_table(recipe_name: str, pool: str, studies: Studies, model: Clas
     labels = evaluation_labels(studies)
     classes, count = len(model.class_names), len(studies)
     flat = labels.reshape(-1)
-    return pa.table({
-        "recipe": [recipe_name] * (count * classes),
-        "source": np.repeat(studies.source, classes).tolist(),
-        "study_id": np.repeat(studies.study_id, classes).tolist(),
-        "patient_key": np.repeat(studies.patient_key, classes).tolist(),
-        "group_id": np.repeat(studies.group_id, classes).tolist(),
-        "pool": [pool] * (count * classes),
-        "class": list(model.class_names) * count,
-        "logit": odds.reshape(-1),
-        "probability": np.exp(log_probability).reshape(-1),
-        "label": pa.array(flat, mask=(flat == MISSING) | (flat == UNCERTAIN)),
-        "image_count": np.repeat(studies.image_counts, classes),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "recipe": [recipe_name] * (count * classes),
+            "source": np.repeat(studies.source, classes).tolist(),
+            "study_id": np.repeat(studies.study_id, classes).tolist(),
+            "patient_key": np.repeat(studies.patient_key, classes).tolist(),
+            "group_id": np.repeat(studies.group_id, classes).tolist(),
+            "pool": [pool] * (count * classes),
+            "class": list(model.class_names) * count,
+            "logit": odds.reshape(-1),
+            "probability": np.exp(log_probability).reshape(-1),
+            "label": pa.array(flat, mask=(flat == MISSING) | (flat == UNCERTAIN)),
+            "image_count": np.repeat(studies.image_counts, classes),
+        }
+    )

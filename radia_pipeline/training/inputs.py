@@ -62,9 +62,10 @@ def check_stored(image: np.ndarray) -> None:
 def letterbox(image: np.ndarray, size_px: int) -> np.ndarray:
     """(H, W) uint8 or uint16 -> (S, S) uint16, min-max stretched to the full range; a flat image becomes zeros."""
     check_stored(image)
-    where = placement(*image.shape, size_px)
+    height, width = image.shape
+    where = placement(height, width, size_px)
     smaller = where.scale < 1
-    grey = image.astype(np.float32)
+    grey: np.ndarray = image.astype(np.float32)
     if grey.shape != (where.height_px, where.width_px):
         interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
         grey = cv2.resize(grey, (where.width_px, where.height_px), interpolation=interpolation)
@@ -113,7 +114,8 @@ def normalisation(section: InputSection) -> tuple[np.ndarray, np.ndarray]:
     if section.channel_count == 1:
         mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
     shape = (section.channel_count,)
-    return tuple(np.broadcast_to(part, shape).astype(np.float32) for part in (mean, deviation))
+    mean, deviation = (np.broadcast_to(part, shape).astype(np.float32) for part in (mean, deviation))
+    return mean, deviation
 
 
 def prepare(image: np.ndarray, section: InputSection) -> np.ndarray:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,19 @@ class Seat:
     gpu: str | None
 
 
+@dataclass(frozen=True)
+class Processes:
+    """The processes of one training. ``count``: default one per visible GPU, one without. ``threads``: of arithmetic in
+    each. ``seat``: one process that keeps to it, whatever the others say. ``stop``: set it to end them with a
+    checkpoint.
+    """
+
+    count: int | None = None
+    threads: int | None = None
+    seat: Seat | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
 def seats(count: int, threads: int | None = None) -> list[Seat]:
     """Divide the machine; ``threads``: of each seat, an equal share of the processors by default.
 
@@ -50,9 +63,10 @@ def seats(count: int, threads: int | None = None) -> list[Seat]:
     names = _gpu_names()
     if names and count > len(names):
         raise BadInput(
-            f"{count} trainings at once on {len(names)} visible GPUs", accepted=f"at most {len(names)}",
+            f"{count} trainings at once on {len(names)} visible GPUs",
+            accepted=f"at most {len(names)}",
             do="let fewer run at once, or set CUDA_VISIBLE_DEVICES to nothing to train on the processors",
-        )  # fmt: skip
+        )
     share = threads or max(1, (os.cpu_count() or 1) // count)
     return [Seat(share, names[at] if names else None) for at in range(count)]
 
@@ -75,7 +89,8 @@ def train_recipe(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{recipe.name}.yaml"
             path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
-            return train_in_processes(path, lake, on_event=on_event, force=force, stop=stop, seat=seat)
+            processes = Processes(seat=seat, stop=stop)
+            return train_in_processes(path, lake, on_event=on_event, force=force, processes=processes)
     from radia_pipeline.training.trainer import Runtime, train
 
     return train(recipe, lake, on_event=on_event, force=force, runtime=Runtime(stop=stop))
@@ -85,52 +100,42 @@ def train_in_processes(
     recipe: str | Path,
     lake: Lake,
     *,
-    processes: int | None = None,
     on_event: OnEvent = lambda _event: None,
-    resume: bool = True,
     force: bool = False,
-    threads: int | None = None,
-    stop: StopRequest | None = None,
-    seat: Seat | None = None,
+    processes: Processes | None = None,
 ) -> TrainResult:
     """Train a recipe (name or file) in its own processes; returns what ``trainer.train`` would have returned.
 
-    ``processes``: default one per visible GPU, one without. ``stop``: set it to end the children with a checkpoint.
-    ``seat``: one process that keeps to it. Errors of the children are raised here, as they were.
+    Errors of the children are raised here, as they were.
     """
     arguments = ["--recipe", str(recipe), "--lake", str(lake.root)]
     arguments += ["--force"] if force else []
-    arguments += [] if resume else ["--no-resume"]
-    done = run_in_processes(
-        ENTRY, arguments, processes=processes, on_event=on_event, threads=threads, stop=stop, seat=seat
-    )
+    done = run_in_processes(ENTRY, arguments, on_event, processes)
     return read_result(lake, Path(done["model_dir"]), reused=done["reused"])
 
 
 def run_in_processes(
-    entry: str,
-    arguments: list[str],
-    *,
-    processes: int | None = None,
-    on_event: OnEvent = lambda _event: None,
-    threads: int | None = None,
-    stop: StopRequest | None = None,
-    seat: Seat | None = None,
+    entry: str, arguments: list[str], on_event: OnEvent, processes: Processes | None = None
 ) -> dict[str, Any]:
     """Run a training's entry (a module) in its own processes; returns its last event, ``done``.
 
-    The entry takes ``--threads`` and speaks events as ``training.run`` does; options as in ``train_in_processes``.
+    The entry takes ``--threads`` and speaks events as ``training.run`` does.
     """
-    count = 1 if seat else processes or visible_gpus() or 1
-    threads = seat.threads if seat else threads
+    processes = processes or Processes()
+    seat, stop = processes.seat, processes.stop
+    count = 1 if seat else processes.count or visible_gpus() or 1
+    threads = seat.threads if seat else processes.threads
     command = [*_launcher(count, entry), *arguments, *(["--threads", str(threads)] if threads else [])]
     done: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
-    stop = StopRequest() if stop is None else stop
     group = children.running(
-        command, children.environment({**named(), **_kept_to(seat)}), grace_s=GRACE_S, stop=stop,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        command,
+        children.environment({**named(), **_kept_to(seat)}),
+        grace_s=GRACE_S,
+        stop=stop,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     with stop_on_signals(stop), group as child:
         for event in _events(child):
             if event["event"] == "error":
@@ -168,7 +173,7 @@ def _launcher(count: int, entry: str) -> list[str]:
 
 
 def _events(child: subprocess.Popen) -> Iterator[dict[str, Any]]:
-    for line in child.stdout:
+    for line in child.stdout or ():
         with contextlib.suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, dict) and "event" in event:

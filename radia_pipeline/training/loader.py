@@ -49,22 +49,22 @@ class BatchLoader:
         """Steps in an epoch of training."""
         return steps_per_epoch(self.studies, self.recipe.data, self.recipe.training.batch_size)
 
-    def training(self, epoch: int, first_step: int = 0, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    def training(self, epoch: int, first_step: int = 0, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield this process's part of each global batch of an epoch, from ``first_step`` on, augmented."""
         order = epoch_order(self.studies, self.recipe.data, self.recipe.training.seed, epoch)
         size = self.recipe.training.batch_size
-        slots = [batch_slots(step, size, rank, world) for step in range(first_step, self.steps)]
+        slots = [batch_slots(step, size, rank, world_size) for step in range(first_step, self.steps)]
         self._augmenter()
         return ahead(self.build, [(order[places], places, epoch) for places in slots], self.workers)
 
-    def evaluation(self, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yield every ``world``-th study, in order, as prediction sees it.
+    def evaluation(self, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """Yield every ``world_size``-th study, in order, as prediction sees it.
 
         Every process gets equally many batches: the last study fills up, and ``distributed.gather_rows`` drops it.
         """
         count = len(self.studies)
-        mine = np.minimum(np.arange(-(-count // world), dtype=np.int64) * world + rank, count - 1)
-        size = max(1, self.recipe.training.batch_size // world)
+        mine = np.minimum(np.arange(-(-count // world_size), dtype=np.int64) * world_size + rank, count - 1)
+        size = max(1, self.recipe.training.batch_size // world_size)
         parts = [mine[start : start + size] for start in range(0, len(mine), size)]
         return ahead(self.build, [(part, part, None) for part in parts], self.workers)
 

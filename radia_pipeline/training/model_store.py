@@ -35,23 +35,30 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def read_classifier(folder: Path) -> dict[str, torch.Tensor]:
     """Return a classifier's weights; raises NotTrained where another network was trained than is built today."""
-    recipe = read_card(folder)["recipe"]
-    if read_card(folder).get(NETWORK_KEY, 1) != network_version(recipe["model"]["backbone"]):
+    card = read_card(folder)
+    recipe, model = card["recipe"], card["recipe"]["model"]
+    finer = model.get("map_stride")
+    if card.get(NETWORK_KEY, 1) != network_version(model["backbone"], finer):
+        otherwise = f"normalised the map of {model['backbone']}" if finer is None else "made its finer map"
         raise NotTrained(
-            f"The model of recipe {recipe['name']} was trained by an earlier release, which normalised the map of "
-            f"{recipe['model']['backbone']} otherwise: its weights say something else today",
+            f"The model of recipe {recipe['name']} was trained by an earlier release, which {otherwise} otherwise: its "
+            "weights say something else today",
             do=f"train it again: `radia train {recipe['name']}`",
         )
     return read_weights(folder)
 
 
-def start_from(classifier: torch.nn.Module, lake: Lake, recipe: Recipe) -> bool:
-    """Load the weights of ``init_from``; returns whether the head too.
+def start_from(classifier: torch.nn.Module, lake: Lake | None, recipe: Recipe) -> bool:
+    """Load the weights of ``init_from``, if there is one; returns whether the head too.
 
     A head of another kind, or on another map, keeps its fresh weights, and so does the pyramid under it.
 
     Raises BadRecipe, with the first tensors that differ, when the backbones do not fit.
     """
+    if recipe.init_from is None:
+        return False
+    if lake is None:
+        raise BadRecipe(f"Recipe {recipe.name} starts from {recipe.init_from}, and no lake is given that holds it")
     folder = latest_model(lake, recipe.init_from)
     theirs, mine = read_classifier(folder), classifier.state_dict()
     model = read_card(folder)["recipe"]["model"]

@@ -7,6 +7,8 @@ Legend: B studies, V view slots, N images, C channels, S side, F features, h × 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -15,6 +17,7 @@ from radia_pipeline.contracts.vocabulary import Vocabulary, vocabulary
 from radia_pipeline.errors import BadInput
 from radia_pipeline.training.backbones import Backbone, map_stages
 from radia_pipeline.training.choices import BRANCHES, HEADS, INFERENCES, TEST_TIME
+from radia_pipeline.training.heads import LinearHead
 from radia_pipeline.training.pyramids import Pyramid, steps_down
 from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.views import combine_views
@@ -22,6 +25,8 @@ from radia_pipeline.training.views import combine_views
 
 class Classifier(nn.Module):
     """Study-level classifier; ``class_names`` is the vocabulary's order. Missing views change nothing."""
+
+    prior_shift: torch.Tensor
 
     def __init__(self, recipe: Recipe, words: Vocabulary | None = None) -> None:
         super().__init__()
@@ -31,19 +36,30 @@ class Classifier(nn.Module):
         count = BRANCHES[recipe.views.weights]
         channels, size = recipe.input.channel_count, recipe.input.size_px
         self.backbones = nn.ModuleList(Backbone(recipe.model, channels, size) for _ in range(count))
-        head, features = HEADS[recipe.model.head], self.backbones[0].features
-        self.map_stride, self.pyramids = recipe.model.map_stride, nn.ModuleList()
+        head, features = HEADS[recipe.model.head], self.backbone_of().features
+        self.map_stride, pyramids = recipe.model.map_stride, list[Pyramid]()
         if self.map_stride is not None:
-            stages = map_stages(self.backbones[0].net, channels, size)
+            stages = map_stages(self.backbone_of().net, channels, size)
             steps = steps_down(stages, self.map_stride, recipe.model.backbone)
             self.levels = [index for index, _ in steps]
-            self.pyramids.extend(Pyramid([width for _, width in steps]) for _ in range(count))
-            features = self.pyramids[0].features
-        self.heads = nn.ModuleList(head(features, len(words.classes), recipe.model.dropout) for _ in range(count))
+            pyramids = [Pyramid(features, [width for _, width in steps]) for _ in range(count)]
+            features = pyramids[0].features
+        heads = [head(features, len(words.classes), recipe.model.dropout) for _ in range(count)]
+        for one, pyramid in zip(heads, pyramids, strict=False):
+            pyramid.begin(one.layer)
+        self.pyramids, self.heads = nn.ModuleList(pyramids), nn.ModuleList(heads)
         self.register_buffer("prior_shift", torch.zeros(len(words.classes), dtype=torch.float64))
         self.parent_columns = [
             (words.index(name), [words.index(parent) for parent in words.parents(name)]) for name in words.topological
         ]
+
+    def backbone_of(self, slot: int = 0) -> Backbone:
+        """The backbone of a slot's branch; slot 1 is the lateral branch of separate weights."""
+        return cast(Backbone, self.backbones[min(slot, len(self.backbones) - 1)])  # the list holds nothing else
+
+    def head_of(self, slot: int = 0) -> LinearHead:
+        """The head of a slot's branch."""
+        return cast(LinearHead, self.heads[min(slot, len(self.heads) - 1)])  # likewise
 
     def forward(self, images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """images (B, V, C, S, S), present bool (B, V) -> logits (B, 21); absent slots are never computed.
@@ -59,7 +75,7 @@ class Classifier(nn.Module):
     def _by_branch(self, flat: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """(N, C, S, S) -> logits (N, 21), each slot's images by its own branch."""
         slots = present.nonzero()[:, 1]
-        kind = self.heads[0].layer.weight.dtype
+        kind = self.head_of().layer.weight.dtype
         found = torch.zeros(len(flat), len(self.class_names), device=flat.device, dtype=kind)
         for slot in range(present.shape[1]):
             chosen = slots == slot
@@ -69,16 +85,16 @@ class Classifier(nn.Module):
 
     def feature_map(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> (N, F, h, w); ``slot`` 1 is the lateral branch of separate weights."""
-        branch = min(slot, len(self.backbones) - 1)
+        backbone = self.backbone_of(slot)
         if not self.pyramids:
-            return self.backbones[branch](images)
-        found = self.backbones[branch].maps(images, sorted(self.levels))
-        return self.pyramids[branch](found[::-1])
+            return backbone(images)
+        own, stages = backbone.with_stages(images, sorted(self.levels))
+        return self.pyramids[min(slot, len(self.pyramids) - 1)](own, stages[::-1])
 
     def finer_stages(self, slot: int = 0) -> tuple[list[nn.Module], bool]:
         """Return the modules that give maps of two, four, … times the resolution of that under the head, and whether
         their channels come last. The stem's is none."""
-        backbone = self.backbones[min(slot, len(self.backbones) - 1)]
+        backbone = self.backbone_of(slot)
         return backbone.finer_stages(self.map_stride), backbone.is_channels_last
 
     @property
@@ -88,19 +104,19 @@ class Classifier(nn.Module):
 
     def head(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, F, h, w) -> logits (N, 21)."""
-        return self.heads[min(slot, len(self.heads) - 1)](features)
+        return self.head_of(slot)(features)
 
     def ablated(self, features: torch.Tensor, slot: int, classes: torch.Tensor) -> torch.Tensor:
         """(N, F, h, w) -> logits of ``classes`` (c,) without each feature alone (N, c, F)."""
-        return self.heads[min(slot, len(self.heads) - 1)].ablated(features, classes)
+        return self.head_of(slot).ablated(features, classes)
 
     def head_maps(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, F, h, w) -> the head's logit maps (N, 21, h, w)."""
-        return self.heads[min(slot, len(self.heads) - 1)].maps(features)
+        return self.head_of(slot).maps(features)
 
     def evidence(self, features: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, F, h, w) -> what speaks for each class at each position, not negative (N, 21, h, w)."""
-        return self.heads[min(slot, len(self.heads) - 1)].evidence(features)
+        return self.head_of(slot).evidence(features)
 
     def view_logits(self, images: torch.Tensor, slot: int = 0) -> torch.Tensor:
         """(N, C, S, S) -> logits (N, 21) of each image by itself."""
@@ -124,8 +140,8 @@ class Classifier(nn.Module):
     @torch.no_grad()
     def silence(self, classes: torch.Tensor) -> None:
         """Let the heads say 0 of some classes, bool (21,), whatever they see."""
-        for head in self.heads:
-            head.layer.weight[classes], head.layer.bias[classes] = 0, 0
+        for head in map(self.head_of, range(len(self.heads))):
+            head.layer.weight[classes], head.bias[classes] = 0, 0
 
     def _check(self, images: torch.Tensor, present: torch.Tensor) -> None:
         side, channels = self.input.size_px, self.input.channel_count

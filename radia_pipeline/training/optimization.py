@@ -22,7 +22,8 @@ def build_optimizer(
 
     ``factor``: of a parameter's name, by which its rate differs from the schedule's; the largest come first.
     """
-    section, groups = recipe.optimizer, {}
+    section = recipe.optimizer
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
             groups.setdefault((-factor(name), parameter.ndim <= 1), []).append(parameter)

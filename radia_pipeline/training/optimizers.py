@@ -32,13 +32,13 @@ class UpdateRule:
 def _adamw(groups: Groups, section: OptimizerSection) -> Any:
     import torch
 
-    return torch.optim.AdamW(groups, lr=section.lr, **_fused(groups))
+    return torch.optim.AdamW(groups, lr=section.lr, fused=_is_fused(groups))
 
 
 def _adam(groups: Groups, section: OptimizerSection) -> Any:
     import torch
 
-    return torch.optim.Adam(groups, lr=section.lr, **_fused(groups))
+    return torch.optim.Adam(groups, lr=section.lr, fused=_is_fused(groups))
 
 
 def _rmsprop(groups: Groups, section: OptimizerSection) -> Any:
@@ -59,18 +59,21 @@ def _sgd(groups: Groups, section: OptimizerSection) -> Any:
     return torch.optim.SGD(groups, lr=section.lr, momentum=section.momentum, nesterov=section.momentum > 0)
 
 
-def _fused(groups: Groups) -> dict[str, bool]:
-    on_gpu = all(parameter.is_cuda for group in groups for parameter in group["params"])
-    return {"fused": True} if on_gpu else {}
+def _is_fused(groups: Groups) -> bool | None:
+    """Whether one kernel updates all parameters: True on a GPU, elsewhere as torch has it."""
+    return all(parameter.is_cuda for group in groups for parameter in group["params"]) or None
 
 
-OPTIMIZERS = Table("optimizer", {
-    "adamw": UpdateRule(_adamw, cycled="betas"),
-    "adam": UpdateRule(_adam, cycled="betas"),
-    "rmsprop": UpdateRule(_rmsprop, cycled="momentum"),
-    "adagrad": UpdateRule(_adagrad),
-    "sgd": UpdateRule(_sgd, cycled="momentum"),
-})  # fmt: skip
+OPTIMIZERS = Table(
+    "optimizer",
+    {
+        "adamw": UpdateRule(_adamw, cycled="betas"),
+        "adam": UpdateRule(_adam, cycled="betas"),
+        "rmsprop": UpdateRule(_rmsprop, cycled="momentum"),
+        "adagrad": UpdateRule(_adagrad),
+        "sgd": UpdateRule(_sgd, cycled="momentum"),
+    },
+)
 
 
 class OptimizerSection(Section):

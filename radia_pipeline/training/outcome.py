@@ -26,12 +26,16 @@ LIBRARIES = ("torch", "timm", "numpy", "opencv-python-headless", "radia-pipeline
 
 @dataclass(frozen=True)
 class Runtime:
-    """What does not change the result: device, threads, how often to speak and to save."""
+    """What does not change the result: device, threads, how often to speak and to save.
+
+    ``resume``: a checkpoint is taken up where there is one.
+    """
 
     device: str | None = None
     workers: int | None = None
     log_every_s: float = 5.0
     checkpoint_every_s: float = 120.0
+    resume: bool = True
     stop: StopRequest = field(default_factory=StopRequest)
 
 
@@ -54,26 +58,29 @@ class TrainResult:
     picture: Path | None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a model is made from: its own fingerprint, the manifests' versions, the weights that it started from."""
+
+    fingerprint: str
+    versions: dict[str, str]
+    parent: str | None
+
+
 def make_card(
-    recipe: Recipe,
-    progress: Progress,
-    fingerprint: str,
-    versions: dict[str, str],
-    parent: str | None,
-    answer: dict[str, float],
-    seconds: float,
+    recipe: Recipe, progress: Progress, origin: Origin, answer: dict[str, float], seconds: float
 ) -> dict[str, Any]:
-    """Return the content of ``model.json``. ``parent``: the weights it started from; ``answer``: to an empty image."""
+    """Return the content of ``model.json``; ``answer``: to an empty image."""
     return {
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.hash,
-        "fingerprint": fingerprint,
+        "fingerprint": origin.fingerprint,
         "classes": list(vocabulary().classes),
         "vocabulary_version": vocabulary().version,
-        "manifest_versions": versions,
-        "parent": parent,
+        "manifest_versions": origin.versions,
+        "parent": origin.parent,
         VERSION_KEY: TRAINING_VERSION,
-        NETWORK_KEY: network_version(recipe.model.backbone),
+        NETWORK_KEY: network_version(recipe.model.backbone, recipe.model.map_stride),
         "made_with": library_versions(),
         "input": {"channels": recipe.input.channel_count, "size_px": recipe.input.size_px},
         "epochs": progress.validated_epochs,

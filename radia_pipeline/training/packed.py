@@ -93,7 +93,7 @@ class PackedImages:
         inside = int(row - self._starts[part])
         image = self._maps[part][inside]
         if not self._verified[part][inside]:
-            if zlib.crc32(image) != self._checksums[part][inside]:
+            if zlib.crc32(image.data) != self._checksums[part][inside]:
                 image_id, image = self._stores[part].mend(inside)
                 self._on_mended(image_id)
                 return image
@@ -179,7 +179,9 @@ class _Store:
         if item is None:
             raise DamagedFile(f"The packed image {image_id} is damaged", do="start again: it is packed anew")
         image = letterbox(_decode(item), self.size_px)
-        if zlib.crc32(image) == self.checksums()[row]:  # else another machine's arithmetic: the table would not fit
+        if (
+            zlib.crc32(image.data) == self.checksums()[row]
+        ):  # else another machine's arithmetic: the table would not fit
             with contextlib.suppress(OSError), self.pixels.open("r+b") as handle:
                 handle.seek(row * self._row_bytes)
                 handle.write(image.tobytes())
@@ -219,9 +221,12 @@ class _Store:
                 handle.seek(row * self._row_bytes)
                 handle.write(image.tobytes())
                 known[item.image_id] = {
-                    "image_id": item.image_id, "row": row,
-                    "crc32": zlib.crc32(image), "size_bytes": stamp[0], "modified_ns": stamp[1],
-                }  # fmt: skip
+                    "image_id": item.image_id,
+                    "row": row,
+                    "crc32": zlib.crc32(image.data),
+                    "size_bytes": stamp[0],
+                    "modified_ns": stamp[1],
+                }
             handle.flush()
             os.fsync(handle.fileno())
         self._publish(list(known.values()))

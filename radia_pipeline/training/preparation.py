@@ -40,10 +40,10 @@ class Pools:
 def prepare_pools(recipe: Recipe, lake: Lake, manifest: pa.Table, runtime: Runtime, speak: OnEvent) -> Pools:
     """Pack what is missing (process 0) and open both pools. Raises EmptyPool, BadRecipe, Stopped."""
     cv2.setNumThreads(0)
-    if recipe.training.batch_size < distributed.world():
+    if recipe.training.batch_size < distributed.world_size():
         raise BadRecipe(
-            f"training.batch_size is {recipe.training.batch_size} and {distributed.world()} processes share it",
-            accepted=f"{distributed.world()} or more",
+            f"training.batch_size is {recipe.training.batch_size} and {distributed.world_size()} processes share it",
+            accepted=f"{distributed.world_size()} or more",
             do="raise training.batch_size, or let fewer GPUs be seen (CUDA_VISIBLE_DEVICES)",
         )
     wanted = packed.wanted_of_manifest(lake, manifest)
@@ -52,19 +52,17 @@ def prepare_pools(recipe: Recipe, lake: Lake, manifest: pa.Table, runtime: Runti
         packed.pack(lake, wanted, size, _on_packed(runtime, speak))
     distributed.barrier()
     images = packed.open_packed(lake, wanted, size, _on_mended(speak))
-    workers = runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world() - 1)
-    training, validation = (
-        pool_studies(manifest, recipe, pool, images.row_of_image) for pool in (TRAIN, VALIDATION)
-    )  # fmt: skip
+    workers = runtime.workers or max(1, (os.cpu_count() or 2) // distributed.world_size() - 1)
+    training, validation = (pool_studies(manifest, recipe, pool, images.row_of_image) for pool in (TRAIN, VALIDATION))
     sample = validation_sample(recipe, validation)
     validation = validation.taken(sample[0]) if sample else validation
     device = choose_device(runtime)
     training = taught(training, recipe, lake, manifest, device, workers)
     is_pinned = device.type == "cuda"
-    loaders = [
+    first, second = (
         BatchLoader(studies, images, recipe, workers=workers, is_pinned=is_pinned) for studies in (training, validation)
-    ]
-    return Pools(*loaders, sample[1] if sample else None)
+    )
+    return Pools(first, second, sample[1] if sample else None)
 
 
 def announce(
@@ -77,7 +75,7 @@ def announce(
             "recipe": recipe.name,
             "fingerprint": identity,
             "device": str(device),
-            "processes": distributed.world(),
+            "processes": distributed.world_size(),
             "train_studies": len(pools.training.studies),
             "validation_studies": len(pools.validation.studies),
             "steps_per_epoch": pools.training.steps,
@@ -106,7 +104,7 @@ def _on_mended(speak: OnEvent) -> packed.OnMended:
 def _on_packed(runtime: Runtime, speak: OnEvent) -> Callable[[int, int], None]:
     def on_packed(done: int, count: int) -> None:
         speak({"event": "packing", "done": done, "total": count})
-        if runtime.stop and distributed.world() == 1:
+        if runtime.stop and distributed.world_size() == 1:
             raise Stopped
 
     return on_packed

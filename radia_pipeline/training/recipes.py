@@ -129,7 +129,7 @@ def json_schema() -> dict[str, Any]:
     return as_schema(Recipe.model_json_schema(), title="RadIA training recipe", extends=extends) | {"required": []}
 
 
-def described(problem: dict[str, Any], whole: type[Section]) -> str:
+def described(problem: Mapping[str, Any], whole: type[Section]) -> str:
     """Return one of pydantic's complaints about options of ``whole`` in words, with the option that was meant."""
     named = [str(part) for part in problem["loc"] if not set("[-") & set(str(part))]  # not pydantic's words for a kind
     where = ".".join(named) or "recipe"

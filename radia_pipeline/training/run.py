@@ -87,9 +87,13 @@ def _train(options: argparse.Namespace) -> None:
 
         recipe, lake = load_recipe(options.recipe, options.lake), Lake.open(options.lake)
         train(
-            recipe, lake, run_dir=options.run_dir, on_event=say, runtime=runtime,
-            resume=not options.no_resume, force=options.force,
-        )  # fmt: skip
+            recipe,
+            lake,
+            run_dir=options.run_dir,
+            on_event=say,
+            runtime=runtime,
+            force=options.force,
+        )
         is_first = distributed.rank() == 0
     if options.predict and is_first:
         from radia_pipeline.training.inference import predict_manifest

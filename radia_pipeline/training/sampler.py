@@ -113,6 +113,6 @@ def steps_per_epoch(studies: Studies, data: DataSection, batch_size: int) -> int
     return samples // batch_size
 
 
-def batch_slots(step: int, batch_size: int, rank: int, world: int) -> np.ndarray:
-    """Return the places in the epoch's order that process ``rank`` of ``world`` handles in a step."""
-    return np.arange(step * batch_size, (step + 1) * batch_size, dtype=np.int64)[rank::world]
+def batch_slots(step: int, batch_size: int, rank: int, world_size: int) -> np.ndarray:
+    """Return the places in the epoch's order that process ``rank`` of ``world_size`` handles in a step."""
+    return np.arange(step * batch_size, (step + 1) * batch_size, dtype=np.int64)[rank::world_size]

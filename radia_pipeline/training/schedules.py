@@ -78,13 +78,16 @@ def _constant(section: ScheduleSection, peak: float, now: Moment) -> float:
     return peak
 
 
-SCHEDULES = Table("schedule", {
-    "onecycle": Schedule(_onecycle, _onecycle_momentum),
-    "cosine_restarts": Schedule(_cosine_restarts),
-    "cosine": Schedule(_cosine),
-    "step": Schedule(_step),
-    "constant": Schedule(_constant),
-})  # fmt: skip
+SCHEDULES = Table(
+    "schedule",
+    {
+        "onecycle": Schedule(_onecycle, _onecycle_momentum),
+        "cosine_restarts": Schedule(_cosine_restarts),
+        "cosine": Schedule(_cosine),
+        "step": Schedule(_step),
+        "constant": Schedule(_constant),
+    },
+)
 
 
 class ScheduleSection(Section):

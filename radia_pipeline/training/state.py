@@ -9,7 +9,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from radia_pipeline.training.recipe_schema import Recipe
 from radia_pipeline.training.sampler import generator
 from radia_pipeline.training.studies import Studies
 from radia_pipeline.training.targets import targets_and_mask
-from radia_pipeline.training.tasks import Batch, Objective, build_task
+from radia_pipeline.training.tasks import Batch, Objective, Task, build_task
 
 if TYPE_CHECKING:
     from radia_pipeline.lake.lake import Lake
@@ -50,9 +50,13 @@ class State:
     """
 
     def __init__(
-        self, recipe: Any, model: nn.Module, objective: nn.Module, device: torch.device,
+        self,
+        recipe: Any,
+        model: nn.Module,
+        objective: nn.Module,
+        device: torch.device,
         factor: Callable[[str], float] = lambda _name: 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.recipe, self.device, self.model, self.objective = recipe, device, model, objective
         types = Arithmetic(recipe)
         self.dtype, self.autocast_dtype = types.weights, types.products
@@ -67,11 +71,16 @@ class State:
         """Whether one process's part may leave weights without a gradient."""
         return False
 
+    @property
+    def task(self) -> Task:
+        """What the objective learns by."""
+        return cast(Task, self.objective.task)  # each has one; torch knows no types of a module's attributes
+
     def _wrap(self) -> nn.Module:
         net: nn.Module = self.objective
-        if distributed.world() > 1:
+        if distributed.world_size() > 1:
             net = DistributedDataParallel(net, find_unused_parameters=self.has_unused_weights)
-        return torch.compile(net) if self.recipe.training.compile else net
+        return cast(nn.Module, torch.compile(net)) if self.recipe.training.compile else net  # of a module, a module
 
     def train_mode(self) -> None:
         """Switch to training."""
@@ -96,7 +105,7 @@ class State:
     def apply_gradient(self, index: torch.Tensor, logits: torch.Tensor) -> None:
         """Move the weights, then everything that follows them. Numbers of what was shown (B,) and answers (B, …)."""
         self.scaler.step(self.optimizer)
-        self.objective.task.after_step()
+        self.task.after_step()
         if self.average is not None:
             self.average.update(self.model, self.progress.step)
 
@@ -142,16 +151,20 @@ class TrainingState(State):
         task = build_task(recipe, self.counted).to(device, dtype)
         self.classifier = self._build_classifier(studies, lake).to(device, dtype)
         if recipe.training.channels_last:
-            self.classifier.backbones.to(memory_format=torch.channels_last)
-            self.classifier.pyramids.to(memory_format=torch.channels_last)
-        self.moving = MovingLabels(studies, recipe, device) if recipe.labels.moving_average is not None else None
+            for part in (self.classifier.backbones, self.classifier.pyramids):
+                part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+        self.moving = (
+            MovingLabels(studies, recipe, alpha, device)
+            if (alpha := recipe.labels.moving_average) is not None
+            else None
+        )
         super().__init__(recipe, self.classifier, Objective(self.classifier, task), device)
 
-    def _build_classifier(self, studies: Studies, lake: Lake) -> Classifier:
+    def _build_classifier(self, studies: Studies, lake: Lake | None) -> Classifier:
         recipe, classifier = self.recipe, Classifier(self.recipe)
         shift = torch.from_numpy(prior_shift(recipe, studies))
         learned = torch.from_numpy(self.counted.is_learned)
-        if recipe.init_from and start_from(classifier, lake, recipe):
+        if start_from(classifier, lake, recipe):
             shift = torch.where(learned, shift, classifier.prior_shift)
         else:
             classifier.silence(~learned)
@@ -167,7 +180,7 @@ class TrainingState(State):
         return len(self.classifier.backbones) > 1 or len(self.classifier.pyramids) > 0
 
     def _wrap(self) -> nn.Module:
-        if self.recipe.model.sync_batch_norm and self.device.type == "cuda" and distributed.world() > 1:
+        if self.recipe.model.sync_batch_norm and self.device.type == "cuda" and distributed.world_size() > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.classifier)
         return super()._wrap()
 
@@ -207,10 +220,10 @@ class TrainingState(State):
 class MovingLabels:
     """The original's moving-average labels: L ← αL + (1 − α)P after each prediction; float32 (n, 21)."""
 
-    def __init__(self, studies: Studies, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, studies: Studies, recipe: Recipe, alpha: float, device: torch.device) -> None:
         draws = np.full(studies.values.shape, 0.5)
         targets, _ = targets_and_mask(studies.values, studies.labelled, recipe.labels, draws, studies.soft)
-        self.alpha = recipe.labels.moving_average
+        self.alpha = alpha
         self.labels = torch.from_numpy(targets).to(device)
 
     def put_into(self, batch: Batch) -> None:
@@ -221,15 +234,15 @@ class MovingLabels:
     def update(self, index: torch.Tensor, logits: torch.Tensor, batch_size: int) -> None:
         """Move the labels of the whole global batch, on every process alike."""
         moved = self.alpha * self.labels[index] + (1 - self.alpha) * logits.detach().sigmoid().to(self.labels.dtype)
-        if distributed.world() > 1:
+        if distributed.world_size() > 1:
             index, moved = distributed.gather_equal(index, moved, batch_size)
         self.labels[index] = moved
 
 
 @contextlib.contextmanager
-def float32_products(recipe: Recipe) -> Iterator[None]:
+def float32_products(recipe: Any) -> Iterator[None]:
     """Let a GPU round products of float32 as the recipe's precision says, and as before afterwards."""
-    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)  # modules that torch types apart
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:

@@ -8,6 +8,7 @@ and the gradient's norm together; with separate weights for the views once more 
 from __future__ import annotations
 
 import contextlib
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -39,18 +40,19 @@ class Stepper:
         set_step(state.optimizer, recipe, state.progress.step, self.steps)
         seed_step(recipe, state.progress.step)
         parts = [state.on_device(part) for part in batch.parts(recipe.training.accumulate)]
-        denominator = sum(state.objective.task.denominator(part) for part in parts)
-        denominator = distributed.total(denominator).clamp(min=1e-12)
+        shares = (state.task.denominator(part) for part in parts)
+        denominator = distributed.total(reduce(torch.add, shares)).clamp(min=1e-12)
         state.optimizer.zero_grad(set_to_none=True)
         losses, logits = [], []
         for number, part in enumerate(parts):
             with contextlib.ExitStack() as around:
-                if distributed.world() > 1 and number < len(parts) - 1 and hasattr(state.net, "no_sync"):
-                    around.enter_context(state.net.no_sync())
+                no_sync = getattr(state.net, "no_sync", None)  # where processes share their gradients
+                if distributed.world_size() > 1 and number < len(parts) - 1 and no_sync is not None:
+                    around.enter_context(no_sync())
                 with state.autocast():
                     loss, answers = state.net(part, denominator)
                 # DistributedDataParallel averages gradients over processes; the loss is a share of one global sum.
-                state.scaler.scale(loss * distributed.world()).backward()
+                state.scaler.scale(loss * distributed.world_size()).backward()
             losses.append(loss.detach().double())
             logits.append(answers.detach())
         answers = torch.cat(logits)

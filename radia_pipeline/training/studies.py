@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +71,9 @@ class Studies:
 
     def taken(self, rows: np.ndarray) -> Studies:
         """Return some of the studies, by number."""
-        columns = (getattr(self, name) for name in self.__dataclass_fields__)
-        return Studies(*(None if column is None else column[rows] for column in columns))
+        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        some: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
+        return replace(self, **some)
 
     @property
     def image_counts(self) -> np.ndarray:
@@ -168,7 +169,8 @@ def one_of_each(frontals: list[int], laterals: list[int], most: int) -> list[int
 
 def every_view(frontals: list[int], laterals: list[int], most: int) -> list[int | None]:
     """All images, frontals first, up to ``most``."""
-    return [*frontals, *laterals][:most] or [None]
+    rows: list[int | None] = [*frontals, *laterals]
+    return rows[:most] or [None]
 
 
 def evaluation_labels(studies: Studies) -> np.ndarray:

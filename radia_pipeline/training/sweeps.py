@@ -46,6 +46,21 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Abreast:
+    """How many trials are trained at once, each in a process and on a GPU of its own.
+
+    ``threads``: of arithmetic for each of them, an equal share of the processors by default.
+    """
+
+    workers: int = 1
+    threads: int | None = None
+
+    def places(self) -> list[Seat | None]:
+        """Return a seat for each; one alone has the machine."""
+        return [*seats(self.workers, self.threads)] if self.workers > 1 or self.threads else [None]
+
+
+@dataclass(frozen=True)
 class Trial:
     """One point of a sweep: its number, options and metric (None: it diverged), and whether it was ended early."""
 
@@ -53,6 +68,19 @@ class Trial:
     options: dict[str, Any]
     metric: float | None
     is_early: bool = False
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What whoever sweeps has a hand in. ``train_one``: how a trial's recipe is trained, None: by ``train_recipe``.
+
+    ``on_event`` and ``on_trial`` are called by several threads, events with their trial's number under ``trial``.
+    """
+
+    train_one: TrainOne | None = None
+    on_event: OnEvent = lambda _event: None
+    on_trial: Callable[[Trial], None] = lambda _trial: None
+    stop: StopRequest = field(default_factory=StopRequest)
 
 
 @dataclass(frozen=True)
@@ -73,33 +101,22 @@ def sweep(
     *,
     trials: int,
     search: Search | None = None,
-    workers: int = 1,
-    threads: int | None = None,
-    train_one: TrainOne | None = None,
-    on_event: OnEvent = lambda _event: None,
-    on_trial: Callable[[Trial], None] = lambda _trial: None,
-    stop: StopRequest | None = None,
+    abreast: Abreast | None = None,
+    hooks: Hooks | None = None,
 ) -> SweepResult:
     """Train until the sweep has ``trials`` ended trials; what the journal already holds counts.
-
-    ``workers``: trials at once, each in a process and on a GPU of its own; ``threads``: of arithmetic for each of them,
-    an equal share of the processors by default. ``train_one``: how a trial's recipe is trained. ``on_event`` and
-    ``on_trial`` are called by several threads, events with their trial's number under ``trial``.
 
     Raises BadRecipe when the recipe declares no ranges or does not accept one of their values, AlreadyRunning,
     RunFailed when every trial diverged or when it was asked to stop: the same call goes on.
     """
-    search = search or Search()
+    search, hooks = search or Search(), hooks or Hooks()
     _check_ranges(recipe)
     # held: a trial that is not ended belongs to nobody who lives
     with exclusive(lake, recipe.name, "sweep", "A sweep over {} runs in another process"):
         path = lake.models_dir / "_sweeps" / f"{recipe.name}-{identity(recipe, lake, search)}.jsonl"
         journal = Journal(path, recipe.name, recipe.sweep, lies=search.round_size is None)
-        train_one = train_one or _trained_here(lake)
-        stop = StopRequest() if stop is None else stop
-        places = seats(workers, threads) if workers > 1 or threads else [None]
-        run = _Sweep(recipe, journal, search, trials, train_one, on_event, on_trial, stop, places)
-        run.until_done()
+        train_one = hooks.train_one or _trained_here(lake)
+        _Sweep(recipe, journal, search, trials, train_one, hooks, (abreast or Abreast()).places()).until_done()
     best = journal.best()
     if best is None:
         raise RunFailed(f"All {journal.ended} trials of {recipe.name} diverged", do="lower the ranges")
@@ -128,9 +145,7 @@ class _Sweep:
     search: Search
     trials: int
     train_one: TrainOne
-    on_event: OnEvent
-    on_trial: Callable[[Trial], None]
-    stop: StopRequest
+    hooks: Hooks
     places: list[Seat | None]
     names: dict[str, threading.Lock] = field(default_factory=dict)
 
@@ -157,17 +172,17 @@ class _Sweep:
         """Train these trials, as many at once as there are places; one that fails stops the others."""
         if len(self.places) == 1:
             for number in numbers:
-                self._train(self._asked(number), self.places[0], self.stop)
+                self._train(self._asked(number), self.places[0], self.hooks.stop)
                 self._obey()
             return
         free, running = list(reversed(self.places)), {}
-        together = StopRequest(above=self.stop)
+        together = StopRequest(above=self.hooks.stop)
         with ThreadPoolExecutor(len(self.places)) as pool:
             try:
                 while True:
-                    while free and not together and (number := next(numbers, None)) is not None:
+                    while free and not together and (following := next(numbers, None)) is not None:
                         place = free.pop()
-                        running[pool.submit(self._train, self._asked(number), place, together)] = place
+                        running[pool.submit(self._train, self._asked(following), place, together)] = place
                     if not running:
                         break
                     done: set[Future] = wait(running, return_when=FIRST_COMPLETED).done
@@ -180,18 +195,23 @@ class _Sweep:
         self._obey()
 
     def _obey(self) -> None:
-        if self.stop:
+        if self.hooks.stop:
             raise RunFailed(
-                f"The sweep over {self.recipe.name} was stopped ({self.stop.reason})",
+                f"The sweep over {self.recipe.name} was stopped ({self.hooks.stop.reason})",
                 do="sweep again: it goes on with the trials that were under way",
             )
 
     def _train(self, asked: Asked, place: Seat | None, stop: StopRequest) -> None:
         """Train one trial to its end, or to where its rule ends it, and note what it came to."""
-        self.on_event({
-            "event": "trial", "trial": asked.number, "number": asked.number, "trials": self.trials,
-            **{f"option {name}": value for name, value in asked.options.items()},
-        })  # fmt: skip
+        self.hooks.on_event(
+            {
+                "event": "trial",
+                "trial": asked.number,
+                "number": asked.number,
+                "trials": self.trials,
+                **{f"option {name}": value for name, value in asked.options.items()},
+            }
+        )
         chosen = with_options(
             self.recipe, {**asked.options, "name": trial_name(self.recipe, asked.options), "sweep": {}}
         )
@@ -203,16 +223,16 @@ class _Sweep:
         except TrainingDiverged:
             if watch.ended_at is None:
                 self.journal.diverge(asked)
-                return self.on_trial(Trial(asked.number, asked.options, None))
+                return self.hooks.on_trial(Trial(asked.number, asked.options, None))
         except RunFailed:
             if watch.ended_at is None:
                 raise
         else:
             watch.take_note(*(result.history if result else ()))
         is_early = watch.ended_at is not None
-        value = watch.best if is_early else float(result.best_metric)
+        value = watch.best if is_early or result is None else float(result.best_metric)
         self.journal.end(asked, value, is_early=is_early)
-        return self.on_trial(Trial(asked.number, asked.options, value, is_early))
+        return self.hooks.on_trial(Trial(asked.number, asked.options, value, is_early))
 
     def peers(self, asked: Asked) -> list[Curve]:
         """Curves that a trial is compared with: of earlier rounds; without rounds of every other trial."""
@@ -233,11 +253,13 @@ class _Watch:
 
     def listen(self, event: dict[str, Any]) -> None:
         """Take one event of the trial's training."""
-        self.run.on_event({**event, "trial": self.asked.number})
+        self.run.hooks.on_event({**event, "trial": self.asked.number})
         if event["event"] == "epoch" and self.ended_at is None:
             self.take_note(event)
             if self.ended_at is not None:
-                self.run.on_event({"event": ENDED_EARLY, "trial": self.asked.number, "after_epochs": self.ended_at})
+                self.run.hooks.on_event(
+                    {"event": ENDED_EARLY, "trial": self.asked.number, "after_epochs": self.ended_at}
+                )
                 self.stop.set(ENDED_EARLY)
 
     def take_note(self, *epochs: dict[str, Any]) -> None:

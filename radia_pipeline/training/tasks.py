@@ -7,7 +7,7 @@ different size on different processes cannot bias the gradient. Legend: B studie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -70,13 +70,25 @@ class Batch:
         return found
 
 
+class Task(Protocol):
+    """What a step asks of a task beside its loss, whatever a batch is made of."""
+
+    def denominator(self, part: Any) -> torch.Tensor:
+        """What this process adds to the loss's denominator."""
+
+    def after_step(self) -> None:
+        """Called after each optimizer step."""
+
+
 class _Task(nn.Module):
     """What objectives share: which cell weighs how much."""
 
+    class_weight: torch.Tensor
+
     def __init__(self, section: TaskSection, counted: Counted) -> None:
         super().__init__()
-        weights = [section.class_weight.get(name, 1.0) for name in vocabulary().classes]
-        weights = torch.tensor(weights, dtype=torch.float64) * torch.from_numpy(counted.is_learned)
+        given = [section.class_weight.get(name, 1.0) for name in vocabulary().classes]
+        weights = torch.tensor(given, dtype=torch.float64) * torch.from_numpy(counted.is_learned)
         self.register_buffer("class_weight", weights, persistent=False)
 
     def cells(self, batch: Batch) -> torch.Tensor:
@@ -93,6 +105,8 @@ class _Task(nn.Module):
 
 class BinaryTask(_Task):
     """Binary cross-entropy with pos_weight, class weights and label smoothing, over cells that the mask keeps."""
+
+    pos_weight: torch.Tensor
 
     def __init__(self, section: TaskSection, counted: Counted) -> None:
         super().__init__(section, counted)
@@ -128,6 +142,8 @@ class AucMarginTask(_Task):
     (1−q)·mean-sum over positives of (s−a)² + q·over negatives of (s−b)² + 2α[q(1−q)m + q·s over negatives
     − (1−q)·s over positives] − q(1−q)α². a and b follow the scores down the gradient, α ≥ 0 goes up.
     """
+
+    share: torch.Tensor
 
     def __init__(self, section: TaskSection, counted: Counted) -> None:
         super().__init__(section, counted)

@@ -9,7 +9,7 @@ Legend: n studies, 21 classes in vocabulary order.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -48,8 +48,10 @@ def taught(
             soft = _answers(lake, recipe, studies, manifest, device, workers)
         found = dataclasses.replace(found, soft=soft)
     if section.doubt:
-        tables = [lake.read(QUEUE, source, columns=["source", "study_id", "class", "wrong_probability"])
-                  for source in lake.partitions(QUEUE)]  # fmt: skip
+        tables = [
+            lake.read(QUEUE, source, columns=["source", "study_id", "class", "wrong_probability"])
+            for source in lake.partitions(QUEUE)
+        ]
         doubt = _placed(pa.concat_tables(tables), "wrong_probability", studies, 0.0) if tables else 0.0
         found = dataclasses.replace(found, trust=(1 - section.doubt * (doubt + np.zeros(studies.values.shape))))
     return found
@@ -59,7 +61,7 @@ def _answers(
     lake: Lake, recipe: Recipe, studies: Studies, manifest: pa.Table, device: torch.device, workers: int
 ) -> np.ndarray:
     """Score the training pool with the teacher's newest model: probabilities (n, 21), NaN where it sees no view."""
-    folder = latest_model(lake, recipe.labels.teacher)
+    folder = latest_model(lake, cast(str, recipe.labels.teacher))  # asked only of recipes that have one
     theirs = parse_recipe(read_card(folder)["recipe"])
     theirs = theirs.model_copy(update={"data": theirs.data.model_copy(update={"fold": recipe.data.fold})})
     wanted = packed.wanted_of_manifest(lake, manifest)

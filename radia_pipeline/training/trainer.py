@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -22,15 +22,17 @@ from radia_pipeline.lake.atomic import write_text
 from radia_pipeline.processes.lifecycle import Stopped, stop_on_signals
 from radia_pipeline.training import distributed
 from radia_pipeline.training.counted import counted_event
-from radia_pipeline.training.engine import Run
+from radia_pipeline.training.engine import TrainingRun
 from radia_pipeline.training.exclusive import exclusive
 from radia_pipeline.training.identity import fingerprint
 from radia_pipeline.training.inference import empty_answer, score_studies
 from radia_pipeline.training.loader import check_channels
 from radia_pipeline.training.model_folders import end_again, is_again, point_latest
 from radia_pipeline.training.model_store import publish
+from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.outcome import (
     OnEvent,
+    Origin,
     Runtime,
     TrainResult,
     done_event,
@@ -63,7 +65,6 @@ def train(
     *,
     run_dir: Path | None = None,
     on_event: OnEvent = lambda _event: None,
-    resume: bool = True,
     force: bool = False,
     runtime: Runtime | None = None,
 ) -> TrainResult:
@@ -89,7 +90,7 @@ def train(
             run.is_again = force or goes_on
             with stop_on_signals(runtime.stop), float32_products(recipe):
                 try:
-                    run.prepare(manifest, resume=resume and (goes_on or not force))
+                    run.prepare(manifest, resume=runtime.resume and (goes_on or not force))
                     run.fit()
                 except Stopped:
                     raise run.stopped() from None
@@ -101,8 +102,13 @@ def train(
     return result
 
 
-class _Run(Run):
+class _Run(TrainingRun):
     """One training of a classifier under way."""
+
+    @property
+    def state(self) -> TrainingState:
+        """What is trained, from ``prepare`` on."""
+        return cast(TrainingState, super().state)  # ``prepare`` takes up no other
 
     def prepare(self, manifest: pa.Table, *, resume: bool) -> None:
         """Open the pools; build the state, or take it up from the checkpoint."""
@@ -116,14 +122,17 @@ class _Run(Run):
         self.stepper = Stepper(state, self.steps, self.pools.training.studies.study_id, self.speak)
         announce(self.recipe, self.pools, self.device, state.progress.step, self.identity, self.speak)
         self.speak(counted_event(self.recipe, state.counted))
-        for taken in {backbone.taken for backbone in state.classifier.backbones} - {None}:
+        branches = range(len(state.classifier.backbones))
+        for taken in {state.classifier.backbone_of(branch).taken for branch in branches}:
+            if taken is None:
+                continue
             self.speak({"event": "weights", "file": taken.file, "message": taken.words})
 
     # --- the loop's parts -------------------------------------------------------------------------------------------
     def _batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         return self.pools.training.training(
-            epoch, first_step, rank=distributed.rank(), world=distributed.world()
-        )  # fmt: skip
+            epoch, first_step, rank=distributed.rank(), world_size=distributed.world_size()
+        )
 
     def _images_of(self, batch: Batch) -> int:
         return int(batch.present.sum())
@@ -141,7 +150,7 @@ class _Run(Run):
 
     def _validate(self) -> Figures:
         """Score the validation pool over all processes; process 0 compares, so that all decide alike."""
-        model = self.state.evaluated()
+        model = cast(Classifier, self.state.evaluated())  # weights of the classifier or their mean
         arithmetic = self.state.autocast()
         logits = score_studies(model, self.pools.validation, self.device, self._obey, arithmetic)
         self._require_finite(logits)
@@ -165,11 +174,11 @@ class _Run(Run):
     def publish(self, versions: dict[str, str], parent: str | None) -> None:
         """Write the best weights with their card."""
         if distributed.rank() == 0:
-            model = self.best_model()
+            model = cast(Classifier, self.best_model())  # as in ``_validate``
             seconds = time.monotonic() - self.started
             answer = self._answer_nothing(model)
             progress = self.state.progress
-            card = make_card(self.recipe, progress, self.identity, versions, parent, answer, seconds)
+            card = make_card(self.recipe, progress, Origin(self.identity, versions, parent), answer, seconds)
             card["told"] = told_by(self.lake, self.recipe)
             card["counted"] = {k: v for k, v in counted_event(self.recipe, self.state.counted).items() if k != "event"}
             self._write_history()
@@ -177,7 +186,7 @@ class _Run(Run):
             end_again(self.folder)
         distributed.barrier()
 
-    def _answer_nothing(self, model: torch.nn.Module) -> dict[str, float]:
+    def _answer_nothing(self, model: Classifier) -> dict[str, float]:
         """Keep and speak what the model says without evidence: probabilities and maps of an empty image."""
         answer, maps = empty_answer(model, self.device)
         content = {name: {"probability": p, "map": m.round(4).tolist()} for (name, p), m in zip(answer.items(), maps)}

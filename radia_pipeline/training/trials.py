@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from radia_pipeline.training.pruning import Curve
 from radia_pipeline.training.recipe_schema import SweepRange
@@ -33,10 +33,11 @@ class Journal:
 
     def __init__(self, path: Path, name: str, ranges: dict[str, SweepRange], *, lies: bool) -> None:
         import optuna
+        from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
+        backend = JournalFileBackend(str(path))
         storage = optuna.storages.JournalStorage(backend)
         self._study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
         self._optuna, self._ranges, self._lies, self._lock = optuna, ranges, lies, threading.RLock()
@@ -124,6 +125,7 @@ class Journal:
 def _suggest(trial: Any, name: str, values: SweepRange) -> Any:
     if values.choices is not None:
         return trial.suggest_categorical(name, list(values.choices))
+    low, high = cast(float, values.low), cast(float, values.high)  # a range that lists no choices has both
     if values.integer:
-        return trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
-    return trial.suggest_float(name, values.low, values.high, log=values.log)
+        return trial.suggest_int(name, int(low), int(high), log=values.log)
+    return trial.suggest_float(name, low, high, log=values.log)

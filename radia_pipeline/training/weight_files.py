@@ -22,6 +22,7 @@ from timm.models import adapt_input_conv
 from torch import nn
 
 from radia_pipeline.errors import BadInput, DamagedFile
+from radia_pipeline.training.timm_networks import TimmNetwork
 
 Tensors = dict[str, torch.Tensor]
 CONTAINERS = ("state_dict", "model", "model_state_dict", "module", "model_ema", "teacher", "net", "backbone", "encoder")
@@ -57,13 +58,14 @@ class Taken:
         return f"{self.tensors} tensors of {self.file}: {done}; {self.left} of its head left"
 
 
-def take_weights(net: nn.Module, path: Path) -> Taken:
+def take_weights(net: TimmNetwork, path: Path) -> Taken:
     """Load a file into a timm network without a head.
 
     Raises BadInput where a tensor is missing, foreign or of another shape (with counts), or where the file holds more
     than tensors; DamagedFile where it cannot be read.
     """
-    wanted, conversions = net.state_dict(), []
+    wanted = net.state_dict()
+    conversions: list[str] = []
     tensors = _named(_read(path, conversions), wanted, conversions)
     tensors = _channels(tensors, net, wanted, conversions)
     if not _fits(tensors, wanted):
@@ -128,11 +130,10 @@ def _named(tensors: Tensors, wanted: Tensors, conversions: list[str]) -> Tensors
 
 def _chains(name: str) -> list[str]:
     """Return every chain of known prefixes with which a name begins, the empty one first."""
-    found, more = [""], True
-    while more:
-        rest = name[len(found[-1]) :]
-        more = next((prefix for prefix in PREFIXES if rest.startswith(prefix)), None)
-        found += [found[-1] + more] if more else []
+    found, rest = [""], name
+    while (more := next((prefix for prefix in PREFIXES if rest.startswith(prefix)), None)) is not None:
+        found.append(found[-1] + more)
+        rest = rest[len(more) :]
     return found
 
 
@@ -143,7 +144,7 @@ def _own_name(name: str, wanted: Tensors) -> str:
     return next((other for other in others if other in wanted), name)
 
 
-def _channels(tensors: Tensors, net: nn.Module, wanted: Tensors, conversions: list[str]) -> Tensors:
+def _channels(tensors: Tensors, net: TimmNetwork, wanted: Tensors, conversions: list[str]) -> Tensors:
     """Let the first convolution take as many channels as the network has: their sum is what it sees of grey planes."""
     first = net.pretrained_cfg.get("first_conv") or ()
     for module in (first,) if isinstance(first, str) else first:
@@ -173,8 +174,11 @@ def _by_timm(tensors: Tensors, net: nn.Module, conversions: list[str]) -> Tensor
 def _fits(tensors: Tensors, wanted: Tensors) -> bool:
     if any(name not in wanted and not name.startswith(HEADS) for name in tensors):
         return False
-    return all(name in tensors and tensors[name].shape == value.shape for name, value in wanted.items()
-               if not name.endswith(COUNTERS))  # fmt: skip
+    return all(
+        name in tensors and tensors[name].shape == value.shape
+        for name, value in wanted.items()
+        if not name.endswith(COUNTERS)
+    )
 
 
 def _require_fit(found: Tensors, wanted: Tensors, path: Path, conversions: list[str]) -> None:

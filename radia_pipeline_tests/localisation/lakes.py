@@ -21,11 +21,13 @@ KEYS = Pseudonymizer(b"a key for tests only")
 
 
 def recipe_of(name: str, head: str):
-    return parse_recipe({
-        "name": name,
-        "input": {"size_px": 64, "normalisation": "half"},
-        "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1], "growth_rate": 8}, "head": head},
-    })  # fmt: skip
+    return parse_recipe(
+        {
+            "name": name,
+            "input": {"size_px": 64, "normalisation": "half"},
+            "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1], "growth_rate": 8}, "head": head},
+        }
+    )
 
 
 def save_model(lake: Lake, name: str, head: str, seed: int = 0, fingerprint: str = "f00d") -> Classifier:
@@ -36,9 +38,10 @@ def save_model(lake: Lake, name: str, head: str, seed: int = 0, fingerprint: str
     folder = lake.models_dir / name / fingerprint
     folder.mkdir(parents=True)
     card = {
-        "fingerprint": fingerprint, "recipe": recipe.model_dump(mode="json"),
+        "fingerprint": fingerprint,
+        "recipe": recipe.model_dump(mode="json"),
         "vocabulary_version": vocabulary().version,
-    }  # fmt: skip
+    }
     publish(folder, classifier.state_dict(), card)
     point_latest(lake, name, folder)
     return classifier
@@ -91,7 +94,12 @@ def _panel(manifest: list[dict], seed: int) -> Panel:
     columns = {n: np.array([row[n] for row in rows], dtype=object) for n in ("source", "study_id", "patient_key")}
     groups, pools = (np.array([row[n] for row in rows], dtype=object) for n in ("group_id", "pool"))
     return Panel(
-        **columns, group_id=groups, pool=pools, image_count=np.ones(len(rows), dtype=int),
+        **columns,
+        group_id=groups,
+        pool=pools,
+        image_count=np.ones(len(rows), dtype=int),
         is_held=np.zeros(len(rows), dtype=bool),
-        logit=np.log(probability / (1 - probability)), probability=probability, label=label,
-    )  # fmt: skip
+        logit=np.log(probability / (1 - probability)),
+        probability=probability,
+        label=label,
+    )

@@ -19,9 +19,12 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 package = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is what saliency maps are compared with")
 
 RIGHT = {
-    "gradcam": "GradCAM", "hirescam": "HiResCAM", "layercam": "LayerCAM", "elementwise": "GradCAMElementWise",
+    "gradcam": "GradCAM",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "elementwise": "GradCAMElementWise",
     "xgradcam": "XGradCAM",
-}  # fmt: skip
+}
 """Methods in which the package is right on what a ReLU gives."""
 
 

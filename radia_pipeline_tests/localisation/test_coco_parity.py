@@ -55,9 +55,10 @@ def coco(predicted: Boxes, drawn: Boxes, recalls: np.ndarray) -> dict[tuple[str,
     with contextlib.redirect_stdout(io.StringIO()):
         reference = COCO()
         reference.dataset = {
-            "images": [{"id": n} for n in range(len(IMAGES))], "annotations": rows(drawn, iscrowd=0),
+            "images": [{"id": n} for n in range(len(IMAGES))],
+            "annotations": rows(drawn, iscrowd=0),
             "categories": [{"id": n, "name": name} for n, name in enumerate(CLASSES)],
-        }  # fmt: skip
+        }
         reference.createIndex()
         judge = COCOeval(reference, reference.loadRes(rows(predicted)), "bbox")
         judge.params.iouThrs, judge.params.recThrs = np.array(THRESHOLDS), recalls

@@ -10,8 +10,12 @@ from radia_pipeline.localisation.found_shares import boxes_within, clustered_sha
 from radia_pipeline_tests.localisation.worlds import boxes
 
 IMAGES = tuple("abcd")
-DRAWN = boxes(("a", "Mass", 0, 0, 10, 10), ("b", "Mass", 0, 0, 10, 10), ("b", "Mass", 20, 20, 30, 30),
-              ("c", "Edema", 0, 0, 10, 10))  # fmt: skip
+DRAWN = boxes(
+    ("a", "Mass", 0, 0, 10, 10),
+    ("b", "Mass", 0, 0, 10, 10),
+    ("b", "Mass", 20, 20, 30, 30),
+    ("c", "Edema", 0, 0, 10, 10),
+)
 REFERENCE = Reference(IMAGES, np.array(IMAGES, dtype=object), DRAWN)
 
 
@@ -25,9 +29,13 @@ def test_pointing_counts_a_pair_once_and_a_missing_map_as_a_miss():
 
 
 def test_sensitivity_grows_with_the_false_boxes_that_are_allowed():
-    predicted = boxes(("a", "Mass", 0, 0, 10, 10, 0.9), ("d", "Mass", 0, 0, 10, 10, 0.8),
-                      ("b", "Mass", 20, 20, 30, 30, 0.7), ("c", "Mass", 0, 0, 10, 10, 0.6),
-                      ("c", "Edema", 0, 0, 10, 10, 0.5))  # fmt: skip
+    predicted = boxes(
+        ("a", "Mass", 0, 0, 10, 10, 0.9),
+        ("d", "Mass", 0, 0, 10, 10, 0.8),
+        ("b", "Mass", 20, 20, 30, 30, 0.7),
+        ("c", "Mass", 0, 0, 10, 10, 0.6),
+        ("c", "Edema", 0, 0, 10, 10, 0.5),
+    )
     found = sensitivities(predicted, REFERENCE, 0.3, (0.1, 0.25, 0.5))
     assert [one.value for one in found.values()] == [0.25, 0.5, 0.75]
     assert sensitivities(boxes(), REFERENCE, 0.3, (1.0,))[1.0].value == 0.0

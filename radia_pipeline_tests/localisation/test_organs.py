@@ -7,7 +7,7 @@ import pytest
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.dicom.thorax import Thorax
-from radia_pipeline.localisation.benchmark import cut
+from radia_pipeline.localisation.benchmark import ExplainedFilms, cut
 from radia_pipeline.localisation.boxes import Frame
 from radia_pipeline.localisation.choice import Choice
 from radia_pipeline.localisation.explainer import Explained, ImageSet
@@ -31,9 +31,12 @@ def test_the_benchmark_judges_what_is_drawn(found):
     columns = {"image_id": ["a"], "width_px": [100], "height_px": [80]}
     images = ImageSet(columns, np.zeros((1, len(words.classes)), dtype=np.int8))
     boxes = cut(
-        [one], images, 64, "m", np.zeros(len(words.classes)), Choice("m"), classes=[*OF_BOTH_LUNGS, "Edema"],
+        ExplainedFilms([one], images, 64),
+        np.zeros(len(words.classes)),
+        Choice("m"),
+        classes=[*OF_BOTH_LUNGS, "Edema"],
         thoraces={"a": THORAX} if found else {},
-    )  # fmt: skip
+    )
     (corners,) = boxes.corners[boxes.label == "Emphysema"]
     assert (corners.tolist() == [0.0, 20.0, 100.0, 70.0]) == found
     assert len(boxes.corners[boxes.label == "Edema"]) == 1

@@ -22,8 +22,13 @@ def test_agreement_is_the_mean_over_drawn_boxes_of_the_best_overlap_with_their_c
 def test_each_film_is_shown_once_best_first_also_where_there_are_few():
     agreed = {f"i{n}": n / 10 for n in range(9)}
     assert ranked(agreed, 2) == [
-        ("best", "i8"), ("best", "i7"), ("median", "i5"), ("median", "i4"), ("worst", "i1"), ("worst", "i0"),
-    ]  # fmt: skip
+        ("best", "i8"),
+        ("best", "i7"),
+        ("median", "i5"),
+        ("median", "i4"),
+        ("worst", "i1"),
+        ("worst", "i0"),
+    ]
     assert ranked({"only": 0.4}) == [("best", "only")]
     assert ranked({}) == []
 

@@ -110,11 +110,16 @@ def phantom_truth(lake, scale: float = 2.0) -> pa.Table:
     """The drawn boxes as a phantom would keep them: native names, original pixels."""
     native = {image: f"{number}.png" for number, image in enumerate(image_ids(60))}
     rows = [
-        {"source": SOURCE, "native_image_id": native[row["image_id"]], "class": row["class"],
-         **{name: row[name] * scale for name in ("x_px", "y_px", "width_px", "height_px")},
-         "image_width_px": int(WIDTH * scale), "image_height_px": int(HEIGHT * scale)}
+        {
+            "source": SOURCE,
+            "native_image_id": native[row["image_id"]],
+            "class": row["class"],
+            **{name: row[name] * scale for name in ("x_px", "y_px", "width_px", "height_px")},
+            "image_width_px": int(WIDTH * scale),
+            "image_height_px": int(HEIGHT * scale),
+        }
         for row in lake.read("box_annotations", SOURCE).to_pylist()
-    ]  # fmt: skip
+    ]
     return pa.Table.from_pylist(rows)
 
 
@@ -130,10 +135,14 @@ def with_images_table(lake):
     return lake
 
 
+def stored_truth(lake):
+    return truth.true_boxes_on_stored_images(lake, phantom_truth(lake), KEYS)
+
+
 def test_true_boxes_as_prediction_score_one_and_beat_every_control(drawn):
     lake = with_images_table(drawn[0])
     boxes = lake.read("box_annotations", SOURCE)
-    scored = truth.judge(lake, {"pseudo boxes": boxes}, phantom_truth(lake), KEYS)
+    scored = truth.judge(lake, {"pseudo boxes": boxes}, stored_truth(lake))
     assert scored.headline()["value"] == 1.0
     assert scored.headline()["boxes"] == 10
     assert scored.headline()["images"] == 20
@@ -156,7 +165,7 @@ def test_false_boxes_on_images_without_findings_count(drawn):
     boxes = lake.read("box_annotations", SOURCE).to_pylist()
     empty = [r for r in lake.read("manifest", SOURCE).to_pylist() if r["pool"] == "validation" and r["Mass"] == 0]
     rows = [{**r, "score": 0.5} for r in boxes] + [{**boxes[0], "image_id": r["image_id"], "score": 0.9} for r in empty]
-    scored = truth.judge(lake, {"pseudo boxes": pa.Table.from_pylist(rows)}, phantom_truth(lake), KEYS)
+    scored = truth.judge(lake, {"pseudo boxes": pa.Table.from_pylist(rows)}, stored_truth(lake))
     assert scored.headline()["value"] == pytest.approx(0.5)
 
 

@@ -66,9 +66,13 @@ def test_fullgrad_is_the_sum_of_stretched_sizes_of_its_parts(head):
 
 @pytest.mark.parametrize(
     "backbone, options",
-    [("densenet121", {"model.kwargs": DENSE}), ("densenet121", {"model.kwargs": DENSE, "model.map_stride": 4}),
-     ("resnet10t", {}), ("convnext_atto", {})],
-)  # fmt: skip
+    [
+        ("densenet121", {"model.kwargs": DENSE}),
+        ("densenet121", {"model.kwargs": DENSE, "model.map_stride": 4}),
+        ("resnet10t", {}),
+        ("convnext_atto", {}),
+    ],
+)
 def test_what_a_class_is_made_of_adds_up_with_biases_of_every_kind(backbone, options):
     """Convolutions, batch normalisations, and in ConvNeXt layer normalisations, linear layers and GELU."""
     classifier = classifier_on(backbone, **options)

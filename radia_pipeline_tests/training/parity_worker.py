@@ -76,7 +76,7 @@ MISTAKES = {
     "set_epoch_is_never_called": lambda: mock.patch.object(loader, "epoch_order", first_order),
     "denominator_is_local": lambda: mock.patch.object(trainer.distributed, "total", lambda value: value),
     "shares_are_averaged_not_summed": lambda: mock.patch.object(
-        torch.amp.GradScaler, "scale", lambda _self, loss: loss / distributed.world()
+        torch.amp.GradScaler, "scale", lambda _self, loss: loss / distributed.world_size()
     ),
     "forward_goes_around_ddp": lambda: mock.patch.object(state.TrainingState, "_wrap", lambda self: self.objective),
     "every_process_takes_the_whole_batch": lambda: mock.patch.object(
@@ -122,7 +122,7 @@ def gathered_scores(lake: Lake) -> dict[str, list]:
     manifest, _ = read_manifest(lake, None)
     images = packed.open_packed(lake, packed.wanted_of_manifest(lake, manifest), recipe.input.size_px)
     studies = pool_studies(manifest, recipe, "validation", images.row_of_image)
-    batches = list(loader.BatchLoader(studies, images, recipe).evaluation(rank=distributed.rank(), world=2))
+    batches = list(loader.BatchLoader(studies, images, recipe).evaluation(rank=distributed.rank(), world_size=2))
     index = np.concatenate([batch.index.numpy() for batch in batches])
     rows = distributed.gather_rows(index, index[:, None] * 10.0, len(studies))
     return {"studies": len(studies), "mine": index.tolist(), "gathered": rows[:, 0].tolist(), "batches": len(batches)}
@@ -146,7 +146,7 @@ def each_judges_its_own_share(lake: Lake) -> list[float]:
     """The planted mistake: scores are not gathered, and process 0 is not asked."""
 
     def own_figures(run):
-        batches = run.pools.validation.evaluation(rank=distributed.rank(), world=distributed.world())
+        batches = run.pools.validation.evaluation(rank=distributed.rank(), world_size=distributed.world_size())
         mine = np.concatenate([batch.index.numpy() for batch in batches])
         logits = trainer.score_studies(run.state.evaluated(), run.pools.validation, run.device)[mine]
         labels = trainer.evaluation_labels(run.pools.validation.studies)[mine]
@@ -201,7 +201,7 @@ def guard_is_local(lake: Lake) -> list[list[int]]:
 
 def gather(value: object) -> list:
     """Every process's value, in order."""
-    gathered: list = [None] * distributed.world()
+    gathered: list = [None] * distributed.world_size()
     torch.distributed.all_gather_object(gathered, value)
     return gathered
 
@@ -209,10 +209,15 @@ def gather(value: object) -> list:
 ANSWERS = {
     function.__name__: function
     for function in (
-        decisions, gathered_scores, stopped_half_way, process_0_judges, each_judges_its_own_share, guard_is_all_reduced,
+        decisions,
+        gathered_scores,
+        stopped_half_way,
+        process_0_judges,
+        each_judges_its_own_share,
+        guard_is_all_reduced,
         guard_is_local,
     )
-}  # fmt: skip
+}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from radia_pipeline.errors import BadRecipe, EmptyPool, LakeUnwritable
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.training import model_folders
 from radia_pipeline.training.inference import predict_manifest
-from radia_pipeline.training.launch import train_in_processes
+from radia_pipeline.training.launch import Processes, train_in_processes
 from radia_pipeline.training.model_folders import latest_model
 from radia_pipeline.training.trainer import train
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
@@ -81,7 +81,7 @@ def recipe_file(folder, name: str, **training) -> str:
 
 def test_more_processes_than_studies_in_a_batch_are_refused(lake, tmp_path):
     with pytest.raises(BadRecipe, match="batch_size is 1 and 2 processes share it"):
-        train_in_processes(recipe_file(tmp_path, "few", batch_size=1), lake, processes=2, threads=1)
+        train_in_processes(recipe_file(tmp_path, "few", batch_size=1), lake, processes=Processes(2, threads=1))
 
 
 def test_two_recipes_trained_at_once_share_what_is_packed(lake, tmp_path):

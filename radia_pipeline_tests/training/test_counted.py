@@ -59,8 +59,10 @@ def test_auto_leaves_out_what_is_masked():
 def test_auto_counts_only_below_positive_parents_under_the_conditional_task():
     """70 pneumothoraces among 100 studies with air, 563 others: 30 / 70, not 593 / 70."""
     studies = pool((70, {"Air": 1, "Pneumothorax": 1}), (30, {"Air": 1, "Pneumothorax": 0}), (563, {}), blank=0)
-    found = {kind: weight(recipe(task={"kind": kind, "pos_weight": "auto"}), studies, PNEUMOTHORAX)
-             for kind in ("conditional", "bce")}  # fmt: skip
+    found = {
+        kind: weight(recipe(task={"kind": kind, "pos_weight": "auto"}), studies, PNEUMOTHORAX)
+        for kind in ("conditional", "bce")
+    }
     assert found == {"conditional": pytest.approx(0.43, abs=0.005), "bce": pytest.approx(8.47, abs=0.005)}
 
 
@@ -105,9 +107,10 @@ def test_the_auc_margins_share_counts_the_same():
 def test_what_sampling_and_weights_do_to_the_odds_is_undone_as_the_loss_counts():
     studies = pool((20, {"Edema": 1, "Liquid": 1}), (10, {"Edema": 0, "Liquid": 1}), (60, {"No Finding": 1}))
     chosen = recipe(
-        labels={"blank": "ignore"}, task={"pos_weight": {"Edema": 3.0}},
+        labels={"blank": "ignore"},
+        task={"pos_weight": {"Edema": 3.0}},
         data={"sampler": "weighted", "balance": 0.0, "no_finding_weight": 0.1},
-    )  # fmt: skip
+    )
     assert prior_shift(chosen, studies)[EDEMA] == pytest.approx(np.log(3.0))
     blank_is_negative = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"blank": "negative"})})
     assert prior_shift(blank_is_negative, studies)[EDEMA] == pytest.approx(np.log(3.0) + np.log(70 / 16))

@@ -70,8 +70,9 @@ def test_each_member_learns_from_the_other_folds(trained):
     for fold, events in spoken.items():
         start = next(event for event in events if event["event"] == "start")
         assert (start["train_studies"], start["validation_studies"]) == (
-            sum(one != fold for one in folds), folds.count(fold),
-        )  # fmt: skip
+            sum(one != fold for one in folds),
+            folds.count(fold),
+        )
 
 
 def test_the_train_pool_is_answered_for_once_each_study_by_the_model_that_left_it_out(trained):

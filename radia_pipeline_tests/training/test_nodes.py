@@ -21,8 +21,13 @@ from radia_pipeline_tests.training.synthetic import write_lake
 
 pytestmark = pytest.mark.slow
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
-PLAIN = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo",
-         "PYTHONPATH": str(Path(__file__).resolve().parents[2])}  # fmt: skip
+PLAIN = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+}
 
 
 @pytest.fixture(scope="module")

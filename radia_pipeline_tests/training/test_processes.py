@@ -22,9 +22,10 @@ from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.processes.parents import named
 from radia_pipeline.training.checkpoints import load_tensors
 from radia_pipeline.training.inference import predict_manifest
-from radia_pipeline.training.launch import train_in_processes, visible_gpus
+from radia_pipeline.training.launch import Processes, train_in_processes, visible_gpus
 from radia_pipeline.training.recipes import load_recipe
 from radia_pipeline.usecases.model_export import export_model
+from radia_pipeline_tests.forked import TRAINS
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,12 +47,12 @@ def test_a_child_trains_and_its_events_arrive(lake, tmp_path, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     events = []
     path = recipe_file(tmp_path, training={"max_epochs": 1})
-    result = train_in_processes(path, lake, processes=1, on_event=events.append, threads=1)
+    result = train_in_processes(path, lake, on_event=events.append, processes=Processes(1, threads=1))
     assert (result.model_dir / "model.safetensors").exists()
     assert [event["event"] for event in events][-1] == "done"
     bad = recipe_file(tmp_path, training={"batch_size": 9999})
     with pytest.raises(BadRecipe, match="batch_size is 9999"):
-        train_in_processes(bad, lake, processes=1)
+        train_in_processes(bad, lake, processes=Processes(1))
 
 
 @pytest.mark.slow
@@ -64,13 +65,13 @@ def test_a_thousand_images_under_torchrun_equal_one_process(tmp_path, monkeypatc
     pictures = np.random.default_rng(0).normal(size=(4, 2, 1, 32, 32)).astype(np.float32)
     frozen = {"freeze_batch_norm": True, "kwargs": {"block_config": [1, 1], "growth_rate": 4}}
     path = recipe_file(tmp_path, training={"max_epochs": 1, "precision": "fp64"}, model=frozen)
-    for processes in (2, 1):
+    for count in (2, 1):
         result = train_in_processes(
-            path, lake, processes=processes, on_event=events.append, threads=1, force=processes == 1
+            path, lake, on_event=events.append, force=count == 1, processes=Processes(count, threads=1)
         )
         predict_manifest(lake, "process")
         weights = load_tensors(result.model_dir / "model.safetensors")[0]
-        exported = export_model(lake, "process", "onnx", tmp_path / f"exported_{processes}")
+        exported = export_model(lake, "process", "onnx", tmp_path / f"exported_{count}")
         session = onnxruntime.InferenceSession(exported.path / "model.onnx", providers=["CPUExecutionProvider"])
         answers = session.run(None, {"images": pictures, "present": np.ones((4, 2), dtype=bool)})[0]
         found.append((result, weights, lake.read("predictions", "process").column("logit").to_numpy(), answers))
@@ -99,7 +100,7 @@ def test_torchrun_is_stopped_with_a_checkpoint_and_leaves_nothing(lake, tmp_path
 
     path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
     with pytest.raises(RunFailed, match="stopped"):
-        train_in_processes(path, lake, processes=2, on_event=listen, threads=1, stop=stop)
+        train_in_processes(path, lake, on_event=listen, processes=Processes(2, threads=1, stop=stop))
     assert time.monotonic() - begun[0] < 30
     assert len(children) >= 3, "torchrun and its two workers were seen"
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -111,8 +112,8 @@ def test_torchrun_does_not_outlive_a_killed_caller(lake, tmp_path):
     path = recipe_file(tmp_path, training={"max_epochs": 5000}, stopping={"patience": 5000})
     code = (
         "import sys\nfrom pathlib import Path\nfrom radia_pipeline.lake.lake import Lake\n"
-        "from radia_pipeline.training.launch import train_in_processes\n"
-        "train_in_processes(sys.argv[1], Lake.open(Path(sys.argv[2])), processes=2, threads=1,"
+        "from radia_pipeline.training.launch import Processes, train_in_processes\n"
+        "train_in_processes(sys.argv[1], Lake.open(Path(sys.argv[2])), processes=Processes(2, threads=1),"
         " on_event=lambda event: print(event['event'], flush=True))\n"
     )
     caller = subprocess.Popen(
@@ -192,7 +193,7 @@ train(recipe, lake, on_event=listen, runtime=Runtime(workers=1, log_every_s=0.0,
 
 
 @pytest.mark.parametrize("where", ["step", "checkpoint"])
-def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path, fork):
     """SIGKILL, at a random step or with half a checkpoint on the disk."""
     from radia_pipeline.training.checkpoints import load_tensors
     from radia_pipeline.training.trainer import Runtime, train
@@ -200,9 +201,9 @@ def test_killed_and_resumed_equals_uninterrupted_bitwise(where, lake, tmp_path):
     sections = {"training": {"max_epochs": 2, "ema": 0.9}, "model": {"dropout": 0.2}}
     path, seed = recipe_file(tmp_path, **sections), str(random.randrange(1000))
     threads = str(torch.get_num_threads())  # another number of threads adds in another order
-    command = [sys.executable, "-c", KILLER, str(path), str(lake.root), where, seed, threads]
-    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    words = ["-c", KILLER, path, lake.root, where, seed, threads]
+    killed = fork.run(words, cwd=REPOSITORY, env=os.environ, loads=TRAINS)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-500:]
     events = []
     resumed = train(load_recipe(path), lake, on_event=events.append, runtime=Runtime(workers=1))
     whole = train(tiny_recipe(name="whole", **sections), lake, runtime=Runtime(workers=1))
@@ -226,7 +227,7 @@ def test_a_child_that_dies_without_a_word_is_a_failed_run(lake, monkeypatch):
 
     monkeypatch.setattr(launch, "_launcher", lambda *_: [sys.executable, "-c", "import os; os._exit(9)"])
     with pytest.raises(RunFailed, match="code 9"):
-        train_in_processes("demo_linear", lake, processes=1)
+        train_in_processes("demo_linear", lake, processes=Processes(1))
 
 
 def test_gpus_are_counted_without_torch(monkeypatch):

@@ -142,10 +142,14 @@ def test_large_recipes_run_one_step_at_full_architecture(name):
     objective = Objective(Classifier(recipe), BinaryTask(recipe.task, Counted(np.ones(21), np.ones(21))))
     before = objective.classifier.heads[0].layer.weight.detach().clone()
     batch = Batch(
-        torch.randn(2, 1, channels, side, side), torch.ones(2, 1, dtype=torch.bool), torch.rand(2, 21),
-        torch.ones(2, 21, dtype=torch.bool), torch.ones(2, 21, dtype=torch.int8), torch.ones(2, 1),
+        torch.randn(2, 1, channels, side, side),
+        torch.ones(2, 1, dtype=torch.bool),
+        torch.rand(2, 21),
+        torch.ones(2, 21, dtype=torch.bool),
+        torch.ones(2, 21, dtype=torch.int8),
+        torch.ones(2, 1),
         torch.arange(2),
-    )  # fmt: skip
+    )
     optimizer = build_optimizer(recipe, objective)
     loss, logits = objective(batch, objective.task.denominator(batch))
     loss.backward()

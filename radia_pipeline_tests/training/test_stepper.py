@@ -51,8 +51,10 @@ def test_parts_and_the_whole_batch_agree(parts, lake):
 
 
 def test_activations_computed_again_are_the_same_and_need_less_memory(lake):
-    kept, again = (started(lake, recipe(name, model={**CONVNEXT, "checkpoint_activations": value}))
-                   for name, value in (("kept", False), ("again", True)))  # fmt: skip
+    kept, again = (
+        started(lake, recipe(name, model={**CONVNEXT, "checkpoint_activations": value}))
+        for name, value in (("kept", False), ("again", True))
+    )
     sizes = []
     for run in (kept, again):
         held: list[int] = []

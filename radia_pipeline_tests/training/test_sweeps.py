@@ -13,13 +13,11 @@ from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.training import launch
 from radia_pipeline.training.launch import seats
 from radia_pipeline.training.recipes import parse_recipe
-from radia_pipeline.training.sweeps import Search, sweep
+from radia_pipeline.training.sweeps import Abreast, Hooks, Search, sweep
 from radia_pipeline_tests.training.synthetic import tiny_recipe, write_lake
 
 EPOCHS = 9
-RANGES = {
-    "optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.head": {"choices": ["linear", "pcam"]},
-}  # fmt: skip
+RANGES = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.head": {"choices": ["linear", "pcam"]}}
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +92,10 @@ class Pretended:
                 self.running.remove(chosen.name)
 
 
-def run(recipe, lake, train_one, trials: int = 12, **options):
+def run(recipe, lake, train_one, trials: int = 12, workers: int = 1, search: Search | None = None):
     ended = []
-    found = sweep(recipe, lake, trials=trials, train_one=train_one, on_trial=ended.append, **options)
+    hooks = Hooks(train_one, on_trial=ended.append)
+    found = sweep(recipe, lake, trials=trials, search=search, abreast=Abreast(workers), hooks=hooks)
     return found, {trial.number: (trial.options, trial.metric, trial.is_early) for trial in ended}
 
 
@@ -135,10 +134,8 @@ def test_a_sweep_in_parts_asks_what_a_whole_one_asks(lake):
     ended: list = []
 
     def further(trials: int, pretended: Pretended, workers: int = 1):
-        return sweep(
-            swept("parts"), lake, trials=trials, search=search, train_one=pretended, on_trial=ended.append,
-            workers=workers,
-        )  # fmt: skip
+        hooks = Hooks(pretended, on_trial=ended.append)
+        return sweep(swept("parts"), lake, trials=trials, search=search, abreast=Abreast(workers), hooks=hooks)
 
     further(1, Pretended())
     further(6, Pretended())
@@ -162,7 +159,7 @@ def test_one_that_fails_stops_the_others_and_nothing_is_lost(lake):
         raise RunFailed("no memory is left")
 
     with pytest.raises(RunFailed, match=r"no memory is left|another trial failed"):
-        sweep(swept("torn"), lake, trials=4, train_one=fails, workers=2)
+        sweep(swept("torn"), lake, trials=4, abreast=Abreast(2), hooks=Hooks(fails))
     found, trials = run(swept("torn"), lake, Pretended(), trials=4)
     assert sorted(trials) == [0, 1, 2, 3] and found.trials == 4
 
@@ -177,7 +174,7 @@ def test_a_sweep_that_is_asked_to_stop_trains_no_further_trial(lake):
         raise RunFailed(f"stopped ({own.reason})")
 
     with pytest.raises(RunFailed, match="SIGTERM"):
-        sweep(swept("asked"), lake, trials=8, train_one=asked, stop=stop, workers=2)
+        sweep(swept("asked"), lake, trials=8, abreast=Abreast(2), hooks=Hooks(asked, stop=stop))
     assert 1 <= len(begun) <= 2
 
 
@@ -197,7 +194,7 @@ def test_a_diverging_trial_counts_and_all_diverging_is_a_failed_run(lake):
 
     for _ in range(2):
         with pytest.raises(RunFailed, match="All 2 trials of wild diverged"):
-            sweep(recipe, lake, trials=2, train_one=diverges)
+            sweep(recipe, lake, trials=2, hooks=Hooks(diverges))
     assert len(asked) == 2, "a trial that diverged is not trained again"
     with pytest.raises(BadRecipe, match=r"training.batch_size = 0"):
         sweep(swept("none", {"training.batch_size": {"choices": [8, 0]}}), lake, trials=1)
@@ -208,7 +205,7 @@ def test_a_diverging_trial_counts_and_all_diverging_is_a_failed_run(lake):
 def test_one_sweep_over_a_recipe_at_a_time(lake):
     def inner(chosen, on_event, stop, seat):
         with pytest.raises(AlreadyRunning, match="A sweep over twice runs"):
-            sweep(swept("twice"), lake, trials=1, train_one=Pretended())
+            sweep(swept("twice"), lake, trials=1, hooks=Hooks(Pretended()))
         return Pretended()(chosen, on_event, stop, seat)
 
     assert run(swept("twice"), lake, inner, trials=1)[0].trials == 1
@@ -230,9 +227,9 @@ def test_real_trials_beside_each_other_come_to_what_one_after_another_comes_to(l
     ranges = {"optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True}}
     search, events = Search(round_size=2, pruning="halving"), []
     one = sweep(swept("alone", ranges, 3), lake, trials=3, search=search)
-    two = sweep(
-        swept("beside_real", ranges, 3), lake, trials=3, search=search, workers=2, threads=1, on_event=events.append
-    )
+    hooks = Hooks(on_event=events.append)
+    recipe = swept("beside_real", ranges, 3)
+    two = sweep(recipe, lake, trials=3, search=search, abreast=Abreast(2, threads=1), hooks=hooks)
     assert (one.best_metric, one.best_options) == (two.best_metric, two.best_options)
     assert one.ended_early == two.ended_early
     assert {event["trial"] for event in events} == {0, 1, 2}

@@ -60,8 +60,11 @@ def test_a_student_learns_from_its_teachers_probabilities_and_its_card_says_so(l
     studies, names = studies_of(lake, student()), vocabulary().classes
     answers = score_manifest(lake, "teacher", ("train",)).to_pylist()
     expected = {(row["study_id"], row["class"]): row["probability"] for row in answers}
-    found = {(study, name): float(soft) for study, row in zip(studies.study_id, studies.soft)
-             for name, soft in zip(names, row)}  # fmt: skip
+    found = {
+        (study, name): float(soft)
+        for study, row in zip(studies.study_id, studies.soft)
+        for name, soft in zip(names, row)
+    }
     assert found == pytest.approx(expected, abs=1e-5)
     card = read_card(train(student(), lake).model_dir)
     assert card["told"] == told_by(lake, student()) == {"teacher": latest_model(lake, "teacher").name}

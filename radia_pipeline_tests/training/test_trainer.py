@@ -16,7 +16,7 @@ from radia_pipeline.errors import (
     NotTrained,
     RunFailed,
     TrainingDiverged,
-)  # fmt: skip
+)
 from radia_pipeline.processes.lifecycle import StopRequest
 from radia_pipeline.training import loader, trainer
 from radia_pipeline.training.checkpoints import load_tensors, select
@@ -92,9 +92,12 @@ def test_another_manifest_or_recipe_is_another_training(lake):
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_stopped_and_resumed_equals_uninterrupted_bitwise(step, lake):
     sections = {
-        "training": {"max_epochs": 2, "ema": 0.9}, "model": {"dropout": 0.2}, "labels": {"moving_average": 0.9},
-        "augmentation": {"affine": {"p": 1.0}, "also": [{"GaussNoise": {}}]}, "schedule": {"name": "onecycle"},
-    }  # fmt: skip
+        "training": {"max_epochs": 2, "ema": 0.9},
+        "model": {"dropout": 0.2},
+        "labels": {"moving_average": 0.9},
+        "augmentation": {"affine": {"p": 1.0}, "also": [{"GaussNoise": {}}]},
+        "schedule": {"name": "onecycle"},
+    }
     whole = train(tiny_recipe(name="whole", **sections), lake)
     runtime, (listen, events) = stop_after(step)
     parts = tiny_recipe(name="parts", **sections)
@@ -112,7 +115,7 @@ def test_without_resume_training_starts_over(lake):
     runtime, (listen, events) = stop_after(2)
     with pytest.raises(RunFailed, match="continues from its checkpoint"):
         train(recipe, lake, on_event=listen, runtime=runtime)
-    train(recipe, lake, resume=False, on_event=events.append)
+    train(recipe, lake, on_event=events.append, runtime=Runtime(resume=False))
     assert [event["resumed_at_step"] for event in events if event["event"] == "start"] == [0, 0]
 
 

@@ -164,8 +164,11 @@ def test_nothing_is_unpickled_and_damage_is_said(tmp_path):
     save_file(tensors_of(network()), cut)
     cut.write_bytes(cut.read_bytes()[:-40])
     torch.save({"epoch": 3}, bare)
-    for path, error, said in ((whole, BadInput, "nothing is unpickled"), (cut, DamagedFile, "cannot be read"),
-                              (bare, BadInput, "no tensors by name")):  # fmt: skip
+    for path, error, said in (
+        (whole, BadInput, "nothing is unpickled"),
+        (cut, DamagedFile, "cannot be read"),
+        (bare, BadInput, "no tensors by name"),
+    ):
         with pytest.raises(error, match=said):
             take_weights(network(seed=2), path)
 
@@ -195,7 +198,10 @@ def test_a_recipe_starts_from_a_file_in_its_own_grey_scale(tmp_path):
 
 
 def test_a_recipe_says_how_the_pictures_were_and_has_one_beginning():
-    for more, said in (({"input": {}}, "needs input.normalisation"), ({"init_from": "y"}, "give one of"),
-                       ({"input": {"normalisation": {"mean": [0.5, 0.5]}}}, "as many values")):  # fmt: skip
+    for more, said in (
+        ({"input": {}}, "needs input.normalisation"),
+        ({"init_from": "y"}, "give one of"),
+        ({"input": {"normalisation": {"mean": [0.5, 0.5]}}}, "as many values"),
+    ):
         with pytest.raises(BadRecipe, match=said):
             starting("w.pt", **more)
