@@ -25,6 +25,7 @@ CLASS_SEPARATOR = "; "
 _PLACE = {value: place for place, value in enumerate(ORDER)} | {None: 0}
 _VALUES = np.array(ORDER, dtype=np.int8)
 _PLACES = np.array([_PLACE.get(value, 0) for value in np.arange(256, dtype=np.uint8).view(np.int8).tolist()], np.int8)
+_CELLS_AT_ONCE = 1 << 20
 _NO_FINDING = ((MISSING, POSITIVE), (NEGATIVE, NEGATIVE))
 """No Finding by [is something found or suspected][does what was read hold nothing else]."""
 
@@ -47,7 +48,9 @@ def strongest(*values: np.ndarray) -> np.ndarray:
 def strongest_by_cell(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return int8 of ``shape`` from values (n,) of cells (rows, columns) that may come several times."""
     places = np.zeros(shape, dtype=np.int8)
-    np.maximum.at(places, (rows, columns), strengths(values))
+    for start in range(0, len(rows), _CELLS_AT_ONCE):  # indices of another type are copied
+        part = slice(start, start + _CELLS_AT_ONCE)
+        np.maximum.at(places, (rows[part], columns[part]), strengths(values[part]))
     return values_of(places)
 
 

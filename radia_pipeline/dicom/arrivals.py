@@ -11,22 +11,10 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from radia_pipeline.dicom.journal import FILE, REPORT, Journal
 
 BEFORE_THE_CLOCK = 0
-_KINDS = (FILE, REPORT)
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """``first_seen_s``: delivery → seconds since 1970 (UTC), None for delivery 0. ``files``: delivered path → delivery;
-    ``reports``: study → delivery."""
-
-    first_seen_s: dict[int, float | None]
-    files: dict[str, int]
-    reports: dict[str, int]
 
 
 def note(
@@ -47,12 +35,15 @@ def note(
     """
     visit, now_s = visit or uuid.uuid4().hex, time.time() if now_s is None else now_s
     with journal.changing() as rows:
-        seen = {one for (one,) in rows.execute("select id from arrived where kind = ?", (kind,))}
-        new = sorted(set(ids) - seen)
-        if not seen and (old := sorted(set(standing()))):
-            rows.execute(f"insert or ignore into deliveries (delivery) values ({BEFORE_THE_CLOCK})")
-            _place(rows, kind, old, BEFORE_THE_CLOCK)
-            new = sorted(set(new) - set(old))
+        rows.execute("create temp table if not exists named (id text primary key) without rowid")
+        rows.execute("delete from temp.named")
+        rows.executemany("insert or ignore into temp.named values (?)", ((one,) for one in ids))
+        if not _is_any(rows, "select 1 from arrived where kind = ?", kind):
+            _place(rows, kind, standing(), BEFORE_THE_CLOCK)
+            if _is_any(rows, "select 1 from arrived where kind = ?", kind):
+                rows.execute(f"insert or ignore into deliveries (delivery) values ({BEFORE_THE_CLOCK})")
+        unseen = "from temp.named where id not in (select id from arrived where kind = ?)"
+        new = _is_any(rows, f"select 1 {unseen}", kind)
         newest = f"select delivery, visit, has_{kind} from deliveries order by delivery desc limit 1"
         last = rows.execute(newest).fetchone()
         number, opened_by, was_looked_for = last or (BEFORE_THE_CLOCK, None, True)
@@ -65,22 +56,32 @@ def note(
                 rows.execute(f"update deliveries set has_{looked} = 1 where delivery = ?", (number,))
         rows.execute(f"update deliveries set has_{kind} = 1 where delivery = ?", (number,))
         rows.execute("insert or replace into looks values (?, ?)", (kind, visit))
-        _place(rows, kind, new, number)
+        rows.execute(f"insert into arrived select ?, id, ? {unseen}", (kind, number, kind))
     return number if new else None
 
 
-def _place(rows: sqlite3.Connection, kind: str, ids: list[str], delivery: int) -> None:
-    rows.executemany("insert into arrived values (?, ?, ?)", [(kind, one, delivery) for one in ids])
+def _is_any(rows: sqlite3.Connection, query: str, kind: str) -> bool:
+    return rows.execute(f"{query} limit 1", (kind,)).fetchone() is not None
 
 
-def arrivals(journal: Journal) -> Arrivals:
-    """Return everything that has been noted."""
-    with journal.changing() as rows:
-        times = dict(rows.execute("select delivery, first_seen_s from deliveries order by delivery"))
-        by_kind = {
-            kind: dict(rows.execute("select id, delivery from arrived where kind = ?", (kind,))) for kind in _KINDS
-        }
-    return Arrivals(times, by_kind[FILE], by_kind[REPORT])
+def _place(rows: sqlite3.Connection, kind: str, ids: Iterable[str], delivery: int) -> None:
+    rows.executemany("insert or ignore into arrived values (?, ?, ?)", ((kind, one, delivery) for one in ids))
+
+
+def first_seen_s(journal: Journal) -> dict[int, float | None]:
+    """Return delivery → seconds since 1970 (UTC), None for delivery 0."""
+    return dict(journal.read("select delivery, first_seen_s from deliveries order by delivery"))
+
+
+def files_by_delivery(journal: Journal) -> dict[int, int]:
+    """Return delivery → how many files came with it."""
+    return dict(journal.read("select delivery, count(*) from arrived where kind = ? group by delivery", (FILE,)))
+
+
+def delivery_of(journal: Journal, kind: str, one: str) -> int | None:
+    """Return with which delivery a file or a study's report came; None where that was not noted."""
+    found = list(journal.read("select delivery from arrived where kind = ? and id = ?", (kind, one)))
+    return found[0][0] if found else None
 
 
 def dated(

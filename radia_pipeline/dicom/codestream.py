@@ -218,9 +218,14 @@ def _differences(x: np.ndarray, header: StreamHeader) -> np.ndarray:
     if wide:
         a, b, c = a.astype(np.int32), b.astype(np.int32), c.astype(np.int32)
     prediction = {
-        1: lambda: a, 2: lambda: b, 3: lambda: c, 4: lambda: a + b - c, 5: lambda: a + ((b - c) >> 1),
-        6: lambda: b + ((a - c) >> 1), 7: lambda: (a + b) >> 1,
-    }.get(header.selection)  # fmt: skip
+        1: lambda: a,
+        2: lambda: b,
+        3: lambda: c,
+        4: lambda: a + b - c,
+        5: lambda: a + ((b - c) >> 1),
+        6: lambda: b + ((a - c) >> 1),
+        7: lambda: (a + b) >> 1,
+    }.get(header.selection)
     if prediction is None:
         raise _damaged("a predictor that lossless JPEG does not have")
     out[1:, 1:] = x[1:, 1:] - prediction().astype(np.uint16)

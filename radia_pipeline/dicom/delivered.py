@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
@@ -43,7 +43,7 @@ def digest_of(path: Path | str) -> tuple[str, os.stat_result]:
         return hashlib.file_digest(handle, "sha256").hexdigest(), status
 
 
-def opened(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
+def opened(path: Path | str) -> tuple[BufferedReader, os.stat_result]:
     """Open a regular file; a pipe would wait for its writer, a device may have no end. Raises as ``digest_of``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)

@@ -14,10 +14,24 @@ from typing import Any
 
 from radia_pipeline.contracts.tables import empty
 from radia_pipeline.dicom import arrivals
-from radia_pipeline.dicom.arrivals import BEFORE_THE_CLOCK, Arrivals
-from radia_pipeline.dicom.journal import Journal, journal_path
+from radia_pipeline.dicom.arrivals import BEFORE_THE_CLOCK
+from radia_pipeline.dicom.journal import FILE, REPORT, Journal, journal_path
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy.policy import policy_of
+
+_STUDIES = """
+create temp table studies (study_id text primary key, delivery integer, report_delivery integer) without rowid
+"""
+_FIRST = """
+insert into temp.studies (study_id, delivery) values (?, ?)
+on conflict (study_id) do update set delivery = min(delivery, excluded.delivery)
+"""
+_REPORTED = """
+insert into temp.studies (study_id, report_delivery) values (?, ?)
+on conflict (study_id) do update set report_delivery = excluded.report_delivery
+"""
+_ROWS = 4096
+"""Rows that are read together."""
 
 
 @dataclass(frozen=True)
@@ -48,88 +62,93 @@ class _Delivery:
 def build_deliveries(source: str, lake: Lake) -> DeliveriesResult:
     """Publish ``deliveries`` and ``arrivals`` of a source from what the ingest has noted and published.
 
-    Raises MissingTable where nothing was ingested.
+    Studies pass by one after the other. Raises MissingTable where nothing was ingested.
     """
     with Journal(journal_path(lake, source)) as journal:
-        noted = arrivals.arrivals(journal)
-    counted: dict[int, _Delivery] = {number: _Delivery() for number in noted.first_seen_s}
-    for number in noted.files.values():
-        counted[number].files += 1
-    first = _count_files(source, lake, noted, counted)
-    reported = _count_reports(source, lake, noted, counted, first)
-    studies = sorted(first.keys() | reported.keys())
-    came = [
-        {"source": source, "study_id": one, "delivery": first.get(one), "report_delivery": reported.get(one)}
-        for one in studies
-    ]
-    rows = [_row(source, number, noted, counted[number]) for number in sorted(counted)]
-    lake.write("arrivals", came or empty("arrivals"), source)
+        times = arrivals.first_seen_s(journal)
+        counted: dict[int, _Delivery] = {number: _Delivery() for number in times}
+        for number, files in arrivals.files_by_delivery(journal).items():
+            counted[number].files += files
+        journal.change(_STUDIES)
+        journal.add(_FIRST, _count_files(source, lake, journal, counted))
+        journal.add(_REPORTED, _count_reports(source, lake, journal, counted))
+        came = journal.read("select study_id, delivery, report_delivery from temp.studies order by study_id")
+        named = ("study_id", "delivery", "report_delivery")
+        lake.write_each("arrivals", ({"source": source, **dict(zip(named, one))} for one in came), source)
+    rows = [_row(source, number, times, counted[number]) for number in sorted(counted)]
     written = lake.write("deliveries", rows or empty("deliveries"), source)
-    last = rows[-1] if rows else {"delivery": 0, "first_seen": None, "files": 0, "reports": 0}
+    last: dict[str, Any] = rows[-1] if rows else {"delivery": 0, "first_seen": None, "files": 0, "reports": 0}
     return DeliveriesResult(
-        deliveries=sum(row["delivery"] > BEFORE_THE_CLOCK for row in rows), last_delivery=last["delivery"],
-        last_seen=last["first_seen"] or "", last_files=last["files"], last_reports=last["reports"],
-        late_reports=sum(row["late_reports"] for row in rows), changed=written.changed,
-    )  # fmt: skip
+        deliveries=sum(row["delivery"] > BEFORE_THE_CLOCK for row in rows),
+        last_delivery=last["delivery"],
+        last_seen=last["first_seen"] or "",
+        last_files=last["files"],
+        last_reports=last["reports"],
+        late_reports=sum(row["late_reports"] for row in rows),
+        changed=written.changed,
+    )
 
 
-def _delivery_of(path: str, noted: Arrivals, counted: dict[int, _Delivery]) -> int:
+def _delivery_of(path: str, journal: Journal, counted: dict[int, _Delivery]) -> int:
     """Return the delivery of a file; one that stood before the clock, and was not met again since, is counted in."""
-    if path in noted.files:
-        return noted.files[path]
-    counted.setdefault(BEFORE_THE_CLOCK, _Delivery()).files += 1
-    return BEFORE_THE_CLOCK
+    number = arrivals.delivery_of(journal, FILE, path)
+    if number is None:
+        counted.setdefault(BEFORE_THE_CLOCK, _Delivery()).files += 1
+    return BEFORE_THE_CLOCK if number is None else number
 
 
-def _count_files(source: str, lake: Lake, noted: Arrivals, counted: dict[int, _Delivery]) -> dict[str, int]:
-    """Count outcomes, devices and weeks; returns study → delivery of its first image."""
+def _count_files(source: str, lake: Lake, journal: Journal, counted: dict[int, _Delivery]) -> Iterator[tuple[str, int]]:
+    """Count outcomes, devices and weeks; yields (study, delivery) of every image."""
     keeps_dates = policy_of(source).keeps_dates
-    first: dict[str, int] = {}
     columns = ["delivered_path", "study_id", "study_date", "manufacturer", "device_model"]
     for path, study, date, maker, model in _rows(lake, "images", source, columns):
-        number = _delivery_of(path, noted, counted)
+        number = _delivery_of(path, journal, counted)
         delivery = counted[number]
-        first[study] = min(number, first.get(study, number))
+        yield study, number
         delivery.outcomes["ingested"] += 1
         delivery.devices[maker, model] += 1
         if keeps_dates and (week := iso_week(date)):
             delivery.weeks[week] += 1
     for path, reason in _rows(lake, "quarantine", source, ["delivered_path", "reason"]):
-        delivery = counted[_delivery_of(path, noted, counted)]
+        delivery = counted[_delivery_of(path, journal, counted)]
         delivery.outcomes["quarantined"] += 1
         delivery.reasons[reason] += 1
     for (path,) in _rows(lake, "duplicates", source, ["delivered_path"]):
-        counted[_delivery_of(path, noted, counted)].outcomes["duplicates"] += 1
-    return first
+        counted[_delivery_of(path, journal, counted)].outcomes["duplicates"] += 1
 
 
 def _count_reports(
-    source: str, lake: Lake, noted: Arrivals, counted: dict[int, _Delivery], first: dict[str, int]
-) -> dict[str, int]:
-    """Count reports, those refused and those that came later than their images; returns study → delivery."""
+    source: str, lake: Lake, journal: Journal, counted: dict[int, _Delivery]
+) -> Iterator[tuple[str, int]]:
+    """Count reports, those refused and those that came later than their images; yields (study, delivery)."""
     if not lake.exists("reports", source):
-        return {}
-    came: dict[str, int] = {}
+        return
     for study, refusal in _rows(lake, "reports", source, ["study_id", "refusal"]):
-        came[study] = number = noted.reports.get(study, BEFORE_THE_CLOCK)
+        noted = arrivals.delivery_of(journal, REPORT, study)
+        number = BEFORE_THE_CLOCK if noted is None else noted
+        first = next(journal.read("select delivery from temp.studies where study_id = ?", (study,)), (None,))[0]
         told = counted.setdefault(number, _Delivery()).reports
         told["reports"] += 1
         told["reports_refused"] += refusal is not None
-        told["late_reports"] += first.get(study, number) < number
-    return came
+        told["late_reports"] += first is not None and first < number
+        yield study, number
 
 
 def _rows(lake: Lake, table: str, source: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    read = lake.read(table, source, columns)
-    yield from zip(*(read.column(name).to_pylist() for name in columns), strict=True)
+    for part in lake.batches(table, source, columns, _ROWS):
+        yield from zip(*(part.column(name).to_pylist() for name in columns), strict=True)
 
 
-def _row(source: str, number: int, noted: Arrivals, delivery: _Delivery) -> dict[str, Any]:
+def _row(source: str, number: int, times: dict[int, float | None], delivery: _Delivery) -> dict[str, Any]:
     ended = {name: delivery.outcomes[name] for name in ("ingested", "quarantined", "duplicates")}
-    at_s = noted.first_seen_s.get(number)
+    at_s = times.get(number)
     return {
-        "source": source, "delivery": number, "first_seen": None if at_s is None else shown_time(at_s),
-        "files": delivery.files, **ended, "gone": delivery.files - sum(ended.values()),
+        "source": source,
+        "delivery": number,
+        "first_seen": None if at_s is None else shown_time(at_s),
+        "files": delivery.files,
+        **ended,
+        "gone": delivery.files - sum(ended.values()),
         "reasons": [{"reason": name, "files": count} for name, count in _commonest(delivery.reasons.items())],
         "weeks": [{"week": week, "images": count} for week, count in sorted(delivery.weeks.items())],
         "devices": [
@@ -137,7 +156,7 @@ def _row(source: str, number: int, noted: Arrivals, delivery: _Delivery) -> dict
             for (maker, model), count in _commonest(delivery.devices.items())
         ],
         **{name: delivery.reports[name] for name in ("reports", "reports_refused", "late_reports")},
-    }  # fmt: skip
+    }
 
 
 def _commonest(counts: Iterable[tuple[Any, int]]) -> list[tuple[Any, int]]:

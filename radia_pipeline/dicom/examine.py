@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from radia_pipeline.dicom import facts as header_facts
 from radia_pipeline.dicom import png16
@@ -79,7 +80,7 @@ def examine(task: Task) -> Verdict:
     except Refusal as refusal:
         return Verdict(NO_HASH, 0, 0, refusal.reason, refusal.detail)
     digest = hashlib.sha256(data).hexdigest()
-    common = {"file_sha256": digest, "size_bytes": before.st_size, "mtime_ns": before.st_mtime_ns}
+    common: dict[str, Any] = {"file_sha256": digest, "size_bytes": before.st_size, "mtime_ns": before.st_mtime_ns}
     if task.settled != digest:
         task = replace(task, settled=None)
     try:

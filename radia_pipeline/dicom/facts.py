@@ -197,13 +197,13 @@ def check_radiograph(container: Container, *, is_listed: bool = False) -> bool:
 def identifiers(container: Container) -> tuple[str, str, str]:
     """Return SOP instance, study instance and patient identifiers; raises Refusal where one is absent."""
     dataset = container.dataset
-    found = tuple(text(dataset, keyword) for keyword in ("SOPInstanceUID", "StudyInstanceUID", "PatientID"))
-    for value, tag in zip(found, ("(0008,0018)", "(0020,000D)", "(0010,0020)")):
+    instance, study, patient = (text(dataset, name) for name in ("SOPInstanceUID", "StudyInstanceUID", "PatientID"))
+    for value, tag in zip((instance, study, patient), ("(0008,0018)", "(0020,000D)", "(0010,0020)")):
         if not value:
             raise Refusal(reasons.MISSING_IDENTIFIER, f"{tag} absent or empty")
-    if text(container.meta, "MediaStorageSOPInstanceUID") not in ("", found[0]):
+    if text(container.meta, "MediaStorageSOPInstanceUID") not in ("", instance):
         raise Refusal(reasons.LYING_HEADER, "(0002,0003) differs from (0008,0018)")
-    return found
+    return instance, study, patient
 
 
 def age_years(dataset: Dataset) -> float | None:

@@ -12,12 +12,15 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 from radia_pipeline.dicom import arrivals, publish, settlements
 from radia_pipeline.dicom.examine import Verdict
+from radia_pipeline.dicom.inventory import Chosen, Inventory, Stamp, escaped
 from radia_pipeline.dicom.journal import FILE, Entry, Journal, journal_path
 from radia_pipeline.dicom.judgement import STORED_SIDE_PX
 from radia_pipeline.dicom.rules_version import RULES_VERSION
@@ -71,9 +74,12 @@ class _Plan:
         """Fingerprint of everything that a verdict depends on beside the file."""
         delivery = self.delivery
         parts = (
-            RULES_VERSION, policy_of(delivery.source).fingerprint, delivery.max_side_px, delivery.reads_text,
+            RULES_VERSION,
+            policy_of(delivery.source).fingerprint,
+            delivery.max_side_px,
+            delivery.reads_text,
             delivery.facts is not None,
-        )  # fmt: skip
+        )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def staged(self, path: str) -> Path:
@@ -110,57 +116,53 @@ def ingest_images(
     root = Path(root)
     reads_text = reads_pixels(source.name, ocr)
     with lake.lock(f"ingest.{source.name}"), Journal(journal_path(lake, source.name)) as journal:
-        paths = _listed(source, root)
         settled = settlements.settled(lake, source.name)
+        inventory = Inventory(journal, _listed(source, root))
         delivery = Delivery(source.name, root, source.facts(root), reads_text, settled, max_side_px, limits)
         plan = _Plan(delivery, lake, keys, where_of(lake, pool_address, reads=[root], tell=tell))
-        known = {path: stamp for path, *stamp in journal.stamps()}
-        if known and not paths:
+        known, found = len(journal), len(inventory)
+        if known and not found:
             raise RunFailed(
-                f"The delivery of {source.name} holds no file any more, though earlier runs saw {len(known)}",
+                f"The delivery of {source.name} holds no file any more, though earlier runs saw {known}",
                 do="check that its folder is mounted; to start over, use a new lake",
             )
-        here = [escaped(path) for path in paths]
+        gone = inventory.gone()
         arrivals.note(
-            journal, FILE, here, standing=lambda: {*known, *publish.published_paths(source.name, lake)}, visit=visit
+            journal,
+            FILE,
+            inventory.paths(),
+            standing=lambda: chain(journal.paths(), publish.published_paths(source.name, lake)),
+            visit=visit,
         )
         waiting = {path for path, (_, is_in) in journal.paths_of(settled).items() if not is_in}
-        todo = [path for path in paths if escaped(path) in waiting or _needs_work(plan, path, known.get(escaped(path)))]
-        count = _examine(plan, journal, todo, workers or pool.default_workers(), on_progress)
-        outcome = publish.publish(source.name, lake, journal, keys, here)
+        inventory.choose(
+            path for path, stamp in inventory.stamped() if escaped(path) in waiting or _needs_work(plan, path, stamp)
+        )
+        count = _examine(plan, journal, inventory.chosen, workers or pool.default_workers(), on_progress)
+        outcome = publish.publish(source.name, lake, journal, keys, inventory)
         if outcome.missing_pictures:
-            again = set(outcome.missing_pictures)
-            count += _examine(plan, journal, [path for path in paths if escaped(path) in again], 1, lambda *_: None)
-            outcome = publish.publish(source.name, lake, journal, keys, here)
+            count += _examine(plan, journal, inventory.chosen, 1, lambda *_: None)
+            outcome = publish.publish(source.name, lake, journal, keys, inventory)
     warnings = _warnings(plan, outcome.reasons)
     return IngestResult(
-        found=len(paths), ingested=outcome.ingested, quarantined=sum(outcome.reasons.values()),
-        duplicates=outcome.duplicates, reasons=dict(sorted(outcome.reasons.items())),
-        gone=len(known.keys() - set(here)), warnings=warnings, examined=count,
-        seconds=round(time.monotonic() - started, 3),
+        found=found, ingested=outcome.ingested, quarantined=sum(outcome.reasons.values()),
+        duplicates=outcome.duplicates, reasons=dict(sorted(outcome.reasons.items())), gone=gone, warnings=warnings,
+        examined=count, seconds=round(time.monotonic() - started, 3),
     )  # fmt: skip
 
 
-def escaped(path: str) -> str:
-    """Return a path as text that every table can hold: undecodable bytes become escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _listed(source: Source, root: Path) -> list[str]:
+def _listed(source: Source, root: Path) -> Iterator[str]:
     if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
         raise NoLayout(f"The folder {root} cannot be read", accepted="a readable folder with the delivery")
-    return [file.relative_path for file in source.files(root)]
+    return (file.relative_path for file in source.files(root))
 
 
-def _needs_work(plan: _Plan, path: str, stamp: list | None) -> bool:
-    if stamp is None:
-        return True
-    size, mtime_ns, rules, _ = stamp
-    if rules != _rules_of(plan, path):
+def _needs_work(plan: _Plan, path: str, stamp: Stamp) -> bool:
+    if stamp.rules is None or stamp.rules != _rules_of(plan, path):
         return True
     with contextlib.suppress(OSError):
         status = (plan.delivery.root / path).stat()
-        return (status.st_size, status.st_mtime_ns) != (size, mtime_ns)
+        return (status.st_size, status.st_mtime_ns) != (stamp.size_bytes, stamp.mtime_ns)
     # A file that cannot be asked for its size was unreadable before, or is now: look again.
     return True
 
@@ -174,22 +176,23 @@ def _rules_of(plan: _Plan, path: str) -> str:
 
 
 def _examine(
-    plan: _Plan, journal: Journal, todo: list[str], workers: int, on_progress: Callable[[int, int], None]
+    plan: _Plan, journal: Journal, chosen: Chosen, workers: int, on_progress: Callable[[int, int], None]
 ) -> int:
     """Examine files in worker processes and write their lines; returns how many were looked at."""
-    hashes = journal.paths_of(plan.delivery.settled)
-    words = {path: hashes[escaped(path)][0] for path in todo if escaped(path) in hashes}
-    batch, last = [], time.monotonic()
-    found = verdicts_on(plan.delivery, todo, plan.staged, hashes=words, workers=workers, where=plan.where)
+    hashes, count = journal.paths_of(plan.delivery.settled), len(chosen)
+    words = {path: hashes[escaped(path)][0] for path in chosen if escaped(path) in hashes} if hashes else {}
+    batch, last = list[Entry](), time.monotonic()
+    workers = min(workers, count)
+    found = verdicts_on(plan.delivery, chosen, plan.staged, hashes=words, workers=workers, where=plan.where)
     with contextlib.closing(found):
         for done, (path, verdict) in enumerate(found, 1):
             batch.append(_entry(plan, path, verdict))
             if len(batch) >= _COMMIT_FILES or time.monotonic() - last > _COMMIT_S:
                 journal.record(batch)
                 batch, last = [], time.monotonic()
-            on_progress(done, len(todo))
+            on_progress(done, count)
     journal.record(batch)
-    return len(todo)
+    return count
 
 
 def _entry(plan: _Plan, path: str, verdict: Verdict) -> Entry:
@@ -202,21 +205,27 @@ def _entry(plan: _Plan, path: str, verdict: Verdict) -> Entry:
         native = (said.native_image_id, said.native_study_id, said.native_patient_id)
         row = verdict.row | _told_by_table(said)
     else:
-        native, row = verdict.native_ids, verdict.row
+        native, row = cast(tuple[str, str, str], verdict.native_ids), verdict.row  # work.py refuses one without
     return Entry(
-        *stamp, image_id=keys.image_id(source, native[0]), study_id=keys.study_id(source, native[1]),
-        patient_key=keys.patient_key(source, native[2]), pixel_sha256=row["pixel_sha256"],
-        row=json.dumps(row, sort_keys=True),
-    )  # fmt: skip
+        *stamp,
+        image_id=keys.image_id(source, native[0]),
+        study_id=keys.study_id(source, native[1]),
+        patient_key=keys.patient_key(source, native[2]),
+        pixel_sha256=row["pixel_sha256"],
+        columns=row,
+    )
 
 
 def _told_by_table(said: ImageFacts) -> dict:
     """Return the columns that the source's table knows better than the file."""
     spacing = said.pixel_spacing_mm or (None, None)
     told = {
-        "patient_age_years": said.age_years, "patient_sex": said.sex, "study_date": said.study_date,
-        "pixel_spacing_row_mm": spacing[0], "pixel_spacing_col_mm": spacing[1],
-    }  # fmt: skip
+        "patient_age_years": said.age_years,
+        "patient_sex": said.sex,
+        "study_date": said.study_date,
+        "pixel_spacing_row_mm": spacing[0],
+        "pixel_spacing_col_mm": spacing[1],
+    }
     return {name: value for name, value in told.items() if value is not None}
 
 

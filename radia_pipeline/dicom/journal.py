@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from radia_pipeline.errors import DamagedFile, LakeUnwritable
 from radia_pipeline.lake.lake import Lake
@@ -30,6 +32,7 @@ create table if not exists deliveries (
 );
 create table if not exists looks (kind text primary key, visit text) without rowid;
 create table if not exists arrived (kind text, id text, delivery integer, primary key (kind, id)) without rowid;
+create table if not exists shapes (shape integer primary key, names text unique);
 """
 FILE, REPORT = "file", "report"
 """Kinds of what arrives: a file by its delivered path, a report by its study."""
@@ -37,6 +40,8 @@ FILE, REPORT = "file", "report"
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 """SQLite's primary result codes (the low byte) for a file that is none of its own any more."""
+_PART = 1024
+"""Rows that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,14 @@ class Entry:
     study_id: str | None = None
     patient_key: str | None = None
     pixel_sha256: str | None = None
-    row: str | None = None
-
-    @property
-    def columns(self) -> dict:
-        """The stored image's columns."""
-        return json.loads(self.row) if self.row else {}
+    columns: Mapping[str, Any] | None = None
+    """The stored image's columns beside its identifiers."""
 
 
-_COLUMNS = tuple(Entry.__dataclass_fields__)
+_COLUMNS = (*(name for name in Entry.__dataclass_fields__ if name != "columns"), "row")
+_PIXELS = "pixel_sha256"
+COLUMNS = ", ".join(f"files.{name}" for name in _COLUMNS)
+"""The columns of a line, in a query."""
 
 
 def journal_path(lake: Lake, source: str) -> Path:
@@ -78,6 +82,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._shapes, self._names = dict[tuple[str, ...], int](), dict[int, tuple[str, ...]]()
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=30.0)
@@ -94,16 +99,44 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stamps(self) -> Iterator[tuple[str, int, int, str, bool]]:
-        """Yield (path, size, mtime in ns, rules, is ingestible) of every line, by path."""
+    def __len__(self) -> int:
+        return next(self.read("select count(*) from files"))[0]
+
+    def read(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query, some in memory at a time; other statements may run meanwhile."""
         with self._translated():
-            query = "select path, size_bytes, mtime_ns, rules, reason is null from files order by path"
-            for path, size, mtime, rules, ingestible in self._connection.execute(query):
-                yield path, size, mtime, rules, bool(ingestible)
+            cursor = self._connection.execute(query, values)
+        while True:
+            with self._translated():
+                rows = cursor.fetchmany(_PART)
+            if not rows:
+                return
+            yield from rows
+
+    def change(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        """Run a statement that stands by itself."""
+        with self._translated(), self._connection:
+            self._connection.execute(statement, values)
+
+    def add(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement for every row, some rows at a time."""
+        rows = iter(rows)
+        while part := list(islice(rows, _PART)):
+            with self._translated(), self._connection:
+                self._connection.executemany(statement, part)
+
+    def teach(self, name: str, function: Callable[[str], str]) -> None:
+        """Let queries call a function of one text."""
+        self._connection.create_function(name, 1, function, deterministic=True)
+
+    def paths(self) -> Iterator[str]:
+        """Yield the path of every line."""
+        return (path for (path,) in self.read("select path from files"))
 
     def paths_of(self, file_hashes: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Return {path: (file hash, is ingestible)} of the lines of these files' bytes."""
-        query, found = "select path, reason is null from files where file_sha256 = ?", {}
+        query = "select path, reason is null from files where file_sha256 = ?"
+        found: dict[str, tuple[str, bool]] = {}
         with self._translated():
             for digest in file_hashes:
                 rows = self._connection.execute(query, (digest,))
@@ -112,25 +145,50 @@ class Journal:
 
     def entries(self, paths: Iterable[str]) -> Iterator[Entry]:
         """Yield the lines of these paths, in their order; paths without a line are left out."""
-        query = f"select {', '.join(_COLUMNS)} from files where path = ?"
-        with self._translated():
-            for path in paths:
-                found = self._connection.execute(query, (path,)).fetchone()
-                if found is not None:
-                    yield Entry(*found)
+        query = f"select {COLUMNS} from files where path = ?"
+        for path in paths:
+            yield from map(self.entry, self.read(query, (path,)))
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Add or replace lines, durably and all together."""
         marks = ", ".join("?" * len(_COLUMNS))
-        rows = [tuple(getattr(entry, name) for name in _COLUMNS) for entry in entries]
+        rows = [(*(getattr(entry, name) for name in _COLUMNS[:-1]), self._row(entry)) for entry in entries]
         with self._translated(), self._connection:
             self._connection.executemany(f"insert or replace into files ({', '.join(_COLUMNS)}) values ({marks})", rows)
 
-    def placed(self) -> dict[str, tuple[str, str, str]]:
-        """Return {image id: (path, file hash, rules)} of the pictures that stand under their final name."""
-        with self._translated():
-            rows = self._connection.execute("select image_id, path, file_sha256, rules from placed")
-            return {image_id: (path, digest, rules) for image_id, path, digest, rules in rows}
+    def _row(self, entry: Entry) -> str | None:
+        """Return an image's columns as one text: the number of their names and their values.
+
+        The names are written once for all lines and the pixels' hash stands in a column of its own, which is most of a
+        line's length.
+        """
+        if entry.columns is None:
+            return None
+        names = tuple(sorted(name for name in entry.columns if name != _PIXELS))
+        if names not in self._shapes:
+            said = json.dumps(names)
+            self.change("insert or ignore into shapes (names) values (?)", (said,))
+            self._shapes[names] = next(self.read("select shape from shapes where names = ?", (said,)))[0]
+        return json.dumps([self._shapes[names], *(entry.columns[name] for name in names)], separators=(",", ":"))
+
+    def entry(self, found: tuple[Any, ...]) -> Entry:
+        """Return the line of a row that a query found for COLUMNS."""
+        *values, row = found
+        said = json.loads(row) if row else None
+        if isinstance(said, list):
+            shape, *parts = said
+            said = dict(zip(self._names_of(shape), parts, strict=True)) | {_PIXELS: values[_COLUMNS.index(_PIXELS)]}
+        return Entry(**dict(zip(_COLUMNS[:-1], values, strict=True)), columns=said)
+
+    def _names_of(self, shape: int) -> tuple[str, ...]:
+        if shape not in self._names:
+            said = next(self.read("select names from shapes where shape = ?", (shape,)))[0]
+            self._names[shape] = tuple(json.loads(said))
+        return self._names[shape]
+
+    def placed(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (image id, path, file hash) of the pictures that stand under their final name."""
+        yield from self.read("select image_id, path, file_sha256 from placed")
 
     def place(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
         """Note which delivered files' pictures stand under their final name: (image id, path, file hash, rules)."""

@@ -81,17 +81,20 @@ class Judged:
 def judge(data: bytes, terms: Terms) -> Judged:
     """Judge a file's bytes whole; raises Refusal with a reason of the closed list, MemoryError beyond the cap."""
     intake = Intake(
-        policy_of(terms.source), is_identified=terms.is_identified, takes_rasters=terms.takes_rasters,
-        is_listed=terms.is_listed, limits=terms.limits,
-    )  # fmt: skip
+        policy_of(terms.source),
+        is_identified=terms.is_identified,
+        takes_rasters=terms.takes_rasters,
+        is_listed=terms.is_listed,
+        limits=terms.limits,
+    )
     admitted = admit(data, intake)
     parsed = admitted.parsed
     # A table names what its files do not; an identified file may come without a patient's number, and nothing is kept.
-    is_named_elsewhere = parsed is None or terms.is_listed or terms.is_identified
-    native = None if is_named_elsewhere else header_facts.identifiers(parsed)
+    is_named_elsewhere = terms.is_listed or terms.is_identified
+    native = None if parsed is None or is_named_elsewhere else header_facts.identifiers(parsed)
     picture = (
         render.picture_of_raster(data, admitted.kind, terms.limits)
-        if parsed is None
+        if parsed is None or admitted.facts is None
         else render.picture_of_dicom(parsed, admitted.facts, terms.threads)
     )
     of_print = _flags_of_print(picture, terms)

@@ -28,7 +28,7 @@ def encode(image: np.ndarray) -> bytes:
     lines[:, 0] = _FILTER_UP
     lines[0, 1:] = big[0]
     np.subtract(big[1:], big[:-1], out=lines[1:, 1:])
-    body = deflate_encode(lines, _LEVEL, raw=False)
+    body = bytes(deflate_encode(lines, _LEVEL, raw=False))  # type: ignore[arg-type]  # it takes any buffer
     header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
     return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b"")])
 

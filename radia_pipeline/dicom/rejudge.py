@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.dicom import settlements
-from radia_pipeline.dicom.ingest import escaped
+from radia_pipeline.dicom.inventory import escaped
 from radia_pipeline.dicom.verdicts import Delivery, verdicts_on
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.privacy import reasons
@@ -70,12 +70,14 @@ def rejudge(
     paths = [file.relative_path for file in source.files(root)]
     again = [path for path in paths if escaped(path) in known]
     seen = DryRun(len(paths), len(again), len(paths) - len(again))
-    refused, patients, images = Counter(), set(), set()
+    refused: Counter[str] = Counter()
+    patients: set[str] = set()
+    images: set[str] = set()
     digests = {path: known[escaped(path)]["file_sha256"] for path in again}
     words = {path: digest for path, digest in digests.items() if digest in settled}
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / "judged.png"
-        count = workers or pool.default_workers()
+        count = min(workers or pool.default_workers(), len(again))
         found = verdicts_on(delivery, again, lambda _: staged, hashes=words, workers=count)
         for done, (path, verdict) in enumerate(found, 1):
             if verdict.reason is not None:

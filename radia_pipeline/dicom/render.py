@@ -84,8 +84,8 @@ def _jpeg_file(data: bytes, limits: Limits) -> np.ndarray:
 
 def stored_image(shown: np.ndarray, max_side_px: int) -> np.ndarray:
     """Return the 16-bit image to store: longest side at most ``max_side_px`` by area averaging, aspect kept."""
-    height, width = fitted_size(*shown.shape, max_side_px)
-    return np.rint(area_average(shown, height, width)).astype(np.uint16)
+    rows, columns = shown.shape
+    return np.rint(area_average(shown, *fitted_size(rows, columns, max_side_px))).astype(np.uint16)
 
 
 def render_native(path: Path | str, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:

@@ -1,59 +1,57 @@
-"""Which file is kept, which is a duplicate, which conflicts: pure decisions over journal lines, whatever their order.
+"""Which file is kept, which is a duplicate, which conflicts: decided over journal lines, whatever their order.
 
 Precedence: quarantined, duplicate, ingested. Of equal files the one already ingested is kept, then the first by path
-without its suffix.
+without its suffix. SQLite sorts, on disk, so that memory does not grow with the delivery. Files that one UID names and
+whose pixels differ from those of the first of them conflict.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-SAME_BYTES, SAME_PIXELS = "same_bytes", "same_pixels"
+from radia_pipeline.dicom.journal import Journal
+
+KEPT, SAME_BYTES, SAME_PIXELS, CONFLICT = "kept", "same_bytes", "same_pixels", "conflict"
+_TABLE = """
+create temp table if not exists decided (
+    raw blob primary key, path text, outcome text, image_id text, kept_path text, kept_image_id text, picture text
+) without rowid
+"""
+_DECIDE = f"""
+insert into temp.decided (raw, path, outcome, image_id, kept_path, kept_image_id)
+with ranked as (
+    select raw, path, image_id, pixel_sha256, file_sha256, standing.path is null as is_new, bare(path) as bare
+    from temp.present join files using (path) left join temp.standing using (path) where reason is null
+), of_uid as (
+    select *, first_value(pixel_sha256) over (partition by image_id order by is_new, bare, path, raw) as uid_pixels
+    from ranked
+), of_pixels as (
+    select raw, path, image_id, file_sha256, first_value(raw) over same as kept,
+        first_value(path) over same as kept_path, first_value(image_id) over same as kept_image_id,
+        first_value(file_sha256) over same as kept_bytes
+    from of_uid where pixel_sha256 = uid_pixels
+    window same as (partition by pixel_sha256 order by is_new, bare, path, raw)
+)
+select raw, path,
+    case when raw = kept then '{KEPT}' when file_sha256 = kept_bytes then '{SAME_BYTES}' else '{SAME_PIXELS}' end,
+    image_id, kept_path, kept_image_id
+from of_pixels
+union all
+select raw, path, '{CONFLICT}', image_id, null, null from of_uid where pixel_sha256 != uid_pixels
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An ingestible file: just what the decision needs, so that 400,000 of them fit into memory."""
+def resolve(journal: Journal) -> None:
+    """Decide over all ingestible files of the journal's inventory and write the temporary table ``decided``.
 
-    path: str
-    image_id: str
-    pixel_sha256: str
-    file_sha256: str
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """Paths of kept files; dropped path -> (kept path, kind); paths with a UID that stands for other pixels."""
-
-    kept: tuple[str, ...]
-    duplicates: dict[str, tuple[str, str]]
-    conflicts: tuple[str, ...]
-
-
-def resolve(candidates: Iterable[Candidate], already_kept: Collection[str] = frozenset()) -> Resolution:
-    """Decide over all ingestible files of a delivery. ``already_kept``: paths in the published ``images`` table."""
-
-    def rank(candidate: Candidate) -> tuple:
-        return (candidate.path not in already_kept, *path_order(candidate.path))
-
-    ranked = sorted(candidates, key=rank)
-    pixels_of_uid: dict[str, str] = {}
-    conflicts, sound = [], defaultdict(list)
-    for candidate in ranked:
-        if pixels_of_uid.setdefault(candidate.image_id, candidate.pixel_sha256) != candidate.pixel_sha256:
-            conflicts.append(candidate.path)
-        else:
-            sound[candidate.pixel_sha256].append(candidate)
-    kept, duplicates = [], {}
-    for first, *others in sound.values():
-        kept.append(first.path)
-        for other in others:
-            kind = SAME_BYTES if other.file_sha256 == first.file_sha256 else SAME_PIXELS
-            duplicates[other.path] = (first.path, kind)
-    return Resolution(tuple(sorted(kept)), duplicates, tuple(sorted(conflicts)))
+    ``outcome``: KEPT, SAME_BYTES or SAME_PIXELS (as the kept file's), CONFLICT. ``standing``: images already kept.
+    """
+    journal.teach("bare", lambda path: path_order(path)[0])
+    journal.change(_TABLE)
+    journal.change("delete from temp.decided")
+    journal.change("drop index if exists temp.decided_by_image")
+    journal.change(_DECIDE)
+    journal.change("create index temp.decided_by_image on decided (outcome, image_id)")
 
 
 def path_order(path: str) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def _refused(lake: Lake, source: str, file: str) -> dict:
             "No refused file is meant by that",
             accepted="a file_id or a delivered_path of the table quarantine, or a path on this machine",
             do=f"look into it: radia show quarantine --source {source}",
-        )  # fmt: skip
+        )
     return found[0]
 
 

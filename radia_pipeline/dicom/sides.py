@@ -20,18 +20,20 @@ _REACH = 1.15
 _FILM_PX = 128
 """Longest side of the film that is sampled."""
 _CELL_PX, _CELLS = 6, GRID_PX // 6
-_WAYS = (("undirected", np.pi, 9, 0.5, 0.2), ("directed", 2 * np.pi, 8, 0.0, 0.3))
+_UNDIRECTED, _DIRECTED = (np.pi, 9, 0.5, 0.2), (2 * np.pi, 8, 0.0, 0.3)
+_WAYS = (_UNDIRECTED, _DIRECTED)
 """Of counting edges: the turn after which a direction comes again, its parts, where they begin, and the most that an
 edge counts beside its surroundings."""
-FEATURES = _CELLS**2 * sum(parts for _, _, parts, _, _ in _WAYS)
+FEATURES = _CELLS**2 * sum(parts for _, parts, _, _ in _WAYS)
 
 
 def laid_out(image: np.ndarray) -> np.ndarray:
     """Return the thorax's part of a frontal film (H, W), bright means dense, on the grid: (64, 64) uint16, in ranks."""
-    small = area_average(np.asarray(image), *fitted_size(*image.shape, thorax.SIDE))
+    height, width = image.shape
+    small = area_average(np.asarray(image), *fitted_size(height, width, thorax.SIDE))
     ranks = thorax.ranked(small)
     box = (_box_of(ranks) + _mirrored(_box_of(ranks[:, ::-1]), ranks.shape)) / 2
-    film = area_average(np.asarray(image), *fitted_size(*image.shape, _FILM_PX)).astype(np.float64)
+    film = area_average(np.asarray(image), *fitted_size(height, width, _FILM_PX)).astype(np.float64)
     # Sides were rounded to whole pixels at both sizes.
     film_size, small_size = (np.array(one.shape[::-1]) / max(one.shape) for one in (film, small))
     box = box * np.tile(film_size / small_size, 2)
@@ -44,7 +46,7 @@ def laid_out(image: np.ndarray) -> np.ndarray:
 def side_features(grid: np.ndarray) -> np.ndarray:
     """Return how a grid of ``laid_out`` differs from its mirror image, (FEATURES,) float64."""
     picture = grid.astype(np.float64) / 65535
-    return np.concatenate([(_edges(picture, *way) - _edges(picture[:, ::-1], *way)).ravel() for _, *way in _WAYS])
+    return np.concatenate([(_edges(picture, *way) - _edges(picture[:, ::-1], *way)).ravel() for way in _WAYS])
 
 
 def _box_of(ranks: np.ndarray) -> np.ndarray:

@@ -55,10 +55,11 @@ class Thorax:
 
 def thorax_of(image: np.ndarray) -> Thorax | None:
     """Return the thorax of a frontal film (H, W), bright means dense; None where none is found."""
-    if min(image.shape) < 16:
+    height, width = image.shape
+    if min(height, width) < 16:
         return None
-    longest = max(image.shape)
-    small = area_average(np.asarray(image), *fitted_size(*image.shape, SIDE))
+    longest = max(height, width)
+    small = area_average(np.asarray(image), *fitted_size(height, width, SIDE))
     ranks = ranked(small)
     best, fit = best_box(ranks)
     if fit < FOUND:
@@ -107,8 +108,12 @@ def _near() -> np.ndarray:
     """Return the places of the average's points that lie inside its outline or in the rim."""
     outline = _average()[1]
     points, angles = grid(), np.arctan2(outline[:, 1], outline[:, 0])
-    reach = np.interp(np.arctan2(points[:, 1], points[:, 0]), np.sort(angles), np.hypot(*outline[np.argsort(angles)].T),
-                      period=2 * np.pi)  # fmt: skip
+    reach = np.interp(
+        np.arctan2(points[:, 1], points[:, 0]),
+        np.sort(angles),
+        np.hypot(*outline[np.argsort(angles)].T),
+        period=2 * np.pi,
+    )
     return np.flatnonzero(np.hypot(*points.T) <= _RIM * reach)
 
 

@@ -7,7 +7,7 @@ and a person's word on a file. Does not belong here: judging one file (``examine
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,44 +58,56 @@ class Delivery:
 
 def verdicts_on(
     delivery: Delivery,
-    paths: Sequence[str],
+    paths: Iterable[str],
     staged: Callable[[str], Path],
     *,
     hashes: Mapping[str, str],
     workers: int,
     where: Where = HERE,
-) -> Iterator[tuple[str, Verdict]]:
+) -> Generator[tuple[str, Verdict], None, None]:
     """Yield (path, verdict) of every file, once, in the order of completion; pictures are staged at ``staged(path)``.
 
-    ``hashes``: path -> hash, of files that are known to be settled; others with settled bytes are asked twice. Raises
-    LakeUnwritable where the machine fails.
+    ``paths`` are gone through twice and never held. ``hashes``: path -> hash, of files that are known to be settled;
+    others with settled bytes are asked twice. ``workers``: no more than there are files. Raises LakeUnwritable where
+    the machine fails.
     """
-    listed = [path for path in paths if delivery.is_listed(path)]
     for path in paths:
         if not delivery.is_listed(path):
             yield path, _unjudged(delivery.root / path, reasons.UNKNOWN_TO_TABLE)
     unasked: dict[str, str] = {}
-    asked = {path: hashes.get(path) for path in listed}
-    for path, verdict in _judged(delivery, asked, staged, workers, where):
-        if settlements.is_settled(verdict, delivery.settled) and verdict.file_sha256 != asked[path]:
+    listed = ((path, hashes.get(path)) for path in paths if delivery.is_listed(path))
+    for path, asked, verdict in _judged(delivery, listed, staged, workers, where):
+        if settlements.is_settled(verdict, delivery.settled) and verdict.file_sha256 != asked:
             unasked[path] = verdict.file_sha256
         else:
             yield path, verdict
-    yield from _judged(delivery, unasked, staged, workers, where)
+    again = min(workers, len(unasked))
+    for path, _, verdict in _judged(delivery, unasked.items(), staged, again, where):
+        yield path, verdict
 
 
 def _judged(
-    delivery: Delivery, digests: Mapping[str, str | None], staged: Callable[[str], Path], workers: int, where: Where
-) -> Iterator[tuple[str, Verdict]]:
-    if not digests:
+    delivery: Delivery,
+    digests: Iterable[tuple[str, str | None]],
+    staged: Callable[[str], Path],
+    workers: int,
+    where: Where,
+) -> Iterator[tuple[str, str | None, Verdict]]:
+    """Yield (path, the hash that was asked with it, verdict) of (path, hash); holds those that are being worked on."""
+    if workers < 1:
         return
-    paths = list(digests)
-    tasks = (delivery.task(path, staged(path), digests[path]) for path in paths)
-    count = min(workers, len(paths))
-    answers = work.judged(tasks, workers=count, limits=delivery.limits, reads_text=delivery.reads_text, where=where)
+    asked: dict[int, tuple[str, str | None]] = {}
+
+    def tasks() -> Iterator[Task]:
+        for number, (path, digest) in enumerate(digests):
+            asked[number] = path, digest
+            yield delivery.task(path, staged(path), digest)
+
+    answers = work.judged(tasks(), workers=workers, limits=delivery.limits, reads_text=delivery.reads_text, where=where)
     with contextlib.closing(answers):
         for number, answer in answers:
-            yield paths[number], _verdict(delivery.root / paths[number], answer)
+            path, digest = asked.pop(number)
+            yield path, digest, _verdict(delivery.root / path, answer)
 
 
 def _verdict(path: Path, answer: Verdict | LakeUnwritable | pool.Lost) -> Verdict:

@@ -7,7 +7,7 @@ of a verdict. Here: that form, and the two functions that workers call. Not here
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.dicom.examine import NO_HASH, Task, Verdict, examine
-from radia_pipeline.errors import BadFrame, LakeUnwritable, RadiaError
+from radia_pipeline.errors import BadFrame, LakeUnwritable
 from radia_pipeline.privacy.limits import Limits
 from radia_pipeline.privacy.reasons import REASONS
 from radia_pipeline.processes import pool
@@ -31,19 +31,29 @@ _MOST_BYTES = 1 << 20
 
 
 def judged(
-    tasks: Iterable[Task], *, workers: int, limits: Limits, reads_text: bool = False, where: Where = HERE
-) -> Iterator[tuple[int, Verdict | LakeUnwritable | Lost]]:
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    limits: Limits,
+    reads_text: bool = False,
+    window: int | None = None,
+    where: Where = HERE,
+) -> Generator[tuple[int, Verdict | LakeUnwritable | Lost], None, None]:
     """Examine files in worker processes; yields (number of the task, what came of it) in the order of completion.
 
-    ``reads_text``: whether tasks ask for print, so that its reader is loaded once for all workers.
+    ``window``: as of ``pool.map_tasks``. ``reads_text``: whether tasks ask for print, so that its reader is loaded once
+    for all workers.
     LakeUnwritable stands for a machine that fails, Lost for a file that took its worker down or that did not come back
     with a verdict.
     """
     warm = f"{__name__}:{'warm_up_reader' if reads_text else 'warm_up'}"
     work = pool.Work(
-        f"{__name__}:examine_frame", warm, seconds=limits.seconds, memory_bytes=limits.memory_bytes,
+        f"{__name__}:examine_frame",
+        warm,
+        seconds=limits.seconds,
+        memory_bytes=limits.memory_bytes,
         caps=Caps(json_bytes=_MOST_BYTES, array_bytes=0),
-    )  # fmt: skip
+    )
     asked: dict[int, Task] = {}
 
     def frames() -> Iterator[Frame]:
@@ -51,17 +61,19 @@ def judged(
             asked[number] = task
             yield Frame(task_record(task))
 
-    for number, answer in map_items(work, frames(), workers=workers, where=where):
+    for number, answer in map_items(work, frames(), workers=workers, window=window, where=where):
         yield number, _read(answer, asked.pop(number))
 
 
 def _read(answer: pool.Answer, task: Task) -> Verdict | LakeUnwritable | Lost:
-    try:
-        answer = verdict_of(answer.body, task) if isinstance(answer, Frame) else answer
-    except BadFrame as error:
-        answer = error
-    is_of_the_file = isinstance(answer, RadiaError) and not isinstance(answer, LakeUnwritable)
-    return Lost(answer.kind) if is_of_the_file else answer
+    if isinstance(answer, Frame):
+        try:
+            return verdict_of(answer.body, task)
+        except BadFrame as error:
+            answer = error
+    if isinstance(answer, Lost | LakeUnwritable):
+        return answer
+    return Lost(answer.kind)
 
 
 def examine_frame(task: Frame) -> Frame:
@@ -94,12 +106,12 @@ def task_record(task: Task) -> list[Any]:
 
 def task_of(record: list[Any]) -> Task:
     """Return the task of a record."""
-    *values, limits = record
-    return Task(*values, limits=_limits(*limits))
+    said: dict[str, Any] = dict(zip(Task.__dataclass_fields__, record, strict=True))
+    return Task(**said | {"limits": _limits(*said["limits"])})
 
 
 @lru_cache(maxsize=8)
-def _limits(*values: float) -> Limits:
+def _limits(*values: Any) -> Limits:
     return Limits(*values)
 
 
@@ -115,7 +127,8 @@ def verdict_of(record: Any, task: Task) -> Verdict:
         raise BadFrame("A record that is no verdict on a file")
     verdict = Verdict(*record)
     if verdict.native_ids is not None:
-        verdict = replace(verdict, native_ids=tuple(verdict.native_ids))
+        image, study, patient = verdict.native_ids  # a list, as JSON has it
+        verdict = replace(verdict, native_ids=(image, study, patient))
     if verdict.reason is None and not task.only_pixels and not _names_its_file(verdict, task):
         raise BadFrame("A verdict that lets a file in without saying which it is")
     return verdict
@@ -167,7 +180,12 @@ def _types() -> dict[str, pa.DataType]:
 
 
 _FITS = {
-    "file_sha256": _is_digest, "size_bytes": _is_number, "mtime_ns": _is_number, "reason": _is_reason,
-    "detail": _is_detail, "native_ids": _is_native, "row": _is_row,
-}  # fmt: skip
+    "file_sha256": _is_digest,
+    "size_bytes": _is_number,
+    "mtime_ns": _is_number,
+    "reason": _is_reason,
+    "detail": _is_detail,
+    "native_ids": _is_native,
+    "row": _is_row,
+}
 """What may stand in each field of a verdict, in their order."""

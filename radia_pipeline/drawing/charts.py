@@ -53,27 +53,26 @@ def stacked_bars(
 
 
 def grouped_bars(
-    bins: Sequence[str],
     series: Mapping[str, Sequence[float]],
     *,
     title: str,
-    x: str,
+    x: Axis,
     y: str,
     roles: Mapping[str, str] | None = None,
     size: tuple[int, int] = (WIDTH_PX, 210),
 ) -> Picture:
-    """Return upright bars, those of one bin side by side: ``series`` name -> a figure for each bin.
+    """Return upright bars, those of one bin side by side: ``series`` name -> a figure for each bin that ``x`` names.
 
     ``roles``: name -> role; the series in their order. ``size``: width and height of the axes in px.
     """
-    thick = 0.84 / max(1, len(series))
+    thick, bins = 0.84 / max(1, len(series)), x.names
     marks: list[Mark] = []
     for number, (name, values) in enumerate(series.items()):
         places = [place - 0.42 + (number + 0.5) * thick for place in range(len(bins))]
         tips = [f"{name}, {bin_}: {value:.1f}" for bin_, value in zip(bins, values)]
         role = series_role(number) if roles is None else roles[name]
         marks.append(Bars(places, [0.0] * len(places), values, role, name, thick, True, tips=tips))
-    return plot(marks, title=title, x=Axis(x, names=bins), y=Axis(y, low=0), size=size)
+    return plot(marks, title=title, x=x, y=Axis(y, low=0), size=size)
 
 
 def points_in_rows(
@@ -90,20 +89,22 @@ def points_in_rows(
 
 
 def intervals(
-    rows: Sequence[Interval], *, title: str, unit: str, low: float | None = None,
-    guide: float | None = None,
-) -> Picture:  # fmt: skip
+    rows: Sequence[Interval], *, title: str, unit: str, low: float | None = None, guide: float | None = None
+) -> Picture:
     """Return one row a figure: its point on its interval. ``guide``: a value to compare with, such as chance."""
     marks: list[Mark] = [] if guide is None else [Guide(x=guide)]
     for role in dict.fromkeys(row.role for row in rows):
         held = [(place, row) for place, row in enumerate(rows) if row.role == role and row.value is not None]
         marks.append(
             Points(
-                [row.value for _, row in held if row.value is not None], [place for place, _ in held], role,
-                low=[row.low for _, row in held], high=[row.high for _, row in held],
+                [row.value for _, row in held if row.value is not None],
+                [place for place, _ in held],
+                role,
+                low=[row.low for _, row in held],
+                high=[row.high for _, row in held],
                 tips=[_said(row) for _, row in held],
             )
-        )  # fmt: skip
+        )
     y = Axis(names=[row.name for row in rows])
     size = (WIDTH_PX, max(1, len(rows)) * ROW_PX)
     return plot(marks, title=title, x=Axis(unit, low), y=y, size=size)

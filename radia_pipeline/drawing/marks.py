@@ -10,11 +10,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from radia_pipeline.drawing.looks import SERIES
 from radia_pipeline.drawing.scale import Scale
 from radia_pipeline.drawing.svg import element, number, path, tip, words
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Values: TypeAlias = "Sequence[float] | np.ndarray"
 
 _SHAPES = {
     "s0": "M-3.8 0a3.8 3.8 0 1 0 7.6 0a3.8 3.8 0 1 0 -7.6 0z",
@@ -36,10 +41,10 @@ class Mark(Protocol):
     def name(self) -> str:
         """Its words in the legend, empty for none."""
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
 
     def draw(self, x: Scale, y: Scale) -> str:
@@ -59,18 +64,18 @@ def shape(role: str, x: float, y: float, words_: str = "") -> str:
 class Line:
     """A curve through points; ``is_marked``: each point is shown too. A point between two gaps always is."""
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Values
+    y: Values
     role: str = SERIES[0]
     name: str = ""
     is_marked: bool = False
     is_dashed: bool = False
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
         return self.x
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
         return self.y
 
@@ -96,17 +101,17 @@ class Line:
 class Band:
     """What lies between ``low`` and ``high`` along x: an interval of a curve."""
 
-    x: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
+    x: Values
+    low: Values
+    high: Values
     role: str = SERIES[0]
     name: str = ""
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
         return self.x
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
         return [*self.low, *self.high]
 
@@ -132,19 +137,19 @@ class Band:
 class Points:
     """Points, each perhaps with its interval along x (``low``, ``high``: None or NaN where there is none)."""
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Values
+    y: Values
     role: str = SERIES[0]
     name: str = ""
     low: Sequence[float | None] = ()
     high: Sequence[float | None] = ()
     tips: Sequence[str] = ()
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
         return [value for value in (*self.x, *self.low, *self.high) if value is not None]
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
         return self.y
 
@@ -182,11 +187,11 @@ class Bars:
     texts: Sequence[str] = ()
     tips: Sequence[str] = ()
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
         return self.place if self.is_upright else [*self.start, *self.stop]
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
         return [*self.start, *self.stop] if self.is_upright else self.place
 
@@ -229,11 +234,11 @@ class Guide:
     y: float | None = None
     name: str = ""
 
-    def xs(self) -> Sequence[float]:
+    def xs(self) -> Values:
         """Return what the x axis must hold."""
         return [] if self.x is None else [self.x]
 
-    def ys(self) -> Sequence[float]:
+    def ys(self) -> Values:
         """Return what the y axis must hold."""
         return [] if self.y is None else [self.y]
 

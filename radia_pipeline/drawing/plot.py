@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from radia_pipeline.drawing.marks import SWATCH_PX, Bars, Mark
+from radia_pipeline.drawing.marks import SWATCH_PX, Bars, Mark, Values
 from radia_pipeline.drawing.scale import Scale, limits, tick_texts, ticks
 from radia_pipeline.drawing.svg import TEXT_PX, Picture, element, path, text_px, words
 
@@ -50,9 +50,14 @@ class _Ticks:
 
 
 def plot(
-    marks: Sequence[Mark], *, title: str, x: Axis | None = None, y: Axis | None = None,
-    size: tuple[float, float] = (420, 220), description: str = "",
-) -> Picture:  # fmt: skip
+    marks: Sequence[Mark],
+    *,
+    title: str,
+    x: Axis | None = None,
+    y: Axis | None = None,
+    size: tuple[float, float] = (420, 220),
+    description: str = "",
+) -> Picture:
     """Return marks in a frame. ``size``: of the area inside the axes, px; names, ticks and the legend come on top."""
     x, y = x or Axis(), y or Axis()
     width, height = size
@@ -67,20 +72,25 @@ def plot(
     scale_y = Scale(*y_limits, *((top, top + height) if y.names else (top + height, top)))
     bottom = top + height
     body = [
-        _grid(scale_x if not x.names else None, across.values, scale_y if not y.names else None, down.values,
-              (left, top, left + width, bottom)),
+        _grid(
+            scale_x if not x.names else None,
+            across.values,
+            scale_y if not y.names else None,
+            down.values,
+            (left, top, left + width, bottom),
+        ),
         _axes(scale_x, across, scale_y, down, (left, top, left + width, bottom)),
         *(mark.draw(scale_x, scale_y) for mark in marks),
         _labels(x, y, (left, top, left + width, bottom)),
         *_legend(rows),
-    ]  # fmt: skip
+    ]
     if not _has_points(marks):
         body.append(words(left + width / 2, top + height / 2, NOTHING, "soft middle"))
     total = bottom + TEXT_PX + _GAP_PX + (_LINE_PX if x.label else 0) + _DESCENT_PX
     return Picture(left + width + right, total, title, "".join(body), description)
 
 
-def _held(values: Iterable[Sequence[float]]) -> list[float]:
+def _held(values: Iterable[Values]) -> list[float]:
     return [float(value) for part in values for value in part]
 
 

@@ -6,6 +6,7 @@ They have no ticks: the number stands beside them, the column's head says from w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from radia_pipeline.drawing.looks import SERIES
 from radia_pipeline.drawing.marks import shape
@@ -16,16 +17,27 @@ _WHISKER_PX, _BAR_PX, _SIGNED_PX = 18, 13, 13
 _EDGE_PX = 6
 
 
-def whisker(
-    value: float | None, low: float | None, high: float | None, *, start: float = 0.0, stop: float = 1.0,
-    guide: float | None = None, width: int = 150, role: str = SERIES[0],
-) -> Picture | None:  # fmt: skip
-    """Return a point on its interval, on an axis from ``start`` to ``stop``; None without a figure.
+class Whisker(TypedDict, total=False):
+    """How ``whisker`` is drawn: on an axis from ``start`` to ``stop``; ``guide``: a value to compare with, such as
+    chance."""
 
-    ``guide``: a value to compare with, such as chance.
-    """
+    start: float
+    stop: float
+    guide: float | None
+    width: int
+    role: str
+
+
+_USUAL: Whisker = {"start": 0.0, "stop": 1.0, "guide": None, "width": 150, "role": SERIES[0]}
+
+
+def whisker(value: float | None, low: float | None, high: float | None, **looks: Unpack[Whisker]) -> Picture | None:
+    """Return a point on its interval; None without a figure."""
     if value is None:
         return None
+    chosen = _USUAL | looks
+    start, stop, guide = chosen["start"], chosen["stop"], chosen["guide"]
+    width, role = chosen["width"], chosen["role"]
     at, middle = Scale(start, stop, _EDGE_PX, width - _EDGE_PX).at, _WHISKER_PX / 2
     parts = [element("path", class_="track", d=path([(at(start), middle), (at(stop), middle)]))]
     if guide is not None:

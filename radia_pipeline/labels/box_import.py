@@ -3,7 +3,7 @@
 A file says all that its reader drew on its images: what the same reader's earlier imports said of them is replaced.
 What stands already under another origin is not doubled. Refused, with counts: boxes on images that the lake does not
 have, of no class of the vocabulary, that are degenerate, flipped, turned or reach beyond their image. Not here: formats
-(``box_files``), building the table from a source (``boxes``, which keeps what was imported).
+(``box_files``), building the table from a source (``box_annotations``, which keeps what was imported).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput
+from radia_pipeline.labels.box_annotations import IMPORTED, SMALLEST_SIDE_PX, numbered
 from radia_pipeline.labels.box_files.formats import FORMATS
 from radia_pipeline.labels.box_files.shared import EDGES, FileBox
-from radia_pipeline.labels.boxes import IMPORTED, SMALLEST_SIDE_PX, numbered
 from radia_pipeline.lake.lake import Lake
 
 BEYOND_PX = 0.5
@@ -105,9 +105,13 @@ def _judged(box: FileBox, image: Mapping[str, Any] | None) -> tuple[str | None, 
 
 
 def _merged(
-    lake: Lake, source: str, taken: list[tuple[FileBox, tuple[float, ...]]], spoken: set[str],
-    images: Mapping[str, Mapping[str, Any]], reader: str,
-) -> tuple[list[dict], Counter]:  # fmt: skip
+    lake: Lake,
+    source: str,
+    taken: list[tuple[FileBox, tuple[float, ...]]],
+    spoken: set[str],
+    images: Mapping[str, Mapping[str, Any]],
+    reader: str,
+) -> tuple[list[dict], Counter]:
     """Return a source's rows with what was taken, and how many are new, replaced and stood already."""
     before = lake.read("box_annotations", source).to_pylist() if lake.exists("box_annotations", source) else []
     kept: list[dict] = []

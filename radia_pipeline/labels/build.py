@@ -160,8 +160,8 @@ def _from_table(adapter: Source, root: Path | None, keys: Pseudonymizer) -> _Sai
     problems = Counter(delivered.problems)
     studies = delivered.table.column("native_study_id").combine_chunks().dictionary_encode()
     rows = studies.indices.to_numpy(zero_copy_only=False)
-    columns = codes_of(delivered.table.column("class"), vocabulary().classes)
-    values = delivered.table.column("said").fill_null(MISSING).to_numpy().astype(np.int8)
+    columns = codes_of(delivered.table.column("class"), vocabulary().classes).astype(np.int8)
+    values = delivered.table.column("said").fill_null(MISSING).to_numpy().astype(np.int8, copy=False)
     by_expert = pc.equal(delivered.table.column("origin"), "expert").fill_null(False).to_numpy().astype(bool)
     is_expert = np.zeros((len(studies.dictionary), len(vocabulary().classes)), dtype=bool)
     is_expert[rows[by_expert], columns[by_expert]] = True

@@ -51,9 +51,10 @@ def unchanged_studies(lake: Lake, source: str) -> frozenset[str]:
     """Return the studies whose report says that nothing changed, and nothing that a rule could read."""
     attributes = lake.read("report_attributes", source, columns=list(_ATTRIBUTES)).to_pylist()
     silent = {
-        row["study_id"] for row in attributes
+        row["study_id"]
+        for row in attributes
         if row["is_unlabelled"] and not row["is_reference_only"] and not row["unread_count"]
-    }  # fmt: skip
+    }
     texts = lake.read("reports", source, columns=["study_id", "report_text"])
     texts = texts.filter(pc.is_valid(texts.column("report_text"))).to_pylist()
     return frozenset(

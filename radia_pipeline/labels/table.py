@@ -132,9 +132,14 @@ class LongRows:
     """
 
     def __init__(
-        self, source: str, study_ids: pa.Array, patient_keys: pa.Array, said: np.ndarray, value: np.ndarray,
+        self,
+        source: str,
+        study_ids: pa.Array,
+        patient_keys: pa.Array,
+        said: np.ndarray,
+        value: np.ndarray,
         origin: np.ndarray,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._source, self._texts = source, {"study_id": study_ids, "patient_key": patient_keys}
         self._values, self._origin = {"said": said, "value": value}, origin
         self._order = pc.sort_indices(study_ids).to_numpy()

@@ -123,8 +123,12 @@ class Pseudonymizer:
         """
         keys = [*before._unwrapped(lake), before._key]
         text = json.dumps([base64.b64encode(key).decode() for key in keys]).encode()
-        said = {"fingerprint": self.fingerprint, "before": before.fingerprint, "keys": len(keys),
-                "wrapped": self._fernet().encrypt(text).decode()}  # fmt: skip
+        said = {
+            "fingerprint": self.fingerprint,
+            "before": before.fingerprint,
+            "keys": len(keys),
+            "wrapped": self._fernet().encrypt(text).decode(),
+        }
         return (json.dumps(said) + "\n").encode()
 
     def _unwrapped(self, lake: Lake) -> tuple[bytes, ...]:

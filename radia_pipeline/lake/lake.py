@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +22,7 @@ from radia_pipeline.errors import BadInput, BadTable, DamagedFile, LakeUnwritabl
 from radia_pipeline.lake import atomic, marker, proof, publishing, renamed
 from radia_pipeline.lake.frames import to_frame
 from radia_pipeline.lake.row_hash import rows_sha256
-from radia_pipeline.lake.rows import Rows, TableRows
+from radia_pipeline.lake.rows import Rows, TableRows, waiting
 from radia_pipeline.lake.table_file import HASH_CHARACTERS, VOCABULARY_KEY
 from radia_pipeline.lake.versions import Place, VersionRecord, kept_file, published_records, sound_records
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = Path(".radia/lake")
 LAKE_VARIABLE = "RADIA_LAKE"
 WHOLE = "all"
+_ROWS_WAITING = 1 << 12
+"""Rows that are brought into form together where they come one after the other: some 10 MB of Python's objects."""
 _MIGRATE = "run `radia vocabulary migrate` on this lake"
 
 
@@ -84,7 +87,7 @@ class Lake:
     # --- where things lie -------------------------------------------------------------------------------------------
     @property
     def pixels_dir(self) -> Path:
-        """Stored images: ``pixels/<source>/<2 characters>/<image_id>.png``."""
+        """Stored images: ``pixels/<source>/<3 characters>/<image_id>.png``, of earlier releases below 2 characters."""
         return self.root / "pixels"
 
     @property
@@ -168,6 +171,17 @@ class Lake:
             publishing.publish(place, version, rows, vocabulary().version)
         return WriteResult(version, rows.num_rows, True)
 
+    def write_each(self, table: str, rows: Iterable[Mapping[str, Any]], partition: str = WHOLE) -> WriteResult:
+        """Publish rows that come one after the other, in order of the contract's key; memory does not grow with them.
+
+        They wait in a file without a name. Raises as ``write_rows`` does.
+        """
+        folder = self.path(table, partition).parent
+        with atomic.writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with waiting(_in_parts(table, rows), contract(table).schema, folder) as found:
+                return self.write_rows(table, found, partition)
+
     def read(
         self, table: str, partition: str | None = None, columns: Sequence[str] | None = None, filters: object = None
     ) -> pa.Table:
@@ -189,12 +203,16 @@ class Lake:
         Raises as ``read`` does. What was made of the parts may only be used once all of them have come: damage may be
         found at the end.
         """
-        types = {name: contract(table).columns[name].type for name in columns}
-        for part in proof.batches(self.place(table, partition), columns, rows):
+        known, place = contract(table).columns, self.place(table, partition)
+        if unknown := [name for name in columns if name not in known]:
+            raise _lacking(place.name, table, unknown)
+        for part in proof.batches(place, columns, rows):
             _require_words(part, table)
-            for name in columns:
-                if name not in part.column_names:
-                    part = part.append_column(name, pa.nulls(len(part), types[name]))
+            absent = [known[name] for name in columns if name not in part.column_names]
+            if required := [column.name for column in absent if column.is_required]:
+                raise _lacking(place.name, table, required)
+            for column in absent:
+                part = part.append_column(column.name, pa.nulls(len(part), column.type))
             yield part.select(list(columns)).replace_schema_metadata(None)
 
     def last_sound(self, table: str, partition: str = WHOLE, columns: Sequence[str] | None = None) -> pa.Table | None:
@@ -211,6 +229,18 @@ class Lake:
                 with contextlib.suppress(DamagedFile, MissingTable, BadTable):
                     return self.read_version(table, partition, record.version, columns)
             return None
+
+    def last_sound_parts(self, table: str, partition: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield what ``last_sound`` reads, in parts, in memory that does not grow with the rows of a sound file."""
+        if not self.exists(table, partition):
+            return
+        try:
+            self.version(table, partition)
+        except DamagedFile:
+            found = self.last_sound(table, partition, columns)
+            yield from (found,) if found is not None else ()
+            return
+        yield from self.batches(table, partition, columns, _ROWS_WAITING)
 
     def frame(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read one partition, or all of them, as a pandas frame with the types of ``frames.to_frame``.
@@ -291,7 +321,7 @@ class Lake:
             except KeyError as error:
                 gained = [name for name in error.args if _may_be_absent(table, name)]
                 if names is None or len(gained) < len(error.args):
-                    raise
+                    raise _lacking(place.name, table, error.args) from None
                 found = proof.read(place, [name for name in names if name not in gained], filters)
             for name in gained:
                 found = found.append_column(name, pa.nulls(len(found), contract(table).columns[name].type))
@@ -306,6 +336,24 @@ def _in_order(table: str, rows: pa.Table) -> pa.Table:
         return rows
     order = pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key])
     return rows.take(order)
+
+
+def _in_parts(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:
+    rows = iter(rows)
+    while part := list(islice(rows, _ROWS_WAITING)):
+        yield conform(table, part)
+
+
+def _lacking(name: str, table: str, columns: Iterable[str]) -> BadTable:
+    """Return the error of a file without columns: of the contract, which another release did not know, or of none."""
+    known = contract(table).columns
+    missing = sorted(map(str, columns))
+    if any(column not in known for column in missing):
+        return BadTable(f"Table {table} has no column {', '.join(missing)}", accepted=", ".join(known))
+    return BadTable(
+        f"The table {name} lacks {', '.join(missing)}, which contract {contract(table).version} asks for",
+        do="it was made by another release: materialize it again",
+    )
 
 
 def _may_be_absent(table: str, name: str) -> bool:
@@ -341,11 +389,13 @@ def _promised(data: pa.Table, table: str) -> pa.Table:
 
 
 def _whole(data: pa.Table, table: str) -> pa.Table:
-    """Give a partition of an older contract the columns that it has gained since, as nulls."""
+    """Give a partition of an older contract the columns that it has gained since, as nulls; raises BadTable."""
     columns = contract(table).columns
     if len(data.column_names) == len(columns):
         return data
-    for name, column in columns.items():
-        if name not in data.column_names and not column.is_required:
-            data = data.append_column(name, pa.nulls(len(data), column.type))
-    return data.select([name for name in columns if name in data.column_names])
+    absent = [column for name, column in columns.items() if name not in data.column_names]
+    if required := [column.name for column in absent if column.is_required]:
+        raise _lacking(table, table, required)
+    for column in absent:
+        data = data.append_column(column.name, pa.nulls(len(data), column.type))
+    return data.select(list(columns))

@@ -29,9 +29,10 @@ def restore(lake: Lake, table: str, partition: str | None = None, version: str |
     """
     if version is not None and partition is None and contract(table).partitioned:
         raise BadInput(
-            f"Each partition of {table} has versions of its own", accepted=", ".join(_known(lake, table)),
+            f"Each partition of {table} has versions of its own",
+            accepted=", ".join(_known(lake, table)),
             do="name one with --partition",
-        )  # fmt: skip
+        )
     if partition is None and not contract(table).partitioned:
         partition = WHOLE
     names = (
@@ -80,16 +81,18 @@ def _last(place: Place) -> str:
 def _proven_rows(lake: Lake, place: Place, table: str, partition: str, version: str) -> int:
     if not place.kept(version).exists():
         raise MissingTable(
-            f"Version {version[:12]} of {place.name}, which was published last, is not kept", accepted=_others(place),
+            f"Version {version[:12]} of {place.name}, which was published last, is not kept",
+            accepted=_others(place),
             do="restore another with --version, or publish the table anew: materialize it",
-        )  # fmt: skip
+        )
     try:
         return lake.read_version(table, partition, version).num_rows
     except DamagedFile:
         raise DamagedFile(
-            f"The kept version {version[:12]} of {place.name} is damaged too", accepted=_others(place, but=version),
+            f"The kept version {version[:12]} of {place.name} is damaged too",
+            accepted=_others(place, but=version),
             do="restore another with --version, or publish the table anew: materialize it",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _others(place: Place, but: str = "") -> str:

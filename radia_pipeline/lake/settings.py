@@ -88,8 +88,10 @@ LOCAL = "local"
 _ADDRESS = re.compile(r"(ray://)?[A-Za-z0-9_.\-]+:\d{1,5}")
 POOLS = "local, HOST:PORT of a Ray cluster that this machine is a node of, or ray://HOST:PORT of its client server"
 CHOICES = {
-    "ocr": ("auto", "off", "require"), "official_split": ("ignore", "respect"), "training_pool": ("auto", "on", "off"),
-}  # fmt: skip
+    "ocr": ("auto", "off", "require"),
+    "official_split": ("ignore", "respect"),
+    "training_pool": ("auto", "on", "off"),
+}
 _NUMBERS = {
     "quiet_s": float, "look_every_s": float, "retrain_after_days": float, "retrain_hours": float,
     "carry_from_prior_days": int, "most_runs": int, "pool_limit": int, "backup_keep": int,

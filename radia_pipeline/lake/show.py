@@ -52,9 +52,10 @@ def sample(lake: Lake, table: str, partition: str | None, count: int, version: s
     else:
         if partition is None and contract(table).partitioned:
             raise BadInput(
-                f"Each partition of {table} has versions of its own", accepted=", ".join(lake.partitions(table)),
+                f"Each partition of {table} has versions of its own",
+                accepted=", ".join(lake.partitions(table)),
                 do="name one with --partition",
-            )  # fmt: skip
+            )
         found = lake.read_version(table, partition or WHOLE, version)
         names = [name for name in names if name in found.column_names]
     rows = found.slice(0, count).to_pylist()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,11 +21,12 @@ import pyarrow.parquet as pq
 from radia_pipeline.errors import DamagedFile, LakeUnreadable, MissingTable
 from radia_pipeline.lake.atomic import STORAGE_FAULTS
 from radia_pipeline.lake.row_hash import rows_sha256
-from radia_pipeline.lake.rows import ROWS_OF_A_PART
+from radia_pipeline.lake.rows import FileRows
 
 HASH_CHARACTERS = 32
 VERSION_KEY, VOCABULARY_KEY, NAME_KEY = b"radia.version", b"radia.vocabulary", b"radia.table"
 _CHUNK_BYTES = 1 << 20
+_UNKNOWN_FIELD = re.compile(r"No match for FieldRef\.Name\((.*?)\)")
 
 
 def ways_out(name: str) -> str:
@@ -123,13 +125,18 @@ class TableFile:
 
     def read(self, columns: Sequence[str] | None = None, filters: Any = None) -> pa.Table:
         """Read the rows; raises KeyError for a column that the file has not."""
-        if filters is not None:
-            with readable(self.name):
-                return pq.read_table(self._source(), columns=columns, filters=filters, partitioning=None)
         with self._parquet() as file:
             if missing := set(columns or ()) - set(file.schema_arrow.names):
                 raise KeyError(*missing)
-            return file.read(columns=columns)
+            if filters is None:
+                return file.read(columns=columns)
+        with readable(self.name):
+            try:
+                return pq.read_table(self._source(), columns=columns, filters=filters, partitioning=None)
+            except pa.ArrowInvalid as error:  # of a column that is filtered by
+                if (unknown := _UNKNOWN_FIELD.match(str(error))) is None:
+                    raise
+                raise KeyError(unknown[1]) from None
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Yield those of the columns that the file has, a part of the rows at a time."""
@@ -141,7 +148,7 @@ class TableFile:
     def rows_version(self) -> str:
         """Recompute the data version: the logical hash of the rows that the file holds now."""
         with self._parquet() as file:
-            return rows_sha256(_FileRows(file))[:HASH_CHARACTERS]
+            return rows_sha256(FileRows(file))[:HASH_CHARACTERS]
 
     def _source(self) -> pa.NativeFile:
         # The same open file by its number: pyarrow knows no file descriptors, and a path may name another file by now.
@@ -152,28 +159,3 @@ class TableFile:
         # Not ``read_table``, which would import pandas first: that takes longer than reading.
         with readable(self.name), self._source() as source, pq.ParquetFile(source) as file:
             yield file
-
-
-class _FileRows:
-    """Rows of an open Parquet file, with the types that were written: Parquet calls the items of a list ``element``."""
-
-    def __init__(self, file: pq.ParquetFile) -> None:
-        self._file, self.num_rows = file, file.metadata.num_rows
-        self.schema = pa.schema(
-            [pa.field(field.name, _plain(field.type), nullable=field.nullable) for field in file.schema_arrow]
-        )
-
-    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield what is read at a time."""
-        names = self.schema.names if columns is None else list(columns)
-        kinds = pa.schema([self.schema.field(name) for name in names])
-        for batch in self._file.iter_batches(ROWS_OF_A_PART, columns=names):
-            yield pa.Table.from_batches([batch]).select(names).replace_schema_metadata(None).cast(kinds)
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_list(kind):
-        return pa.list_(_plain(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _plain(field.type)) for field in kind])
-    return kind

@@ -141,9 +141,10 @@ def kept_file(place: Place, version: str) -> Path:
     version = renamed.after(place.folder.parents[2], version)
     if not _VERSION.fullmatch(version):
         raise BadInput(
-            f"{version!r} is no version of {place.name}", accepted="4 to 32 of the characters 0-9 and a-f",
+            f"{version!r} is no version of {place.name}",
+            accepted="4 to 32 of the characters 0-9 and a-f",
             do="take one from `radia tables history`",
-        )  # fmt: skip
+        )
     found = sorted(place.folder.glob(f"{version}*.parquet"))
     if not found:
         raise MissingTable(f"Version {version} of {place.name} is not kept any more")

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import cast
 
 from radia_pipeline.privacy.known import known
 from radia_pipeline.privacy.values import characters
 from radia_pipeline.privacy.walk import Element
 
 VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE = (
-    0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120,
-)  # fmt: skip
+    0x00080100,
+    0x00080102,
+    0x00080103,
+    0x00080104,
+    0x00080119,
+    0x00080120,
+)
 CONCEPT_TAGS = frozenset({VALUE, SCHEME, SCHEME_VERSION, MEANING, LONG_VALUE, URN_VALUE})
 _PURPOSE, _DEIDENTIFYING = 0x0040A170, "109104"
 _VALUES = (VALUE, LONG_VALUE, URN_VALUE)
@@ -73,7 +79,9 @@ def _meanings() -> dict[tuple[str, str], frozenset[str]]:
     from pydicom.sr._concepts_dict import concepts
 
     found: dict[tuple[str, str], set[str]] = {}
-    for scheme, by_keyword in concepts.items():
+    # scheme -> keyword -> code -> (meaning, context groups); its dict has no types
+    tables = cast(dict[str, dict[str, dict[str, tuple[str, list[int]]]]], concepts)
+    for scheme, by_keyword in tables.items():
         for by_code in by_keyword.values():
             for code, (meaning, _) in by_code.items():
                 found.setdefault((scheme, code), set()).add(meaning.casefold())

@@ -86,7 +86,10 @@ def _without_entities(plain: Plain) -> Plain:
         if not found:
             break
         begins, stops = _places(plain)
-        parts, origin, ends, at = [], [], [], 0
+        parts: list[str] = []
+        origin: list[int] = []
+        ends: list[int] = []
+        at = 0
         for start, end, letters in found:
             parts += plain.text[at:start], letters
             origin += *begins[at:start], *(begins[start],) * len(letters)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from radia_pipeline.privacy import concepts, markers, rules, values
 from radia_pipeline.privacy import container as dicom_container
@@ -106,7 +106,7 @@ def _fault_of_offsets(container: Container) -> str | None:
         return None
     offsets = [int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4)]
     starts, at = set(), 0
-    for size in container.fragment_sizes:
+    for size in container.fragment_sizes or ():
         starts.add(at)
         at += size + 8
     frames = next((characters(e.value) for e in container.elements if e.tag == 0x00280008), "") or "1"
@@ -219,7 +219,7 @@ def _judge(
 
 def _native_bytes(container: Container) -> int:
     """Return what the pixel element takes before it is compressed: software leaves the group's length as it was."""
-    order = "little" if container.form.little else "big"
+    order: Literal["little", "big"] = "little" if container.form.little else "big"
     said = {e.tag: int.from_bytes(e.value, order) for e in container.elements if e.tag in _SIZES and len(e.value) == 2}
     return math.prod(said.get(tag, 0) for tag in _SIZES) // 8 + _HEAD_BYTES
 

@@ -7,7 +7,7 @@ and comments, so that text in them would pass too. Does not belong here: tile da
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from radia_pipeline.privacy.known import names_encoder
@@ -30,7 +30,7 @@ class _Frame:
     packets: list[int] = field(default_factory=list)
 
 
-def listed(stream: bytes) -> Iterator[tuple[str, str | None]]:
+def listed(stream: bytes) -> Generator[tuple[str, str | None], None, int | None]:
     """Yield each segment with its fault, None where it is sound; returns where the end marker stands, None without."""
     frame = _Frame()
     try:
@@ -44,7 +44,7 @@ def listed(stream: bytes) -> Iterator[tuple[str, str | None]]:
     return at
 
 
-def _tile_part(stream: bytes, start: int, frame: _Frame) -> Iterator[tuple[str, str | None]]:
+def _tile_part(stream: bytes, start: int, frame: _Frame) -> Generator[tuple[str, str | None], None, int | None]:
     length, frame.packets = struct.unpack_from(">I", stream, start + 6)[0], []
     at = yield from _header(stream, start + 12, _SOD, frame)
     if at is None:
@@ -58,7 +58,7 @@ def _tile_part(stream: bytes, start: int, frame: _Frame) -> Iterator[tuple[str, 
     return end
 
 
-def _header(stream: bytes, at: int, until: int, frame: _Frame) -> Iterator[tuple[str, str | None]]:
+def _header(stream: bytes, at: int, until: int, frame: _Frame) -> Generator[tuple[str, str | None], None, int | None]:
     """Yield marker segments from ``at`` to the marker ``until``; returns its place, None where none leads there."""
     while (marker := struct.unpack_from(">H", stream, at)[0]) != until:
         length = struct.unpack_from(">H", stream, at + 2)[0]
@@ -127,9 +127,11 @@ def _region(body: bytes, frame: _Frame) -> bool:
 def _progression(body: bytes, frame: _Frame) -> bool:
     """Changes of seven bytes each, whose fields have bounds (T.800 A.6.6); a grey frame has few."""
     changes = [body[at : at + 7] for at in range(0, len(body), 7)]
-    return len(body) % 7 == 0 and len(changes) <= 32 and all(
-        one[0] <= 32 and one[1] < frame.components and one[4] <= 33 and one[6] <= 4 for one in changes
-    )  # fmt: skip
+    return (
+        len(body) % 7 == 0
+        and len(changes) <= 32
+        and all(one[0] <= 32 and one[1] < frame.components and one[4] <= 33 and one[6] <= 4 for one in changes)
+    )
 
 
 def _tile_lengths(body: bytes, frame: _Frame) -> bool:

@@ -7,7 +7,7 @@ Belongs here: the form of each segment, and which tables a frame uses. Does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -42,10 +42,11 @@ class _Segment(NamedTuple):
     body: bytes
 
 
-def listed(stream: bytes, *, is_ls: bool) -> Iterator[tuple[str, str | None]]:
+def listed(stream: bytes, *, is_ls: bool) -> Generator[tuple[str, str | None], None, int | None]:
     """Yield each segment with its fault, None where it is sound; returns where the end marker stands, None without."""
     segments, end = _segments(stream, is_ls=is_ls)
-    used, seen = _used_tables(segments), set()
+    used = _used_tables(segments)
+    seen: set[tuple[int, int]] = set()
     for code, body in segments:
         name, fault = _judged(code, body, used)
         once = _once(code, body)
@@ -197,9 +198,13 @@ def _fault_of_lines(body: bytes, _used: set[tuple[int, int]]) -> str | None:
 
 
 _TABLES = {
-    _DQT: _fault_of_quantisation, _DHT: _fault_of_codes, _DAC: _fault_of_conditioning, _LSE: _fault_of_presets,
-    _DRI: _fault_of_interval, _DNL: _fault_of_lines,
-}  # fmt: skip
+    _DQT: _fault_of_quantisation,
+    _DHT: _fault_of_codes,
+    _DAC: _fault_of_conditioning,
+    _LSE: _fault_of_presets,
+    _DRI: _fault_of_interval,
+    _DNL: _fault_of_lines,
+}
 
 
 def _is_application(code: int, body: bytes) -> bool:

@@ -63,15 +63,20 @@ def known() -> Known:
     """Return the lists, compiled once per process."""
     raw = read_yaml(KNOWN)
     return Known(
-        terms=_lists(raw["terms"]), values=_lists(raw["values"]),
+        terms=_lists(raw["terms"]),
+        values=_lists(raw["values"]),
         forms={tag_of(keyword): re.compile(form) for keyword, form in raw["forms"].items()},
-        titles=frozenset(map(folded, raw["titles"])), software=any_of(raw["software"]),
-        implementation_roots=tuple(raw["implementation_roots"]), encoders=any_of(raw["encoders"]),
-        dummies=frozenset(map(folded, raw["dummies"])), dummy_dates=frozenset(raw["dummy_dates"]),
+        titles=frozenset(map(folded, raw["titles"])),
+        software=any_of(raw["software"]),
+        implementation_roots=tuple(raw["implementation_roots"]),
+        encoders=any_of(raw["encoders"]),
+        dummies=frozenset(map(folded, raw["dummies"])),
+        dummy_dates=frozenset(raw["dummy_dates"]),
         methods=any_of(raw["methods"]),
         schemes={scheme: re.compile(form) for scheme, form in raw["schemes"].items()},
-        concept_words=frozenset(raw["concept_words"].split()), trade_words=frozenset(raw["trade_words"].split()),
-    )  # fmt: skip
+        concept_words=frozenset(raw["concept_words"].split()),
+        trade_words=frozenset(raw["trade_words"].split()),
+    )
 
 
 def names_encoder(comment: bytes) -> bool:

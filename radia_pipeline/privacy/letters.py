@@ -26,7 +26,8 @@ def edit_distance(a: str, b: str, *, swaps: bool = True) -> int:
 
     ``swaps``: two neighbours that changed places count one (optimal string alignment), not two (Levenshtein).
     """
-    before, last = [], list(range(len(b) + 1))
+    before: list[int] = []
+    last = list(range(len(b) + 1))
     for i, ca in enumerate(a, 1):
         row = [i]
         for j, cb in enumerate(b, 1):

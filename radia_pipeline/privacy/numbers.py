@@ -23,7 +23,7 @@ from radia_pipeline.privacy.patterns import (
     YEAR,
     Patterns,
     patterns,
-)  # fmt: skip
+)
 
 
 class Span(NamedTuple):
@@ -64,8 +64,8 @@ def _at(text: str, at: int, end: int, known: Patterns, exam_dates: str) -> Span 
         return birth
     if date is not None and not _is_a_row(date[0]):
         return Span(at, date.end(), "" if _may_stay(text, at, date.end(), exam_dates) else "date_without_examination")
-    if known.month_before.search(before) and (rest := known.rest_of_english_date.match(text, at)):
-        start = at - len(before) + known.month_before.search(before).start()
+    if (month := known.month_before.search(before)) and (rest := known.rest_of_english_date.match(text, at)):
+        start = at - len(before) + month.start()
         return Span(
             start, rest.end(), "" if _may_stay(text, at, rest.end(), exam_dates) else "date_without_examination"
         )
@@ -78,12 +78,11 @@ def _at(text: str, at: int, end: int, known: Patterns, exam_dates: str) -> Span 
 
 
 def _birth(text: str, at: int, before: str, date: re.Match[str] | None, known: Patterns) -> Span | None:
-    year = YEAR.match(text, at)
-    if date is None and year is None:
+    if (said_so := date or YEAR.match(text, at)) is None:
         month = known.month_before.search(before)
         short = month is not None and text[at : at + 3].strip(" .,;\n").isdigit() and known.before_born.search(before)
         return Span(at - len(before) + short.start(), at + 2, "date_of_birth") if short else None
-    end = date.end() if date is not None else year.end()
+    end = said_so.end()
     for pattern in (known.before_birth, known.before_born):
         if (said := pattern.search(before)) is not None:
             return Span(at - len(before) + said.start(), end, "date_of_birth")
@@ -125,14 +124,16 @@ def _sentences_of(text: str) -> _Sentences:
 
 def _insured(text: str, at: int, before: str, known: Patterns) -> Span | None:
     """A health insurance number (RAMQ): four letters and eight digits, however they are parted."""
-    letters = HEALTH_LETTERS.search(before)
-    number = known.numbers["health_insurance_number"].match(text, at) if letters is not None else None
+    if (letters := HEALTH_LETTERS.search(before)) is None:
+        return None
+    number = known.numbers["health_insurance_number"].match(text, at)
     return None if number is None else Span(at - len(letters[0]), number.end(), "health_insurance_number")
 
 
 def _introduced(text: str, at: int, before: str, known: Patterns) -> Span | None:
     """Judge digits by the word before them."""
-    number = RECORD_NUMBER.match(text, at) or DIGITS.match(text, at)
+    if (number := RECORD_NUMBER.match(text, at) or DIGITS.match(text, at)) is None:
+        return None
     count = sum(map(str.isdigit, number[0]))
     is_year = YEAR.fullmatch(number[0]) is not None
     said = known.before_telephone.search(before) or (known.before_extension.search(before) if count > 2 else None)

@@ -16,11 +16,14 @@ from radia_pipeline.privacy.wording import said
 _SEPARATED = r"[ .-]{0,2}"
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _NUMERIC_DATES = (
-    rf"{_YEAR}([-/. ]){_MONTH}\1{_DAY}", rf"{_DAY}([-/.]){_MONTH}\2{_YEAR}", rf"{_DAY} {_MONTH} {_YEAR}",
+    rf"{_YEAR}([-/. ]){_MONTH}\1{_DAY}",
+    rf"{_DAY}([-/.]){_MONTH}\2{_YEAR}",
+    rf"{_DAY} {_MONTH} {_YEAR}",
     r"(?:0[1-9]|[12]\d|3[01])([-/])(?:0[1-9]|1[0-2])\3\d\d",
     r"(?:3[2-9]|[4-9]\d)([-/])(?:0[1-9]|1[0-2])\4(?:0[1-9]|[12]\d|3[01])",
-    rf"{_DAY}/{_MONTH}/\d\d", rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])",
-)  # fmt: skip
+    rf"{_DAY}/{_MONTH}/\d\d",
+    rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])",
+)
 _CAPITALISED = r"[A-ZÀ-ÖØ-Þ0-9][\w'’&.-]*\w"
 _PROPER = rf"({_CAPITALISED}(?:[ -](?:[a-z]{{1,3}}[ '’]){{0,2}}{_CAPITALISED}){{0,4}})"
 
@@ -87,20 +90,20 @@ def patterns() -> Patterns:
         "before_lodging": rf"(?<!\w){one['lodgings']}\.?\s*",
         "before_room": rf"\b{one['rooms']}\b\.?\s*(?:{one['numbers']}\s*)?",
         "month_before": rf"\b{months}\s*",
-    }  # fmt: skip
+    }
     return Patterns(
-        numbers=_numbers(), date=_in_any_case(_dates(one)),
+        numbers=_numbers(),
+        date=_in_any_case(_dates(one)),
         rest_of_english_date=_in_any_case(rf"\d{{1,2}}(?:st|nd|rd|th)?,?\s+{_YEAR}(?!\d)"),
-        street=_in_any_case(_streets(one)), aged=_in_any_case(rf",?\s*\d{{1,3}}\s?{one['years']}(?!\w)"),
+        street=_in_any_case(_streets(one)),
+        aged=_in_any_case(rf",?\s*\d{{1,3}}\s?{one['years']}(?!\w)"),
         age=_in_any_case(rf"(?:9\d|1[0-4]\d)\s?{one['years']}(?!\w)"),
         examination=_in_any_case(rf"{one['examinations']}|\b{one['examinations_in_full']}\b"),
-        institution=re.compile(
-            rf"(?i:{one['institutions']})(?:\s+(?i:{one['of_whom']}))*\s*(?:['’]\s*)?{_PROPER}?"
-        ),
+        institution=re.compile(rf"(?i:{one['institutions']})(?:\s+(?i:{one['of_whom']}))*\s*(?:['’]\s*)?{_PROPER}?"),
         employer=re.compile(rf"(?i:{one['employers']})\s*(?:['’]\s*)?{_PROPER}"),
         place=re.compile(rf"(?i:{one['places_before']})\s*{_PROPER}"),
         **{name: _in_any_case(pattern + "$") for name, pattern in before.items()},
-    )  # fmt: skip
+    )
 
 
 def _one_of(words: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
@@ -32,10 +33,15 @@ _FLOORS = (0.3, 0.95)
 """Between which a floor of confidence means something: below, each rib is a letter; above, hardly any print is one."""
 _ON_IDENTITY = ("refuse", "redact")
 SITE_CHOICES: Mapping[str, tuple[str, str]] = {
-    "web_addresses": ("web_address", "refuse"), "places": ("place", "keep"), "employers": ("employer", "keep"),
-    "institutions": ("institution", "keep"), "rooms": ("room", "keep"), "typist_initials": ("typist_initials", "keep"),
-    "ages_above_89": ("age_above_89", "redact"), "first_names": ("first_name", "refuse"),
-}  # fmt: skip
+    "web_addresses": ("web_address", "refuse"),
+    "places": ("place", "keep"),
+    "employers": ("employer", "keep"),
+    "institutions": ("institution", "keep"),
+    "rooms": ("room", "keep"),
+    "typist_initials": ("typist_initials", "keep"),
+    "ages_above_89": ("age_above_89", "redact"),
+    "first_names": ("first_name", "refuse"),
+}
 """What a hospital decides of its reports: key of the sheet -> rule of the gate, and what holds by default."""
 _CHOICES = ("keep", "refuse", "redact")
 _ABOUT_REPORTS = ("reports", "version")
@@ -181,10 +187,11 @@ def _profile(name: str, path: Path) -> dict:
 def _all(given: list[dict], *keys: str) -> list[str]:
     """Return what all of ``given`` hold under a path of keys, as one list."""
     found: list[str] = []
-    for said in given:
+    for one in given:
+        said: Any = one
         for key in keys:
             said = (said or {}).get(key)
-        found += [] if said is None else [str(one) for one in said] if isinstance(said, list) else [str(said)]
+        found += [] if said is None else [str(each) for each in said] if isinstance(said, list) else [str(said)]
     return found
 
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypedDict
 
 from pydicom.datadict import keyword_for_tag
 
@@ -111,7 +112,16 @@ def _not_admitted(found: list[Judgement]) -> Iterator[tuple[int, str]]:
             yield from ((one.tag, part) for part in parts(one.value) if part)
 
 
-def additions(seen: list[Seen]) -> dict[str, object]:
+class Additions(TypedDict):
+    """Keys of a policy, and what is to be added under each."""
+
+    declared: dict[str, list[str]]
+    methods: list[str]
+    uid_roots: list[str]
+    patients: list[str]
+
+
+def additions(seen: list[Seen]) -> Additions:
     """Return what a policy must add for the values that nothing speaks against: `declared`, `methods`, UID roots, and
     the form of pseudonyms (`patients`)."""
     declared: dict[str, list[str]] = {}
@@ -132,8 +142,9 @@ def additions(seen: list[Seen]) -> dict[str, object]:
 
 def _form_of(pseudonyms: Counter[str]) -> str | None:
     """Return the form that all pseudonyms have: one prefix and a number. None where there is no such form."""
-    matches = [_FORM.fullmatch(value) for value in pseudonyms]
-    if len(matches) < _LEAST_PSEUDONYMS or not all(matches) or len({match[1] for match in matches}) > 1:
+    matches = [match for value in pseudonyms if (match := _FORM.fullmatch(value)) is not None]
+    is_of_all = len(matches) == len(pseudonyms) and len({match[1] for match in matches}) <= 1
+    if len(matches) < _LEAST_PSEUDONYMS or not is_of_all:
         return None
     sizes = [len(match[2]) for match in matches]
     return f"{re.escape(matches[0][1])}[0-9]{{{min(sizes)},{max(sizes)}}}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
+    from rapidocr.utils.output import RapidOCROutput
 
 DETECTION_SIDE_PX, READING_SIDE_PX = 736, 2000
 """Longest sides of the picture in which text is looked for, and of the one from which it is then read. Looking in 1024
@@ -49,8 +50,8 @@ def lines(shown: np.ndarray) -> list[Line]:
     picture = _for_reader(shown)
     if min(picture.shape[:2]) < _LEAST_SIDE_PX:
         return []
-    found = _reader()(picture)
-    if found.boxes is None or found.txts is None:
+    found: RapidOCROutput = cast(Any, _reader()(picture))  # of all its steps, which it is made with
+    if found.boxes is None or found.txts is None or found.scores is None:
         return []
     read = (_line(*one) for one in zip(found.txts, found.scores, found.boxes, strict=True))
     return [line for line in read if line.height_px <= _MOST_OF_THE_SIDE * max(picture.shape)]
@@ -73,18 +74,23 @@ def _reader() -> RapidOCR:
     threads = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
     return RapidOCR(
         params={
-            "Global.log_level": "critical", "Global.text_score": 0.0, "Global.max_side_len": READING_SIDE_PX,
-            "Det.box_thresh": BOX_THRESHOLD, "Det.limit_type": "max", "Det.limit_side_len": DETECTION_SIDE_PX,
-            "EngineConfig.onnxruntime.enable_cpu_mem_arena": True, **threads,
+            "Global.log_level": "critical",
+            "Global.text_score": 0.0,
+            "Global.max_side_len": READING_SIDE_PX,
+            "Det.box_thresh": BOX_THRESHOLD,
+            "Det.limit_type": "max",
+            "Det.limit_side_len": DETECTION_SIDE_PX,
+            "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
+            **threads,
         }
-    )  # fmt: skip
+    )
 
 
 def _for_reader(shown: np.ndarray) -> np.ndarray:
     """Return (H, W, 3) uint8 of at most READING_SIDE_PX, areas averaged."""
     import cv2
 
-    picture = np.ascontiguousarray(shown, np.float32)
+    picture: np.ndarray = np.ascontiguousarray(shown, np.float32)
     share = READING_SIDE_PX / max(picture.shape)
     if share < 1:
         size = (max(1, round(picture.shape[1] * share)), max(1, round(picture.shape[0] * share)))

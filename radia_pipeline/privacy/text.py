@@ -147,9 +147,10 @@ def _spans(text: str, policy: ReportPolicy) -> list[Span]:
     kept = [span for span in found if policy.choice(span.rule) == "keep"]
     shields = [span for span in kept if span.rule in _SHIELDS]
     found = [
-        span for span in found
+        span
+        for span in found
         if span not in kept and not (KIND_OF_RULE[span.rule] == _NAME and _lies_in(span, shields))
-    ]  # fmt: skip
+    ]
     return [Span(*plain.written(span.start, span.end), span.rule) for span in found]
 
 

@@ -123,7 +123,9 @@ class Walk:
             self.left -= 1
             if self.left < 0:
                 raise Refusal(reasons.BROKEN_CONTAINER, "too many elements to audit")
-            element, at = self._element(Element(tag, _NAMES.get(vr), b"", at, size), length, end, form, depth)
+            element, at = self._element(
+                Element(tag, _NAMES[vr] if vr else None, b"", at, size), length, end, form, depth
+            )
             found.append(element)
         return tuple(found), at
 
@@ -155,7 +157,8 @@ class Walk:
         return None
 
     def _sequence(self, bare: Element, length: int, end: int, form: Form, depth: int) -> tuple[Element, int]:
-        at, head, items = bare.start + bare.head, bare.head, []
+        at, head = bare.start + bare.head, bare.head
+        items: list[tuple[Element, ...]] = []
         reach = end if length == UNDEFINED else at + length
         while at < reach:
             tag, size = self._delimiter(at, reach, form)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypedDict, cast
 
 from radia_pipeline.contracts.location import read_yaml
 from radia_pipeline.privacy.letters import fold
@@ -148,10 +149,26 @@ def _slips(word: str) -> Iterable[str]:
         yield from (head + letter + tail for letter in letters)
 
 
+class _Names(TypedDict):
+    """Common names in one string each, parted by blanks."""
+
+    with_another: str
+    given: str
+    surnames: str
+
+
 @cache
-def said() -> Mapping[str, list | str | Mapping]:
+def said() -> Mapping[str, list[str] | str | _Names]:
     """Return french.yaml."""
     return read_yaml(WORDS)
+
+
+def _text_of(name: str) -> str:
+    return cast(str, said()[name])  # the file's own layout: a text, where it has no list
+
+
+def _names_of(name: str) -> _Names:
+    return cast(_Names, said()[name])  # likewise: the one mapping
 
 
 @cache
@@ -163,7 +180,7 @@ def _said() -> dict[str, int]:
     for phrase in (phrase for name in _PHRASES for phrase in said()[name]):
         first = next(word for word in WORD.findall(phrase) if len(word) > _SHORT)
         kinds[fold(first)] = kinds.get(fold(first), 0) | PLACED
-    for word in said()["ordinary_words"].split():
+    for word in _text_of("ordinary_words").split():
         kinds[word] = kinds.get(word, 0) | ORDINARY
     return kinds
 
@@ -171,7 +188,7 @@ def _said() -> dict[str, int]:
 @cache
 def names() -> Mapping[str, int]:
     """Return common names, folded: SURNAME or GIVEN where they count alone, DOUBTFUL where beside another only."""
-    listed = said()["names"]
+    listed = _names_of("names")
     found = dict.fromkeys(listed["with_another"].split(), DOUBTFUL)
     found |= dict.fromkeys(listed["given"].split(), GIVEN)
     for name in listed["surnames"].split():

@@ -201,10 +201,16 @@ class _Question:
                 found.append(f"{name} {facts['packages'].get(name, 'absent')}: install {wanted}")
         if self._where.key is not None and facts["key"] != self._where.key:
             found.append("another pseudonym key: set RADIA_PSEUDONYM_KEY where the node is started")
-        found += [f"{path} is absent or another folder: mount it" for path, seen in facts["reads"].items()
-                  if seen != here["reads"][path]]  # fmt: skip
-        found += [f"{Path(path).parent} is not shared or not writable: mount it" for path, sees in
-                  facts["writes"].items() if not sees]  # fmt: skip
+        found += [
+            f"{path} is absent or another folder: mount it"
+            for path, seen in facts["reads"].items()
+            if seen != here["reads"][path]
+        ]
+        found += [
+            f"{Path(path).parent} is not shared or not writable: mount it"
+            for path, sees in facts["writes"].items()
+            if not sees
+        ]
         if facts["authentication"] != "token":
             found.append("runs without authentication: set RAY_AUTH_MODE=token where it is started")
         return tuple(found)
@@ -271,8 +277,10 @@ class _Dispatch:
             told = "; ".join(sorted({problem for problems in self._refused.values() for problem in problems}))
             raise RunFailed(f"No node of the cluster can be used: {told}", do="see `radia cluster check`")
         elif time.monotonic() - self._lonely_s > WAIT_S:
-            raise RunFailed("No node of the cluster is left; what was published is intact",
-                            do="start nodes, then run again: it continues where it stopped")  # fmt: skip
+            raise RunFailed(
+                "No node of the cluster is left; what was published is intact",
+                do="start nodes, then run again: it continues where it stopped",
+            )
 
     def _feed(self, node: _Node) -> None:
         while node.is_fit and len(node.under_way) < AHEAD:
@@ -304,10 +312,11 @@ class _Dispatch:
         """Return a portion that another node has and that an idle one does as well: the one least begun first."""
         waiting = [
             (portion.copies, place == 0, min(number for number, _ in portion.tasks), portion)
-            for node in self._nodes.values() if node is not idle
+            for node in self._nodes.values()
+            if node is not idle
             for place, portion in enumerate(node.under_way.values())
             if portion is not None and not portion.is_done and portion.copies < AHEAD
-        ]  # fmt: skip
+        ]
         return min(waiting, key=lambda one: one[:3])[3] if waiting else None
 
     def _receive(self, ref: Any) -> Iterator[tuple[int, Answer]]:

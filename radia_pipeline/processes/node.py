@@ -53,12 +53,14 @@ def facts_here(salt: str, reads: list[str], probes: list[str]) -> dict[str, Any]
     made in folders to be written into.
     """
     return {
-        "version": version(), "python": ".".join(platform.python_version_tuple()[:2]), "packages": dict(packages()),
+        "version": version(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "packages": dict(packages()),
         "key": (Pseudonymizer.named(KEY_VARIABLE) or Pseudonymizer(DEMO_KEY)).fingerprint,
         "reads": {path: _seen(path, salt) for path in reads},
         "writes": {path: Path(path).exists() and os.access(Path(path).parent, os.W_OK) for path in probes},
         "authentication": os.environ.get("RAY_AUTH_MODE", "disabled"),
-    }  # fmt: skip
+    }
 
 
 @cache

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from radia_pipeline.errors import BadFrame, RadiaError, RunFailed
 from radia_pipeline.processes.channel import PatientChannel
@@ -23,6 +24,7 @@ from radia_pipeline.processes.frames import CAPS, Caps, Frame
 from radia_pipeline.processes.nursery import nursery_of
 from radia_pipeline.processes.worker import ANSWERED, FAILED, RAISED
 
+T = TypeVar("T")
 CRASHED, TIMED_OUT = "crashed", "timed_out"
 _AHEAD = 2
 """Tasks that wait at a worker, so that it never waits for the next."""
@@ -94,9 +96,9 @@ def get_ready(work: Work) -> None:
     nursery_of(work.function, work.warm_up)
 
 
-def in_order(answers: Iterator[tuple[int, Answer]]) -> Iterator[Answer]:
+def in_order(answers: Iterator[tuple[int, T]]) -> Iterator[T]:
     """Yield answers in the order of their tasks, holding back those that come early."""
-    early: dict[int, Answer] = {}
+    early: dict[int, T] = {}
     for number in itertools.count():
         while number not in early:
             try:

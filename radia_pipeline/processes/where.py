@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from radia_pipeline.lake.keys import kept_fingerprint
@@ -47,9 +47,20 @@ def where_of(
     lake: Lake, address: str | None = None, *, reads: Iterable[Path] = (), tell: Callable[[str], None] = say
 ) -> Where:
     """Return where a lake's items are worked on: as asked for, else by $RADIA_POOL, else by the lake's settings."""
-    chosen = require_pool(address or os.environ.get(POOL_VARIABLE) or read_settings(lake.root).pool)
-    if chosen == LOCAL:
+    found = where_named(address, otherwise=read_settings(lake.root).pool, reads=reads, tell=tell)
+    if found.is_local:
         return HERE
     lake.pixels_dir.mkdir(parents=True, exist_ok=True)
-    places = tuple(str(Path(one).absolute()) for one in reads)
-    return Where(chosen, kept_fingerprint(lake.root), places, (str(lake.pixels_dir.absolute()),), tell)
+    return replace(found, key=kept_fingerprint(lake.root), writes=(str(lake.pixels_dir.absolute()),))
+
+
+def where_named(
+    address: str | None,
+    *,
+    otherwise: str = LOCAL,
+    reads: Iterable[Path] = (),
+    tell: Callable[[str], None] = say,
+) -> Where:
+    """Return where items of no lake are worked on: as asked for, else by $RADIA_POOL, else ``otherwise``."""
+    chosen = require_pool(address or os.environ.get(POOL_VARIABLE) or otherwise)
+    return HERE if chosen == LOCAL else Where(chosen, None, tuple(str(Path(one).absolute()) for one in reads), (), tell)

@@ -7,16 +7,21 @@ are written, so a record of this module must never reach a log.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 LABEL_SCHEMA = pa.schema(
-    [("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("class", pa.string()), ("said", pa.int8()),
-     ("origin", pa.string())]
-)  # fmt: skip
+    [
+        ("native_study_id", pa.string()),
+        ("native_patient_id", pa.string()),
+        ("class", pa.string()),
+        ("said", pa.int8()),
+        ("origin", pa.string()),
+    ]
+)
 """``origin``: expert where radiologists said it, null where it is what the source's sheet says of its labels."""
 BOX_SCHEMA = pa.schema(
     [("native_image_id", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
@@ -105,8 +110,8 @@ class Source(ABC):
         return None
 
     @abstractmethod
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file under the image folders, sorted by relative path."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file under the image folders, by relative path."""
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts by relative path, or None where the files' own headers say them (DICOM with its identifiers)."""

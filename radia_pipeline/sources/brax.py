@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from radia_pipeline.sources.delivered_tables import (
     read_table,
     require_table,
     sex_of,
-)  # fmt: skip
+)
 from radia_pipeline.sources.identifiers import identifiers, one_patient_each
 from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import said_table
@@ -65,8 +66,8 @@ class Brax(Source):
         """Tell whether the spreadsheet lies in ``root``."""
         return find_table(root, TABLES) is not None
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``images``."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``images``."""
         return layout.files_below(root, [IMAGES])
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
@@ -82,10 +83,13 @@ class Brax(Source):
         for key, view, sex, age in zip(found.keys, *columns):
             if key is not None and key in paths:
                 facts[paths[key]] = ImageFacts(
-                    native_image_id="/".join(key), native_study_id="/".join(key[:2]), native_patient_id=key[0],
+                    native_image_id="/".join(key),
+                    native_study_id="/".join(key[:2]),
+                    native_patient_id=key[0],
                     view=_VIEWS.get(view.upper(), "UNKNOWN") if view else None,
-                    sex=sex_of(sex), age_years=_age(age, ignored),
-                )  # fmt: skip
+                    sex=sex_of(sex),
+                    age_years=_age(age, ignored),
+                )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:

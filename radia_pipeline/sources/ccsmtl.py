@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,8 +32,8 @@ class Ccsmtl(Source):
         """Tell whether ``dicom/`` lies in ``root``."""
         return (root / "dicom").is_dir()
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``dicom/``, of any kind and depth; reports are counted apart."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``dicom/``, of any kind and depth; reports are counted apart."""
         return layout.files_below(root, ["dicom"])
 
     def reports(self, root: Path) -> Delivered | None:

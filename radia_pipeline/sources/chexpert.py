@@ -27,7 +27,7 @@ from radia_pipeline.sources.delivered_tables import (
     header_of,
     read_table,
     sex_of,
-)  # fmt: skip
+)
 from radia_pipeline.sources.identifiers import identifiers
 from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import said_table
@@ -79,14 +79,14 @@ class CheXpert(Source):
         headers = (set(header_of(path)) for _, path in _tables(root))
         return any(sign <= header for header in headers for sign in _SIGNS) or chexpert_plus.table_of(root) is not None
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``train``, ``valid``, ``test``, CheXpert Plus's ``PNG`` and the batch folders of the
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``train``, ``valid``, ``test``, CheXpert Plus's ``PNG`` and the batch folders of the
         full download, its tables left out.
         """
         folders = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
         tables = {path.relative_to(root).as_posix() for _, path in _tables(root)}
         found = layout.files_below(root, [name for name in folders if name in _FOLDERS or _BATCH.match(name)])
-        return [file for file in found if file.relative_path not in tables]
+        return (file for file in found if file.relative_path not in tables)
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts of the files that a table names, wherever the download put them."""
@@ -103,10 +103,15 @@ class CheXpert(Source):
                 if key is None or key not in paths:
                     continue
                 facts[paths[key]] = ImageFacts(
-                    native_image_id="/".join(key), native_study_id="/".join(key[:2]), native_patient_id=key[0],
-                    view=_view(side, view, key[2]), sex=sex_of(sex), age_years=age_in_years(age, ignored) or None,
-                    official_split=_POOLS[part.split], held_in=part.split if part.split in held else None,
-                )  # fmt: skip
+                    native_image_id="/".join(key),
+                    native_study_id="/".join(key[:2]),
+                    native_patient_id=key[0],
+                    view=_view(side, view, key[2]),
+                    sex=sex_of(sex),
+                    age_years=age_in_years(age, ignored) or None,
+                    official_split=_POOLS[part.split],
+                    held_in=part.split if part.split in held else None,
+                )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:

@@ -17,8 +17,7 @@ from radia_pipeline.sources.delivered_tables import TextTable, header_of, read_t
 
 IMAGE_FOLDER = "PNG"
 SIGN = {"path_to_image", "deid_patient_id"}
-_COLUMNS = {"Path": "path_to_image", "Sex": "sex", "Age": "age", "Frontal/Lateral": "frontal_lateral",
-            "AP/PA": "ap_pa"}  # fmt: skip
+_COLUMNS = {"Path": "path_to_image", "Sex": "sex", "Age": "age", "Frontal/Lateral": "frontal_lateral", "AP/PA": "ap_pa"}
 _LABELS = ("impression_fixed.json", "report_fixed.json", "findings_fixed.json")
 """Of these the first that is there: what was read in the impression, as CheXpert's own tables; in the whole report, its
 history among it; in its findings, which most reports lack."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from radia_pipeline.contracts.label_values import MISSING, NEGATIVE, POSITIVE, UNCERTAIN, stronger
 from radia_pipeline.contracts.sheets import SourceSheet
@@ -151,14 +152,15 @@ def said_table(
     keep = said != MISSING
     silent = ~keep.any(axis=1)
     keep[silent, 0] = True
-    rows, columns = np.nonzero(keep)
-    values = said[rows, columns]
-    study_column = pa.array(studies, pa.string()).take(pa.array(rows))
-    patient_column = pa.array(patients, pa.string()).take(pa.array(rows))
-    class_column = pa.array(classes, pa.string()).take(pa.array(columns))
+    rows = pa.array(np.repeat(np.arange(len(said), dtype=np.int32), keep.sum(axis=1)))
+    columns = pa.array(np.broadcast_to(np.arange(said.shape[1], dtype=np.int8), said.shape)[keep])
+    values = said[keep]
+    study_column = pa.array(studies, pa.string()).take(rows)
+    patient_column = pa.array(patients, pa.string()).take(rows)
+    class_column = pa.array(classes, pa.string()).take(columns)
     value_column = pa.array(values, pa.int8(), mask=values == MISSING)
-    by_expert = np.zeros(len(rows), dtype=bool) if is_expert is None else is_expert[rows, columns]
-    origin_column = pa.array(["expert" if one else None for one in by_expert.tolist()], pa.string())
+    by_expert = pa.repeat(False, len(values)) if is_expert is None else pa.array(is_expert[keep])
+    origin_column = pc.if_else(by_expert, pa.scalar("expert"), pa.scalar(None, pa.string()))
     columns_ = [study_column, patient_column, class_column, value_column, origin_column]
     table = pa.table(columns_, schema=LABEL_SCHEMA)
     return Delivered(table, {name: count for name, count in problems.items() if count})

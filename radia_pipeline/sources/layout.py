@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,19 +11,47 @@ import pyarrow as pa
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered, DeliveredFile
 
 
-def files_below(root: Path, folders: Iterable[str]) -> list[DeliveredFile]:
-    """List every file, of any kind, below these folders of ``root``, sorted by relative path, each once.
+def files_below(root: Path, folders: Iterable[str]) -> Iterator[DeliveredFile]:
+    """Yield every file, of any kind, below these folders of ``root``, by relative path, each once.
 
-    A folder that cannot be listed stands for its files, so that it is counted, as unreadable, and not passed over.
+    A folder that cannot be listed stands for its files, so that it is counted, as unreadable, and not passed over. One
+    folder's names are in memory at a time, not the delivery's.
     """
-    found: set[str] = set()
-    for folder in folders:
-        closed: list[OSError] = []
-        for here, _, names in os.walk(root / folder, onerror=closed.append):
-            relative = Path(here).relative_to(root)
-            found.update((relative / name).as_posix() for name in names)
-        found.update(Path(one.filename).relative_to(root).as_posix() for one in closed if Path(one.filename).exists())
-    return [DeliveredFile(path) for path in sorted(found)]
+    last = ""
+    for folder in sorted(set(folders), key=lambda name: f"{name}/"):
+        for path in _paths_below(root, folder):
+            if path > last:
+                yield DeliveredFile(path)
+                last = path
+
+
+def _paths_below(root: Path, folder: str) -> Iterator[str]:
+    """Yield the files' relative paths in their order: a folder sorts as its name with the slash that follows it."""
+    try:
+        with os.scandir(root / folder) as found:
+            names = sorted(f"{one.name}/" if _is_folder(one) else one.name for one in found if not _is_linked(one))
+    except OSError:
+        if (root / folder).exists():
+            yield folder
+        return
+    for name in names:
+        path = f"{folder}/{name}"
+        if name.endswith("/"):
+            yield from _paths_below(root, path.removesuffix("/"))
+        else:
+            yield path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_linked(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a name is a link to a folder, which may lead in a circle."""
+    return entry.is_symlink() and _is_folder(entry)
 
 
 def by_file_name(files: Iterable[DeliveredFile]) -> dict[str, list[str]]:

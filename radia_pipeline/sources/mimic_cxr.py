@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,7 @@ _SPLITS = {"train": TRAIN, "validate": VALIDATION, "test": TEST}
 _VIEWS = {"PA": "PA", "AP": "AP", "AP AXIAL": "AP", "AP LLD": "AP", "AP RLD": "AP", "PA LLD": "PA", "PA RLD": "PA",
           "LATERAL": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "XTABLE LATERAL": "LATERAL"}  # fmt: skip
 _VIEW_WORDS = ("ViewCodeSequence_CodeMeaning", "PerformedProcedureStepDescription")
-_WORDS = {
-    "PA": r"\bPA\b|\bPOSTERO ANTERIOR\b", "AP": r"\bAP\b|\bANTERO POSTERIOR\b", "LATERAL": r"\bLAT(ERAL)?\b",
-}  # fmt: skip
+_WORDS = {"PA": r"\bPA\b|\bPOSTERO ANTERIOR\b", "AP": r"\bAP\b|\bANTERO POSTERIOR\b", "LATERAL": r"\bLAT(ERAL)?\b"}
 _EXPERT_COLUMNS = {"Lung Opacity": ("Airspace Opacity",)}
 """What the radiologist's table of the test set calls otherwise."""
 
@@ -50,8 +48,8 @@ class MimicCxr(Source):
         """Tell whether the metadata table lies in ``root``."""
         return _versioned(root, "metadata") is not None
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``files``."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``files``."""
         return layout.files_below(root, ["files"])
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
@@ -65,19 +63,29 @@ class MimicCxr(Source):
             split_table = read_table(split_path)
             splits = dict(zip(identifiers(split_table, sheet, "dicom_id"), split_table.column("split")))
         columns = zip(
-            images, patients, studies, _views(table),
-            table.optional("StudyDate"), table.optional("Columns"), table.optional("Rows"),
-        )  # fmt: skip
+            images,
+            patients,
+            studies,
+            _views(table),
+            table.optional("StudyDate"),
+            table.optional("Columns"),
+            table.optional("Rows"),
+        )
         facts = {}
         for image, patient, study, view, date, width, height in columns:
             if image in paths:
                 split = splits.get(image, "")
                 facts[paths[image]] = ImageFacts(
-                    native_image_id=image, native_study_id=f"s{study}", native_patient_id=f"p{patient}", view=view,
+                    native_image_id=image,
+                    native_study_id=f"s{study}",
+                    native_patient_id=f"p{patient}",
+                    view=view,
                     study_date=date if len(date) == 8 and date.isdigit() else None,
-                    original_width_px=_size(width), original_height_px=_size(height),
-                    official_split=_SPLITS.get(split), held_in=split if split in sheet.held_splits else None,
-                )  # fmt: skip
+                    original_width_px=_size(width),
+                    original_height_px=_size(height),
+                    official_split=_SPLITS.get(split),
+                    held_in=split if split in sheet.held_splits else None,
+                )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:
@@ -107,8 +115,9 @@ class MimicCxr(Source):
         problems["studies_without_label_row"] = len(silent)
         said = np.concatenate([said, np.full((len(silent), said.shape[1]), MISSING, dtype=np.int8)])
         problems["rows_without_file"], problems["files_without_row"] = (
-            len(set(images) - on_disk), len(on_disk - set(images)),
-        )  # fmt: skip
+            len(set(images) - on_disk),
+            len(on_disk - set(images)),
+        )
         studies, patients = [*studies, *silent], [*patients, *silent.values()]
         is_expert = self._read_by_experts(root, studies, said, problems)
         return said_table(

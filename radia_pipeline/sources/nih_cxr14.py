@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from radia_pipeline.contracts.pools import TEST, TRAIN, TRAIN_OR_VALIDATION, VALIDATION
@@ -18,7 +19,7 @@ from radia_pipeline.sources.delivered_tables import (
     read_table,
     require_table,
     sex_of,
-)  # fmt: skip
+)
 from radia_pipeline.sources.identifiers import identifiers
 from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import TokenMap, said_table, targets_of
@@ -52,8 +53,8 @@ class NihCxr14(Source):
         """Tell whether the label table lies in ``root``."""
         return find_table(root, ENTRIES) is not None
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``images`` or ``images_001`` … ``images_012``."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``images`` or ``images_001`` … ``images_012``."""
         folders = [path.name for path in sorted(root.glob("images*")) if path.is_dir()]
         return layout.files_below(root, folders)
 
@@ -70,19 +71,27 @@ class NihCxr14(Source):
         names, studies, patients = _identifiers(table)
         require_join([name for name in paths if is_image(name)], set(names), table.name, "Image Index")
         columns = zip(
-            names, studies, patients, table.optional("View Position"), table.optional("Patient Age"),
+            names,
+            studies,
+            patients,
+            table.optional("View Position"),
+            table.optional("Patient Age"),
             table.optional("Patient Gender"),
-        )  # fmt: skip
+        )
         ignored: Counter = Counter()
         facts = {}
         for name, study, patient, view, age, sex in columns:
             for path in paths.get(name, ()):
                 facts[path] = ImageFacts(
-                    native_image_id=name, native_study_id=study, native_patient_id=patient,
+                    native_image_id=name,
+                    native_study_id=study,
+                    native_patient_id=patient,
                     view=_VIEWS.get(view.upper()),
-                    age_years=age_in_years(age, ignored), sex=sex_of(sex), official_split=splits.get(name),
+                    age_years=age_in_years(age, ignored),
+                    sex=sex_of(sex),
+                    official_split=splits.get(name),
                     held_in=reread.get(name),
-                )  # fmt: skip
+                )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from radia_pipeline.sources.delivered_tables import (
     read_table,
     require_table,
     sex_of,
-)  # fmt: skip
+)
 from radia_pipeline.sources.identifiers import identifiers, one_patient_each
 from radia_pipeline.sources.joins import is_image, require_join
 from radia_pipeline.sources.label_map import TokenMap, said_table
@@ -52,15 +53,15 @@ class PadChest(Source):
         """Tell whether the table lies in ``root``."""
         return find_table(root, TABLES) is not None
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file in numbered and flat folders, and PNG files that lie beside the table."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file in numbered and flat folders, and PNG files that lie beside the table."""
         folders = [
             path.name
             for path in root.iterdir()
             if path.is_dir() and (path.name.isdigit() or path.name in _FLAT_FOLDERS)
         ]
-        beside = [DeliveredFile(path.name) for path in root.glob("*.png")]
-        return sorted([*layout.files_below(root, folders), *beside], key=lambda file: file.relative_path)
+        beside = (DeliveredFile(name) for name in sorted(path.name for path in root.glob("*.png")))
+        return heapq.merge(layout.files_below(root, folders), beside, key=lambda file: file.relative_path)
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
         """Return facts of the files that the table names."""
@@ -68,20 +69,29 @@ class PadChest(Source):
         table, images, studies, patients = self._table(root)
         require_join([name for name in paths if is_image(name)], set(images), table.name, "ImageID")
         columns = zip(
-            images, studies, patients, table.optional("Projection"),
-            _ages(table, Counter()), table.optional("PatientSex_DICOM"), table.optional("StudyDate_DICOM"),
+            images,
+            studies,
+            patients,
+            table.optional("Projection"),
+            _ages(table, Counter()),
+            table.optional("PatientSex_DICOM"),
+            table.optional("StudyDate_DICOM"),
             table.optional("SpatialResolution_DICOM"),
-        )  # fmt: skip
+        )
         facts = {}
         for image, study, patient, view, age, sex, date, spacing in columns:
             step = as_float(spacing) if spacing else None
             for path in paths.get(image, ()):
                 facts[path] = ImageFacts(
-                    native_image_id=image, native_study_id=study, native_patient_id=patient or study,
-                    view=_VIEWS.get(view.upper(), "UNKNOWN") if view else None, age_years=age, sex=sex_of(sex),
+                    native_image_id=image,
+                    native_study_id=study,
+                    native_patient_id=patient or study,
+                    view=_VIEWS.get(view.upper(), "UNKNOWN") if view else None,
+                    age_years=age,
+                    sex=sex_of(sex),
                     study_date=date[:8] if date[:8].isdigit() and len(date) >= 8 else None,
                     pixel_spacing_mm=(step, step) if step else None,
-                )  # fmt: skip
+                )
         return facts
 
     def labels(self, root: Path) -> Delivered | None:

@@ -59,8 +59,8 @@ class VinDrCxr(Source):
             return None
         return "these label columns are another dataset's (VinDr-PCXR, of children, has the same file names)"
 
-    def files(self, root: Path) -> list[DeliveredFile]:
-        """List every file below ``train`` and ``test``."""
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
+        """Yield every file below ``train`` and ``test``."""
         return layout.files_below(root, list(POOLS))
 
     def facts(self, root: Path) -> dict[str, ImageFacts] | None:
@@ -106,9 +106,11 @@ class VinDrCxr(Source):
         Rows without a box or a class, and boxes of a minority, are counted.
         """
         is_kaggle = _is_kaggle(root)
-        tables = [read_table(require_table(root, [_KAGGLE]))] if is_kaggle else [
-            read_table(path) for _, path in _physionet(root, "annotations")
-        ]  # fmt: skip
+        tables = (
+            [read_table(require_table(root, [_KAGGLE]))]
+            if is_kaggle
+            else [read_table(path) for _, path in _physionet(root, "annotations")]
+        )
         label_map = source_sheet(self.name).label_map
         problems: Counter = Counter()
         drawn: list[ReaderBox] = []
@@ -154,12 +156,13 @@ def agree(tables: Iterable[Readings], sheet: SourceSheet, problems: Counter) -> 
             open_ = {name for tokens in readers.values() for token in tokens for name in opened.get(token, ())}
             found[image] = np.array(
                 [
-                    MISSING if name not in asked or (name in open_ and not votes[name])
+                    MISSING
+                    if name not in asked or (name in open_ and not votes[name])
                     else _verdict(votes[name], len(readers))
                     for name in sheet.labels
                 ],
                 dtype=np.int8,
-            )  # fmt: skip
+            )
     images = sorted(found)
     empty = np.zeros((0, len(sheet.labels)), dtype=np.int8)
     return images, np.stack([found[image] for image in images]) if images else empty

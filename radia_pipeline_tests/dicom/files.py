@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -125,7 +126,7 @@ class Delivery(GivenSource):
         path.write_bytes(content)
         return path
 
-    def files(self, root: Path) -> list[DeliveredFile]:
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
         """See ``Source.files``."""
         found = (path.relative_to(root).as_posix() for path in (root / "dicom").rglob("*") if path.is_file())
-        return [DeliveredFile(path) for path in sorted(found)]
+        return (DeliveredFile(path) for path in sorted(found))

@@ -17,13 +17,14 @@ from radia_pipeline_tests.dicom import files
 POLICY = policy_of("ccsmtl")
 NAMED = files.clean_file(1, PatientName="LAVOIE^OCTAVE", PatientID="4185550177")
 BAD = {
-    "empty": (b"", reasons.EMPTY_FILE), "page": (b"<html>" * 60, reasons.NOT_AN_IMAGE),
+    "empty": (b"", reasons.EMPTY_FILE),
+    "page": (b"<html>" * 60, reasons.NOT_AN_IMAGE),
     "headerless": (files.clean_file(1)[132:], reasons.HEADERLESS_DICOM),
     "cut": (files.clean_file(1)[:600], reasons.TRUNCATED),
     "named": (NAMED, reasons.IDENTITY_IN_HEADER),
     "of another kind": (files.clean_file(1, Modality="CT"), reasons.NOT_A_RADIOGRAPH),
     "in colours": (files.clean_file(1, PhotometricInterpretation="RGB"), reasons.NOT_GREY),
-}  # fmt: skip
+}
 
 
 def reason(data: bytes, **intake: bool) -> str | None:

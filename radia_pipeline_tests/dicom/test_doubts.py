@@ -48,10 +48,13 @@ def hole(image):
 
 
 CHANGES = {
-    "upper": lambda image: blank_half(image, 0, True), "lower": lambda image: blank_half(image, 0, False),
-    "left": lambda image: blank_half(image, 1, True), "right": lambda image: blank_half(image, 1, False),
-    "corner": corner, "hole": hole,
-}  # fmt: skip
+    "upper": lambda image: blank_half(image, 0, True),
+    "lower": lambda image: blank_half(image, 0, False),
+    "left": lambda image: blank_half(image, 1, True),
+    "right": lambda image: blank_half(image, 1, False),
+    "corner": corner,
+    "hole": hole,
+}
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -84,3 +87,37 @@ def test_every_flag_of_the_ingest_is_a_doubt_with_words_for_people():
 
 def test_scores_are_shares():
     assert all(0 <= score <= 1 for image in (film(1), corner(film(1))) for score in doubts(image).values())
+
+
+def test_what_silences_and_what_only_warns():
+    warns = {"mirrored", "cropped", "low_resolution", "initials", "unread_capture", "lateral_alone"}
+    assert {name for name, doubt in DOUBTS.items() if not doubt.silences} == warns
+    silent = [doubt.silences for _, doubt in DOUBTS.items()]
+    assert silent == sorted(silent, reverse=True), "those that silence stand first, the most telling first"
+
+
+@pytest.mark.parametrize(("height", "width", "expected"), [
+    (48, 48, set()), (47, 48, {"too_small"}), (48, 47, {"too_small"}),
+    (96, 48, set()), (48, 96, set()), (97, 48, {"too_narrow"}), (48, 97, {"too_narrow"}),
+    (47, 95, {"too_small", "too_narrow"}),
+])  # fmt: skip
+def test_the_bounds_of_size_and_shape(height, width, expected):
+    noise = np.random.default_rng(3).integers(0, 65535, (height, width), dtype=np.uint16)
+    assert set(doubts_of(noise, {}, ())) == expected
+
+
+def test_a_flag_without_a_score_is_certain_and_what_says_nothing_against_reading_is_none():
+    noise = np.random.default_rng(3).integers(0, 65535, (200, 200), dtype=np.uint16)
+    flags = ("mirrored", "rotated", "age_capped", "for_processing", "secondary_capture", "settled_by_person")
+    assert list(doubts_of(noise, {"rotated": 0.75}, flags).items()) == [("rotated", 0.75), ("mirrored", 1.0)]
+
+
+def test_an_empty_share_is_the_share_that_is_empty():
+    noise = np.random.default_rng(3).integers(0, 65535, (256, 256), dtype=np.uint16)
+    for part in (0.25, 0.5, 0.75):
+        changed = noise.copy()
+        changed[: int(256 * part)] = 0
+        assert empty_share(changed) == pytest.approx(part, abs=0.05)
+    hidden = noise.copy()
+    hidden[80:180, 90:190] = 7
+    assert empty_share(hidden) == pytest.approx(100 * 100 / 256**2, abs=0.05)

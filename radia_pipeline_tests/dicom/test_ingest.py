@@ -6,18 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radia_pipeline.dicom import png16
 from radia_pipeline.dicom.examine import Task, examine
 from radia_pipeline.dicom.ingest import IngestResult, ingest_images
-from radia_pipeline.dicom.resolve import Candidate, path_order, resolve
+from radia_pipeline.dicom.inventory import Inventory
+from radia_pipeline.dicom.journal import Entry, Journal
+from radia_pipeline.dicom.resolve import CONFLICT, KEPT, path_order, resolve
 from radia_pipeline.errors import LakeUnwritable, NoLayout, RunFailed
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
@@ -68,10 +72,14 @@ def test_each_file_ends_where_it_belongs(delivery, tmp_path, keys) -> None:
     result = run(delivery, lake, keys)
     where = places(lake)
     assert {name: where[name] for name in where if where[name] != "ingested"} == {
-        "a/0001 (copie).dcm": "same_bytes", "b/again.dcm": "same_pixels", "b/conflict.dcm": "uid_conflict",
-        "empty.dcm": "empty_file", "page.dcm": "not_an_image", "cut.dcm": "truncated",
+        "a/0001 (copie).dcm": "same_bytes",
+        "b/again.dcm": "same_pixels",
+        "b/conflict.dcm": "uid_conflict",
+        "empty.dcm": "empty_file",
+        "page.dcm": "not_an_image",
+        "cut.dcm": "truncated",
         "named.dcm": "identity_in_header",
-    }  # fmt: skip
+    }
     assert result.found == result.ingested + result.quarantined + result.duplicates == len(where)
     twin = lake.read("duplicates", "ccsmtl").to_pylist()
     assert {row["patient_key"] for row in twin} == {keys.patient_key("ccsmtl", p) for p in ("CC0001", "CC0099")}
@@ -238,8 +246,13 @@ def test_the_real_delivery_ends_as_its_contents_say(ocr, real_root, tmp_path, ke
     assert (result.found, result.ingested, result.quarantined, result.duplicates) == (28, 18, 6, 4)
     where = places(lake)
     assert {name for name in where if where[name] not in ("ingested", "same_bytes", "same_pixels")} == {
-        "0008.dcm", "0010.dcm", "0024.dcm", "0025.dcm", "0026.dcm", "DICOMDIR.txt",
-    }  # fmt: skip
+        "0008.dcm",
+        "0010.dcm",
+        "0024.dcm",
+        "0025.dcm",
+        "0026.dcm",
+        "DICOMDIR.txt",
+    }
     assert {name for name in where if where[name].startswith("same")} == {
         "0002.dcm",
         "0003 (copie).dcm",
@@ -254,19 +267,51 @@ def test_the_real_delivery_ends_as_its_contents_say(ocr, real_root, tmp_path, ke
 
 candidates = st.lists(
     st.tuples(st.sampled_from("uvw"), st.sampled_from("pqrs"), st.sampled_from("xy")), min_size=1, max_size=12
-).map(lambda rows: [Candidate(f"{i:02d}.dcm", uid, pixels, content) for i, (uid, pixels, content) in enumerate(rows)])
+).map(
+    lambda rows: [
+        Entry(f"{i:02d}.dcm", 1, 1, "r", content, image_id=uid, pixel_sha256=pixels)
+        for i, (uid, pixels, content) in enumerate(rows)
+    ]
+)
 
 
+def decided(rows: list[Entry], standing: Iterable[str] = ()) -> dict[str, tuple[str, str | None]]:
+    """Return path -> (outcome, path of the file that is kept in its place)."""
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as journal:
+        journal.record(rows)
+        inventory = Inventory(journal, (row.path for row in rows))
+        inventory.stood((path, "picture") for path in standing)
+        resolve(journal)
+        return {path: said for path, *said in journal.read("select path, outcome, kept_path from temp.decided")}
+
+
+def plainly(rows: list[Entry]) -> dict[str, tuple[str, str | None]]:
+    """Return what ``resolve`` must decide, by the rules as they are said."""
+    pixels_of_uid, kept, found = {}, {}, {}
+    for row in sorted(rows, key=lambda row: path_order(row.path)):
+        if pixels_of_uid.setdefault(row.image_id, row.pixel_sha256) != row.pixel_sha256:
+            found[row.path] = [CONFLICT, None]
+            continue
+        first = kept.setdefault(row.pixel_sha256, row)
+        same = "same_bytes" if row.file_sha256 == first.file_sha256 else "same_pixels"
+        found[row.path] = [KEPT if row is first else same, first.path]
+    return found
+
+
+@settings(max_examples=60, deadline=None)
 @given(candidates, st.randoms())
-def test_resolution_is_total_unique_and_free_of_order(rows: list[Candidate], random) -> None:
-    decided = resolve(rows)
-    assert sorted([*decided.kept, *decided.duplicates, *decided.conflicts]) == [row.path for row in rows]
-    kept = [row for row in rows if row.path in decided.kept]
+def test_resolution_is_total_unique_and_free_of_order(rows: list[Entry], random) -> None:
+    found = decided(rows)
+    assert found == plainly(rows)
+    kept = [row for row in rows if found[row.path][0] == KEPT]
     assert len({row.pixel_sha256 for row in kept}) == len({row.image_id for row in kept}) == len(kept)
     shuffled = rows[:]
     random.shuffle(shuffled)
-    assert resolve(shuffled) == decided
-    assert resolve(rows, decided.kept) == decided
+    assert decided(shuffled) == found
+    assert decided(rows, [row.path for row in kept]) == found
+    last = max((row.path for row in rows if found[row.path][0].startswith("same")), default=None)
+    if last is not None:
+        assert decided(rows, [last])[last][0] == KEPT
 
 
 def test_copies_come_after_the_original() -> None:
@@ -281,3 +326,15 @@ def test_details_hold_no_value(delivery, tmp_path, keys) -> None:
     for path in lake.root.rglob("*"):
         assert not path.is_file() or b"CANARI" not in path.read_bytes()
     assert LakeUnwritable.exit_code == 1 and os.sep
+
+
+def test_files_whose_names_are_written_alike_are_each_counted(delivery, tmp_path, keys) -> None:
+    """A name that is no UTF-8 is written with escapes, as another file may really be called."""
+    lake = Lake.open(tmp_path / "lake")
+    content = files.clean_file(81)
+    for name in (os.fsdecode(b"\xe9.dcm"), "\\xe9.dcm"):
+        delivery.put(name, content)
+    result = run(delivery, lake, keys)
+    assert result.found == result.ingested + result.quarantined + result.duplicates
+    assert (result.ingested, result.duplicates) == (len(files.EXACT) + 1, 3)
+    assert run(delivery, lake, keys).examined <= 1

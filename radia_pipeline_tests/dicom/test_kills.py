@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,11 @@ from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.forked import READS, Forked
 
 KEY = b"0123456789abcdef0123456789abcdef"
 STEPS = {
-    "journal is opened": ("radia_pipeline.dicom.journal", "Journal.stamps", 1),
+    "journal is opened": ("radia_pipeline.dicom.inventory", "Inventory.stamped", 1),
     "first lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 1),
     "more lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 2),
     "last lines are recorded": ("radia_pipeline.dicom.journal", "Journal.record", 4),
@@ -26,9 +25,9 @@ STEPS = {
     "another picture is placed": ("pathlib", "Path.replace", 4),
     "folders are made durable": ("radia_pipeline.lake.atomic", "sync_folder", 1),
     "places are noted": ("radia_pipeline.dicom.journal", "Journal.place", 1),
-    "quarantine is written": ("radia_pipeline.lake.lake", "Lake.write", 1),
-    "duplicates are written": ("radia_pipeline.lake.lake", "Lake.write", 2),
-    "images are written": ("radia_pipeline.lake.lake", "Lake.write", 3),
+    "quarantine is written": ("radia_pipeline.lake.lake", "Lake.write_rows", 1),
+    "duplicates are written": ("radia_pipeline.lake.lake", "Lake.write_rows", 2),
+    "images are written": ("radia_pipeline.lake.lake", "Lake.write_rows", 3),
     "staged pictures are cleared": ("radia_pipeline.dicom.publish", "_clear_staged", 1),
 }
 CHILD = """
@@ -84,11 +83,11 @@ def undisturbed(tmp_path_factory) -> tuple[files.Delivery, list[str]]:
         for point in POINTS
     ],
 )
-def test_killed_there_the_next_run_ends_alike(step: str, when: str, undisturbed, tmp_path: Path) -> None:
+def test_killed_there_the_next_run_ends_alike(step: str, when: str, undisturbed, tmp_path: Path, fork: Forked) -> None:
     delivery, expected = undisturbed
     module, name, number = STEPS[step]
     arguments = [str(delivery.root), str(tmp_path / "lake"), module, name, str(number), when]
-    ended = subprocess.run([sys.executable, "-c", CHILD, *arguments], check=False, env=dict(os.environ), timeout=300)
+    ended = fork.run(["-c", CHILD, *arguments], env=os.environ, timeout=300, loads=READS)
     assert ended.returncode == -signal.SIGKILL
     lake = Lake.open(tmp_path / "lake")
     result = ingest_images(delivery, delivery.root, lake, Pseudonymizer(KEY), ocr="off", workers=1)

@@ -13,7 +13,7 @@ import pytest
 
 from radia_pipeline.contracts.tables import contract
 from radia_pipeline.dicom.ingest import ingest_images
-from radia_pipeline.dicom.journal import journal_path
+from radia_pipeline.dicom.journal import Journal, journal_path
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.cohort.lakes import image_row, put_images
@@ -31,9 +31,10 @@ def make_older(lake: Lake) -> None:
     place = table.column_names.index("view")
     older = table.add_column(place, GONE, pa.array(["0" * 16] * len(table)))
     publish_as(lake, "images", "ccsmtl", older.replace_schema_metadata(None))
+    with Journal(journal_path(lake, "ccsmtl")) as journal:
+        lines = list(journal.entries(journal.paths()))
+    held = [(json.dumps({**line.columns, GONE: "0" * 16}, sort_keys=True), line.path) for line in lines if line.columns]
     with closing(sqlite3.connect(journal_path(lake, "ccsmtl"))) as journal, journal:
-        rows = journal.execute("select path, row from files where row is not null").fetchall()
-        held = [(json.dumps({**json.loads(row), GONE: "0" * 16}, sort_keys=True), name) for name, row in rows]
         journal.executemany("update files set row = ? where path = ?", held)
 
 
@@ -71,3 +72,25 @@ def test_the_next_ingest_looks_at_nothing_again_and_publishes_the_newer_form(del
     assert looked_at == 0
     assert pq.read_schema(lake.path("images", "ccsmtl")).names == COLUMNS
     assert lake.version("images", "ccsmtl") == fresh.version("images", "ccsmtl")
+
+
+def test_pictures_of_an_earlier_release_stay_in_their_folders_and_newer_ones_get_theirs(delivery, tmp_path):
+    lake, _ = ingest(delivery, tmp_path / "lake")
+    rows = lake.read("images", "ccsmtl").to_pylist()
+    for row in rows:
+        picture = lake.root / row["path"]
+        row["path"] = f"pixels/ccsmtl/{row['image_id'][:2]}/{picture.name}"
+        (lake.root / row["path"]).parent.mkdir(exist_ok=True)
+        picture.rename(lake.root / row["path"])
+        picture.parent.rmdir()
+    stood = lake.write("images", rows, "ccsmtl").version
+    assert ingest(delivery, lake.root)[1] == 0
+    assert lake.version("images", "ccsmtl") == stood
+    delivery.put("0002.dcm", files.to_bytes(files.dataset(files.picture(77), number=2)))
+    delivery.put("0004.dcm", files.clean_file(4))
+    assert ingest(delivery, lake.root)[1] == 2
+    lie = {row["delivered_path"][-8:-4]: row for row in lake.read("images", "ccsmtl").to_pylist()}
+    assert [len(Path(lie[name]["path"]).parent.name) for name in sorted(lie)] == [2, 2, 2, 3]
+    assert lie["0002"]["image_id"] in {row["image_id"] for row in rows}
+    assert all((lake.root / row["path"]).is_file() for row in lie.values())
+    assert len(list(lake.pixels_dir.rglob("*.png"))) == 4

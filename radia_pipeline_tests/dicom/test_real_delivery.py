@@ -10,7 +10,7 @@ import pytest
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.sources.registry import source
-from radia_pipeline.usecases.retract import ingest
+from radia_pipeline.usecases.retract import ingest_and_withdraw
 
 REFUSED = ("must be refused", "cut in", "zero bytes", "web page", "not DICOM")
 AGAIN = ("same pixels", "same exposure", "byte-identical")
@@ -28,7 +28,7 @@ def test_each_file_ends_where_the_contents_say(real_root: Path, tmp_path: Path) 
         contents = {row["file"]: wanted(row["what"]) for row in csv.DictReader(handle)}
     lake, keys = Lake.open(tmp_path / "lake"), Pseudonymizer(b"k" * 32)
     for _ in range(2):
-        done = ingest(source("ccsmtl"), real_root / "ccsmtl", lake, keys, ocr="off", workers=2)
+        done = ingest_and_withdraw(source("ccsmtl"), real_root / "ccsmtl", lake, keys, ocr="off", workers=2)
         assert done.found == done.ingested + done.quarantined + done.duplicates == len(contents)
         ended = {
             Path(row["delivered_path"]).name: table

@@ -117,11 +117,15 @@ FULL = LakeUnwritable("no space")
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Lost(CRASHED), Lost(CRASHED)), (Lost(TIMED_OUT), Lost(TIMED_OUT)), (Lost("ValueError"), Lost("ValueError")),
-        (LakeLocked("not a worker's to say"), Lost("LakeLocked")), (Frame({"row": "evil"}), Lost("BadFrame")),
-        (BadFrame("too long"), Lost("BadFrame")), (FULL, FULL),
+        (Lost(CRASHED), Lost(CRASHED)),
+        (Lost(TIMED_OUT), Lost(TIMED_OUT)),
+        (Lost("ValueError"), Lost("ValueError")),
+        (LakeLocked("not a worker's to say"), Lost("LakeLocked")),
+        (Frame({"row": "evil"}), Lost("BadFrame")),
+        (BadFrame("too long"), Lost("BadFrame")),
+        (FULL, FULL),
     ],
-)  # fmt: skip
+)
 def test_what_is_neither_a_verdict_nor_a_full_disk_is_a_lost_file(answer, expected, monkeypatch):
     monkeypatch.setattr(work, "map_items", lambda _work, tasks, **_: ((n, answer) for n, _ in enumerate(tasks)))
     assert judged(TASK, TASK) == [expected] * 2

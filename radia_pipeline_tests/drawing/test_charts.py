@@ -19,20 +19,26 @@ NAMES = [f"A class with a long name, number {number}" for number in range(21)]
 SOURCES = ("first", "second", "a third with a long name", "fourth", "fifth", "sixth")
 
 
+TWENTY = Axis("n", names=[str(n) for n in range(21)])
+
+
 def drawings() -> dict:
     """One chart of each kind with ordinary figures."""
     thirds = [number / 3 for number in range(21)]
     return {
         "stacked": stacked_bars({n: {"yes": 3, "no": 40_000} for n in NAMES}, title="t", unit="studies"),
-        "grouped": grouped_bars([str(n) for n in range(21)], dict.fromkeys(SOURCES, thirds), title="t", x="n", y="%"),
+        "grouped": grouped_bars(dict.fromkeys(SOURCES, thirds), title="t", x=TWENTY, y="%"),
         "points": points_in_rows(NAMES, dict.fromkeys(SOURCES, thirds), title="t", unit="%"),
         "intervals": intervals([Interval(n, 0.7, 0.6, 0.9) for n in NAMES], title="t", unit="AUC", guide=0.5),
         "heat map": heat_map([[0.5] * 21] * 21, NAMES, title="t"),
-        "histogram": plot([Bars(range(9), [0] * 9, range(9), is_upright=True, texts=["12"] * 9)], title="t",
-                          x=Axis("n", names=[str(n) for n in range(9)])),
+        "histogram": plot(
+            [Bars(range(9), [0] * 9, range(9), is_upright=True, texts=["12"] * 9)],
+            title="t",
+            x=Axis("n", names=[str(n) for n in range(9)]),
+        ),
         "long names": plot([Bars(range(21), [0] * 21, [1] * 21, is_upright=True)], title="t", x=Axis(names=NAMES)),
         "large": plot([Line([0, 1e7], [-1e6, 1e6])], title="t", x=Axis("x"), y=Axis("y"), size=(150, 60)),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", drawings())
@@ -52,7 +58,7 @@ def test_no_name_touches_another_or_leaves_the_picture(name):
         points_in_rows([], {}, title="t", unit="n"),
         points_in_rows(["a"], {"s": [None]}, title="t", unit="n"),
         intervals([Interval("a", None)], title="t", unit="n"),
-        grouped_bars([], {"s": []}, title="t", x="x", y="y"),
+        grouped_bars({"s": []}, title="t", x=Axis("x"), y="y"),
     ],
 )
 def test_without_figures_the_frame_says_so(picture):

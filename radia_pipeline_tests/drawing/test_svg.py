@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from radia_pipeline.drawing import looks, small, svg
-from radia_pipeline.drawing.boxes import Box, arrow
+from radia_pipeline.drawing.diagram import Box, arrow
 from radia_pipeline_tests.drawing.pictures import marks, read, texts
 
 NASTY = "<a href='x'>&\"\x00\x0b é–\ud800]]>"

@@ -26,11 +26,14 @@ class Checkout:
 
     def change(self, drop: set[str], add: list[dict], steps: list[dict], **sheets: dict) -> None:
         """Write a migration as a maintainer does, and let the tool bring the contracts in line."""
-        self._edit("vocabulary.yaml", lambda words: words.update(
-            version="2.0.0",
-            classes=[one for one in words["classes"] if one["name"] not in drop] + add,
-            migrations=[{"name": "the-change", "from": "1.0.0", "to": "2.0.0", "reason": "a test", "steps": steps}],
-        ))  # fmt: skip
+        self._edit(
+            "vocabulary.yaml",
+            lambda words: words.update(
+                version="2.0.0",
+                classes=[one for one in words["classes"] if one["name"] not in drop] + add,
+                migrations=[{"name": "the-change", "from": "1.0.0", "to": "2.0.0", "reason": "a test", "steps": steps}],
+            ),
+        )
         for path in (self.root / "data_contracts" / "sources").glob("*.yaml"):
             self._edit(f"sources/{path.name}", lambda sheet: self._follow(sheet, drop, sheets))
         self.run("-m", "radia_pipeline.cli.main", "vocabulary", "contracts")

@@ -9,10 +9,10 @@ import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.errors import BadInput, BadTable, UnknownName
+from radia_pipeline.labels.box_annotations import build_boxes
 from radia_pipeline.labels.box_export import export_table
 from radia_pipeline.labels.box_files.formats import FORMATS
 from radia_pipeline.labels.box_import import import_boxes
-from radia_pipeline.labels.boxes import build_boxes
 from radia_pipeline.lake.keys import Pseudonymizer
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline_tests.detection.worlds import HEIGHT, SOURCE, WIDTH, make_world

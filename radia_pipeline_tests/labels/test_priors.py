@@ -110,8 +110,13 @@ def test_reports_of_other_studies_than_the_images_are_refused_by_keyed_ids(lake,
 
 @pytest.mark.parametrize(
     ("text", "is_it"),
-    [("INCHANGÉ.", True), ("Pas de changement significatif", True), ("aspect superposable", True), ("Voir TDM", False),
-     ("Interchangeable", False)],
-)  # fmt: skip
+    [
+        ("INCHANGÉ.", True),
+        ("Pas de changement significatif", True),
+        ("aspect superposable", True),
+        ("Voir TDM", False),
+        ("Interchangeable", False),
+    ],
+)
 def test_words_that_say_that_nothing_changed(text, is_it):
     assert says_unchanged(text) is is_it

@@ -17,9 +17,14 @@ LEADING = "007" + "0" * 29
 
 def label(source: str, number: int, value: int | None) -> dict:
     return {
-        "source": source, "study_id": f"{number:032d}", "patient_key": LEADING, "class": "Edema", "said": value,
-        "value": value, "origin": "table" if value is not None else "none",
-    }  # fmt: skip
+        "source": source,
+        "study_id": f"{number:032d}",
+        "patient_key": LEADING,
+        "class": "Edema",
+        "said": value,
+        "value": value,
+        "origin": "table" if value is not None else "none",
+    }
 
 
 @pytest.fixture

@@ -19,9 +19,13 @@ def lake(tmp_path):
 def test_ids_differ_by_kind_source_value_and_key():
     one, other = Pseudonymizer(b"a" * 20), Pseudonymizer(b"b" * 20)
     ids = {
-        one.patient_key("ccsmtl", "1"), one.study_id("ccsmtl", "1"), one.image_id("ccsmtl", "1"),
-        one.patient_key("nih_cxr14", "1"), one.patient_key("ccsmtl", "2"), other.patient_key("ccsmtl", "1"),
-    }  # fmt: skip
+        one.patient_key("ccsmtl", "1"),
+        one.study_id("ccsmtl", "1"),
+        one.image_id("ccsmtl", "1"),
+        one.patient_key("nih_cxr14", "1"),
+        one.patient_key("ccsmtl", "2"),
+        other.patient_key("ccsmtl", "1"),
+    }
     assert len(ids) == 6
     assert all(len(i) == 32 for i in ids)
     assert one.patient_key("ccsmtl", "1") == Pseudonymizer(b"a" * 20).patient_key("ccsmtl", "1")

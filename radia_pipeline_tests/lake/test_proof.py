@@ -13,10 +13,15 @@ RECORDS = [VersionRecord(name, 1, 0.0, name) for name in "abcd"]
 @pytest.mark.parametrize(
     ("seen", "is_unfinished", "now", "allowed"),
     [
-        (3, False, 3, "c"), (3, True, 3, "cb"), (3, False, 4, "cd"), (3, True, 4, "cdb"), (1, True, 1, "a"),
-        (1, True, 2, "ab"), (0, False, 1, "a"),
+        (3, False, 3, "c"),
+        (3, True, 3, "cb"),
+        (3, False, 4, "cd"),
+        (3, True, 4, "cdb"),
+        (1, True, 1, "a"),
+        (1, True, 2, "ab"),
+        (0, False, 1, "a"),
     ],
-)  # fmt: skip
+)
 def test_the_last_line_a_later_one_or_the_one_before_while_its_file_waited(seen, is_unfinished, now, allowed):
     before = _Seen(RECORDS[:seen], True, is_unfinished)
     assert "".join(one.version for one in _allowed(before, RECORDS[:now])) == allowed

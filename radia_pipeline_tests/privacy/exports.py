@@ -21,11 +21,15 @@ from radia_pipeline_tests.privacy import making
 from radia_pipeline_tests.privacy.making import concept, item
 
 CODES = {
-    "113100": "Basic Application Confidentiality Profile", "113101": "Clean Pixel Data Option",
-    "113105": "Clean Descriptors Option", "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
-    "113108": "Retain Patient Characteristics Option", "113109": "Retain Device Identity Option",
-    "113110": "Retain UIDs Option", "113111": "Retain Safe Private Option",
-}  # fmt: skip
+    "113100": "Basic Application Confidentiality Profile",
+    "113101": "Clean Pixel Data Option",
+    "113105": "Clean Descriptors Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+    "113109": "Retain Device Identity Option",
+    "113110": "Retain UIDs Option",
+    "113111": "Retain Safe Private Option",
+}
 ANNEX_E = "Per DICOM PS 3.15 AnnexE. Details in 0012,0064"
 
 
@@ -62,17 +66,21 @@ def finished(ds: FileDataset) -> bytes:
     if "ImplementationClassUID" not in ds.file_meta:
         ds.file_meta.ImplementationClassUID = "1.2.826.0.1.3680043.8.498.1"
     dcmwrite(
-        buffer, ds, enforce_file_format=False, little_endian=syntax != files.NATIVE[2],
+        buffer,
+        ds,
+        enforce_file_format=False,
+        little_endian=syntax != files.NATIVE[2],
         implicit_vr=syntax == files.NATIVE[1],
-    )  # fmt: skip
+    )
     return buffer.getvalue()
 
 
 def tool(implementation: str, version: str | None = None, title: str | None = None) -> dict[str, str]:
     said = {
-        "ImplementationClassUID": implementation, "ImplementationVersionName": version,
+        "ImplementationClassUID": implementation,
+        "ImplementationVersionName": version,
         "SourceApplicationEntityTitle": title,
-    }  # fmt: skip
+    }
     return {keyword: value for keyword, value in said.items() if value}
 
 
@@ -84,9 +92,13 @@ TCIA_ROOT = "1.3.6.1.4.1.14519.5.2.1."
 def orthanc(version: str, profile: str) -> bytes:
     name = str(uuid.UUID(int=77))
     return export(
-        meta=DCMTK, root="1.2.276.0.7230010.3.1.4.", PatientName="Anonymized1", PatientID=name, PatientAge=None,
+        meta=DCMTK,
+        root="1.2.276.0.7230010.3.1.4.",
+        PatientName="Anonymized1",
+        PatientID=name,
+        PatientAge=None,
         DeidentificationMethod=f"Orthanc {version} - PS 3.15-{profile} Table E.1-1 Basic Profile",
-    )  # fmt: skip
+    )
 
 
 def framed(syntax: str, stream: bytes) -> bytes:
@@ -166,9 +178,11 @@ EXPOSURE = {
 }  # fmt: skip
 POSITION = {
     "AnatomicRegionSequence": concept("51185008", "SCT", "Chest"),
-    "ViewCodeSequence": concept("399348003", "SCT", "antero-posterior"), "PatientOrientation": ["L", "F"],
-    "PatientOrientationCodeSequence": concept("10904000", "SCT", "erect"), "ImageLaterality": "U",
-}  # fmt: skip
+    "ViewCodeSequence": concept("399348003", "SCT", "antero-posterior"),
+    "PatientOrientation": ["L", "F"],
+    "PatientOrientationCodeSequence": concept("10904000", "SCT", "erect"),
+    "ImageLaterality": "U",
+}
 GREY = {
     "WindowCenter": ["2048", "1800"], "WindowWidth": ["4096", "3000"],
     "WindowCenterWidthExplanation": ["NORMAL", "USER"],

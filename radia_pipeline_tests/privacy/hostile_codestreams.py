@@ -65,17 +65,20 @@ def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
                 lambda syntax=syntax, code=code, body=body: marked(syntax, code, body),
             )
         yield f"{name}, comment before the scan", lambda syntax=syntax: at_scan(syntax, segment(0xFE, PERSON))
-        yield f"{name}, comment before the end", lambda syntax=syntax: at_scan(
-            syntax, segment(0xFE, PERSON), ahead=False)  # fmt: skip
+        yield (
+            f"{name}, comment before the end",
+            lambda syntax=syntax: at_scan(syntax, segment(0xFE, PERSON), ahead=False),
+        )
         yield f"{name}, text before the end", lambda syntax=syntax: at_scan(syntax, PERSON, ahead=False)
         yield f"{name}, text behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + PERSON])
         yield f"{name}, four letters behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + b"NGUY"])
         yield f"{name}, second stream", lambda syntax=syntax: framed(syntax, [frame(syntax), frame(syntax)])
         yield f"{name}, fragment of text", lambda syntax=syntax: framed(syntax, [frame(syntax), PERSON])
-        yield f"{name}, offset table of text", lambda syntax=syntax: framed(
-            syntax, [frame(syntax)], table=b"LAVOIE O")  # fmt: skip
-        yield f"{name}, offset that is a telephone", lambda syntax=syntax: framed(
-            syntax, [frame(syntax)], table=struct.pack("<I", 4185550177))  # fmt: skip
+        yield f"{name}, offset table of text", lambda syntax=syntax: framed(syntax, [frame(syntax)], table=b"LAVOIE O")
+        yield (
+            f"{name}, offset that is a telephone",
+            lambda syntax=syntax: framed(syntax, [frame(syntax)], table=struct.pack("<I", 4185550177)),
+        )
     yield "JPEG baseline, second scan", _second_scan
     yield "JPEG baseline, table twice", lambda: marked(BASELINE, 0xDB, b"\0" + b"LAVOIE".ljust(64, b"\1"))
     yield "JPEG baseline, table that is used", lambda: framed(BASELINE, [_requantised()])
@@ -114,25 +117,36 @@ def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
         yield f"{name}, comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\1" + PERSON)
         yield f"{name}, binary comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\0" + PERSON)
         yield f"{name}, wide comment", lambda syntax=syntax: main_header(syntax, 0x64, b"\0\1" + WIDE)
-        yield f"{name}, comment behind an encoder's name", lambda syntax=syntax: main_header(
-            syntax, 0x64, b"\0\1Created by OpenJPEG version 2.5.0 LAVOIE OCTAVE")  # fmt: skip
+        yield (
+            f"{name}, comment behind an encoder's name",
+            lambda syntax=syntax: main_header(syntax, 0x64, b"\0\1Created by OpenJPEG version 2.5.0 LAVOIE OCTAVE"),
+        )
         yield (
             f"{name}, comment of a tile part",
             lambda syntax=syntax: tile_part(syntax, segment(0x64, b"\0\1" + PERSON)),
         )
         yield f"{name}, foreign marker", lambda syntax=syntax: main_header(syntax, 0x70, PERSON)
         for code, what in (
-            (0x55, "lengths of tile parts"), (0x57, "lengths of packets"), (0x63, "registration"), (0x5E, "region"),
-            (0x53, "coding of a component"), (0x5D, "quantisation of a component"), (0x5F, "progression"),
+            (0x55, "lengths of tile parts"),
+            (0x57, "lengths of packets"),
+            (0x63, "registration"),
+            (0x5E, "region"),
+            (0x53, "coding of a component"),
+            (0x5D, "quantisation of a component"),
+            (0x5F, "progression"),
             (0x60, "packed headers"),
-        ):  # fmt: skip
+        ):
             yield f"{name}, {what}", lambda syntax=syntax, code=code: main_header(syntax, code, b"\0" + PERSON)
         yield f"{name}, lengths in a tile part", lambda syntax=syntax: tile_part(syntax, segment(0x58, b"\0" + PERSON))
         yield f"{name}, text behind the packets", lambda syntax=syntax: tile_part(syntax, PERSON, at_end=True)
         yield f"{name}, text behind the end", lambda syntax=syntax: framed(syntax, [frame(syntax) + PERSON])
-        yield f"{name}, boxes of a file", lambda syntax=syntax: framed(syntax, [
-            b"\0\0\0\x0cjP  \r\n\x87\n" + struct.pack(">I4s", 8 + len(PERSON), b"xml ") + PERSON
-            + frame(syntax)])  # fmt: skip
+        yield (
+            f"{name}, boxes of a file",
+            lambda syntax=syntax: framed(
+                syntax,
+                [b"\0\0\0\x0cjP  \r\n\x87\n" + struct.pack(">I4s", 8 + len(PERSON), b"xml ") + PERSON + frame(syntax)],
+            ),
+        )
         yield f"{name}, second stream", lambda syntax=syntax: framed(syntax, [frame(syntax) + frame(syntax)])
         yield f"{name}, fragment of text", lambda syntax=syntax: framed(syntax, [frame(syntax), PERSON])
         yield f"{name}, offset table of text", lambda syntax=syntax: framed(syntax, [frame(syntax)], table=b"LAVOIE O")

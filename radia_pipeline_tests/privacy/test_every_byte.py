@@ -92,7 +92,7 @@ PLANTED = {
     "telephone as a decimal": before(0x00280002, element(0x00181110, b"DS", b"4185550177")),
     "name as a defined term": before(0x00280002, element(0x00200060, b"CS", b"OCTAVE")),
     "reserved bytes": before(0x7FE00010, struct.pack("<HH2sHI", 0x0028, 0x3006, b"OW", 0x4F4C, 0)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("data", PLANTED.values(), ids=PLANTED)

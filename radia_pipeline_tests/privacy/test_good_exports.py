@@ -72,8 +72,9 @@ def test_private_values_stand_where_their_creator_and_they_are_declared() -> Non
     ds.private_block(0x0013, "CTP", create=True).add_new(0x10, "LO", "Chest collection")
     parsed = parse(files.to_bytes(ds))
     assert [str(finding) for finding in audit(parsed, POLICY)] == [
-        "(0013,0010) private value", "(0013,1010) private value"
-    ]  # fmt: skip
+        "(0013,0010) private value",
+        "(0013,1010) private value",
+    ]
     declared = replace(
         POLICY, private_creators=frozenset({"CTP"}), private_values={"CTP": frozenset({"CHEST COLLECTION"})}
     )

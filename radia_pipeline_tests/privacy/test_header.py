@@ -14,9 +14,10 @@ from pydicom.tag import Tag
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import parse
 from radia_pipeline.privacy.header import audit
+from radia_pipeline.privacy.known import folded
 from radia_pipeline.privacy.policy import policy_of
 from radia_pipeline.privacy.profile import profile_table
-from radia_pipeline.privacy.rules import fault_of_age
+from radia_pipeline.privacy.rules import fault_of_age, fault_of_date, is_declared
 from radia_pipeline_tests.dicom import files
 
 POLICY = policy_of("ccsmtl")
@@ -109,12 +110,17 @@ def test_private_unknown_and_wrongly_typed_values() -> None:
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        ("AcquisitionDeviceProcessingDescription", "CHEST PA TREMBLAY"), ("Manufacturer", "TREJ 5403 1299"),
-        ("PatientID", "1234567"), ("PatientName", "DUBOIS^ANNE"), ("StudyInstanceUID", "1.3.12.2.1107.5"),
-        ("BurnedInAnnotation", "YES"), ("PatientIdentityRemoved", "NO"), ("DetectorID", "Tremblay"),
+        ("AcquisitionDeviceProcessingDescription", "CHEST PA TREMBLAY"),
+        ("Manufacturer", "TREJ 5403 1299"),
+        ("PatientID", "1234567"),
+        ("PatientName", "DUBOIS^ANNE"),
+        ("StudyInstanceUID", "1.3.12.2.1107.5"),
+        ("BurnedInAnnotation", "YES"),
+        ("PatientIdentityRemoved", "NO"),
+        ("DetectorID", "Tremblay"),
         ("SoftwareVersions", "call 514-555-0134"),
     ],
-)  # fmt: skip
+)
 def test_retained_elements_are_still_judged(keyword: str, value: str) -> None:
     ds = clean()
     setattr(ds, keyword, value)
@@ -164,3 +170,51 @@ def test_every_value_of_a_date_is_judged(value: str) -> None:
 def test_every_value_of_an_age_is_judged() -> None:
     assert fault_of_age(b"045Y\\095Y", replace(POLICY, refuses_old_age=True)) is not None
     assert fault_of_age(b"\\045Y", POLICY) is None
+
+
+@pytest.mark.parametrize("retained", [{"modified_dates"}, {"full_dates"}, set()])
+def test_dates_and_times_stay_only_where_the_profile_retains_them(retained):
+    policy = replace(POLICY, options=POLICY.options - {"modified_dates", "full_dates"} | retained)
+    assert (fault_of_date(b"20220202", policy) is None) == bool(retained)
+    ds = clean()
+    ds.StudyTime = "101112"
+    found = [str(one) for one in audit(parse(files.to_bytes(ds)), policy)]
+    assert any("(0008,0020)" in one for one in found) == (not retained)
+    assert any("(0008,0030)" in one for one in found) == (not retained)
+
+
+@pytest.mark.parametrize(("value", "is_sound"), [
+    (b"ALPHA", True), (b"alpha\\BETA ", True), (b"ALPHA\\", True), (b"ALPHA\\TREMBLAY", False),
+    (b"TREMBLAY\\ALPHA", False), (b"TREMBLAY", False),
+])  # fmt: skip
+def test_a_declared_part_does_not_speak_for_one_beside_it(value, is_sound):
+    policy = replace(POLICY, declared={0x00181020: frozenset(map(folded, ("Alpha", "Beta")))}, retained_text={})
+    assert is_declared(0x00181020, value, policy) == is_sound
+
+
+@pytest.mark.parametrize(("keyword", "sound"), [
+    ("ImageType", ["DERIVED", "PRIMARY"]), ("SoftwareVersions", ["1.0", "2.1"]), ("PixelSpacing", ["0.1", "0.1"]),
+])  # fmt: skip
+def test_every_part_of_a_value_is_judged(keyword, sound):
+    ds = clean()
+    setattr(ds, keyword, sound)
+    assert findings(ds) == []
+    for place in range(len(sound)):
+        ds[keyword]._value = [*sound[:place], "TREMBLAY", *sound[place + 1 :]]
+        assert findings(ds), place
+
+
+@pytest.mark.parametrize(("order", "little"), [(b"II*\0", "little"), (b"MM\0*", "big")])
+def test_a_preamble_is_the_head_of_a_tiff_and_nothing_behind_it(order, little):
+    data = files.clean_file()
+
+    def found(preamble: bytes) -> list[str]:
+        return [one.tag for one in audit(parse(preamble.ljust(128, b"\0") + data[128:]), POLICY)]
+
+    head = order + (8).to_bytes(4, little)
+    assert found(head) == []
+    assert found(order + (len(data) - 1).to_bytes(4, little)) == []
+    assert found(order + len(data).to_bytes(4, little)) == ["preamble"]  # an offset behind the file
+    for place in (8, 127):
+        assert found(head.ljust(place, b"\0") + b"L") == ["preamble"], place
+    assert found(b"II\0*" + head[4:]) == ["preamble"]

@@ -121,12 +121,16 @@ def test_code_tables_made_for_a_picture_pass(quality: int) -> None:
         assert faults == []
 
 
-@pytest.mark.parametrize("make", [
-    lambda: making.CLEAN, lambda: making.put(0x00189073, b"FD", b"\0" * 6 + b"\xf0\x3f"),
-    lambda: making.put(0x00200052, b"UI", b"1.2.840.10008.1.4.1.1"),
-    lambda: making.with_tags(SoftwareVersions="2019.03.12"),
-    lambda: making.with_tags(ImageType=["DERIVED", "PRIMARY", "", "RT", "", "", "", "", "150000"]),
-    lambda: making.meta_element(0x00020012, b"1.2.276.0.7230010.3.0.3.6.7"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: making.CLEAN,
+        lambda: making.put(0x00189073, b"FD", b"\0" * 6 + b"\xf0\x3f"),
+        lambda: making.put(0x00200052, b"UI", b"1.2.840.10008.1.4.1.1"),
+        lambda: making.with_tags(SoftwareVersions="2019.03.12"),
+        lambda: making.with_tags(ImageType=["DERIVED", "PRIMARY", "", "RT", "", "", "", "", "150000"]),
+        lambda: making.meta_element(0x00020012, b"1.2.276.0.7230010.3.0.3.6.7"),
+    ],
+)
 def test_their_sound_siblings_pass(make: Callable[[], bytes]) -> None:
     assert refused(make()) is None

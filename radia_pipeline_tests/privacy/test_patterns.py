@@ -22,10 +22,20 @@ LISTS = {name: words for name, words in SAID.items() if isinstance(words, list)}
 
 
 def test_every_list_is_used_and_says_nothing_twice():
-    asked = set(re.findall(r"""\[['"](\w+)['"]\]""", CODE["patterns.py"] + CODE["wording.py"]))
+    by_name = r"""(?:\[|_text_of\(|_names_of\()['"](\w+)['"][\])]"""
+    asked = set(re.findall(by_name, CODE["patterns.py"] + CODE["wording.py"]))
     asked |= set(wording._LISTS) | set(wording._PHRASES)
     assert set(SAID) - asked == set()
     assert {name: words for name, words in LISTS.items() if len(words) != len(set(words))} == {}
+
+
+def test_every_flag_of_a_word_is_a_bit_of_its_own():
+    together = ("LISTED", "NAME", "INTRODUCES")
+    flags = {name: value for name, value in vars(wording).items() if name.isupper() and type(value) is int}
+    single = [value for name, value in flags.items() if name not in together and not name.startswith("_")]
+    assert len(single) > 20
+    assert [value.bit_count() for value in single] == [1] * len(single)
+    assert len(set(single)) == len(single)
 
 
 def test_the_code_of_the_gate_spells_no_word_of_its_lists():

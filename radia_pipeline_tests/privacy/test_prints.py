@@ -89,6 +89,29 @@ def test_a_strict_site_takes_less_sure_print() -> None:
     assert prints.judge([line("BRZOSTEK", confidence=0.6)], ALLOWED, 0.5).rule == prints.TEXT
 
 
+@pytest.mark.parametrize(("read", "expected"), [
+    (line("NGUY"), prints.Print(None, has_initials=True)), (line("NGUYE"), prints.Print(prints.TEXT)),
+    (line("123"), prints.Print()), (line("1234"), prints.Print(prints.NUMBER)),
+    (line("512A"), prints.Print(prints.TEXT)), (line("51A"), prints.Print()),
+    (line("BRZOSTEK", confidence=0.5), prints.Print(prints.TEXT)), (line("BRZOSTEK", confidence=0.49), prints.Print()),
+    (line("NGO", confidence=0.7), prints.Print(None, has_initials=True)),
+    (line("NGO", confidence=0.69), prints.Print()),
+])  # fmt: skip
+def test_the_bounds_of_letters_digits_and_sureness(read: Line, expected: prints.Print) -> None:
+    assert prints.judge([read], ALLOWED, 0.5) == expected
+
+
+@pytest.mark.parametrize(("one", "other", "left", "top", "is_one"), [
+    ("NGUY", "TRAN", 80 + 59, 0.0, True), ("NGUY", "TRAN", 80 + 61, 0.0, False),  # two heights of 30 px
+    ("NGUY", "TRAN", 0.0, 30 + 59, True), ("NGUY", "TRAN", 0.0, 30 + 61, False),
+    ("LI", "YU", 40 + 239, 0.0, True), ("LI", "YU", 40 + 241, 0.0, False),  # parts of a word in one row: eight
+    ("LI", "YU", 40 + 200, 14.0, True), ("LI", "YU", 40 + 200, 16.0, False),  # half a height off the row
+])  # fmt: skip
+def test_what_stands_near_enough_is_one_line(one: str, other: str, left: float, top: float, is_one: bool) -> None:
+    found = prints.judge([line(one), line(other, left=left, top=top)], ALLOWED)
+    assert found == (prints.Print(prints.TEXT) if is_one else prints.Print(None, has_initials=True))
+
+
 @pytest.mark.parametrize("degrees", [15, 45, 90, -90])
 def test_turned_print_is_found(degrees: float) -> None:
     ink = Image.new("L", (330, 330), 0)
@@ -212,10 +235,13 @@ def test_the_pixels_tell_lateral_from_frontal() -> None:
 
 @pytest.mark.parametrize(
     ("view", "tags", "expected"),
-    [("LATERAL", {"ViewPosition": None}, ("LATERAL", "pixels")), ("PA", {"ViewPosition": None}, ("UNKNOWN", "none")),
-     ("LATERAL", {"ViewPosition": None, "PatientOrientation": ["L", "F"]}, ("UNKNOWN", "none")),
-     ("LATERAL", {}, ("PA", "header"))],
-)  # fmt: skip
+    [
+        ("LATERAL", {"ViewPosition": None}, ("LATERAL", "pixels")),
+        ("PA", {"ViewPosition": None}, ("UNKNOWN", "none")),
+        ("LATERAL", {"ViewPosition": None, "PatientOrientation": ["L", "F"]}, ("UNKNOWN", "none")),
+        ("LATERAL", {}, ("PA", "header")),
+    ],
+)
 def test_pixels_are_asked_last(view: str, tags: dict, expected: tuple, tmp_path: Path) -> None:
     path = tmp_path / "one.dcm"
     path.write_bytes(files.to_bytes(files.dataset(shot(view) >> 4, **tags)))
@@ -242,11 +268,13 @@ def test_the_dog_is_no_chest_by_its_pixels_alone(real_root: Path) -> None:
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize(
     "tags",
-    [{"WindowCenter": "1800", "WindowWidth": "2500"},
-     {"WindowCenter": "700", "WindowWidth": "900", "VOILUTFunction": "SIGMOID"},
-     {"WindowCenter": "1000", "WindowWidth": "3000", "RescaleSlope": "1.5", "RescaleIntercept": "-600"}],
+    [
+        {"WindowCenter": "1800", "WindowWidth": "2500"},
+        {"WindowCenter": "700", "WindowWidth": "900", "VOILUTFunction": "SIGMOID"},
+        {"WindowCenter": "1000", "WindowWidth": "3000", "RescaleSlope": "1.5", "RescaleIntercept": "-600"},
+    ],
     ids=["linear", "sigmoid", "rescaled"],
-)  # fmt: skip
+)
 def test_rendering_agrees_with_dcmtk(tags: dict, photometric: str, tmp_path: Path) -> None:
     path = tmp_path / "one.dcm"
     path.write_bytes(files.to_bytes(files.dataset(files.picture(4), PhotometricInterpretation=photometric, **tags)))

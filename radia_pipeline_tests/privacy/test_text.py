@@ -61,7 +61,8 @@ CLEAN = [
     "# 4-5-6e côtes gauches.", "Stade IIIB, T3N2M0.", "G2P1A0 à 34 semaines.", "Filtre Günther Tulip en place.",
     "CF CT 120345.", "Défibrillateur Boston Scientific.", "DRS. Éliminer pneumothorax.", "Mycobacterium Kansasii.",
     "Drain retiré le 12/03/2022.", "Spondylarthrite de Pierre Marie.", "12e côte droite.",
-    "FRATCURE DÉPLACÉE DE LA SIXIÈME CÔTE DU CÔTÉ GAUCHE.",
+    "FRATCURE DÉPLACÉE DE LA SIXIÈME CÔTE DU CÔTÉ GAUCHE.", "Patiente tousse depuis hier.", "Enfant tousse.",
+    "Dyspnée, 74 ans.", "Fumeuse, 74 ans, toux.",
 ]  # fmt: skip
 FRAME = ("Renseignements: toux. {}", "{}. Pas d'épanchement pleural.", "POUMONS: clairs.\n{}\nCONCLUSION: normal")
 
@@ -80,11 +81,15 @@ def test_numbers_and_names_drawn_at_random_are_found_in_phantom_reports() -> Non
     names = ["Tremblay", "Gagnon", "Côté", "Bouchard", "Lévesque", "Nguyen", "St-Pierre", "Okonkwo", "Hernandez"]
     for text, _ in sample_reports(300, 7):
         name, digits = rnd.choice(names), "".join(rnd.choices("0123456789", k=10))
-        planted = rnd.choice([
-            f"Mme {name} {digits[:2]} ans", f"{name[:2].upper()}XX {digits[:4]} {digits[4:8]}",
-            f"{digits[:3]}-{digits[3:6]}-{digits[6:]}", f"née le {int(digits[0]) + 1} mai 19{digits[1:3]}",
-            f"Patient: {name}, Ada",
-        ])  # fmt: skip
+        planted = rnd.choice(
+            [
+                f"Mme {name} {digits[:2]} ans",
+                f"{name[:2].upper()}XX {digits[:4]} {digits[4:8]}",
+                f"{digits[:3]}-{digits[3:6]}-{digits[6:]}",
+                f"née le {int(digits[0]) + 1} mai 19{digits[1:3]}",
+                f"Patient: {name}, Ada",
+            ]
+        )
         sentences = text.split(". ")
         sentences.insert(rnd.randrange(len(sentences) + 1), planted)
         assert breaches(". ".join(sentences), POLICY), planted.replace(name, "NAME")

@@ -12,9 +12,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 _PORTS = (
-    "metrics_agent_port", "runtime_env_agent_port", "metrics_export_port", "dashboard_agent_listen_port",
-    "node_manager_port", "object_manager_port",
-)  # fmt: skip
+    "metrics_agent_port",
+    "runtime_env_agent_port",
+    "metrics_export_port",
+    "dashboard_agent_listen_port",
+    "node_manager_port",
+    "object_manager_port",
+)
 _AWAITED = ("metrics_agent_port", "dashboard_agent_listen_port")
 """Ports that Ray waits 15 seconds for until its agents have named them; a busy machine takes longer."""
 
@@ -49,11 +53,16 @@ def local_cluster(folder: Path, *, processors: int = 0, env: Mapping[str, str] |
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rfc3987_syntax.py").write_text("raise ImportError\n")
     variables = {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "5",
-        "RAY_raylet_start_wait_time_s": "120", "RAY_gcs_server_request_timeout_seconds": "120",
-        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]), **(env or {}),
-    }  # fmt: skip
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_failure_threshold": "5",
+        "RAY_raylet_start_wait_time_s": "120",
+        "RAY_gcs_server_request_timeout_seconds": "120",
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
+        **(env or {}),
+    }
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -12,14 +12,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
+import numpy as np
 import psutil
 import pytest
 
 from radia_pipeline.cli.main import main
+from radia_pipeline.defs.ingest import ingest_images as asset_of_images
+from radia_pipeline.defs.resources import POOL_TAG, Radia
 from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.errors import BadInput, RunFailed
 from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
 from radia_pipeline.lake.lake import Lake
+from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.processes import children
 from radia_pipeline.processes import cluster as rays
@@ -30,6 +35,7 @@ from radia_pipeline.processes.where import Where
 from radia_pipeline.reports.extract import extract_mentions
 from radia_pipeline.reports.ingest import ingest_reports
 from radia_pipeline.sources.registry import source
+from radia_pipeline.usecases.looking import Asked, looked_at
 from radia_pipeline_tests.processes import work as tasks
 from radia_pipeline_tests.processes.clusters import ROOT, LocalCluster, local_cluster
 
@@ -91,6 +97,42 @@ def test_two_nodes_make_the_local_tables(two, tmp_path, delivery, wanted):
     assert made(tmp_path / "lake", delivery, two.address, told.append) == wanted
     assert any(line.startswith("Portions worked by node: 127.0.0.") for line in told)
     assert not list((tmp_path / "lake" / "pixels").glob(".seen-by-nodes-*"))
+
+
+def test_films_of_a_prediction_are_looked_at_on_nodes_as_here(two, delivery):
+    paths = sorted(path for path in (delivery / "dicom").rglob("*") if path.is_file())
+    asked = [Asked(str(path), "ccsmtl", False, False, (64,), wants_picture=True, salt="0" * 32) for path in paths]
+    told = []
+    there = list(looked_at(asked, workers=2, reads_text=False, where=Where(two.address, tell=told.append)))
+    here = list(looked_at(asked, workers=2, reads_text=False))
+    assert len(here) == len(paths) and any(one.picture is not None for one in here)
+    for found, wanted in zip(there, here, strict=True):
+        for name, value in vars(wanted).items():
+            assert _is_same(getattr(found, name), value), name
+    assert any(line.startswith("Portions worked by node: 127.0.0.") for line in told)
+
+
+def _is_same(one, other) -> bool:
+    if isinstance(other, tuple) and any(isinstance(part, np.ndarray) for part in other):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return np.array_equal(one, other) if isinstance(other, np.ndarray) else one == other
+
+
+def test_a_tag_of_a_run_in_dagster_chooses_the_cluster_and_its_log_names_the_nodes(two, tmp_path, delivery, wanted):
+    lake = Lake.open(tmp_path / "lake")
+    change_settings(lake.root, sources_root=str(delivery.parent), ocr="off")
+    with dg.instance_for_test() as instance:
+        done = dg.materialize(
+            [asset_of_images],
+            partition_key="ccsmtl",
+            instance=instance,
+            tags={POOL_TAG: two.address},
+            resources={"radia": Radia(lake_root=str(lake.root))},
+        )
+        logged = [record.user_message for record in instance.all_logs(done.run_id)]
+    assert done.success
+    assert {name: lake.version(name, "ccsmtl") for name in TABLES[:3]} == {name: wanted[name] for name in TABLES[:3]}
+    assert any(line.startswith("Portions worked by node: 127.0.0.") for line in logged)
 
 
 def test_a_killed_node_loses_and_doubles_nothing(two, tmp_path, delivery, wanted):
@@ -172,8 +214,9 @@ def test_a_node_of_another_version_is_refused(two, tmp_path):
     told = []
     other = two.add(PYTHONPATH=str(tmp_path))
     try:
-        found = map_items(ACT, (Frame(["nap", n]) for n in range(10**9)), workers=1,
-                          where=Where(two.address, tell=told.append))  # fmt: skip
+        found = map_items(
+            ACT, (Frame(["nap", n]) for n in range(10**9)), workers=1, where=Where(two.address, tell=told.append)
+        )
         while not any("is refused" in line for line in told):
             next(found)
         found.close()
@@ -213,7 +256,9 @@ def test_a_work_that_cannot_be_prepared_fails_the_run(two):
 
 
 CANCELLED = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind itself ignore it
 from radia_pipeline.processes import cluster
 from radia_pipeline.processes.frames import Frame
 from radia_pipeline.processes.items import map_items
@@ -238,7 +283,7 @@ def test_a_cancelled_run_ends_its_tasks_on_the_nodes(two, tmp_path, how):
         _until(lambda: len(list(marks.iterdir())) >= 2, 180)
         workers = [psutil.Process(int(mark.name)) for mark in marks.iterdir()]
         run.send_signal(how)
-        _until(lambda: not any(map(_lives, workers)), 30)
+        _until(lambda: not any(map(_lives, workers)), 120)  # a busy machine; a quiet one takes seconds
     finally:
         children.end(run, grace_s=0)
 

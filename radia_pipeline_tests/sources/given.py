@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from radia_pipeline.sources.base import DeliveredFile, Source
@@ -16,6 +17,6 @@ class GivenSource(Source):
         """See ``Source.has_layout``."""
         return True
 
-    def files(self, root: Path) -> list[DeliveredFile]:
+    def files(self, root: Path) -> Iterator[DeliveredFile]:
         """See ``Source.files``."""
-        return []
+        return iter(())

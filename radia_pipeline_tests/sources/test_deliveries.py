@@ -117,8 +117,11 @@ def test_absent_reports_are_refused_and_defective_rows_counted(tmp_path):
     delivered = source.reports(tmp_path)
     assert delivered.table.num_rows == 2
     assert delivered.problems == {
-        "rows_repeating_a_study": 1, "rows_without_study": 1, "rows_without_text": 2, "short_rows": 1,
-    }  # fmt: skip
+        "rows_repeating_a_study": 1,
+        "rows_without_study": 1,
+        "rows_without_text": 2,
+        "short_rows": 1,
+    }
 
 
 def test_a_missing_column_is_named_without_values(tmp_path):
@@ -177,8 +180,11 @@ def test_nih_counts_what_does_not_fit(tmp_path):
     )
     source = nih(tmp_path, rows, images=("images_001/images/00000001_000.png", "images_002/images/00000009_000.png"))
     assert source.labels(tmp_path).problems == {
-        "impossible_ages": 1, "rows_repeating_an_image": 1, "rows_without_file": 1, "files_without_row": 1,
-    }  # fmt: skip
+        "impossible_ages": 1,
+        "rows_repeating_an_image": 1,
+        "rows_without_file": 1,
+        "files_without_row": 1,
+    }
     facts = source.facts(tmp_path)
     assert list(facts) == ["images_001/images/00000001_000.png"]
     assert facts["images_001/images/00000001_000.png"].native_image_id == "00000001_000.png"
@@ -206,8 +212,8 @@ def test_nih_official_lists_reach_the_facts(tmp_path):
 
 def test_the_real_deliveries_are_read_whole(real_root):
     ccsmtl, nih_root = registry.locate("ccsmtl", real_root), registry.locate("nih_cxr14", real_root)
-    assert len(registry.source("ccsmtl").files(ccsmtl)) == 28
+    assert len(list(registry.source("ccsmtl").files(ccsmtl))) == 28
     source = registry.source("nih_cxr14")
-    assert len(source.files(nih_root)) == len(source.facts(nih_root)) == 683
+    assert len(list(source.files(nih_root))) == len(source.facts(nih_root)) == 683
     assert source.boxes(nih_root).table.num_rows == 39
     assert source.labels(nih_root).problems == {}

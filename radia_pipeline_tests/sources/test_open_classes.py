@@ -72,8 +72,11 @@ def test_vindrs_header_offers_a_class_whatever_other_images_hold():
     sheet = source_sheet("vindr_cxr")
     problems: Counter = Counter()
     alone, values = agree([Readings(asked, {"a": image})], sheet, problems)
-    both = agree([Readings(asked, {"a": image}), Readings(frozenset({"Pneumonia"}), {"b": {"R1": {"Pneumonia"}}})],
-                 sheet, problems)[1]  # fmt: skip
+    both = agree(
+        [Readings(asked, {"a": image}), Readings(frozenset({"Pneumonia"}), {"b": {"R1": {"Pneumonia"}}})],
+        sheet,
+        problems,
+    )[1]
     assert (alone, values[0].tolist()) == (["a"], both[0].tolist())
     found = dict(zip(sheet.labels, values[0].tolist()))
     assert (found["Cardiomegaly"], found["Fracture"], found["Pneumonia"]) == (POSITIVE, NEGATIVE, MISSING)

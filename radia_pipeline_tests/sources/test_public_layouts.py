@@ -114,9 +114,10 @@ def test_mimic_plain_or_compressed(tmp_path, compress):
     assert delivered.problems == {"studies_without_label_row": 1, "rows_without_file": 1, "files_without_row": 1}
     facts = source.facts(root)
     assert [(fact.view, fact.official_split, fact.study_date) for fact in facts.values()] == [
-        ("PA", "validation", "21800506"), ("LATERAL", "validation", "21800506"),
-    ]  # fmt: skip
-    assert len(source.files(root)) == 3
+        ("PA", "validation", "21800506"),
+        ("LATERAL", "validation", "21800506"),
+    ]
+    assert len(list(source.files(root))) == 3
 
 
 def padchest(tmp_path, rows: list[str], images: tuple[str, ...] = ()) -> Path:
@@ -149,9 +150,13 @@ def test_padchest_tokens_match_whole_and_absent_is_negative(tmp_path):
     assert found["s6"]["No Finding"] == 1
     assert all(set(found[study].values()) == {None} for study in ("s3", "s4", "s5"))
     assert delivered.problems == {
-        "unknown_label_tokens": 1, "rows_without_labels": 3, "impossible_ages": 1, "rows_without_file": 4,
-        "files_without_row": 1, "rows_without_patient": 1,
-    }  # fmt: skip
+        "unknown_label_tokens": 1,
+        "rows_without_labels": 3,
+        "impossible_ages": 1,
+        "rows_without_file": 4,
+        "files_without_row": 1,
+        "rows_without_patient": 1,
+    }
     facts = source.facts(root)
     assert (facts["0/a.png"].age_years, facts["0/a.png"].pixel_spacing_mm) == (84.0, (0.2, 0.2))
     assert (facts["54/b.png"].age_years, facts["54/b.png"].view) == (None, "LATERAL")
@@ -187,8 +192,10 @@ def test_vindr_readers_agree_disagree_or_are_silent(tmp_path):
     assert delivered.problems == {"rows_without_file": 1}
     boxes = source.boxes(tmp_path)
     assert boxes.problems == {
-        "rows_that_are_no_box": 1, "boxes_joined_into_one": 1, "boxes_of_a_minority_of_readers": 1
-    }  # fmt: skip
+        "rows_that_are_no_box": 1,
+        "boxes_joined_into_one": 1,
+        "boxes_of_a_minority_of_readers": 1,
+    }
     assert boxes.table.to_pylist() == [
         {"native_image_id": "i1", "native_study_id": "i1", "class": "Cardiomegaly", "x_px": 11.0, "y_px": 21.0,
          "width_px": 100.0, "height_px": 61.5, "reader": "R1+R2"}
@@ -232,8 +239,11 @@ def test_layouts_are_told_apart_when_all_lie_under_one_root(tmp_path):
     padchest(tmp_path / "padchest", [])
     present, absent = registry.locate_all(tmp_path)
     assert {name: root.name for name, root in present.items()} == {
-        "chexpert": "CheXpert-v1.0-small", "vindr_cxr": "vindr-cxr", "mimic_cxr": "mimic-cxr-jpg", "padchest": "padchest",
-    }  # fmt: skip
+        "chexpert": "CheXpert-v1.0-small",
+        "vindr_cxr": "vindr-cxr",
+        "mimic_cxr": "mimic-cxr-jpg",
+        "padchest": "padchest",
+    }
     assert absent == ("brax", "ccsmtl", "nih_cxr14")
 
 

@@ -16,11 +16,15 @@ corner = st.integers(0, 40)
 boxes = st.lists(
     st.builds(
         lambda name, reader, x, y, w, h: ReaderBox("i", name, reader, (x, y, x + w, y + h)),
-        st.sampled_from(["Mass", "Nodule"]), st.sampled_from(["R1", "R2", "R3"]), corner, corner,
-        st.integers(1, 40), st.integers(1, 40),
+        st.sampled_from(["Mass", "Nodule"]),
+        st.sampled_from(["R1", "R2", "R3"]),
+        corner,
+        corner,
+        st.integers(1, 40),
+        st.integers(1, 40),
     ),
     max_size=9,
-)  # fmt: skip
+)
 
 
 def box(reader: str, *corners: float, name: str = "Mass") -> ReaderBox:

@@ -19,7 +19,12 @@ class Format:
     read: Callable[[Path], FileBoxes]
 
 
-FORMATS = Table("format", {
-    "coco": Format(coco.write, coco.read), "yolo": Format(yolo.write, yolo.read),
-    "labelstudio": Format(label_studio.write, label_studio.read), "voc": Format(pascal_voc.write, pascal_voc.read),
-})  # fmt: skip
+FORMATS = Table(
+    "format",
+    {
+        "coco": Format(coco.write, coco.read),
+        "yolo": Format(yolo.write, yolo.read),
+        "labelstudio": Format(label_studio.write, label_studio.read),
+        "voc": Format(pascal_voc.write, pascal_voc.read),
+    },
+)

@@ -21,18 +21,23 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
         results: list[dict[str, Any]] = []
         for row in members[picture["image_id"]]:
             value = {
-                "x": 100 * row["x_px"] / wide, "y": 100 * row["y_px"] / high, "width": 100 * row["width_px"] / wide,
-                "height": 100 * row["height_px"] / high, "rotation": 0, "rectanglelabels": [row["class"]],
-            }  # fmt: skip
+                "x": 100 * row["x_px"] / wide,
+                "y": 100 * row["y_px"] / high,
+                "width": 100 * row["width_px"] / wide,
+                "height": 100 * row["height_px"] / high,
+                "rotation": 0,
+                "rectanglelabels": [row["class"]],
+            }
             results.append({
                 "id": f"{picture['image_id'][:8]}-{len(results)}", "type": KIND, "from_name": "finding",
                 "to_name": "image", "original_width": wide, "original_height": high, "value": value,
                 **({"score": row["score"]} if "score" in row else {}),
             })  # fmt: skip
         data = {
-            "image": f"/data/local-files/?d={picture['path']}", "image_id": picture["image_id"],
+            "image": f"/data/local-files/?d={picture['path']}",
+            "image_id": picture["image_id"],
             "pool": picture["pool"],
-        }  # fmt: skip
+        }
         tasks.append({"data": data, "predictions": [{"model_version": "radia", "result": results}]})
     path = out_dir / FILE
     atomic.write_text(path, json.dumps(tasks) + "\n")

@@ -23,9 +23,11 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
         wide, high, lines = picture["width_px"], picture["height_px"], []
         for row in members[picture["image_id"]]:
             shares = [
-                (row["x_px"] + row["width_px"] / 2) / wide, (row["y_px"] + row["height_px"] / 2) / high,
-                row["width_px"] / wide, row["height_px"] / high,
-            ]  # fmt: skip
+                (row["x_px"] + row["width_px"] / 2) / wide,
+                (row["y_px"] + row["height_px"] / 2) / high,
+                row["width_px"] / wide,
+                row["height_px"] / high,
+            ]
             shares += [row["score"]] if "score" in row else []
             lines.append(" ".join([str(place[row["class"]]), *(repr(float(share)) for share in shares)]) + "\n")
         atomic.write_text(out_dir / LABELS / f"{picture['image_id']}.txt", "".join(lines))

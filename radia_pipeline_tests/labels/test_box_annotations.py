@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from radia_pipeline.errors import ContractViolation
-from radia_pipeline.labels.boxes import build_boxes
+from radia_pipeline.labels.box_annotations import build_boxes
 from radia_pipeline.sources.base import BOX_SCHEMA, Delivered
 from radia_pipeline_tests.cohort.lakes import KEYS, image_row, new_lake, put_images
 from radia_pipeline_tests.sources.given import GivenSource

@@ -55,10 +55,14 @@ def build_boxes(
     rows = numbered(rows + imported)
     written = lake.write("box_annotations", conform("box_annotations", rows), adapter.name)
     return BoxesResult(
-        source=adapter.name, boxes=len(rows), imported=len(imported),
+        source=adapter.name,
+        boxes=len(rows),
+        imported=len(imported),
         images=len({row["image_id"] for row in rows}),
-        boxes_without_image=problems.pop("boxes_without_image", 0), problems=dict(+problems), version=written.version,
-    )  # fmt: skip
+        boxes_without_image=problems.pop("boxes_without_image", 0),
+        problems=dict(+problems),
+        version=written.version,
+    )
 
 
 def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer, problems: Counter) -> list[dict]:
