@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from radia_pipeline.cli.options import FilePath, json_option, ocr_option
+from radia_pipeline.cli.options import FilePath, json_option, ocr_option, pool_option
 from radia_pipeline.cli.output import print_json, print_result
 from radia_pipeline.errors import BadInput
 
@@ -21,8 +22,9 @@ _FILE = FilePath(dir_okay=False)
 @click.option("--out", type=_FILE, help="Where --propose writes: a new file outside the lake.")
 @click.option("--policy", type=_FILE, help="Try a policy file: how many files pass, and what stops the rest.")
 @ocr_option("auto", "Search pixels for burned-in text; off looks at headers only.")
+@pool_option
 @json_option
-def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool, **ways: object) -> None:
+def audit(files: tuple[Path, ...], source: str, ocr: str, pool_address: str | None, as_json: bool, **ways: Any) -> None:
     """Are these files de-identified? Exit code 1 if not.
 
     FILES are DICOM files, report tables (CSV), and folders of them. A line for each finding names place and rule, never
@@ -39,15 +41,15 @@ def audit(files: tuple[Path, ...], source: str, ocr: str, as_json: bool, **ways:
     elif ways["explain"]:
         _explain(files, source, as_json)
     else:
-        _judge(files, source, ocr, as_json)
+        _judge(files, source, ocr, pool_address, as_json)
 
 
-def _judge(files: tuple[Path, ...], source: str, ocr: str, as_json: bool) -> None:
+def _judge(files: tuple[Path, ...], source: str, ocr: str, pool_address: str | None, as_json: bool) -> None:
     from radia_pipeline.usecases.audit import audit_files
     from radia_pipeline.usecases.given_files import shown
 
     found = {}
-    for file, findings in audit_files(files, source, ocr_mode=ocr):
+    for file, findings in audit_files(files, source, ocr_mode=ocr, pool_address=pool_address):
         found[shown(file)] = findings
         if not as_json:
             click.echo(f"{shown(file)}: " + (f"{len(findings)} findings" if findings else "de-identified"))

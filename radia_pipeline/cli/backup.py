@@ -50,9 +50,9 @@ def create(
 
     lake = Lake.open(lake_root, create=False)
     kept = read_settings(lake.root)
-    if root is None and kept.backup_to is None:
+    if (given := root.absolute() if root is not None else kept.backup_to) is None:
         raise BadInput("No place for the backup is known", do="name one: --to DIR, once with --remember")
-    place = root.absolute() if root is not None else Path(kept.backup_to)
+    place = Path(given)
     recipients = tuple(recipients) or kept.backup_recipients
     if remember:
         kept = change_settings(
@@ -61,9 +61,13 @@ def create(
     is_ours = kept.backup_to is not None and place == Path(kept.backup_to)
     progress = Progress()
     result = create_backup(
-        lake, place, recipients=recipients, keep=keep or (kept.backup_keep if is_ours else None), wait_s=wait_s,
+        lake,
+        place,
+        recipients=recipients,
+        keep=keep or (kept.backup_keep if is_ours else None),
+        wait_s=wait_s,
         tell=progress,
-    )  # fmt: skip
+    )
     progress.close()
     text = (
         f"Set {result.name}: {result.files} files, {result.bytes / 1e6:.1f} MB, {result.tables} tables; "
@@ -107,7 +111,8 @@ def verify(ctx: click.Context, root: Path, name: str | None, as_json: bool) -> N
     if as_json:
         print_json({**asdict(result), "is_whole": not result.damaged})
     elif result.damaged:
-        click.echo("\n".join([f"Set {result.name} is damaged:", *(f"  {line}" for line in result.damaged)]))
+        do = "delete those files from objects/ and `radia backup create`: it stores anew what the lake still holds"
+        click.echo("\n".join([f"Set {result.name} is damaged:", *(f"  {one}" for one in result.damaged), f"Do: {do}"]))
     else:
         click.echo(f"Set {result.name} is whole: {result.objects} objects, {result.bytes / 1e6:.1f} MB")
     ctx.exit(1 if result.damaged else 0)

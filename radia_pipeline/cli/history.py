@@ -53,10 +53,15 @@ def collect(parts: tuple[str, ...], dry_run: bool, lake_root: Path | None, as_js
     found = collect_parts(Lake.open(lake_root, create=False), parts, dry_run=dry_run)
     verb = "would go" if dry_run else "went"
     rows = [
-        [name, _there(counts), counts.get("deleted", 0), counts.get("events", 0) + counts.get("ticks", 0),
-         f"{counts['freed_bytes'] / 1e6:.1f}"]
+        [
+            name,
+            _there(counts),
+            counts.get("deleted", 0),
+            counts.get("events", 0) + counts.get("ticks", 0),
+            f"{counts['freed_bytes'] / 1e6:.1f}",
+        ]
         for name, counts in found.items()
-    ]  # fmt: skip
+    ]
     print_result(found, table(["part", "there were", verb, "events and ticks", "MB freed"], rows), as_json)
 
 

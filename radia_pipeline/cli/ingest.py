@@ -49,7 +49,7 @@ def ingest(
     from radia_pipeline.lake.lake import Lake
     from radia_pipeline.sources.registry import locate
     from radia_pipeline.sources.registry import source as find_source
-    from radia_pipeline.usecases.retract import ingest as ingest_delivery
+    from radia_pipeline.usecases.retract import ingest_and_withdraw
 
     adapter = find_source(source)
     root = locate(source, directory)
@@ -58,7 +58,7 @@ def ingest(
         return
     lake = Lake.open(lake_root)
     bar = Progress()
-    result = ingest_delivery(
+    result = ingest_and_withdraw(
         adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
         pool_address=pool_address, takes_out=take_out,
         on_progress=lambda done, total: bar(f"images/{source}", done, total),

@@ -34,9 +34,10 @@ def rotate(lake_root: Path | None, as_json: bool) -> None:
     new = Pseudonymizer.named(NEW_KEY_VARIABLE)
     if new is None:
         raise BadInput(
-            f"{NEW_KEY_VARIABLE} is not set", accepted="the new key, 16 characters or more",
+            f"{NEW_KEY_VARIABLE} is not set",
+            accepted="the new key, 16 characters or more",
             do="draw one (`openssl rand -hex 32`), put it into the vault, then into the environment",
-        )  # fmt: skip
+        )
     old = Pseudonymizer.named(KEY_VARIABLE) or Pseudonymizer(DEMO_KEY)
     found = rotate_key(Lake.open(lake_root, create=False), old, new)
     text = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -59,14 +60,14 @@ def _line(row: dict) -> str:
 @_WHY
 @lake_option
 @json_option
-def reject(one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
+def reject(lake_root: Path | None, as_json: bool, **said: str) -> None:
     """Say that images ONE and OTHER show two exposures.
 
     Their patients are joined no more, by this link, from the next run on; the line stays for ever.
     """
     from radia_pipeline.cohort.link_decisions import REJECTED
 
-    _decide(REJECTED, one, other, by, reason, lake_root, as_json)
+    _decide(REJECTED, lake_root, as_json, said)
 
 
 @links.command("confirm")
@@ -76,22 +77,23 @@ def reject(one: str, other: str, by: str, reason: str, lake_root: Path | None, a
 @_WHY
 @lake_option
 @json_option
-def confirm(one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
+def confirm(lake_root: Path | None, as_json: bool, **said: str) -> None:
     """Say that images ONE and OTHER show one exposure.
 
     Their patients are joined from the next run on, however many others are linked to them.
     """
     from radia_pipeline.cohort.link_decisions import CONFIRMED
 
-    _decide(CONFIRMED, one, other, by, reason, lake_root, as_json)
+    _decide(CONFIRMED, lake_root, as_json, said)
 
 
-def _decide(kind: str, one: str, other: str, by: str, reason: str, lake_root: Path | None, as_json: bool) -> None:
+def _decide(kind: str, lake_root: Path | None, as_json: bool, said: Mapping[str, str]) -> None:
+    """Record a decision; ``said``: one, other, by and reason, as ``link_decisions.decide`` has them."""
     from dataclasses import asdict
 
     from radia_pipeline.cohort.link_decisions import decide
     from radia_pipeline.lake.lake import Lake
 
-    decision = decide(Lake.open(lake_root, create=False), kind, one, other, by=by, reason=reason)
-    said = f"{kind}; pools follow at the next run of image_links and splits (`radia run --until manifest`)"
-    print_result(asdict(decision), said, as_json)
+    decision = decide(Lake.open(lake_root, create=False), kind, **said)
+    told = f"{kind}; pools follow at the next run of image_links and splits (`radia run --until manifest`)"
+    print_result(asdict(decision), told, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ _FILE = FilePath(dir_okay=False)
 @pool_option
 @lake_option
 @json_option
-def predict(images: tuple[Path, ...], lake_root: Path | None, as_json: bool, **wish: object) -> None:
+def predict(images: tuple[Path, ...], lake_root: Path | None, as_json: bool, **wish: Any) -> None:
     """Predict pathologies of chest radiographs.
 
     IMAGES are DICOM, PNG or JPEG files, and folders of them. Films of one study are read together. What is no sound

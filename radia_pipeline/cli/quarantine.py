@@ -79,7 +79,7 @@ def as_text(found: list, with_details: bool) -> str:
 @click.option("--source", default="ccsmtl", show_default=True, help="Whose delivery it is.")
 @lake_option
 @json_option
-def settle(file: str, verdict: str, by: str, reason: str, source: str, lake_root: Path | None, as_json: bool) -> None:
+def settle(source: str, file: str, lake_root: Path | None, as_json: bool, **said: str) -> None:
     """Say that a refused FILE names nobody in its pixels.
 
     The next ingest brings it in. FILE is a file_id or a delivered_path of the table quarantine, or a path. The word
@@ -89,5 +89,5 @@ def settle(file: str, verdict: str, by: str, reason: str, source: str, lake_root
     from radia_pipeline.dicom.settlements import settle as settle_file
     from radia_pipeline.lake.lake import Lake
 
-    file_id = settle_file(Lake.open(lake_root, create=False), source, file, verdict=verdict, by=by, reason=reason)
+    file_id, verdict = settle_file(Lake.open(lake_root, create=False), source, file, **said), said["verdict"]
     print_result({"file_id": file_id, "as": verdict}, f"{file_id} is settled as {verdict}; ingest again", as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,7 +32,7 @@ _CELLS = FilePath(dir_okay=False)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
 @lake_option
 @click.pass_context
-def review(context: click.Context, lake_root: Path | None, no_browser: bool, port: int, **wish: object) -> None:
+def review(context: click.Context, lake_root: Path | None, no_browser: bool, port: int, **wish: Any) -> None:
     """Open the page for reading and looking, or see to readings.
 
     Without a sub-command the page and the API are served on this machine until Ctrl-C. Sub-commands see to sets that
@@ -120,13 +121,16 @@ def draw(pool: str, size: int, name: str | None, seed: int, lake_root: Path | No
 def _drawn(result: dict, size: int) -> str:
     fewer = f" ({size} were asked for; the pool has no more groups)" if result["studies"] < size else ""
     scores = "scores of the ensemble were looked at" if result["uses_scores"] else "no scores were looked at"
-    return "\n".join([
-        f"{result['set_id']} is drawn and closed: {result['studies']} studies{fewer}",
-        f"  of a pool of {result['frame_studies']} studies in {result['frame_groups']} groups of patients; {scores}",
-        *(f"  {count} {stratum}" for stratum, count in result["strata"].items()),
-        f"  hash of what it holds: {result['members_sha256']}",
-        f"  next: `radia review next {result['set_id']} --reader CODE`, for two readers at least",
-    ])  # fmt: skip
+    frame = f"{result['frame_studies']} studies in {result['frame_groups']} groups of patients"
+    return "\n".join(
+        [
+            f"{result['set_id']} is drawn and closed: {result['studies']} studies{fewer}",
+            f"  of a pool of {frame}; {scores}",
+            *(f"  {count} {stratum}" for stratum, count in result["strata"].items()),
+            f"  hash of what it holds: {result['members_sha256']}",
+            f"  next: `radia review next {result['set_id']} --reader CODE`, for two readers at least",
+        ]
+    )
 
 
 @review.command("status")
@@ -148,14 +152,19 @@ def _status_lines(one: dict) -> str:
         f"  kappa {between['kappa']:.3f} ({between['low']:.3f} to {between['high']:.3f}), {between['cells']} cells, "
         f"positive agreement {between['positive']:.3f}, negative {between['negative']:.3f}, AC1 {between['ac1']:.3f}"
     ]
-    return "\n".join([
-        f"{one['set_id']}: {one['studies']} studies",
-        *(f"  {reader} has read {count}" for reader, count in one["read"].items()),
-        *(compared if between["cells"] else ["  no study was read by two readers yet"]),
-        *(f"  {reader} with itself: {own['observed']:.3f} of {own['cells']} cells"
-          for reader, own in one["within"].items() if own["cells"]),
-        f"  next: {one['next_step']}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{one['set_id']}: {one['studies']} studies",
+            *(f"  {reader} has read {count}" for reader, count in one["read"].items()),
+            *(compared if between["cells"] else ["  no study was read by two readers yet"]),
+            *(
+                f"  {reader} with itself: {own['observed']:.3f} of {own['cells']} cells"
+                for reader, own in one["within"].items()
+                if own["cells"]
+            ),
+            f"  next: {one['next_step']}",
+        ]
+    )
 
 
 @review.command("next")
@@ -201,8 +210,10 @@ def plan(pool: str, half_width: float, lake_root: Path | None, as_json: bool, **
 
     found = asdict(plan_set(Lake.open(lake_root, create=False), pool, half_width, Expected(**expected)))
     names = ["name", "positives", "effective_positives", "auc_half_width", "sensitivity_half_width"]
-    rows = [[f"{one[name]:.3g}" if isinstance(one[name], float) else str(one[name]) for name in names]
-            for one in found["classes"]]  # fmt: skip
+    rows = [
+        [f"{one[name]:.3g}" if isinstance(one[name], float) else str(one[name]) for name in names]
+        for one in found["classes"]
+    ]
     reached = "every class gets it" if found["is_reached"] else "even the whole pool does not give it to every class"
     head = f"{found['studies']} studies, {found['hours']:.1f} hours for two readers: {reached}"
     text = "\n".join([head, table([name.replace("_", " ") for name in names], rows)])
@@ -226,11 +237,15 @@ def figures(set_id: str, model: str, lake_root: Path | None, as_json: bool) -> N
     found = [asdict(one) for one in judge_set(Lake.open(lake_root, create=False), set_id, model)]
     names = ["auc", "ap", "f1", "sensitivity", "prevalence"]
     rows = [
-        [one["name"], f"{one['effective_positives']:.0f}", *(_in_brackets(one["figures"][name]) for name in names),
-         f"{one['below']['below']} of {one['below']['readers']} ({one['below']['surely']} to "
-         f"{one['below']['possibly']})"]
+        [
+            one["name"],
+            f"{one['effective_positives']:.0f}",
+            *(_in_brackets(one["figures"][name]) for name in names),
+            f"{one['below']['below']} of {one['below']['readers']} ({one['below']['surely']} to "
+            f"{one['below']['possibly']})",
+        ]
         for one in found
-    ]  # fmt: skip
+    ]
     text = table(["class", "effective positives", *names, "readers below the curve"], rows)
     print_result({"classes": found}, text if rows else "no class has enough positives yet", as_json)
 

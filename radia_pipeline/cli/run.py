@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,7 +26,10 @@ def _official_splits() -> Iterable[str]:
     "--recipe", "recipes", multiple=True, help="Recipe of this lake's classifiers; may be given several times."
 )
 @click.option(
-    "--folds", is_flag=True, help="Train each recipe once for each fold of the training pool: five members for one."
+    "--folds",
+    "by_fold",
+    is_flag=True,
+    help="Train each recipe once for each fold of the training pool: five members for one.",
 )
 @ocr_option(None, "Search pixels for burned-in text (default: auto).")
 @click.option(
@@ -35,33 +39,14 @@ def _official_splits() -> Iterable[str]:
 )
 @lake_option
 @json_option
-def run(
-    sources_root: Path | None,
-    sources: tuple[str, ...],
-    until: str | None,
-    recipes: tuple[str, ...],
-    folds: bool,
-    ocr: str | None,
-    official_split: str | None,
-    lake_root: Path | None,
-    as_json: bool,
-) -> None:
+def run(lake_root: Path | None, as_json: bool, **wish: Any) -> None:
     """Run the pipeline, from deliveries to models.
 
     Each source first, then the cohort, then the models. Absent sources are named and skipped.
     """
-    from radia_pipeline.defs.run import run_pipeline
+    from radia_pipeline.defs.run import RunWish, run_pipeline
 
-    summary, text = run_pipeline(
-        lake_root,
-        sources_root=sources_root,
-        sources=sources,
-        until=until,
-        recipes=recipes,
-        by_fold=folds,
-        ocr=ocr,
-        official_split=official_split,
-    )
+    summary, text = run_pipeline(lake_root, RunWish(**wish))
     print_result(summary, text, as_json)
     if summary["failed"]:
         raise click.exceptions.Exit(1)

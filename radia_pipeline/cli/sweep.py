@@ -38,12 +38,12 @@ def sweep(
     from radia_pipeline.defs.sweep import sweep_tracked
     from radia_pipeline.defs.training_lines import TrialLines
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.training.sweeps import Search
+    from radia_pipeline.training.sweeps import Abreast, Search
 
     lake = Lake.open(lake_root, create=False)
     search = Search(None if as_they_come else round_size, prune)
     found = sweep_tracked(
-        recipe, lake, trials=trials, search=search, workers=workers, threads=threads, on_event=TrialLines(say)
+        recipe, lake, trials=trials, on_event=TrialLines(say), search=search, abreast=Abreast(workers, threads)
     )
     print_result(found, as_text(found), as_json)
 
@@ -51,7 +51,10 @@ def sweep(
 def as_text(found: Mapping[str, Any]) -> str:
     """Return the best trial's figure and options."""
     options = (f"  {option}: {value}" for option, value in found["best_options"].items())
-    others = [f"{found[kind]} {words}" for kind, words in (("ended_early", "ended early"), ("diverged", "diverged"))
-              if found[kind]]  # fmt: skip
+    others = [
+        f"{found[kind]} {words}"
+        for kind, words in (("ended_early", "ended early"), ("diverged", "diverged"))
+        if found[kind]
+    ]
     among = f" ({', '.join(others)})" if others else ""
     return "\n".join([f"best of {found['trials']} trials{among}: {found['best_metric']:.4f}", *options])

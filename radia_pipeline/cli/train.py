@@ -37,7 +37,7 @@ def train(
     Recorded as an MLflow run; what was interrupted goes on where it stopped.
     """
     from radia_pipeline.defs.training_lines import ProgressLines
-    from radia_pipeline.defs.training_process import train_tracked
+    from radia_pipeline.defs.training_process import ToTrain, train_tracked
     from radia_pipeline.lake.lake import Lake
 
     lake = Lake.open(lake_root, create=False)
@@ -45,11 +45,12 @@ def train(
     kind, name = _kind(recipe, lake.root)
     if fold is not None and kind == "detector":
         raise click.BadParameter("a detector has no folds", param_hint="--fold")
-    figures = train_tracked(kind, name, lake, fold=fold, settings=options, on_event=ProgressLines(say), force=force)
+    wanted = ToTrain(kind, name, fold, options)
+    figures = train_tracked(wanted, lake, on_event=ProgressLines(say), force=force)
     print_result(figures, pairs(figures), as_json)
 
 
-def _kind(given: str, lake_root: Path | None) -> tuple[str, str]:
+def _kind(given: str, lake_root: Path) -> tuple[str, str]:
     """Return what is trained, classifier or detector, and its name."""
     from radia_pipeline.lake.settings import read_settings
 

@@ -38,9 +38,12 @@ def ui(context: click.Context, lake_root: Path, **wish: Any) -> None:
     from radia_pipeline.defs.ui import DAGSTER, MLFLOW, REVIEW, VIEWERS, Wish, serve
 
     names = {
-        "port": DAGSTER, "mlflow_port": MLFLOW, "review_port": REVIEW, "viewers_port": DAGSTER + VIEWERS,
+        "port": DAGSTER,
+        "mlflow_port": MLFLOW,
+        "review_port": REVIEW,
+        "viewers_port": DAGSTER + VIEWERS,
         "mlflow_viewers_port": MLFLOW + VIEWERS,
-    }  # fmt: skip
+    }
     ports = {server: wish.pop(option) for option, server in names.items()}
     serve(lake_root, Wish(ports, **wish))
 

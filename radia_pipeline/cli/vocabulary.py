@@ -73,12 +73,14 @@ def migrated(result: Mapping[str, Any]) -> str:
     """Return what a migration did to a lake."""
     if not result["applied"]:
         return f"The lake speaks vocabulary {result['after']} already"
-    return "\n".join([
-        f"{result['before']} → {result['after']}: {', '.join(result['applied'])}",
-        f"brought across: {', '.join(result['migrated']) or 'nothing'}",
-        f"rows of retired classes left behind: {result['rows_of_retired_classes']}",
-        f"to be made again by `radia run`: {', '.join(result['rebuild']) or 'nothing'}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{result['before']} → {result['after']}: {', '.join(result['applied'])}",
+            f"brought across: {', '.join(result['migrated']) or 'nothing'}",
+            f"rows of retired classes left behind: {result['rows_of_retired_classes']}",
+            f"to be made again by `radia run`: {', '.join(result['rebuild']) or 'nothing'}",
+        ]
+    )
 
 
 @vocabulary.command("contracts")

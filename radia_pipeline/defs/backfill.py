@@ -121,8 +121,8 @@ def _make(
         now = due(definitions, instance, present, what)
         return _only(run, names & {(one.asset, one.partition) for one in now if not one.follows})
 
-    with following() as (outcome, on_start, on_end):
-        execute(definitions, lake, plan, on_start=on_start, on_end=on_end, instance=instance, still=still)
+    with following() as (outcome, listener):
+        execute(definitions, lake, plan, listener, instance=instance, still=still)
     return outcome
 
 
@@ -143,9 +143,12 @@ def _told(
 ) -> dict[str, Any]:
     cost_s, unknown = total_cost_s(chosen, steps)
     return {
-        "what": what, "due": [vars(one) for one in chosen], "left_out": list(left_out), "cost_s": round(cost_s, 1),
+        "what": what,
+        "due": [vars(one) for one in chosen],
+        "left_out": list(left_out),
+        "cost_s": round(cost_s, 1),
         "without_known_cost": unknown,
-    }  # fmt: skip
+    }
 
 
 def as_text(told: dict[str, Any]) -> str:
@@ -154,10 +157,14 @@ def as_text(told: dict[str, Any]) -> str:
         lines = ["Nothing is stale." if told["what"] == STALE else "Nothing has failed."]
     else:
         rows = [
-            [one["asset"], one["partition"] or "–", one["why"],
-             "–" if one["cost_s"] is None else duration(one["cost_s"])]
+            [
+                one["asset"],
+                one["partition"] or "–",
+                one["why"],
+                "–" if one["cost_s"] is None else duration(one["cost_s"]),
+            ]
             for one in told["due"]
-        ]  # fmt: skip
+        ]
         unknown = told["without_known_cost"]
         more = f", and {unknown} step{'s' * (unknown != 1)} that the history has no time for" if unknown else ""
         lines = [

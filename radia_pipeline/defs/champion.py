@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.tables import Note, table_assets
+from radia_pipeline.defs.tables import MadeWhen, Note, table_assets
 from radia_pipeline.defs.tracked_figures import follow_champion
 from radia_pipeline.errors import BadInput
 from radia_pipeline.evaluation.gate_words import REFUSED, WORDS
@@ -39,7 +39,7 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
               "report_attributes", "splits"),
         notes={rule: _note(rule) for rule in WORDS},
         note_words=WORDS,
-        is_asked_for=True,
+        made=MadeWhen.ASKED_FOR,
     )  # fmt: skip
     def judge_challenger(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """What the gate says of the released ensemble beside the champion; one check for each rule."""
@@ -50,7 +50,7 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         write_pages(radia.lake())
         return {**gate_found(radia.lake()), "page": dg.MetadataValue.path(PAGE)}
 
-    @table_assets("champion", deps=("gate_verdicts", "ensemble"), is_asked_for=True, config=TOLD)
+    @table_assets("champion", deps=("gate_verdicts", "ensemble"), made=MadeWhen.ASKED_FOR, config=TOLD)
     def approve_champion(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """The ensemble that a person approves, with name and reason in the configuration of the run; or the one before,
         by a rollback. Select gate_verdicts with it: an approval needs verdicts on what stands now."""
@@ -98,7 +98,9 @@ def _note(rule: str) -> Note:
         told = [f"{row['subject']}: {row['detail']}" for row in mine if row["outcome"] == REFUSED or len(mine) == 1]
         shown = [{name: row[name] for name in numbers} for row in mine]
         return REFUSED not in outcomes, {
-            **counts, "verdict": "; ".join(told) or "nothing refuses", "numbers": dg.MetadataValue.json(shown),
-        }  # fmt: skip
+            **counts,
+            "verdict": "; ".join(told) or "nothing refuses",
+            "numbers": dg.MetadataValue.json(shown),
+        }
 
     return note

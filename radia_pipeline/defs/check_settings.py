@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from radia_pipeline.defs.instance import is_edited
@@ -25,10 +26,10 @@ def _problems(lake: Lake) -> Iterator[str]:
     if settings.sources_root and not Path(settings.sources_root).is_dir():
         yield "sources_root names a folder that is not there"
     for name in settings.recipes:
-        yield from _tried("recipes", lambda name=name: load_recipe(name, lake.root))
+        yield from _tried("recipes", partial(load_recipe, name, lake.root))
     yield from _tried("detector", lambda: load_config(settings.detector, lake.root))
     if settings.database:
-        yield from _tried("database", lambda: database.answers(settings.database))
+        yield from _tried("database", partial(database.answers, settings.database))
     if is_edited(lake):
         yield (
             "dagster.yaml beside the lake was changed by a person: database, most_runs and pool_limit are what stands "

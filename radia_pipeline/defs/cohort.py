@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from radia_pipeline.defs.plots import pools_plot, profile_plots
@@ -23,7 +25,8 @@ def build_splits(context: dg.AssetExecutionContext, radia: Radia) -> object:
     from radia_pipeline.cohort.official import place_patients
 
     settings = radia.settings()
-    return place_patients(radia.lake(), radia.pseudonymizer(), settings.sources_root, settings.official_split)
+    root = Path(settings.sources_root) if settings.sources_root else None
+    return place_patients(radia.lake(), radia.pseudonymizer(), root, settings.official_split)
 
 
 @table_assets("evaluation_sets", deps=("splits", "labels", "image_links", "images"))

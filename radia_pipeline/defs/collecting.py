@@ -11,12 +11,13 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG, INPUT_DATA_VERSION_TAG_PREFIX
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy import func, or_, select
 
 from radia_pipeline.defs import retention
@@ -64,9 +65,7 @@ def _events(lake: Lake, settings: Settings, dry_run: bool, now_s: float | None) 
 def _trainings(lake: Lake, settings: Settings, dry_run: bool, now_s: float | None) -> Counts:
     with instance_of(lake) as instance:
         cited = cited_models(lake, instance)
-    found = tracked.collect(
-        Tracker(lake), cited, keep_days=settings.keep_trainings_days, dry_run=dry_run, now_s=now_s
-    )  # fmt: skip
+    found = tracked.collect(Tracker(lake), cited, keep_days=settings.keep_trainings_days, dry_run=dry_run, now_s=now_s)
     return asdict(found)
 
 
@@ -79,8 +78,12 @@ def _packed(lake: Lake, settings: Settings, dry_run: bool, now_s: float | None) 
 
 
 PARTS: Mapping[str, Callable[[Lake, Settings, bool, float | None], Counts]] = {
-    "runs": _runs, "events": _events, "trainings": _trainings, "versions": _versions, "packed": _packed,
-}  # fmt: skip
+    "runs": _runs,
+    "events": _events,
+    "trainings": _trainings,
+    "versions": _versions,
+    "packed": _packed,
+}
 """Name of a part → what collects it."""
 
 
@@ -111,11 +114,14 @@ def _named_in(folder: Path, known: Mapping[str, Path]) -> Iterator[str]:
 def _made_with(instance: dg.DagsterInstance) -> set[str]:
     """Return the data versions of the newest materializations, and of what those were made from."""
     events, tags = SqlEventLogStorageTable.c, AssetEventTagsTable.c
-    newest = select(func.max(events.id)).where(
-        events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value
-    ).group_by(events.asset_key, events.partition)  # fmt: skip
+    newest = (
+        select(func.max(events.id))
+        .where(events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value)
+        .group_by(events.asset_key, events.partition)
+    )
     is_version = or_(tags.key == DATA_VERSION_TAG, tags.key.startswith(INPUT_DATA_VERSION_TAG_PREFIX))
-    with instance.event_log_storage.index_connection() as connection:
+    log = cast(SqlEventLogStorage, instance.event_log_storage)  # SQLite and Postgres are both of SQL
+    with log.index_connection() as connection:
         return set(connection.scalars(select(tags.value).where(tags.event_id.in_(newest), is_version)))
 
 
@@ -127,9 +133,10 @@ def sizes(lake: Lake) -> dict[str, int]:
     return {
         "dagster": dagster,
         "mlflow": sum(_bytes(history / name) for name in ("mlflow.db", "mlflow_artifacts")),
-        "versions": _bytes(lake.root / "_versions"), "packed": _bytes(lake.packed_dir),
+        "versions": _bytes(lake.root / "_versions"),
+        "packed": _bytes(lake.packed_dir),
         "models": _bytes(lake.models_dir),
-    }  # fmt: skip
+    }
 
 
 def _bytes(place: Path) -> int:

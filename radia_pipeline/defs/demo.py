@@ -49,13 +49,15 @@ def run_demo(lake_root: Path, *, is_small: bool = False, is_fresh: bool = False)
         _delete_demo(lake_root, deliveries)
     lake = Lake.open(lake_root)
     keys = Pseudonymizer.from_environment(lake)
-    _invent(deliveries, size)
+    invent(deliveries, size)
     change_settings(lake.root, sources_root=str(deliveries.absolute()), recipes=size.recipes, detector=size.detector)
     outcome = execute_graph(lake, list(SOURCES))
     summary = {
-        **collect(lake), "failed": outcome.failed, "notes": outcome.notes,
+        **collect(lake),
+        "failed": outcome.failed,
+        "notes": outcome.notes,
         "truth": _against_truth(lake, deliveries, keys),
-    }  # fmt: skip
+    }
     summary["duration_s"] = round(time.monotonic() - started, 1)
     summary["report"] = os.fspath(write_report(lake, summary))
     closing = (
@@ -73,7 +75,7 @@ def _delete_demo(lake_root: Path, deliveries: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _invent(deliveries: Path, size: Size) -> None:
+def invent(deliveries: Path, size: Size) -> None:
     """Write the phantom unless it lies there already."""
     from radia_pipeline.phantom.write import write_phantom
 
@@ -82,7 +84,7 @@ def _invent(deliveries: Path, size: Size) -> None:
         return
     say("▸ phantom")
     bar, started = Progress(), time.monotonic()
-    write_phantom(
+    written = write_phantom(
         deliveries,
         seed=size.seed,
         patients=size.patients,
@@ -91,6 +93,8 @@ def _invent(deliveries: Path, size: Size) -> None:
         on_progress=lambda done, total: bar("phantom", done, total),
     )
     bar.close()
+    if written.undrawn:
+        say(f"  no sign is known for {', '.join(written.undrawn)}: no film shows it, no report names it")
     say(f"  done in {time.monotonic() - started:.0f} s")
 
 

@@ -61,14 +61,15 @@ def concurrency(asked: Asked) -> Iterator[Said]:
     is_sqlite = "postgres" not in str(said.get("storage") or "")
     if is_sqlite and (most is None or not 0 <= most <= _MOST_ON_SQLITE):
         yield (
-            UNSAFE, f"{'any number of' if most is None or most < 0 else most} runs at once on SQLite, which locks",
+            UNSAFE,
+            f"{'any number of' if most is None or most < 0 else most} runs at once on SQLite, which locks",
             f"`radia settings set most_runs {_MOST_ON_SQLITE}`, or Postgres (`radia settings set database …`)",
-        )  # fmt: skip
+        )
     limit = (asks.get("pools") or {}).get("default_limit")
     wanted = read_settings(asked.lake.root).pool_limit
     if limit != wanted:
-        said = f"a pool takes {limit or 'any number of'} steps at once, and the lake's setting is {wanted}"
-        yield UNSAFE, said, "`radia settings set pool_limit N`, N the GPUs of this machine, not dagster.yaml by hand"
+        taken = f"a pool takes {limit or 'any number of'} steps at once, and the lake's setting is {wanted}"
+        yield UNSAFE, taken, "`radia settings set pool_limit N`, N the GPUs of this machine, not dagster.yaml by hand"
 
 
 def dagster_telemetry(asked: Asked) -> Iterator[Said]:
@@ -112,9 +113,10 @@ def stuck_runs(asked: Asked) -> Iterator[Said]:
             waits_s = asked.now_s - record.create_timestamp.timestamp()
             if waits_s > _SILENT_S:
                 yield (
-                    WARNING, f"run {record.dagster_run.run_id[:8]} has waited for {waits_s / 3600:.0f} h",
+                    WARNING,
+                    f"run {record.dagster_run.run_id[:8]} has waited for {waits_s / 3600:.0f} h",
                     "see whether the daemon runs (`radia ui`) and what holds its pool",
-                )  # fmt: skip
+                )
 
 
 def pool_slots(asked: Asked) -> Iterator[Said]:
@@ -133,9 +135,10 @@ def pool_slots(asked: Asked) -> Iterator[Said]:
                 run = instance.get_run_by_id(run_id)
                 if run is None or run.is_finished:
                     yield (
-                        UNSAFE, f"a slot of pool {name} is held by a run that has ended",
+                        UNSAFE,
+                        f"a slot of pool {name} is held by a run that has ended",
                         "free it (page, Deployment, Pools, Free slots)",
-                    )  # fmt: skip
+                    )
 
 
 def mlflow_runs(asked: Asked) -> Iterator[Said]:
@@ -157,7 +160,11 @@ def daemon(asked: Asked) -> Iterator[Said]:
     with instance_of(asked.lake) as instance:
         newest = max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=0.0)
     if asked.now_s - newest > _HEARTBEAT_S:
-        yield WARNING, "Dagster's daemon is silent: no schedule and no sensor acts", "start `radia ui` as a service"
+        yield (
+            WARNING,
+            "Dagster's daemon is silent: no schedule and no sensor acts",
+            "let `radia ui` run as a service (deploy/radia-ui.service)",
+        )
 
 
 def history_size(asked: Asked) -> Iterator[Said]:
@@ -173,9 +180,10 @@ def history_size(asked: Asked) -> Iterator[Said]:
     off = [name for name in HISTORY if name in _KEPT_SMALL_BY and name not in on]
     if off:
         yield (
-            WARNING, f"Dagster's history holds {runs} runs and takes {taken / 1e9:.1f} GB, and {' and '.join(off)} "
-            "are off", f"`radia automation start {off[0]}`, or now: `radia history collect`, first with --dry-run",
-        )  # fmt: skip
+            WARNING,
+            f"Dagster's history holds {runs} runs and takes {taken / 1e9:.1f} GB, and {' and '.join(off)} are off",
+            f"`radia automation start {off[0]}`, or now: `radia history collect`, first with --dry-run",
+        )
 
 
 def _has_history(asked: Asked) -> bool:
@@ -183,7 +191,12 @@ def _has_history(asked: Asked) -> bool:
 
 
 DAGSTER: dict[str, Check] = {
-    "concurrency": concurrency, "dagster_telemetry": dagster_telemetry, "stuck_runs": stuck_runs,
-    "pool_slots": pool_slots, "mlflow_runs": mlflow_runs, "daemon": daemon, "history_size": history_size,
-}  # fmt: skip
+    "concurrency": concurrency,
+    "dagster_telemetry": dagster_telemetry,
+    "stuck_runs": stuck_runs,
+    "pool_slots": pool_slots,
+    "mlflow_runs": mlflow_runs,
+    "daemon": daemon,
+    "history_size": history_size,
+}
 """Name of a check → the check. Settings come before anything opens the history, which may write them anew."""

@@ -25,10 +25,13 @@ def failed_runs(lake: Lake) -> list[dict[str, Any]]:
     with instance_of(lake) as instance:
         found = due(build_defs(lake_root=lake.root), instance, delivered(lake), FAILED)
         return [
-            {"what": f"{one.asset} of {one.partition}" if one.partition else one.asset, "why": one.why,
-             "at": _day(one.at_s)}
+            {
+                "what": f"{one.asset} of {one.partition}" if one.partition else one.asset,
+                "why": one.why,
+                "at": _day(one.at_s),
+            }
             for one in found
-        ]  # fmt: skip
+        ]
 
 
 def delivered(lake: Lake) -> list[str]:

@@ -35,12 +35,12 @@ def refusals(lake: Lake, partition: str) -> dict[str, dg.MetadataValue]:
 )
 def ingest_images(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read every delivered file: store its pixels, refuse it with a reason, or drop it as a duplicate."""
-    from radia_pipeline.usecases.retract import ingest
+    from radia_pipeline.usecases.retract import ingest_and_withdraw
 
     adapter, root = radia.delivery(context.partition_key)
     report = progress(context, f"images/{context.partition_key}")
     ocr = radia.settings().ocr
-    return ingest(
+    return ingest_and_withdraw(
         adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run.run_id, on_progress=report,
         pool_address=pool_of(context), tell=context.log.info,
     )  # fmt: skip
@@ -84,9 +84,12 @@ def fresh(context: dg.AssetCheckExecutionContext, radia: Radia) -> Iterator[dg.A
         one = found.get(key.name.removeprefix("fresh_"))
         told = {name: value for name, value in vars(one).items() if value is not None} if one else {}
         yield dg.AssetCheckResult(
-            passed=one is None or not one.is_silent, check_name=key.name, asset_key=key.asset_key,
-            severity=dg.AssetCheckSeverity.WARN, metadata=told,
-        )  # fmt: skip
+            passed=one is None or not one.is_silent,
+            check_name=key.name,
+            asset_key=key.asset_key,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=told,
+        )
 
 
 ASSETS = [ingest_images, ingest_reports, build_deliveries]

@@ -76,23 +76,24 @@ compute_logs:
 """
 """Where the checkout's own ``dagster.yaml`` keeps the default lake's history: it may be read without a DAGSTER_HOME."""
 _MOVED = {
-    "storage/history": "history", "storage/schedules": "schedules", "artifacts/storage": "storage",
+    "storage/history": "history",
+    "storage/schedules": "schedules",
+    "artifacts/storage": "storage",
     "compute_logs": "storage",
-}  # fmt: skip
+}
 
 
 _STAMP = "# Written by radia, which follows `radia settings`. A file that a person has changed is kept as it is."
 _BEFORE: dict[str, Any] = {
-    "telemetry": {"enabled": False}, "nux": {"enabled": False},
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},
     "concurrency": {"runs": {"max_concurrent_runs": 2}, "pools": {"default_limit": 1, "granularity": "op"}},
-    "run_monitoring": {
-        "enabled": True, "max_runtime_seconds": MAX_RUNTIME_S, "free_slots_after_run_end_seconds": 60,
-    },
+    "run_monitoring": {"enabled": True, "max_runtime_seconds": MAX_RUNTIME_S, "free_slots_after_run_end_seconds": 60},
     "retention": {
         "schedule": {"purge_after_days": 90},
         "sensor": {"purge_after_days": {"skipped": 7, "failure": 30, "success": 30}},
     },
-}  # fmt: skip
+}
 """What earlier releases wrote, but for where the storage lies; they put no stamp on it."""
 _PLACES = ("storage", "local_artifact_storage", "compute_logs")
 

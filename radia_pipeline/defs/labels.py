@@ -9,7 +9,7 @@ import dagster as dg
 
 from radia_pipeline.defs.plots import labels_plot
 from radia_pipeline.defs.resources import Radia, pool_of
-from radia_pipeline.defs.tables import table_assets
+from radia_pipeline.defs.tables import MadeWhen, table_assets
 from radia_pipeline.reports.french import FRENCH
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def what_the_rules_moved(result: MentionsResult) -> tuple[bool, Mapping[str, Any
     kinds=("python",),
     notes={"moved": what_the_rules_moved},
     code_version=FRENCH.version,
-    follows=True,
+    made=MadeWhen.FOLLOWING,
 )
 def extract_mentions(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Read every report by the rules: which findings it names, with what status, and the evidence."""
@@ -55,7 +55,7 @@ def extract_mentions(context: dg.AssetExecutionContext, radia: Radia) -> object:
     deps=("images", "reports", "report_mentions", "report_attributes", "label_reviews"),
     notes={"moved": what_moved},
     plots=labels_plot,
-    follows=True,
+    made=MadeWhen.FOLLOWING,
 )
 def build_labels(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Study × class: from rules or the source's own table, reviews on top, then No Finding and closure."""
@@ -68,10 +68,10 @@ def build_labels(context: dg.AssetExecutionContext, radia: Radia) -> object:
     return build(adapter, root, lake, radia.pseudonymizer(), labels_in_force(lake), days)
 
 
-@table_assets("box_annotations", deps=("images", "label_reviews"), follows=True)
+@table_assets("box_annotations", deps=("images", "label_reviews"), made=MadeWhen.FOLLOWING)
 def build_boxes(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Radiologists' boxes, the source's and those of readings, in pixels of the stored images."""
-    from radia_pipeline.labels.boxes import build_boxes as build
+    from radia_pipeline.labels.box_annotations import build_boxes as build
     from radia_pipeline.readings.in_force import boxes_in_force
 
     adapter, root = radia.delivery(context.partition_key)

@@ -13,7 +13,7 @@ import dagster as dg
 
 from radia_pipeline.defs.partitions import DAYS
 from radia_pipeline.defs.resources import Radia
-from radia_pipeline.defs.tables import table_assets
+from radia_pipeline.defs.tables import MadeWhen, table_assets
 
 STEP = "freeze_references"
 _TABLES = ("images", "reports", "report_attributes", "report_mentions", "labels", "deliveries", "arrivals", "splits",
@@ -40,8 +40,12 @@ def _nothing_silent(result: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]
     return not result["silent"], {"silent": list(result["silent"])}
 
 
-@table_assets("film_readouts", deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
-              kinds=("pytorch",), is_asked_for=True)  # fmt: skip
+@table_assets(
+    "film_readouts",
+    deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
+    kinds=("pytorch",),
+    made=MadeWhen.ASKED_FOR,
+)
 def read_films_out(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Look at the films that the drift protocol watches: what they are like, what the models say of them."""
     from radia_pipeline.monitoring.asked import look_ahead
@@ -49,8 +53,12 @@ def read_films_out(context: dg.AssetExecutionContext, radia: Radia) -> object:
     return look_ahead(radia.lake(), context.partition_key, today())
 
 
-@table_assets("shadow_scores", deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
-              kinds=("pytorch",), is_asked_for=True)  # fmt: skip
+@table_assets(
+    "shadow_scores",
+    deps=("images", "splits", "manifest", "ensemble", "champion", "arrivals"),
+    kinds=("pytorch",),
+    made=MadeWhen.ASKED_FOR,
+)
 def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """Let champion and challenger look at films that arrived since both were trained; the challenger answers nobody."""
     from radia_pipeline.monitoring.shadow import shadow_ahead
@@ -58,7 +66,7 @@ def score_films_in_shadow(context: dg.AssetExecutionContext, radia: Radia) -> ob
     return shadow_ahead(radia.lake(), context.partition_key, today())
 
 
-@table_assets("drift_reference", deps=(*_TABLES, "film_readouts"), is_asked_for=True, config=TOLD)
+@table_assets("drift_reference", deps=(*_TABLES, "film_readouts"), made=MadeWhen.ASKED_FOR, config=TOLD)
 def freeze_references(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What is usual in every stream, frozen; a new one needs a name and a reason in the configuration of the run."""
     from radia_pipeline.monitoring.asked import freeze_anew, freeze_missing
@@ -70,10 +78,15 @@ def freeze_references(context: dg.AssetExecutionContext, radia: Radia) -> object
 
 
 @table_assets(
-    "drift_report", "drift_examples", "drift_performance", "shadow_differences",
+    "drift_report",
+    "drift_examples",
+    "drift_performance",
+    "shadow_differences",
     deps=(*_TABLES, "film_readouts", "drift_reference", "shadow_scores"),
-    days=DAYS, notes={"nothing_asked": _nothing_asked, "nothing_silent": _nothing_silent}, note_words=NOTES,
-)  # fmt: skip
+    days=DAYS,
+    notes={"nothing_asked": _nothing_asked, "nothing_silent": _nothing_silent},
+    note_words=NOTES,
+)
 def report_drift(context: dg.AssetExecutionContext, radia: Radia) -> object:
     """What moved until a day, since when, how much, and what that asks for; how a challenger differs; with its page."""
     from radia_pipeline.monitoring.actions import demanded

@@ -113,20 +113,17 @@ def copy_runs(old: dg.DagsterInstance, new: dg.DagsterInstance) -> int:
     runs = old.get_run_records(RunsFilter(), ascending=True)
     for record in runs:
         run = record.dagster_run
-        for snapshot, keep in (
-            (run.job_snapshot_id and old.get_job_snapshot(run.job_snapshot_id), new.run_storage.add_job_snapshot),
-            (
-                run.execution_plan_snapshot_id and old.get_execution_plan_snapshot(run.execution_plan_snapshot_id),
-                new.run_storage.add_execution_plan_snapshot,
-            ),
-        ):
-            if snapshot:
-                keep(snapshot)
+        if run.job_snapshot_id:
+            new.run_storage.add_job_snapshot(old.get_job_snapshot(run.job_snapshot_id))
+        if run.execution_plan_snapshot_id:
+            plan = old.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+            new.run_storage.add_execution_plan_snapshot(plan)
         new.run_storage.add_run(run)
         for entry in old.all_logs(run.run_id):
             new.event_log_storage.store_event(entry)
-            if entry.is_dagster_event and entry.dagster_event.is_job_event:
-                new.run_storage.handle_run_event(run.run_id, entry.dagster_event)
+            event = entry.dagster_event
+            if event is not None and event.is_job_event:
+                new.run_storage.handle_run_event(run.run_id, event)
     for state in old.all_instigator_state():
         new.add_instigator_state(state)
     for backfill in old.get_backfills():
@@ -149,9 +146,9 @@ def copy_tables(old_uri: str, new_uri: str) -> int:
                 shared = [column for column in source.tables[table.name].columns if column.name in table.columns]
                 found = reading.execution_options(stream_results=True).execute(select(*shared))
                 for rows in found.mappings().partitions(ROWS_AT_ONCE):
-                    writing.execute(table.insert(), [_as_kept(table, row) for row in rows])
+                    writing.execute(table.insert(), [_as_kept(table, dict(row)) for row in rows])
                 _count_on(writing, table)
-            return writing.scalar(select(func.count()).select_from(target.tables["runs"]))
+            return writing.execute(select(func.count()).select_from(target.tables["runs"])).scalar_one()
     finally:
         old.dispose()
         new.dispose()

@@ -46,16 +46,18 @@ def failures(instance: dg.DagsterInstance) -> Iterator[Notice]:
         what = run.tags.get("radia/step") or run.job_name
         where = f"{what} of {source}" if source else what
         yield Notice(
-            f"failed:{run.run_id}", f"RadIA: {where} failed",
+            f"failed:{run.run_id}",
+            f"RadIA: {where} failed",
             f"{_why(instance, run.run_id)}\nRun {run.run_id[:8]} in Dagster's page shows it whole. "
             "Earlier tables are intact.\nWhat failed is made again by `radia backfill --failed`.",
-        )  # fmt: skip
+        )
 
 
 def _why(instance: dg.DagsterInstance, run_id: str) -> str:
     """Return the first failure in our own words; of a foreign error only its kind: its words may hold anything."""
     for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records:
-        event = record.event_log_entry.dagster_event
+        if (event := record.event_log_entry.dagster_event) is None:
+            continue
         ours = failed_with(event)
         if ours is not None:
             return f"{ours.kind}: {ours}"

@@ -124,11 +124,12 @@ def _notes(result: dg.ExecuteInProcessResult) -> Iterator[str]:
             value = metadata[name].value if name in metadata else None
             parts = value if isinstance(value, dict) else {name: value}
             counts |= {part: count for part, count in parts.items() if isinstance(count, int) and count}
-        key = event.asset_key.to_user_string()
+        key = event.materialization.asset_key.to_user_string()
         if counts:
             yield f"{key}: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
         warnings = metadata["warnings"].value if "warnings" in metadata else []
-        yield from (f"{key}: {warning}" for warning in warnings)
+        if isinstance(warnings, list | tuple):
+            yield from (f"{key}: {warning}" for warning in warnings)
 
 
 def _why(result: dg.ExecuteInProcessResult) -> tuple[str, RadiaError]:
@@ -156,7 +157,7 @@ def run_apart(lake: Lake, run: Run, env: dict[str, str], stop: StopRequest) -> S
             command, env, grace_s=GRACE_S, stop=stop, stdout=stdout, stderr=subprocess.PIPE, text=True
         )
         with group as process:
-            for line in process.stderr:
+            for line in process.stderr or ():
                 if line.startswith(f"  {run.names[0].rpartition('/')[2]}: "):
                     sys.stderr.write(line)  # what the training says of itself; the rest is Dagster's
                     sys.stderr.flush()

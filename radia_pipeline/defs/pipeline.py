@@ -44,6 +44,14 @@ class Plan:
         return tuple(run for batch in self.batches for run in batch)
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Who hears of a plan's runs: of title and partition as one starts, of its report as it ends."""
+
+    started: Callable[[str, str | None], None] = lambda _title, _partition: None
+    ended: Callable[[StepReport], None] = lambda _report: None
+
+
 def make_plan(definitions: dg.Definitions, sources: Iterable[str], until: str | None = None) -> Plan:
     """Order the graph into runs: sources one by one, then what needs all of them. ``until``: an asset and its upstream.
 
@@ -119,9 +127,8 @@ def execute(
     definitions: dg.Definitions,
     lake: Lake,
     plan: Plan,
+    listener: Listener,
     *,
-    on_start: Callable[[str, str | None], None],
-    on_end: Callable[[StepReport], None],
     instance: dg.DagsterInstance | None = None,
     still: Callable[[Run], Run | None] = lambda run: run,
 ) -> list[StepReport]:
@@ -135,18 +142,18 @@ def execute(
     failed_sources: set[str] = set()
     all_sources = {run.partition for run in plan.runs if run.partition}
     alone, waits = instance is not None, pool_of(read_settings(lake.root).training_pool) is not None
-    with contextlib.nullcontext(instance) if alone else instance_of(lake) as instance:
+    with contextlib.nullcontext(instance) if instance is not None else instance_of(lake) as history:
         for batch in plan.batches:
             wanted = [now for run in batch if run.partition not in failed_sources and (now := still(run))]
             together = 1 if alone or waits else trainers_at_once(wanted)
             ended = (
-                _side_by_side(lake, wanted, together, on_start)
+                _side_by_side(lake, wanted, together, listener)
                 if together > 1
-                else _in_turn(job, instance, wanted, on_start)
+                else _in_turn(job, history, wanted, listener)
             )
             for report in ended:
                 reports.append(report)
-                on_end(report)
+                listener.ended(report)
                 if report.error and report.partition is not None:
                     failed_sources.add(report.partition)
                 if report.failure and (report.partition is None or failed_sources >= all_sources):
@@ -165,16 +172,14 @@ def _in_turn(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     batch: Sequence[Run],
-    on_start: Callable[[str, str | None], None],
+    listener: Listener,
 ) -> Iterator[StepReport]:
     for run in batch:
-        on_start(run.title, run.partition)
+        listener.started(run.title, run.partition)
         yield run_one(job, instance, run)
 
 
-def _side_by_side(
-    lake: Lake, batch: Sequence[Run], together: int, on_start: Callable[[str, str | None], None]
-) -> Iterator[StepReport]:
+def _side_by_side(lake: Lake, batch: Sequence[Run], together: int, listener: Listener) -> Iterator[StepReport]:
     """Run a batch in processes of their own (two Dagster runs in one process block each other); reports as they end."""
     shared = children.threads(max(1, (os.cpu_count() or 1) // together))
     env = children.environment({**shared, **os.environ, **named()})
@@ -183,7 +188,7 @@ def _side_by_side(
         try:
             waiting = []
             for run in batch:
-                on_start(run.title, run.partition)
+                listener.started(run.title, run.partition)
                 waiting.append(pool.submit(run_apart, lake, run, env, stop))
             for done in as_completed(waiting):
                 yield done.result()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radia_pipeline.contracts.label_values import NEGATIVE, POSITIVE, UNCERTAIN
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -18,6 +18,9 @@ from radia_pipeline.drawing.grid import grid
 from radia_pipeline.drawing.marks import Guide, Line
 from radia_pipeline.drawing.plot import Axis, plot
 from radia_pipeline.lake.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRAINING_PX = (330, 200)
 
@@ -41,7 +44,7 @@ def labels_plot(lake: Lake, partition: str) -> dict[str, str]:
     labels = lake.frame("labels", partition, ["class", "value"]).dropna()
     counts = labels.groupby(["class", "value"]).size().unstack(fill_value=0)
     counts = counts.reindex(vocabulary().classes, fill_value=0).reindex(columns=list(names), fill_value=0)
-    rows = counts.rename(columns=names).to_dict("index")
+    rows = _rows(counts.rename(columns=names))
     chart = stacked_bars(rows, title="Studies of each class by label", unit="studies labelled", roles=roles)
     return {"labels_by_class": chart.address()}
 
@@ -87,7 +90,7 @@ def queue_plot(lake: Lake, partition: str) -> dict[str, str]:
         return {}
     counts = queued.groupby(["class", "label"]).size().unstack(fill_value=0).reindex(columns=[1, 0], fill_value=0)
     counts = counts.reindex([name for name in vocabulary().classes if name in counts.index])
-    rows = counts.rename(columns={1: "says present", 0: "says absent"}).to_dict("index")
+    rows = _rows(counts.rename(columns={1: "says present", 0: "says absent"}))
     roles = {"says present": "s0", "says absent": "muted"}
     chart = stacked_bars(rows, title="Labels to read again, by class", unit="labels queued", roles=roles)
     return {"queue_by_class": chart.address()}
@@ -141,9 +144,10 @@ DETECTOR_FIGURES = {"ap30": ("s0", "AP at IoU .3"), "agnostic_ap30": ("s1", "wha
 
 
 def training_curves(
-    history: Sequence[dict[str, Any]], best_epoch: int,
+    history: Sequence[dict[str, Any]],
+    best_epoch: int,
     figures: Mapping[str, tuple[str, str]] = MappingProxyType(CLASSIFIER_FIGURES),
-) -> str:  # fmt: skip
+) -> str:
     """Return losses, and beside them validation's figures, by epoch; a dotted line marks the epoch that was kept.
 
     ``figures``: name in the history -> role of its line and what it is called. One that an epoch lacks is not drawn.
@@ -162,3 +166,8 @@ def training_curves(
     losses = lines({"train_loss": ("muted", "training"), "loss": ("s0", "validation")}, Axis("loss"), "Loss")
     means = lines(dict(figures), Axis("mean over classes", low=0, high=1), "Figures on validation")
     return grid([losses, means], title="Training by epoch").address()
+
+
+def _rows(counts: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return a table of counts by row and column."""
+    return {str(name): {str(column): int(n) for column, n in row.items()} for name, row in counts.iterrows()}

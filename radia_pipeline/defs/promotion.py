@@ -27,6 +27,10 @@ def act(lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
     run_now(lake, Run("champion", names, config={STEP: told}))
     last = history(lake)[-1]
     return {
-        "act": last.kind, "release": last.candidate.release if last.candidate else None, "standing": last.standing,
-        "before": last.before, "waived": list(last.waived), "stated_shift": last.stated_shift,
-    }  # fmt: skip
+        "act": last.kind,
+        "release": last.candidate.release if last.candidate else None,
+        "standing": last.standing,
+        "before": last.before,
+        "waived": list(last.waived),
+        "stated_shift": last.stated_shift,
+    }

@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
@@ -28,9 +29,12 @@ from dagster._core.storage.event_log.schema import (
     AssetKeyTable,
     SqlEventLogStorageTable,
 )
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.schema import BackfillTagsTable, BulkActionsTable, RunsTable, RunTagsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.schedules.schema import JobTickTable
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 from sqlalchemy import Column, MetaData, ScalarSelect, Table, delete, func, or_, select
 
@@ -113,7 +117,7 @@ def needed_runs(instance: dg.DagsterInstance, old: Collection[str]) -> set[str]:
     of_checks = select(func.max(checks.id)).group_by(
         checks.asset_key, checks.check_name, checks.partition, checks.execution_status
     )
-    with instance.event_log_storage.index_connection() as connection:
+    with _log(instance).index_connection() as connection:
         found = set(connection.scalars(select(events.run_id).where(events.id.in_(of_assets))))
         found |= set(connection.scalars(select(checks.run_id).where(checks.id.in_(of_checks))))
         found |= set(connection.scalars(select(AssetKeyTable.c.last_run_id)))
@@ -121,10 +125,12 @@ def needed_runs(instance: dg.DagsterInstance, old: Collection[str]) -> set[str]:
         found |= set(connection.scalars(select(events.run_id).where(events.id == _newest(SqlEventLogStorageTable))))
     runs, tags = RunsTable.c, RunTagsTable.c
     of_automation = (
-        select(func.max(runs.id)).select_from(RunsTable.join(RunTagsTable, runs.run_id == tags.run_id))
-        .where(tags.key.in_((SENSOR_NAME_TAG, SCHEDULE_NAME_TAG))).group_by(tags.key, tags.value)
-    )  # fmt: skip
-    with instance.run_storage.connect() as connection:
+        select(func.max(runs.id))
+        .select_from(RunsTable.join(RunTagsTable, runs.run_id == tags.run_id))
+        .where(tags.key.in_((SENSOR_NAME_TAG, SCHEDULE_NAME_TAG)))
+        .group_by(tags.key, tags.value)
+    )
+    with _runs(instance).connect() as connection:
         newest = or_(runs.id.in_(of_automation), runs.id == _newest(RunsTable))
         found |= set(connection.scalars(select(runs.run_id).where(newest)))
         family = select(tags.run_id, tags.value).where(tags.key.in_((ROOT_RUN_ID_TAG, PARENT_RUN_ID_TAG)))
@@ -144,7 +150,7 @@ def size_bytes(instance: dg.DagsterInstance) -> int:
         return files
     name = func.format("%I.%I", _PG.c.schemaname, _PG.c.tablename)
     taken = select(func.pg_total_relation_size(name)).where(_PG.c.schemaname == func.current_schema())
-    with instance.run_storage.connect() as connection:
+    with _runs(instance).connect() as connection:
         return files + sum(connection.scalars(taken))
 
 
@@ -172,7 +178,7 @@ def _newest(table: Table) -> ScalarSelect:
 
 def _ended_before(instance: dg.DagsterInstance, deadline: dt.datetime) -> set[str]:
     ended = RunsTable.c.status.in_([status.value for status in FINISHED_STATUSES])
-    with instance.run_storage.connect() as connection:
+    with _runs(instance).connect() as connection:
         old = select(RunsTable.c.run_id).where(ended, RunsTable.c.update_timestamp < deadline)
         return set(connection.scalars(old))
 
@@ -183,17 +189,17 @@ def _batches(runs: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _delete(instance: dg.DagsterInstance, runs: Sequence[str]) -> int:
     """Delete runs, their rows last; returns how many events."""
-    log, events = instance.event_log_storage, SqlEventLogStorageTable.c
+    log, events = _log(instance), SqlEventLogStorageTable.c
     with log.index_connection() as connection:
         ids = select(events.id).where(events.run_id.in_(runs))
         connection.execute(delete(AssetEventTagsTable).where(AssetEventTagsTable.c.event_id.in_(ids)))
         connection.execute(delete(AssetCheckExecutionsTable).where(AssetCheckExecutionsTable.c.run_id.in_(runs)))
         count = connection.execute(delete(SqlEventLogStorageTable).where(events.run_id.in_(runs))).rowcount
     for run in runs:
-        if _is_sqlite(instance):
+        if isinstance(log, SqliteEventLogStorage):
             count += _unlink_log(Path(log.path_for_shard(run)))
         shutil.rmtree(Path(instance.storage_directory()) / run, ignore_errors=True)
-    with instance.run_storage.connect() as connection:
+    with _runs(instance).connect() as connection:
         connection.execute(delete(RunTagsTable).where(RunTagsTable.c.run_id.in_(runs)))
         connection.execute(delete(RunsTable).where(RunsTable.c.run_id.in_(runs)))
     return count
@@ -213,7 +219,7 @@ def _unlink_log(path: Path) -> int:
 def _delete_backfills(instance: dg.DagsterInstance, deadline: dt.datetime) -> None:
     """Delete backfills that ended and of which no run is left."""
     actions, states = BulkActionsTable.c, [status.value for status in BULK_ACTION_TERMINAL_STATUSES]
-    with instance.run_storage.connect() as connection:
+    with _runs(instance).connect() as connection:
         old = select(actions.key).where(actions.status.in_(states), actions.timestamp < deadline)
         left = set(connection.scalars(select(RunsTable.c.backfill_id).where(RunsTable.c.backfill_id.is_not(None))))
         going = sorted(set(connection.scalars(old)) - left)
@@ -226,11 +232,12 @@ def _thin(instance: dg.DagsterInstance, runs: Sequence[str]) -> int:
     """Delete what runs said while they worked; returns how many events."""
     for run in runs:
         shutil.rmtree(Path(instance.storage_directory()) / run / "compute_logs", ignore_errors=True)
-    if _is_sqlite(instance):
-        return sum(_thin_file(Path(instance.event_log_storage.path_for_shard(run))) for run in runs)
+    log = _log(instance)
+    if isinstance(log, SqliteEventLogStorage):
+        return sum(_thin_file(Path(log.path_for_shard(run))) for run in runs)
     events = SqlEventLogStorageTable.c
     is_chatter = or_(events.dagster_event_type.is_(None), events.dagster_event_type.in_(_CHATTER))
-    with instance.event_log_storage.index_connection() as connection:
+    with log.index_connection() as connection:
         going = delete(SqlEventLogStorageTable).where(events.run_id.in_(runs), is_chatter)
         return connection.execute(going).rowcount
 
@@ -254,9 +261,22 @@ def _delete_ticks(instance: dg.DagsterInstance, deadline: dt.datetime) -> int:
     """Delete ticks as old, also of what is switched off, which Dagster's daemon leaves; the newest of each stays."""
     ticks = JobTickTable.c
     newest = select(func.max(ticks.id)).group_by(ticks.job_origin_id, ticks.selector_id)
-    with instance.schedule_storage.connect() as connection:
+    with _ticks(instance).connect() as connection:
         going = delete(JobTickTable).where(ticks.timestamp < deadline, ticks.id.not_in(newest))
         return connection.execute(going).rowcount
+
+
+# SQLite and Postgres, the two that the pipeline sets up, are both of SQL.
+def _log(instance: dg.DagsterInstance) -> SqlEventLogStorage:
+    return cast(SqlEventLogStorage, instance.event_log_storage)
+
+
+def _runs(instance: dg.DagsterInstance) -> SqlRunStorage:
+    return cast(SqlRunStorage, instance.run_storage)
+
+
+def _ticks(instance: dg.DagsterInstance) -> SqlScheduleStorage:
+    return cast(SqlScheduleStorage, instance.schedule_storage)
 
 
 def _is_sqlite(instance: dg.DagsterInstance) -> bool:

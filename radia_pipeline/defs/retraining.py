@@ -41,8 +41,12 @@ def retrain(lake: Lake, why: str, *, is_dry: bool = False) -> dict[str, Any]:
         recipes = plan_retraining(lake, time.time()).recipes
         costs = [last_cost_s(instance, dg.AssetKey(["classifiers", name]), None) for name in recipes]
         plan = plan_retraining(lake, time.time(), sum(filter(None, costs)) / 3600)
-        told = {**vars(plan), "changes": [vars(one) for one in plan.changes], "costs_s": dict(zip(recipes, costs)),
-                "is_begun": False}  # fmt: skip
+        told = {
+            **vars(plan),
+            "changes": [vars(one) for one in plan.changes],
+            "costs_s": dict(zip(recipes, costs)),
+            "is_begun": False,
+        }
         if is_dry or plan.against:
             return told
         with alone(lake):
@@ -58,8 +62,8 @@ def _train(definitions: dg.Definitions, instance: dg.DagsterInstance, lake: Lake
     """Run trainings, predictions, ensemble and scorecard; returns the hours that the trainings took."""
     hours, known = 0.0, read_settings(lake.root).recipes
     plan = Plan(tuple(_batches(recipes, known)))
-    with following() as (_, on_start, on_end):
-        reports = execute(definitions, lake, plan, on_start=on_start, on_end=on_end, instance=instance)
+    with following() as (_, listener):
+        reports = execute(definitions, lake, plan, listener, instance=instance)
     for report in reports:
         if report.failure:
             raise report.failure

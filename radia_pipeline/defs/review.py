@@ -53,4 +53,4 @@ def review_queue_asset(recipes: tuple[str, ...]) -> dg.AssetsDefinition:
     return build_review_queue
 
 
-ASSETS = [label_reviews, reading_sets, build_label_truth]
+ASSETS: list[dg.AssetSpec | dg.AssetsDefinition] = [label_reviews, reading_sets, build_label_truth]

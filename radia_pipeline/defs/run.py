@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.keys import Pseudonymizer
@@ -19,34 +19,38 @@ from radia_pipeline.usecases.summary import as_text, collect
 
 if TYPE_CHECKING:
     from radia_pipeline.defs.one_run import StepReport
+    from radia_pipeline.defs.pipeline import Listener
 
 CPU_RECIPES = ("demo_linear", "demo_pcam")
 """What a lake trains until somebody chooses: small enough for a machine without a GPU."""
 
 
-def run_pipeline(
-    lake_root: Path | None,
-    *,
-    sources_root: Path | None,
-    sources: Sequence[str] = (),
-    until: str | None = None,
-    recipes: Sequence[str] = (),
-    by_fold: bool = False,
-    ocr: str | None = None,
-    official_split: str | None = None,
-) -> tuple[dict[str, Any], str]:
-    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``.
+@dataclass(frozen=True)
+class RunWish:
+    """What somebody says of a run. What is None or empty is as the lake's settings have it; ``sources``: all there are.
 
-    ``by_fold``: each recipe is trained once for each fold of the training pool.
+    ``until``: the last asset that is made. ``by_fold``: each recipe is trained once for each fold of the training pool.
     """
+
+    sources_root: Path | None = None
+    sources: Sequence[str] = ()
+    until: str | None = None
+    recipes: Sequence[str] = ()
+    by_fold: bool = False
+    ocr: str | None = None
+    official_split: str | None = None
+
+
+def run_pipeline(lake_root: Path | None, wish: RunWish) -> tuple[dict[str, Any], str]:
+    """Run the pipeline; returns the summary as data and as text. A failed source is named under ``failed``."""
     lake = Lake.open(lake_root)
     Pseudonymizer.from_environment(lake)
-    _require_official_split(lake, official_split)
-    settings = _settings(lake, sources_root, _chosen(lake, recipes, by_fold), ocr, official_split)
-    present, absent = locate_all(Path(settings.sources_root), sources or None)
+    _require_official_split(lake, wish.official_split)
+    settings = _settings(lake, wish)
+    present, absent = locate_all(Path(cast(str, settings.sources_root)), wish.sources or None)
     for name in absent:
         say(f"Source {name}: absent under {settings.sources_root}, skipped.")
-    outcome = execute_graph(lake, list(present), until)
+    outcome = execute_graph(lake, list(present), wish.until)
     summary = {**collect(lake), "absent": list(absent), "failed": outcome.failed, "notes": outcome.notes}
     text = as_text(summary)
     if "models" in summary:
@@ -88,19 +92,18 @@ def _chosen(lake: Lake, recipes: Sequence[str], by_fold: bool) -> tuple[str, ...
     return chosen
 
 
-def _settings(
-    lake: Lake, sources_root: Path | None, recipes: tuple[str, ...], ocr: str | None, official_split: str | None
-) -> Settings:
+def _settings(lake: Lake, wish: RunWish) -> Settings:
     known = read_settings(lake.root)
-    root = str(Path(sources_root).absolute()) if sources_root is not None else known.sources_root
+    recipes = _chosen(lake, wish.recipes, wish.by_fold)
+    root = str(Path(wish.sources_root).absolute()) if wish.sources_root is not None else known.sources_root
     if root is None:
         raise BadInput("No deliveries were named", do="give --sources-root DIR, the folder that holds the datasets")
     return change_settings(
         lake.root,
         sources_root=root,
         recipes=recipes,
-        ocr=ocr or known.ocr,
-        official_split=official_split or known.official_split,
+        ocr=wish.ocr or known.ocr,
+        official_split=wish.official_split or known.official_split,
     )
 
 
@@ -115,8 +118,9 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def following() -> Iterator[tuple[Outcome, Callable[[str, str | None], None], Callable[[StepReport], None]]]:
-    """Yield an outcome, and the two callbacks of ``pipeline.execute`` that fill it and tell a terminal of progress."""
+def following() -> Iterator[tuple[Outcome, Listener]]:
+    """Yield an outcome, and the listener of ``pipeline.execute`` that fills it and tells a terminal of progress."""
+    from radia_pipeline.defs.pipeline import Listener
     from radia_pipeline.defs.resources import listen
 
     bar, outcome = Progress(), Outcome()
@@ -138,7 +142,7 @@ def following() -> Iterator[tuple[Outcome, Callable[[str, str | None], None], Ca
 
     stop = listen(bar)
     try:
-        yield outcome, started, ended
+        yield outcome, Listener(started, ended)
     finally:
         stop()
         bar.close()
@@ -151,6 +155,6 @@ def execute_graph(lake: Lake, sources: list[str], until: str | None = None) -> O
 
     definitions = build_defs(lake_root=lake.root)
     plan = make_plan(definitions, sources, until)
-    with following() as (outcome, started, ended):
-        execute(definitions, lake, plan, on_start=started, on_end=ended)
+    with following() as (outcome, listener):
+        execute(definitions, lake, plan, listener)
     return outcome

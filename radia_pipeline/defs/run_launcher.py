@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from dagster import DagsterInstance, DagsterRun
+from dagster import _check as check
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, serialize_value
@@ -55,7 +56,7 @@ class ProcessRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         """Start the worker; it outlives whoever starts it."""
         run = context.dagster_run
         told = ExecuteRunArgs(
-            job_origin=context.job_code_origin, run_id=run.run_id, instance_ref=self._instance.get_ref()
+            job_origin=check.not_none(context.job_code_origin), run_id=run.run_id, instance_ref=self._instance.get_ref()
         )
         children.start(children.module(WORKER), children.environment({RUN_VARIABLE: serialize_value(told)}))
 

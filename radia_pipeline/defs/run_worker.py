@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from dagster import DagsterInstance
+from dagster import _check as check
 from dagster._cli.api import execute_run_command
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
@@ -19,7 +20,7 @@ from radia_pipeline.tracking.provenance import process_tags
 def main() -> None:
     """Execute the run."""
     told = deserialize_value(os.environ[RUN_VARIABLE], ExecuteRunArgs)
-    with DagsterInstance.from_ref(told.instance_ref) as instance:
+    with DagsterInstance.from_ref(check.not_none(told.instance_ref)) as instance:
         instance.add_run_tags(told.run_id, process_tags())
     execute_run_command.main([], standalone_mode=False)
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from radia_pipeline.defs.automated import AUTOMATED
 from radia_pipeline.defs.ingest import FRESH
@@ -25,10 +26,14 @@ def _command(context: dg.OpExecutionContext, radia: Radia, *words: str) -> None:
     """Run a command of ``radia`` on the lake and hand on what it says; raises RunFailed where it fails."""
     command = children.module("radia_pipeline.cli.main", *words, "--lake", radia.lake_root)
     with children.running(
-        command, children.environment(dict(os.environ)), grace_s=2 * TERMINATION_S, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        for line in process.stdout:
+        command,
+        children.environment(dict(os.environ)),
+        grace_s=2 * TERMINATION_S,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
             context.log.info(line.rstrip())
         process.wait()
     if process.returncode:
@@ -110,32 +115,41 @@ freshness_job = dg.define_asset_job(
     "freshness", selection=FRESH, tags=MAX_RUNTIME, description="Ask of each source whether it has delivered lately."
 )
 manifests_nightly = dg.ScheduleDefinition(
-    name="manifests_nightly", job=to_manifests, cron_schedule="30 1 * * *", run_config=_groups(TO_MANIFESTS),
+    name="manifests_nightly",
+    job=to_manifests,
+    cron_schedule="30 1 * * *",
+    run_config=_groups(TO_MANIFESTS),
     description=AUTOMATED["manifests_nightly"].does,
-)  # fmt: skip
+)
 evaluation_weekly = dg.ScheduleDefinition(
-    name="evaluation_weekly", job=to_scorecard, cron_schedule="0 3 * * 0", run_config=_groups(EVALUATION),
+    name="evaluation_weekly",
+    job=to_scorecard,
+    cron_schedule="0 3 * * 0",
+    run_config=_groups(EVALUATION),
     description=AUTOMATED["evaluation_weekly"].does,
-)  # fmt: skip
+)
 
 
 freshness_daily = dg.ScheduleDefinition(
-    name="freshness_daily", job=freshness_job, cron_schedule="0 7 * * *",
+    name="freshness_daily",
+    job=freshness_job,
+    cron_schedule="0 7 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=AUTOMATED["freshness_daily"].does,
-)  # fmt: skip
+)
 collection_weekly = dg.ScheduleDefinition(
-    name="collection_weekly", job=collecting, cron_schedule="0 6 * * 6",
-    description=AUTOMATED["collection_weekly"].does,
-)  # fmt: skip
+    name="collection_weekly", job=collecting, cron_schedule="0 6 * * 6", description=AUTOMATED["collection_weekly"].does
+)
 backup_nightly = dg.ScheduleDefinition(
-    name="backup_nightly", job=backing_up, cron_schedule="0 5 * * *", description=AUTOMATED["backup_nightly"].does,
-)  # fmt: skip
+    name="backup_nightly", job=backing_up, cron_schedule="0 5 * * *", description=AUTOMATED["backup_nightly"].does
+)
 retraining_monthly = dg.ScheduleDefinition(
-    name="retraining_monthly", job=retraining, cron_schedule="0 20 1 * *",
+    name="retraining_monthly",
+    job=retraining,
+    cron_schedule="0 20 1 * *",
     run_config={"ops": {"retrain_if_due": {"config": {"why": "monthly"}}}},
     description=AUTOMATED["retraining_monthly"].does,
-)  # fmt: skip
+)
 
 
 @dg.schedule(
@@ -148,20 +162,33 @@ def drift_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 
 HISTORY = {
-    "runs_weekly": ("runs", "30 6 * * 6"), "events_weekly": ("events", "15 6 * * 6"),
-    "trainings_weekly": ("trainings", "45 6 * * 6"), "packed_weekly": ("packed", "0 7 * * 6"),
-}  # fmt: skip
+    "runs_weekly": ("runs", "30 6 * * 6"),
+    "events_weekly": ("events", "15 6 * * 6"),
+    "trainings_weekly": ("trainings", "45 6 * * 6"),
+    "packed_weekly": ("packed", "0 7 * * 6"),
+}
 """Schedule → the part of the history that it keeps small, and when."""
 history_schedules = [
     dg.ScheduleDefinition(
-        name=name, job=collecting_history, cron_schedule=cron, description=AUTOMATED[name].does,
+        name=name,
+        job=collecting_history,
+        cron_schedule=cron,
+        description=AUTOMATED[name].does,
         run_config={"ops": {"collect_history": {"config": {"part": part}}}},
     )
     for name, (part, cron) in HISTORY.items()
-]  # fmt: skip
+]
 
 
-JOBS = [backing_up, collecting, collecting_history, retraining, to_manifests, to_scorecard, freshness_job]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    backing_up,
+    collecting,
+    collecting_history,
+    retraining,
+    to_manifests,
+    to_scorecard,
+    freshness_job,
+]
 SCHEDULES = [
     *history_schedules,
     backup_nightly,

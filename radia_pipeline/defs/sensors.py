@@ -103,16 +103,20 @@ def _is_running(instance: DagsterInstance, job: str, partition: str | None = Non
 def build_sensors(look_every_s: float) -> list[dg.SensorDefinition]:
     """Return all of them. ``look_every_s``: how often folders are looked at; the others look more rarely."""
     jobs = {
-        "new_deliveries": ("ingest", _new_deliveries, 1), "new_readings": ("review", _new_readings, 1),
-        "new_challenger": (GATE_JOB, _new_challenger, 5), "drift_retraining": ("retraining", _drift_retraining, 60),
-    }  # fmt: skip
+        "new_deliveries": ("ingest", _new_deliveries, 1),
+        "new_readings": ("review", _new_readings, 1),
+        "new_challenger": (GATE_JOB, _new_challenger, 5),
+        "drift_retraining": ("retraining", _drift_retraining, 60),
+    }
     look = [
         dg.sensor(
-            name=name, job_name=job, minimum_interval_seconds=round(rarely * look_every_s),
+            name=name,
+            job_name=job,
+            minimum_interval_seconds=round(rarely * look_every_s),
             description=AUTOMATED[name].does,
         )(ask)
         for name, (job, ask, rarely) in jobs.items()
-    ]  # fmt: skip
+    ]
     follow = dg.AutomationConditionSensorDefinition(
         "labels_follow",
         target=dg.AssetSelection.assets(

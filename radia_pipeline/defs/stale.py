@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
@@ -41,7 +41,8 @@ class _Loading(LoadingContext):
     """What Dagster's resolver loads records through, for as long as one question takes."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance, self._loaders = instance, {}
+        self._instance = instance
+        self._loaders: dict[Any, Any] = {}
 
     @property
     def instance(self) -> dg.DagsterInstance:
@@ -116,9 +117,9 @@ def _failed(instance: dg.DagsterInstance, parts: Iterable) -> Iterator[Due]:
             continue
         made = _last_made(instance, key, partition)
         record = instance.get_run_record_by_id(planned.run_id)
-        is_over = record is not None and record.dagster_run.status in (
-            dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED,
-        )  # fmt: skip
+        if record is None:
+            continue
+        is_over = record.dagster_run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
         if is_over and (made is None or made.storage_id < planned.storage_id):
             cost_s = last_cost_s(instance, key, partition)
             why = "failed when it was last tried"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
@@ -44,18 +45,26 @@ def known(definitions: dg.Definitions) -> list[Switch]:
     repository = definitions.get_repository_def()
     found = [
         Switch(
-            one.name, SENSOR, f"looks every {_every(one.minimum_interval_seconds)}", *AUTOMATED[one.name],
-            is_on := one.default_status == dg.DefaultSensorStatus.RUNNING, is_on,
+            one.name,
+            SENSOR,
+            f"looks every {_every(one.minimum_interval_seconds)}",
+            *AUTOMATED[one.name],
+            is_on := one.default_status == dg.DefaultSensorStatus.RUNNING,
+            is_on,
         )
         for one in repository.sensor_defs
-    ]  # fmt: skip
+    ]
     found += [
         Switch(
-            one.name, SCHEDULE, _when(one.cron_schedule), *AUTOMATED[one.name],
-            is_on := one.default_status == dg.DefaultScheduleStatus.RUNNING, is_on,
+            one.name,
+            SCHEDULE,
+            _when(str(one.cron_schedule)),
+            *AUTOMATED[one.name],
+            is_on := one.default_status == dg.DefaultScheduleStatus.RUNNING,
+            is_on,
         )
         for one in repository.schedule_defs
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda one: (one.kind, one.name))
 
 
@@ -97,7 +106,12 @@ def switch(lake: Lake, name: str, is_on: bool) -> None:
     if by_name[name].is_on == is_on:
         return
     words = (by_name[name].kind, "start" if is_on else "stop", name, "-w", write_workspace(lake))
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": lake.history_dir}
+    pipes: dict[str, Any] = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "cwd": lake.history_dir,
+    }
     with children.running(children.module("dagster", *words), environment(lake), grace_s=GRACE_S, **pipes) as process:
         said = process.communicate()[0]
     if process.returncode:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
 from typing import Any
 
 import dagster as dg
@@ -48,6 +49,26 @@ OWNERS = {
 }
 
 
+class MadeWhen(Enum):
+    """When a table is made: with everything else; when a person asks for it, and never with everything else; or also
+    anew when what it is made from has been, once the sensor for that is on."""
+
+    WITH_THE_REST = auto()
+    ASKED_FOR = auto()
+    FOLLOWING = auto()
+
+
+@dataclasses.dataclass(frozen=True)
+class Publication:
+    """What stands with a published table: the domain's result, named conditions on it, figures, and more metadata."""
+
+    result: Any = None
+    laws: Mapping[str, Law] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, Note] = dataclasses.field(default_factory=dict)
+    plots: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def column_schema(terms: Contract) -> dg.TableSchema:
     """Return a contract's columns as Dagster shows them."""
     columns = [
@@ -69,27 +90,20 @@ def table_spec(
     deps: tuple = (),
     kinds: tuple[str, ...] = (),
     key: dg.AssetKey | None = None,
-    group: str | None = None,
     code_version: str | None = None,
-    is_asked_for: bool = False,
-    follows: bool = False,
+    made: MadeWhen = MadeWhen.WITH_THE_REST,
 ) -> dg.AssetSpec:
-    """Return the spec of a table's asset; key, description and columns come from its contract.
-
-    ``is_asked_for``: it is made when a person asks for it, and never with everything else. ``follows``: it is made anew
-    when what it is made from has been, once the sensor for that is on.
-    """
+    """Return the spec of a table's asset; key, group, description and columns come from its contract."""
     terms = contract(table)
-    group = group or terms.domain
     return dg.AssetSpec(
         key=key or dg.AssetKey(table),
         deps=list(deps),
         description=terms.description,
-        group_name=group,
+        group_name=terms.domain,
         kinds={"parquet", *kinds},
-        owners=[OWNERS[group]],
-        tags={ASKED_FOR: ""} if is_asked_for else {},
-        automation_condition=FOLLOWS if follows else None,
+        owners=[OWNERS[terms.domain]],
+        tags={ASKED_FOR: ""} if made is MadeWhen.ASKED_FOR else {},
+        automation_condition=FOLLOWS if made is MadeWhen.FOLLOWING else None,
         metadata={"dagster/column_schema": column_schema(terms), "contract_version": terms.version},
         code_version=f"{terms.version}+{code_version}" if code_version else terms.version,
     )
@@ -97,7 +111,9 @@ def table_spec(
 
 def as_metadata(result: Any) -> dict[str, Any]:
     """Return a domain result's fields as Dagster metadata; mappings and lists become JSON, other objects stay out."""
-    fields = dataclasses.asdict(result) if dataclasses.is_dataclass(result) else dict(result or {})
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        result = dataclasses.asdict(result)
+    fields = dict(result or {})
     metadata: dict[str, Any] = {}
     for name, value in fields.items():
         if isinstance(value, bool | int | float | str | dg.MetadataValue):
@@ -132,17 +148,7 @@ def failed_with(event: dg.DagsterEvent) -> RadiaError | None:
 
 
 def published(
-    lake: Lake,
-    table: str,
-    partition: str,
-    *,
-    key: dg.AssetKey,
-    result: Any,
-    laws: Mapping[str, Law],
-    notes: Mapping[str, Note],
-    plots: Mapping[str, str],
-    facts: Mapping[str, Any],
-    deps: tuple,
+    lake: Lake, table: str, partition: str, *, key: dg.AssetKey, deps: tuple, shown: Publication
 ) -> dg.MaterializeResult:
     """Describe a published table: rows, version, the domain's counts, its plots, its columns' origin and its checks."""
     rows = lake.read(table, partition, columns=list(contract(table).key[:1])).num_rows
@@ -153,10 +159,11 @@ def published(
         )
     ]
     checks += [
-        dg.AssetCheckResult(passed=bool(law(result)), check_name=name, asset_key=key) for name, law in laws.items()
+        dg.AssetCheckResult(passed=bool(law(shown.result)), check_name=name, asset_key=key)
+        for name, law in shown.laws.items()
     ]
-    for name, note in notes.items():
-        passed, metadata = note(result)
+    for name, note in shown.notes.items():
+        passed, metadata = note(shown.result)
         checks.append(
             dg.AssetCheckResult(
                 passed=passed,
@@ -166,15 +173,15 @@ def published(
                 severity=dg.AssetCheckSeverity.WARN,
             )
         )
-    figures = {name: dg.MetadataValue.md(f"![{name}]({image})") for name, image in plots.items()}
+    figures = {name: dg.MetadataValue.md(f"![{name}]({image})") for name, image in shown.plots.items()}
     return dg.MaterializeResult(
         asset_key=key,
         metadata={
             "dagster/row_count": rows,
             "version": version,
-            **as_metadata(result),
+            **as_metadata(shown.result),
             **figures,
-            **facts,
+            **shown.facts,
             **lineage_metadata(table, deps),
         },
         data_version=dg.DataVersion(version),
@@ -196,8 +203,7 @@ def table_assets(
     prefix: tuple[str, ...] = (),
     days: dg.PartitionsDefinition | None = None,
     pool: str | None = None,
-    is_asked_for: bool = False,
-    follows: bool = False,
+    made: MadeWhen = MadeWhen.WITH_THE_REST,
     config: Mapping[str, dg.Field] | None = None,
 ) -> Callable[[Step], dg.AssetsDefinition]:
     """Make one step of the graph of a function that calls one domain function and returns its result.
@@ -206,8 +212,8 @@ def table_assets(
     table; ``notes``: conditions that only warn, described by ``note_words``. ``code_version``: version of what decides
     the rows, beside the contract's. ``plots``: figures of the first table. ``facts``: metadata by table. ``partition``:
     fixed partition of tables that are not split by source (``predictions/<recipe>``), which then is the last part of
-    the key. ``days``: of a step that is split by them, and made from all partitions of what it needs. ``is_asked_for``,
-    ``follows``: as ``table_spec`` has them. ``config``: what a person may say to the step, which its context holds.
+    the key. ``days``: of a step that is split by them, and made from all partitions of what it needs. ``config``:
+    what a person may say to the step, which its context holds.
     """
     named_laws, named_notes = dict(laws or {}), dict(notes or {})
     is_split = partition is None and contract(tables[0]).partitioned
@@ -233,8 +239,7 @@ def table_assets(
                     kinds=kinds,
                     key=keys[table],
                     code_version=code_version,
-                    is_asked_for=is_asked_for,
-                    follows=follows,
+                    made=made,
                 )
                 for table in tables
             ],
@@ -262,18 +267,11 @@ def table_assets(
             lake = radia.lake()
             where = partition or (context.partition_key if is_split else WHOLE)
             for position, table in enumerate(tables):
-                yield published(
-                    lake,
-                    table,
-                    where,
-                    key=keys[table],
-                    result=result if position == 0 else None,
-                    laws=named_laws if position == 0 else {},
-                    notes=named_notes if position == 0 else {},
-                    plots=plots(lake, where) if plots and position == 0 else {},
-                    facts=facts[table](lake, where) if facts and table in facts else {},
-                    deps=deps,
-                )
+                more = facts[table](lake, where) if facts and table in facts else {}
+                shown = Publication(facts=more)
+                if position == 0:
+                    shown = Publication(result, named_laws, named_notes, plots(lake, where) if plots else {}, more)
+                yield published(lake, table, where, key=keys[table], deps=deps, shown=shown)
 
         return run
 

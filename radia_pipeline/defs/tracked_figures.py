@@ -51,9 +51,12 @@ def log_ensemble(lake: Lake) -> str:
     chosen = challenger_of(lake)
     folders = {name: chosen.folder(name) for name in chosen.ensemble.used_members}
     tags = provenance_tags(
-        recipe=ENSEMBLE, recipe_hash=chosen.version, manifest_version=manifest_version(lake),
-        vocabulary_version=vocabulary().version, asset=ENSEMBLE,
-    )  # fmt: skip
+        recipe=ENSEMBLE,
+        recipe_hash=chosen.version,
+        manifest_version=manifest_version(lake),
+        vocabulary_version=vocabulary().version,
+        asset=ENSEMBLE,
+    )
     run = Tracker(lake).start_or_resume(ENSEMBLE, {**tags, TAG_FINGERPRINT: chosen.version})
     if not run.is_finished:
         with tempfile.TemporaryDirectory() as staging:

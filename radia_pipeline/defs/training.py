@@ -5,6 +5,7 @@ import shutil
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import OWNERS, failure
@@ -28,10 +29,24 @@ def _train(
 ) -> Any:
     """Start the training process and hand on what it reports."""
     command = children.module("radia_pipeline.defs.training_process", kind, name, "--lake", radia.lake_root)
-    done = pipes.run(command=command, context=context, env=children.environment(_run_worker()))
+    try:
+        done = pipes.run(command=command, context=context, env=children.environment(_run_worker()))
+    except DagsterPipesExecutionError:
+        _end_tracked(context, radia)
+        raise
     for message in done.get_custom_messages():
         raise failure(from_record(message["failure"]))
     return done.get_results()
+
+
+def _end_tracked(context: dg.AssetExecutionContext, radia: Radia) -> None:
+    """End the MLflow run of a training that was killed: it cannot say so, and MLflow's server may be away too."""
+    from radia_pipeline.tracking.upkeep import tend
+
+    try:
+        tend(radia.lake())
+    except Exception as error:  # whatever MLflow or its database raise: the server ends the run when it is there
+        context.log.warning(f"The training's MLflow run cannot be ended now ({type(error).__name__})")
 
 
 def _run_worker() -> dict[str, str]:
@@ -99,8 +114,7 @@ def detector_asset(pool: str | None = None) -> dg.AssetsDefinition:
         owners=[OWNERS["detection"]],
         pool=pool,
         code_version=f"{TRAINING_VERSION}.{DETECTOR_VERSION}",
-        description="FCOS detector trained on pseudo boxes, its backbone taken from the best classifier; "
-        "exported to ONNX.",
+        description="Detector trained on pseudo boxes, its backbone taken from the best classifier; exported to ONNX.",
     )
     def detector(context: dg.AssetExecutionContext, radia: Radia, pipes: dg.PipesSubprocessClient) -> Any:
         return _train(context, radia, pipes, "detector", radia.settings().detector)

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,25 @@ def manifest_version(lake: Lake) -> str:
 
 
 @dataclass(frozen=True)
+class ToTrain:
+    """What is to be trained.
+
+    ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration. ``fold``: of a recipe,
+    the member that leaves it out. ``settings``: options that replace the file's own.
+    """
+
+    kind: str
+    name: str
+    fold: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """One training: what MLflow and people call it, what identifies it, and how it is started.
 
     ``standing`` tells the fingerprint of its model where it stands finished already, ``goes_on`` whether one that was
-    begun by force has been stopped.
+    begun by force has been stopped. ``force``: it is trained also where it stands.
     """
 
     kind: str
@@ -52,6 +66,7 @@ class Job:
     start: Callable[[OnEvent], Any]
     standing: Callable[[], str | None]
     goes_on: Callable[[], bool] = lambda: False
+    force: bool = False
 
     @property
     def asset(self) -> str:
@@ -60,26 +75,10 @@ class Job:
 
 
 def train_tracked(
-    kind: str,
-    name: str,
-    lake: Lake,
-    *,
-    on_event: OnEvent,
-    fold: int | None = None,
-    settings: Mapping[str, str] | None = None,
-    dagster_run_id: str | None = None,
-    force: bool = False,
-    stop: StopRequest | None = None,
+    wanted: ToTrain, lake: Lake, *, on_event: OnEvent, force: bool = False, stop: StopRequest | None = None
 ) -> dict[str, Any]:
-    """Train a classifier recipe or a detector with its MLflow run; returns figures for people.
-
-    ``kind``: classifier or detector. ``name``: recipe, recipe file, or detector configuration.
-    ``fold``: of a recipe, the member that leaves it out. ``settings``: options that replace the file's own.
-    """
-    result, run_id = run_tracked(
-        make_job(kind, name, lake, force, stop, fold, settings), lake, on_event=on_event, dagster_run_id=dagster_run_id,
-        force=force,
-    )  # fmt: skip
+    """Train a classifier recipe or a detector with its MLflow run; returns figures for people."""
+    result, run_id = run_tracked(make_job(wanted, lake, force, stop), lake, on_event=on_event)
     return {**_figures(result), "mlflow_run_id": run_id}
 
 
@@ -89,7 +88,6 @@ def run_tracked(
     *,
     on_event: OnEvent,
     dagster_run_id: str | None = None,
-    force: bool = False,
     more_tags: Mapping[str, str] | None = None,
     is_registered: bool = True,
 ) -> tuple[Any, str | None]:
@@ -110,10 +108,9 @@ def run_tracked(
     )
     tags |= more_tags or {}
     goes_on = job.goes_on()
-    standing = None if force or goes_on else job.standing()
-    header = header_of(
-        job.title, job.settings, tags, force=force or goes_on, goes_on=goes_on, fingerprint=standing
-    )  # fmt: skip
+    again = job.force or goes_on
+    standing = None if again else job.standing()
+    header = header_of(job.title, job.settings, tags, force=again, goes_on=goes_on, fingerprint=standing)
     courier = Courier(lake, header, on_event)
     courier.start()
     if courier.run_id:
@@ -133,24 +130,16 @@ def run_tracked(
     return result, courier.run_id
 
 
-def make_job(
-    kind: str,
-    name: str,
-    lake: Lake,
-    force: bool,
-    stop: StopRequest | None,
-    fold: int | None = None,
-    settings: Mapping[str, str] | None = None,
-) -> Job:
+def make_job(wanted: ToTrain, lake: Lake, force: bool, stop: StopRequest | None) -> Job:
     """Return the job of a recipe, of its member that leaves out a fold, or of a detector configuration."""
-    if kind == "classifier":
+    if wanted.kind == "classifier":
         from radia_pipeline.training.recipes import load_recipe, with_settings, without_fold
 
-        recipe = with_settings(load_recipe(name, lake.root), settings or {})
-        return classifier_job(recipe if fold is None else without_fold(recipe, fold), lake, force, stop)
+        recipe = with_settings(load_recipe(wanted.name, lake.root), wanted.settings)
+        return classifier_job(recipe if wanted.fold is None else without_fold(recipe, wanted.fold), lake, force, stop)
     from radia_pipeline.detection import recipes as detectors
 
-    config = detectors.with_settings(detectors.load_config(name, lake.root), settings or {})
+    config = detectors.with_settings(detectors.load_config(wanted.name, lake.root), wanted.settings)
     return detector_job(config, lake, force, stop)
 
 
@@ -158,14 +147,23 @@ def detector_job(config: DetectorConfig, lake: Lake, force: bool, stop: StopRequ
     """Return the job of one detector."""
     from radia_pipeline.detection.identity import is_stopped_again, standing_fingerprint
     from radia_pipeline.detection.launch import launch_detector
+    from radia_pipeline.training.launch import Processes
+
+    processes = Processes() if stop is None else Processes(stop=stop)
 
     def start(on_event: OnEvent) -> Any:
-        return launch_detector(lake, config, on_event=on_event, force=force, stop=stop)
+        return launch_detector(lake, config, on_event=on_event, force=force, processes=processes)
 
     return Job(
-        "detector", "detector", config.as_dict(), config.hash, start,
-        standing=lambda: standing_fingerprint(lake, config), goes_on=lambda: is_stopped_again(lake, config),
-    )  # fmt: skip
+        "detector",
+        "detector",
+        config.as_dict(),
+        config.hash,
+        start,
+        standing=lambda: standing_fingerprint(lake, config),
+        goes_on=lambda: is_stopped_again(lake, config),
+        force=force,
+    )
 
 
 def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | None, seat: Seat | None = None) -> Job:
@@ -178,9 +176,15 @@ def classifier_job(recipe: Recipe, lake: Lake, force: bool, stop: StopRequest | 
 
     settings = recipe.model_dump(mode="json")
     return Job(
-        "classifier", recipe.name, settings, recipe.hash, start,
-        standing=lambda: standing_fingerprint(lake, recipe), goes_on=lambda: is_stopped_again(lake, recipe),
-    )  # fmt: skip
+        "classifier",
+        recipe.name,
+        settings,
+        recipe.hash,
+        start,
+        standing=lambda: standing_fingerprint(lake, recipe),
+        goes_on=lambda: is_stopped_again(lake, recipe),
+        force=force,
+    )
 
 
 def _figures(result: Any) -> dict[str, Any]:
@@ -204,7 +208,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _in_dagster(options, stop)
         lines = ProgressLines(_stderr)
         return _guarded(
-            lambda: train_tracked(options.kind, options.name, Lake.open(options.lake), on_event=lines, stop=stop)
+            lambda: train_tracked(
+                ToTrain(options.kind, options.name), Lake.open(options.lake), on_event=lines, stop=stop
+            )
         )
 
 
@@ -220,7 +226,7 @@ def _in_dagster(options: argparse.Namespace, stop: StopRequest) -> int:
 
         try:
             lake = Lake.open(options.lake)
-            job = make_job(options.kind, options.name, lake, False, stop)
+            job = make_job(ToTrain(options.kind, options.name), lake, False, stop)
             result, run_id = run_tracked(job, lake, on_event=ProgressLines(both), dagster_run_id=pipes.run_id)
             pipes.report_asset_materialization(
                 metadata=_metadata(options.kind, result, lake, run_id), data_version=result.fingerprint

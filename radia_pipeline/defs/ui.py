@@ -159,9 +159,13 @@ def _pages(page: Service, wish: Wish) -> list[Service]:
         token = os.environ.get(variable) or secrets.token_urlsafe(24)
         port = wish.ports.get(title) or free_port()
         service = Service(
-            title, [*page.command, "--port", str(port), *_public(wish), *more], {**page.env, TOKEN_VARIABLE: token},
-            _answering(port, page.address, token), f"http://{HOST}:{port}/?{TOKEN_PARAMETER}={token}", page.after,
-        )  # fmt: skip
+            title,
+            [*page.command, "--port", str(port), *_public(wish), *more],
+            {**page.env, TOKEN_VARIABLE: token},
+            _answering(port, page.address, token),
+            f"http://{HOST}:{port}/?{TOKEN_PARAMETER}={token}",
+            page.after,
+        )
         made.append(service)
     return made
 
@@ -198,7 +202,7 @@ def status(lake: Lake) -> dict[str, Any]:
     daemon's parts last said that it lives."""
     card = read_card(card_of(lake))
     is_open = card is not None and lives(card)
-    found = {"is_open": is_open, "services": card["services"] if is_open else [], "beats": {}}
+    found: dict[str, Any] = {"is_open": is_open, "services": card["services"] if card and is_open else [], "beats": {}}
     if is_open:
         from radia_pipeline.defs.one_run import instance_of
 

@@ -20,6 +20,9 @@ from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import Pool
 
 from radia_pipeline.processes.parents import die_with_parent
 from radia_pipeline.servers.guard import TOKEN_VARIABLE, Guard, Rules
@@ -101,6 +104,20 @@ def _into(answer: list[dict]) -> Any:
     return send
 
 
+def require_open(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Ask a database's connection before it is used (SQLAlchemy's event ``checkout``).
+
+    Dagster's page keeps one for each store: the first request after the database was restarted would fail. Raises
+    DisconnectionError, upon which the pool makes a new connection.
+    """
+    try:
+        cursor = connection.cursor()
+        cursor.execute("select 1")
+        cursor.close()
+    except connection.Error as error:
+        raise DisconnectionError from error
+
+
 def main() -> None:
     """Serve until a signal; Dagster's settings are those of DAGSTER_HOME, the token is in the environment."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     die_with_parent()
     rules = Rules(options.port, os.environ.pop(TOKEN_VARIABLE), tuple(options.public_host))
+    event.listen(Pool, "checkout", require_open)
     with listening(options.port) as end, DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
         target = WorkspaceFileTarget([options.workspace])

@@ -104,10 +104,11 @@ def _served(lake: Lake, name: str, folder: Path, threads: int, speak: Speak) -> 
 
                 speak(f"{name}: its form for answering is made, once")
                 export(folder)
-    if not served_card(folder)["files"]:
+    card = served_card(folder)
+    if card is not None and not card["files"]:
         from radia_pipeline.evaluation.serving_export import TorchModel
 
-        return TorchModel(folder, served_card(folder))
+        return TorchModel(folder, card)
     return ServedModel.load(folder, threads=threads)
 
 

@@ -148,16 +148,16 @@ def _newton(z: np.ndarray, target: np.ndarray, *, slope: bool, shift: bool) -> C
     free = np.array([slope, shift])
     certainty = np.diag([1 / SLOPE_DEVIATION**2, 1e-9])
     ab = np.array([1.0, 0.0])
+    before = _loss(z, target, ab)
     for _ in range(ITERATIONS):
         p = sigmoid(ab[0] * z + ab[1])
         gradient = columns.T @ (p - target) + certainty @ (ab - [1.0, 0.0])
         hessian = columns.T @ (columns * (p * (1 - p))[:, None]) + certainty
         step, scale = np.zeros(2), 1.0
         step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
-        before = _loss(z, target, ab)
-        while scale > 1e-8 and _loss(z, target, ab - scale * step) > before:
+        while (after := _loss(z, target, ab - scale * step)) > before and scale > 1e-8:
             scale *= 0.5
-        ab = ab - scale * step
+        ab, before = ab - scale * step, after
         if np.abs(scale * step).max() < 1e-10 or scale <= 1e-8:
             break
     return Calibration(float(ab[0]), float(ab[1]))

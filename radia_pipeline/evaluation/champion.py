@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, DamagedFile, MissingTable
@@ -66,6 +67,11 @@ class Act:
     gate_version: str | None = None
     before: str | None = None
     detector: str | None = None
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate of an approval."""
+        return cast(Candidate, self.candidate)  # only a rollback to nothing has none
 
 
 @dataclass(frozen=True)
@@ -134,9 +140,11 @@ def publish(lake: Lake, act: Act | None) -> WriteResult | None:
     one = act.candidate
     vocabulary().require(one.vocabulary, "The champion", do="approve an ensemble of the installed vocabulary")
     fixed = {
-        "release": one.release, "ensemble_version": one.ensemble_version, "standing": act.standing,
+        "release": one.release,
+        "ensemble_version": one.ensemble_version,
+        "standing": act.standing,
         "stated_shift": act.stated_shift,
-    }  # fmt: skip
+    }
     rows = []
     for row in _ensemble_rows(lake, one.ensemble_version):
         members = row["members"]
@@ -159,7 +167,7 @@ def _ensemble_rows(lake: Lake, version: str) -> list[dict]:
 
 
 def _parse(record: Mapping) -> Act:
-    fields = {name: record.get(name) for name in Act.__dataclass_fields__}
+    fields: dict[str, Any] = {name: record.get(name) for name in Act.__dataclass_fields__}
     fields["refused"], fields["waived"] = tuple(record.get("refused", ())), tuple(record.get("waived", ()))
     fields["candidate"] = Candidate(**record["candidate"]) if record["candidate"] else None
     if record["kind"] not in (APPROVED, REFUSED, ROLLED_BACK):

@@ -85,9 +85,13 @@ class OneClass:
 
     @classmethod
     def of(
-        cls, score: np.ndarray, label: np.ndarray, group: np.ndarray, cuts: Cuts | None = None,
+        cls,
+        score: np.ndarray,
+        label: np.ndarray,
+        group: np.ndarray,
+        cuts: Cuts | None = None,
         groups: int | None = None,
-    ) -> OneClass:  # fmt: skip
+    ) -> OneClass:
         """``score``, ``label``, ``group`` (n_input,); groups as whole numbers from 0, so many in the whole pool."""
         studies = Studies.of(score, label, group, groups)
         cuts = cuts or Cuts()
@@ -251,12 +255,13 @@ def _p4(one: OneClass) -> Estimate | None:
     if not one.has_both:
         return None
     called = one.score >= one.cuts.tuned
-    sides = _f1_of(one, called, one.positive), _f1_of(one, ~called, ~one.positive)
-    if None in sides:
+    found, spared = _f1_of(one, called, one.positive), _f1_of(one, ~called, ~one.positive)
+    if found is None or spared is None:
         return None
-    value, low, high = (_harmonic(*(getattr(side, end) for side in sides)) for end in ("value", "low", "high"))
-    weights = [(value / side.value) ** 2 / 2 if side.value > 0 else 0.0 for side in sides]
-    return Estimate(value, low, high, sum(w * side.influence for w, side in zip(weights, sides)), value)
+    value = _harmonic(found.value, spared.value)
+    of_found, of_spared = (((value / one.value) ** 2 / 2 if one.value > 0 else 0.0) for one in (found, spared))
+    low, high = _harmonic(found.low, spared.low), _harmonic(found.high, spared.high)
+    return Estimate(value, low, high, of_found * found.influence + of_spared * spared.influence, value)
 
 
 def _harmonic(a: float, b: float) -> float:
@@ -326,6 +331,8 @@ def _sensitivity_at_specificity(one: OneClass) -> Estimate | None:
     value, cut = metrics.sensitivity_at(ranked, wanted)
     found = _share(one, one.score >= cut, one.positive)
     negatives = _share(one, one.score < cut, ~one.positive)
+    if found is None or negatives is None:
+        return None
     influence = one.studies.by_group((~one.positive) * ((one.score < cut) - negatives.value) / ranked.negatives)
     variance = max(float(np.square(influence).sum()), 1e-12)
     worth = np.clip(wanted * (1 - wanted) / variance, one.negative_patients / 2, ranked.negatives)
@@ -366,4 +373,5 @@ def mean_limits(found: Sequence[Estimate]) -> tuple[float, float]:
     if len(found) == 1:
         return found[0].low, found[0].high
     related = correlations(np.stack([one.influence for one in found]))
-    return mover(*([getattr(one, end) for one in found] for end in ("centre", "low", "high")), related)
+    centres, lows, highs = ([getattr(one, end) for one in found] for end in ("centre", "low", "high"))
+    return mover(centres, lows, highs, related)

@@ -40,7 +40,7 @@ class Rule:
 
     def uses(self, members: int, parameters: np.ndarray) -> np.ndarray:
         """Return which of the members matter under parameters (K, P): bool (M,)."""
-        return (parameters > 0).any(axis=0) if self.is_share else np.ones(members, dtype=bool)
+        return np.any(parameters > 0, axis=0) if self.is_share else np.ones(members, dtype=bool)
 
     def fitted(self, probability: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Return the parameters (K, P) on a pool; P is 0 where the rule has none."""

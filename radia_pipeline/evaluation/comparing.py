@@ -56,9 +56,12 @@ class Comparison:
     def as_record(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
         return {
-            "first": self.first, "second": self.second, "studies": self.studies, "versions": self.versions,
+            "first": self.first,
+            "second": self.second,
+            "studies": self.studies,
+            "versions": self.versions,
             "rows": [{**asdict(row), "is_told_apart": row.is_told_apart} for row in self.rows],
-        }  # fmt: skip
+        }
 
 
 def compare(lake: Lake, first: str, second: str) -> Comparison:
@@ -74,9 +77,9 @@ def compare(lake: Lake, first: str, second: str) -> Comparison:
     rows = []
     for figure in FIGURES:
         for name, chosen in ((MEAN, names), *((name, [name]) for name in names)):
-            pair = [[side[one] for one in chosen] for side in sides]
-            means = [mean_figure(classes, figure) for classes in pair]
-            rows.append(Row(name, figure, *means, difference_of_means(*pair, figure)))
+            ours, theirs = ([side[one] for one in chosen] for side in sides)
+            means = mean_figure(ours, figure), mean_figure(theirs, figure)
+            rows.append(Row(name, figure, *means, difference_of_means(ours, theirs, figure)))
     versions = {name: lake.version("predictions", name) for name in (first, second)}
     return Comparison(first, second, len(panels[0]), versions, tuple(rows))
 

@@ -58,8 +58,9 @@ def confusions(judged: Judged) -> list[Confusion]:
     for k, name in enumerate(judged_classes()):
         label, called = judged.panel.label[:, k], judged.probability[:, k] >= judged.tuned[:, k]
         known = np.isfinite(judged.probability[:, k])
-        cells = ((label == kind) & (called == call) & known
-                 for kind, call in ((1, True), (1, False), (0, True), (0, False)))  # fmt: skip
+        cells = (
+            (label == kind) & (called == call) & known for kind, call in ((1, True), (1, False), (0, True), (0, False))
+        )
         found.append(Confusion(name, *(int(cell.sum()) for cell in cells)))
     return found
 

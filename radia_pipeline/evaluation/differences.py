@@ -22,7 +22,8 @@ def mean_auc(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Int
 
 def paired_difference(first: np.ndarray, second: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> Interval:
     """Return the mean AUC of ``first`` minus that of ``second`` over classes, both (n, K); NaN where none has one."""
-    return difference_of_means(*(_classes(score, label, group_ids) for score in (first, second)), "auc")
+    one, other = (_classes(score, label, group_ids) for score in (first, second))
+    return difference_of_means(one, other, "auc")
 
 
 def difference_of_means(first: Sequence[OneClass], second: Sequence[OneClass], metric: str) -> Interval:
@@ -30,15 +31,20 @@ def difference_of_means(first: Sequence[OneClass], second: Sequence[OneClass], m
 
     NaN where no class has the figure on both sides; a class that lacks it on one side is left out.
     """
-    pairs = [pair for pair in zip(first, second, strict=True) if all(one.figure(metric) is not None for one in pair)]
-    sides = [[pair[side] for pair in pairs] for side in (0, 1)]
-    means = [mean_figure(classes, metric) for classes in sides]
-    value = means[0].value - means[1].value
+    told = [
+        (one, other, ours.influence, theirs.influence)
+        for one, other in zip(first, second, strict=True)
+        if (ours := one.figure(metric)) is not None and (theirs := other.figure(metric)) is not None
+    ]
+    here = mean_figure([one for one, _, _, _ in told], metric)
+    there = mean_figure([other for _, other, _, _ in told], metric)
+    value = here.value - there.value
     if not np.isfinite(value):
-        return Interval(np.nan, np.nan, np.nan, means[0].positives, means[0].studies)
-    moved = [np.mean([one.figure(metric).influence for one in classes], axis=0) for classes in sides]
-    low, high = mover_difference(*means, _correlation(*moved))
-    return Interval(value, low, high, means[0].positives, means[0].studies)
+        return Interval(np.nan, np.nan, np.nan, here.positives, here.studies)
+    moved = np.mean([ours for _, _, ours, _ in told], axis=0)
+    beside = np.mean([theirs for _, _, _, theirs in told], axis=0)
+    low, high = mover_difference(here, there, _correlation(moved, beside))
+    return Interval(value, low, high, here.positives, here.studies)
 
 
 def _classes(score: np.ndarray, label: np.ndarray, group_ids: np.ndarray) -> list[OneClass]:

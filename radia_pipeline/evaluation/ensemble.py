@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -342,8 +343,7 @@ def ensemble_of(table: Sequence[Mapping]) -> Ensemble:
     )
 
 
-def _calibration(row: Mapping[str, object]) -> Calibration:
-    steps = (tuple(row.get(name) or ()) for name in ("calibration_knots", "calibration_shares"))
-    return Calibration(
-        row["calibration_a"], row["calibration_b"], row.get("calibration") or next(iter(METHODS)), *steps
-    )
+def _calibration(row: Mapping[str, Any]) -> Calibration:
+    knots, shares = (tuple(row.get(name) or ()) for name in ("calibration_knots", "calibration_shares"))
+    method = row.get("calibration") or next(iter(METHODS))
+    return Calibration(row["calibration_a"], row["calibration_b"], method, knots, shares)

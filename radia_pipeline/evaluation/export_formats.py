@@ -6,9 +6,12 @@ from radia_pipeline.contracts.choices import Later, Table
 
 _FILES = "radia_pipeline.evaluation.network_files"
 
-FORMATS = Table("export format", {
-    "onnx": Later(f"{_FILES}:write_as_onnx"),
-    "safetensors": Later(f"{_FILES}:write_as_safetensors"),
-    "torchxrayvision": Later(f"{_FILES}:write_as_torchxrayvision"),
-})  # fmt: skip
+FORMATS = Table(
+    "export format",
+    {
+        "onnx": Later(f"{_FILES}:write_as_onnx"),
+        "safetensors": Later(f"{_FILES}:write_as_safetensors"),
+        "torchxrayvision": Later(f"{_FILES}:write_as_torchxrayvision"),
+    },
+)
 """(members, ensemble or None, folder) -> what was written, in plain values."""

@@ -147,7 +147,7 @@ def _held_of_test(lake: Lake, chosen_on: Panel) -> tuple[Judged, ...]:
     """Do so for the held splits of the test pool, as both were released."""
     found, said = list(released_panels(lake, held=True).values())[-1:], standing(lake).now
     if found and said is not None:
-        kept = kept_scores(lake, said.candidate.release, said.candidate.predictions.get(SCORES), held=True)
+        kept = kept_scores(lake, said.chosen.release, said.chosen.predictions.get(SCORES), held=True)
         found += [kept] if kept is not None and len(kept) else []
     return _judged_together(found, chosen_on)
 
@@ -165,7 +165,7 @@ def _on_test(lake: Lake, published: Mapping[str, Panel]) -> tuple[Judged, ...]:
         return ()
     found, said = [[published[TEST]]], standing(lake).now
     if said is not None:
-        kept = kept_scores(lake, said.candidate.release, said.candidate.predictions.get(SCORES))
+        kept = kept_scores(lake, said.chosen.release, said.chosen.predictions.get(SCORES))
         if kept is not None:
             found = _together(found[0], [kept])
     return tuple(Judged.by(panel, published[VALIDATION]) for (panel,) in found)
@@ -227,14 +227,18 @@ def _ignored_readings(lake: Lake, sets: Collection[str]) -> int:
 
 def _row(one: Verdict) -> Mapping[str, object]:
     numbers = {
-        "value": one.found.value, "low": one.found.low, "high": one.found.high, "bound": one.bound,
-        "challenger_value": one.challenger, "champion_value": one.champion,
-    }  # fmt: skip
-    numbers = {name: value for name, value in numbers.items() if value is not None and np.isfinite(value)}
-    if "low" in numbers and not numbers["low"] < numbers["high"]:  # an ensemble beside itself differs by nothing
-        del numbers["low"], numbers["high"]
+        "value": one.found.value,
+        "low": one.found.low,
+        "high": one.found.high,
+        "bound": one.bound,
+        "challenger_value": one.challenger,
+        "champion_value": one.champion,
+    }
+    known = {name: value for name, value in numbers.items() if value is not None and np.isfinite(value)}
+    if "low" in known and not known["low"] < known["high"]:  # an ensemble beside itself differs by nothing
+        del known["low"], known["high"]
     words = {name: getattr(one, name) for name in ("rule", "subject", "outcome", "measure", "detail")}
     counts = {"positives": one.found.positives, "studies": one.found.studies, "patients": one.patients}
     if one.studies_needed is not None:
         counts["studies_needed"] = one.studies_needed
-    return {**words, **numbers, **counts}
+    return {**words, **known, **counts}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -94,7 +95,8 @@ def answers_alike(case: Case) -> bool:
 
 def _difference(case: Case, sides: Sequence[list[OneClass]], metric: str) -> Interval:
     """Return the difference of a mean, with its interval; of an ensemble beside itself 0, whoever the patients are."""
-    found = difference_of_means(*sides, metric)
+    first, second = sides
+    found = difference_of_means(first, second, metric)
     return replace(found, value=0.0, low=0.0, high=0.0) if answers_alike(case) else found
 
 
@@ -102,7 +104,7 @@ def _explained(one: Verdict, studies: int) -> Verdict:
     """Return a verdict on a difference that says, where it refuses, whether this is worse or too few to tell."""
     if one.outcome != REFUSED:
         return one
-    why = shortfall(one.found, one.bound, studies)
+    why = shortfall(one.found, cast(float, one.bound), studies)  # each verdict on a difference has a bound
     return replace(one, detail=f"{why.words}; {one.detail}", studies_needed=why.studies_needed)
 
 
@@ -184,5 +186,5 @@ def _expert_sets(case: Case, of_pool: str) -> Iterator[Verdict]:
         outcome = REFUSED if found.found.high < 0 else PASSED
         told = f"upper end of the difference {signed(found.found.high)}: " + (
             "surely worse" if outcome == REFUSED else "not surely worse"
-        )  # fmt: skip
+        )
         yield replace(found, outcome=outcome, detail=told, bound=0.0, studies_needed=None)

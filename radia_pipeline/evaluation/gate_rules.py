@@ -29,9 +29,11 @@ from radia_pipeline.evaluation.judged import ABNORMAL
 
 def _released(case: Case) -> Iterator[Verdict]:
     studies = len(case.published[TEST]) if TEST in case.published else 0
-    told = "scored on the test pool, once, with a line in its ledger" if case.is_released else (
-        "it has not been released: `radia scorecard --release --who … --why …`"
-    )  # fmt: skip
+    told = (
+        "scored on the test pool, once, with a line in its ledger"
+        if case.is_released
+        else ("it has not been released: `radia scorecard --release --who … --why …`")
+    )
     outcome = PASSED if case.is_released else REFUSED
     found = Interval(float(studies), np.nan, np.nan, 0, studies)
     yield Verdict("release", "ensemble", outcome, "studies of the test pool that were scored", told, found)
@@ -41,9 +43,11 @@ def _coherence(case: Case) -> Iterator[Verdict]:
     for pool, panel in case.published.items():
         above, patients = violations(panel.probability), len(np.unique(panel.group_id))
         found = Interval(float(above), np.nan, np.nan, 0, len(panel))
-        told = "no class stands above one of its parents" if not above else (
-            f"{above} probabilities stand above that of a class that holds theirs"
-        )  # fmt: skip
+        told = (
+            "no class stands above one of its parents"
+            if not above
+            else (f"{above} probabilities stand above that of a class that holds theirs")
+        )
         outcome = REFUSED if above else PASSED
         yield Verdict("coherence", pool, outcome, "cells above a parent", told, found, 0.0, patients=patients)
 
@@ -106,22 +110,25 @@ def _readers(case: Case) -> Iterator[Verdict]:
     if one.is_simulated:
         told = "simulated readers made this truth: " + (
             "fit for a demonstration only" if one.is_demo else "outside a demonstration that is nobody's truth"
-        )  # fmt: skip
+        )
     found = Interval(float(one.is_simulated), np.nan, np.nan, 0, one.studies)
     outcome = REFUSED if is_refused else PASSED
     yield Verdict("readers", one.complete, outcome, "simulated readers", told, found, 0.0)
 
 
-RULES = Table("rule of the gate", {
-    "release": _released,
-    "mean_auc": mean_of("auc", "mean AUC", least_auc),
-    "mean_f1": mean_of("f1", "mean F1", f1_of_calling_all),
-    "subgroups": subgroups,
-    "coherence": _coherence,
-    "calibration": _calibration,
-    "speed": _speed,
-    "truth": _truth,
-    "readers": _readers,
-    "expert_sets": expert_sets,
-})  # fmt: skip
+RULES = Table(
+    "rule of the gate",
+    {
+        "release": _released,
+        "mean_auc": mean_of("auc", "mean AUC", least_auc),
+        "mean_f1": mean_of("f1", "mean F1", f1_of_calling_all),
+        "subgroups": subgroups,
+        "coherence": _coherence,
+        "calibration": _calibration,
+        "speed": _speed,
+        "truth": _truth,
+        "readers": _readers,
+        "expert_sets": expert_sets,
+    },
+)
 """A case → verdicts; their names stand in the table's contract."""

@@ -137,9 +137,9 @@ def mover(
     ``correlation`` (K, K) of the estimates. The distances to the lower limits make the lower limit, those to the upper
     the upper.
     """
-    centres, count = np.asarray(centres, dtype=float), len(centres)
-    below, above = centres - np.asarray(lows, dtype=float), np.asarray(highs, dtype=float) - centres
-    middle = float(centres.mean())
+    middles, count = np.asarray(centres, dtype=float), len(centres)
+    below, above = middles - np.asarray(lows, dtype=float), np.asarray(highs, dtype=float) - middles
+    middle = float(middles.mean())
     reach = [float(np.sqrt(max(side @ correlation @ side, 0.0))) / count for side in (below, above)]
     return middle - reach[0], middle + reach[1]
 

@@ -81,9 +81,8 @@ class Judged:
     def cross_fitted(cls, panel: Panel) -> Judged:
         """Judge validation by thresholds of its other folds."""
         parts = [
-            (judged, cls.by(panel.take(judged), panel.take(fitted)))
-            for fitted, judged in folds.splits(panel.group_id)
-        ]  # fmt: skip
+            (judged, cls.by(panel.take(judged), panel.take(fitted))) for fitted, judged in folds.splits(panel.group_id)
+        ]
         return _joined(panel, parts) if parts else cls.by(panel, panel)
 
     @classmethod

@@ -144,7 +144,7 @@ def weighted_probability_metrics(ranked: Ranked, weight: np.ndarray, bins: int =
     member = np.zeros((ranked.studies, bins))
     member[np.arange(ranked.studies), bin_of(np.clip(p, 0.0, 1.0), bins)] = 1.0
     sums = weight @ np.column_stack([np.ones_like(p), (p - y) ** 2, p * y, p, y, member * (p - y)[:, None]])
-    total, squared, both, mass, positives, gaps = *sums[:, :5].T, sums[:, 5:]
+    (total, squared, both, mass, positives), gaps = sums[:, :5].T, sums[:, 5:]
     return {
         "brier": _ratio(squared, total),
         "ece": _ratio(np.abs(gaps).sum(axis=1), total),

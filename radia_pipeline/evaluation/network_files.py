@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import timm
@@ -28,6 +28,7 @@ from radia_pipeline.lake import atomic
 from radia_pipeline.training.inputs import normalisation
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import Recipe
+from radia_pipeline.training.timm_networks import TimmNetwork
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, or of a logit over the largest one, that is other arithmetic of one network."""
@@ -45,13 +46,15 @@ def write_as_onnx(members: Members, ensemble: Ensemble | None, folder: Path) -> 
     coherence among it. Raises RunFailed where ONNX Runtime answers otherwise than torch."""
     studies = {name: StudyNetwork(classifier) for name, (_, classifier) in members.items()}
     if ensemble is None:
-        network: nn.Module = next(iter(studies.values()))
-        feeds = [(network.feed[0].model_dump_json(), network.feed[1])]
+        only = next(iter(studies.values()))
+        network: nn.Module = only
+        feeds = [(only.feed[0].model_dump_json(), only.feed[1])]
     else:
-        network = EnsembleNetwork(studies, ensemble)
-        feeds = network.feeds
+        together = network = EnsembleNetwork(studies, ensemble)
+        feeds = together.feeds
     several = len(feeds) > 1
-    shapes, described = {}, []
+    shapes: dict[str, tuple[int, ...]] = {}
+    described = []
     for at, (content, views) in enumerate(feeds):
         section = next(net.feed[0] for net in studies.values() if net.feed[0].model_dump_json() == content)
         names = [f"{kind}_{at}" if several else kind for kind in ("images", "present")]
@@ -66,8 +69,9 @@ def write_as_onnx(members: Members, ensemble: Ensemble | None, folder: Path) -> 
         if not differs <= TOLERANCE:
             raise RunFailed(
                 f"ONNX Runtime answers otherwise than torch, by {differs:.1e}",
-                accepted=f"at most {TOLERANCE:g}", do="export to safetensors, and report it with the versions of torch",
-            )  # fmt: skip
+                accepted=f"at most {TOLERANCE:g}",
+                do="export to safetensors, and report it with the versions of torch",
+            )
     return {"file": path.name, "inputs": described, "output": "probabilities", "differs_from_torch": differs}
 
 
@@ -109,8 +113,9 @@ def write_as_safetensors(members: Members, ensemble: Ensemble | None, folder: Pa
         if recipe.model.map_stride is not None:
             raise BadInput(
                 f"{name} has a pyramid under its head (model.map_stride), which timm cannot hold",
-                accepted="recipes without model.map_stride", do="export to onnx",
-            )  # fmt: skip
+                accepted="recipes without model.map_stride",
+                do="export to onnx",
+            )
     return {"branches": _each_branch(members, folder, _write_timm)}
 
 
@@ -138,13 +143,14 @@ def _each_branch(members: Members, folder: Path, write: Callable) -> dict[str, A
             home = folder.joinpath(*parts)
             home.mkdir(parents=True, exist_ok=True)
             described["/".join([name, *parts[len(members) > 1 :]])] = {
-                "folder": "/".join(parts) or ".", **write(recipe, classifier, slot, home),
-            }  # fmt: skip
+                "folder": "/".join(parts) or ".",
+                **write(recipe, classifier, slot, home),
+            }
     return described
 
 
 def _write_timm(recipe: Recipe, classifier: Classifier, slot: int, home: Path) -> dict[str, Any]:
-    net, layer = classifier.backbones[slot].net, classifier.heads[slot].layer
+    net, head = classifier.backbone_of(slot).net, classifier.head_of(slot)
     is_linear, section = recipe.model.head == "linear", recipe.input
     mean, deviation = (part.tolist() for part in normalisation(section))
     options = {**recipe.model.kwargs, "in_chans": section.channel_count}
@@ -154,35 +160,40 @@ def _write_timm(recipe: Recipe, classifier: Classifier, slot: int, home: Path) -
         options["global_pool"] = "avg"
     classes = len(classifier.class_names) if is_linear else 0
     weights = dict(net.state_dict())
-    shell = timm.create_model(recipe.model.backbone, num_classes=classes, **options)
+    shell = cast(TimmNetwork, timm.create_model(recipe.model.backbone, num_classes=classes, **options))
     files = ["model.safetensors", "config.json"]
     if is_linear:
         name = shell.default_cfg["classifier"]
         shape = shell.state_dict()[f"{name}.weight"].shape
-        weights |= {f"{name}.weight": layer.weight.reshape(shape), f"{name}.bias": layer.bias}
+        weights |= {f"{name}.weight": head.layer.weight.reshape(shape), f"{name}.bias": head.bias}
     else:
         files.append("head.safetensors")
-        _save({"weight": layer.weight, "bias": layer.bias}, home / files[-1])
+        _save({"weight": head.layer.weight, "bias": head.bias}, home / files[-1])
     _save(weights, home / files[0])
     config = {
-        "architecture": recipe.model.backbone, "num_classes": classes,
-        "num_features": classifier.backbones[slot].features,
+        "architecture": recipe.model.backbone,
+        "num_classes": classes,
+        "num_features": classifier.backbone_of(slot).features,
         "model_args": options,
         "pretrained_cfg": {
             "input_size": [section.channel_count, section.size_px, section.size_px],
             "fixed_input_size": "img_size" in options,
-            "mean": mean, "std": deviation, "num_classes": classes, "label_names": list(classifier.class_names),
-            "pool_size": None, "first_conv": shell.default_cfg.get("first_conv"),
+            "mean": mean,
+            "std": deviation,
+            "num_classes": classes,
+            "label_names": list(classifier.class_names),
+            "pool_size": None,
+            "first_conv": shell.default_cfg.get("first_conv"),
             "classifier": shell.default_cfg.get("classifier"),
         },
-    }  # fmt: skip
+    }
     atomic.write_text(home / files[1], json.dumps(config, indent=1) + "\n")
-    loaded = timm.create_model(f"local-dir:{home}", pretrained=True).eval()
+    loaded = cast(TimmNetwork, timm.create_model(f"local-dir:{home}", pretrained=True).eval())
     differs = _differs(classifier, slot, lambda images: _timm_logits(loaded, home, images, is_linear))
     return {"files": files, "head": recipe.model.head, "differs": differs}
 
 
-def _timm_logits(net: nn.Module, home: Path, images: torch.Tensor, is_linear: bool) -> torch.Tensor:
+def _timm_logits(net: TimmNetwork, home: Path, images: torch.Tensor, is_linear: bool) -> torch.Tensor:
     if is_linear:
         return net(images)
     head, features = load_file(home / "head.safetensors"), net.forward_features(images)
@@ -193,23 +204,27 @@ def _timm_logits(net: nn.Module, home: Path, images: torch.Tensor, is_linear: bo
 def _write_xrv(recipe: Recipe, classifier: Classifier, slot: int, home: Path) -> dict[str, Any]:
     from torchvision.models.densenet import DenseNet
 
-    net, layer = classifier.backbones[slot].net, classifier.heads[slot].layer
+    net, head = classifier.backbone_of(slot).net, classifier.head_of(slot)
     weights = {name: value for name, value in net.state_dict().items() if not name.startswith("classifier")}
-    weights |= {"classifier.weight": layer.weight.flatten(1), "classifier.bias": layer.bias}
+    weights |= {"classifier.weight": head.layer.weight.flatten(1), "classifier.bias": head.bias}
     mean, deviation = (float(part[0]) for part in normalisation(recipe.input))
     made_by = {
         "growth_rate": recipe.model.kwargs.get("growth_rate", _GROWTH.get(recipe.model.backbone, 32)),
         "block_config": list(recipe.model.kwargs.get("block_config", _BLOCKS.get(recipe.model.backbone, ()))),
         "num_init_features": weights["features.conv0.weight"].shape[0],
-        "bn_size": recipe.model.kwargs.get("bn_size", 4), "num_classes": len(classifier.class_names),
-    }  # fmt: skip
+        "bn_size": recipe.model.kwargs.get("bn_size", 4),
+        "num_classes": len(classifier.class_names),
+    }
     _save(weights, home / "model.safetensors")
     config = {
         "made_by": {**made_by, "in_channels": 1},
         "targets": [XRV_NAMES.get(name, name) for name in classifier.class_names],
-        "input": {"range": [-XRV_RANGE, XRV_RANGE], "scale": 1 / (2 * XRV_RANGE * deviation),
-                  "offset": (0.5 - mean) / deviation},
-    }  # fmt: skip
+        "input": {
+            "range": [-XRV_RANGE, XRV_RANGE],
+            "scale": 1 / (2 * XRV_RANGE * deviation),
+            "offset": (0.5 - mean) / deviation,
+        },
+    }
     atomic.write_text(home / "config.json", json.dumps(config, indent=1) + "\n")
     # torchxrayvision's DenseNet is torchvision's with one channel.
     shell = DenseNet(**{**made_by, "block_config": tuple(made_by["block_config"])})
@@ -219,14 +234,20 @@ def _write_xrv(recipe: Recipe, classifier: Classifier, slot: int, home: Path) ->
     return {"files": ["model.safetensors", "config.json"], "differs": _differs(classifier, slot, shell.eval())}
 
 
-_BLOCKS = {"densenet121": (6, 12, 24, 16), "densenet161": (6, 12, 36, 24), "densenet169": (6, 12, 32, 32),
-           "densenet201": (6, 12, 48, 32)}  # fmt: skip
+_BLOCKS = {
+    "densenet121": (6, 12, 24, 16),
+    "densenet161": (6, 12, 36, 24),
+    "densenet169": (6, 12, 32, 32),
+    "densenet201": (6, 12, 48, 32),
+}
 _GROWTH = {"densenet161": 48}
 
 
 def _save(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    plain = {name: value.detach().cpu().float().contiguous() if value.is_floating_point() else value.detach().cpu()
-             for name, value in weights.items()}  # fmt: skip
+    plain = {
+        name: value.detach().cpu().float().contiguous() if value.is_floating_point() else value.detach().cpu()
+        for name, value in weights.items()
+    }
     with atomic.replace_file(path) as temporary:
         save_file(plain, temporary, metadata={"format": "pt"})
 
@@ -241,6 +262,7 @@ def _differs(classifier: Classifier, slot: int, theirs: Callable[[torch.Tensor],
     if not differs <= TOLERANCE:
         raise RunFailed(
             f"The exported weights answer otherwise than the model, by {differs:.1e}",
-            accepted=f"at most {TOLERANCE:g}", do="export to onnx; this network cannot be told in these names",
-        )  # fmt: skip
+            accepted=f"at most {TOLERANCE:g}",
+            do="export to onnx; this network cannot be told in these names",
+        )
     return differs

@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from onnxscript import opset18
@@ -31,7 +31,7 @@ def _log_sigmoid(x: Any) -> Any:
     return opset18.Neg(opset18.Softplus(opset18.Neg(x)))
 
 
-_TRANSLATED = {torch.ops.aten.log_sigmoid.default: _log_sigmoid}
+_TRANSLATED: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.aten.log_sigmoid.default: _log_sigmoid}
 
 
 def write_onnx(network: nn.Module, section: InputSection, outputs: Sequence[str], path: Path) -> None:
@@ -55,6 +55,6 @@ def write_inputs(network: nn.Module, examples: Mapping[str, torch.Tensor], outpu
                 input_names=list(examples), output_names=list(outputs),
                 dynamic_shapes=(shapes,) if takes_any else shapes, custom_translation_table=_TRANSLATED,
             )  # fmt: skip
-            program.save(str(path), external_data=False)
+            cast(torch.onnx.ONNXProgram, program).save(str(path), external_data=False)  # with dynamo there is one
     finally:
         logging.disable(before)

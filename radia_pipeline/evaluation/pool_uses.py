@@ -37,9 +37,13 @@ class Use:
 
 def _parse(record: Mapping[str, object]) -> Use:
     return Use(
-        str(record["at"]), str(record["purpose"]), str(record["name"]), int(str(record["studies"])),
-        str(record.get("who", "")), str(record.get("why", "")),
-    )  # fmt: skip
+        str(record["at"]),
+        str(record["purpose"]),
+        str(record["name"]),
+        int(str(record["studies"])),
+        str(record.get("who", "")),
+        str(record.get("why", "")),
+    )
 
 
 _FORM = LineForm("use of the test pool", _parse, drops_cut_end=True)

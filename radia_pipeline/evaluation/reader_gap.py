@@ -58,7 +58,8 @@ def curve_of(sample: Sample) -> tuple[tuple[float, ...], tuple[float, ...]]:
     ranked = metrics.Ranked.of(sample.score, sample.truth)
     sides = metrics.blocks(ranked, ranked.weights(sample.weight))
     found, false = (np.r_[0.0, np.cumsum(side[0]) / side[0].sum()] for side in sides)
-    return tuple(tuple(part.tolist()) for part in thinned(false, found))
+    x, y = thinned(false, found)
+    return tuple(x.tolist()), tuple(y.tolist())
 
 
 def count_below(gaps: list[Interval]) -> Below:

@@ -85,7 +85,8 @@ def read_reliability(lake: Lake, using: InUse | None = None) -> Reliability:
     columns = range(len(vocabulary().classes))
     try:
         held = load(path.read_bytes())
-        return Reliability(tuple(tuple(held[f"{column}.{part}"] for part in _PARTS) for column in columns))
+        first, second, third = ([held[f"{column}.{part}"] for column in columns] for part in _PARTS)
+        return Reliability(tuple(zip(first, second, third, strict=True)))
     except (OSError, KeyError, SafetensorError):
         made = _made(using)
     named = {f"{column}.{part}": values for column in columns for part, values in zip(_PARTS, made.by_class[column])}

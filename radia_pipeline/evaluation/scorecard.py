@@ -209,7 +209,8 @@ def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult
         release(lake, given)
     facts, sets, read = study_facts(lake), _quota_sets(lake), validated_sets(lake)
     experts = {study for study, origin in facts["origin"].items() if EXPERT in origin}
-    rows, parts = [], []
+    rows: list[dict] = []
+    parts = []
     for one in (*_on_validation(lake, recipes), *_on_test(lake)):
         fixed = {"model": one.name, "trained_on": one.trained_on, "pool": one.pool}
         for place, judged in _places(one, sets, experts):
@@ -228,15 +229,21 @@ def build_scorecard(lake: Lake, given: Release | None = None) -> ScorecardResult
     models = tuple(dict.fromkeys(row["model"] for row in rows))
     shown = uses(lake)
     return ScorecardResult(
-        models, written.rows, written.version, tuple(_headlines(rows, shown_pool(rows), ALL_SOURCES)),
-        sum(use.shows_figures for use in shown), len(shown),
-    )  # fmt: skip
+        models,
+        written.rows,
+        written.version,
+        tuple(_headlines(rows, shown_pool(rows), ALL_SOURCES)),
+        sum(use.shows_figures for use in shown),
+        len(shown),
+    )
 
 
 def _by_held(lake: Lake, fixed: Mapping, one: _Model) -> Iterator[dict]:
     """Judge a model on each source's held split: natural prevalence is none of theirs, and sources are not mixed."""
     judged = judged_held(lake, one.name, one.pool)
-    for source in sorted(set(judged.panel.source)) if judged is not None else ():
+    if judged is None:
+        return
+    for source in sorted(set(judged.panel.source)):
         yield from _judge(
             {**fixed, "source": source, "view": HELD}, judged.take(judged.panel.source == source), METRICS
         )
@@ -283,5 +290,5 @@ def _headlines(rows: Sequence[Mapping], pool: str, source: str) -> Iterator[Head
 
 
 def _interval(row: Mapping) -> Interval:
-    figures = (np.nan if row[key] is None else row[key] for key in ("value", "low", "high"))
-    return Interval(*figures, row["positives"], row["studies"])
+    value, low, high = (np.nan if row[key] is None else row[key] for key in ("value", "low", "high"))
+    return Interval(value, low, high, row["positives"], row["studies"])

@@ -134,9 +134,7 @@ def _chain_down(own: np.ndarray) -> np.ndarray:
     return result
 
 
-COMBINED = Table("combination of views", {
-    "sum": _total, "mean": _mean, "max": _highest, "logsumexp": _log_mean_exp,
-})  # fmt: skip
+COMBINED = Table("combination of views", {"sum": _total, "mean": _mean, "max": _highest, "logsumexp": _log_mean_exp})
 """Logits (V, 21) -> (21,)."""
 INFERRED = Table("inference", {"plain": _as_it_is, "hierarchy": _chain_down})
 """A class's own log P (21,) -> the one that is told (21,)."""

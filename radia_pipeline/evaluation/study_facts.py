@@ -6,8 +6,8 @@ subgroups (``subgroups``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,7 +43,7 @@ def study_facts(lake: Lake) -> dict[str, Mapping[Study, tuple[str, ...]]]:
 def _of_images(images: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]]:
     by_study = images.groupby(["source", "study_id"], sort=False)
     first = by_study.first()
-    views = by_study["view"].agg(lambda values: tuple(sorted(set(values.dropna()))))
+    views = {_study(key): tuple(sorted(set(values.dropna()))) for key, values in by_study["view"]}
     makers = first["manufacturer"].fillna("").astype(str) + " " + first["device_model"].fillna("").astype(str)
     return {
         "views": {study: (" + ".join(found),) for study, found in views.items() if found},
@@ -53,10 +53,14 @@ def _of_images(images: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]]:
             if found
         },
         "sex": _single(first["patient_sex"].dropna()),
-        "age": {study: (_band(age),) for study, age in first["patient_age_years"].dropna().items()},
+        "age": {_study(key): (_band(age),) for key, age in first["patient_age_years"].dropna().items()},
         "machine": _single(makers[makers.str.strip() != ""].str.strip()),
-        "images": {study: (str(count) if count < 3 else "3 and more",) for study, count in by_study.size().items()},
+        "images": {_study(key): (str(n) if n < 3 else "3 and more",) for key, n in by_study.size().items()},
     }
+
+
+def _study(key: Hashable) -> Study:
+    return cast(Study, key)  # rows are grouped by both
 
 
 def _band(age: float) -> str:
@@ -64,17 +68,18 @@ def _band(age: float) -> str:
 
 
 def _single(column: pd.Series) -> dict[Study, tuple[str, ...]]:
-    return {study: (str(value),) for study, value in column.items()}
+    return {_study(key): (str(value),) for key, value in column.items()}
 
 
 def _of_reports(reports: pd.DataFrame) -> dict[str, dict[Study, tuple[str, ...]]]:
     keys = list(zip(reports["source"], reports["study_id"]))
-    signs = {
+    signs: dict[str, dict[Study, tuple[str, ...]]] = {
         name: {study: ("yes" if value else "no",) for study, value in zip(keys, reports[name])} for name in REPORT_SIGNS
     }
     kinds = {study: tuple(str(value).split()) or ("none",) for study, value in zip(keys, reports["devices"])}
-    return {f"report {name.removeprefix('is_').removeprefix('has_').replace('_', ' ')}": one
-            for name, one in signs.items()} | {"devices": kinds}  # fmt: skip
+    return {
+        f"report {name.removeprefix('is_').removeprefix('has_').replace('_', ' ')}": one for name, one in signs.items()
+    } | {"devices": kinds}
 
 
 def _origins(lake: Lake) -> dict[Study, tuple[str, ...]]:

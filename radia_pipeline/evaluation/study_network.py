@@ -8,7 +8,7 @@ Legend: B studies, V views, C channels, S side, M members, K classes, P paramete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,8 +24,10 @@ from radia_pipeline.training.recipe_schema import InputSection, ViewsSection
 from radia_pipeline.training.views import combine_views
 
 SLOTS: Mapping[str, Callable[[ViewsSection], int]] = {
-    "frontal": lambda _: 1, "frontal_lateral": lambda _: 2, "all": lambda views: views.max_views,
-}  # fmt: skip
+    "frontal": lambda _: 1,
+    "frontal_lateral": lambda _: 2,
+    "all": lambda views: views.max_views,
+}
 """Choice of views -> how many a network is fed."""
 
 
@@ -50,12 +52,17 @@ class StudyNetwork(nn.Module):
 class EnsembleNetwork(nn.Module):
     """Members and what makes one decision of them. ``feeds``: the inputs, each images and present, in order."""
 
+    parameters_of_rule: torch.Tensor
+    slope: torch.Tensor
+    shift: torch.Tensor
+
     def __init__(self, members: Mapping[str, StudyNetwork], ensemble: Ensemble) -> None:
         super().__init__()
         self.rule, self.way = ensemble.rule, ensemble.way
-        self.members = nn.ModuleList(members[name] for name in ensemble.used_members)
-        self.feeds = list(dict.fromkeys((member.feed[0].model_dump_json(), member.feed[1]) for member in self.members))
-        keys = [(member.feed[0].model_dump_json(), member.feed[1]) for member in self.members]
+        used = [members[name] for name in ensemble.used_members]
+        self.members = nn.ModuleList(used)
+        keys = [(member.feed[0].model_dump_json(), member.feed[1]) for member in used]
+        self.feeds = list(dict.fromkeys(keys))
         self.places = [self.feeds.index(key) for key in keys]
         columns = [ensemble.members.index(name) for name in ensemble.used_members]
         self.register_buffer("parameters_of_rule", torch.from_numpy(_for_used(ensemble, columns)))
@@ -93,7 +100,7 @@ def _logit(probability: torch.Tensor) -> torch.Tensor:
     return (probability.log() - (1 - probability).log()).clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
 
 
-def _table(knots: np.ndarray, values: np.ndarray) -> torch.Tensor:
+def _table(knots: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> torch.Tensor:
     return torch.stack([torch.as_tensor(np.asarray(part, dtype=np.float64)) for part in (knots, values)])
 
 

@@ -66,9 +66,10 @@ def judged(one: ValidatedSet, model: Judged) -> Iterator[tuple[str, str, Interva
     rows = [row for row, study in enumerate(panel.study_id.tolist()) if study in one.weight]
     for column, name in enumerate(vocabulary().classes):
         kept = [
-            row for row in rows
+            row
+            for row in rows
             if (panel.study_id[row], name) in one.truth and np.isfinite(panel.probability[row, column])
-        ]  # fmt: skip
+        ]
         studies = panel.study_id[kept].tolist()
         sample = Sample(
             panel.probability[kept, column],

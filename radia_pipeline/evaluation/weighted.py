@@ -60,10 +60,11 @@ def figures(sample: Sample, called: np.ndarray, replicates: int = REPLICATES) ->
     ranked = metrics.Ranked.of(sample.score, sample.truth)
     weight = ranked.weights(sample.weight)
     found = {
-        "auc": metrics.weighted_auc(ranked, weight), "ap": metrics.weighted_average_precision(ranked, weight),
+        "auc": metrics.weighted_auc(ranked, weight),
+        "ap": metrics.weighted_average_precision(ranked, weight),
         **metrics.weighted_decision_metrics(ranked, weight, called[ranked.order]),
         **metrics.weighted_probability_metrics(ranked, weight),
-    }  # fmt: skip
+    }
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)
     drawn = _of_decisions(sample, called, redraws) | _of_ranking(sample, ranked, redraws)
     drawn["mean_probability"] = redraws.weight @ sample.score / redraws.weight.sum(axis=1)

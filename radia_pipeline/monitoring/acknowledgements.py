@@ -7,8 +7,8 @@ Not here: what a report says (``report``), what it demands (``actions``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 
 from radia_pipeline.errors import BadInput, DamagedFile
 from radia_pipeline.lake.lake import Lake
@@ -21,15 +21,15 @@ EVERY = "*"
 
 @dataclass(frozen=True)
 class Act:
-    """One line. ``day``: of the report that was answered, or on which the new reference ends."""
+    """One line. ``day``: of the report that was answered, or on which the new reference ends. ``at``: else now."""
 
-    at: str
     kind: str
     by: str
     reason: str
     day: str
     source: str
     stream: str = EVERY
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def answers(self, source: str, stream: str) -> bool:
         """Tell whether it is about a stream."""
@@ -41,12 +41,11 @@ def acts(lake: Lake) -> tuple[Act, ...]:
     return tuple(act for act in _file(lake) if act is not None)
 
 
-def note(lake: Lake, kind: str, *, by: str, reason: str, day: date, source: str, stream: str = EVERY) -> Act:
-    """Append an act durably; raises BadInput without a name or a reason."""
-    if not by.strip() or not reason.strip():
+def note(lake: Lake, act: Act) -> Act:
+    """Append an act durably, its texts without blanks around them; raises BadInput without a name or a reason."""
+    act = replace(act, by=act.by.strip(), reason=act.reason.strip())
+    if not act.by or not act.reason:
         raise BadInput("An alarm is answered with a name and a reason", accepted="--by WHO and --reason WHY")
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    act = Act(at, kind, by.strip(), reason.strip(), day.isoformat(), source, stream)
     _file(lake).append([asdict(act)])
     return act
 

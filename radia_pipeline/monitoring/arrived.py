@@ -61,7 +61,8 @@ def arrived(lake: Lake, source: str) -> Arrived:
         if row["first_seen"]
     ]
     day_of = {row["delivery"]: row["day"] for row in rows}
-    studies, reports = {}, {}
+    studies: dict[str, date] = {}
+    reports: dict[str, date] = {}
     for row in lake.read("arrivals", source).to_pylist():
         for found, delivery in ((studies, row["delivery"]), (reports, row["report_delivery"])):
             if delivery in day_of:

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.monitoring.acknowledgements import FROZEN, note
+from radia_pipeline.monitoring.acknowledgements import FROZEN, Act, note
 from radia_pipeline.monitoring.arrived import arrived, watched_sources
 from radia_pipeline.monitoring.observed import observe, view_of
 from radia_pipeline.monitoring.protocol import protocol_of
@@ -56,7 +56,7 @@ def freeze_anew(lake: Lake, source: str, day: date, *, by: str, reason: str) -> 
     if span is None or freeze(lake, source, when, span, view) is None:
         least = terms.reference.least_windows
         raise BadInput(f"{source} has too few windows for a reference", accepted=f"{least} windows of enough patients")
-    note(lake, FROZEN, by=by, reason=reason, day=day, source=source)
+    note(lake, Act(FROZEN, by, reason, day.isoformat(), source))
     return FrozenResult(lake.read(REFERENCE, columns=["stream"]).num_rows, [source])
 
 

@@ -72,11 +72,11 @@ class Baseline:
         """How quiet windows differ beyond chance."""
         return Wander(self.offset_variance, self.memory, self.mean_variance)
 
-    def variance(self, count: np.ndarray | float) -> np.ndarray | float:
+    def variance(self, count: np.ndarray) -> np.ndarray:
         """Return the variance of a quiet window's shift."""
         return 1.0 / count + self.offset_variance + self.mean_variance
 
-    def slow_variance(self, count: np.ndarray | float) -> np.ndarray | float:
+    def slow_variance(self, count: np.ndarray) -> np.ndarray:
         """Return the variance that counts over many windows, for evidence."""
         return 1.0 / count + self.long_run_variance + self.mean_variance
 
@@ -147,8 +147,7 @@ def _fitted(scaled: Sequence[_Scaled]) -> tuple[list[Fitted], list[bool]]:
     groups: dict[bytes, list[int]] = {}
     for number, one in enumerate(scaled):
         groups.setdefault(one.counts.tobytes() + one.weeks.tobytes(), []).append(number)
-    fitted: list[Fitted | None] = [None] * len(scaled)
-    seasonal = [False] * len(scaled)
+    chosen: dict[int, tuple[Fitted, bool]] = {}
     for numbers in groups.values():
         one = scaled[numbers[0]]
         means = np.stack([scaled[number].means for number in numbers], axis=1)
@@ -160,6 +159,7 @@ def _fitted(scaled: Sequence[_Scaled]) -> tuple[list[Fitted], list[bool]]:
             else [None] * len(numbers)
         )
         for number, without, with_wave in zip(numbers, plain, waved, strict=True):
-            seasonal[number] = with_wave is not None and is_seasonal(with_wave)
-            fitted[number] = with_wave if seasonal[number] else without
-    return fitted, seasonal
+            waves_fit = with_wave is not None and is_seasonal(with_wave)
+            chosen[number] = (with_wave, True) if with_wave is not None and waves_fit else (without, False)
+    found = [chosen[number] for number in range(len(scaled))]
+    return [fit for fit, _ in found], [is_waved for _, is_waved in found]

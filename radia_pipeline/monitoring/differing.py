@@ -41,12 +41,14 @@ class Shadowed:
 
 
 def shadowed(
-    rows: Sequence[Mapping[str, Any]], cuts: tuple[np.ndarray, np.ndarray], labels: Mapping[Study, Mapping[str, int]],
+    rows: Sequence[Mapping[str, Any]],
+    cuts: tuple[np.ndarray, np.ndarray],
+    labels: Mapping[Study, Mapping[str, int]],
     facts: Mapping[str, Mapping[Study, tuple[str, ...]]],
-) -> Shadowed:  # fmt: skip
+) -> Shadowed:
     """Put rows of ``shadow_scores`` together. ``cuts``: thresholds (K,) of both; ``labels``: of studies, by class."""
     keys = [(row["source"], row["study_id"]) for row in rows]
-    scores = tuple(np.array([row[name] for row in rows]) for name in ("champion_scores", "challenger_scores"))
+    champion, challenger = (np.array([row[f"{name}_scores"] for row in rows]) for name in ("champion", "challenger"))
     said = np.array([[labels.get(key, {}).get(name, np.nan) for name in vocabulary().classes] for key in keys], float)
     strata = {name: [mine.get(key, ()) for key in keys] for name, mine in facts.items()}
     strata[SOURCE] = [(row["source"],) for row in rows]
@@ -54,9 +56,11 @@ def shadowed(
     newest = {name for _, name in sorted({(row["day"], name) for row, name in zip(rows, names)})[-MOST_DELIVERIES:]}
     strata[DELIVERY] = [(name,) if name in newest else () for name in names]
     return Shadowed(
-        scores, tuple(score >= cut for score, cut in zip(scores, cuts, strict=True)),
-        np.where(np.isin(said, (POSITIVE, NEGATIVE)), said, np.nan), strata,
-    )  # fmt: skip
+        (champion, challenger),
+        (champion >= cuts[0], challenger >= cuts[1]),
+        np.where(np.isin(said, (POSITIVE, NEGATIVE)), said, np.nan),
+        strata,
+    )
 
 
 def differences(seen: Shadowed) -> list[dict[str, Any]]:
@@ -86,9 +90,11 @@ def _rows(seen: Shadowed, attribute: str, stratum: str, inside: np.ndarray) -> I
             sides[0].append(pair[0])
             sides[1].append(pair[1])
         calls = _calls(*(calls[inside, k] for calls in seen.calls))
-        yield {**place, "class": name, **calls, **_aucs([pair[0]], [pair[1]])} if pair else {
-            **place, "class": name, **calls, **_NO_AUC,
-        }  # fmt: skip
+        yield (
+            {**place, "class": name, **calls, **_aucs([pair[0]], [pair[1]])}
+            if pair
+            else {**place, "class": name, **calls, **_NO_AUC}
+        )
     if len(sides[0]) >= MEAN_CLASSES:
         yield {**place, "class": MEAN, **_NO_CALLS, **_aucs(*sides)}
 
@@ -137,8 +143,14 @@ def _aucs(champion: Sequence[OneClass], challenger: Sequence[OneClass]) -> dict[
     found = difference_of_means(challenger, champion, "auc")
     if not np.isfinite(found.value):
         return dict(_NO_AUC)
-    means = [float(np.mean([one.figure("auc").value for one in side])) for side in (champion, challenger)]
+    sides = ([one.figure("auc") for one in side] for side in (champion, challenger))
+    means = [float(np.mean([one.value for one in side if one is not None])) for side in sides]
     return {
-        "champion_auc": means[0], "challenger_auc": means[1], "auc_difference": found.value, "auc_low": found.low,
-        "auc_high": found.high, "positives": found.positives, "labelled": found.studies,
-    }  # fmt: skip
+        "champion_auc": means[0],
+        "challenger_auc": means[1],
+        "auc_difference": found.value,
+        "auc_low": found.low,
+        "auc_high": found.high,
+        "positives": found.positives,
+        "labelled": found.studies,
+    }

@@ -31,10 +31,9 @@ from radia_pipeline.monitoring.streams import (
     machine_of,
     report_streams,
 )
-from radia_pipeline.monitoring.windows import Window, cut
+from radia_pipeline.monitoring.windows import Span, Window, cut
 from radia_pipeline.training.studies import LATERAL
 
-Span = tuple[date, date]
 Row = Mapping[str, Any]
 _FILM_COLUMNS = (
     "source", "image_id", "study_id", "patient_key", "path", "view", "flags", "patient_age_years", "patient_sex",
@@ -42,9 +41,14 @@ _FILM_COLUMNS = (
     "original_width_px", "original_height_px", "not_a_chest_score", "inverted_score", "rotated_score", "cropped_score",
 )  # fmt: skip
 _ATTRIBUTE_COLUMNS = (
-    "study_id", "uncertain_share", "mention_count", "is_unlabelled", "is_quality_limited", "is_signed_unread",
+    "study_id",
+    "uncertain_share",
+    "mention_count",
+    "is_unlabelled",
+    "is_quality_limited",
+    "is_signed_unread",
     "unread_count",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,11 @@ def observe(lake: Lake, source: str, when: Arrived, spans: Sequence[Span], view:
     windows = [_windows(films, film_days, "image_id", span, view.protocol) for span in spans]
     readouts = _looked_at(lake, source, films, windows, view)
     found = list(_watched(film_streams(films, readouts, view.learned), films, windows))
-    scores = {row["study_id"]: row["probabilities"] for row in readouts.values()
-              if row["probabilities"] and row["study_id"] not in view.learned}  # fmt: skip
+    scores = {
+        row["study_id"]: row["probabilities"]
+        for row in readouts.values()
+        if row["probabilities"] and row["study_id"] not in view.learned
+    }
     reports, report_days = _reports(lake, source, when, spans)
     cuts = [_windows(reports, report_days, "study_id", span, view.protocol) for span in spans]
     found += _watched(report_streams(reports, _facts(lake, source, scores, view.rules)), reports, cuts)
@@ -115,9 +122,13 @@ def _windows(rows: Sequence[Row], days: Sequence[date], key: str, span: Span, te
     inside = [place for place, day in enumerate(days) if span[0] <= day <= span[1]]
     order = np.array(inside, dtype=int)
     cut_ = cut(
-        [days[p] for p in inside], [rows[p]["patient_key"] for p in inside], [rows[p][key] for p in inside],
-        start=span[0], until=span[1], length=terms.windows.days, least=terms.windows.least_patients,
-    )  # fmt: skip
+        [days[p] for p in inside],
+        [rows[p]["patient_key"] for p in inside],
+        [rows[p][key] for p in inside],
+        span=span,
+        length=terms.windows.days,
+        least=terms.windows.least_patients,
+    )
     return [Window(one.start, one.end, order[one.rows]) for one in cut_]
 
 
@@ -126,10 +137,12 @@ def _films(lake: Lake, source: str, when: Arrived, spans: Sequence[Span]) -> tup
         return [], []
     rows = lake.read("images", source, list(_FILM_COLUMNS)).to_pylist()
     kept = [
-        row for row in rows
-        if row["view"] != LATERAL and not set(row["flags"]) & set(LEFT_OUT)
+        row
+        for row in rows
+        if row["view"] != LATERAL
+        and not set(row["flags"]) & set(LEFT_OUT)
         and _within(when.studies.get(row["study_id"]), spans)
-    ]  # fmt: skip
+    ]
     return kept, [when.studies[row["study_id"]] for row in kept]
 
 
@@ -143,9 +156,10 @@ def _looked_at(
         return {}
     pools = pools_of(lake)
     shown = {
-        film["image_id"] for film in chosen
+        film["image_id"]
+        for film in chosen
         if pools.get(film["patient_key"], TEST) != TEST and film["study_id"] not in view.learned
-    }  # fmt: skip
+    }
     return read_out(lake, source, chosen, shown, view.ready)
 
 
@@ -167,7 +181,7 @@ def _reports(lake: Lake, source: str, when: Arrived, spans: Sequence[Span]) -> t
     if table is not None and table.num_rows:
         lengths = pc.utf8_length(table["report_text"]).to_pylist()
         studies, patients = table["study_id"].to_pylist(), table["patient_key"].to_pylist()
-        rows = [
+        rows: list[Row] = [
             {"study_id": s, "patient_key": p, "length": n} for s, p, n in zip(studies, patients, lengths, strict=True)
         ]
         days = when.reports
@@ -230,7 +244,7 @@ def _file_streams(source: str, when: Arrived, spans: Sequence[Span], terms: Prot
     told: list[tuple[str, str, Any, Any]] = [
         ("refused", f"{what} that were refused", lambda row: row["quarantined"], _files),
         *((f"refused {one}", f"{what} refused: {one.replace('_', ' ')}", _refused(one), _files) for one in reasons),
-    ]  # fmt: skip
+    ]
     if source != API:
         told += [
             ("duplicates", "files that came again", lambda row: row["duplicates"], _files),
@@ -257,7 +271,7 @@ def _refused(reason: str) -> Any:
 def _counted(when: Arrived, span: Span, terms: Protocol, hits: Any, of: Any) -> Iterator[Part]:
     days = [row["day"] for row in when.deliveries]
     ids = [str(row["delivery"]) for row in when.deliveries]
-    for one in cut(days, ids, ids, start=span[0], until=span[1], length=terms.windows.days, least=1):
+    for one in cut(days, ids, ids, span=span, length=terms.windows.days, least=1):
         rows = [when.deliveries[place] for place in one.rows]
         total, found = sum(map(of, rows)), sum(map(hits, rows))
         if total:

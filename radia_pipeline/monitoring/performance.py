@@ -95,9 +95,11 @@ def _scores(lake: Lake, studies: set[tuple[str, str]], ready: Answering | None) 
     columns = ["source", "image_id", "study_id", "patient_key", "path", "view"]
     for source in sorted({name for name, _ in studies}):
         mine = {study for name, study in studies if name == source}
-        films = [row for row in lake.read("images", source, columns).to_pylist()
-                 if row["study_id"] in mine and row["view"] in FRONTAL_ORDER
-                 and pools.get(row["patient_key"], TEST) != TEST]  # fmt: skip
+        films = [
+            row
+            for row in lake.read("images", source, columns).to_pylist()
+            if row["study_id"] in mine and row["view"] in FRONTAL_ORDER and pools.get(row["patient_key"], TEST) != TEST
+        ]
         films.sort(key=lambda row: (FRONTAL_ORDER.index(row["view"]), row["image_id"]))
         first = {row["study_id"]: row for row in reversed(films)}
         shown = {row["image_id"] for row in first.values()}
@@ -126,7 +128,8 @@ def _kappas(month: str, reads: Sequence[_Read]) -> Iterator[Measured]:
     by_study: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     for one in reads:
         by_study[one.study].setdefault(one.reader, one.truth)
-    pairs = [tuple(said[name] for name in sorted(said)[:2]) for said in by_study.values() if len(said) > 1]
+    of_two = [(said, sorted(said)) for said in by_study.values() if len(said) > 1]
+    pairs = [(said[readers[0]], said[readers[1]]) for said, readers in of_two]
     yield from _kappa(month, READERS, pairs)
 
 

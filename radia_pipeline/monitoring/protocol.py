@@ -5,6 +5,7 @@ Not here: computing anything of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -172,7 +173,7 @@ def json_schema() -> dict[str, Any]:
     return Protocol.model_json_schema()
 
 
-def _described(problem: dict[str, Any]) -> str:
+def _described(problem: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "the protocol"
     held = problem.get("input")
     told = f", got {held!r}" if isinstance(held, bool | int | float | str) else ""

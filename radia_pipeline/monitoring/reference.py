@@ -131,13 +131,18 @@ def freeze(lake: Lake, source: str, when: Arrived, span: Span, view: View) -> Re
     fixed = _facts_of(lake, source, when, span, seen, view)
     rows = [
         {
-            "source": source, "stream": one.stream.name, "layer": one.stream.layer, "unit": one.stream.unit,
-            "is_share": one.stream.is_share, **{name: asdict(base)[name] for name in _NUMBERS},
+            "source": source,
+            "stream": one.stream.name,
+            "layer": one.stream.layer,
+            "unit": one.stream.unit,
+            "is_share": one.stream.is_share,
+            **{name: asdict(base)[name] for name in _NUMBERS},
             "strata": [{"stratum": name, "centre": centre} for name, centre in sorted(centres.items())],
-            **fixed, "model": model_version(view.ready) if one.stream.needs_model else None,
+            **fixed,
+            "model": model_version(view.ready) if one.stream.needs_model else None,
         }
         for one, centres, base in zip(streams, strata, baselines, strict=True)
-    ]  # fmt: skip
+    ]
     standing = lake.read(TABLE).to_pylist() if lake.exists(TABLE) else []
     lake.write(TABLE, [*(_as_today(row) for row in standing if row["source"] != source), *rows])
     return read_reference(lake, source)
@@ -152,10 +157,13 @@ def _as_today(row: Mapping[str, Any]) -> dict[str, Any]:
 def _facts_of(lake: Lake, source: str, when: Arrived, span: Span, seen: Observed, view: View) -> dict[str, Any]:
     machines = sorted({name for _, counts in seen.machines[0] for name in counts})
     return {
-        "starts": span[0].isoformat(), "ends": span[1].isoformat(), "longest_gap_days": when.longest_gap(*span),
-        "machines": machines, "protocol": version_of(view.protocol),
+        "starts": span[0].isoformat(),
+        "ends": span[1].isoformat(),
+        "longest_gap_days": when.longest_gap(*span),
+        "machines": machines,
+        "protocol": version_of(view.protocol),
         "manifest": lake.version("manifest", source) if lake.exists("manifest", source) else None,
-    }  # fmt: skip
+    }
 
 
 def _usable(parts: Sequence[Part]) -> list[Part]:

@@ -112,11 +112,14 @@ def _of_source(lake: Lake, source: str, day: date, view: View) -> tuple[list[dic
     seen = observe(lake, source, when, [(ends + timedelta(days=1), day)], fixed)
     followed = list(_followed(seen, reference, answers, fixed.protocol))
     actions = levels(
-        [one.track.p_value[-1] for one in followed], [one.track.strength[-1] for one in followed],
-        [one.track.log_evidence[-1] for one in followed], fixed.protocol.statistics,
-    )  # fmt: skip
+        [one.track.p_value[-1] for one in followed],
+        [one.track.strength[-1] for one in followed],
+        [one.track.log_evidence[-1] for one in followed],
+        fixed.protocol.statistics,
+    )
     approved = _approved(lake, day, fixed.protocol.rollback_days)
-    rows, examples = [], []
+    rows: list[dict[str, Any]] = []
+    examples: list[dict[str, Any]] = []
     for one, action in zip(followed, actions, strict=True):
         row = _judged(source, one, reference, _capped(action, one, fixed.protocol, approved))
         rows.append(row)

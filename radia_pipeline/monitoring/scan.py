@@ -48,9 +48,10 @@ def innovations(series: np.ndarray, noise: np.ndarray, gaps: np.ndarray, wander:
         gain, gain_of_mean = (of_offset + of_both) / variance, (of_both + of_mean) / variance
         offset, mean = offset + gain * left, mean + gain_of_mean * left
         of_offset, of_both, of_mean = (
-            of_offset - gain * (of_offset + of_both), of_both - gain * (of_both + of_mean),
+            of_offset - gain * (of_offset + of_both),
+            of_both - gain * (of_both + of_mean),
             of_mean - gain_of_mean * (of_both + of_mean),
-        )  # fmt: skip
+        )
     return found
 
 

@@ -57,10 +57,10 @@ def pair_of(lake: Lake) -> Pair | None:
         return None
     sides = champion, challenger_of(lake)
     try:
-        names = tuple(named(one.ensemble_version, _fingerprints(one)) for one in sides)
+        ours, theirs = (named(one.ensemble_version, _fingerprints(one)) for one in sides)
     except NotTrained:
         return None
-    return None if names[0] == names[1] else Pair(*sides, names)
+    return None if ours == theirs else Pair(*sides, (ours, theirs))
 
 
 def _fingerprints(using: InUse) -> dict[str, str]:
@@ -75,8 +75,11 @@ def score_in_shadow(lake: Lake, source: str, day: date, pair: Pair, most: int) -
     standing = lake.read("images", source, list(_COLUMNS)).to_pylist()
     ids = {film["image_id"] for film in standing}
     before = lake.last_sound(TABLE, source)
-    known = {row["image_id"]: row for row in (before.to_pylist() if before is not None else [])
-             if (row["champion"], row["challenger"]) == pair.names and row["image_id"] in ids}  # fmt: skip
+    known = {
+        row["image_id"]: row
+        for row in (before.to_pylist() if before is not None else [])
+        if (row["champion"], row["challenger"]) == pair.names and row["image_id"] in ids
+    }
     wanted = list(_new_films(lake, source, standing, arrived(lake, source).until(day), pair, most))
     missing = [film for film in wanted if film["image_id"] not in known]
     if missing:
@@ -104,10 +107,13 @@ def _new_films(
     candidates = sorted(
         (delivery_of[film["study_id"]], FRONTAL_ORDER.index(film["view"]), _mark(film["image_id"]), place)
         for place, film in enumerate(films)
-        if film["view"] in FRONTAL_ORDER and film["study_id"] in when.studies and film["study_id"] not in met
-        and film["study_id"] in delivery_of and pools.get(film["patient_key"], TEST) != TEST
+        if film["view"] in FRONTAL_ORDER
+        and film["study_id"] in when.studies
+        and film["study_id"] not in met
+        and film["study_id"] in delivery_of
+        and pools.get(film["patient_key"], TEST) != TEST
         and not set(film["flags"]) & set(LEFT_OUT)
-    )  # fmt: skip
+    )
     taken: dict[int, int] = {}
     patients: set[str] = set()
     for delivery, _, _, place in candidates:
@@ -143,6 +149,9 @@ def _looked_at(lake: Lake, source: str, films: Sequence[Row], pair: Pair) -> Ite
         ]
         yield {
             **{name: film[name] for name in ("image_id", "study_id", "patient_key", "delivery", "day")},
-            "source": source, "champion": pair.names[0], "challenger": pair.names[1], "champion_scores": scores[0],
+            "source": source,
+            "champion": pair.names[0],
+            "challenger": pair.names[1],
+            "champion_scores": scores[0],
             "challenger_scores": scores[1],
-        }  # fmt: skip
+        }

@@ -35,14 +35,16 @@ def compare_in_shadow(lake: Lake, day: date, terms: Protocol) -> int:
     rows: list[Mapping[str, Any]] = []
     labels: dict[Study, Mapping[str, int]] = {}
     for source in lake.partitions("images") if pair else ():
+        if pair is None:
+            break
         mine = score_in_shadow(lake, source, day, pair, terms.windows.most_patients)
         rows += mine
         if mine:
             labels |= {(source, study): said for study, said in labels_of(lake, source, _read(lake, source)).items()}
     found: list[dict[str, Any]] = []
     if pair is not None and rows:
-        cuts = tuple(side.ensemble.cuts for side in pair.sides)
-        found = differences(shadowed(rows, cuts, labels, study_facts(lake)))
+        champion, challenger = (side.ensemble.cuts for side in pair.sides)
+        found = differences(shadowed(rows, (champion, challenger), labels, study_facts(lake)))
     lake.write(TABLE, [{**row, "day": day.isoformat()} for row in found], day.isoformat())
     return len(rows)
 

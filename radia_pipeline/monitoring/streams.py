@@ -50,26 +50,39 @@ def _figure(name: str, layer: str, words: str, unit: str, told: Sequence[float |
 
 
 MISSING_TAGS = {
-    "patient_age_years": "age", "patient_sex": "sex", "manufacturer": "maker", "device_model": "model of the device",
-    "pixel_spacing_row_mm": "pixel spacing", "window_width": "window", "presentation_intent": "presentation intent",
-}  # fmt: skip
+    "patient_age_years": "age",
+    "patient_sex": "sex",
+    "manufacturer": "maker",
+    "device_model": "model of the device",
+    "pixel_spacing_row_mm": "pixel spacing",
+    "window_width": "window",
+    "presentation_intent": "presentation intent",
+}
 TAG_FIGURES = {
-    "patient_age_years": ("age of patients", YEARS), "original_width_px": ("width of the delivered film", PIXELS_UNIT),
-    "original_height_px": ("height of the delivered film", PIXELS_UNIT), "bits_stored": ("bits of a value", "bits"),
-    "pixel_spacing_row_mm": ("pixel spacing", "mm"), "window_width": ("width of the window", "stored values"),
-}  # fmt: skip
+    "patient_age_years": ("age of patients", YEARS),
+    "original_width_px": ("width of the delivered film", PIXELS_UNIT),
+    "original_height_px": ("height of the delivered film", PIXELS_UNIT),
+    "bits_stored": ("bits of a value", "bits"),
+    "pixel_spacing_row_mm": ("pixel spacing", "mm"),
+    "window_width": ("width of the window", "stored values"),
+}
 INGEST_SCORES = {
-    "not_a_chest_score": "score of the check not a chest", "inverted_score": "score of the check inverted",
-    "rotated_score": "score of the check rotated", "cropped_score": "score of the check cropped",
-}  # fmt: skip
+    "not_a_chest_score": "score of the check not a chest",
+    "inverted_score": "score of the check inverted",
+    "rotated_score": "score of the check rotated",
+    "cropped_score": "score of the check cropped",
+}
 FIGURE_WORDS = {
-    "mean_grey": ("mean grey level", GREY), "median_grey": ("median grey level", GREY),
-    "contrast": ("spread of grey levels", GREY), "dark_share": ("nearly black part of the film", SHARE),
+    "mean_grey": ("mean grey level", GREY),
+    "median_grey": ("median grey level", GREY),
+    "contrast": ("spread of grey levels", GREY),
+    "dark_share": ("nearly black part of the film", SHARE),
     "bright_share": ("nearly white part of the film", SHARE),
     "border_grey": ("border brighter than the rest", GREY),
     "mediastinum_grey": ("mediastinum brighter than the lungs", GREY),
-    "grey_entropy": ("entropy of grey levels", "bits"), "sharpness": ("sharpness (log)", "log"),
-}  # fmt: skip
+    "grey_entropy": ("entropy of grey levels", "bits"),
+    "sharpness": ("sharpness (log)", "log"),
+}
 
 
 def machine_of(row: Row) -> str | None:
@@ -92,8 +105,8 @@ def film_streams(films: Sequence[Row], readouts: Mapping[str, Row], learned: fro
         yield _figure(column, PIXELS, words, "score", [row[column] for row in films], **adjusted)
     for name in FIGURES:
         words, unit = FIGURE_WORDS[name]
-        yield _figure(name, PIXELS, words, unit, [one and one[name] for one in seen], **adjusted)
-    negative = [one and one["mediastinum_grey"] < 0 for one in seen]
+        yield _figure(name, PIXELS, words, unit, [one[name] if one else None for one in seen], **adjusted)
+    negative = [one["mediastinum_grey"] < 0 if one else None for one in seen]
     yield _share("like negatives", PIXELS, "films whose mediastinum is darker than the lungs", negative)
     is_new = [row["study_id"] not in learned for row in films]
     of_models = [one if one and one["model"] and new else None for one, new in zip(seen, is_new, strict=True)]
@@ -103,11 +116,16 @@ def film_streams(films: Sequence[Row], readouts: Mapping[str, Row], learned: fro
         words = f"component {place + 1} of what the models see"
         yield _figure(f"feature_{place + 1}", PIXELS, words, "SD", values, **told)
     yield _figure("familiarity", PIXELS, "distance to films that the models know (1: threshold)", "times",
-                  [one and one["familiarity"] for one in of_models], **told)  # fmt: skip
-    yield _share("unfamiliar", SCORES, "films that the models do not know",
-                 [None if one is None else one["familiarity"] > 1 for one in of_models], **told)  # fmt: skip
+                  [one["familiarity"] if one else None for one in of_models], **told)  # fmt: skip
+    yield _share(
+        "unfamiliar",
+        SCORES,
+        "films that the models do not know",
+        [None if one is None else one["familiarity"] > 1 for one in of_models],
+        **told,
+    )
     yield _figure("entropy", SCORES, "mean entropy of the probabilities", "bits",
-                  [one and one["entropy"] for one in of_models], **told)  # fmt: skip
+                  [one["entropy"] if one else None for one in of_models], **told)  # fmt: skip
     for place, name in enumerate(vocabulary().classes):
         values = [one["probabilities"][place] if one else None for one in of_models]
         yield _figure(f"score {name}", SCORES, f"mean calibrated score of {name}", SHARE, values, **told)
@@ -129,9 +147,10 @@ def _is(value: str | None, one: str, other: str) -> bool | None:
 
 
 ATTRIBUTES = {
-    "is_unlabelled": "reports that give no label", "is_quality_limited": "reports of poor films",
+    "is_unlabelled": "reports that give no label",
+    "is_quality_limited": "reports of poor films",
     "is_signed_unread": "reports signed unread",
-}  # fmt: skip
+}
 
 
 def _commonest(studies: Sequence[str], rules: Mapping[str, frozenset[str]]) -> list[str]:
@@ -159,14 +178,23 @@ def report_streams(reports: Sequence[Row], facts: ReportFacts) -> Iterator[Strea
     told = [facts.attributes.get(study) for study in studies]
     if facts.attributes:
         yield _figure("report_length", REPORTS, "length of a report", "characters", [row["length"] for row in reports])
-        yield _figure("uncertain_share", REPORTS, "uncertain among mentions", SHARE,
-                      [one and one["uncertain_share"] for one in told])  # fmt: skip
-        counts = [one and one["mention_count"] for one in told]
+        yield _figure(
+            "uncertain_share",
+            REPORTS,
+            "uncertain among mentions",
+            SHARE,
+            [one["uncertain_share"] if one else None for one in told],
+        )
+        counts = [one["mention_count"] if one else None for one in told]
         yield _figure("mention_count", REPORTS, "mentions in a report", "mentions", counts)
         for name, words in ATTRIBUTES.items():
             yield _share(name, REPORTS, words, [None if one is None else one[name] for one in told])
-        yield _share("unread", REPORTS, "reports with a sentence that rules could not read",
-                     [None if one is None else one["unread_count"] > 0 for one in told])  # fmt: skip
+        yield _share(
+            "unread",
+            REPORTS,
+            "reports with a sentence that rules could not read",
+            [None if one is None else one["unread_count"] > 0 for one in told],
+        )
         for rule in facts.watched if facts.watched is not None else _commonest(studies, facts.rules):
             hits = [None if one is None else rule in facts.rules.get(study, ()) for study, one in zip(studies, told)]
             yield _share(f"{RULE}{rule}", REPORTS, f"reports in which the rule {rule} hits", hits)

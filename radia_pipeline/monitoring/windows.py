@@ -12,6 +12,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+Span = tuple[date, date]
+"""First and last day."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -22,7 +25,7 @@ class Window:
     rows: np.ndarray
 
 
-def one_each(patients: Sequence[str], images: Sequence[str]) -> np.ndarray:
+def one_each(patients: Sequence[str] | np.ndarray, images: Sequence[str] | np.ndarray) -> np.ndarray:
     """Return the row of one image for each patient, in order; a hash of the image chooses, and nothing else."""
     chosen: dict[str, tuple[bytes, int]] = {}
     for row, (patient, image) in enumerate(zip(patients, images, strict=True)):
@@ -42,16 +45,16 @@ def cut(
     patients: Sequence[str],
     images: Sequence[str],
     *,
-    start: date,
-    until: date,
+    span: Span,
     length: int,
     least: int,
 ) -> list[Window]:
-    """Return windows of ``length`` days from ``start`` on that are over by ``until``, one image for each patient.
+    """Return windows of ``length`` days from the first day of ``span`` that are over by its last, one image a patient.
 
     A window with fewer than ``least`` patients goes on into the next, until it has enough; where the last has not, it
     is none yet. Later days never change an earlier window.
     """
+    start, until = span
     numbers = np.array([(day - start).days // length for day in days], dtype=int)
     names, ids = np.asarray(patients, dtype=object), np.asarray(images, dtype=object)
     order = np.argsort(numbers, kind="stable")

@@ -24,17 +24,23 @@ from radia_pipeline.usecases.champion_text import gate_found, outdated_words, ru
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
-    ("history", "History"), ("gate", "The gate"), ("verdicts", "Every verdict"), ("notes", "Notes on models"),
+    ("history", "History"),
+    ("gate", "The gate"),
+    ("verdicts", "Every verdict"),
+    ("notes", "Notes on models"),
     ("test-pool", "Uses of the test pool"),
     ("reading", "How to read this"),
-)  # fmt: skip
+)
 DIFFERENCES = ("mean_auc", "mean_f1", "subgroups", "expert_sets")
 COUNTS = ("release", "coherence", "truth", "readers")
 """Rules whose values are whole numbers."""
 COLUMNS = {
-    "low": [("95 % interval", "")], "picture": [("−.3 to .3", "")], "bound": [("bound", "r")],
-    "champion_value": [("this", "r"), ("champion", "r")], "studies": [("positive / studies", "r")],
-}  # fmt: skip
+    "low": [("95 % interval", "")],
+    "picture": [("−.3 to .3", "")],
+    "bound": [("bound", "r")],
+    "champion_value": [("this", "r"), ("champion", "r")],
+    "studies": [("positive / studies", "r")],
+}
 """What a table of verdicts shows only where a verdict of the rule has it."""
 
 
@@ -73,7 +79,7 @@ def _goes_back_to(known: Standing) -> str:
     if not known.before:
         return "the ensemble as it stands, for there was no champion before"
     back = known.before[-1]
-    return f"{back.candidate.release}, {STANDINGS[back.standing]}, approved {_day(back)} by {back.by}"
+    return f"{back.chosen.release}, {STANDINGS[str(back.standing)]}, approved {_day(back)} by {back.by}"
 
 
 def _day(act: Act) -> str:
@@ -95,18 +101,25 @@ def _note(note: Mapping[str, Any]) -> dict[str, Any]:
     told = [
         f"{row['figure'].upper()} {_number(one['value'], False)} ({_number(one['low'], False)} to "
         f"{_number(one['high'], False)})"
-        for row in note["rows"] if (one := row["difference"])["value"] is not None
-    ]  # fmt: skip
+        for row in note["rows"]
+        if (one := row["difference"])["value"] is not None
+    ]
     return {
-        "at": note["when"][:16].replace("T", " "), "pair": f"{note['first']} − {note['second']}", "who": note["who"],
-        "note": note["note"], "differences": ", ".join(told) or "–", "studies": note["studies"],
-    }  # fmt: skip
+        "at": note["when"][:16].replace("T", " "),
+        "pair": f"{note['first']} − {note['second']}",
+        "who": note["who"],
+        "note": note["note"],
+        "differences": ", ".join(told) or "–",
+        "studies": note["studies"],
+    }
 
 
 def _tiles(acts: list[dict[str, Any]], gate: Mapping[str, Any] | None) -> list[dict[str, str]]:
     kinds = [act["kind"] for act in acts]
-    tiles = [{"name": kind, "value": str(kinds.count(kind)), "note": "in the history"}
-             for kind in ("approved", ACT_REFUSED, "rolled back")]  # fmt: skip
+    tiles = [
+        {"name": kind, "value": str(kinds.count(kind)), "note": "in the history"}
+        for kind in ("approved", ACT_REFUSED, "rolled back")
+    ]
     if gate:
         since = (
             "" if gate["is_current"] else ", when it was approved" if gate["is_decided"] else ", before what changed"
@@ -160,8 +173,13 @@ def _verdict(row: Mapping[str, Any]) -> dict[str, Any]:
         ends = row["value"], row["low"], row["high"]
         picture = whisker(*ends, start=-0.3, stop=0.3, guide=row["bound"], width=118, role=role)
     keys = ("subject", "outcome", "measure", "detail", "positives", "studies", "patients")
-    return {**{key: row[key] for key in keys}, **shown, "picture": picture, "is_refused": row["outcome"] == REFUSED,
-            "is_quiet": row["outcome"] == NOT_JUDGED}  # fmt: skip
+    return {
+        **{key: row[key] for key in keys},
+        **shown,
+        "picture": picture,
+        "is_refused": row["outcome"] == REFUSED,
+        "is_quiet": row["outcome"] == NOT_JUDGED,
+    }
 
 
 def _number(value: float | None, is_count: bool) -> str:

@@ -30,10 +30,14 @@ DATASETS = {"chexpert": "CheXpert", "ccsmtl": "the hospital's", "other": "other 
 """What the printed tables are of; the sources of this lake that are none of them keep their own name."""
 HELD_FIGURES = ("auc", "f1", "sensitivity", "specificity")
 SECTIONS = (
-    ("means", "Means"), ("held", "Read by experts"), ("validation", "Class by class"),
-    ("across", "From the hospital to CheXpert"), ("readers", "Radiologists"), ("leaderboard", "Leaderboard"),
+    ("means", "Means"),
+    ("held", "Read by experts"),
+    ("validation", "Class by class"),
+    ("across", "From the hospital to CheXpert"),
+    ("readers", "Radiologists"),
+    ("leaderboard", "Leaderboard"),
     ("reading", "How to read this"),
-)  # fmt: skip
+)
 
 
 @cache
@@ -69,16 +73,26 @@ class _Ours:
     def basis(self, data: str) -> dict[str, Any]:
         """Return on what our column of a table rests: the same dataset where this lake judged on it, else all."""
         source, pool, view = self.place(data)
-        return {"source": source, "pool": pool, "is_held": view == HELD, "is_other": source != data,
-                "name": DATASETS.get(data, data)}  # fmt: skip
+        return {
+            "source": source,
+            "pool": pool,
+            "is_held": view == HELD,
+            "is_other": source != data,
+            "name": DATASETS.get(data, data),
+        }
 
     def cells(self, data: str, name: str) -> dict[str, Any]:
         """Return AUC, F1 and cases of a class, or of a mean over classes."""
         place = self.place(data)
         auc, f1 = (self._rows.get((*place, name, metric)) for metric in ("auc", "f1"))
         cases = None if auc is None else f"{auc['positives']:,} / {auc['studies']:,}"
-        return {"auc": figure(auc, start=0.5, width=92), "f1": figure(f1), "cases": cases,
-                "is_other": place[0] != data and data in DATASETS, "is_held": place[2] == HELD}  # fmt: skip
+        return {
+            "auc": figure(auc, start=0.5, width=92),
+            "f1": figure(f1),
+            "cases": cases,
+            "is_other": place[0] != data and data in DATASETS,
+            "is_held": place[2] == HELD,
+        }
 
     def held(self) -> list[dict[str, Any]]:
         """Return every held split that was judged, class by class, the mean first."""
@@ -96,9 +110,7 @@ class _Ours:
         auc = found["auc"]
         if auc is None or (auc["value"] is None and name != MEAN and not auc["positives"]):
             return None
-        shown = {
-            key: figure(row, **({"start": 0.5, "width": 92} if key == "auc" else {})) for key, row in found.items()
-        }
+        shown = {key: figure(row, start=0.5, width=92) if key == "auc" else figure(row) for key, row in found.items()}
         return {**shown, "cases": f"{auc['positives']:,} / {auc['studies']:,}"}
 
 

@@ -19,11 +19,16 @@ from radia_pipeline.pages.render import made_from, render
 PAGE = "data_card.html"
 SECTIONS = (("use", "Use"), ("sources", "Sources"), ("said", "Who said it"), ("defects", "Known defects"))
 _WORDS = {
-    "rules": "rules over reports", "table": "the publisher's table", "expert": "radiologists",
+    "rules": "rules over reports",
+    "table": "the publisher's table",
+    "expert": "radiologists",
     "carried": "an earlier report",
-    "review": "readings here", "closure": "closure alone", "contradiction": "closure against a stated 0",
-    "no_finding": "No Finding", "none": "nobody",
-}  # fmt: skip
+    "review": "readings here",
+    "closure": "closure alone",
+    "contradiction": "closure against a stated 0",
+    "no_finding": "No Finding",
+    "none": "nobody",
+}
 
 
 def write_data_card(lake: Lake, path: Path | None = None) -> Path:

@@ -111,8 +111,12 @@ def contradictions(found: Figures) -> list[dict[str, Any]]:
 def class_groups(found: Figures) -> list[dict[str, Any]]:
     """Every class by kind, a cell for each source; None where a source does not label it."""
     words = vocabulary()
-    groups = {"Pathologies": words.pathologies, "Groups that reports name": words.finding_groups,
-              "Unions of their children": words.unions, "Nothing found": (words.no_finding,)}  # fmt: skip
+    groups = {
+        "Pathologies": words.pathologies,
+        "Groups that reports name": words.finding_groups,
+        "Unions of their children": words.unions,
+        "Nothing found": (words.no_finding,),
+    }
     return [
         {
             "title": title,
@@ -156,12 +160,15 @@ def distributions(found: Figures, measure: str, unit: str, of: str) -> list[dict
             "source": source,
             "count": sum(found.count(measure, source, None, name) for name in bins),
             "picture": plot(
-                [_bars(shares[source])], title=f"{source}: {unit} by number of {of}",
-                x=Axis(of, names=[str(int(name)) for name in bins]), y=y, size=(260, 110),
+                [_bars(shares[source])],
+                title=f"{source}: {unit} by number of {of}",
+                x=Axis(of, names=[str(int(name)) for name in bins]),
+                y=y,
+                size=(260, 110),
             ),
         }
         for source in found.sources
-    ]  # fmt: skip
+    ]
 
 
 def by_pool(found: Figures, measure: str, unit: str, of: str) -> list[dict[str, Any]]:
@@ -177,10 +184,8 @@ def by_pool(found: Figures, measure: str, unit: str, of: str) -> list[dict[str, 
         if pools:
             told = ", ".join(f"{pool} {count:,}" for pool, count in zip(pools, counts))
             title = f"{source}: {unit} by number of {of}, by pool"
-            names = [str(int(name)) for name in bins]
-            picture = grouped_bars(
-                names, shares, title=title, x=of, y=f"{unit}, %", roles=POOL_ROLES, size=_POOL_BARS_PX
-            )
+            x = Axis(of, names=[str(int(name)) for name in bins])
+            picture = grouped_bars(shares, title=title, x=x, y=f"{unit}, %", roles=POOL_ROLES, size=_POOL_BARS_PX)
             rows.append({"source": source, "counts": f"{unit}: {told}", "picture": picture})
     return rows
 
@@ -249,8 +254,12 @@ def correlation_map(found: Figures, source: str, pool: str | None = None) -> Pic
     classes = vocabulary().classes
     matrix = [[_correlation(found, source, i, j, pool) for j in range(len(classes))] for i in range(len(classes))]
     where = f"{source}, {pool}" if pool else source
-    return heat_map(matrix, classes, title=f"{where}: correlation over images, uncertain as positive",
-                    description=_strongest(found, source, pool))  # fmt: skip
+    return heat_map(
+        matrix,
+        classes,
+        title=f"{where}: correlation over images, uncertain as positive",
+        description=_strongest(found, source, pool),
+    )
 
 
 def _correlations_of(pool: str | None) -> str:
@@ -315,4 +324,4 @@ def side_by_side(found: Figures, measure: str, title: str, x: str, y: str) -> Pi
     series = {
         source: [100 * (found.get(measure, source, None, name) or 0.0) for name in bins] for source in found.sources
     }
-    return grouped_bars([str(int(name)) for name in bins], series, title=title, x=x, y=y)
+    return grouped_bars(series, title=title, x=Axis(x, names=[str(int(name)) for name in bins]), y=y)

@@ -26,17 +26,27 @@ from radia_pipeline.pages.shadow import shadow_section
 
 PAGE = "drift.html"
 SECTIONS = (
-    ("demands", "What it asks for"), ("streams", "Every stream"), ("performance", "Measured performance"),
-    ("shadow", "The challenger in the shadow"), ("answers", "Answers so far"), ("reading", "How to read this"),
-)  # fmt: skip
+    ("demands", "What it asks for"),
+    ("streams", "Every stream"),
+    ("performance", "Measured performance"),
+    ("shadow", "The challenger in the shadow"),
+    ("answers", "Answers so far"),
+    ("reading", "How to read this"),
+)
 ACTION_WORDS = {
-    "none": "nothing", "note": "a note", "ticket": "somebody looks", "freeze": "no promotion until answered",
+    "none": "nothing",
+    "note": "a note",
+    "ticket": "somebody looks",
+    "freeze": "no promotion until answered",
     "rollback": "put the champion before back",
-}  # fmt: skip
+}
 LAYER_WORDS = {
-    "pipeline": "Pipeline: what arrives and what is refused", "tags": "Headers and machines",
-    "pixels": "Films and what the models see", "scores": "What the models say", "reports": "Reports and labels",
-}  # fmt: skip
+    "pipeline": "Pipeline: what arrives and what is refused",
+    "tags": "Headers and machines",
+    "pixels": "Films and what the models see",
+    "scores": "What the models say",
+    "reports": "Reports and labels",
+}
 _SHIFT_LIMIT_SD = 1.0
 
 
@@ -57,19 +67,24 @@ def _content(lake: Lake) -> dict[str, Any]:
     demand, terms = demanded(lake), protocol_of(lake.root)
     rows = lake.read(TABLE, demand.day).to_pylist() if demand.day else []
     return {
-        "title": "Drift", "day": demand.day, "sections": SECTIONS,
+        "title": "Drift",
+        "day": demand.day,
+        "sections": SECTIONS,
         "made_from": [*made_from(lake, "drift_reference", "champion", "ensemble"), ("protocol", terms.version)]
         + ([("drift report", short_version(lake, TABLE, demand.day))] if demand.day else []),
-        "tiles": _tiles(rows, demand), "action": ACTION_WORDS[demand.action], "is_bad": demand.action != NONE,
+        "tiles": _tiles(rows, demand),
+        "action": ACTION_WORDS[demand.action],
+        "is_bad": demand.action != NONE,
         "waiting": [_told(row, _examples(lake, demand.day, row)) for row in _worst_first(demand.waiting)],
         "answered": [{**_told(row, []), "by": act.by, "reason": act.reason} for row, act in demand.answered],
         "notes": [_told(row, []) for row in demand.notes],
-        "unwatched": [row for row in rows if row["state"] == WAITING], "layers": _layers(rows, terms),
+        "unwatched": [row for row in rows if row["state"] == WAITING],
+        "layers": _layers(rows, terms),
         "performance": _performance(lake, demand.day),
         "shadow": shadow_section(read_differences(lake, demand.day), terms.statistics.discovery_rate),
         "acts": [vars(act) for act in reversed(acts(lake))],
         "terms": terms,
-    }  # fmt: skip
+    }
 
 
 def _tiles(rows: Sequence[Mapping[str, Any]], demand: Demand) -> list[dict[str, str]]:
@@ -82,7 +97,7 @@ def _tiles(rows: Sequence[Mapping[str, Any]], demand: Demand) -> list[dict[str, 
         {"name": "notes", "value": str(len(demand.notes)), "note": "a day that stands out"},
         {"name": "streams", "value": f"{watched:,}", "note": ", ".join(sorted(sources)) or "none"},
         {"name": "silent sources", "value": str(len(silent)), "note": ", ".join(sorted(silent)) or "all deliver"},
-    ]  # fmt: skip
+    ]
 
 
 def _worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -94,12 +109,16 @@ def _told(row: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]) -> dict
     change = None if row["seen"] is None or row["usual"] is None else row["seen"] - row["usual"]
     by = "–" if change is None else ("+" if change >= 0 else "−") + amount(abs(change), unit).replace(" %", " points")
     return {
-        **row, "was": amount(row["usual"], unit), "is": amount(row["seen"], unit), "by_how_much": by,
-        "asks": ACTION_WORDS[row["action"]], "picture": _course(row),
+        **row,
+        "was": amount(row["usual"], unit),
+        "is": amount(row["seen"], unit),
+        "by_how_much": by,
+        "asks": ACTION_WORDS[row["action"]],
+        "picture": _course(row),
         "examples": [{"study": one["study_id"], "value": amount(one["value"], unit)} for one in examples],
         "bar": None if row["shift_sd"] is None else signed_bar(row["shift_sd"], limit=_SHIFT_LIMIT_SD),
-        "command": f"radia drift acknowledge --source {row['source']} --stream \"{row['stream']}\" --by … --reason …",
-    }  # fmt: skip
+        "command": f'radia drift acknowledge --source {row["source"]} --stream "{row["stream"]}" --by … --reason …',
+    }
 
 
 def _course(row: Mapping[str, Any]) -> Picture | None:
@@ -110,11 +129,15 @@ def _course(row: Mapping[str, Any]) -> Picture | None:
     places, values = list(range(1, len(row["course"]) + 1)), [scale * value for value in row["course"]]
     usual = [scale * row["usual"]] * 2
     return plot(
-        [Line([places[0], places[-1]], usual, "muted", "usual", is_dashed=True),
-         Line(places, values, name="seen", is_marked=True)],
-        title=f"{row['words']}: windows since the reference", x=Axis("window", is_whole=True), y=Axis(row["unit"]),
+        [
+            Line([places[0], places[-1]], usual, "muted", "usual", is_dashed=True),
+            Line(places, values, name="seen", is_marked=True),
+        ],
+        title=f"{row['words']}: windows since the reference",
+        x=Axis("window", is_whole=True),
+        y=Axis(row["unit"]),
         size=(420, 130),
-    )  # fmt: skip
+    )
 
 
 def _examples(lake: Lake, day: str | None, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -138,7 +161,11 @@ def _layers(rows: Sequence[Mapping[str, Any]], terms: Protocol) -> list[dict[str
 def _performance(lake: Lake, day: str | None) -> list[dict[str, Any]]:
     rows = lake.read(PERFORMANCE, day).to_pylist() if day and lake.exists(PERFORMANCE, day) else []
     return [
-        {**row, "told": f"{row['value']:.2f}", "interval": f"{row['low']:.2f} to {row['high']:.2f}",
-         "picture": whisker(row["value"], row["low"], row["high"], guide=0.5 if row["figure"] == "auc" else 0.0)}
+        {
+            **row,
+            "told": f"{row['value']:.2f}",
+            "interval": f"{row['low']:.2f} to {row['high']:.2f}",
+            "picture": whisker(row["value"], row["low"], row["high"], guide=0.5 if row["figure"] == "auc" else 0.0),
+        }
         for row in sorted(rows, key=lambda row: (row["figure"], row["subject"], row["month"] == "all", row["month"]))
-    ]  # fmt: skip
+    ]

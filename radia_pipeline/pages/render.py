@@ -61,8 +61,12 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "thousands": _thousands, "words": _words, "percent": percent, "drawn": _drawn, "coded": _coded,
-    }  # fmt: skip
+        "thousands": _thousands,
+        "words": _words,
+        "percent": percent,
+        "drawn": _drawn,
+        "coded": _coded,
+    }
     environment.globals["style"] = Markup(_style())
     return environment
 

@@ -22,12 +22,15 @@ def write_retraining_page(lake: Lake) -> Path:
     known = retrainings(lake)
     newest = known[-1] if known else None
     content = {
-        "title": "Retraining", "made_from": made_from(lake, "ensemble", "scorecard"), "sections": SECTIONS, "tiles": [],
+        "title": "Retraining",
+        "made_from": made_from(lake, "ensemble", "scorecard"),
+        "sections": SECTIONS,
+        "tiles": [],
         "newest": _told(newest) if newest else None,
         "changes": [_change(one) for one in newest.changes] if newest else [],
         "figures": _figures(newest) if newest else [],
         "all": [_told(one) for one in reversed(known)],
-    }  # fmt: skip
+    }
     path = lake.root.absolute() / RETRAINING
     write_text(path, render("retraining.html.j2", content))
     return path
@@ -35,9 +38,13 @@ def write_retraining_page(lake: Lake) -> Path:
 
 def _told(one: Retraining) -> dict[str, str]:
     return {
-        "id": one.identity, "begun": _moment(one.begun_s), "ended": _moment(one.ended_s), "why": one.why,
-        "recipes": ", ".join(one.recipes), "hours": f"{one.hours:.1f}" if one.ended_s else NONE,
-    }  # fmt: skip
+        "id": one.identity,
+        "begun": _moment(one.begun_s),
+        "ended": _moment(one.ended_s),
+        "why": one.why,
+        "recipes": ", ".join(one.recipes),
+        "hours": f"{one.hours:.1f}" if one.ended_s else NONE,
+    }
 
 
 def _moment(at_s: float | None) -> str:
@@ -47,10 +54,15 @@ def _moment(at_s: float | None) -> str:
 def _change(one: Mapping[str, Any]) -> dict[str, Any]:
     """Return a source's counts, and each class's positives with its share of the images, then and now."""
     classes = [
-        {"name": name, "then": then, "now": now, "share_then": _share(then, one["images_then"]),
-         "share_now": _share(now, one["images_now"])}
+        {
+            "name": name,
+            "then": then,
+            "now": now,
+            "share_then": _share(then, one["images_then"]),
+            "share_now": _share(now, one["images_now"]),
+        }
         for name, (then, now) in one["positives"].items()
-    ]  # fmt: skip
+    ]
     return {**one, "classes": classes}
 
 

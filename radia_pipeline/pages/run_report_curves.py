@@ -115,23 +115,27 @@ def _words(one: _Class, metric: str, shown: str) -> str:
 def _roc(one: _Class, words: str) -> Picture:
     curve = Line(*curves.thinned(*curves.roc_points(one.probability, one.label)), MAIN)
     chosen = _threshold(one, "specificity", "sensitivity")
-    marks = [Guide(), curve, *(Points([1 - x], [y], CHOSEN, tips=[said]) for x, y, said in chosen)]
+    marks: list[Mark] = [Guide(), curve, *(Points([1 - x], [y], CHOSEN, tips=[said]) for x, y, said in chosen)]
     return _square(marks, f"ROC of {one.name}: {words}", "false positive rate", "sensitivity")
 
 
 def _precision_recall(one: _Class, words: str) -> Picture:
     points = curves.stepped(*curves.precision_recall_points(one.probability, one.label))
     chosen = _threshold(one, "sensitivity", "ppv")
-    marks = [Guide(y=one.positives / one.studies), Line(*curves.thinned(*points), MAIN),
-             *(Points([x], [y], CHOSEN, tips=[said]) for x, y, said in chosen)]  # fmt: skip
+    marks: list[Mark] = [
+        Guide(y=one.positives / one.studies),
+        Line(*curves.thinned(*points), MAIN),
+        *(Points([x], [y], CHOSEN, tips=[said]) for x, y, said in chosen),
+    ]
     return _square(marks, f"Precision over recall of {one.name}: {words}", "recall", "precision")
 
 
 def _threshold(one: _Class, first: str, second: str) -> list[tuple[float, float, str]]:
     """Return two figures at the chosen threshold with their words; empty where the scorecard lacks one."""
     x, y = (one.rows.get(metric, {}).get("value") for metric in (first, second))
-    said = f"threshold of best F1 on validation: {first} {x:.2f}, {second} {y:.2f}" if None not in (x, y) else ""
-    return [(x, y, said)] if said else []
+    if x is None or y is None:
+        return []
+    return [(x, y, f"threshold of best F1 on validation: {first} {x:.2f}, {second} {y:.2f}")]
 
 
 def _reliability(one: _Class) -> Picture:
@@ -139,7 +143,7 @@ def _reliability(one: _Class) -> Picture:
     after = curves.reliability_points(one.calibrated, one.label)
     band = curves.reliability_interval(one.calibrated, one.label, one.group)
     tips = [f"{n:,} studies: {share:.2f} positive" for _, share, n in zip(*after)]
-    marks = [
+    marks: list[Mark] = [
         Guide(),
         Band(after[0], *band, MAIN),
         Line(*before[:2], BESIDE, is_marked=True, is_dashed=True),
@@ -150,5 +154,5 @@ def _reliability(one: _Class) -> Picture:
 
 
 def _square(marks: list[Mark], title: str, x: str, y: str) -> Picture:
-    axes = {"x": Axis(x, low=0, high=1), "y": Axis(y, low=0, high=1)}
-    return plot(marks, title=title, size=(SIDE_PX, SIDE_PX), **axes)
+    across, up = Axis(x, low=0, high=1), Axis(y, low=0, high=1)
+    return plot(marks, title=title, size=(SIDE_PX, SIDE_PX), x=across, y=up)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
 from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.drawing.small import divided_bar, whisker
+from radia_pipeline.drawing.small import Whisker, divided_bar, whisker
 from radia_pipeline.drawing.text import limits
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.evaluation.combinations import MIN_POSITIVES
@@ -76,13 +76,13 @@ def scorecard_rows(lake: Lake) -> list[dict]:
     return lake.read("scorecard").to_pylist() if lake.exists("scorecard") else []
 
 
-def indexed(rows: Iterable[dict], **place: str) -> dict[tuple[str, str, str], dict]:
+def indexed(rows: Iterable[Mapping], **place: str) -> dict[tuple[str, str, str], Mapping]:
     """Rows at one place by (model, class, metric)."""
     kept = (row for row in rows if all(row[key] == value for key, value in place.items()))
     return {(row["model"], row["class"], row["metric"]): row for row in kept}
 
 
-def figure(row: dict | None, digits: int = 2, **axis: float) -> dict[str, Any] | None:
+def figure(row: Mapping | None, digits: int = 2, **axis: Unpack[Whisker]) -> dict[str, Any] | None:
     """A figure ready to be shown: text, interval text, picture; None where it does not exist."""
     if row is None or row["value"] is None:
         return None
@@ -103,7 +103,7 @@ def models(lake: Lake) -> list[dict[str, Any]]:
     for name in names:
         kind = "main" if name == ENSEMBLE else "other" if name.startswith(CANDIDATE) else "member"
         role = BESIDE if kind == "other" else MAIN
-        row = {"name": name.removeprefix(CANDIDATE), "kind": kind}
+        row: dict[str, Any] = {"name": name.removeprefix(CANDIDATE), "kind": kind}
         for key, where in (("auc", MEAN), ("auc_pathologies", MEAN_PATHOLOGIES), ("auc_groups", MEAN_GROUPS)):
             row[key] = figure(found.get((name, where, "auc")), start=0.5, role=role, width=124)
         row["f1"] = figure(found.get((name, MEAN, "f1")), role=role, width=124)

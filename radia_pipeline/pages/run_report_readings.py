@@ -5,10 +5,11 @@ Readers bear numbers, never their codes. What does not belong here: how sets are
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from radia_pipeline.drawing.marks import Guide, Line, Mark, Points
 from radia_pipeline.drawing.plot import Axis, plot
+from radia_pipeline.drawing.small import Whisker
 from radia_pipeline.drawing.svg import Picture
 from radia_pipeline.errors import RadiaError
 from radia_pipeline.evaluation.intervals import Interval
@@ -51,29 +52,32 @@ def _row(one: ClassJudgement) -> dict[str, Any]:
     shown["auc"] = _figure(one.figures["auc"], guide=0.5, role=BESIDE if is_few else MAIN, width=100)
     below = one.below
     return {
-        "name": one.name, "few": is_few, "effective": f"{one.effective_positives:.0f}", **shown,
-        "positives": one.figures["auc"].positives, "studies": one.figures["auc"].studies,
+        "name": one.name,
+        "few": is_few,
+        "effective": f"{one.effective_positives:.0f}",
+        **shown,
+        "positives": one.figures["auc"].positives,
+        "studies": one.figures["auc"].studies,
         "below": f"{below.below} of {below.readers}" if below.readers else "",
         "below_interval": f"{below.surely} to {below.possibly}" if below.readers else "",
-    }  # fmt: skip
+    }
 
 
-def _figure(one: Interval, **axis: float) -> dict[str, Any] | None:
+def _figure(one: Interval, **axis: Unpack[Whisker]) -> dict[str, Any] | None:
     return figure(vars(one), **axis)
 
 
 def _panel(one: ClassJudgement) -> dict[str, str | Picture]:
     below, places = one.below, [(1 - point.specificity, point.sensitivity) for point in one.readers]
-    points = Points(
-        *zip(*places), READER, tips=[_tip(number, point) for number, point in enumerate(one.readers, start=1)]
-    )
+    x, y = zip(*places)
+    points = Points(x, y, READER, tips=[_tip(number, point) for number, point in enumerate(one.readers, start=1)])
     marks: list[Mark] = [Guide(), Line(*one.curve, MAIN), points]
-    axes = {"x": Axis("false positive rate", low=0, high=1), "y": Axis("sensitivity", low=0, high=1)}
+    across, up = Axis("false positive rate", low=0, high=1), Axis("sensitivity", low=0, high=1)
     title = f"ROC of {one.name} with {below.readers} readers"
     words = (
         f"{below.below} of {below.readers} readers below the curve ({below.surely} surely, {below.possibly} possibly)"
     )
-    return {"name": one.name, "words": words, "roc": plot(marks, title=title, size=(SIDE_PX, SIDE_PX), **axes)}
+    return {"name": one.name, "words": words, "roc": plot(marks, title=title, size=(SIDE_PX, SIDE_PX), x=across, y=up)}
 
 
 def _tip(number: int, point: ReaderPoint) -> str:

@@ -40,11 +40,13 @@ def answers(lake: Lake) -> dict[str, Any]:
         return {"words": "nothing yet", "is_champion": False, "is_research": False, "shift": None}
     words = f"the ensemble {using.version[:SHOWN_DIGITS]}; nobody has approved a champion"
     if using.kind == CHAMPION:
-        words = f"the champion {using.release}, {STANDINGS[using.standing]}"
+        words = f"the champion {using.release}, {STANDINGS[str(using.standing)]}"
     return {
-        "words": words, "is_champion": using.kind == CHAMPION, "is_research": using.standing == "research",
+        "words": words,
+        "is_champion": using.kind == CHAMPION,
+        "is_research": using.standing == "research",
         "shift": using.stated_shift,
-    }  # fmt: skip
+    }
 
 
 def model_card(lake: Lake) -> list[dict[str, Any]]:
@@ -94,14 +96,17 @@ def _use(lake: Lake) -> list[Fact]:
     words = vocabulary()
     facts = [
         ("for", NOTICE),
-        ("answers", f"{len(words.pathologies)} pathologies, {len(words.finding_groups) + len(words.unions)} groups and "
-                    f"{words.no_finding}; vocabulary {words.version}"),
-    ]  # fmt: skip
+        (
+            "answers",
+            f"{len(words.pathologies)} pathologies, {len(words.finding_groups) + len(words.unions)} groups and "
+            f"{words.no_finding}; vocabulary {words.version}",
+        ),
+    ]
     champion = champion_of(lake)
     act = standing(lake).now
     if champion and act:
         facts.append(("champion", f"{champion.release}, approved by {act.by} on {act.at[:10]}: {act.reason}"))
-        facts.append(("its standing", STANDINGS[champion.standing]))
+        facts.append(("its standing", STANDINGS[str(champion.standing)]))
         if champion.stated_shift:
             facts.append(("stated shift", champion.stated_shift))
     if Pseudonymizer.is_demo(lake):
@@ -145,10 +150,12 @@ def _limits(lake: Lake) -> list[Fact]:
     rows = lake.read("scorecard").to_pylist() if lake.exists("scorecard") else []
     classes = set(vocabulary().classes)
     of = [
-        row for row in rows
+        row
+        for row in rows
         if (row["model"], row["source"], row["view"], row["metric"]) == (ENSEMBLE, "all", "pool", "auc")
-        and row["class"] in classes and row["pool"] == "validation"
-    ]  # fmt: skip
+        and row["class"] in classes
+        and row["pool"] == "validation"
+    ]
     few = [row["class"] for row in of if min(row["positives"], row["studies"] - row["positives"]) < MIN_POSITIVES]
     if of:
         facts.append(
@@ -156,8 +163,13 @@ def _limits(lake: Lake) -> list[Fact]:
         )
     if lake.exists("scorecard_subgroups"):
         parts = lake.read("scorecard_subgroups").to_pylist()
-        out = sorted({f"{row['attribute']} {row['stratum']}" for row in parts
-                      if row["q_value"] is not None and row["q_value"] < 0.05 and row["class"] == "mean"})  # fmt: skip
+        out = sorted(
+            {
+                f"{row['attribute']} {row['stratum']}"
+                for row in parts
+                if row["q_value"] is not None and row["q_value"] < 0.05 and row["class"] == "mean"
+            }
+        )
         facts.append(("subgroups whose mean AUC stands out", ", ".join(out).replace("_", " ") or "none"))
     if lake.exists(GATE):
         facts += _gate_limits(lake)
@@ -169,8 +181,11 @@ def _gate_limits(lake: Lake) -> list[Fact]:
     if not rows or rows[0]["challenger"] != release_id(lake):
         return []
     unjudged = [row["subject"] for row in rows if (row["rule"], row["outcome"]) == ("subgroups", "not judged")]
-    off = [f"{row['subject']} {row['value']:.2f}" for row in rows
-           if (row["rule"], row["outcome"]) == ("calibration", "refused")]  # fmt: skip
+    off = [
+        f"{row['subject']} {row['value']:.2f}"
+        for row in rows
+        if (row["rule"], row["outcome"]) == ("calibration", "refused")
+    ]
     truth = next((row["detail"] for row in rows if row["rule"] == "truth"), "")
     return [
         ("subgroups that the gate could not judge", _few(unjudged)),
@@ -203,7 +218,7 @@ def changes(lake: Lake) -> dict[str, Any]:
     facts += [(name, f"{old} → {new}" if old != new else f"{old}, as before") for name, old, new in pairs]
     for name in using.ensemble.used_members:
         facts += _model_changes(champion, using, name)
-    return {"beside": champion.release, "facts": facts, "verdicts": _differences(lake, champion.release)}
+    return {"beside": champion.release, "facts": facts, "verdicts": _differences(lake, str(champion.release))}
 
 
 def _model_changes(champion: InUse, using: InUse, name: str) -> list[Fact]:

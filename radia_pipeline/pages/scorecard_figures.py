@@ -32,12 +32,9 @@ SHOWN_PARTS = 12
 KINDS = {"ranks": "How it ranks", "decides": "How it decides", "probabilities": "What its probabilities are worth"}
 FIGURES = {
     "ranks": ("auc", "partial_auc", "sensitivity_at_specificity_95", "ap"),
-    "decides": (
-        "f1", "f1_at_half", "f1_prior_corrected",
-        "sensitivity", "specificity", "ppv", "p4",
-    ),
+    "decides": ("f1", "f1_at_half", "f1_prior_corrected", "sensitivity", "specificity", "ppv", "p4"),
     "probabilities": ("brier", "cf1", "mean_probability", "prevalence"),
-}  # fmt: skip
+}
 WORDS = {
     "auc": "AUC", "partial_auc": "partial AUC, ≤ 10 % false", "sensitivity_at_specificity_95": "sensitivity at 95 %",
     "ap": "AP", "f1": "F1", "f1_at_half": "F1 at .5", "f1_prior_corrected": "F1, prior shift",
@@ -83,8 +80,11 @@ def classes(rows: Sequence[Mapping], pool: str) -> list[dict[str, Any]]:
     found = indexed(rows, source=ALL_SOURCES, pool=pool, view=POOL, model=ENSEMBLE)
     words = vocabulary()
     groups = (*words.finding_groups, *words.unions)
-    order = [(ABNORMAL, "normal or not"), *((name, "groups") for name in groups),
-             *((name, "pathologies") for name in words.pathologies)]  # fmt: skip
+    order = [
+        (ABNORMAL, "normal or not"),
+        *((name, "groups") for name in groups),
+        *((name, "pathologies") for name in words.pathologies),
+    ]
     return [_class_row(found, name, kind) for name, kind in order if (ENSEMBLE, name, "auc") in found]
 
 
@@ -173,15 +173,18 @@ def _part(row: Mapping) -> dict[str, Any]:
         **{key: row[key] for key in ("attribute", "stratum", "class", "positives", "studies", "patients")},
         "auc": figure(row, start=0.5, width=118),
         "rest": None if row["rest"] is None else f"{row['rest']:.2f}",
-        "difference": None if None in moved.values() else {
+        "difference": None
+        if None in moved.values()
+        else {
             "value": _signed(moved["difference"]),
             "interval": _signed_range(moved["difference_low"], moved["difference_high"]),
-            "picture": whisker(*moved.values(), start=-0.4, stop=0.4, guide=0.0, width=118,
-                               role="s1" if is_out else BESIDE),
+            "picture": whisker(
+                *moved.values(), start=-0.4, stop=0.4, guide=0.0, width=118, role="s1" if is_out else BESIDE
+            ),
         },
         "q": None if row["q_value"] is None else ("< .001" if row["q_value"] < 0.001 else f"{row['q_value']:.3f}"),
         "stands_out": is_out,
-    }  # fmt: skip
+    }
 
 
 def _signed_range(low: float, high: float) -> str:
@@ -198,10 +201,12 @@ def _signed(value: float, digits: int = 2) -> str:
 def matrix(rows: Sequence[Mapping], pool: str) -> dict[str, Any]:
     """Return trained on × tested on: mean AUC of each model on each source, and on what experts read of it."""
     kept = [
-        row for row in rows
-        if (row["pool"], row["class"], row["metric"]) == (pool, MEAN, "auc") and row["view"] in (POOL, EXPERT, HELD)
+        row
+        for row in rows
+        if (row["pool"], row["class"], row["metric"]) == (pool, MEAN, "auc")
+        and row["view"] in (POOL, EXPERT, HELD)
         and not row["model"].startswith(CANDIDATE)
-    ]  # fmt: skip
+    ]
     found = {(row["source"], row["view"]) for row in kept}
     columns = sorted(found, key=lambda place: (place[0] != ALL_SOURCES, place[0], place[1] != POOL, place[1]))
     cells = {(row["model"], row["source"], row["view"]): row for row in kept}
@@ -210,15 +215,20 @@ def matrix(rows: Sequence[Mapping], pool: str) -> dict[str, Any]:
     return {
         "columns": [_column(source, view) for source, view in columns],
         "rows": [
-            {"name": name, "trained_on": trained[name] or "–",
-             "cells": [
-                 {"figure": figure(cells.get((name, *column)), start=0.5, width=100),
-                  "is_foreign": _is_foreign(column[0], trained[name])}
-                 for column in columns
-             ]}
+            {
+                "name": name,
+                "trained_on": trained[name] or "–",
+                "cells": [
+                    {
+                        "figure": figure(cells.get((name, *column)), start=0.5, width=100),
+                        "is_foreign": _is_foreign(column[0], trained[name]),
+                    }
+                    for column in columns
+                ],
+            }
             for name in names
         ],
-    }  # fmt: skip
+    }
 
 
 def _is_foreign(source: str, trained_on: str | None) -> bool:
@@ -234,10 +244,13 @@ def _column(source: str, view: str) -> str:
 def ledger(lake: Lake) -> list[dict[str, Any]]:
     """Return the uses of the test pool, newest first."""
     return [
-        {**{key: getattr(use, key) for key in ("purpose", "name", "studies", "who", "why")},
-         "at": use.at[:16].replace("T", " "), "shows_figures": use.shows_figures}
+        {
+            **{key: getattr(use, key) for key in ("purpose", "name", "studies", "who", "why")},
+            "at": use.at[:16].replace("T", " "),
+            "shows_figures": use.shows_figures,
+        }
         for use in reversed(uses(lake))
-    ]  # fmt: skip
+    ]
 
 
 def first_of(found: Iterable[dict[str, Any]]) -> dict[str, Any] | None:

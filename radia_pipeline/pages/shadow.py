@@ -26,17 +26,16 @@ def shadow_section(rows: Sequence[Row], rate: float) -> dict[str, Any]:
     classes = sorted((row for row in rows if row["attribute"] == ALL), key=lambda row: order[row["class"]])
     parts = [row for row in summary.stand_out if row["attribute"] not in (ALL, DELIVERY)]
     return {
-        "studies": summary.studies, "deliveries": _deliveries(rows, rate),
+        "studies": summary.studies,
+        "deliveries": _deliveries(rows, rate),
         "classes": [_told(row, rate) for row in classes if row["class"] != MEAN],
         "judged": [_told(row, rate) for row in classes if row["auc_difference"] is not None],
         "parts": [_told(row, rate) for row in parts[:MOST_SUBGROUPS]],
         "parts_left": max(0, len(parts) - MOST_SUBGROUPS),
         "subgroups": len({(row["attribute"], row["stratum"]) for row in rows} - {(ALL, ALL)}),
-        "means": [
-            _told(row, rate) for row in rows if row["class"] == MEAN and row["attribute"] not in (ALL, DELIVERY)
-        ],
+        "means": [_told(row, rate) for row in rows if row["class"] == MEAN and row["attribute"] not in (ALL, DELIVERY)],
         "stand_out": len(summary.stand_out),
-    }  # fmt: skip
+    }
 
 
 def _deliveries(rows: Sequence[Row], rate: float) -> list[dict[str, Any]]:
@@ -45,11 +44,15 @@ def _deliveries(rows: Sequence[Row], rate: float) -> list[dict[str, Any]]:
         if row["attribute"] == DELIVERY and row["class"] != MEAN:
             found.setdefault(row["stratum"], []).append(row)
     return [
-        {"name": name, "studies": mine[0]["studies"], "gained": sum(row["gained"] for row in mine),
-         "lost": sum(row["lost"] for row in mine),
-         "classes": ", ".join(row["class"] for row in mine if row["q_value"] < rate) or "none"}
+        {
+            "name": name,
+            "studies": mine[0]["studies"],
+            "gained": sum(row["gained"] for row in mine),
+            "lost": sum(row["lost"] for row in mine),
+            "classes": ", ".join(row["class"] for row in mine if row["q_value"] < rate) or "none",
+        }
         for name, mine in sorted(found.items())
-    ]  # fmt: skip
+    ]
 
 
 def _told(row: Row, rate: float) -> dict[str, Any]:
@@ -59,13 +62,15 @@ def _told(row: Row, rate: float) -> dict[str, Any]:
         **row,
         "is_sure": row["q_value"] is not None and row["q_value"] < rate,
         "q": "–" if row["q_value"] is None else "< .001" if row["q_value"] < 0.001 else f"{row['q_value']:.3f}",
-        "was": _percent(row["champion_called"]), "is": _percent(row["challenger_called"]),
+        "was": _percent(row["champion_called"]),
+        "is": _percent(row["challenger_called"]),
         "by": f"{_signed(100 * row['low'], 1)} to {_signed(100 * row['high'], 1)}" if is_called else "–",
         "auc": f"{row['champion_auc']:.2f} → {row['challenger_auc']:.2f}" if has_auc else "–",
         "auc_by": f"{_signed(row['auc_low'], 2)} to {_signed(row['auc_high'], 2)}" if has_auc else "–",
         "picture": whisker(row["difference"], row["low"], row["high"], start=-_REACH, stop=_REACH, guide=0.0)
-        if is_called else None,
-    }  # fmt: skip
+        if is_called
+        else None,
+    }
 
 
 def _percent(value: float | None) -> str:

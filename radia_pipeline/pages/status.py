@@ -29,10 +29,14 @@ def write_status_page(lake: Lake, now_s: float) -> Path:
     """Write the page of the lake at a moment (seconds since 1970) and return its path."""
     found = status(lake, now_s)
     rows = [
-        {**row, "day": day(row["last_seen"]), "ago": ago(row),
-         "reasons": ", ".join(f"{name} {count}" for name, count in row["lately_reasons"].items()) or NONE}
+        {
+            **row,
+            "day": day(row["last_seen"]),
+            "ago": ago(row),
+            "reasons": ", ".join(f"{name} {count}" for name, count in row["lately_reasons"].items()) or NONE,
+        }
         for row in found["sources"]
-    ]  # fmt: skip
+    ]
     waits = [{"what": one["what"], "do": _commands_apart(one["do"])} for one in found["waits"]]
     content = {
         "title": "Status", "made_from": made_from(lake, "ensemble", "champion"), "sections": SECTIONS,

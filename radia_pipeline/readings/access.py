@@ -30,7 +30,9 @@ class Shown:
 
 def _parse(record: Mapping[str, object]) -> Shown:
     set_id = record.get("set_id")
-    return Shown(str(record["at"]), str(record["reader"]), str(record["study_id"]), set_id and str(set_id))
+    return Shown(
+        str(record["at"]), str(record["reader"]), str(record["study_id"]), str(set_id) if set_id is not None else None
+    )
 
 
 _FORM = LineForm("entry of the access log", _parse, drops_cut_end=True)

@@ -69,7 +69,8 @@ class Desk:
 
     def __init__(self, lake: Lake) -> None:
         self._lake, self.store, self._is_demo = lake, Store(lake), Pseudonymizer.is_demo(lake)
-        self._file, self._inode = file_of(lake), None
+        self._file = file_of(lake)
+        self._inode: int | None = None
         self._mark, self._known = self._file.beginning, _Known()
         self._orders: dict[tuple[str, str, int], list[Place]] = {}
 
@@ -88,6 +89,10 @@ class Desk:
     def given(self, sequence: int) -> Given | None:
         """Return a reading in force by its sequence, None where there is none, or none any more."""
         return None if sequence in self._known.gone else self._known.by_sequence.get(sequence)
+
+    def just_given(self, sequence: int) -> Given:
+        """Return a reading that was appended just now."""
+        return self._known.by_sequence[sequence]
 
     def any_given(self, sequence: int) -> Given | None:
         """Return a reading by its sequence, in force or not."""
@@ -122,10 +127,11 @@ class Desk:
         study = place.turn.study_id
         wanted = set(one.asked[study] if classes is None else classes)
         own = [
-            given for given in self.of_study(one.list_id, study)
+            given
+            for given in self.of_study(one.list_id, study)
             if (given.reader, given.phase) == (reader, place.phase)
             and (one.kind == SET or (wanted & set(given.asked) if one.is_shared else wanted <= set(given.asked)))
-        ]  # fmt: skip
+        ]
         return own[-1] if own else None
 
     def open_cells(self, one: ReadingList, study_id: str) -> tuple[str, ...]:
@@ -150,14 +156,16 @@ class Desk:
     def disputed(self, one: ReadingList, study_id: str) -> tuple[str, ...]:
         """Return the classes of a study on which blind readers differ and nobody has decided yet."""
         given = self.opinions(one, study_id)
-        decided = {name for said in self.of_study(one.list_id, study_id) if said.phase == ADJUDICATION
-                   for name in said.asked}  # fmt: skip
+        decided = {
+            name for said in self.of_study(one.list_id, study_id) if said.phase == ADJUDICATION for name in said.asked
+        }
         if one.kind != SET or len(given) < MIN_READERS:
             return ()
         return tuple(
-            name for name in one.asked[study_id]
+            name
+            for name in one.asked[study_id]
             if name not in decided and len({said.get(name) for said in given.values() if name in said}) > 1
-        )  # fmt: skip
+        )
 
     def adjudications(self, one: ReadingList, reader: str) -> list[Place]:
         """Return the studies of a set that wait for an adjudicator and that this person has not read, as turns.
@@ -191,8 +199,10 @@ class Desk:
 
     def _withheld(self, one: ReadingList, reader: str) -> Iterable[str]:
         first = one.phase
-        phases = {study: {given.phase for given in self.of_study(one.list_id, study) if given.reader == reader}
-                  for study in one.asked}  # fmt: skip
+        phases = {
+            study: {given.phase for given in self.of_study(one.list_id, study) if given.reader == reader}
+            for study in one.asked
+        }
         has_begun = any(first in said for said in phases.values())
         if not has_begun and (one.kind == CELLS or self.is_complete(one)):
             return ()
@@ -217,8 +227,10 @@ class Desk:
             self._known.gone.add(content["supersedes"])
         if line.kind != READ:
             return
-        given = Given(line.sequence, *(content[name] for name in ("reader", "phase", "study_id", "set_id")),
-                      tuple(content["asked"]), content["answers"], content["decided_at"])  # fmt: skip
+        given = Given(
+            line.sequence, content["reader"], content["phase"], content["study_id"], content["set_id"],
+            tuple(content["asked"]), content["answers"], content["decided_at"],
+        )  # fmt: skip
         self._known.by_sequence[line.sequence] = given
         self._known.by_key[content["request_key"]] = line.sequence
         self._known.by_place.setdefault((given.set_id, given.study_id), []).append(line.sequence)

@@ -57,14 +57,15 @@ class Coded:
         stratum_of = self.stratum_of[ones]
         available = np.bincount(stratum_of, minlength=len(self.names))
         taken = allocation({name: int(n) for name, n in zip(self.names, available) if n}, size)
-        members, probability = [], []
+        drawn, probability = [], []
         for place in np.flatnonzero(available):
             inside, wanted = ones[stratum_of == place], taken[self.names[place]]
             chosen = np.sort(generator.choice(inside, wanted, replace=False))
-            members.append(chosen)
+            drawn.append(chosen)
             probability.append(wanted / len(inside) / self.count[self.group_of[chosen]])
-        order = np.argsort(np.concatenate(members), kind="stable")
-        members = np.concatenate(members)[order]
+        members = np.concatenate(drawn)
+        order = np.argsort(members, kind="stable")
+        members = members[order]
         stratum = np.array(self.names)[self.stratum_of[members]]
         return Drawn(members, np.concatenate(probability)[order], stratum)
 
@@ -115,8 +116,8 @@ def order_of(study_ids: Sequence[str], reader: str, seed: int) -> list[Turn]:
         if candidates:
             again.add(study := candidates[int(generator.integers(len(candidates)))])
             turns.append(Turn(study, True))
-        elif (study := next(firsts, None)) is not None:
-            turns.append(Turn(study, False))
+        elif (first := next(firsts, None)) is not None:
+            turns.append(Turn(first, False))
         else:
             break  # a place for a repeat had none to choose from
     return turns

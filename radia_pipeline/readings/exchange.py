@@ -148,10 +148,13 @@ def _choices(data: Mapping[str, Any], annotation: Mapping[str, Any]) -> Iterator
     for result in annotation["result"]:
         if result.get("type") == "choices":
             yield {
-                "source": data["source"], "study_id": data["study_id"], "class": result["from_name"],
-                "reader": f"ls-{annotation['completed_by']}", "answer": result["value"]["choices"][0],
+                "source": data["source"],
+                "study_id": data["study_id"],
+                "class": result["from_name"],
+                "reader": f"ls-{annotation['completed_by']}",
+                "answer": result["value"]["choices"][0],
                 "decided_at": annotation.get("created_at", ""),
-            }  # fmt: skip
+            }
 
 
 FORMS: Mapping[str, Callable[[Path], Iterator[Mapping[str, str]]]] = {

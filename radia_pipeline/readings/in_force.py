@@ -144,10 +144,8 @@ def cells_read(lake: Lake) -> set[tuple[str, str, str]]:
     can tell, in the words of the installed vocabulary.
     """
     return {
-        (reading.source, reading.study_id, name)
-        for _, reading in _mending(lake)
-        for name in answers_across(reading)
-    }  # fmt: skip
+        (reading.source, reading.study_id, name) for _, reading in _mending(lake) for name in answers_across(reading)
+    }
 
 
 def _mending(lake: Lake) -> Iterator[tuple[int, Reading]]:

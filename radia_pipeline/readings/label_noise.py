@@ -68,10 +68,12 @@ def _combined(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.nda
     model, or one alone, says something.
     """
     known = np.isfinite(logits)
-    moved = np.stack([
-        fit_platt(np.where(here, one, 0.0), np.where(here, label, -1))(np.where(here, one, 0.0))
-        for one, here in zip(logits, known)
-    ])  # fmt: skip
+    moved = np.stack(
+        [
+            fit_platt(np.where(here, one, 0.0), np.where(here, label, -1))(np.where(here, one, 0.0))
+            for one, here in zip(logits, known)
+        ]
+    )
     count = known.sum(axis=0)
     mean = np.where(known, moved, 0.0).sum(axis=0) / np.maximum(count, 1)
     variance = np.where(known, (moved - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)

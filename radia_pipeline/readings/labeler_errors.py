@@ -72,7 +72,7 @@ def _row(key: tuple[str, str, str], cells: list[tuple[bool, float]]) -> RuleErro
 def _read_cells(lake: Lake) -> dict[tuple[str, str], tuple[int, float]]:
     """Return (study_id, class) → truth that is present or absent, and the studies that it stands for."""
     verdicts = labels_in_force(lake)
-    cells = {
+    cells: dict[tuple[str, str], tuple[int | None, float]] = {
         cell: (value, 1.0)
         for source in {source for source, _, _ in verdicts}
         for cell, value in reviewed_values(verdicts, source).items()
@@ -80,10 +80,12 @@ def _read_cells(lake: Lake) -> dict[tuple[str, str], tuple[int, float]]:
     answers = answers_by_set(lake)
     for set_id, members in read_sets(lake).items():
         for member in members:
-            said = answers.get(set_id, {}).get(member["study_id"])
-            for name in said.asked() if said else ():
+            if (said := answers.get(set_id, {}).get(member["study_id"])) is None:
+                continue
+            for name in said.asked():
                 cells[member["study_id"], name] = (said.truth(name)[0], 1.0 / member["inclusion_probability"])
-    return {cell: found for cell, found in cells.items() if found[0] in (POSITIVE, NEGATIVE)}
+    judged = ((cell, value, stands_for) for cell, (value, stands_for) in cells.items() if value is not None)
+    return {cell: (value, stands_for) for cell, value, stands_for in judged if value in (POSITIVE, NEGATIVE)}
 
 
 def _said(lake: Lake, studies: set[str]) -> Iterator[tuple[str, str, int, str, str]]:

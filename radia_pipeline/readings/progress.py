@@ -63,8 +63,10 @@ def _status(set_id: str, rows: list[dict], answers: Mapping[str, StudyAnswers]) 
     elif disputed:
         step = f"{disputed} studies need the adjudicator"
     pairs = [pair for one in said for pair in itertools.combinations(one.blind.values(), 2)]
-    own = {reader: [(one.blind[reader], one.repeat[reader]) for one in said if reader in one.blind.keys() & one.repeat]
-           for reader in read}  # fmt: skip
+    own = {
+        reader: [(one.blind[reader], one.repeat[reader]) for one in said if reader in one.blind.keys() & one.repeat]
+        for reader in read
+    }
     within = {reader: compared(both) for reader, both in sorted(own.items())}
     return SetStatus(set_id, len(rows), dict(sorted(read.items())), dict(rules), compared(pairs), within, step)
 
@@ -83,10 +85,15 @@ def reading_list(lake: Lake, set_id: str, reader: str) -> list[Turn]:
     answers = answers_by_set(lake).get(set_id, {})
     turns = order_of([row["study_id"] for row in rows], reader, rows[0]["seed"])
     return [
-        turn for turn in turns
-        if reader not in (answers.get(turn.study_id, StudyAnswers()).repeat if turn.is_repeat
-                          else answers.get(turn.study_id, StudyAnswers()).blind)
-    ]  # fmt: skip
+        turn
+        for turn in turns
+        if reader
+        not in (
+            answers.get(turn.study_id, StudyAnswers()).repeat
+            if turn.is_repeat
+            else answers.get(turn.study_id, StudyAnswers()).blind
+        )
+    ]
 
 
 def require_no_open_set(lake: Lake) -> None:

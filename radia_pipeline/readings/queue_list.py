@@ -49,9 +49,10 @@ class Wish:
     def require(self) -> None:
         """Raise UnknownName for a class, source or answer that there is not."""
         wanted = (
-            ("class", self.classes, vocabulary().classes), ("source", self.sources, known_sources()),
+            ("class", self.classes, vocabulary().classes),
+            ("source", self.sources, known_sources()),
             ("label", [self.answer] if self.answer else [], ("present", "absent")),
-        )  # fmt: skip
+        )
         for what, names, accepted in wanted:
             for name in names:
                 if name not in accepted:
@@ -73,9 +74,10 @@ def waiting(lake: Lake, wish: Wish = Wish()) -> list[dict[str, Any]]:
     read, pools = cells_read(lake), pools_of_studies(lake)
     listed = None if wish.listed is None else set(wish.listed)
     return [
-        row for row in table.to_pylist()
+        row
+        for row in table.to_pylist()
         if (cell := _cell(row)) not in read and (listed is None or cell in listed) and pools.get(cell[1]) == TRAIN
-    ]  # fmt: skip
+    ]
 
 
 def _cell(row: Mapping[str, Any]) -> Cell:

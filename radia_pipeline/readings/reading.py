@@ -200,8 +200,8 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _one_of(what: str, value: str, accepted: Iterable[str]) -> None:
-    if value not in accepted:
+def _one_of(what: str, value: str | None, accepted: Iterable[str]) -> None:
+    if value is None or value not in accepted:
         raise UnknownName(f"Unknown {what} {value!r}", accepted=", ".join(accepted))
 
 
@@ -251,7 +251,10 @@ def _require_shown(reading: Reading) -> None:
 
 def _require_texts(reading: Reading) -> None:
     policy = report_policy_of(reading.source)
-    said = (("comment", reading.comment, set()), ("source of readings", reading.made_from, {_DATE_RULE}))
+    said: tuple[tuple[str, str | None, set[str]], ...] = (
+        ("comment", reading.comment, set()),
+        ("source of readings", reading.made_from, {_DATE_RULE}),
+    )
     for what, text, excused in said:  # when they were made is asked for
         found = {breach.rule for breach in breaches(text, policy)} - excused if text else set()
         if found:

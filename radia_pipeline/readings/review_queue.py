@@ -179,8 +179,10 @@ def _rows(doubts: Doubts, kept: np.ndarray) -> pa.Table:
         "is_label_issue": doubts.confidence.is_issue[row, column],
         "rests_on": kind.tolist(), "mention_index": mention.tolist(), "rule_id": rule.tolist(),
     }  # fmt: skip
-    typed = {name: pa.array(values, pa.string()) if name in ("rests_on", "rule_id") else values
-             for name, values in columns.items()}  # fmt: skip
+    typed = {
+        name: pa.array(values, pa.string()) if name in ("rests_on", "rule_id") else values
+        for name, values in columns.items()
+    }
     return conform(TABLE, pa.table({**typed, "mention_index": pa.array(typed["mention_index"], pa.int32())}))
 
 
@@ -194,7 +196,7 @@ def _require_train(pools: Mapping[str, str], table: pa.Table) -> None:
 def _result(doubts: Doubts, order: np.ndarray, kept: np.ndarray, left_out: int, version: str) -> QueueResult:
     classes, wrong = asked_classes(), doubts.noise.wrong.reshape(-1)
     queued = Counter(classes[k] for k in (kept % len(classes)).tolist())
-    judged = doubts.is_open.any(axis=0)
+    judged = np.any(doubts.is_open, axis=0)
 
     def by_class(shares: np.ndarray) -> dict[str, float]:
         return {name: round(float(share), 4) for name, share, is_it in zip(classes, shares, judged) if is_it}

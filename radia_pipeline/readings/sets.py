@@ -109,9 +109,13 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
     set_id = f"{name or pool}-{sha256[:_VERSION_CHARACTERS]}"
     counts = {"frame_studies": len(frame.studies), "frame_groups": len(set(frame.groups.tolist()))}
     result = DrawnSet(
-        set_id, len(members), **counts, uses_scores=HIGH_SCORE in frame.strata, members_sha256=sha256,
+        set_id,
+        len(members),
+        **counts,
+        uses_scores=HIGH_SCORE in frame.strata,
+        members_sha256=sha256,
         strata={stratum: int((drawn.stratum == stratum).sum()) for stratum in sorted(set(drawn.stratum.tolist()))},
-    )  # fmt: skip
+    )
     with lake.lock(TABLE):
         known = read_sets(lake)
         if set_id in known:

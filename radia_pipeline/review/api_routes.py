@@ -29,10 +29,14 @@ def api_routes(server: Server) -> APIRouter:
     routes = APIRouter()
 
     @routes.post(
-        "/api/v1/predict", summary="Ask the models about films", openapi_extra=_BODY,
-        responses={200: {"description": "An answer for each study", "content": _answer_content()},
-                   **_problems(*_FAILS)},
-    )  # fmt: skip
+        "/api/v1/predict",
+        summary="Ask the models about films",
+        openapi_extra=_BODY,
+        responses={
+            200: {"description": "An answer for each study", "content": _answer_content()},
+            **_problems(*_FAILS),
+        },
+    )
     async def predict(
         request: Request,
         intake: Annotated[str, Query(pattern="^(deidentified|identified)$")] = "deidentified",
@@ -67,11 +71,15 @@ def api_routes(server: Server) -> APIRouter:
         return {
             **(head or {}),
             "classes": [
-                {"class": name, "kind": words.entry(name).kind, "parents": list(words.parents(name)),
-                 "is_known": name not in ready.unknown}
+                {
+                    "class": name,
+                    "kind": words.entry(name).kind,
+                    "parents": list(words.parents(name)),
+                    "is_known": name not in ready.unknown,
+                }
                 for name in words.classes
             ],
-        }  # fmt: skip
+        }
 
     @routes.get("/health/live", summary="Whether the server runs")
     def live() -> dict[str, str]:

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -36,7 +36,16 @@ from radia_pipeline.review.users import comes_by_proxy, user_of
 from radia_pipeline.review.viewer_routes import viewer_routes
 from radia_pipeline.usecases.answers import NOTICE
 
-_NOTHING_LEAVES = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+if TYPE_CHECKING:
+    from fastapi.applications import TelemetryConfig
+
+_NOTHING_LEAVES: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 """No exporter that the surroundings may name gets to know of a request."""
 
 

@@ -17,8 +17,12 @@ from radia_pipeline.review.problems import Problem
 from radia_pipeline.review.settings import Settings
 
 DICOM, PNG, JPEG, ANY, RELATED = (
-    "application/dicom", "image/png", "image/jpeg", "application/octet-stream", "multipart/related",
-)  # fmt: skip
+    "application/dicom",
+    "image/png",
+    "image/jpeg",
+    "application/octet-stream",
+    "multipart/related",
+)
 FILM_TYPES = (DICOM, PNG, JPEG, ANY)
 MOST_PARTS = 16
 _MOST_PART_HEADER = 8192
@@ -117,8 +121,11 @@ def parts_of(body: bytearray, boundary: str) -> list[bytes]:
         header_end = body.find(b"\r\n\r\n", line_end) if line_end >= 0 else -1
         end = body.find(b"\r\n" + mark, max(header_end, 0) + 2 if header_end >= 0 else len(body))
         if header_end < 0 or end < 0 or header_end - line_end > _MOST_PART_HEADER or len(parts) == MOST_PARTS:
-            raise Problem("bad_input", "multipart/related that is cut, or of too many parts",
-                          do=f"send at most {MOST_PARTS} films, each a part")  # fmt: skip
+            raise Problem(
+                "bad_input",
+                "multipart/related that is cut, or of too many parts",
+                do=f"send at most {MOST_PARTS} films, each a part",
+            )
         _require_part(bytes(body[line_end:header_end]))
         parts.append(bytes(body[header_end + 4 : max(end, header_end + 4)]))
         at = end + 2

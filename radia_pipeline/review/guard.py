@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from starlette.requests import Request
@@ -53,7 +53,7 @@ class Guard:
         scope["radia_request_id"] = request_id
         has_begun = False
 
-        async def guarded(message: dict) -> None:
+        async def guarded(message: MutableMapping[str, Any]) -> None:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
@@ -94,7 +94,7 @@ def problem_of(error: Exception) -> Problem:
     return Problem("error", error.received if isinstance(error, RadiaError) else "")
 
 
-def _headers(request_id: str, message: dict) -> dict[str, str]:
+def _headers(request_id: str, message: MutableMapping[str, Any]) -> dict[str, str]:
     names = {name.lower() for name, _ in message.get("headers", ())}
     more = {**HEADERS, "x-request-id": request_id}
     if b"cache-control" not in names:

@@ -44,12 +44,17 @@ def placed_classes() -> list[dict[str, Any]]:
     ranked = sorted(places, key=lambda name: (list(SECTIONS).index(places[name][0]), order.index(name)))
     return [
         {
-            "class": name, "english": name, "french": _capital(words.entry(name).french),
-            "kind": words.entry(name).kind, "parents": list(words.parents(name)), "section": places[name][0],
-            "key": places[name][1], "has_place": name in asked,
+            "class": name,
+            "english": name,
+            "french": _capital(words.entry(name).french),
+            "kind": words.entry(name).kind,
+            "parents": list(words.parents(name)),
+            "section": places[name][0],
+            "key": places[name][1],
+            "has_place": name in asked,
         }
         for name in ranked
-    ]  # fmt: skip
+    ]
 
 
 def sections() -> Iterator[dict[str, str]]:

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.errors import NotTrained
@@ -163,7 +163,8 @@ class Models:
     # --- films that were sent ---------------------------------------------------------------------------------------
     def answer_films(self, held: HeldBytes, wish: Wish) -> Answered:
         """Answer films that are held in memory; they are called ``image 1`` and so on."""
-        call, films = self._call(held, wish), {}
+        call = self._call(held, wish)
+        films: dict[str, Looked] = {}
         studies = []
         for answer, found in call.answers_with_films():
             studies.append(answer)
@@ -191,7 +192,7 @@ class Models:
         """Return the DICOM objects of studies with their Content-IDs, by which the answer then names them."""
         from radia_pipeline.usecases.dicom_objects import GSPS, ObjectMaker
 
-        maker = ObjectMaker(self.head(), kinds, self._maps_opened if GSPS in kinds else None)
+        maker = ObjectMaker(head_of(self.reader), kinds, self._maps_opened if GSPS in kinds else None)
         paths, objects = dict(zip(_names(held), held.paths, strict=True)), []
         for study in found.answer["studies"]:
             names = [file["file"] for file in study["files"]]
@@ -212,7 +213,7 @@ class Models:
     @property
     def _maps_opened(self) -> FilmMaps:
         _ = self.reader
-        return self._film_maps
+        return cast("FilmMaps", self._film_maps)  # whoever opens the reader opens them
 
     def _maps_of(self, name: str, film: Looked) -> dict[str, Any]:
         from radia_pipeline.localisation.benchmark import boxed_classes

@@ -69,9 +69,14 @@ class Problem(Exception):
         """Return the problem as JSON data."""
         told = {"detail": self.detail, "do": self.do}
         return {
-            "type": "about:blank", "status": self.status, "code": self.code, "title": KINDS[self.code].title,
-            **{name: words for name, words in told.items() if words}, "request_id": request_id, **self.more,
-        }  # fmt: skip
+            "type": "about:blank",
+            "status": self.status,
+            "code": self.code,
+            "title": KINDS[self.code].title,
+            **{name: words for name, words in told.items() if words},
+            "request_id": request_id,
+            **self.more,
+        }
 
 
 def place_of(error: BaseException) -> str:

@@ -93,11 +93,16 @@ class ReadingRoom:
             read = [(place, answer) for place, answer in given if answer is not None]
             own = [] if left else [(place, answer) for place, answer in read if not place.turn.is_repeat]
             result = {
-                "list_id": list_id, "studies": len(one.asked), "next_step": told["next_step"],
+                "list_id": list_id,
+                "studies": len(one.asked),
+                "next_step": told["next_step"],
                 "yours": {"read": len(read), "left": len(left), "repeats": sum(one.turn.is_repeat for one, _ in read)},
-                "between": None, "within": None, "waiting_for_readers": None, "waiting_for_adjudicator": None,
+                "between": None,
+                "within": None,
+                "waiting_for_readers": None,
+                "waiting_for_adjudicator": None,
                 "own": [{"position": place.position, "sequence": answer.sequence} for place, answer in own],
-            }  # fmt: skip
+            }
             if one.kind == SET and not left:
                 opinions = [len(self._desk.opinions(one, study)) for study in one.asked]
                 result["waiting_for_readers"] = sum(readers < MIN_READERS for readers in opinions)
@@ -118,7 +123,7 @@ class ReadingRoom:
                 return self._told_reading(one, self._same(known, posted, user), posted), False
             line = self._append(self._reading(one, place, posted, user))
             self._desk.refresh()
-            return self._told_reading(one, self._desk.given(line.sequence), posted), True
+            return self._told_reading(one, self._desk.just_given(line.sequence), posted), True
 
     def wrong(self, study_id: str, posted: PostedWrong, user: str) -> tuple[dict[str, Any], bool]:
         """Take in that something said of a study is wrong, as a reading of phase ``queue`` of one class."""
@@ -145,10 +150,15 @@ class ReadingRoom:
         with self._fresh():
             given = [one for one in self._desk.of_study(None, study_id) if (one.reader, one.phase) == (user, QUEUE)]
         return [
-            {"sequence": one.sequence, "class": name, "answer": WORD_OF.get(one.answers.get(name)),
-             "decided_at": one.decided_at}
-            for one in given for name in one.asked
-        ]  # fmt: skip
+            {
+                "sequence": one.sequence,
+                "class": name,
+                "answer": _word(one.answers.get(name)),
+                "decided_at": one.decided_at,
+            }
+            for one in given
+            for name in one.asked
+        ]
 
     def undo(self, sequence: int, user: str) -> dict[str, Any]:
         """Take back a reading of one's own, before any reveal; twice is once."""
@@ -221,8 +231,13 @@ class ReadingRoom:
             if not self._access.has_revealed(user, one.list_id, study):
                 raise Problem("not_sound", "A reread of what was not revealed", do="send it as a first answer")
             asked = asked if one.is_shared else one.asked[study]
-            return replace(reading, phase=REREAD, role=READER, asked=asked,
-                           shown=replace(reading.shown, visible=self._visible(source)))  # fmt: skip
+            return replace(
+                reading,
+                phase=REREAD,
+                role=READER,
+                asked=asked,
+                shown=replace(reading.shown, visible=self._visible(source)),
+            )
         self._require_first(one, place, posted, user)
         if set(asked) != set(posted.answers) and posted.not_assessable is None:
             raise Problem("changed", "Other classes were asked", do="fetch the turn again")
@@ -240,8 +255,11 @@ class ReadingRoom:
         """Raise Problem for an answer that comes after another one, or after the reveal."""
         study = place.turn.study_id
         if posted.role == ADJUDICATOR:
-            own = [given for given in self._desk.of_study(one.list_id, study)
-                   if (given.reader, given.phase) == (user, ADJUDICATION)]  # fmt: skip
+            own = [
+                given
+                for given in self._desk.of_study(one.list_id, study)
+                if (given.reader, given.phase) == (user, ADJUDICATION)
+            ]
             before = own[-1] if own else None
         else:
             before = self._desk.answer_to(one, place, user, posted.answers or None)
@@ -272,10 +290,13 @@ class ReadingRoom:
         """Return what is told of a reading; a hidden repeat is called as any other first answer."""
         phases = {QUEUE: QUEUE, REREAD: REREAD, ADJUDICATION: ADJUDICATION}
         return {
-            "sequence": given.sequence, "decided_at": given.decided_at, "request_key": posted.request_key,
-            "phase": phases.get(given.phase, "blind"), "can_reveal": self._may_reveal(given),
+            "sequence": given.sequence,
+            "decided_at": given.decided_at,
+            "request_key": posted.request_key,
+            "phase": phases.get(given.phase, "blind"),
+            "can_reveal": self._may_reveal(given),
             "progress": self._turns.progress(one, posted.role, given.reader),
-        }  # fmt: skip
+        }
 
     def _own(self, sequence: int, user: str, *, in_force: bool = True) -> Given:
         given = self._desk.given(sequence) if in_force else self._desk.any_given(sequence)
@@ -308,3 +329,7 @@ class ReadingRoom:
 def _opinions_of(one: ReadingList) -> str:
     """Return under which name it is written down that a reader saw others' opinions."""
     return f"{one.list_id}~opinions"
+
+
+def _word(answer: int | None) -> str | None:
+    return None if answer is None else WORD_OF[answer]

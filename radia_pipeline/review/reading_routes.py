@@ -71,9 +71,11 @@ def reading_routes(server: Server) -> APIRouter:
         if server.models.is_open:
             answer = server.models.answer(given.study_id, user)
         return {
-            "sequence": sequence, "answers": room.words(given),
-            "study": study_view(server, given.study_id, user), "answer": answer,
-        }  # fmt: skip
+            "sequence": sequence,
+            "answers": room.words(given),
+            "study": study_view(server, given.study_id, user),
+            "answer": answer,
+        }
 
     return routes
 

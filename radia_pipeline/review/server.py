@@ -93,4 +93,4 @@ class Server:
                 "maps": None if is_blind or row["view"] == "LATERAL" else f"/page/images/{row['image_id']}/maps",
             }
             for row in rows
-        ]  # fmt: skip
+        ]

@@ -106,13 +106,17 @@ class Turns:
         study = place.turn.study_id
         priors = self._studies.priors_of(study)
         return {
-            "list_id": one.list_id, "position": place.position, "role": role, "study_id": study,
-            "asked": list(self.asked(one, place, role)), "images": self._images(study, True),
+            "list_id": one.list_id,
+            "position": place.position,
+            "role": role,
+            "study_id": study,
+            "asked": list(self.asked(one, place, role)),
+            "images": self._images(study, True),
             "priors": [
                 {"study_id": prior, "days_before": days, "images": self._images(prior, True)} for prior, days in priors
             ],
             "answers": self._anonymous(one, study) if role == ADJUDICATOR else [],
-        }  # fmt: skip
+        }
 
     def _anonymous(self, one: ReadingList, study: str) -> list[dict[str, str]]:
         """Return the opinions on what is disputed, in an order that tells nothing of who gave them."""
@@ -120,7 +124,11 @@ class Turns:
         if not disputed:
             return []
         told = [
-            {name: NOT_ASSESSABLE if said[name] is None else WORD_OF[said[name]] for name in disputed if name in said}
+            {
+                name: NOT_ASSESSABLE if (value := said[name]) is None else WORD_OF[value]
+                for name in disputed
+                if name in said
+            }
             for said in self._desk.opinions(one, study).values()
         ]
         return sorted(told, key=lambda one: hashlib.sha256(repr((study, sorted(one.items()))).encode()).digest())
@@ -133,18 +141,28 @@ class Turns:
         has_begun = len(left) < turns
         step = "reader" if left and (has_begun or not is_complete) else "adjudicator" if disputes else "done"
         return {
-            "list_id": one.list_id, "kind": one.kind, "studies": len(one.asked), "classes": list(one.classes),
-            "left": len(left), "turns": turns, "adjudications": len(disputes),
+            "list_id": one.list_id,
+            "kind": one.kind,
+            "studies": len(one.asked),
+            "classes": list(one.classes),
+            "left": len(left),
+            "turns": turns,
+            "adjudications": len(disputes),
             "reveals": "at_end" if self._desk.reveals_at_end(one, user) else "after_answer",
             "next_step": "complete" if is_complete and not (has_begun and left) else step,
-        }  # fmt: skip
+        }
 
     def progress(self, one: ReadingList, role: str, user: str) -> dict[str, int]:
         """Return how far a user is in a list."""
         left = len(self.waiting(one, role, user))
         if role == ADJUDICATOR:
-            decided = sum(any((given.reader, given.phase) == (user, ADJUDICATION)
-                              for given in self._desk.of_study(one.list_id, study)) for study in one.asked)  # fmt: skip
+            decided = sum(
+                any(
+                    (given.reader, given.phase) == (user, ADJUDICATION)
+                    for given in self._desk.of_study(one.list_id, study)
+                )
+                for study in one.asked
+            )
             return {"done": decided, "of": decided + left, "left": left}
         total = len(self._desk.places(one, user))
         return {"done": total - left, "of": total, "left": left}

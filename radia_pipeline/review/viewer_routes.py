@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 
 from radia_pipeline.contracts.pools import POOLS
 from radia_pipeline.contracts.vocabulary import vocabulary
@@ -29,6 +30,19 @@ StudyKey = Annotated[str, KEY]
 ImageKey = Annotated[str, KEY]
 Size = Annotated[str, Query(pattern="^(stored|native)$")]
 _HAS = ("report", "prior", "lateral")
+
+
+class StudiesAsked(BaseModel):
+    """What the list of studies is asked for. ``q``: how a study's key begins; ``withheld``: those to be read, too."""
+
+    source: str | None = None
+    pool: str | None = None
+    label: str | None = None
+    has: list[str] = []
+    q: str = Field("", pattern="^[0-9a-f]{0,32}$")
+    withheld: bool = True
+    offset: int = Field(0, ge=0)
+    limit: int = Field(50, ge=1, le=500)
 
 
 def study_view(server: Server, study_id: str, user: str) -> dict[str, Any]:
@@ -58,24 +72,25 @@ def viewer_routes(server: Server) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/page/studies")
-    def listed(
-        request: Request, source: str | None = None, pool: str | None = None, label: str | None = None,
-        has: Annotated[list[str] | None, Query()] = None, q: Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")] = "",
-        withheld: bool = True, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    ) -> dict[str, Any]:  # fmt: skip
+    def listed(request: Request, asked: Annotated[StudiesAsked, Query()]) -> dict[str, Any]:
         hidden = server.room.withheld(user_of(request, server.settings))
-        if unknown := sorted(set(has or ()) - set(_HAS)):
+        if unknown := sorted(set(asked.has) - set(_HAS)):
             raise Problem("bad_input", f"{len(unknown)} unknown things to have", do=f"one of {', '.join(_HAS)}")
-        if label is not None:
-            vocabulary().index(label)
+        if asked.label is not None:
+            vocabulary().index(asked.label)
             hidden_too = hidden  # a filter by label would tell the label of what is still to be read
         else:
-            hidden_too = frozenset() if withheld else hidden
-        wish = Listing(source, pool, tuple(has or ()), label, q, hidden_too)
-        total, rows = server.studies.listed(wish, offset, limit)
+            hidden_too = frozenset() if asked.withheld else hidden
+        wish = Listing(asked.source, asked.pool, tuple(asked.has), asked.label, asked.q, hidden_too)
+        total, rows = server.studies.listed(wish, asked.offset, asked.limit)
         told = [{**row, "is_withheld": row["study_id"] in hidden} for row in rows]
-        return {"total": total, "offset": offset, "sources": server.studies.sources(),
-                "pools": list(POOLS), "studies": told}  # fmt: skip
+        return {
+            "total": total,
+            "offset": asked.offset,
+            "sources": server.studies.sources(),
+            "pools": list(POOLS),
+            "studies": told,
+        }
 
     @routes.get("/page/studies/{study_id}")
     def study(request: Request, study_id: StudyKey) -> dict[str, Any]:
@@ -158,7 +173,7 @@ def _add_uploads(routes: APIRouter, server: Server) -> None:
     def pixels(request: Request, upload_id: str, number: int, size: Size = "stored") -> Response:
         path, film = server.uploads.film(upload_id, number, user_of(request, server.settings))
         try:
-            shown = stored_film(film.picture) if size == "stored" else native_film(path)
+            shown = stored_film(film.stored_picture()) if size == "stored" else native_film(path)
         except Refusal as refusal:
             raise Problem("no_native", str(refusal)) from None
         return pixel_response(request, shown)
@@ -188,9 +203,11 @@ def kept(server: Server, films: list[bytes], wish: Wish, user: str) -> dict[str,
         raise
     hung = sorted(let_in.items(), key=lambda one: (one[1][1].view == "LATERAL", one[0]))
     return {
-        "upload_id": name, "expires_in_s": round(server.settings.upload_lives_s), "answer": found.answer,
+        "upload_id": name,
+        "expires_in_s": round(server.settings.upload_lives_s),
+        "answer": found.answer,
         "images": [_told(name, number, film) for number, (_, film) in hung],
-    }  # fmt: skip
+    }
 
 
 def _told(upload_id: str, number: int, film: Looked) -> dict[str, Any]:

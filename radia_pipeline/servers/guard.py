@@ -19,10 +19,12 @@ TOKEN_VARIABLE = "RADIA_UI_TOKEN"
 TOKEN_PARAMETER = "token"
 MOST_BODY_BYTES = 32 << 20
 _HEADERS = (
-    (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"),
-    (b"referrer-policy", b"same-origin"), (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-)  # fmt: skip
+)
 FOREIGN_HOST, FOREIGN_ORIGIN = "this name is not the server's", "a page of another origin asks"
 NO_TOKEN = "this browser was not let in: open the address that `radia ui` printed, or `radia ui status` shows"
 MUTATION_BY_GET = "GraphQL is answered by POST only"
@@ -144,9 +146,12 @@ def _is_opened_from_outside(scope: dict) -> bool:
     SameSite=Strict keeps the cookie back then, so such a browser must have been let in by its token all the same.
     """
     return (
-        scope["type"] == "http" and scope["method"] == "GET" and not given(scope, b"origin")
-        and given(scope, b"sec-fetch-mode") == ["navigate"] and given(scope, b"sec-fetch-dest") == ["document"]
-    )  # fmt: skip
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and not given(scope, b"origin")
+        and given(scope, b"sec-fetch-mode") == ["navigate"]
+        and given(scope, b"sec-fetch-dest") == ["document"]
+    )
 
 
 def _query(scope: dict) -> list[tuple[str, str]]:

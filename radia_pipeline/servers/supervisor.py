@@ -86,8 +86,10 @@ class _Kept:
         self.state, self.begun_s, self.restarts = STARTING, now_s, self.restarts + 1
 
     def _lose(self, now_s: float) -> None:
-        how = "has died" if self.process.poll() is not None else "does not answer"
-        children.end(self.process, grace_s=_GRACE_S)  # what its group left behind, too
+        how = "does not answer"
+        if self.process is not None:
+            how = "has died" if self.process.poll() is not None else how
+            children.end(self.process, grace_s=_GRACE_S)  # what its group left behind, too
         self.process, self.state = None, WAITING
         if now_s - self.begun_s > LIVES_WELL_S:
             self._back_off_s = BACK_OFF_S
@@ -99,9 +101,12 @@ class _Kept:
         """Return how it is, for the card."""
         pid = self.process.pid if self.process else None
         return {
-            "name": self.service.name, "state": self.state, "address": self.service.address, "pid": pid,
+            "name": self.service.name,
+            "state": self.state,
+            "address": self.service.address,
+            "pid": pid,
             "restarts": max(self.restarts, 0),
-        }  # fmt: skip
+        }
 
 
 class Supervisor:

@@ -2,7 +2,7 @@
 
 MLflow's scheme ``mlflow-artifacts:/`` is relative to whoever serves it: its server is told the folder when it starts,
 and in this process the folder beside the database is meant. So a history can be moved and copied. One of an earlier
-release, whose addresses were whole, is rewritten once. Not here: what is logged (``run``, ``models``).
+release, whose addresses were whole, is rewritten once. Not here: what is logged (``tracked_run``, ``models``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ LOCATION = f"{SCHEME}:/"
 FOLDER, DATABASE = "mlflow_artifacts", "mlflow.db"
 TIMEOUT_S = 60.0
 _ADDRESSES = (
-    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
     ("model_versions", "storage_location"),
-)  # fmt: skip
+)
 
 
 def folder_of(history: Path) -> Path:
@@ -59,9 +61,8 @@ def place_of(address: str, database: str) -> Path | None:
     ``database``: an SQLAlchemy address.
     """
     path = Path(database.removeprefix("sqlite:///").partition("?")[0])
-    if database.startswith("sqlite:///") and path.name == DATABASE:
-        history = path.parent
-    elif (history := _beside.get(database)) is None:
+    is_ours = database.startswith("sqlite:///") and path.name == DATABASE
+    if (history := path.parent if is_ours else _beside.get(database)) is None:
         return None
     return folder_of(history) / unquote(urlparse(address).path).lstrip("/")
 

@@ -1,6 +1,6 @@
 """The tracker of one lake: opens its MLflow history and finds, starts and resumes runs in it.
 
-Here: experiments, the search for a training's run, its start. Not here: what a run records (``run``), models
+Here: experiments, the search for a training's run, its start. Not here: what a run records (``tracked_run``), models
 (``models``), the ending of runs whose process died (``reaper``).
 """
 
@@ -24,7 +24,7 @@ from radia_pipeline.tracking.provenance import (
     owner_lives,
     process_tags,
 )
-from radia_pipeline.tracking.run import TrackedRun
+from radia_pipeline.tracking.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

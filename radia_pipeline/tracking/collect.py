@@ -20,7 +20,7 @@ from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.history import history_root, import_mlflow
 from radia_pipeline.tracking.models import TAG_STANDING
 from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
-from radia_pipeline.tracking.run import TrackedRun
+from radia_pipeline.tracking.tracked_run import TrackedRun
 
 DAY_MS = 24 * 3600 * 1000
 TAG_COLLECTED = "radia.collected"
@@ -59,15 +59,16 @@ def collect(
 
 def _published(tracker: Tracker) -> set[str]:
     """Return the runs of registered versions that are, or were, champion, and of each model's newest and challenger."""
-    found = set()
+    found: set[str] = set()
     for model in tracker.client.search_registered_models():
         versions = tracker.client.search_model_versions(f"name = '{model.name}'")
         named = {str(number) for number in model.aliases.values()}
         newest = max((int(one.version) for one in versions), default=0)
         found |= {
-            one.run_id for one in versions
-            if str(one.version) in named or int(one.version) == newest or TAG_STANDING in one.tags
-        }  # fmt: skip
+            one.run_id
+            for one in versions
+            if one.run_id and (str(one.version) in named or int(one.version) == newest or TAG_STANDING in one.tags)
+        }
     return found
 
 
@@ -78,7 +79,8 @@ def _ended_before(run: TrackedRun, deadline_ms: int) -> bool:
 
 def _deleted(tracker: Tracker, deadline_ms: int) -> list[Any]:
     """Return the runs that stand as deleted: by a collection, or by a person so long ago."""
-    mlflow, found, token = import_mlflow(), [], None
+    mlflow, token = import_mlflow(), None
+    found: list[Any] = []
     while True:
         page = tracker.client.search_runs(
             [tracker.experiment_id], run_view_type=mlflow.entities.ViewType.DELETED_ONLY, page_token=token
@@ -111,9 +113,10 @@ def _purge(tracker: Tracker, run: Any) -> int:
 def _delete_links(store: Any, run_id: str) -> None:
     """Delete what says which data and which model belonged to a run: MLflow leaves it."""
     from mlflow.store.tracking.dbmodels.models import SqlInput
+    from sqlalchemy import or_
 
     with store.ManagedSessionMaker(read_only=False) as session:
-        ours = (SqlInput.source_id == run_id) | (SqlInput.destination_id == run_id)
+        ours = or_(SqlInput.source_id == run_id, SqlInput.destination_id == run_id)
         session.query(SqlInput).filter(ours).delete(synchronize_session=False)
 
 

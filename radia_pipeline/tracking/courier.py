@@ -23,7 +23,7 @@ from radia_pipeline.lake.atomic import file_lock
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model
 from radia_pipeline.tracking.provenance import owner_lives, process_tags
-from radia_pipeline.tracking.recorder import EventRecorder, record_training, recorded_part
+from radia_pipeline.tracking.recorder import EventRecorder, Resumption, record_training, recorded_part
 
 if TYPE_CHECKING:
     from radia_pipeline.lake.lake import Lake
@@ -117,11 +117,13 @@ class Courier:
             why = self._trouble or "it does not answer"
             self._said = True
             now = "has ended" if is_last else "goes on"
-            self._say({
-                "event": "warning",
-                "message": f"MLflow cannot be written ({why}): the training {now}, its figures are kept in "
-                f"models/{SPOOL} and sent by the next training or the nightly upkeep",
-            })  # fmt: skip
+            self._say(
+                {
+                    "event": "warning",
+                    "message": f"MLflow cannot be written ({why}): the training {now}, its figures are kept in "
+                    f"models/{SPOOL} and sent by the next training or the nightly upkeep",
+                }
+            )
 
     # --- in the thread ----------------------------------------------------------------------------------------------
     def _work(self) -> None:
@@ -218,10 +220,9 @@ def _replay(lake: Lake, tracker: Tracker, header: Header, lines: list[dict[str, 
 @contextlib.contextmanager
 def _opened(tracker: Tracker, header: Header, run_id: str | None) -> Iterator[EventRecorder]:
     """The recorder of a header's run, ended as the lines say: an error that they tell of is not raised here."""
-    arguments = {"force": header.force, "goes_on": header.goes_on, "fingerprint": header.fingerprint, "run_id": run_id}
-    with contextlib.suppress(_Ended), record_training(
-        tracker, header.name, header.settings, header.tags, **arguments
-    ) as record:  # fmt: skip
+    standing = Resumption(header.force, header.goes_on, header.fingerprint)
+    opened = record_training(tracker, header.name, header.settings, header.tags, standing, run_id=run_id)
+    with contextlib.suppress(_Ended), opened as record:
         yield record
 
 

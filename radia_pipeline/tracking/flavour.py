@@ -33,10 +33,12 @@ def write_flavour(folder: Path, kind: str) -> None:
     import_mlflow()
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
-    pictures = [ColSpec("binary", name, required=at == 0) for at, name in enumerate(PICTURES)]
-    numbers = [ColSpec("double", name) for name in vocabulary().classes]
+    pictures: list[ColSpec | TensorSpec] = [
+        ColSpec("binary", name, required=at == 0) for at, name in enumerate(PICTURES)
+    ]
+    numbers: list[ColSpec | TensorSpec] = [ColSpec("double", name) for name in vocabulary().classes]
     made = Model(
         signature=ModelSignature(inputs=Schema(pictures), outputs=Schema(numbers)),
         saved_input_example_info={"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"},

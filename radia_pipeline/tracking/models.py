@@ -12,17 +12,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from radia_pipeline.errors import NotTrained, UnknownName
 from radia_pipeline.tracking.flavour import write_flavour
 from radia_pipeline.tracking.history import import_mlflow
 from radia_pipeline.tracking.provenance import TAG_FINGERPRINT
-from radia_pipeline.tracking.run import ARTIFACT_SUFFIXES, History, TrackedRun
+from radia_pipeline.tracking.tracked_run import ARTIFACT_SUFFIXES, History, TrackedRun
 
 if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models.model import ModelInfo
 
 ALIASES = ("challenger", "champion")
 TAG_STANDING = "radia.standing"
@@ -94,7 +94,7 @@ def _learned_from(card: Path) -> dict[str, str]:
     return dict(json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {}))
 
 
-def _register(run: TrackedRun, name: str, logged: ModelInfo) -> RegisteredVersion:
+def _register(run: TrackedRun, name: str, logged: LoggedModel) -> RegisteredVersion:
     client = run.tracker.client
     mlflow = import_mlflow()
     if not any(model.name == name for model in client.search_registered_models(f"name = '{name}'")):
@@ -156,4 +156,5 @@ def _version_of_run(tracker: History, name: str, run_id: str) -> RegisteredVersi
 
 
 def _as_version(found: ModelVersion) -> RegisteredVersion:
-    return RegisteredVersion(found.name, str(found.version), found.run_id, found.source, found.model_id)
+    run_id, source = cast(str, found.run_id), cast(str, found.source)  # those that we register have both
+    return RegisteredVersion(found.name, str(found.version), run_id, source, found.model_id)

@@ -1,6 +1,6 @@
 """Ends runs that nobody writes to any more: a killed process cannot say that it was killed.
 
-Not here: the ending of a run by the process that owns it (``run``, ``recorder``); Dagster's own runs (``defs``).
+Not here: the ending of a run by the process that owns it (``tracked_run``, ``recorder``); Dagster's runs (``defs``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.provenance import owner_lives
-from radia_pipeline.tracking.run import TrackedRun
+from radia_pipeline.tracking.tracked_run import TrackedRun
 
 SILENT_AFTER_S = 24 * 3600.0  # a run of another machine whose last metric is older is taken for dead
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from radia_pipeline.errors import AlreadyRunning
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.provenance import TAG_FINGERPRINT, TAG_PICTURE
-from radia_pipeline.tracking.run import TrackedRun, flatten
+from radia_pipeline.tracking.tracked_run import TrackedRun, flatten
 
 BOOKKEEPING = frozenset({"event", "step", "epoch", "steps", "epochs", "total_steps", "total_epochs", "seed", "at_ms"})
 KEPT_TEXTS = ("event", "fingerprint", "picture", "path")
@@ -87,24 +88,33 @@ def recorded_part(event: Mapping[str, Any]) -> dict[str, Any]:
     return numbers | {name: str(event[name]) for name in KEPT_TEXTS if name in event}
 
 
+@dataclass(frozen=True)
+class Resumption:
+    """What there is of a training before it starts. ``fingerprint``: of the model that stands finished already.
+
+    ``force``: it is made again all the same. ``goes_on``: it was begun by ``force`` and stopped.
+    """
+
+    force: bool = False
+    goes_on: bool = False
+    fingerprint: str | None = None
+
+
 @contextmanager
 def record_training(
     tracker: Tracker,
     name: str,
     settings: Mapping[str, Any],
     tags: Mapping[str, str],
+    standing: Resumption | None = None,
     *,
-    force: bool = False,
-    goes_on: bool = False,
-    fingerprint: str | None = None,
     run_id: str | None = None,
 ) -> Iterator[EventRecorder]:
     """The recorder of one training's run, for ``with``: finished at its end, FAILED on errors, KILLED on interruption.
 
     ``settings`` become parameters. The run of a training that finished before is reported (``recorder.run``) and not
-    written to, unless the trainer starts to train all the same: then a new run begins. ``goes_on``: it was begun by
-    ``force`` and stopped. ``fingerprint``: of the model that stands finished already, if there is one. ``run_id``: the
-    run, where it is known.
+    written to, unless the trainer starts to train all the same: then a new run begins. ``run_id``: the run, where it is
+    known.
     """
 
     def renew() -> TrackedRun:
@@ -113,7 +123,7 @@ def record_training(
         return run
 
     if run_id is None:
-        run = tracker.start_or_resume(name, tags, force=force, goes_on=goes_on, fingerprint=fingerprint)
+        run = tracker.start_or_resume(name, tags, **asdict(standing or Resumption()))
     else:
         run = tracker.take_up(run_id, name, tags)
     if not run.is_finished:
@@ -144,7 +154,13 @@ class ParentRun:
 
     def note(self, metrics: Mapping[str, Any], step: int, tags: Mapping[str, str] | None = None) -> None:
         """Record figures at a step, and tags."""
-        self.attempt(lambda run: (run.log_metrics(metrics, step), run.flush(), run.log_tags(tags or {})))
+
+        def write(run: TrackedRun) -> None:
+            run.log_metrics(metrics, step)
+            run.flush()
+            run.log_tags(tags or {})
+
+        self.attempt(write)
 
     def attempt(self, write: Callable[[TrackedRun], Any]) -> None:
         """Write; what MLflow cannot take is said and left."""

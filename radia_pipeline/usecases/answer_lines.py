@@ -38,6 +38,8 @@ def write_answers(
     for number, record in enumerate(lines):
         if wish.identified:
             raise BadInput("Answers to identified files are not gone on with", do="name another file for --out")
+        if record is None:
+            continue
         if number == 0:
             _require_same(record, head)
         else:
@@ -65,8 +67,12 @@ def _damaged(number: int, what: str) -> RadiaError:
 
 
 def _require_same(record: dict[str, Any], head: dict[str, Any]) -> None:
-    named = {"model": "other models", "versions": "another version", "files": "another list of files",
-             "intake": "files taken in otherwise (source, print, study)"}  # fmt: skip
+    named = {
+        "model": "other models",
+        "versions": "another version",
+        "files": "another list of files",
+        "intake": "files taken in otherwise (source, print, study)",
+    }
     for name, words in named.items():
         if record.get(name) != head[name]:
             raise BadInput(f"--out holds answers of {words}", do="name another file")

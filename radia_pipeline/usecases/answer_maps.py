@@ -49,9 +49,11 @@ def pictures(
             best = sorted(mine, key=lambda box: -box["score"])[:MOST_BOXES]
             picture = _captioned(drawn(looked, one.shown, seen.thorax, best), one.class_name, one.warning)
             told = {
-                "file": name, "class": one.class_name, "warning": one.warning,
+                "file": name,
+                "class": one.class_name,
+                "warning": one.warning,
                 "outside_thorax": None if one.outside is None else round(one.outside, 4),
-            }  # fmt: skip
+            }
             yield place, told, cv2.imencode(".png", picture)[1].tobytes()
 
 
@@ -79,7 +81,7 @@ class Mapper:
 def drawn(looked: Looked, shown: np.ndarray, thorax: Thorax | None, boxes: list[dict[str, Any]]) -> np.ndarray:
     """Return the film in grey with the map over it, the thorax's outline and boxes: (H, W, 3) uint8."""
     height, width = looked.stored
-    grey = cv2.cvtColor((looked.picture >> 8).astype(np.uint8), cv2.COLOR_GRAY2BGR).astype(np.float32)
+    grey = cv2.cvtColor((looked.stored_picture() >> 8).astype(np.uint8), cv2.COLOR_GRAY2BGR).astype(np.float32)
     level = cv2.resize(np.clip(shown / max(float(shown.max()), 1e-9), 0, 1), (width, height))
     colours = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
     weight = (_BLEND * level)[..., None]

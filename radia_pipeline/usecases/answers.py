@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.detection.decode import raw_to_boxes
+from radia_pipeline.detection.decode import shown_boxes
 from radia_pipeline.detection.onnx_model import OnnxDetector
+from radia_pipeline.detection.prior import possible
 from radia_pipeline.dicom.doubts import DOUBTS
 from radia_pipeline.evaluation.answering import Answering
 from radia_pipeline.evaluation.in_use import CHAMPION
@@ -167,9 +168,8 @@ class Reader:
         square = self.square(file.looked, spec.size_px)
         tensor = to_channels(square.astype(np.float32) / GREY_MAX, spec.input_section)[None]
         prior = probability[[vocabulary().index(name) for name in spec.classes]][None]
-        found = raw_to_boxes(
-            self.detector.raw(tensor), spec, [("", *file.looked.stored)], spec.working_point, prior
-        )  # fmt: skip
+        there = possible(probability[None], self.ready.ensemble.thresholds, spec.classes)
+        found = shown_boxes(self.detector.raw(tensor), spec, [("", *file.looked.stored)], prior, there)
         scale = np.array(file.looked.native[::-1] * 2) / np.array(file.looked.stored[::-1] * 2)
         rows = []
         for label, corners, score in zip(found.label, found.corners * scale, found.score):
@@ -182,9 +182,13 @@ class Reader:
 def _row(name: str, status: str, probability: float | None = None, threshold: float | None = None,
          called: bool | None = None, so_far: dict[str, Any] | None = None) -> dict[str, Any]:  # fmt: skip
     return {
-        "class": name, "status": status, "probability": _rounded(probability), "threshold": _rounded(threshold),
-        "called": None if called is None else bool(called), "so_far": so_far,
-    }  # fmt: skip
+        "class": name,
+        "status": status,
+        "probability": _rounded(probability),
+        "threshold": _rounded(threshold),
+        "called": None if called is None else bool(called),
+        "so_far": so_far,
+    }
 
 
 def _opposite(normal: dict[str, Any]) -> dict[str, Any]:
@@ -194,8 +198,12 @@ def _opposite(normal: dict[str, Any]) -> dict[str, Any]:
         return None if value is None else _rounded(1.0 - value)
 
     seen = normal["so_far"]
-    turned = seen and {"share": other(seen["share"]), "low": other(seen["high"]), "high": other(seen["low"]),
-                       "studies": seen["studies"]}  # fmt: skip
+    turned = seen and {
+        "share": other(seen["share"]),
+        "low": other(seen["high"]),
+        "high": other(seen["low"]),
+        "studies": seen["studies"],
+    }
     called = None if normal["called"] is None else not normal["called"]
     return {**normal, "class": "abnormal", "probability": other(normal["probability"]),
             "threshold": other(normal["threshold"]), "called": called, "so_far": turned}  # fmt: skip

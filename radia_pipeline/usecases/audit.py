@@ -5,8 +5,8 @@ It stands above ``dicom`` and ``reports``, which know nothing of each other. Not
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +15,25 @@ from radia_pipeline.dicom import work
 from radia_pipeline.dicom.admission import Intake, admit
 from radia_pipeline.dicom.delivered import digest_of, read_whole
 from radia_pipeline.dicom.examine import Task, Verdict
-from radia_pipeline.errors import BadInput, BadTable, Refusal
+from radia_pipeline.dicom.judgement import STORED_SIDE_PX
+from radia_pipeline.errors import BadInput, BadTable, LakeUnwritable, Refusal
 from radia_pipeline.privacy import container, reasons
 from radia_pipeline.privacy.header import audit, judgements
 from radia_pipeline.privacy.limits import DEFAULT_LIMITS
 from radia_pipeline.privacy.policy import policy_of, reads_pixels, report_policy_of
 from radia_pipeline.privacy.text import breaches
+from radia_pipeline.processes import pool
+from radia_pipeline.processes.progress import say
+from radia_pipeline.processes.where import where_named
 from radia_pipeline.sources.delivered_tables import TextTable, read_table
 from radia_pipeline.sources.registry import source as source_of
 from radia_pipeline.usecases.given_files import files_below
 
 _TABLE_SUFFIXES = (".csv", ".csv.gz")
+_NOWHERE = "none.png"
+"""Where a worker would put the picture, of which an audit wants none."""
+_AHEAD = 4
+"""Files of each worker that may be looked at while an earlier one takes its time."""
 _TEXT, _PATIENT, _STUDY = "report", "patient_id", "study_instance_uid"
 
 
@@ -37,20 +45,56 @@ class Findings:
     is_whole: bool = False
 
 
-def audit_files(paths: Iterable[Path], source: str, *, ocr_mode: str = "auto") -> Iterator[tuple[Path, list[str]]]:
-    """Yield every file with its findings, none where it is de-identified; each finding names place and rule.
+def audit_files(
+    paths: Iterable[Path],
+    source: str,
+    *,
+    ocr_mode: str = "auto",
+    workers: int | None = None,
+    pool_address: str | None = None,
+    tell: Callable[[str], None] = say,
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every file, in order, with its findings, none where it is de-identified; each names place and rule.
 
     Whatever lies in a delivery gets a verdict: what cannot be read or is no regular file, too. Raises BadInput where a
     path that is named is not there. ``ocr_mode`` is one of the policies' ``OCR_MODES``; off looks at headers only.
+    Pixels are decoded and read in worker processes, ``workers`` of them or on a cluster at ``pool_address``, whose
+    nodes ``tell`` names.
     """
-    reads_text = reads_pixels(source, ocr_mode)
-    for path in files_below(paths):
-        if path.name.lower().endswith(_TABLE_SUFFIXES):
-            yield path, list(_of_table(path, source))
-            continue
-        found = _of_header(path, source)
-        pixels = _of_pixels(path, source) if reads_text and found.is_whole else []
-        yield path, [*found.said, *pixels]
+    listed, reads_text = files_below(paths), reads_pixels(source, ocr_mode)
+    if not reads_text:
+        yield from ((path, list(_before_pixels(path, source).said)) for path in listed)
+        return
+    waiting: deque[tuple[Path, Findings]] = deque()
+
+    def tasks() -> Iterator[Task]:
+        for path in listed:
+            found = _before_pixels(path, source)
+            waiting.append((path, found))
+            if found.is_whole:
+                yield Task(str(path.absolute()), _NOWHERE, source, STORED_SIDE_PX, reads_text=True, only_pixels=True)
+
+    def without_pixels() -> Iterator[tuple[Path, list[str]]]:
+        while waiting and not waiting[0][1].is_whole:
+            path, found = waiting.popleft()
+            yield path, list(found.said)
+
+    count = min(workers or pool.default_workers(), max(1, len(listed)))
+    where = where_named(pool_address, reads={path.absolute().parent for path in listed}, tell=tell)
+    answers = work.judged(
+        tasks(), workers=count, limits=DEFAULT_LIMITS, reads_text=True, window=_AHEAD * count, where=where
+    )
+    for answer in pool.in_order(answers):
+        yield from without_pixels()
+        path, found = waiting.popleft()
+        yield path, [*found.said, *_of_pixels(answer)]
+    yield from without_pixels()
+
+
+def _before_pixels(path: Path, source: str) -> Findings:
+    if path.name.lower().endswith(_TABLE_SUFFIXES):
+        return Findings(tuple(_of_table(path, source)))
+    return _of_header(path, source)
 
 
 def explain(paths: Iterable[Path], source: str) -> Iterator[tuple[Path, list[tuple[str, str, str, int]]]]:
@@ -97,12 +141,10 @@ def _of_table(path: Path, source: str) -> Iterator[str]:
         yield f"file cannot be audited: no table of reports ({error.kind})"
 
 
-def _of_pixels(path: Path, source: str) -> list[str]:
-    """Decode in a process of its own, as the ingest does, and read what is printed into the picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        staged = str(Path(folder) / "none.png")
-        task = Task(str(path.absolute()), staged, source, 1024, reads_text=True, only_pixels=True)
-        ((_, answer),) = work.judged([task], workers=1, limits=DEFAULT_LIMITS, reads_text=True)
+def _of_pixels(answer: Verdict | LakeUnwritable | pool.Lost) -> list[str]:
+    """Return what was found where a worker read what is printed into the picture."""
+    if isinstance(answer, LakeUnwritable):
+        raise answer
     if not isinstance(answer, Verdict):
         return [f"(7FE0,0010) cannot be audited: decoder {answer}"]
     if answer.reason is None:

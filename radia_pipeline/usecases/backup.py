@@ -116,8 +116,9 @@ def listing(root: Path) -> list[dict[str, Any]]:
     for name in store.names():
         try:
             card = store.card(name)
+            state = "sealed" if card["is_sealed"] else "not sealed"
             rows.append({"set": name, "files": card["files"], "bytes": card["bytes"], "tables": len(card["tables"]),
-                         "release": card["release"], "state": "sealed" if card["is_sealed"] else "open"})  # fmt: skip
+                         "release": card["release"], "state": state})  # fmt: skip
         except RadiaError:
             rows.append({"set": name, "files": 0, "bytes": 0, "tables": 0, "release": "", "state": "damaged"})
     return rows
@@ -257,8 +258,9 @@ class _Cache:
         self._waiting.clear()
         lines = [
             json.dumps([name, stamp, list(vars(self.objects[sha256]).values())]) + "\n"
-            for name, (stamp, sha256) in self._known.items() if name in names
-        ]  # fmt: skip
+            for name, (stamp, sha256) in self._known.items()
+            if name in names
+        ]
         atomic.write_text(self._path, "".join(lines))
 
     def _lines(self) -> Iterator[tuple[str, tuple[int, ...], Stored]]:
@@ -292,12 +294,17 @@ def _name(store: BackupStore, now_s: float | None) -> str:
 
 def _card(
     lake: Lake, entries: list[Entry], tables: dict[str, str], is_sealed: bool, now_s: float | None
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     marker = read_marker(lake.root)
     return {
-        "release": __version__, "vocabulary_version": marker["vocabulary_version"], "layout": marker.get("layout", 1),
+        "release": __version__,
+        "vocabulary_version": marker["vocabulary_version"],
+        "layout": marker.get("layout", 1),
         "key_fingerprint": kept_fingerprint(lake.root),
         "created_at": dt.datetime.fromtimestamp(time.time() if now_s is None else now_s, dt.UTC).isoformat(),
-        "files": len(entries), "bytes": sum(one.size for one in entries), "objects": len({e.sha256 for e in entries}),
-        "tables": tables, "is_sealed": is_sealed,
-    }  # fmt: skip
+        "files": len(entries),
+        "bytes": sum(one.size for one in entries),
+        "objects": len({e.sha256 for e in entries}),
+        "tables": tables,
+        "is_sealed": is_sealed,
+    }

@@ -45,9 +45,14 @@ class Restored:
 
 
 def restore(
-    root: Path, lake_root: Path, *, name: str | None = None, identity: Path | None = None, server: str | None = None,
+    root: Path,
+    lake_root: Path,
+    *,
+    name: str | None = None,
+    identity: Path | None = None,
+    server: str | None = None,
     tell: Told | None = None,
-) -> Restored:  # fmt: skip
+) -> Restored:
     """Restore a set (default: the newest) of the store at ``root`` as the lake at ``lake_root``.
 
     ``server``: address of an empty Postgres, for histories that lay in one.
@@ -75,7 +80,7 @@ def restore(
             _begin(staging, card["sha256"])
             again = _fill(store, entries, objects, keys, staging, tell)
             readings = _prove(Lake(staging / LAKE), card, len(entries), len(objects))
-            if has_dump:
+            if has_dump and server is not None:
                 databases.Postgres(server).load(staging / _DUMP)
                 change_settings(staging / LAKE, database=checked(server))
         _stand(lake, staging)
@@ -108,9 +113,13 @@ def _begin(staging: Path, sha256: str) -> None:
 
 
 def _fill(
-    store: BackupStore, entries: Sequence[Entry], objects: dict[str, Stored], keys: Sequence[Any], staging: Path,
+    store: BackupStore,
+    entries: Sequence[Entry],
+    objects: dict[str, Stored],
+    keys: Sequence[Any],
+    staging: Path,
     tell: Told | None,
-) -> int:  # fmt: skip
+) -> int:
     again = 0
     for number, one in enumerate(entries, start=1):
         target = _place(staging, one.name)

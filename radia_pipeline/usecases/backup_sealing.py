@@ -10,9 +10,26 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from radia_pipeline.errors import BadInput, DamagedFile
+
+
+class Readable(Protocol):
+    """A stream of bytes to read."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most ``size``; none at its end."""
+
+
+class Writable(Protocol):
+    """A stream of bytes to write."""
+
+    def write(self, content: bytes, /) -> int:
+        """Append bytes; returns how many."""
+
+    def flush(self) -> None:
+        """Hand on what was written."""
 
 
 def new_identity(path: Path) -> str:
@@ -57,14 +74,14 @@ def identities(path: Path) -> list[Any]:
     return found
 
 
-def seal(reader: BinaryIO, writer: BinaryIO, recipients: Sequence[str]) -> None:
+def seal(reader: Readable, writer: Writable, recipients: Sequence[str]) -> None:
     """Encrypt a stream to recipients."""
     import pyrage
 
     pyrage.encrypt_io(reader, writer, [_recipient(text) for text in recipients])
 
 
-def unseal(reader: BinaryIO, writer: BinaryIO, keys: Sequence[Any], what: str) -> None:
+def unseal(reader: Readable, writer: Writable, keys: Sequence[Any], what: str) -> None:
     """Decrypt a stream; raises BadInput where no key fits, DamagedFile where the bytes were changed."""
     import pyrage
 
@@ -87,6 +104,7 @@ def _recipient(text: str) -> Any:
         return x25519.Recipient.from_str(text)
     except RecipientError:
         raise BadInput(
-            f"{text[:8]}… is no public key", accepted="age1…, as `radia backup key` or age-keygen prints it",
+            f"{text[:8]}… is no public key",
+            accepted="age1…, as `radia backup key` or age-keygen prints it",
             do="give the public half, never the secret key",
-        ) from None  # fmt: skip
+        ) from None

@@ -181,9 +181,12 @@ class BackupStore:
             with atomic.replace_file(listing) as temporary, listing.open("rb") as plain, temporary.open("wb") as sealed:
                 backup_sealing.seal(plain, sealed, self.recipients)
         said = {
-            "format": FORMAT, "name": name, **card, "files_sha256": _sha256_of(listing),
+            "format": FORMAT,
+            "name": name,
+            **card,
+            "files_sha256": _sha256_of(listing),
             "objects_sha256": _sha256_of(waiting / "objects.jsonl"),
-        }  # fmt: skip
+        }
         said["sha256"] = _own_sha256(said)
         atomic.write_text(waiting / "set.json", json.dumps(said, indent=1, sort_keys=True) + "\n")
         with atomic.writable(self.root):

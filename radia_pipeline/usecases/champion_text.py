@@ -27,9 +27,14 @@ def _answers(lake: Lake) -> dict[str, Any] | None:
     except NotTrained:
         return None
     return {
-        "kind": using.kind, "release": using.release, "standing": using.standing, "version": using.version,
-        "stated_shift": using.stated_shift, "rule": using.ensemble.rule, "members": list(using.ensemble.used_members),
-    }  # fmt: skip
+        "kind": using.kind,
+        "release": using.release,
+        "standing": using.standing,
+        "version": using.version,
+        "stated_shift": using.stated_shift,
+        "rule": using.ensemble.rule,
+        "members": list(using.ensemble.used_members),
+    }
 
 
 def gate_found(lake: Lake) -> dict[str, Any]:
@@ -41,9 +46,13 @@ def gate_found(lake: Lake) -> dict[str, Any]:
     is_current = bool(rows) and lake.exists("ensemble") and first["basis"] == basis_of(lake)
     decided = {act.gate_version for act in history(lake) if act.kind == APPROVED}
     return {
-        "challenger": first.get("challenger"), "champion": first.get("champion"), "refused": refused,
-        "is_current": is_current, "is_decided": not is_current and lake.version(TABLE) in decided, "verdicts": rows,
-    }  # fmt: skip
+        "challenger": first.get("challenger"),
+        "champion": first.get("champion"),
+        "refused": refused,
+        "is_current": is_current,
+        "is_decided": not is_current and lake.version(TABLE) in decided,
+        "verdicts": rows,
+    }
 
 
 def shown_text(found: Mapping[str, Any]) -> str:
@@ -89,8 +98,10 @@ def gate_text(found: Mapping[str, Any]) -> str:
         counts = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         outcome = REFUSED if refused else outcomes[0] if len(mine) == 1 else counts
         told = [f"{row['subject']}: {row['detail']}" for row in (refused or (mine if len(mine) == 1 else []))]
-        lines += [[outcome if not place else "", rule_words(rule) if not place else "", text]
-                  for place, text in enumerate(told or [""])]  # fmt: skip
+        lines += [
+            [outcome if not place else "", rule_words(rule) if not place else "", text]
+            for place, text in enumerate(told or [""])
+        ]
     current = "" if found["is_current"] else f"\n{outdated_words(found)}"
     closing = f"Refused by {', '.join(found['refused'])}." if found["refused"] else "Nothing refuses."
     closing += "".join(f"\n{one}" for one in too_few_words(found["verdicts"]))

@@ -33,19 +33,24 @@ if TYPE_CHECKING:
 SR, GSPS = "sr", "gsps"
 KINDS = Table("kind of DICOM object", {SR: "Structured Report", GSPS: "Grayscale Softcopy Presentation State"})
 NOT_DICOM, BAD_HEADER, CHANGED = "not_dicom", "bad_header", "changed"
-NO_OBJECTS: Table[Words] = Table("reason for no object", {
-    NOT_DICOM: Words("a film is no DICOM file, and an object refers to DICOM instances", "send the film as DICOM"),
-    NO_UID: Words("a film does not say of which study and series it is", "export it again with its UIDs"),
-    SEVERAL: Words("the films are of several studies or patients", "ask about each study by itself"),
-    BAD_HEADER: Words("a header cannot be taken over into an object", "mend the study's header in the archive"),
-    CHANGED: Words("a film was written anew while it was answered", "ask again when nobody writes it"),
-})  # fmt: skip
+NO_OBJECTS: Table[Words] = Table(
+    "reason for no object",
+    {
+        NOT_DICOM: Words("a film is no DICOM file, and an object refers to DICOM instances", "send the film as DICOM"),
+        NO_UID: Words("a film does not say of which study and series it is", "export it again with its UIDs"),
+        SEVERAL: Words("the films are of several studies or patients", "ask about each study by itself"),
+        BAD_HEADER: Words("a header cannot be taken over into an object", "mend the study's header in the archive"),
+        CHANGED: Words("a film was written anew while it was answered", "ask again when nobody writes it"),
+    },
+)
 NO_MARKS: dict[str, Any] = {"boxes": [], "outlines": []}
 _WORK = pool.Work(
-    "radia_pipeline.usecases.dicom_objects_work:make_frame", "radia_pipeline.usecases.dicom_objects_work:warm_up",
-    seconds=DEFAULT_LIMITS.seconds, memory_bytes=DEFAULT_LIMITS.memory_bytes,
+    "radia_pipeline.usecases.dicom_objects_work:make_frame",
+    "radia_pipeline.usecases.dicom_objects_work:warm_up",
+    seconds=DEFAULT_LIMITS.seconds,
+    memory_bytes=DEFAULT_LIMITS.memory_bytes,
     caps=Caps(json_bytes=4 << 20, array_bytes=64 << 20),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,11 @@ class ObjectMaker:
         if not let_in:
             return [], None
         asked = {
-            "kinds": self._kinds, "head": self._head, "study": _without_files(study),
+            "kinds": self._kinds,
+            "head": self._head,
+            "study": _without_files(study),
             "films": [self._film(study, *one) for one in let_in],
-        }  # fmt: skip
+        }
         (answer,) = (answer for _, answer in pool.map_tasks(_WORK, [Frame(asked)], workers=1))
         return _received(answer)
 
@@ -97,9 +104,14 @@ class ObjectMaker:
     ) -> dict[str, Any]:
         marks = self._marks(study, name, looked) if file["used"] else NO_MARKS
         return {
-            "path": str(path.absolute()), "seal": looked.seal, "place": place, "marks": marks,
-            "flags": [flag["flag"] for flag in file["flags"]], "reason": file["reason"], "used": file["used"],
-        }  # fmt: skip
+            "path": str(path.absolute()),
+            "seal": looked.seal,
+            "place": place,
+            "marks": marks,
+            "flags": [flag["flag"] for flag in file["flags"]],
+            "reason": file["reason"],
+            "used": file["used"],
+        }
 
     def _marks(self, study: Mapping[str, Any], name: str, looked: Looked) -> dict[str, Any]:
         """Return boxes and outlines of a film that was read, as ``film_marks.told`` has them."""
@@ -111,12 +123,14 @@ class ObjectMaker:
         if called and self._maps is not None:
             seen = self._maps.of(looked, called)
             thorax = seen.thorax
-            outlines = [film_marks.Outline(one.class_name, film_marks.outline_of(one.shown, looked.matrix), one.warning)
-                        for one in seen.maps]  # fmt: skip
+            outlines = [
+                film_marks.Outline(one.class_name, film_marks.outline_of(one.shown, looked.matrix), one.warning)
+                for one in seen.maps
+            ]
         elif rows:
             from radia_pipeline.dicom.thorax import thorax_of
 
-            thorax = thorax_of(looked.picture)
+            thorax = thorax_of(looked.stored_picture())
         return film_marks.told(film_marks.boxes_of(looked, rows, thorax), [one for one in outlines if one.lines])
 
     def _mapped(self, study: Mapping[str, Any], looked: Looked) -> list[str]:

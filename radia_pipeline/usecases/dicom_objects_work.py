@@ -93,9 +93,14 @@ def _film(asked: dict[str, Any]) -> Film:
     if not lies_as_usual(parsed.dataset):
         boxes = [replace(box, side=None) for box in boxes]
     return Film(
-        film_of(parsed.dataset, (facts.rows, facts.columns)), asked["place"], facts.row_over_column,
-        tuple(boxes), tuple(outlines), tuple(asked["flags"]), asked["reason"] or (None if asked["used"] else NOT_READ),
-    )  # fmt: skip
+        film_of(parsed.dataset, (facts.rows, facts.columns)),
+        asked["place"],
+        facts.row_over_column,
+        tuple(boxes),
+        tuple(outlines),
+        tuple(asked["flags"]),
+        asked["reason"] or (None if asked["used"] else NOT_READ),
+    )
 
 
 def _bytes(dataset: Dataset) -> bytes:

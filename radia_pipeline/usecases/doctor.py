@@ -56,8 +56,10 @@ class Examined:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "is_safe": self.is_safe, "checks": list(self.checks), "findings": [asdict(one) for one in self.findings]
-        }  # fmt: skip
+            "is_safe": self.is_safe,
+            "checks": list(self.checks),
+            "findings": [asdict(one) for one in self.findings],
+        }
 
     def as_text(self) -> str:
         """Return it as lines for a person, what is unsafe first."""
@@ -65,7 +67,7 @@ class Examined:
         lines = [f"{one.severity.upper():8}{one.check}: {one.what}\n        Do: {one.do}" for one in ordered]
         count = sum(one.severity == UNSAFE for one in self.findings)
         end = f"{len(self.checks)} checks: " + (
-            "nothing found" if not self.findings else f"{count} unsafe, {len(self.findings) - count} warnings"
+            "nothing found" if not self.findings else f"{count} unsafe, warnings: {len(self.findings) - count}"
         )
         return "\n".join([*lines, end])
 

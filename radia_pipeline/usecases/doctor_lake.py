@@ -57,10 +57,11 @@ def permissions(asked: Asked) -> Iterator[Said]:
                     writable.append(path)
                 if path == root and mode & (stat.S_IROTH | stat.S_IXOTH):
                     readable.append(path)
+    both = f"{asked.lake.root} {asked.lake.history_dir}"
     if writable:
-        yield UNSAFE, f"{len(writable)} folders or files may be changed by everybody", "chmod -R o-w on the lake"
+        yield UNSAFE, f"{len(writable)} folders or files may be changed by everybody", f"chmod -R o-w {both}"
     if readable and asked.is_production:
-        yield UNSAFE, "the lake or its history may be entered by everybody on this machine", "chmod o-rwx on both"
+        yield UNSAFE, "the lake or its history may be entered by everybody on this machine", f"chmod o-rwx {both}"
 
 
 def _two_deep(root: Path) -> Iterator[Path]:
@@ -72,17 +73,21 @@ def _two_deep(root: Path) -> Iterator[Path]:
 
 def secrets(asked: Asked) -> Iterator[Said]:
     """Whether the key or a password lies in a file of the lake or its history."""
-    wanted = {name: value for name in (KEY_VARIABLE, "PGPASSWORD", "RADIA_DATABASE_PASSWORD")
-              if len(value := asked.environment.get(name, "")) >= 8}  # fmt: skip
+    wanted = {
+        name: value
+        for name in (KEY_VARIABLE, "PGPASSWORD", "RADIA_DATABASE_PASSWORD")
+        if len(value := asked.environment.get(name, "")) >= 8
+    }
     for path in _texts(asked):
         with contextlib.suppress(OSError):
             content = path.read_bytes()
             for name, value in wanted.items():
                 if value.encode() in content:
                     yield (
-                        UNSAFE, f"the value of {name} stands in {path.name} of the lake or its history",
+                        UNSAFE,
+                        f"the value of {name} stands in {path.name} of the lake or its history",
                         "take it out there; whoever could read it knows it: make another one",
-                    )  # fmt: skip
+                    )
 
 
 def _texts(asked: Asked) -> Iterator[Path]:
@@ -116,9 +121,10 @@ def versions_needed(asked: Asked) -> Iterator[Said]:
     missing = pinned_versions(asked.lake) - kept
     if missing:
         yield (
-            WARNING, f"{len(missing)} versions that models or champions need are not kept any more",
+            WARNING,
+            f"{len(missing)} versions that models or champions need are not kept any more",
             "restore them from a backup; without them those trainings cannot be repeated",
-        )  # fmt: skip
+        )
 
 
 def chains(asked: Asked) -> Iterator[Said]:
@@ -145,9 +151,10 @@ def pixels(asked: Asked) -> Iterator[Said]:
             gone = sum(not (asked.lake.root / name).is_file() for name in names)
             if gone:
                 yield (
-                    UNSAFE, f"{gone} of {len(names)} pictures of {source} are gone",
+                    UNSAFE,
+                    f"{gone} of {len(names)} pictures of {source} are gone",
                     "restore pixels/ from a backup, or delete _ingest/ of that source and ingest it again",
-                )  # fmt: skip
+                )
 
 
 def models(asked: Asked) -> Iterator[Said]:
@@ -184,9 +191,7 @@ def databases(asked: Asked) -> Iterator[Said]:
 def leftovers(asked: Asked) -> Iterator[Said]:
     """Temporary files that nobody will finish."""
     roots = [asked.lake.root, *(asked.lake.root / name for name in contract_names())]
-    old = [
-        path for root in roots for path in root.glob(".*.tmp") if asked.now_s - path.stat().st_mtime > _OLD_S
-    ]  # fmt: skip
+    old = [path for root in roots for path in root.glob(".*.tmp") if asked.now_s - path.stat().st_mtime > _OLD_S]
     if old:
         yield WARNING, f"{len(old)} temporary files of killed writers lie in the lake", "delete files named .*.tmp"
 

@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from radia_pipeline.lake.keys import KEY_VARIABLE, MIN_KEY_CHARACTERS
+from radia_pipeline.lake.keys import KEY_VARIABLE, MIN_KEY_CHARACTERS, NEW_KEY_VARIABLE
 from radia_pipeline.lake.lake import LAKE_VARIABLE
 from radia_pipeline.lake.versions import published_records
 from radia_pipeline.processes.seen import Seen, doors, holders_of, processes, variable
@@ -29,9 +29,12 @@ _FIRST_DAY_S = 1_735_689_600.0  # 2025-01-01: no lake is older
 _OURS = re.compile(r"radia_pipeline|/radia$|dagster|mlflow|/dg$")
 _TRAINERS = re.compile(r"radia_pipeline\.(training|detection|defs\.training_process)")
 _TELEMETRY_ON = {
-    "DAGSTER_DISABLE_TELEMETRY": ("0", "false"), "MLFLOW_DISABLE_TELEMETRY": ("0", "false"), "DO_NOT_TRACK": ("0",),
-    "ORT_DISABLE_TELEMETRY": ("0", "false"), "RAY_USAGE_STATS_ENABLED": ("1", "true"),
-}  # fmt: skip
+    "DAGSTER_DISABLE_TELEMETRY": ("0", "false"),
+    "MLFLOW_DISABLE_TELEMETRY": ("0", "false"),
+    "DO_NOT_TRACK": ("0",),
+    "ORT_DISABLE_TELEMETRY": ("0", "false"),
+    "RAY_USAGE_STATS_ENABLED": ("1", "true"),
+}
 _UNPICKLES = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": ("1", "true"), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": ("1", "true")}
 
 
@@ -95,9 +98,10 @@ def gpu(asked: Asked) -> Iterator[Said]:
     if not torch.cuda.is_available():
         asks = torch.version.cuda or "no CUDA"
         yield (
-            WARNING, f"there is an NVIDIA driver, and torch ({asks}) cannot use the GPU: trainings run on the CPU",
+            WARNING,
+            f"there is an NVIDIA driver, and torch ({asks}) cannot use the GPU: trainings run on the CPU",
             "bring the driver up to what torch's CUDA asks for, or give this user rights on /dev/nvidia*",
-        )  # fmt: skip
+        )
 
 
 def clock(asked: Asked) -> Iterator[Said]:
@@ -107,9 +111,10 @@ def clock(asked: Asked) -> Iterator[Said]:
     newest = max((one.written_at for place in asked.lake.places() for one in published_records(place)), default=0.0)
     if newest > asked.now_s + _AHEAD_S:
         yield (
-            UNSAFE, f"the lake's newest version lies {(newest - asked.now_s) / 3600:.1f} h in the future",
+            UNSAFE,
+            f"the lake's newest version lies {(newest - asked.now_s) / 3600:.1f} h in the future",
             "set the clock and let NTP keep it: days of deliveries and of drift are counted by it",
-        )  # fmt: skip
+        )
 
 
 def _ours(asked: Asked) -> list[Seen]:
@@ -129,9 +134,10 @@ def open_ports(asked: Asked) -> Iterator[Said]:
     for door in doors({one.pid for one in _ours(asked)}):
         if not door.is_local:
             yield (
-                UNSAFE, f"port {door.port} of a server of this lake is open on {door.address}",
+                UNSAFE,
+                f"port {door.port} of a server of this lake is open on {door.address}",
                 "bind it to 127.0.0.1 and put a proxy in front that asks who comes; the servers themselves do not",
-            )  # fmt: skip
+            )
 
 
 def orphaned_trainers(asked: Asked) -> Iterator[Said]:
@@ -148,9 +154,10 @@ def stale_locks(asked: Asked) -> Iterator[Said]:
         for pid in holders_of(path):
             if states.get(pid, "").upper() == "T":
                 yield (
-                    UNSAFE, f"process {pid} is stopped and holds the lock {path.stem}: everybody else waits",
+                    UNSAFE,
+                    f"process {pid} is stopped and holds the lock {path.stem}: everybody else waits",
                     f"let it go on (kill -CONT {pid}) or end it (kill -KILL {pid})",
-                )  # fmt: skip
+                )
     if (asked.lake.root / "_forgetting.json").exists():
         yield UNSAFE, "a forgetting was begun and not ended", "repeat the same `radia forget`"
     if any(asked.lake.root.glob("_retracting.*.json")):
@@ -182,17 +189,19 @@ def key(asked: Asked) -> Iterator[Said]:
     said, text = kept_fingerprint(asked.lake.root), asked.environment.get(KEY_VARIABLE)
     if Pseudonymizer.is_demo(asked.lake) and asked.is_production:
         yield (
-            UNSAFE, "the lake was made with the public demo key: anybody can recompute its pseudonyms",
-            f"make a key, set {KEY_VARIABLE}, and start a new lake",
-        )  # fmt: skip
+            UNSAFE,
+            "the lake was made with the public demo key: anybody can recompute its pseudonyms",
+            f"draw a secret one, set {NEW_KEY_VARIABLE} to it, and `radia keys rotate`; or start a new lake with it",
+        )
     if text is not None and len(text) < MIN_KEY_CHARACTERS:
         yield UNSAFE, f"{KEY_VARIABLE} is too short", f"use {MIN_KEY_CHARACTERS} characters or more, drawn at random"
     elif text is not None and said is not None:
         if Pseudonymizer(text.encode()).fingerprint != said:
             yield (
-                UNSAFE, f"{KEY_VARIABLE} is not the key that the lake was made with: deliveries are refused",
+                UNSAFE,
+                f"{KEY_VARIABLE} is not the key that the lake was made with: deliveries are refused",
                 "set it to the lake's key, or name the lake that belongs to it",
-            )  # fmt: skip
+            )
     elif text is None and said is not None and asked.is_production and not Pseudonymizer.is_demo(asked.lake):
         yield WARNING, f"{KEY_VARIABLE} is not set here: deliveries are refused", "set it where Dagster starts"
 

@@ -6,13 +6,12 @@ Not here: judging it (``monitoring``), the page (``pages.drift``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from radia_pipeline.drawing.text import table
 from radia_pipeline.errors import BadInput
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, EVERY, note
+from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, Act, note
 from radia_pipeline.monitoring.actions import TABLE, demanded
 from radia_pipeline.monitoring.report import WAITING
 
@@ -37,11 +36,14 @@ def shown(lake: Lake, day: str | None = None) -> dict[str, Any]:
     demand = demanded(lake, day)
     rows = lake.read(TABLE, demand.day).to_pylist() if demand.day else []
     return {
-        "day": demand.day, "action": demand.action, "streams": sum(row["state"] != WAITING for row in rows),
-        "waiting": [_told(row) for row in demand.waiting], "notes": [_told(row) for row in demand.notes],
+        "day": demand.day,
+        "action": demand.action,
+        "streams": sum(row["state"] != WAITING for row in rows),
+        "waiting": [_told(row) for row in demand.waiting],
+        "notes": [_told(row) for row in demand.notes],
         "answered": [{**_told(row), "by": act.by, "reason": act.reason} for row, act in demand.answered],
         "not_watched": [{"source": row["source"], "detail": row["detail"]} for row in rows if row["state"] == WAITING],
-    }  # fmt: skip
+    }
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,11 +84,10 @@ def acknowledge(lake: Lake, *, by: str, reason: str, source: str | None, stream:
     mine = [row for row in demand.waiting if source in (None, row["source"]) and stream in (None, row["stream"])]
     if not mine or demand.day is None:
         raise BadInput("No alarm of the newest report waits there", do="see `radia drift show`")
-    day = date.fromisoformat(demand.day)
     if stream is None:
         for name in sorted({row["source"] for row in mine}):
-            note(lake, ACKNOWLEDGED, by=by, reason=reason, day=day, source=name, stream=EVERY)
+            note(lake, Act(ACKNOWLEDGED, by, reason, demand.day, name))
     else:
         for row in mine:
-            note(lake, ACKNOWLEDGED, by=by, reason=reason, day=day, source=row["source"], stream=row["stream"])
+            note(lake, Act(ACKNOWLEDGED, by, reason, demand.day, row["source"], row["stream"]))
     return {"day": demand.day, "answered": [{"source": row["source"], "stream": row["stream"]} for row in mine]}

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from radia_pipeline.contracts.tables import contract_names
+from radia_pipeline.dicom.publish import PICTURE_FOLDERS
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.lake import renamed
 from radia_pipeline.lake.lake import Lake
@@ -54,11 +55,11 @@ class Traces:
         """What may stand nowhere afterwards."""
         return self.patients | self.studies | self.images
 
-    def named_in(self, columns: Sequence[str]) -> frozenset[str]:
+    def named_in(self, columns: Collection[str]) -> frozenset[str]:
         """Return what a version of a table with these columns may not name."""
         return self.all | self._studies(columns)
 
-    def _studies(self, columns: Sequence[str]) -> frozenset[str]:
+    def _studies(self, columns: Collection[str]) -> frozenset[str]:
         return self.studies | (self.touched if _PICTURES in columns else frozenset())
 
     def mask(self, rows: pa.Table) -> pa.ChunkedArray | None:
@@ -237,7 +238,8 @@ def _names_them(path: Path, ids: frozenset[str]) -> bool:
 
 def _pictures(traces: Traces, lake: Lake) -> Iterator[Path]:
     for image_id in sorted(traces.images):
-        yield from lake.pixels_dir.glob(f"*/{image_id[:2]}/*{image_id}*")
+        for characters in PICTURE_FOLDERS:
+            yield from lake.pixels_dir.glob(f"*/{image_id[:characters]}/*{image_id}*")
 
 
 def _remove_pictures(traces: Traces, lake: Lake) -> int:

@@ -31,9 +31,12 @@ _EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDa
           "StudyID", "ReferringPhysicianName")  # fmt: skip
 """Elements that must be there and may be empty (type 2)."""
 _FORMS = {
-    "PatientBirthDate": r"(\d{8})?", "StudyDate": r"(\d{8})?", "PatientSex": r"[MFO]?", "PatientAge": r"\d{3}[DWMY]",
+    "PatientBirthDate": r"(\d{8})?",
+    "StudyDate": r"(\d{8})?",
+    "PatientSex": r"[MFO]?",
+    "PatientAge": r"\d{3}[DWMY]",
     "StudyTime": r"((?:[01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?)?",
-}  # fmt: skip
+}
 _DESCRIPTIONS, _MOST_CHARACTERS = ("StudyDescription", "DeidentificationMethod"), 64
 """Words that nothing is filed by, cut where they are longer than LO holds (PS3.5 6.2); identifiers stay as they are."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")

@@ -44,7 +44,8 @@ def placed(
     """
     rows, columns = matrix
     line = HEIGHT * max(rows * row_over_column, columns)
-    step, found = line / row_over_column, []
+    step = line / row_over_column
+    found: list[Place] = []
     for text, x, y in texts:
         lines = textwrap.wrap(text, LETTERS)
         width = min(LETTER * line * max(map(len, lines)), float(columns))

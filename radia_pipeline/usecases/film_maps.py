@@ -64,7 +64,7 @@ class FilmMaps:
 
     def of(self, looked: Looked, classes: Sequence[str]) -> Explained:
         """Explain a film that was let in, with its stored picture, for these classes."""
-        thorax = thorax_of(looked.picture)
+        thorax = thorax_of(looked.stored_picture())
         maps = []
         for name, (saliency, frame) in zip(classes, self._saliency(looked, classes), strict=True):
             outside = None if thorax is None else outside_share(saliency, frame, thorax)

@@ -63,7 +63,8 @@ def boxes_of(looked: Looked, rows: Iterable[Mapping[str, Any]], thorax: Thorax |
         side = None if thorax is None or _is_mirrored(looked) else side_of(edges * _to_stored(looked), thorax)
         rows_px, columns_px = looked.matrix
         corners = np.clip(edges * scale, 0, [columns_px, rows_px] * 2)
-        found.append(Box(name, row["score"], tuple(round(float(edge), 2) for edge in corners), side))
+        left, top, right, bottom = (round(float(edge), 2) for edge in corners)
+        found.append(Box(name, row["score"], (left, top, right, bottom), side))
     return found
 
 
@@ -88,8 +89,9 @@ def outline_of(shown: np.ndarray, matrix: tuple[int, int]) -> tuple[np.ndarray, 
     scale = _FINE_PX / max(shown.shape)
     size = tuple(max(1, round(side * scale)) for side in shown.shape[::-1])
     fine = cv2.resize(shown, size, interpolation=cv2.INTER_LINEAR)
-    found, _ = cv2.findContours((fine >= CONTOUR_LEVEL * peak).astype(np.uint8), cv2.RETR_EXTERNAL,
-                                cv2.CHAIN_APPROX_NONE)  # fmt: skip
+    found, _ = cv2.findContours(
+        (fine >= CONTOUR_LEVEL * peak).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     found = [line for line in found if cv2.contourArea(line) >= _SMALLEST_PART * fine.size]
     largest = sorted(found, key=cv2.contourArea, reverse=True)[:MOST_PARTS]
     factors = np.array(matrix[::-1]) / np.array(size)

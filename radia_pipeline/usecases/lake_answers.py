@@ -44,10 +44,12 @@ def looked_of(row: Mapping[str, Any], stored: Path, sides_px: Sequence[int]) -> 
     if silencing is not None:
         return Looked(silencing, **about)
     return Looked(
-        **about, content=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
-        squares=tuple(letterbox(image, side) for side in sides_px), picture=image,
+        **about,
+        content=hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
+        squares=tuple(letterbox(image, side) for side in sides_px),
+        picture=image,
         laid_out=laid_out(image) if row["view"] != LATERAL else None,
-    )  # fmt: skip
+    )
 
 
 def answer_of(reader: Reader, named: Sequence[tuple[str, Looked]]) -> dict[str, Any]:

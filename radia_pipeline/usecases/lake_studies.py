@@ -98,11 +98,12 @@ class LakeStudies:
     def priors_of(self, study_id: str) -> list[tuple[str, int]]:
         """Return (study, days before) of earlier studies of the same patient, nearest first, at most MOST_PRIORS."""
         own = self.images_of(study_id)
-        if not own or _day(own[0]["study_date"]) is None:
+        if not own or (day := _day(own[0]["study_date"])) is None:
             return []
-        table, day = self._images(), _day(own[0]["study_date"])
-        same = pc.and_(pc.equal(table["patient_key"], own[0]["patient_key"]),
-                       pc.equal(table["source"], own[0]["source"]))  # fmt: skip
+        table = self._images()
+        same = pc.and_(
+            pc.equal(table["patient_key"], own[0]["patient_key"]), pc.equal(table["source"], own[0]["source"])
+        )
         others = table.filter(same).select(["study_id", "study_date"]).to_pylist()
         days = {row["study_id"]: (day - then).days for row in others if (then := _day(row["study_date"])) is not None}
         earlier = sorted((count, study) for study, count in days.items() if count > 0)
@@ -164,21 +165,30 @@ class LakeStudies:
             return known[1]
         images, pools, reported = self._images(), self._pools(), self._with_report()
         grouped = images.group_by(["source", "study_id"], use_threads=False).aggregate(
-            [("view", "list"), ("patient_sex", "min"), ("patient_age_years", "min"), ("patient_key", "min"),
-             ("original_height_px", "max")]
-        )  # fmt: skip
-        ranked = sorted(grouped.to_pylist(), key=lambda row: (
-            row["source"], row["original_height_px_max"] < FULL_SIZE_PX, row["study_id"]
-        ))  # fmt: skip
+            [
+                ("view", "list"),
+                ("patient_sex", "min"),
+                ("patient_age_years", "min"),
+                ("patient_key", "min"),
+                ("original_height_px", "max"),
+            ]
+        )
+        ranked = sorted(
+            grouped.to_pylist(),
+            key=lambda row: (row["source"], row["original_height_px_max"] < FULL_SIZE_PX, row["study_id"]),
+        )
         rows = [
             {
-                "study_id": row["study_id"], "source": row["source"], "pool": pools.get(row["patient_key_min"]),
+                "study_id": row["study_id"],
+                "source": row["source"],
+                "pool": pools.get(row["patient_key_min"]),
                 "views": sorted(row["view_list"], key=lambda view: _HANGING.get(view, 2)),
-                "sex": row["patient_sex_min"], "age_years": _whole(row["patient_age_years_min"]),
+                "sex": row["patient_sex_min"],
+                "age_years": _whole(row["patient_age_years_min"]),
                 "has_report": row["study_id"] in reported,
             }
             for row in ranked
-        ]  # fmt: skip
+        ]
         types = pa.schema({"study_id": pa.string(), "source": pa.string(), "pool": pa.string(),
                            "views": pa.list_(pa.string()), "sex": pa.string(), "age_years": pa.int64(),
                            "has_report": pa.bool_()})  # fmt: skip
@@ -224,8 +234,9 @@ class LakeStudies:
         rows = self._rows("labels", source, study_id, ["class", "said", "value", "origin"])
         return {
             row["class"]: {"value": _WORD_OF[row["value"]], "said": _WORD_OF.get(row["said"]), "origin": row["origin"]}
-            for row in rows if row["value"] is not None
-        }  # fmt: skip
+            for row in rows
+            if row["value"] is not None
+        }
 
     def report(self, source: str, study_id: str) -> tuple[str, dict[str, Any] | None]:
         """Return (state, report): ``shown``, ``none`` or ``refused``; text, spans of evidence and devices."""
@@ -254,8 +265,9 @@ class LakeStudies:
     def versions_shown(self, source: str) -> dict[str, str]:
         """Return the versions of the report and the labels of a source, as a reading names what was visible."""
         named = {"report": "reports", "label": "labels"}
-        return {what: self._lake.version(table, source) for what, table in named.items()
-                if self._lake.exists(table, source)}  # fmt: skip
+        return {
+            what: self._lake.version(table, source) for what, table in named.items() if self._lake.exists(table, source)
+        }
 
     def _rows(self, name: str, source: str, study_id: str, columns: Sequence[str]) -> list[dict[str, Any]]:
         if not self._lake.exists(name, source):
@@ -291,13 +303,17 @@ def told_image(row: Mapping[str, Any], *, has_native: bool, is_blind: bool) -> d
     device = " ".join(filter(None, (row["manufacturer"], row["device_model"])))
     spacing = [row["pixel_spacing_row_mm"], row["pixel_spacing_col_mm"]]
     return {
-        "image_id": row["image_id"], "view": row["view"],
-        "stored": [row["height_px"], row["width_px"]], "native": _native_shape(row), "has_native": has_native,
-        "bits": row["bits_stored"], "photometric": row["photometric"],
+        "image_id": row["image_id"],
+        "view": row["view"],
+        "stored": [row["height_px"], row["width_px"]],
+        "native": _native_shape(row),
+        "has_native": has_native,
+        "bits": row["bits_stored"],
+        "photometric": row["photometric"],
         "spacing_mm": None if None in spacing else spacing,
         "device": None if is_blind or not device else device,
         "flags": [told_flag(name, row.get(f"{name}_score")) for name in flags],
-    }  # fmt: skip
+    }
 
 
 def told_flag(name: str, score: float | None = None) -> dict[str, Any]:

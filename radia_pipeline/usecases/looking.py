@@ -10,6 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -79,11 +80,19 @@ class Looked:
     laid_out: np.ndarray | None = None
     picture: np.ndarray | None = None
 
+    def stored_picture(self) -> np.ndarray:
+        """Return the picture (H, W) of a film that was looked at whole and let in."""
+        return cast(np.ndarray, self.picture)  # looks of which nothing is shown ask for none
+
 
 def looked_at(
-    asked: Iterable[Asked], *, workers: int, reads_text: bool, settled: frozenset[str] = frozenset(),
+    asked: Iterable[Asked],
+    *,
+    workers: int,
+    reads_text: bool,
+    settled: frozenset[str] = frozenset(),
     where: Where = HERE,
-) -> Iterator[Looked]:  # fmt: skip
+) -> Iterator[Looked]:
     """Look at files in worker processes; yields in the order of the files. A crash or a hang costs its own file.
 
     ``reads_text``: whether print may be looked for, so that its reader is loaded once for all workers. ``settled``:
@@ -122,9 +131,12 @@ def get_ready(*, reads_text: bool) -> None:
 def _work(reads_text: bool) -> pool.Work:
     warm_up = "warm_up_reader" if reads_text else "warm_up"
     return pool.Work(
-        f"{_WORK}:look_frame", f"{_WORK}:{warm_up}", seconds=DEFAULT_LIMITS.seconds,
-        memory_bytes=DEFAULT_LIMITS.memory_bytes, caps=Caps(json_bytes=_MOST_JSON, array_bytes=_MOST_PIXELS),
-    )  # fmt: skip
+        f"{_WORK}:look_frame",
+        f"{_WORK}:{warm_up}",
+        seconds=DEFAULT_LIMITS.seconds,
+        memory_bytes=DEFAULT_LIMITS.memory_bytes,
+        caps=Caps(json_bytes=_MOST_JSON, array_bytes=_MOST_PIXELS),
+    )
 
 
 def _received(answer: pool.Answer) -> Looked:
@@ -150,8 +162,11 @@ def frame_of(looked: Looked) -> Frame:
 def looked_of(frame: Frame) -> Looked:
     """Return what a worker said; raises BadFrame unless it has the form of it."""
     match frame.body:
-        case [[reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes, seal],
-              bool(is_laid_out), bool(has)]:  # fmt: skip
+        case [
+            [reason, detail, [*doubts], str(view), str(origin), study, str(content), digest, *sizes, seal],
+            bool(is_laid_out),
+            bool(has),
+        ]:
             is_sound = (
                 all(value is None or isinstance(value, str) for value in (reason, detail, study, digest, seal))
                 and (reason is None or reason in reasons.REASONS or reason in DOUBTS)

@@ -51,8 +51,8 @@ def warm_up_reader() -> None:
 def _take_through(*, reads_text: bool) -> None:
     """Judge a drawn film and lay it out; whether it is let in does not matter."""
     picture = (np.add.outer(np.arange(_DRAWN_PX), np.arange(_DRAWN_PX)) * 7).astype(np.uint16)
-    about = Header("0", *(phantom_uid(part) for part in ("study", "series", "image")), "F", 50, "20200101", "PA",
-                   DEVICES[0], 0.2)  # fmt: skip
+    study, series, image = (phantom_uid(part) for part in ("study", "series", "image"))
+    about = Header("0", study, series, image, "F", 50, "20200101", "PA", DEVICES[0], 0.2)
     with contextlib.suppress(Refusal):
         judge(dicom_bytes(picture, about, Encoding(EXPLICIT, is_inverted=False)), Terms(_DRAWN_SOURCE, reads_text))
     doubts_of(picture, {}, ())
@@ -88,9 +88,13 @@ def look(asked: Asked) -> Looked:
 def _terms(asked: Asked, *, is_settled: bool) -> Terms:
     """Return how a file is judged: any kind of picture may be asked about, and no table says what it is."""
     return Terms(
-        asked.source, asked.reads_text, is_identified=asked.is_identified, takes_rasters=True, is_settled=is_settled,
+        asked.source,
+        asked.reads_text,
+        is_identified=asked.is_identified,
+        takes_rasters=True,
+        is_settled=is_settled,
         threads=asked.threads,
-    )  # fmt: skip
+    )
 
 
 def _looked(judged: Judged, asked: Asked, seal: str | None) -> Looked:
@@ -98,10 +102,15 @@ def _looked(judged: Judged, asked: Asked, seal: str | None) -> Looked:
     image, parsed = judged.image, judged.admitted.parsed
     doubts = doubts_of(image, judged.scores, judged.flags)
     about: dict[str, Any] = {
-        "doubts": tuple(doubts.items()), "view": judged.view, "view_origin": judged.view_origin, "stored": image.shape,
-        "native": judged.picture.shown.shape, "matrix": judged.picture.stored.shape, "seal": seal,
+        "doubts": tuple(doubts.items()),
+        "view": judged.view,
+        "view_origin": judged.view_origin,
+        "stored": image.shape,
+        "native": judged.picture.shown.shape,
+        "matrix": judged.picture.stored.shape,
+        "seal": seal,
         "study": _digest(asked.salt, header_facts.text(parsed.dataset, "StudyInstanceUID")) if parsed else None,
-    }  # fmt: skip
+    }
     silencing = next((name for name in doubts if DOUBTS[name].silences), None)
     if silencing is not None:
         return Looked(silencing, **about)

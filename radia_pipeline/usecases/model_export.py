@@ -105,11 +105,16 @@ def _classes(cuts: np.ndarray | None, ensemble: Ensemble | None) -> list[dict[st
     words, found = vocabulary(), []
     for k, name in enumerate(words.classes):
         cut = None if cuts is None or not np.isfinite(cuts[k]) else float(cuts[k])
-        one = {"name": name, "parents": list(words.parents(name)), "threshold": cut}
+        one: dict[str, Any] = {"name": name, "parents": list(words.parents(name)), "threshold": cut}
         if ensemble:
             fit = ensemble.calibrations[k]
-            one["calibration"] = {"method": fit.method, "a": fit.a, "b": fit.b, "knots": list(fit.knots),
-                                  "shares": list(fit.shares)}  # fmt: skip
+            one["calibration"] = {
+                "method": fit.method,
+                "a": fit.a,
+                "b": fit.b,
+                "knots": list(fit.knots),
+                "shares": list(fit.shares),
+            }
         found.append(one)
     return found
 
@@ -119,10 +124,15 @@ def _rule(using: InUse | None) -> dict[str, Any] | None:
         return None
     ensemble = using.ensemble
     return {
-        "rule": ensemble.rule, "members": list(ensemble.members), "used": list(ensemble.used_members),
-        "parameters": ensemble.combination.parameters.tolist(), "coherence": ensemble.way,
-        "ensemble_version": using.ensemble_version, "release": using.release, "standing": using.standing,
-    }  # fmt: skip
+        "rule": ensemble.rule,
+        "members": list(ensemble.members),
+        "used": list(ensemble.used_members),
+        "parameters": ensemble.combination.parameters.tolist(),
+        "coherence": ensemble.way,
+        "ensemble_version": using.ensemble_version,
+        "release": using.release,
+        "standing": using.standing,
+    }
 
 
 def _member(name: str, fingerprint: str, card: Mapping[str, Any], recipe: Recipe, shift: list) -> dict[str, Any]:
@@ -140,12 +150,18 @@ def _input(section: InputSection) -> dict[str, Any]:
     steps = [
         "one grey plane, bright where dense (MONOCHROME2)",
         f"the longest side to {section.size_px} px, aspect kept (by area where it shrinks)",
-        "least value 0, greatest 1", "in the middle of a black square",
+        "least value 0, greatest 1",
+        "in the middle of a black square",
         f"{planes.count} plane(s): {planes.words}" + (f", tiles {CLAHE_TILES}" if planes.count > 1 else ""),
         "less mean, over deviation, plane by plane; a view that is absent is all zeros and not present",
-    ]  # fmt: skip
-    return {**section.model_dump(mode="json"), "mean": mean, "deviation": deviation, "steps": steps,
-            "clahe_clips": list(CLAHE_CLIPS) if planes.count > 1 else []}  # fmt: skip
+    ]
+    return {
+        **section.model_dump(mode="json"),
+        "mean": mean,
+        "deviation": deviation,
+        "steps": steps,
+        "clahe_clips": list(CLAHE_CLIPS) if planes.count > 1 else [],
+    }
 
 
 def _data(lake: Lake, folders: Mapping[str, Path]) -> list[dict[str, str]]:
@@ -163,8 +179,10 @@ def _data(lake: Lake, folders: Mapping[str, Path]) -> list[dict[str, str]]:
 
 def _page(card: Mapping[str, Any]) -> str:
     """Return the card in short for a person, Markdown."""
-    members = "\n".join(f"- {one['recipe']}: {one['backbone']}, {one['head']} head, {one['input']['size_px']} px"
-                        for one in card["members"])  # fmt: skip
+    members = "\n".join(
+        f"- {one['recipe']}: {one['backbone']}, {one['head']} head, {one['input']['size_px']} px"
+        for one in card["members"]
+    )
     data = "\n".join(f"- {one['title']}: {one['licence']}" for one in card["data"])
     return (
         f"# {card['name']}, {card['kind']}\n\n{card['intended_use']}\n\n"

@@ -18,10 +18,12 @@ from radia_pipeline.processes import pool
 from radia_pipeline.processes.frames import Caps, Frame
 
 _WORK = pool.Work(
-    "radia_pipeline.usecases.native_work:native_frame", "radia_pipeline.dicom.work:warm_up",
-    seconds=DEFAULT_LIMITS.seconds, memory_bytes=DEFAULT_LIMITS.memory_bytes,
+    "radia_pipeline.usecases.native_work:native_frame",
+    "radia_pipeline.dicom.work:warm_up",
+    seconds=DEFAULT_LIMITS.seconds,
+    memory_bytes=DEFAULT_LIMITS.memory_bytes,
     caps=Caps(json_bytes=1 << 12, array_bytes=DEFAULT_LIMITS.pixel_bytes + (1 << 20)),
-)  # fmt: skip
+)
 FULL = 65535
 STORED_WINDOW = (FULL / 2, float(FULL))
 """Centre and width that show a stored image as it is."""
@@ -87,6 +89,7 @@ def _film_of(frame: Frame) -> Film:
                 and all(type(one) in (int, float) and np.isfinite(one) for one in numbers)
             )
             if is_sound:
-                return Film(values, table, tuple(window), tuple(slopes), units and tuple(units),
-                            padding and tuple(padding))  # fmt: skip
+                return Film(
+                    values, table, tuple(window), tuple(slopes), units and tuple(units), padding and tuple(padding)
+                )
     raise BadFrame("A record that is not about a film")

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -69,7 +70,8 @@ def try_policy(paths: Iterable[Path], policy_file: Path) -> Trial:
     """Judge each DICOM file of a delivery by the policy of a file; raises BadInput where that cannot be read."""
     if not policy_file.is_file():
         raise BadInput(f"{policy_file} cannot be read", accepted="a policy file, such as --propose writes")
-    policy, stops, files, passed = read_policy(policy_file), Counter(), 0, 0
+    policy, files, passed = read_policy(policy_file), 0, 0
+    stops: Counter[str] = Counter()
     for data in _dicom_files(paths):
         files += 1
         try:
@@ -109,13 +111,14 @@ def _write(path: Path, text: str) -> None:
 
 def _policy_text(source: str, seen: list[Seen]) -> str:
     path = contracts_root() / "sources" / f"{source}_deid.yaml"
-    raw, added = (read_yaml(path) if path.exists() else {"source": source}), additions(seen)
+    raw: dict[str, Any] = read_yaml(path) if path.exists() else {"source": source}
+    added = additions(seen)
     declared = {keyword: [*listed] for keyword, listed in (raw.get("declared") or {}).items()}
     for keyword, listed in added["declared"].items():
         declared[keyword] = [*declared.get(keyword, []), *listed]
     pseudonym = dict(raw.get("pseudonym") or {})
-    for name in ("uid_roots", "patients"):
-        pseudonym[name] = [*(pseudonym.get(name) or []), *added[name]]
+    for name, forms in (("uid_roots", added["uid_roots"]), ("patients", added["patients"])):
+        pseudonym[name] = [*(pseudonym.get(name) or []), *forms]
     policy = raw | {
         "declared": declared,
         "pseudonym": pseudonym,

@@ -78,9 +78,12 @@ def _listed(paths: Sequence[Path | str] | Path | str) -> list[Path | str]:
 
 
 def _outputs(
-    given: Sequence[Path | str], *, maps: Path | str | None = None, dicom_out: Path | str | None = None,
+    given: Sequence[Path | str],
+    *,
+    maps: Path | str | None = None,
+    dicom_out: Path | str | None = None,
     dicom: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what a wish says of folders to write into; raises BadInput where one lies among the films."""
     _require_outside("maps", maps, given)
     _require_outside("dicom-out", dicom_out, given)

@@ -97,16 +97,21 @@ def _title(outline: Outline) -> tuple[str, float, float]:
 
 def _text(place: Place) -> pr.TextObject:
     box = (place.left, place.top, place.right, place.bottom)
-    return pr.TextObject(place.text, pr.AnnotationUnitsValues.PIXEL, bounding_box=box,
-                         text_justification=pr.TextJustificationValues.LEFT)  # fmt: skip
+    return pr.TextObject(
+        place.text, pr.AnnotationUnitsValues.PIXEL, bounding_box=box, text_justification=pr.TextJustificationValues.LEFT
+    )
 
 
 def _note(words: str) -> pr.TextObject:
     """Return what the marks are for, in lines."""
     lines = textwrap.wrap(f"RadIA. {words}", _NOTE_LETTERS)
     box = (_NOTE_LEFT, _NOTE_FOOT - _NOTE_LINE * len(lines), _NOTE_RIGHT, _NOTE_FOOT)
-    return pr.TextObject(BREAK.join(lines), pr.AnnotationUnitsValues.DISPLAY, bounding_box=box,
-                         text_justification=pr.TextJustificationValues.LEFT)  # fmt: skip
+    return pr.TextObject(
+        BREAK.join(lines),
+        pr.AnnotationUnitsValues.DISPLAY,
+        bounding_box=box,
+        text_justification=pr.TextJustificationValues.LEFT,
+    )
 
 
 def _show_whole(state: Dataset, row_over_column: float) -> None:

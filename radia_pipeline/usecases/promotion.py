@@ -115,11 +115,11 @@ def roll_back(lake: Lake, signature: Signature) -> PromotionResult:
             raise BadInput("There is no champion to roll back", do="approve one with `radia champion approve`")
         back = known.before[-1] if known.before else None
         if back is not None:
-            _require_models(lake, back.candidate)
+            _require_models(lake, back.chosen)
         act = Act(
             now(), ROLLED_BACK, signature.by.strip(), signature.reason.strip(), back.candidate if back else None,
             back.standing if back else None, back.stated_shift if back else None,
-            before=known.now.candidate.release, detector=_detector(lake),
+            before=known.now.chosen.release, detector=_detector(lake),
         )  # fmt: skip
         append(lake, act)
         written = publish(lake, act)
@@ -139,9 +139,9 @@ def _require_no_freeze(lake: Lake) -> None:
 def _mend(lake: Lake) -> None:
     """Make the table ``champion`` what the history says, where a kill came between the two."""
     said, champion = standing(lake).now, champion_of(lake)
-    told = (said.candidate.release, said.standing, said.stated_shift) if said else None
+    told = (said.chosen.release, said.standing, said.stated_shift) if said else None
     found = (champion.release, champion.standing, champion.stated_shift) if champion else None
-    if told != found and (said is None or said.candidate.vocabulary == vocabulary().version):
+    if told != found and (said is None or said.chosen.vocabulary == vocabulary().version):
         publish(lake, said)
 
 
@@ -230,6 +230,11 @@ def _put_detector_back(lake: Lake, named: str | None) -> None:
 def _result(act: Act, version: str | None) -> PromotionResult:
     one = act.candidate
     return PromotionResult(
-        act.kind, one.release if one else None, act.standing, act.before, act.waived,
-        dict(one.fingerprints) if one else {}, version,
-    )  # fmt: skip
+        act.kind,
+        one.release if one else None,
+        act.standing,
+        act.before,
+        act.waived,
+        dict(one.fingerprints) if one else {},
+        version,
+    )

@@ -93,11 +93,15 @@ def refused(lake: Lake, source: str | None = None, reason: str | None = None) ->
         found.setdefault((row["source"], row["reason"]), []).append(row)
     groups = [
         Refused(
-            where, why, len(rows), WAYS[why].do, dict(Counter(row["detail"] or "–" for row in rows).most_common()),
+            where,
+            why,
+            len(rows),
+            WAYS[why].do,
+            dict(Counter(row["detail"] or "–" for row in rows).most_common()),
             tuple(row["file_id"] for row in rows[:SHOWN_IDS]),
         )
         for (where, why), rows in found.items()
-    ]  # fmt: skip
+    ]
     return sorted(groups, key=lambda group: (group.source, -group.files, group.reason))
 
 

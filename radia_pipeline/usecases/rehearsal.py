@@ -161,8 +161,10 @@ def fit_protocol(lake: Lake) -> None:
     import yaml
 
     terms = protocol().model_dump()
-    few = {"windows": {**terms["windows"], "least_patients": least},
-           "reference": {**terms["reference"], "least_windows": LEAST_WINDOWS}}  # fmt: skip
+    few = {
+        "windows": {**terms["windows"], "least_patients": least},
+        "reference": {**terms["reference"], "least_windows": LEAST_WINDOWS},
+    }
     write_text(own, yaml.safe_dump({**terms, **few}, sort_keys=False))
 
 

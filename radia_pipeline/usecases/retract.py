@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class _Found:
         return Traces(images=frozenset(self.images), touched=frozenset(filter(None, self.images.values())))
 
 
-def ingest(
+def ingest_and_withdraw(
     source: Source, root: Path, lake: Lake, keys: Pseudonymizer, *, takes_out: bool = False, **options: Any
 ) -> IngestResult:
     """Ingest a delivery (``dicom.ingest.ingest_images``) and take out what stood and is refused now.
@@ -129,27 +129,31 @@ def _left_over(source: str, lake: Lake) -> dict[str, str | None]:
     """Return what a killed call had begun with, but for images that have come in again since."""
     path = _pending(source, lake)
     said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    standing = _standing(source, lake)
+    standing = _standing(source, lake, said)
     return {image: study for image, study in said.items() if image not in standing}
 
 
-def _standing(source: str, lake: Lake) -> set[str]:
-    table = lake.last_sound("images", source, columns=["image_id"])
-    return set(table["image_id"].to_pylist()) if table is not None else set()
+def _standing(source: str, lake: Lake, among: Collection[str]) -> set[str]:
+    """Return which of these images stand in the source's ``images``."""
+    parts = lake.last_sound_parts("images", source, ["image_id"]) if among else ()
+    return {image for part in parts for image in part.column(0).to_pylist() if image in among}
 
 
 def _found(source: str, lake: Lake) -> _Found:
-    refused, standing = _refused(source, lake), _standing(source, lake)
-    found = _Found(standing=len(standing))
+    refused = _refused(source, lake)
+    found = _Found(standing=sum(map(len, lake.last_sound_parts("images", source, ["image_id"]))))
+    stood: dict[str, str | None] = {}
     for path, rows in _earlier_rows(source, lake, refused):
         goes = [row for row in rows if _goes(refused, row["delivered_path"], row["file_sha256"])]
         found.versions += [path] if goes else []
-        found.images |= {row["image_id"]: row["study_id"] for row in goes if row["image_id"] not in standing}
+        stood |= {row["image_id"]: row["study_id"] for row in goes}
     if refused and journal_path(lake, source).exists():
         with Journal(journal_path(lake, source)) as journal:
-            for image, (path, digest, _) in journal.placed().items():
-                if image not in standing and _goes(refused, path, digest):
-                    found.images.setdefault(image, None)
+            for image, delivered, digest in journal.placed():
+                if _goes(refused, delivered, digest):
+                    stood.setdefault(image, None)
+    standing = _standing(source, lake, stood)
+    found.images |= {image: study for image, study in stood.items() if image not in standing}
     return found
 
 

@@ -107,9 +107,14 @@ def plan_retraining(lake: Lake, now_s: float, estimate_hours: float = 0.0) -> Re
             )
     recipes = open_one.recipes if open_one else using.ensemble.used_members
     return RetrainingPlan(
-        tuple(recipes), changes, tuple(against), open_one.identity if open_one else None, spent,
-        settings.retrain_hours, using.kind,
-    )  # fmt: skip
+        tuple(recipes),
+        changes,
+        tuple(against),
+        open_one.identity if open_one else None,
+        spent,
+        settings.retrain_hours,
+        using.kind,
+    )
 
 
 def _changes(lake: Lake, using: InUse) -> Iterator[SourceChange]:
@@ -136,9 +141,14 @@ def _change(lake: Lake, source: str, version: str | None) -> SourceChange:
         for k, name in enumerate(names)
     }
     return SourceChange(
-        source, len(before), len(now), len(now.keys() - before.keys()), len(before.keys() - now.keys()),
-        sum(now[key] != before[key] for key in both), {name: two for name, two in counts.items() if any(two)},
-    )  # fmt: skip
+        source,
+        len(before),
+        len(now),
+        len(now.keys() - before.keys()),
+        len(before.keys() - now.keys()),
+        sum(now[key] != before[key] for key in both),
+        {name: two for name, two in counts.items() if any(two)},
+    )
 
 
 def _labels(table: pa.Table, names: list[str]) -> dict[str, tuple[int | None, ...]]:
@@ -172,6 +182,8 @@ def retrainings(lake: Lake) -> list[Retraining]:
     """Return all retrainings, oldest first; raises DamagedFile."""
     found: dict[str, Retraining] = {}
     for line in _file(lake):
+        if line is None:
+            continue
         if line["kind"] == BEGUN:
             found[line["id"]] = Retraining(
                 line["id"], line["at"], line["why"], tuple(line["recipes"]), tuple(line["changes"]), line["figures"]

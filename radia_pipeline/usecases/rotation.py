@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from radia_pipeline.contracts.tables import conform, contract, contract_names
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.dicom.publish import PICTURE_FOLDERS
 from radia_pipeline.errors import BadInput, DamagedFile, KeyMismatch
 from radia_pipeline.lake import atomic, proof, publishing, renamed
 from radia_pipeline.lake.collect import pinned_versions
@@ -38,7 +39,7 @@ from radia_pipeline.readings.membership import sha256_of
 from radia_pipeline.usecases.backup_content import standing_still
 from radia_pipeline.usecases.erasure import journals
 
-_TOKEN = re.compile(r"(?<![0-9a-f])(?:([0-9a-f]{2})/)?([0-9a-f]{64}|[0-9a-f]{32})(?![0-9a-f])")
+_TOKEN = re.compile(r"(?<![0-9a-f])(?:([0-9a-f]{2,3})/)?([0-9a-f]{64}|[0-9a-f]{32})(?![0-9a-f])")
 _ID_COLUMN = re.compile(r"(?:^|_)(?:id|key)(?:_[ab])?$")
 _GROUP = "group_id"
 _MOST_PASSES = 12
@@ -111,10 +112,12 @@ class _Plan:
         renamed.write(self._folder / "ids.parquet", ids)
         renamed.write(self._folder / "groups.parquet", groups)
         said = {
-            "before": self._old.fingerprint, "after": self._new.fingerprint, "sets": _sets(self._lake, ids),
+            "before": self._old.fingerprint,
+            "after": self._new.fingerprint,
+            "sets": _sets(self._lake, ids),
             "versions": {place.name: self._lake.version(*place.name.split("/", 1)) for place in self._lake.places()},
             "keys": self._new.after(self._old, self._lake).decode(),
-        }  # fmt: skip
+        }
         atomic.write_text(self._folder / "plan.json", json.dumps(said))
 
     def require_same(self) -> None:
@@ -197,7 +200,7 @@ def _ids_in(rows: pa.Table) -> set[str]:
 def _tokens_of_chains(lake: Lake, *, of_ids: bool = False) -> set[str]:
     """Return what stands in the lake's chained files in the form of an id, a version or a hash."""
     found: set[str] = set()
-    named = re.compile(r'"(?:patient_key|study_id|image_id|file_id)":\s?"([0-9a-f]{32})"')
+    named = re.compile(r'"(?:patient_key|study_id|image_id|file_id)(?:_[ab])?":\s?"([0-9a-f]{32})"')
     for folder in ("ledger", "reviews", "_ingest"):
         for path in (lake.root / folder).glob("*.jsonl"):
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -230,7 +233,7 @@ def _rename_pictures(lake: Lake, ids: Mapping[str, str]) -> int:
     for path in sorted(lake.pixels_dir.glob("**/*.png")):
         new = ids.get(path.stem)
         if new is not None:
-            folder = path.parent.with_name(new[:2]) if path.parent.name == path.stem[:2] else path.parent
+            folder = path.parent.with_name(_folder(path.parent.name, path.stem, new))
             atomic.move_files([(path, folder / f"{new}{path.suffix}")])
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
@@ -325,16 +328,22 @@ def _deep(said: Any, rename: Callable) -> Any:
 
 
 def _renaming(names: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces every old name in a text, and the folder of two characters before it in a path."""
+    """Return what replaces every old name in a text, and the folder of its first characters before it in a path."""
 
     def one(match: re.Match) -> str:
         folder, old = match[1], match[2]
         new = names.get(old)
         if new is None:
             return match[0]
-        return new if folder is None else f"{new[:2] if folder == old[:2] else folder}/{new}"
+        return new if folder is None else f"{_folder(folder, old, new)}/{new}"
 
     return lambda text: _TOKEN.sub(one, text)
+
+
+def _folder(name: str, old: str, new: str) -> str:
+    """Return the name of the folder that an identifier's first characters named, under the new identifier."""
+    is_of_it = len(name) in PICTURE_FOLDERS and old.startswith(name)
+    return new[: len(name)] if is_of_it else name
 
 
 def _in_order(table: str, rows: pa.Table) -> pa.Table:
@@ -360,8 +369,12 @@ def _kept_places(lake: Lake) -> Iterator[Place]:
 
 def _pinned(lake: Lake) -> list[tuple[Place, str]]:
     pinned = pinned_versions(lake)
-    return [(place, path.stem) for place in _kept_places(lake) for path in sorted(place.folder.glob("*.parquet"))
-            if path.stem in pinned]  # fmt: skip
+    return [
+        (place, path.stem)
+        for place in _kept_places(lake)
+        for path in sorted(place.folder.glob("*.parquet"))
+        if path.stem in pinned
+    ]
 
 
 def _delete_what_was_named_otherwise(lake: Lake, plan: _Plan) -> int:

@@ -62,13 +62,17 @@ def _source(lake: Lake, fresh: Freshness, now_s: float) -> dict[str, Any]:
     last = rows[-1] if rows else None
     standing = lake.exists("images", fresh.source)
     return {
-        **vars(fresh), "images": lake.read("images", fresh.source, ["image_id"]).num_rows if standing else 0,
-        "is_silent": fresh.is_silent, "deliveries": len([row for row in rows if row["first_seen"]]),
-        "last_files": last["files"] if last else None, "last_reports": last["reports"] if last else None,
+        **vars(fresh),
+        "images": lake.read("images", fresh.source, ["image_id"]).num_rows if standing else 0,
+        "is_silent": fresh.is_silent,
+        "deliveries": len([row for row in rows if row["first_seen"]]),
+        "last_files": last["files"] if last else None,
+        "last_reports": last["reports"] if last else None,
         "lately_files": sum(row["files"] for row in lately),
-        "lately_refused": sum(row["quarantined"] for row in lately), "lately_reasons": dict(reasons.most_common()),
+        "lately_refused": sum(row["quarantined"] for row in lately),
+        "lately_reasons": dict(reasons.most_common()),
         "lately_late_reports": sum(row["late_reports"] for row in lately),
-    }  # fmt: skip
+    }
 
 
 def waiting(lake: Lake, now_s: float) -> list[Waiting]:
@@ -84,10 +88,11 @@ def _unwatched(lake: Lake, now_s: float) -> Iterator[Waiting]:
     days = (dt.datetime.fromtimestamp(now_s, dt.UTC).date() - dt.date.fromisoformat(newest)).days
     if days > REPORTS_DAYS:
         yield Waiting(
-            f"unwatched:{newest}", f"No drift report was made for {days} days, the last of {newest}.",
+            f"unwatched:{newest}",
+            f"No drift report was made for {days} days, the last of {newest}.",
             "look whether Dagster runs and `drift_daily` is on (`radia automation list`), or make one: "
             "`radia drift report`",
-        )  # fmt: skip
+        )
 
 
 def _drifted(lake: Lake) -> Iterator[Waiting]:
@@ -99,9 +104,10 @@ def _drifted(lake: Lake) -> Iterator[Waiting]:
     named = ", ".join(f"{stream} of {source}" for source, stream in streams[:3])
     more = f" and {len(streams) - 3} more" if len(streams) > 3 else ""
     yield Waiting(
-        f"drift:{identity}", f"The drift report of {demand.day} asks for {_WANTS[demand.action]}: {named}{more}.",
+        f"drift:{identity}",
+        f"The drift report of {demand.day} asks for {_WANTS[demand.action]}: {named}{more}.",
         "look at drift.html, then `radia drift acknowledge --by NAME --reason REASON`",
-    )  # fmt: skip
+    )
 
 
 def _silent(lake: Lake, now_s: float) -> Iterator[Waiting]:
@@ -124,23 +130,26 @@ def _challenger(lake: Lake) -> Iterator[Waiting]:
         return
     if not is_noted(lake):
         yield Waiting(
-            f"release:{release}", "The newest ensemble is judged on validation only; nobody has released it.",
+            f"release:{release}",
+            "The newest ensemble is judged on validation only; nobody has released it.",
             "look at scorecard.html, then `radia scorecard --release --who NAME --why REASON`, or leave it",
-        )  # fmt: skip
+        )
         return
     found = gate_found(lake) if lake.exists(GATE) else None
     if found is None or found["challenger"] != release or not found["is_current"]:
         yield Waiting(f"gate:{release}", f"Release {release} was not judged by the gate.", "`radia champion check`")
     elif found["refused"]:
         yield Waiting(
-            f"refused:{release}", f"The gate refuses release {release}: {', '.join(found['refused'])}.",
+            f"refused:{release}",
+            f"The gate refuses release {release}: {', '.join(found['refused'])}.",
             "look at champion.html; nothing that answers was changed",
-        )  # fmt: skip
+        )
     else:
         yield Waiting(
-            f"approve:{release}", f"Release {release} passed the gate and waits for an approval.",
+            f"approve:{release}",
+            f"Release {release} passed the gate and waits for an approval.",
             "`radia champion approve --by NAME --reason REASON`, or leave it",
-        )  # fmt: skip
+        )
 
 
 def occasions(lake: Lake, now_s: float) -> Iterator[Notice]:

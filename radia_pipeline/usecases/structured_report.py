@@ -37,6 +37,7 @@ def structured_report(
     ``head``: who answers. ``identity``: what tells this report from any other; its UIDs come from it.
     """
     judged = [film for film in films if film.lack is None]
+    groups: list[sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations]
     groups = [*_classes(head, study, judged, identity), *_boxes(head, judged, identity)] if judged else []
     groups += _doubts(films, identity)
     report = sr.MeasurementReport(
@@ -84,11 +85,13 @@ def _observer(head: Mapping[str, Any]) -> sr.ObserverContext:
     return sr.ObserverContext(
         codes.DCM.Device,
         sr.DeviceObserverIdentifyingAttributes(
-            uid=uid_of("device", model["ensemble"], model["detector"]), name=PRODUCT, manufacturer_name=MAKER,
+            uid=uid_of("device", model["ensemble"], model["detector"]),
+            name=PRODUCT,
+            manufacturer_name=MAKER,
             model_name=f"{model['kind']}: {model['rule']} of {', '.join(model['members'])}",
             serial_number=str(model["ensemble"]),
         ),
-    )  # fmt: skip
+    )
 
 
 def _ensemble(head: Mapping[str, Any]) -> sr.AlgorithmIdentification:
@@ -106,12 +109,15 @@ def _classes(
     names, algorithm = dicom_codes().classes, _ensemble(head)
     return [
         sr.MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=_tracking(row["class"], *identity), finding_type=_coded(names[row["class"]]),
-            algorithm_id=algorithm, measurements=_figures(row), qualitative_evaluations=_evaluations(row),
+            tracking_identifier=_tracking(row["class"], *identity),
+            finding_type=_coded(names[row["class"]]),
+            algorithm_id=algorithm,
+            measurements=_figures(row),
+            qualitative_evaluations=_evaluations(row),
             source_images=[_source(sr.SourceImageForMeasurementGroup, film.data) for film in films],
         )
         for row in (study["normal"], *study["groups"], *study["classes"])
-    ]  # fmt: skip
+    ]
 
 
 def _figures(row: Mapping[str, Any]) -> list[sr.Measurement]:

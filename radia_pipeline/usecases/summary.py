@@ -43,7 +43,8 @@ def source_counts(lake: Lake, source: str) -> dict[str, Any]:
 def pool_counts(lake: Lake) -> dict[str, dict[str, int]]:
     """Return patients of each source in each pool."""
     counts = lake.frame("splits", columns=["source", "pool"]).groupby(["source", "pool"]).size().unstack(fill_value=0)
-    return counts.reindex(columns=list(POOLS), fill_value=0).to_dict("index")
+    pools = counts.reindex(columns=list(POOLS), fill_value=0)
+    return {str(source): {name: int(row[name]) for name in POOLS} for source, row in pools.iterrows()}
 
 
 def model_figures(lake: Lake, metrics: tuple[str, ...] = ("auc", "f1")) -> dict[str, dict[str, Any]]:

@@ -37,9 +37,12 @@ def steady(rate: float = 10.0, champion: float = 10.0) -> gate.Pace:
 
 
 def panel_of_skill(
-    skill: float, noise: int, spoil: Spoil | None = None, studies: int = STUDIES,
+    skill: float,
+    noise: int,
+    spoil: Spoil | None = None,
+    studies: int = STUDIES,
     shares: tuple[float, float, float] = (ALIKE, SHARED, OWN),
-) -> Panel:  # fmt: skip
+) -> Panel:
     """Return a model's panel of both pools: labels closed upward, log odds that are right, spoilt where a test says.
 
     ``shares``: of the variance, as above.
@@ -105,11 +108,12 @@ def read_set(
     assert {row["set_id"] for row in rows} == {SET}
     k = vocabulary().index("Mass")
     readings = [
-        reading({"Mass": int(label[k] == 1)}, source=gate.HOSPITAL, study_id=study, reader=who, set_id=SET,
-                origin=origin)
+        reading(
+            {"Mass": int(label[k] == 1)}, source=gate.HOSPITAL, study_id=study, reader=who, set_id=SET, origin=origin
+        )
         for study, label in zip(mine.study_id.tolist(), mine.label)
         for who in readers
-    ]  # fmt: skip
+    ]
     append_at_once(lake, readings)
     build_truth(lake)
 

@@ -158,8 +158,11 @@ def test_means_over_classes_hold_the_truth(world, correlation, metrics):
         group, drawn = draw_together(rng, worlds, correlation)
         classes = [OneClass.of(*one, group, Cuts(w.cut, w.cut), len(group)) for w, one in zip(worlds, drawn)]
         for metric in metrics:
-            true = {"sensitivity": lambda w, own: w.found(w.cut), "f1": lambda w, own: w.f1_at(w.cut, own),
-                    "ap": lambda w, own: w.ap(own)}[metric]  # fmt: skip
+            true = {
+                "sensitivity": lambda w, own: w.found(w.cut),
+                "f1": lambda w, own: w.f1_at(w.cut, own),
+                "ap": lambda w, own: w.ap(own),
+            }[metric]
             truth = np.mean([true(w, label.mean()) for w, (_, label) in zip(worlds, drawn)])
             mean = mean_figure(classes, metric)
             misses[metric] += not mean.low - 1e-9 <= truth <= mean.high + 1e-9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radia_pipeline.evaluation.gate_power import POWER, shortfall
+from radia_pipeline.evaluation.gate_power import POWER, _rounded, shortfall
 from radia_pipeline.evaluation.intervals import Interval
 
 BOUND = -0.01
@@ -39,3 +39,8 @@ def test_what_lies_below_nothing_is_worse_and_more_studies_would_not_help():
 def test_where_there_are_enough_they_are_not_said_to_be_few():
     found = shortfall(interval(-0.005, 0.003), BOUND, 40_000)
     assert found.studies_needed is None and "an equally good one would pass" in found.words
+
+
+@pytest.mark.parametrize(("studies", "needed"), [(7, 7), (10, 10), (99, 99), (100, 100), (101, 110), (7_840, 7_900)])
+def test_a_number_is_rounded_up_to_two_digits(studies, needed):
+    assert _rounded(studies) == needed

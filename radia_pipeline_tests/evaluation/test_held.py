@@ -7,17 +7,33 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from radia_pipeline.evaluation.ensemble import build_ensemble
 from radia_pipeline.evaluation.panel import panel_of, read_panel, rows_of
 from radia_pipeline.evaluation.pool_uses import uses
 from radia_pipeline.evaluation.release import Release, release, released_panels
 from radia_pipeline.evaluation.scorecard import build_scorecard
+from radia_pipeline.lake.lake import Lake
 from radia_pipeline.pages.comparison import write_comparison_page
-from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test
+from radia_pipeline_tests.evaluation.worlds import copy_of, make_lake, make_panel, on_test
 from radia_pipeline_tests.pages.outline import outline
 
 SKILLS = {"one": 1.0, "two": 2.0}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Lake:
+    """A lake with an ensemble that was judged."""
+    lake = make_lake(tmp_path_factory.mktemp("made") / "lake", SKILLS)
+    build_ensemble(lake, list(SKILLS))
+    build_scorecard(lake)
+    return lake
+
+
+@pytest.fixture
+def lake(made, tmp_path) -> Lake:
+    return copy_of(made, tmp_path / "lake")
 
 
 def held_rows(skill: float, number: int, pool: str) -> pa.Table:
@@ -34,10 +50,7 @@ def named(table: pa.Table, name: str) -> pa.Table:
     return table.set_column(column, "recipe", pa.array([name] * len(table), pa.string()))
 
 
-def test_held_studies_have_a_view_of_their_own_and_move_no_figure_of_the_pool(tmp_path):
-    lake = make_lake(tmp_path / "lake", SKILLS)
-    build_ensemble(lake, list(SKILLS))
-    build_scorecard(lake)
+def test_held_studies_have_a_view_of_their_own_and_move_no_figure_of_the_pool(lake):
     before = {key(row): row["value"] for row in lake.read("scorecard").to_pylist()}
     assert "held" not in {view for _, _, _, view, *_ in before}
     for number, (name, skill) in enumerate(SKILLS.items(), start=1):
@@ -54,10 +67,7 @@ def test_held_studies_have_a_view_of_their_own_and_move_no_figure_of_the_pool(tm
     assert after["two", "ccsmtl", "validation", "held", "Cardiomegaly", "auc"]["value"] is not None
 
 
-def test_figures_beside_the_original_are_those_of_what_experts_read(tmp_path):
-    lake = make_lake(tmp_path / "lake", SKILLS)
-    build_ensemble(lake, list(SKILLS))
-    build_scorecard(lake)
+def test_figures_beside_the_original_are_those_of_what_experts_read(lake, tmp_path):
     page = tmp_path / "comparison.html"
     assert "holds no published split that radiologists read" in text_of(write_comparison_page(lake, page))
     for number, (name, skill) in enumerate(SKILLS.items(), start=1):
@@ -68,8 +78,11 @@ def test_figures_beside_the_original_are_those_of_what_experts_read(tmp_path):
         lake.write("predictions", pa.concat_tables([pool, named(apart, name).cast(pool.schema)]), name)
     build_ensemble(lake, list(SKILLS))
     build_scorecard(lake)
-    held = {row["class"]: row for row in lake.read("scorecard").to_pylist()
-            if (row["model"], row["view"], row["metric"]) == ("ensemble", "held", "auc")}  # fmt: skip
+    held = {
+        row["class"]: row
+        for row in lake.read("scorecard").to_pylist()
+        if (row["model"], row["view"], row["metric"]) == ("ensemble", "held", "auc")
+    }
     said = text_of(write_comparison_page(lake, page))
     assert "CheXpert v1.0 (full size and small), held in validation" in said
     row = held["Cardiomegaly"]
@@ -86,9 +99,7 @@ def key(row: dict) -> tuple:
     return tuple(row[name] for name in ("model", "source", "pool", "view", "class", "metric"))
 
 
-def test_a_release_scores_held_studies_once_and_the_ledger_counts_them(tmp_path):
-    lake = make_lake(tmp_path / "lake", SKILLS)
-    build_ensemble(lake, list(SKILLS))
+def test_a_release_scores_held_studies_once_and_the_ledger_counts_them(lake):
     scorer = on_test(SKILLS)
     apart = held_rows(1.0, 9, "test")
 

@@ -10,18 +10,23 @@ from radia_pipeline.errors import BadInput, DamagedFile, EmptyPool, MissingTable
 from radia_pipeline.evaluation import ensemble, scorecard
 from radia_pipeline.evaluation.pool_uses import note_use, uses
 from radia_pipeline.evaluation.release import Release, release, release_id, released_panels
-from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test, put_manifest
+from radia_pipeline_tests.evaluation.worlds import copy_of, make_lake, make_panel, on_test, put_manifest
 
 SKILLS = {"one": 1.5, "two": 1.2, "three": 0.8}
 GIVEN = Release("A. Person", "before the first use")
 
 
-@pytest.fixture
-def lake(tmp_path):
-    lake = make_lake(tmp_path, SKILLS, studies=160)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    lake = make_lake(tmp_path_factory.mktemp("made") / "lake", SKILLS, studies=160)
     put_manifest(lake, make_panel(1.0, studies=160))
     ensemble.build_ensemble(lake, ["one", "two"])
     return lake
+
+
+@pytest.fixture
+def lake(made, tmp_path):
+    return copy_of(made, tmp_path / "lake")
 
 
 def test_a_release_scores_the_used_members_once_and_leaves_a_line_before(lake):
@@ -54,7 +59,7 @@ def test_a_model_tuned_on_test_is_visible(lake):
     for members in (["one"], ["two"], ["three"], ["one", "two", "three"]):
         ensemble.build_ensemble(lake, members)
         release(lake, Release("T. Uner", "another try"), on_test(SKILLS, studies=160))
-        found = scorecard.build_scorecard(lake)
+    found = scorecard.build_scorecard(lake)
     seen = {use.name for use in uses(lake)}
     assert found.test_releases == len(seen) >= 3
     assert found.test_uses == found.test_releases

@@ -96,8 +96,9 @@ def test_decisions_on_validation_are_not_fitted_on_the_patients_they_judge(judge
 
 def test_abnormal_is_the_complement_of_no_finding(judged):
     place = {"model": "one", "source": "all", "pool": "validation", "view": "pool"}
-    rows = {name: rows_at(judged[0], **place, **{"class": name, "metric": "auc"})[0]
-            for name in ("abnormal", "No Finding")}  # fmt: skip
+    rows = {
+        name: rows_at(judged[0], **place, **{"class": name, "metric": "auc"})[0] for name in ("abnormal", "No Finding")
+    }
     assert rows["abnormal"]["value"] == pytest.approx(rows["No Finding"]["value"])
     assert rows["abnormal"]["positives"] == rows["No Finding"]["studies"] - rows["No Finding"]["positives"]
 

@@ -50,11 +50,15 @@ def test_no_name_is_missing():
 
 def model(folder, **changes):
     torch.manual_seed(0)
-    recipe = parse_recipe({
-        "name": "served", "input": {"size_px": 64, "channels": changes.pop("channels", "gray")},
-        "views": {"weights": changes.pop("weights", "shared")}, "task": {"inference": "hierarchy"},
-        "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1], "growth_rate": 8}, "head": "pcam"},
-    })  # fmt: skip
+    recipe = parse_recipe(
+        {
+            "name": "served",
+            "input": {"size_px": 64, "channels": changes.pop("channels", "gray")},
+            "views": {"weights": changes.pop("weights", "shared")},
+            "task": {"inference": "hierarchy"},
+            "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1], "growth_rate": 8}, "head": "pcam"},
+        }
+    )
     classifier = Classifier(recipe).eval()
     classifier.prior_shift += 0.3
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,10 +119,14 @@ def test_a_network_that_cannot_be_exported_answers_by_torch(tmp_path):
     folder = model(tmp_path / "f00d")
     classifier = load_classifier(folder)
     card = {
-        "serving_version": serving.SERVING_VERSION, "vocabulary_version": vocabulary().version, "files": [],
-        "input": classifier.input.model_dump(mode="json"), "views": classifier.views.model_dump(mode="json"),
-        "inference": classifier.inference, "prior_shift": classifier.prior_shift.tolist(),
-    }  # fmt: skip
+        "serving_version": serving.SERVING_VERSION,
+        "vocabulary_version": vocabulary().version,
+        "files": [],
+        "input": classifier.input.model_dump(mode="json"),
+        "views": classifier.views.model_dump(mode="json"),
+        "inference": classifier.inference,
+        "prior_shift": classifier.prior_shift.tolist(),
+    }
     (folder / FOLDER).mkdir()
     (folder / FOLDER / CARD).write_text(json.dumps(card))
     served, square = (

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from radia_pipeline.contracts.vocabulary import vocabulary
-from radia_pipeline.evaluation.subgroups import CO_FINDING, TOO_FEW, corrected, subgroup_rows
+from radia_pipeline.evaluation.subgroups import CO_FINDING, TOO_FEW, _p_value, corrected, subgroup_rows
 from radia_pipeline_tests.evaluation.worlds import make_panel
 
 PLACE = {"model": "ensemble", "pool": "validation"}
@@ -66,6 +66,17 @@ def test_a_finding_is_no_co_finding_of_itself_or_of_what_stands_above(planted):
     pairs = {(row["stratum"], row["class"]) for row in planted if row["attribute"] == CO_FINDING}
     assert ("Edema", "Fracture") in pairs
     assert not {("Edema", "Edema"), ("Edema", "Liquid"), ("Edema", "Lung Opacity")} & pairs
+
+
+@pytest.mark.parametrize(("difference", "low", "high"), [(0.1, 0.0, 0.3), (0.1, 0.0, 0.11), (-0.1, -0.4, 0.0)])
+def test_the_limit_towards_nothing_at_nothing_is_one_in_twenty_whatever_the_other(difference, low, high):
+    assert _p_value(difference, low, high) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_a_limit_half_way_to_nothing_is_twice_as_many_deviations():
+    assert _p_value(0.1, 0.05, 0.4) == pytest.approx(2 * stats.norm.sf(2 * 1.959964), rel=1e-3)
+    assert _p_value(0.0, -0.1, 0.2) == 1.0
+    assert _p_value(0.1, 0.1, 0.1) == 1.0
 
 
 def test_q_values_are_those_of_scipy_and_leave_gaps():

@@ -30,15 +30,21 @@ def enriched(generator: np.random.Generator) -> tuple[Sample, dict[str, float]]:
     score = 1 / (1 + np.exp(-(generator.normal(size=20_000) + 1.6 * truth - 3)))
     stratum = np.where(truth & (generator.random(20_000) < 0.5), "Mass", "rest")
     places = [(name, np.flatnonzero(stratum == name)) for name in ("Mass", "rest")]
-    chosen = [(name, generator.choice(inside, 300 if name == "rest" else 200, replace=False), len(inside))
-              for name, inside in places if len(inside)]  # fmt: skip
+    chosen = [
+        (name, generator.choice(inside, 300 if name == "rest" else 200, replace=False), len(inside))
+        for name, inside in places
+        if len(inside)
+    ]
     members = np.concatenate([members for _, members, _ in chosen])
     weight = np.concatenate([np.full(len(members), count / len(members)) for _, members, count in chosen])
     pool = {
-        "auc": roc_auc_score(truth, score), "ap": average_precision_score(truth, score),
-        "f1": f1_score(truth, score >= 0.2), "sensitivity": recall_score(truth, score >= 0.2),
-        "prevalence": float(truth.mean()), "mean_probability": float(score.mean()),
-    }  # fmt: skip
+        "auc": roc_auc_score(truth, score),
+        "ap": average_precision_score(truth, score),
+        "f1": f1_score(truth, score >= 0.2),
+        "sensitivity": recall_score(truth, score >= 0.2),
+        "prevalence": float(truth.mean()),
+        "mean_probability": float(score.mean()),
+    }
     return Sample(score[members], truth[members].astype(int), weight, stratum[members]), pool
 
 
@@ -51,8 +57,13 @@ def test_figures_are_the_pools_on_average_and_intervals_hold_them():
         plain = figures(
             Sample(sample.score, sample.truth, np.ones(len(sample.truth)), sample.stratum), sample.score >= 0.2, 2
         )
-        found.append([mine["auc"].value - pool["auc"], mine["prevalence"].value - pool["prevalence"],
-                      plain["prevalence"].value - pool["prevalence"]])  # fmt: skip
+        found.append(
+            [
+                mine["auc"].value - pool["auc"],
+                mine["prevalence"].value - pool["prevalence"],
+                plain["prevalence"].value - pool["prevalence"],
+            ]
+        )
         inside.append([mine[name].low <= pool[name] <= mine[name].high for name in pool])
     means = np.mean(found, axis=0)
     assert abs(means[0]) < 0.01 and abs(means[1]) < 0.003 and means[2] > 0.2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 
@@ -60,6 +62,12 @@ def make_lake(path, skills: dict[str, float], **settings) -> Lake:
         panel = make_panel(skill, noise_seed=number + 1, **settings).only(pool="validation")
         lake.write("predictions", rows_of(panel, name), name)
     return lake
+
+
+def copy_of(lake: Lake, folder: Path) -> Lake:
+    """A lake of one's own, of what was made once."""
+    shutil.copytree(lake.root, folder, dirs_exist_ok=True)
+    return Lake.open(folder, create=False)
 
 
 def on_test(skills: dict[str, float], **settings) -> Scorer:

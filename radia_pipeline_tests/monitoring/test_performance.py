@@ -23,9 +23,10 @@ from radia_pipeline_tests.monitoring.worlds import SOURCE, filled, make
 NAME, DAY = "Cardiomegaly", date(2026, 6, 30)
 PLACE = vocabulary().classes.index(NAME)
 READY = SimpleNamespace(
-    using=SimpleNamespace(ensemble_version="v"), fingerprints={},
+    using=SimpleNamespace(ensemble_version="v"),
+    fingerprints={},
     ensemble=SimpleNamespace(cuts=np.full(len(vocabulary().classes), 0.5)),
-)  # fmt: skip
+)
 """Models that have looked at every film already."""
 
 
@@ -33,8 +34,10 @@ READY = SimpleNamespace(
 def lake(tmp_path):
     lake = make(tmp_path / "lake", 4)
     films = lake.read("images", SOURCE).to_pylist()
-    pools = [{"patient_key": film["patient_key"], "source": SOURCE, "pool": "test" if n < 6 else "validation"}
-             for n, film in enumerate(films)]  # fmt: skip
+    pools = [
+        {"patient_key": film["patient_key"], "source": SOURCE, "pool": "test" if n < 6 else "validation"}
+        for n, film in enumerate(films)
+    ]
     lake.write("splits", filled("splits", pools))
     rng, rows = np.random.default_rng(15), []
     for film in films:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, note
+from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, Act, note
 from radia_pipeline.monitoring.actions import demanded
 from radia_pipeline.monitoring.reference import read_reference
 from radia_pipeline.monitoring.report import build_report
@@ -76,12 +76,17 @@ def refusals(rng, film):
 @pytest.mark.parametrize(
     ("change", "layer", "stream"),
     [
-        (gamma, "pixels", "mean_grey"), (inversion, "pixels", "inverted_score"), (crop, "pixels", "border_grey"),
-        (machine, "tags", "new machine"), (wording, "reports", "unread"), (prevalence, "reports", "label Cardiomegaly"),
-        (age, "tags", "patient_age_years"), (lost_tag, "tags", "pixel_spacing_row_mm missing"),
+        (gamma, "pixels", "mean_grey"),
+        (inversion, "pixels", "inverted_score"),
+        (crop, "pixels", "border_grey"),
+        (machine, "tags", "new machine"),
+        (wording, "reports", "unread"),
+        (prevalence, "reports", "label Cardiomegaly"),
+        (age, "tags", "patient_age_years"),
+        (lost_tag, "tags", "pixel_spacing_row_mm missing"),
         (refusals, "pipeline", "refused"),
     ],
-)  # fmt: skip
+)
 def test_each_change_is_found_by_its_layer(frozen, tmp_path, change, layer, stream):
     lake = changed(frozen, tmp_path, SINCE + 5, change=change, since=SINCE)
     build_report(lake, report_day(SINCE + 5))
@@ -130,7 +135,7 @@ def test_an_answer_with_a_name_and_a_reason_ends_the_demand_and_starts_the_sums_
     day = report_day(SINCE + 4)
     build_report(lake, day)
     assert {row["stream"] for row in demanded(lake).waiting} == {"patient_age_years"}
-    note(lake, ACKNOWLEDGED, by="A. Steward", reason="a geriatric ward closed", day=day, source=SOURCE)
+    note(lake, Act(ACKNOWLEDGED, "A. Steward", "a geriatric ward closed", day.isoformat(), SOURCE))
     assert demanded(lake).action == "none" and len(demanded(lake).answered) == 1
     build_report(lake, report_day(SINCE + 5))
     rows = {row["stream"]: row for row in lake.read("drift_report", report_day(SINCE + 5).isoformat()).to_pylist()}

@@ -44,8 +44,9 @@ class Model:
 def using(folder, version: str, model: Model, manifest: str) -> SimpleNamespace:
     folder.mkdir(parents=True)
     (folder / "model.json").write_text(json.dumps({"manifest_versions": {SOURCE: manifest}}), encoding="utf-8")
-    ensemble = SimpleNamespace(used_members=("one",), cuts=np.full(len(CLASSES), 0.45),
-                               predict=lambda said: (None, said["one"]))  # fmt: skip
+    ensemble = SimpleNamespace(
+        used_members=("one",), cuts=np.full(len(CLASSES), 0.45), predict=lambda said: (None, said["one"])
+    )
     return SimpleNamespace(ensemble_version=version, ensemble=ensemble, folder=lambda name: folder, model=model)
 
 
@@ -54,8 +55,10 @@ def world(tmp_path, monkeypatch):
     """Return a lake of four weeks, of which both models have met the first, with a pool for every patient."""
     lake = make(tmp_path / "lake", WEEKS)
     films = lake.read("images", SOURCE).to_pylist()
-    pools = [{"patient_key": film["patient_key"], "source": SOURCE, "pool": "test" if n % 6 == 0 else "validation"}
-             for n, film in enumerate(films)]  # fmt: skip
+    pools = [
+        {"patient_key": film["patient_key"], "source": SOURCE, "pool": "test" if n % 6 == 0 else "validation"}
+        for n, film in enumerate(films)
+    ]
     lake.write("splits", filled("splits", pools))
     came = {row["study_id"]: row["delivery"] for row in lake.read("arrivals", SOURCE).to_pylist()}
     met = [{**film, "pool": "validation"} for film in films if came[film["study_id"]] == 1]

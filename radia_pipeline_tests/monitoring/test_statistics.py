@@ -130,10 +130,14 @@ def test_quiet_streams_stay_quiet(law):
         for one, stream in zip(baselines(streams), streams, strict=True)
     ]
     asked = [
-        levels([t.p_value[n] for t in tracks], [t.strength[n] for t in tracks], [t.log_evidence[n] for t in tracks],
-               protocol().statistics)
+        levels(
+            [t.p_value[n] for t in tracks],
+            [t.strength[n] for t in tracks],
+            [t.log_evidence[n] for t in tracks],
+            protocol().statistics,
+        )
         for n in range(60)
-    ]  # fmt: skip
+    ]
     assert sum(set(row) != {"none"} for row in asked) <= 6, "one excursion of a few weeks"
 
 

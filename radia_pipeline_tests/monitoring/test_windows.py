@@ -15,7 +15,7 @@ START = date(2026, 6, 1)
 def made(offsets: list[int], patients: list[str], until: int, least: int = 2):
     images = [f"image {row}" for row in range(len(offsets))]
     days = [START + timedelta(days=offset) for offset in offsets]
-    return cut(days, patients, images, start=START, until=START + timedelta(days=until), length=7, least=least)
+    return cut(days, patients, images, span=(START, START + timedelta(days=until)), length=7, least=least)
 
 
 def told(windows):

@@ -135,8 +135,10 @@ def make(root: Path, weeks: int, story: Story = Story(), seed: int = 0) -> Lake:
             "reasons": [{"reason": "truncated", "files": refused}] if refused else [], "reports": len(mine),
             "reports_refused": 0, "late_reports": 0,
         })  # fmt: skip
-        arrivals += [{"source": SOURCE, "study_id": film["study_id"], "delivery": week + 1, "report_delivery": week + 1}
-                     for film in mine]  # fmt: skip
+        arrivals += [
+            {"source": SOURCE, "study_id": film["study_id"], "delivery": week + 1, "report_delivery": week + 1}
+            for film in mine
+        ]
     reported = [{**f, "report_text": "x" * f["length"], "mention_count": 2, "unread_count": f["unread"]} for f in films]
     labels = [
         {"source": SOURCE, "study_id": f["study_id"], "patient_key": f["patient_key"], "class": name,

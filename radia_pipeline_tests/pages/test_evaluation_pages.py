@@ -111,7 +111,10 @@ def test_the_comparison_holds_the_printed_figures_and_marks_other_data(lake):
         assert name in vocabulary().classes and name in said
     for words in ("DeepAUC", "0.930", "0.615", "ensemble by minimum", "other data", "all sources of this lake"):
         assert words in said
-    rows = {row["class"]: row for row in lake.read("scorecard").to_pylist()
-            if (row["model"], row["source"], row["pool"], row["view"], row["metric"])
-            == ("ensemble", "ccsmtl", "test", "pool", "auc")}  # fmt: skip
+    rows = {
+        row["class"]: row
+        for row in lake.read("scorecard").to_pylist()
+        if (row["model"], row["source"], row["pool"], row["view"], row["metric"])
+        == ("ensemble", "ccsmtl", "test", "pool", "auc")
+    }
     assert f"{rows['Mass']['positives']:,} / {rows['Mass']['studies']:,}" in said

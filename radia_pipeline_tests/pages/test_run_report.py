@@ -30,9 +30,11 @@ def page(tmp_path_factory):
     lake.write("detector_scorecard", [{**SCORE, "model": NAMES[PRIOR], "value": 0.05, "low": 0.0, "high": 0.2}, SCORE])
     control = {**TRUTH, "boxes_of": "random", "value": 0.02, "low": 0.0, "high": 0.05}
     extra = {
-        "truth": [TRUTH, control], "failed": {"detector": "<b>too few boxes</b>"}, "duration_s": 90.0,
+        "truth": [TRUTH, control],
+        "failed": {"detector": "<b>too few boxes</b>"},
+        "duration_s": 90.0,
         "delivered_path": "/secret/path.dcm",
-    }  # fmt: skip
+    }
     return lake, write_html_report(lake, root / "report.html", extra).read_text(encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from radia_pipeline.pages.run_report_readings import read_sets_shown
 from radia_pipeline.readings.membership import sha256_of
 from radia_pipeline.readings.store import Store
 from radia_pipeline.readings.truth import build_truth
-from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_test, put_manifest
+from radia_pipeline_tests.evaluation.worlds import copy_of, make_lake, make_panel, on_test, put_manifest
 from radia_pipeline_tests.pages.outline import assert_stands_alone, outline
 from radia_pipeline_tests.readings.worlds import append_at_once, reading
 
@@ -58,13 +59,19 @@ def put_readings(lake: Lake, origin: str) -> None:
     build_truth(lake)
 
 
-def made(folder, origin: str, *, is_demo: bool) -> tuple[Lake, str]:
-    lake = make_lake(folder, SKILLS, studies=240)
-    if is_demo:
-        Pseudonymizer(DEMO_KEY).bind(lake)
+@pytest.fixture(scope="module")
+def released(tmp_path_factory) -> Lake:
+    lake = make_lake(tmp_path_factory.mktemp("released") / "lake", SKILLS, studies=240)
     put_manifest(lake, make_panel(1.0, studies=240))
     ensemble.build_ensemble(lake, [*SKILLS])
     release(lake, Release("a person", "first release"), on_test(SKILLS, studies=240))
+    return lake
+
+
+def made(released: Lake, folder: Path, origin: str, *, is_demo: bool) -> tuple[Lake, str]:
+    lake = copy_of(released, folder)
+    if is_demo:
+        Pseudonymizer(DEMO_KEY).bind(lake)
     put_set(lake)
     put_readings(lake, origin)
     scorecard.build_scorecard(lake)
@@ -72,8 +79,8 @@ def made(folder, origin: str, *, is_demo: bool) -> tuple[Lake, str]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory) -> tuple[Lake, str]:
-    return made(tmp_path_factory.mktemp("lake"), "person", is_demo=False)
+def page(released, tmp_path_factory) -> tuple[Lake, str]:
+    return made(released, tmp_path_factory.mktemp("page") / "lake", "person", is_demo=False)
 
 
 def test_figures_are_the_scorecards_and_readers_bear_numbers(page):
@@ -81,8 +88,11 @@ def test_figures_are_the_scorecards_and_readers_bear_numbers(page):
     assert_stands_alone(text)
     (shown,) = read_sets_shown(lake)
     assert [row["name"] for row in shown["classes"]] == [name for name in vocabulary().classes if name in ASKED]
-    rows = {(row["class"], row["metric"]): row for row in lake.read("scorecard").to_pylist()
-            if (row["model"], row["view"]) == (ENSEMBLE, "readings")}  # fmt: skip
+    rows = {
+        (row["class"], row["metric"]): row
+        for row in lake.read("scorecard").to_pylist()
+        if (row["model"], row["view"]) == (ENSEMBLE, "readings")
+    }
     for row in shown["classes"]:
         found = rows[row["name"], "auc"]
         assert row["auc"]["interval"] == f"{found['low']:.2f}–{found['high']:.2f}" and found["low"] < found["high"]
@@ -92,10 +102,10 @@ def test_figures_are_the_scorecards_and_readers_bear_numbers(page):
     assert "simulated readers" not in text
 
 
-def test_simulated_readers_are_named_so_and_are_nothing_outside_a_demo(page, tmp_path):
-    _, text = made(tmp_path / "demo", "simulated", is_demo=True)
+def test_simulated_readers_are_named_so_and_are_nothing_outside_a_demo(released, tmp_path):
+    _, text = made(released, tmp_path / "demo", "simulated", is_demo=True)
     assert "simulated readers" in text and "No set of studies has been read to its end by radiologists." in text
-    lake, text = made(tmp_path / "real", "simulated", is_demo=False)
+    lake, text = made(released, tmp_path / "real", "simulated", is_demo=False)
     assert read_sets_shown(lake) == [] and "No reading set has been read to its end." in text
     assert not any(row["view"] == "readings" for row in lake.read("scorecard").to_pylist())
 

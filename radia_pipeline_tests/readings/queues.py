@@ -59,9 +59,7 @@ def make_world(folder, seed: int = 0, models: tuple[str, ...] = MODELS, studies:
     pools = ["validation" if row % 10 == 8 else "test" if row % 10 == 9 else "train" for row in range(studies)]
     said = np.where(flipped, 1 - truth, truth)
     put_images(lake, SOURCE, [image_row(SOURCE, f"{name}.png", f"p{name}", name) for name in names])
-    labels = {
-        name: (f"p{name}", dict(zip(CLASSES, map(int, said[row])))) for row, name in enumerate(names)
-    }  # fmt: skip
+    labels = {name: (f"p{name}", dict(zip(CLASSES, map(int, said[row])))) for row, name in enumerate(names)}
     put_labels(lake, SOURCE, labels)
     put_splits(lake, names, pools)
     for number, model in enumerate(models):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radia_pipeline.labels.boxes import build_boxes
+from radia_pipeline.labels.box_annotations import build_boxes
 from radia_pipeline.lake.keys import DEMO_KEY, Pseudonymizer
 from radia_pipeline.readings.in_force import boxes_in_force, labels_in_force, publish_reviews
 from radia_pipeline.readings.reading import ReadBox
@@ -105,6 +105,7 @@ def test_confirmed_boxes_join_the_annotations_cut_to_the_image(lake):
     assert (result.boxes, result.images, result.problems) == (2, 1, {"read_boxes_left_out": 1})
     rows = lake.read("box_annotations", SOURCE).to_pylist()
     assert [(row["x_px"], row["width_px"], row["reader"], row["origin"]) for row in rows] == [
-        (20.0, 50.0, "r1", "review"), (480.0, 32.0, "r1", "review"),
-    ]  # fmt: skip
+        (20.0, 50.0, "r1", "review"),
+        (480.0, 32.0, "r1", "review"),
+    ]
     assert boxes_in_force(lake, "chexpert") == []

@@ -44,9 +44,9 @@ def ground(found, row: int, name: str) -> tuple[str, int] | None:
 
 
 def test_a_table_says_normality_fills_and_a_raised_parent_is_not_asked(tmp_path):
-    found = grounds_named(tmp_path, "chexpert", {
-        "a": {"Edema": 1}, "b": {"No Finding": 1}, "c": {"Edema": -1}, "d": {},
-    })  # fmt: skip
+    found = grounds_named(
+        tmp_path, "chexpert", {"a": {"Edema": 1}, "b": {"No Finding": 1}, "c": {"Edema": -1}, "d": {}}
+    )
     assert ground(found, 0, "Edema") == ("table", 1)
     assert ground(found, 0, "Lung Opacity") is None  # raised by Edema
     assert ground(found, 0, "Pneumothorax") == ("not_mentioned", 0)

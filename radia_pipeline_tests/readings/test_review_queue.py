@@ -66,10 +66,15 @@ def test_a_test_study_in_the_queue_is_refused_before_it_is_written(world, monkey
     assert world.lake.version("label_review_queue") == version
 
 
-@pytest.mark.parametrize("changes", [
-    {"phase": "queue"}, {"phase": "reread"}, {"phase": "imported", "role": "none"},
-    {"phase": "queue", "not_assessable": "quality"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"phase": "queue"},
+        {"phase": "reread"},
+        {"phase": "imported", "role": "none"},
+        {"phase": "queue", "not_assessable": "quality"},
+    ],
+)
 def test_a_reading_takes_its_cells_off_at_once_and_undoing_puts_them_back(world, changes):
     build_review_queue(world.lake)
     first, second, *_ = cells(world.lake)

@@ -84,9 +84,11 @@ def test_an_open_set_is_carried_and_what_was_answered_follows_its_classes(lake, 
     assert "Fibrosis was not asked" in refused and "Fibrosis" not in asked and "Lung Lesion" in asked
     # What was answered as Nodule 0, Mass 1 and Lung Lesion 0 says Lung Lesion 1, and agrees with the second reader.
     assert truth == {
-        f"{STUDY} Lung Lesion": [1, "agreement"], f"{STUDY} Edema": [0, "agreement"],
-        f"{OTHER} Lung Lesion": [0, "agreement"], f"{OTHER} Edema": [1, "agreement"],
-    }  # fmt: skip
+        f"{STUDY} Lung Lesion": [1, "agreement"],
+        f"{STUDY} Edema": [0, "agreement"],
+        f"{OTHER} Lung Lesion": [0, "agreement"],
+        f"{OTHER} Edema": [1, "agreement"],
+    }
     assert not is_open
     # The store keeps the words of the day: the chain before goes on to hold.
     assert head.sha256.encode() in lake.readings_path.read_bytes()

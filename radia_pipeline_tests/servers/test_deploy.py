@@ -26,9 +26,11 @@ from radia_pipeline_tests.servers.test_guard import TOKEN, echo
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROXY = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
 NAMES = {
-    "dagster.hospital.example": "port", "mlflow.hospital.example": "mlflow_port",
-    "dagster-view.hospital.example": "viewers_port", "mlflow-view.hospital.example": "mlflow_viewers_port",
-}  # fmt: skip
+    "dagster.hospital.example": "port",
+    "mlflow.hospital.example": "mlflow_port",
+    "dagster-view.hospital.example": "viewers_port",
+    "mlflow-view.hospital.example": "mlflow_viewers_port",
+}
 
 
 def service() -> list[str]:

@@ -51,18 +51,21 @@ class Cluster:
 
     def _run(self, program: str, *words: object) -> None:
         subprocess.run(
-            [self._bin / program, *map(str, words)], check=True, capture_output=True, cwd=self.folder,
-            env={**os.environ, "PGPASSWORD": PASSWORD}, **self._as_nobody(),
-        )  # fmt: skip
+            [self._bin / program, *map(str, words)],
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            **self._as_nobody(),
+        )
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
         words = ("-D", self.folder / "data", "-p", self.port, "-k", self.folder, "-c", "listen_addresses=127.0.0.1")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", *map(str, words)], stdout=log, stderr=log, cwd=self.folder,
-                **self._as_nobody(),
-            )  # fmt: skip
+                [self._bin / "postgres", *map(str, words)], stdout=log, stderr=log, cwd=self.folder, **self._as_nobody()
+            )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.CalledProcessError):
@@ -79,6 +82,11 @@ class Cluster:
         """Kill the server's first process; the others end by themselves, as in a crash."""
         self._process.kill()
         self._process.wait()
+
+    def crash(self) -> None:
+        """Kill the server and start it again."""
+        self.kill()
+        self.start()
 
     def end(self) -> None:
         """End the server at once, in order."""

@@ -11,7 +11,7 @@ from radia_pipeline.lake.lake import Lake
 from radia_pipeline.tracking import courier as module
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.courier import Courier, deliver_left, header_of
-from radia_pipeline.tracking.run import TrackedRun
+from radia_pipeline.tracking.tracked_run import TrackedRun
 
 TAGS = {"radia.recipe": "r", "radia.recipe_hash": "h", "radia.manifest_version": "m", "radia.vocabulary_version": "1"}
 

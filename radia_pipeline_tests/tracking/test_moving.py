@@ -17,8 +17,12 @@ from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model, version_by_alias
 
 TAGS = {"radia.recipe_hash": "abc", "radia.manifest_version": "m1", "radia.vocabulary_version": "1"}
-NAMES = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location",
-         "model_versions": "storage_location"}  # fmt: skip
+NAMES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
 
 
 def train(tracker: Tracker, folder: Path, name: str) -> str:

@@ -14,7 +14,7 @@ from radia_pipeline.tracking.artifacts import place_of
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.tracking.models import log_model, name_champions, set_alias, version_by_alias
 from radia_pipeline.tracking.reaper import reap
-from radia_pipeline.tracking.recorder import EventRecorder, record_training
+from radia_pipeline.tracking.recorder import EventRecorder, Resumption, record_training
 
 TAGS = {"radia.recipe_hash": "abc", "radia.manifest_version": "m1", "radia.vocabulary_version": "1"}
 
@@ -53,7 +53,7 @@ def test_no_telemetry_and_no_pickle_once_mlflow_is_there(tracker):
 
 
 def test_importing_tracking_does_not_import_mlflow():
-    modules = "client, run, models, recorder, reaper, provenance, history"
+    modules = "client, tracked_run, models, recorder, reaper, provenance, history"
     code = f"from radia_pipeline.tracking import {modules}; import sys; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -78,7 +78,7 @@ def test_finished_training_is_reported_and_not_run_again(tracker):
         second({"event": "done", "auc": 0.1})
     assert second.run.run_id == first.run.run_id
     assert second.run.metrics == {"final/auc": 0.7}
-    with record_training(tracker, "twice", {}, TAGS, force=True) as third:
+    with record_training(tracker, "twice", {}, TAGS, Resumption(force=True)) as third:
         pass
     assert third.run.run_id != first.run.run_id
 
@@ -104,13 +104,15 @@ def test_the_run_of_a_model_that_stands_is_found_though_its_tags_were_of_another
     with record_training(tracker, "carried", {}, {**now, "radia.recipe_hash": "of then"}) as first:
         first({"event": "start", "fingerprint": "f1"})
         first({"event": "done", "auc": 0.7})
-    with record_training(tracker, "carried", {}, now, fingerprint="f1") as second:
+    with record_training(tracker, "carried", {}, now, Resumption(fingerprint="f1")) as second:
         second({"event": "done", "auc": 0.7})
     with record_training(tracker, "carried", {}, now) as third:
         pass
     assert first.run.run_id == second.run.run_id == third.run.run_id
     assert first.run.tags["radia.recipe_hash"] == "of today"
-    with record_training(tracker, "carried", {}, {**now, "radia.recipe_hash": "other"}, fingerprint="f2") as other:
+    with record_training(
+        tracker, "carried", {}, {**now, "radia.recipe_hash": "other"}, Resumption(fingerprint="f2")
+    ) as other:
         pass
     assert other.run.run_id != first.run.run_id
 
@@ -118,7 +120,9 @@ def test_the_run_of_a_model_that_stands_is_found_though_its_tags_were_of_another
 def test_a_model_of_the_same_fingerprint_under_another_recipe_has_its_own_run(tracker):
     with record_training(tracker, "one", {}, {**TAGS, "radia.recipe": "one"}) as first:
         first({"event": "start", "fingerprint": "shared"})
-    with record_training(tracker, "two", {}, {**TAGS, "radia.recipe": "two"}, fingerprint="shared") as second:
+    with record_training(
+        tracker, "two", {}, {**TAGS, "radia.recipe": "two"}, Resumption(fingerprint="shared")
+    ) as second:
         pass
     assert first.run.run_id != second.run.run_id
 

@@ -23,10 +23,15 @@ from radia_pipeline.usecases.looking_work import look
 
 HEAD = {
     "notice": "research, not for diagnosis",
-    "model": {"kind": "ensemble", "rule": "mean", "members": {"one": "f00d", "two": "beef"}, "ensemble": "e" * 32,
-              "detector": "d" * 32},
+    "model": {
+        "kind": "ensemble",
+        "rule": "mean",
+        "members": {"one": "f00d", "two": "beef"},
+        "ensemble": "e" * 32,
+        "detector": "d" * 32,
+    },
     "versions": {"radia": "0.1.0", "vocabulary": "1.0.0", "rules": "7"},
-}  # fmt: skip
+}
 TEN = ("Cardiomegaly", "Pneumothorax", "Pleural Effusion", "Edema", "Atelectasis", "Consolidation", "Nodule", "Mass",
        "Fracture", "Hernia")  # fmt: skip
 SALT = "0123456789abcdef" * 2
@@ -64,12 +69,15 @@ def answer(films: dict[str, Looked], called: tuple[str, ...] = (), boxes: Any = 
         "called": None,
     }
     return {
-        "study": 1, "status": "answered", "normal": row("No Finding", called=not called),
+        "study": 1,
+        "status": "answered",
+        "normal": row("No Finding", called=not called),
         "groups": [row(name, called=False) for name in groups],
         "classes": [lacking if name == "Emphysema" else row(name, called=name in called) for name in words.pathologies],
-        "called": list(called), "boxes": list(boxes),
+        "called": list(called),
+        "boxes": list(boxes),
         "files": _files(films, flags),
-    }  # fmt: skip
+    }
 
 
 def refusal(films: dict[str, Looked]) -> dict[str, Any]:
@@ -79,8 +87,9 @@ def refusal(films: dict[str, Looked]) -> dict[str, Any]:
 
 
 def _files(films: dict[str, Looked], flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"file": name, "used": one.reason is None, "reason": one.reason, "flags": flags}
-            for name, one in films.items()]  # fmt: skip
+    return [
+        {"file": name, "used": one.reason is None, "reason": one.reason, "flags": flags} for name, one in films.items()
+    ]
 
 
 def placed(name: str, film: Looked, class_name: str, shares: tuple[float, float, float, float]) -> dict[str, Any]:

@@ -59,8 +59,11 @@ def make_lake(root: Path, count: int = 150) -> Lake:
 def dicom(image: np.ndarray, number: int, *, view: str | None = "PA", study: int | None = None, syntax: str = "",
           **identity: str) -> bytes:  # fmt: skip
     """Return a DICOM file of 12 bits, de-identified unless ``identity`` says who it is."""
-    uids = [dicom_files.phantom_uid(number if study is None else study, "study"), dicom_files.phantom_uid(number, "se"),
-            dicom_files.phantom_uid(number, "im")]  # fmt: skip
+    uids = [
+        dicom_files.phantom_uid(number if study is None else study, "study"),
+        dicom_files.phantom_uid(number, "se"),
+        dicom_files.phantom_uid(number, "im"),
+    ]
     header = dicom_files.Header(
         f"CC{number:04d}", *uids, "F", 50, "20220202", view, dicom_files.DEVICES[0], 0.2, identity=identity
     )

@@ -62,10 +62,12 @@ def test_report_tables_are_audited_by_row_and_rule(tmp_path: Path, capsys) -> No
     code, found = audit(capsys, tmp_path / "named.csv")
     assert code == 1
     assert found["named.csv"] == [
-        "column 4: not declared in the source's sheet", "row 2, report: titled_name at character 1",
-        "row 2, report: listed_name at character 5", "row 2, report: phone_number at character 15",
+        "column 4: not declared in the source's sheet",
+        "row 2, report: titled_name at character 1",
+        "row 2, report: listed_name at character 5",
+        "row 2, report: phone_number at character 15",
         "row 2, patient_id: not a declared pseudonym",
-    ]  # fmt: skip
+    ]
 
 
 def test_whatever_lies_in_a_delivery_has_a_verdict(tmp_path: Path, capsys) -> None:
@@ -79,10 +81,15 @@ def test_whatever_lies_in_a_delivery_has_a_verdict(tmp_path: Path, capsys) -> No
     for name, target in {"circle": "circle", "nowhere.dcm": "gone.dcm", "up": "..", "null": "/dev/zero"}.items():
         (folder / name).symlink_to(target)
     for name, content in {
-        b"na\xefve \xff.dcm": files.clean_file(1), b"empty.dcm": b"", b"empty.csv": b"", b"page.csv": b"<html>",
-        b"broken.csv.gz": b"\x1f\x8b no gzip", b"inside/cut.dcm": files.clean_file(1)[:300],
-        b"two\nlines.dcm": files.clean_file(1), b"ct.dcm": files.clean_file(1, Modality="CT"),
-    }.items():  # fmt: skip
+        b"na\xefve \xff.dcm": files.clean_file(1),
+        b"empty.dcm": b"",
+        b"empty.csv": b"",
+        b"page.csv": b"<html>",
+        b"broken.csv.gz": b"\x1f\x8b no gzip",
+        b"inside/cut.dcm": files.clean_file(1)[:300],
+        b"two\nlines.dcm": files.clean_file(1),
+        b"ct.dcm": files.clean_file(1, Modality="CT"),
+    }.items():
         (folder / os.fsdecode(name)).write_bytes(content)
     code, found = audit(capsys, folder, "--ocr", "off")
     assert code == 1
@@ -142,7 +149,7 @@ def test_a_closed_folder_is_no_empty_folder(everybodys: Path) -> None:
     closed.chmod(0)
     try:
         with nobody_special():
-            listed = source("ccsmtl").files(everybodys / "delivery")
+            listed = list(source("ccsmtl").files(everybodys / "delivery"))
             found = dict(audit_files([everybodys / "delivery"], "ccsmtl", ocr_mode="off"))
     finally:
         closed.chmod(0o700)
@@ -156,8 +163,12 @@ def test_the_real_delivery_is_judged_as_its_contents_say(real_root: Path, capsys
     )
     assert code == 1
     assert {name for name, findings in found.items() if findings} == {
-        "0008.dcm", "0010.dcm", "0024.dcm", "0025.dcm", "0026.dcm",
-    }  # fmt: skip
+        "0008.dcm",
+        "0010.dcm",
+        "0024.dcm",
+        "0025.dcm",
+        "0026.dcm",
+    }
 
 
 def test_an_invented_delivery_is_de_identified_but_for_its_planted_faults(tmp_path):

@@ -117,7 +117,7 @@ def flip(path: Path, at: int | None = None) -> None:
 
 
 @pytest.mark.parametrize("sealed", [False, True])
-def test_one_flipped_byte_anywhere_is_refused(lake, tmp_path, sealed):
+def test_one_flipped_byte_anywhere_is_refused(lake, tmp_path, capsys, sealed):
     recipients, identity = (), None
     if sealed:
         pytest.importorskip("pyrage", reason="pyrage, which seals backups, is not installed here")
@@ -145,6 +145,7 @@ def test_one_flipped_byte_anywhere_is_refused(lake, tmp_path, sealed):
     assert main(["backup", "verify", "--from", str(store.root)]) == 0
     flip(store.object_path(objects[-1].sha256), 0)
     assert main(["backup", "verify", "--from", str(store.root)]) == 1
+    assert "Do: " in capsys.readouterr().out
     store.object_path(objects[-1].sha256).unlink()
     assert any("is gone" in line for line in backup.verify(store.root).damaged)
 

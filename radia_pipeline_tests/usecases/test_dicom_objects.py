@@ -68,9 +68,13 @@ def pair(folder, syntax="") -> dict:
 
 @pytest.mark.parametrize(
     ("syntax", "views", "called"),
-    [*((syntax, "ab", TEN) for syntax in SYNTAXES),
-     (SYNTAXES[0], "a", TEN), (SYNTAXES[0], "ab", ()), (SYNTAXES[0], "a", ())],
-)  # fmt: skip
+    [
+        *((syntax, "ab", TEN) for syntax in SYNTAXES),
+        (SYNTAXES[0], "a", TEN),
+        (SYNTAXES[0], "ab", ()),
+        (SYNTAXES[0], "a", ()),
+    ],
+)
 def test_every_reader_takes_them(tmp_path, syntax, views, called):
     paths = {name: path for name, path in pair(tmp_path, str(syntax)).items() if name in views}
     films = {name: looked(path) for name, path in paths.items()}
@@ -131,8 +135,11 @@ def everything(item: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
 def reasons_in(report: pydicom.Dataset) -> list[str]:
     """Return why films were not judged, as a report says it."""
     name = dicom_codes().concept("no_answer").value
-    return [item.ConceptCodeSequence[0].CodeValue for item in everything(report)
-            if item.ValueType == "CODE" and item.ConceptNameCodeSequence[0].CodeValue == name]  # fmt: skip
+    return [
+        item.ConceptCodeSequence[0].CodeValue
+        for item in everything(report)
+        if item.ValueType == "CODE" and item.ConceptNameCodeSequence[0].CodeValue == name
+    ]
 
 
 def note_of(state: pydicom.Dataset) -> str:
@@ -191,14 +198,19 @@ def test_the_report_says_what_the_answer_says(tmp_path):
                 told[group.finding_type.meaning] = figure.value
                 assert figure.method.value == "calibrated"
     rows = [study["normal"], *study["groups"], *study["classes"]]
-    assert told == {dicom_codes().classes[row["class"]].meaning: row["probability"] for row in rows
-                    if row["probability"] is not None}  # fmt: skip
+    assert told == {
+        dicom_codes().classes[row["class"]].meaning: row["probability"]
+        for row in rows
+        if row["probability"] is not None
+    }
     (box,) = report.content.get_planar_roi_measurement_groups()
     assert (box.finding_type.meaning, box.finding_sites[0].value.meaning) == ("Pneumothorax", "Pleura")
     assert HEAD["model"]["ensemble"].encode() in one.content and HEAD["model"]["detector"].encode() in one.content
     assert (report.ContentQualification, report.PreliminaryFlag, report.VerificationFlag) == (
-        "RESEARCH", "PRELIMINARY", "UNVERIFIED",
-    )  # fmt: skip
+        "RESEARCH",
+        "PRELIMINARY",
+        "UNVERIFIED",
+    )
     assert "not for diagnosis" in report.SeriesDescription
     assert b"Research, not for diagnosis" in one.content
     assert b"low_resolution" in one.content
@@ -207,11 +219,14 @@ def test_the_report_says_what_the_answer_says(tmp_path):
 # --- where boxes lie ------------------------------------------------------------------------------------------------
 SIDE_PX = 512
 CASES = {
-    "wide": ((300, 420), {}), "high": ((420, 300), {}), "inverted": ((333, 257), {"is_inverted": True}),
-    "8 bits": ((300, 420), {"bits": 8}), "larger than stored": ((1500, 1311), {}),
+    "wide": ((300, 420), {}),
+    "high": ((420, 300), {}),
+    "inverted": ((333, 257), {"is_inverted": True}),
+    "8 bits": ((300, 420), {"bits": 8}),
+    "larger than stored": ((1500, 1311), {}),
     "flat pixels": ((300, 300), {"PixelAspectRatio": [1, 2]}),
     "tall pixels": ((300, 300), {"PixelAspectRatio": [3, 2]}),
-}  # fmt: skip
+}
 
 
 class Seeing:
@@ -219,7 +234,9 @@ class Seeing:
 
     spec = SimpleNamespace(
         classes=("Mass",), size_px=SIDE_PX, strides=(8,), score_threshold=0.3, nms_iou=0.5, max_boxes=5,
-        working_point=0.3, prior_weight=0.0, input_section=SimpleNamespace(channels="grey", normalisation="none"),
+        outputs=("classes", "boxes", "centreness"),
+        working_point=0.3, ensemble_thresholds=(0.3,), class_boxes=3, prior_weight=0.0,
+        input_section=SimpleNamespace(channels="grey", normalisation="none"),
     )  # fmt: skip
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
@@ -264,8 +281,12 @@ def test_a_box_lies_where_two_renderings_show_what_it_is_around(tmp_path, monkey
     path.write_bytes(data)
     one = replace(looked(path), squares=())
     one = replace(one, squares=(looking_work.letterbox(one.picture, SIDE_PX),))
-    reader = Reader(SimpleNamespace(sides_px=()), Seeing(), "seeing")
-    boxes = reader._boxes(_File("a", one, {}), np.ones(len(vocabulary().classes)))
+    cuts = np.full(len(vocabulary().classes), 0.4)
+    reader = Reader(SimpleNamespace(sides_px=(), ensemble=SimpleNamespace(thresholds=cuts)), Seeing(), "seeing")
+    said = np.ones(len(vocabulary().classes))
+    file, normal = _File("a", one, {}), vocabulary().index(vocabulary().no_finding)
+    assert reader._boxes(file, said) == [], "a study that is called normal"
+    boxes = reader._boxes(file, np.where(np.arange(len(said)) == normal, 0.0, said))
     report, state = made({"a": path}, {"a": one}, answer({"a": one}, ("Mass",), boxes))
     shown = read_back(state, tmp_path).GraphicAnnotationSequence[0].GraphicObjectSequence[0]
     corners = np.array(shown.GraphicData).reshape(-1, 2)
@@ -298,8 +319,10 @@ def test_an_outline_goes_around_what_is_bright():
 
 def test_a_side_is_said_where_a_box_lies_on_one():
     thorax = Thorax(np.array([[20.0, 10], [180, 10], [180, 190], [20, 190], [20, 10]]), 0.9)
-    sides = [film_marks.side_of(np.array(box, dtype=float), thorax) for box in
-             ((30, 30, 70, 70), (120, 30, 170, 70), (60, 30, 140, 70), (30, 30, 102, 70))]  # fmt: skip
+    sides = [
+        film_marks.side_of(np.array(box, dtype=float), thorax)
+        for box in ((30, 30, 70, 70), (120, 30, 170, 70), (60, 30, 140, 70), (30, 30, 102, 70))
+    ]
     assert sides == ["right", "left", None, "right"]
 
 
@@ -342,9 +365,12 @@ def test_modules_are_copied_by_name_and_nothing_else_of_the_header(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"StudyInstanceUID": ""}, "no_uid"), ({"SeriesInstanceUID": "nonsense"}, "no_uid"),
-     ({"PatientID": "OTHER"}, "several_studies")],
-)  # fmt: skip
+    [
+        ({"StudyInstanceUID": ""}, "no_uid"),
+        ({"SeriesInstanceUID": "nonsense"}, "no_uid"),
+        ({"PatientID": "OTHER"}, "several_studies"),
+    ],
+)
 def test_where_nothing_can_be_filed_the_answer_says_why(tmp_path, change, reason):
     paths = {"a": tmp_path / "a.dcm", "b": tmp_path / "b.dcm"}
     paths["a"].write_bytes(dicom(film(4), 4, study=1, **PATIENT_ID))

@@ -48,10 +48,12 @@ def whole_lake(lake: Lake, keys: Pseudonymizer) -> set[str]:
     lake.ledger_path.parent.mkdir(parents=True)
     lake.ledger_path.write_text(json.dumps({"patient_key": gone}) + "\n")
     for path, content in {
-        lake.packed_dir / SOURCE / "64px" / "images.u16": b"pixels", lake.previews_dir / "batches" / "a.png": b"pixels",
-        lake.root / "report.html": b"page", lake.pixels_dir / SOURCE / ".staged" / "ab" / "abc.png": b"pixels",
+        lake.packed_dir / SOURCE / "64px" / "images.u16": b"pixels",
+        lake.previews_dir / "batches" / "a.png": b"pixels",
+        lake.root / "report.html": b"page",
+        lake.pixels_dir / SOURCE / ".staged" / "ab" / "abc.png": b"pixels",
         lake.history_dir / "dagster" / "run.log": f"image {rows[0]['image_id']} is dark".encode(),
-    }.items():  # fmt: skip
+    }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     mine = [row for row in rows if row["patient_key"] == gone]
@@ -60,29 +62,42 @@ def whole_lake(lake: Lake, keys: Pseudonymizer) -> set[str]:
 
 def _report(row: dict) -> dict:
     return {name: row[name] for name in ("source", "study_id", "patient_key")} | {
-        "report_text": "Pas de masse.", "text_sha256": "0" * 64, "text_count": 1,
-    }  # fmt: skip
+        "report_text": "Pas de masse.",
+        "text_sha256": "0" * 64,
+        "text_count": 1,
+    }
 
 
 def _placed(patient: str, group: str) -> dict:
     return {
-        "source": SOURCE, "patient_key": patient, "group_id": group, "pool": "train", "fold": 0, "reason": "hash",
+        "source": SOURCE,
+        "patient_key": patient,
+        "group_id": group,
+        "pool": "train",
+        "fold": 0,
+        "reason": "hash",
         "excluded": None,
-    }  # fmt: skip
+    }
 
 
 def _prediction(row: dict, group: str) -> dict:
     return {name: row[name] for name in ("source", "study_id", "patient_key")} | {
-        "recipe": "demo", "group_id": group, "pool": "validation", "class": "Mass", "logit": 0.0, "probability": 0.5,
+        "recipe": "demo",
+        "group_id": group,
+        "pool": "validation",
+        "class": "Mass",
+        "logit": 0.0,
+        "probability": 0.5,
         "image_count": 1,
-    }  # fmt: skip
+    }
 
 
 def _link(one: dict, other: dict) -> dict:
     sides = {
         f"{name}_{side}": row[name]
-        for side, row in (("a", one), ("b", other)) for name in ("source", "image_id", "patient_key")
-    }  # fmt: skip
+        for side, row in (("a", one), ("b", other))
+        for name in ("source", "image_id", "patient_key")
+    }
     return sides | {"kind": "near_duplicate", "distance": 1.0}
 
 

@@ -58,12 +58,15 @@ SOUND: dict[str, Callable[[int], bytes]] = {
     "initials": lambda n: made(with_print(large(n), "KT"), n),
 }
 BAD: dict[str, Callable[[int], bytes]] = {
-    "empty": lambda n: b"", "words": lambda n: b"nothing but words", "truncated": lambda n: dicom(film(n), n)[:9000],
-    "no patient": lambda n: made(film(n), n, PatientID=""), "no study": lambda n: made(film(n), n, StudyInstanceUID=""),
+    "empty": lambda n: b"",
+    "words": lambda n: b"nothing but words",
+    "truncated": lambda n: dicom(film(n), n)[:9000],
+    "no patient": lambda n: made(film(n), n, PatientID=""),
+    "no study": lambda n: made(film(n), n, StudyInstanceUID=""),
     "another examination": lambda n: made(film(n), n, Modality="MR"),
     "print": lambda n: made(with_print(large(n), "TREMBLAY MARIE"), n),
     "print that a person has called clean": lambda n: made(with_print(large(n), "PICCLINE"), n),
-}  # fmt: skip
+}
 HOSTILE = {**hostile.CONTAINER, **hostile.HEADER, **hostile_codestreams.CODESTREAM}
 
 

@@ -55,10 +55,15 @@ def test_the_proposed_policy_admits_the_devices_and_nobody(delivery: Path, tmp_p
     assert trial["stops"] == {"(0008,1090) not a declared value": 3, "(0018,1020) not a declared value": 1}
 
 
-@pytest.mark.parametrize("names", [
-    [f"{name}0001" for name in ("LAVO", "TREM", "GAGN", "ROYA")], ["4185550177", "4185550178", "4185550179"],
-    ["LAVOIE1", "LAVOIE2", "LAVOIE3"], ["CHUQ-0001", "CHUQ-0002"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{name}0001" for name in ("LAVO", "TREM", "GAGN", "ROYA")],
+        ["4185550177", "4185550178", "4185550179"],
+        ["LAVOIE1", "LAVOIE2", "LAVOIE3"],
+        ["CHUQ-0001", "CHUQ-0002"],
+    ],
+)
 def test_only_a_prefix_that_patients_share_makes_a_pseudonym(names: list[str], tmp_path: Path, capsys) -> None:
     for number, name in enumerate(names):
         put(tmp_path / "delivery", number + 1, PatientID=name, PatientName=name)

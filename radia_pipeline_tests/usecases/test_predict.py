@@ -203,8 +203,12 @@ def test_objects_of_an_identified_film_are_all_that_names_its_patient(lake, tmp_
 
 def test_objects_are_asked_for_with_a_place_and_a_kind(lake, tmp_path):
     paths = written(tmp_path / "films", f=dicom(film(3), 3), g=png16.encode(film(5)))
-    for wish in ({"dicom": "sr"}, {"dicom_out": tmp_path / "o", "dicom": "seg"}, {"dicom_out": paths[0]},
-                 {"dicom_out": tmp_path / "films" / "o"}):  # fmt: skip
+    for wish in (
+        {"dicom": "sr"},
+        {"dicom_out": tmp_path / "o", "dicom": "seg"},
+        {"dicom_out": paths[0]},
+        {"dicom_out": tmp_path / "films" / "o"},
+    ):
         with pytest.raises(BadInput):
             predict(tmp_path / "films", lake, ocr="off", **wish)
     answer = predict(tmp_path / "films", lake, ocr="off", dicom_out=tmp_path / "o", dicom="sr")
@@ -273,8 +277,10 @@ def test_a_pipe_and_a_broken_link_have_their_reason(lake, tmp_path):
     answer = ask(lake, [tmp_path / "films"])
     files = [file for study in answer["studies"] for file in study["files"]]
     assert {Path(file["file"]).name: file["reason"] for file in files} == {
-        "f": None, "pipe": "unreadable", "link": "unreadable",
-    }  # fmt: skip
+        "f": None,
+        "pipe": "unreadable",
+        "link": "unreadable",
+    }
 
 
 LIGHT = """

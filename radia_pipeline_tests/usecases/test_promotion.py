@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from radia_pipeline.evaluation.in_use import champion_of, in_use
 from radia_pipeline.evaluation.reliability import read_reliability
 from radia_pipeline.lake.collect import collect
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, note
+from radia_pipeline.monitoring.acknowledgements import ACKNOWLEDGED, Act, note
 from radia_pipeline.training.model_folders import point
 from radia_pipeline.usecases import promotion
 from radia_pipeline.usecases.champion_text import shown, shown_text
@@ -51,9 +50,12 @@ def answers(lake: Lake) -> tuple[bytes, ...]:
     members = dict.fromkeys(using.ensemble.members, seen)
     logits, probability = using.ensemble.predict(members)
     held = read_reliability(lake, using)
-    return logits.tobytes(), probability.tobytes(), using.ensemble.cuts.tobytes(), *(
-        part.tobytes() for parts in held.by_class for part in parts
-    )  # fmt: skip
+    return (
+        logits.tobytes(),
+        probability.tobytes(),
+        using.ensemble.cuts.tobytes(),
+        *(part.tobytes() for parts in held.by_class for part in parts),
+    )
 
 
 def promote(lake: Lake, skill: float = BETTER, **changes) -> promotion.PromotionResult:
@@ -181,7 +183,7 @@ def test_a_drift_report_that_freezes_promotions_is_answered_first(lake):
     with pytest.raises(PromotionRefused, match=r"drift report of 2026-05-11 freezes promotions: 1 alarms.*radia drift"):
         promote(lake)
     assert len(history(lake)) == before
-    note(lake, ACKNOWLEDGED, by="A. Steward", reason="a new detector", day=date.fromisoformat(day), source="ccsmtl")
+    note(lake, Act(ACKNOWLEDGED, "A. Steward", "a new detector", day, "ccsmtl"))
     assert promote(lake).act == "approved"
 
 

@@ -20,9 +20,14 @@ SECRET = "tremblay_jean"
 
 def row(number: int, reason: str, source: str = "ccsmtl", detail: str | None = "(0010,0010) is no pseudonym") -> dict:
     return {
-        "source": source, "file_id": f"{number:032x}", "file_sha256": f"{number:064x}", "size_bytes": 10,
-        "delivered_path": f"{SECRET}/{number}.dcm", "reason": reason, "detail": detail,
-    }  # fmt: skip
+        "source": source,
+        "file_id": f"{number:032x}",
+        "file_sha256": f"{number:064x}",
+        "size_bytes": 10,
+        "delivered_path": f"{SECRET}/{number}.dcm",
+        "reason": reason,
+        "detail": detail,
+    }
 
 
 @pytest.fixture
@@ -56,8 +61,10 @@ def test_reasons_are_counted_with_what_to_do_and_no_path(lake, capsys):
     assert WAYS["truncated"].do in text
     assert SECRET not in text
     assert [(one.source, one.reason, one.files) for one in refused(lake)] == [
-        ("ccsmtl", "identity_in_header", 5), ("ccsmtl", "truncated", 1), ("nih_cxr14", "too_large", 1),
-    ]  # fmt: skip
+        ("ccsmtl", "identity_in_header", 5),
+        ("ccsmtl", "truncated", 1),
+        ("nih_cxr14", "too_large", 1),
+    ]
 
 
 def test_one_reason_shows_tag_and_rule_and_paths_come_when_asked_for(lake, capsys):

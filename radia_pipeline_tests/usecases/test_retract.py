@@ -65,13 +65,15 @@ def derive(lake: Lake, rows: list[dict]) -> None:
     others = lake.write("manifest", stay, SOURCE).version
     version = lake.write("manifest", [_shown(row) for row in rows], SOURCE).version
     for path, content in {
-        lake.packed_dir / SOURCE / "64px" / "images.u16": "pixels", lake.previews_dir / "a.png": "pixels",
+        lake.packed_dir / SOURCE / "64px" / "images.u16": "pixels",
+        lake.previews_dir / "a.png": "pixels",
         lake.root / "report.html": "page",
         lake.models_dir / "smoke" / "abc" / "model.json": json.dumps({"manifest_versions": {SOURCE: version}}),
         lake.models_dir / "detector" / "small" / "def" / "model.json": json.dumps(
-            {"versions": {f"manifest/{SOURCE}": version}}),
+            {"versions": {f"manifest/{SOURCE}": version}}
+        ),
         lake.models_dir / "other" / "ghi" / "model.json": json.dumps({"manifest_versions": {SOURCE: others}}),
-    }.items():  # fmt: skip
+    }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
 
@@ -83,23 +85,31 @@ def _shown(row: dict) -> dict:
 
 def _prediction(row: dict) -> dict:
     return {name: row[name] for name in ("source", "study_id", "patient_key")} | {
-        "recipe": "demo", "group_id": row["patient_key"], "pool": "validation", "class": "Mass", "logit": 0.0,
-        "probability": 0.5, "image_count": 1,
-    }  # fmt: skip
+        "recipe": "demo",
+        "group_id": row["patient_key"],
+        "pool": "validation",
+        "class": "Mass",
+        "logit": 0.0,
+        "probability": 0.5,
+        "image_count": 1,
+    }
 
 
 def _link(one: dict, other: dict) -> dict:
     sides = {
         f"{name}_{side}": row[name]
-        for side, row in (("a", one), ("b", other)) for name in ("source", "image_id", "patient_key")
-    }  # fmt: skip
+        for side, row in (("a", one), ("b", other))
+        for name in ("source", "image_id", "patient_key")
+    }
     return sides | {"kind": "near_duplicate", "distance": 1.0}
 
 
 def _report(row: dict) -> dict:
     return {name: row[name] for name in ("source", "study_id", "patient_key")} | {
-        "report_text": "Pas de masse.", "text_sha256": "0" * 64, "text_count": 1,
-    }  # fmt: skip
+        "report_text": "Pas de masse.",
+        "text_sha256": "0" * 64,
+        "text_count": 1,
+    }
 
 
 def of(lake: Lake, *names: str) -> set[str]:
@@ -124,7 +134,7 @@ def test_a_dry_run_counts_what_goes_and_the_ingest_takes_just_that(delivery, lak
     assert foreseen["rows"] == {"images": 2, "image_links": 1, "manifest": 2, "predictions": 2}
     assert (foreseen["images"], foreseen["pictures"]) == (2, 2)
     assert foreseen["models"] == ["detector/small/def", "smoke/abc"]
-    done = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    done = retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS)
     assert (done.ingested, done.quarantined) == (2, 3)
     assert {name: done.withdrawn[name] for name in ("images", "versions", "models")} == {
         name: foreseen[name] for name in ("images", "versions", "models")
@@ -144,8 +154,8 @@ def contents(lake: Lake) -> dict[Path, bytes]:
 
 
 def test_the_second_time_nothing_is_left_to_take(delivery, lake) -> None:
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn
-    again = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    assert retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn
+    again = retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS)
     assert (again.withdrawn, len(again.warnings)) == ({}, 1)  # OCR is off
     last = json.loads((lake.root / "forgotten.jsonl").read_text().splitlines()[-1])
     assert (last["images"], last["refused_in"]) == (2, SOURCE)
@@ -154,12 +164,15 @@ def test_the_second_time_nothing_is_left_to_take(delivery, lake) -> None:
 def test_a_slip_in_a_policy_takes_out_no_lake(delivery, lake, monkeypatch) -> None:
     gone = of(lake, "2.dcm", "3.dcm")
     monkeypatch.setattr(retract, "_MOST_UNASKED", 1)
-    held = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    held = retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS)
     assert held.withdrawn == {"held_back": 2}
     assert any("--take-out" in warning for warning in held.warnings)
     assert places_of({NAME}, lake)
     assert lake.packed_dir.exists()
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS).withdrawn["images"] == 2
+    assert (
+        retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS).withdrawn["images"]
+        == 2
+    )
     assert places_of({*gone, NAME}, lake) == set()
 
 
@@ -169,8 +182,8 @@ def test_what_was_asked_for_and_killed_is_finished_unasked(delivery, lake, monke
     with monkeypatch.context() as kills:
         kills.setattr(retract, "erase", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            retract.ingest(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS)
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 2
+            retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, takes_out=True, **OPTIONS)
+    assert retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 2
     assert places_of({*gone, NAME}, lake) == set()
 
 
@@ -204,8 +217,8 @@ def test_killed_midway_the_next_ingest_finishes(delivery, lake, monkeypatch, ste
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(retract if step == "still_named" else erasure, step, stop)
-        retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 2
+        retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    assert retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 2
     assert places_of({*gone, NAME}, lake) == set()
 
 
@@ -213,11 +226,11 @@ def test_versions_go_also_where_no_image_does(delivery, lake) -> None:
     """The only image whose earlier row names somebody came in again from another file."""
     delivery.put("3.dcm", files.clean_file(3, patient="CC0001"))
     delivery.put("2 again.dcm", files.clean_file(2, patient="CC0000"))
-    done = retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS)
+    done = retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS)
     assert (done.withdrawn["images"], done.withdrawn["versions"] > 0) == (0, True)
     assert lake.packed_dir.exists()
     assert places_of({NAME}, lake) == set()
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn == {}
+    assert retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn == {}
 
 
 def test_a_file_that_is_mended_meanwhile_keeps_its_image(delivery, lake) -> None:
@@ -225,6 +238,6 @@ def test_a_file_that_is_mended_meanwhile_keeps_its_image(delivery, lake) -> None
     kept = of(lake, "2.dcm")
     ingest_images(delivery, delivery.root, lake, KEYS, **OPTIONS)
     delivery.put("2 again.dcm", files.clean_file(2, patient="CC0000"))
-    assert retract.ingest(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 1
+    assert retract.ingest_and_withdraw(delivery, delivery.root, lake, KEYS, **OPTIONS).withdrawn["images"] == 1
     assert places_of({NAME}, lake) == set()
     assert kept <= of(lake, "2 again.dcm")

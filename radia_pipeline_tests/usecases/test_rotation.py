@@ -9,6 +9,8 @@ import pytest
 
 from radia_pipeline.cli.main import main
 from radia_pipeline.cohort.ledger import read_ledger
+from radia_pipeline.cohort.link_decisions import CONFIRMED, NEAR_DUPLICATE, REJECTED, decide, decisions
+from radia_pipeline.cohort.links import LINKED
 from radia_pipeline.dicom.ingest import ingest_images
 from radia_pipeline.errors import BadInput, KeyMismatch
 from radia_pipeline.lake import renamed
@@ -23,6 +25,7 @@ from radia_pipeline.training.studies import manifest_versions
 from radia_pipeline.usecases import rotation
 from radia_pipeline.usecases.forget import forget_patients
 from radia_pipeline_tests.dicom import files
+from radia_pipeline_tests.governance_page import unlisted
 from radia_pipeline_tests.readings.worlds import reading, with_set
 from radia_pipeline_tests.usecases.whole_lakes import KEY, SOURCE, make_whole_lake
 
@@ -56,19 +59,26 @@ def renamed_by(key: Pseudonymizer, said: dict[str, list[dict]], ids: set[str]) -
     """Return the tables' rows as texts in which every old id was replaced, in any order."""
 
     def one(match: re.Match) -> str:
-        folder, old = match[1] or "", match[2]
-        return match[0] if old not in ids else (f"{key.rotated(old)[:2]}/" if folder else "") + key.rotated(old)
+        folder, new = match[1], key.rotated(match[2])
+        if match[2] not in ids:
+            return match[0]
+        return f"{new[: len(folder) - 1]}/{new}" if folder else new
 
     def text(row: dict) -> str:
         kept = {name: value for name, value in row.items() if name not in ("group_id", "members_sha256")}
-        return re.sub(r"([0-9a-f]{2}/)?\b([0-9a-f]{32})\b", one, repr(kept))
+        return re.sub(r"([0-9a-f]{2,3}/)?\b([0-9a-f]{32})\b", one, repr(kept))
 
     return {name: {text(row) for row in rows} for name, rows in said.items()}
 
 
 def ids_of(lake: Lake) -> set[str]:
-    return {row[name] for rows in tables(lake).values() for row in rows
-            for name in ("patient_key", "study_id", "image_id", "file_id") if row.get(name)}  # fmt: skip
+    return {
+        row[name]
+        for rows in tables(lake).values()
+        for row in rows
+        for name in ("patient_key", "study_id", "image_id", "file_id")
+        if row.get(name)
+    }
 
 
 def test_tables_are_the_same_but_ids_and_pools_stay(lake):
@@ -100,6 +110,50 @@ def test_tables_are_the_same_but_ids_and_pools_stay(lake):
     old = next(iter(ids))
     assert not any(old.encode() in path.read_bytes() for path in lake.root.rglob("*.json"))
     assert not (lake.root / "_rotating").exists() and not list(lake.root.glob("*.html"))
+    assert unlisted(lake.root) == []
+
+
+@pytest.mark.parametrize("characters", [2, 3])
+def test_a_picture_goes_into_the_folder_of_its_new_name_and_one_elsewhere_stays(lake, characters):
+    row = lake.read("images", SOURCE).to_pylist()[0]
+    picture, old, new = lake.root / row["path"], row["image_id"], NEW.rotated(row["image_id"])
+    there = picture.parent.with_name(old[:characters]) / picture.name
+    there.parent.mkdir(exist_ok=True)
+    picture.rename(there)
+    elsewhere = lake.pixels_dir / SOURCE / "ab0" / picture.name
+    elsewhere.parent.mkdir(exist_ok=True)
+    shutil.copy(there, elsewhere)
+    rotation.rotate(lake, OLD, NEW)
+    assert (lake.pixels_dir / SOURCE / new[:characters] / f"{new}.png").is_file()
+    assert (elsewhere.parent / f"{new}.png").is_file() and not list(lake.pixels_dir.rglob(f"{old}*"))
+
+
+def test_what_was_decided_about_links_holds_for_the_new_ids(lake):
+    """Also where the new ids of a pair sort the other way round, and where an image of it has gone."""
+    images = lake.read("images", SOURCE).to_pylist()
+    pairs = {REJECTED: images[:2], CONFIRMED: images[2:4]}
+    lake.write("image_links", [_near_duplicate(*ends) for ends in pairs.values()])
+    for kind, ends in pairs.items():
+        decide(lake, kind, *(end["image_id"] for end in ends), by="A. Steward", reason="looked at both")
+    lake.write("image_links", [_near_duplicate(*pairs[REJECTED])])
+    rotation.rotate(lake, OLD, NEW)
+    assert {pair: said.kind for pair, said in decisions(lake).items()} == {
+        tuple(sorted(NEW.rotated(end["image_id"]) for end in ends)): kind for kind, ends in pairs.items()
+    }
+    (row,) = lake.read("image_links").to_pylist()
+    again = sorted((row["image_id_a"], row["image_id_b"]))
+    assert decide(lake, CONFIRMED, *again, by="A. Steward", reason="one film").kind == CONFIRMED
+    assert decisions(lake)[tuple(again)].kind == CONFIRMED
+
+
+def _near_duplicate(one: dict, other: dict) -> dict:
+    first, second = sorted((one, other), key=lambda end: end["image_id"])
+    ends = {
+        f"{name}_{place}": end[name]
+        for place, end in (("a", first), ("b", second))
+        for name in ("source", "image_id", "patient_key")
+    }
+    return {**ends, "kind": NEAR_DUPLICATE, "distance": 0.1, "state": LINKED}
 
 
 def test_deliveries_go_on_under_the_new_key_alone(lake, tmp_path):
@@ -122,8 +176,13 @@ def test_deliveries_go_on_under_the_new_key_alone(lake, tmp_path):
     assert (lake.root / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-STEPS = ("_rename_pictures", "_rename_in_journal", "_rewrite_tables", "_rewrite_pinned",
-         "_delete_what_was_named_otherwise")  # fmt: skip
+STEPS = (
+    "_rename_pictures",
+    "_rename_in_journal",
+    "_rewrite_tables",
+    "_rewrite_pinned",
+    "_delete_what_was_named_otherwise",
+)
 INSIDE = ("keep_names", "swap_keys", "end")
 
 

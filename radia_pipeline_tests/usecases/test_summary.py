@@ -66,8 +66,13 @@ def test_an_empty_lake_has_a_table_without_sources(tmp_path):
 
 def test_the_detector_stands_above_its_controls_with_a_figure_for_each_level(tmp_path):
     lake = Lake.open(tmp_path)
-    judged = [(NAMES[RANDOM], "class", 0.09), (NAMES[PRIOR], "class", 0.03), ("detector", "class", 0.62),
-              ("detector", "agnostic", 0.53), ("pseudo_boxes", "class", 0.57)]  # fmt: skip
+    judged = [
+        (NAMES[RANDOM], "class", 0.09),
+        (NAMES[PRIOR], "class", 0.03),
+        ("detector", "class", 0.62),
+        ("detector", "agnostic", 0.53),
+        ("pseudo_boxes", "class", 0.57),
+    ]
     lake.write("detector_scorecard", [{**ROW, "model": m, "level": level, "value": v} for m, level, v in judged])
     lines = as_text(collect(lake)).split("Detector on validation, mAP@.3\n")[1].splitlines()
     assert [line.split("  ")[0] for line in lines[2:]] == ["detector", "pseudo_boxes", NAMES[PRIOR], NAMES[RANDOM]]

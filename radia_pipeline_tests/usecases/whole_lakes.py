@@ -37,8 +37,10 @@ def make_whole_lake(folder: Path) -> Lake:
         lake.write("manifest", [{**row, "weight": weight} for row in rows], SOURCE)
     save_model(lake, "one", "linear", 1)
     with lake.lock("ledger"):
-        placed = {row["patient_key"]: ledger.Placement(SOURCE, row["patient_key"], row["pool"], row["fold"], "hash")
-                  for row in rows}  # fmt: skip
+        placed = {
+            row["patient_key"]: ledger.Placement(SOURCE, row["patient_key"], row["pool"], row["fold"], "hash")
+            for row in rows
+        }
         ledger.append(lake, ledger.read_ledger(lake), placed.values(), asdict(SplitPolicy()))
     lake.write("splits", [_placed(row) for row in {row["patient_key"]: row for row in rows}.values()])
     for row in rows[:5]:
@@ -51,13 +53,19 @@ def make_whole_lake(folder: Path) -> Lake:
 
 
 def _manifest_row(row: dict, number: int) -> dict:
-    kept = {name: row[name] for name in ("source", "image_id", "study_id", "patient_key", "path", "width_px",
-                                         "height_px")}  # fmt: skip
+    kept = {
+        name: row[name] for name in ("source", "image_id", "study_id", "patient_key", "path", "width_px", "height_px")
+    }
     patient = number % PATIENTS
     return kept | {
-        "group_id": row["patient_key"], "view": "PA", "Mass": patient % 2, "pool": "train", "fold": patient % 5,
-        "weight": 1.0, "boxes": [],
-    }  # fmt: skip
+        "group_id": row["patient_key"],
+        "view": "PA",
+        "Mass": patient % 2,
+        "pool": "train",
+        "fold": patient % 5,
+        "weight": 1.0,
+        "boxes": [],
+    }
 
 
 def _placed(row: dict) -> dict:

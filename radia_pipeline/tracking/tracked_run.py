@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from radia_pipeline.tracking.provenance import TAG_PID, TAG_REASON, owner_lives,
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
 
 BATCH = 900  # MLflow takes at most 1,000 metrics, params and tags in one request
 PARAMS_PER_BATCH = 100
@@ -130,16 +131,21 @@ class TrackedRun:
     def log_datasets(self, table: str, versions: Mapping[str, str], context: str = "training") -> None:
         """Record of which versions of a lake's table (partition -> data version) the run learned; each once."""
         entities = import_mlflow().entities
-        self.tracker.client.log_inputs(self.run_id, [
-            entities.DatasetInput(
-                entities.Dataset(
-                    f"{table}/{partition}", version[:DIGEST_LENGTH], "lake",
-                    json.dumps({"table": table, "partition": partition, "version": version}),
-                ),
-                [entities.InputTag("mlflow.data.context", context)],
-            )
-            for partition, version in sorted(versions.items())
-        ])  # fmt: skip
+        self.tracker.client.log_inputs(
+            self.run_id,
+            [
+                entities.DatasetInput(
+                    entities.Dataset(
+                        f"{table}/{partition}",
+                        version[:DIGEST_LENGTH],
+                        "lake",
+                        json.dumps({"table": table, "partition": partition, "version": version}),
+                    ),
+                    [entities.InputTag("mlflow.data.context", context)],
+                )
+                for partition, version in sorted(versions.items())
+            ],
+        )
 
     def log_artifact(self, path: str | Path, folder: str | None = None) -> None:
         """Copy a file beside the run. Raises BadInput for kinds that could hold pixels, rows or text."""
@@ -158,9 +164,11 @@ class TrackedRun:
             self.log_tags({TAG_REASON: reason})
         self.tracker.client.set_terminated(self.run_id, status)
 
-    def _log_batch(self, **rows: list) -> None:
-        if any(rows.values()):
-            self.tracker.client.log_batch(self.run_id, **rows)
+    def _log_batch(
+        self, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
+    ) -> None:
+        if metrics or params or tags:
+            self.tracker.client.log_batch(self.run_id, metrics, params, tags)
 
 
 def flatten(values: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, Any]:
