@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from radia_pipeline.drawing.boxes import Box, arrow
+from radia_pipeline.drawing.diagram import Box, arrow
 from radia_pipeline.drawing.svg import Picture, words
 
 WIDTH_PX, BOX_PX, ROW_PX, COLUMN_PX, TOP_PX = 228, 30, 46, 264, 34

@@ -9,7 +9,7 @@ import ast
 from pathlib import Path
 
 import radia_pipeline
-from radia_pipeline.drawing.boxes import Box
+from radia_pipeline.drawing.diagram import Box
 from radia_pipeline.drawing.svg import SMALL_PX, Picture, element, number, words, wrapped
 
 PACKAGE = Path(radia_pipeline.__file__).parent

@@ -6,6 +6,8 @@ Imports inside functions count, and so do relative ones and those under ``TYPE_C
 from __future__ import annotations
 
 import ast
+import functools
+from collections.abc import Set
 from pathlib import Path
 
 Graph = dict[str, set[str]]
@@ -20,22 +22,27 @@ def modules_of(package: Path) -> dict[str, Path]:
     return found
 
 
-def imported_names(path: Path, module: str) -> set[str]:
+def imported_names(path: Path, module: str) -> frozenset[str]:
     """Return every dotted name that a file imports, with and without the names that it takes from a module."""
+    return _imported(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
+
+
+@functools.cache
+def _imported(text: str, module: str, is_package: bool) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, path, module)
+            base = _base(node, module, is_package)
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
-def _base(node: ast.ImportFrom, path: Path, module: str) -> str:
+def _base(node: ast.ImportFrom, module: str, is_package: bool) -> str:
     if not node.level:
         return node.module or ""
-    parts = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    parts = module.split(".") if is_package else module.split(".")[:-1]
     return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
 
 
@@ -45,13 +52,13 @@ def graph_of(package: Path) -> Graph:
     return {module: _deepest(imported_names(path, module), modules) - {module} for module, path in modules.items()}
 
 
-def _deepest(names: set[str], modules: dict[str, Path]) -> set[str]:
+def _deepest(names: Set[str], modules: dict[str, Path]) -> set[str]:
     """Keep the modules among the names; ``from package import module`` means the module, not its package."""
     found = names & modules.keys()
     return {name for name in found if not (modules[name].name == "__init__.py" and _has_inner(name, found))}
 
 
-def _has_inner(name: str, found: set[str]) -> bool:
+def _has_inner(name: str, found: Set[str]) -> bool:
     return any(other.startswith(name + ".") for other in found)
 
 

@@ -15,8 +15,8 @@ OURS = {"docs", "data_contracts", "benchmarks", "radia_pipeline", "radia_pipelin
 """Folders of the repository: whatever is named below them has to be there."""
 ELSEWHERE = {
     "a lake": {
-        "_ingest", "_versions", "<lake>.history", "checkpoints", "ledger", "models", "packed", "pixels", "previews",
-        "reviews", "truth",
+        "_backup", "_ingest", "_locks", "_rotating", "_versions", "<lake>.history", "checkpoints", "detectors",
+        "ledger", "models", "packed", "pixels", "previews", "recipes", "reviews", "truth",
     },
     "a backup": {"history", "lake", "objects", "sets"},
     "a delivery": {"annotations", "ccsmtl", "deliveries", "dicom", "files", "images", "nih_cxr14", "test", "valid"},

@@ -136,8 +136,11 @@ def draw(demo: Path) -> None:
         lines = [f"{SOURCE},{study},{name}" for name in vocabulary().pathologies]
         cells.write_text("\n".join(["source,study_id,class", *lines]) + "\n", encoding="utf-8")
         with served(lake, cells=(cells,)) as (_, port), seat(browser, port, "reader-a", language="en") as one:
-            (list_id,) = [row["list_id"] for row in Client(port, "reader-a").get("/page/lists").json["lists"]
-                          if row["kind"] == "cells"]  # fmt: skip
+            (list_id,) = [
+                row["list_id"]
+                for row in Client(port, "reader-a").get("/page/lists").json["lists"]
+                if row["kind"] == "cells"
+            ]
             read = reading(one, list_id)
             one.press("Space")  # what waits to be read blind is not opened in the viewer
             one.page.wait_for_selector(".badge.revealed", timeout=60_000)

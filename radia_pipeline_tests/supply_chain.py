@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -28,8 +29,11 @@ COPYLEFT = re.compile(r"(?<!L)GPL(?!.*exception)|(?<!Lesser )General Public Lice
 GPL_ALLOWED = {"pylint": "a tool of developers: it is neither imported nor shipped"}
 """Packages under the GPL, and why that binds nobody who uses the product."""
 STATED_ELSEWHERE = {
-    "axe-playwright-python": "MIT", "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary", "huey": "MIT", "pyrage": "MIT",
-}  # fmt: skip
+    "axe-playwright-python": "MIT",
+    "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary",
+    "huey": "MIT",
+    "pyrage": "MIT",
+}
 """Packages whose metadata names no licence, and what their licence file or their project's page says."""
 DEBIAN = ("make", "python3", "python3-venv", "libgl1", "libglib2.0-0")
 """What a machine without network needs from Debian's own medium before the bundle."""
@@ -176,24 +180,53 @@ def audit(lock: Path = LOCK, run: Run = _run) -> list[str]:
 # --- bundle ----------------------------------------------------------------------------------------------------------
 INSTALL = """\
 #!/usr/bin/env bash
-# Installs RadIA from this folder, without a network: ./install.sh VENV
+# Installs RadIA from this folder, without a network: ./install.sh VENV (see READ_ME_FIRST.txt)
 set -euo pipefail
+fail() { printf 'Installation stopped: %s\\n' "$1" >&2; exit 1; }
+[ $# -eq 1 ] || fail "say where the environment is to lie: ./install.sh VENV"
+venv=$(realpath -m "$1")
 cd "$(dirname "$0")"
-venv=${1:?usage: ./install.sh VENV}
-sha256sum --quiet --check SHA256SUMS
 python=${PYTHON:-python3}
-"$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --no-index --find-links wheels --require-hashes --no-deps -r requirements.lock
-"$venv/bin/python" -m pip install --quiet --no-index --no-deps radia_pipeline-*.whl
-"$venv/bin/radia" --version
+here="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' || true) on $(uname -m)"
+[ "$here" = "{here}" ] || fail "the packages are for Python {here}, this is Python $here; name one: PYTHON=…"
+mkdir -p "$venv"
+free=$(df -Pk "$venv" | awk 'NR==2 {print int($4 / 1048576)}')
+[ "$free" -ge {gib} ] || fail "the disk of $venv has $free GiB free, and what is installed takes {gib}"
+echo "Comparing $(wc -l < SHA256SUMS) files with SHA256SUMS ..."
+sha256sum --quiet --check SHA256SUMS || fail "a file is not what was bundled: copy the folder once more"
+echo "Installing $(ls wheels | wc -l) packages (minutes) ..."
+"$python" -m venv "$venv" || fail "a virtual environment could not be made: install what debian-packages.txt names"
+export PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_FIND_LINKS="$PWD/wheels" PIP_DISABLE_PIP_VERSION_CHECK=1
+"$venv/bin/python" -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+"$venv/bin/python" -m pip install --quiet --force-reinstall --no-deps ./radia_pipeline-*.whl
+echo "Ready: $("$venv/bin/radia" --version). Next: source $venv/bin/activate && radia demo --small"
 """
+FIRST = """\
+RadIA {version} for a machine without a network: Linux, Python {here}, glibc {glibc} or later.
+
+1. Carry this folder there ({mb} MB), and compare `sha256sum SHA256SUMS` with what the sender told you by another way.
+2. Install Debian's packages from its own medium: apt install $(cat debian-packages.txt)
+3. ./install.sh /opt/radia/venv        (any folder; it takes {gib} GiB; every file is compared with its hash first)
+4. source /opt/radia/venv/bin/activate
+   radia demo --small                  (some minutes; ends with "Report: ...": open that file in a browser)
+   radia ui --lake .radia/demo         (Dagster and MLflow, on this machine only)
+   radia doctor --lake .radia/demo     (whether machine and lake are fit for use)
+
+A newer bundle is installed into the same folder by the same command, while nothing of RadIA runs.
+README.md, docs/ and deploy/ say the rest. Where they say `make demo`, say `radia demo`; for `make ui`, `radia ui`.
+sbom.cdx.json is the bill of materials: every package with hashes and licence, of developers' tools too.
+"""
+INSTALLED_GIB = 7
+"""What the environment takes on the disk, rounded up."""
+PAPERS = ("README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs", "deploy")
 
 
 def bundle(folder: Path, lock: Path = LOCK) -> Path:
     """Fill a folder with everything that a machine without network needs, and return it.
 
     Wheels by the lock's hashes for this Python and platform, our own wheel, the lock without what only developers
-    need, Debian's packages by name, the bill of materials of the whole lock, sums of all files, and ``install.sh``.
+    need, Debian's packages by name, the bill of materials of the whole lock, the documentation, sums of all files,
+    ``install.sh`` and ``READ_ME_FIRST.txt``, which says how.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "wheels").mkdir(parents=True)
@@ -204,11 +237,28 @@ def bundle(folder: Path, lock: Path = LOCK) -> Path:
     _checked([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
     if whole == LOCK:
         sbom(folder)
-    (folder / "debian-packages.txt").write_text("\n".join(DEBIAN) + "\n", encoding="utf-8")
-    (folder / "install.sh").write_text(INSTALL, encoding="utf-8")
-    (folder / "install.sh").chmod(0o755)
+    for name in PAPERS:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, folder / name)
+    _say_how(folder)
     (folder / "SHA256SUMS").write_text("".join(_sums(folder)), encoding="utf-8")
     return folder
+
+
+def _say_how(folder: Path) -> None:
+    """Write what installs a bundle and what a person reads first."""
+    facts = {
+        "version": next(folder.glob("radia_pipeline-*.whl")).name.split("-")[1],
+        "gib": INSTALLED_GIB,
+        "here": f"{sys.version_info.major}.{sys.version_info.minor} on {platform.machine()}",
+        "glibc": platform.libc_ver()[1],
+        "mb": sum(path.stat().st_size for path in folder.rglob("*")) // 1_000_000,
+    }
+    (folder / "debian-packages.txt").write_text("\n".join(DEBIAN) + "\n", encoding="utf-8")
+    for name, text in (("install.sh", INSTALL), ("READ_ME_FIRST.txt", FIRST)):
+        said = re.sub(r"\{(version|gib|here|glibc|mb)\}", lambda found: str(facts[found[1]]), text)
+        (folder / name).write_text(said, encoding="utf-8")
+    (folder / "install.sh").chmod(0o755)
 
 
 def without_developers(lock: Path) -> str:

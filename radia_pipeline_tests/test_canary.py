@@ -198,11 +198,12 @@ def test_what_tells_before_and_beside_the_ingest_says_nothing(ran) -> None:
     root, dicom = written.parent, written.parent / "deliveries" / "ccsmtl" / "dicom"
     options = ["--lake", written / "lake", "--ocr", "off"]
     told = [
-        radia(root, "audit", dicom, "--ocr", "off"), radia(root, "audit", dicom, "--explain", "--json"),
+        radia(root, "audit", dicom, "--ocr", "off"),
+        radia(root, "audit", dicom, "--explain", "--json"),
         radia(root, "ingest", root / "deliveries", "--source", "ccsmtl", "--dry-run", *options),
         radia(root, "audit", dicom, "--propose", "--out", root / "policy.yaml"),
         radia(root, "audit", dicom, "--policy", root / "policy.yaml"),
-    ]  # fmt: skip
+    ]
     assert [done.returncode for done in told] == [1, 0, 0, 0, 0]
     for done in told:
         output = (done.stdout + done.stderr).lower()

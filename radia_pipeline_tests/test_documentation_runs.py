@@ -71,8 +71,13 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_every_documented_command_does_what_it_says(reader):
-    wanted = [command for page in PAGES if page.name not in RUN_ELSEWHERE
-              for command in commands(page) if command.startswith("radia")]  # fmt: skip
+    wanted = [
+        command
+        for page in PAGES
+        if page.name not in RUN_ELSEWHERE
+        for command in commands(page)
+        if command.startswith("radia")
+    ]
     failed = {}
     for command in dict.fromkeys(wanted):
         if SERVES.match(command) or ASKS_A_SERVER.match(command):

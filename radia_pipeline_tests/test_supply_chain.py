@@ -120,15 +120,31 @@ def test_a_bundle_installs_without_a_network(small_lock, tmp_path):
     except SystemExit as error:
         pytest.skip(f"wheels cannot be fetched here: {str(error)[-200:]}")
     assert len(list((folder / "wheels").glob("*.whl"))) == len(TWO)
-    env = {**os.environ, "PYTHON": sys.executable, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    env.pop("PYTHONPATH", None)
-    command = [*without_network.prefix(), folder / "install.sh", tmp_path / "venv"]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert "{" not in (folder / "READ_ME_FIRST.txt").read_text()
+    assert {"README.md", "docs", "deploy"} <= {path.name for path in folder.iterdir()}
+    (tmp_path / "here").mkdir()
+    done = installed(folder, tmp_path / "here")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.startswith("radia, version")
+    assert "Ready: radia, version" in done.stdout
+    assert (tmp_path / "here" / "venv" / "bin" / "radia").exists()  # below where it was called, not below the bundle
+    (other := tmp_path / "other_python").write_text("#!/bin/sh\necho 3.8\n")
+    other.chmod(0o755)
+    done = installed(folder, tmp_path / "here", PYTHON=str(other))
+    assert done.returncode == 1 and "this is Python 3.8" in done.stderr
+    assert installed(folder, tmp_path / "here", "").returncode == 1
     wheel = next((folder / "wheels").glob("click*.whl"))
     wheel.write_bytes(wheel.read_bytes()[:-1] + b"x")
-    assert subprocess.run(command, capture_output=True, env=env, cwd=tmp_path).returncode != 0
+    done = installed(folder, tmp_path / "here")
+    assert done.returncode == 1 and "copy the folder once more" in done.stderr
+
+
+def installed(folder: Path, where: Path, venv: str = "venv", **more: str) -> subprocess.CompletedProcess:
+    """Install a bundle as its own instructions say, called in a folder, where no network is."""
+    command = [*without_network.prefix(), folder / "install.sh", *([venv] if venv else [])]
+    env = {name: os.environ[name] for name in ("HOME", "PATH", "LANG", "TMPDIR") if name in os.environ}
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**env, "PYTHON": sys.executable, **more}, cwd=where
+    )
 
 
 def test_a_try_to_leave_is_noticed(tmp_path):

@@ -25,8 +25,11 @@ def test_the_notebook_has_the_cells_of_the_script_with_what_they_show():
 
 def test_its_pictures_show_something_and_no_path_stands_in_it():
     shown = [out["data"] for one in BOOK["cells"] for out in one.get("outputs", ())]
-    pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one["image/png"]))).convert("L"))
-                for one in shown if "image/png" in one]  # fmt: skip
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(one["image/png"]))).convert("L"))
+        for one in shown
+        if "image/png" in one
+    ]
     assert len(pictures) == 4
     assert all(picture.std() > 20 for picture in pictures)
     assert not [one for one in shown if "/home/" in str(one.get("text/html")) or "/tmp/" in str(one.get("text/html"))]

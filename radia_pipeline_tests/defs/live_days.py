@@ -104,16 +104,19 @@ def play(folder: Path, count: int) -> dict[str, Any]:
         }
     wanted = {day.isoformat() for day in days}
     return {
-        "days": count, "state": state, "minutes": round(took_s / 60, 1),
+        "days": count,
+        "state": state,
+        "minutes": round(took_s / 60, 1),
         "tables": {table: sorted(wanted ^ set(lake.partitions(table))) for table in REPORT},
         "made_twice": {
             table: sorted(day for day, times in found.items() if times > 1) for table, found in made.items()
         },
         "never_made": {table: sorted(wanted - set(found)) for table, found in made.items()},
-        "page": (lake.root / "drift.html").exists(), "notices": len(came),
+        "page": (lake.root / "drift.html").exists(),
+        "notices": len(came),
         "told_of": sorted({key.split(":")[0] for key in told_keys(lake)}),
         "told_twice": [text for text, times in Counter(one["text"] for one in came).items() if times > 1],
-    }  # fmt: skip
+    }
 
 
 def is_as_promised(found: dict[str, Any]) -> bool:

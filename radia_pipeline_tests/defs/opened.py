@@ -19,7 +19,7 @@ from radia_pipeline.processes import children
 from radia_pipeline.servers.guard import TOKEN_PARAMETER
 from radia_pipeline.servers.supervisor import START_VARIABLE, read_card
 
-OPEN_WITHIN_S, ANSWERS_WITHIN_S = 900.0, 400.0
+OPEN_WITHIN_S, ANSWERS_WITHIN_S, LOOK_EVERY_S = 900.0, 400.0, 0.5
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on InvalidSubsetError { message } } }"""
@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], Any], within_s: float, what: str) -> Any:
         with contextlib.suppress(OSError):
             if found := condition():
                 return found
-        time.sleep(0.25)
+        time.sleep(LOOK_EVERY_S)
     raise AssertionError(f"not within {within_s} s: {what}")
 
 
@@ -89,9 +89,11 @@ class Opened:
 
     def _launch(self, job: str, selection: list | None, partition: str | None) -> str:
         selector = {
-            "repositoryLocationName": "radia_pipeline", "repositoryName": "__repository__", "pipelineName": job,
+            "repositoryLocationName": "radia_pipeline",
+            "repositoryName": "__repository__",
+            "pipelineName": job,
             **({"assetSelection": selection} if selection else {}),
-        }  # fmt: skip
+        }
         tags = [{"key": "dagster/partition", "value": partition}] if partition else []
         params = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}
         answer = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
@@ -111,8 +113,8 @@ class Opened:
         self.ask(STOP, id=run)
 
     def process(self, name: str) -> psutil.Process:
-        """Return the process of a server."""
-        return psutil.Process(self.services()[name]["pid"])
+        """Return the process of a server; raises psutil.NoSuchProcess while it waits to be started again."""
+        return psutil.Process(self.services()[name]["pid"] or 0)
 
     def processes(self, word: str) -> list[psutil.Process]:
         """Return what was started by the supervisor and has a word in its command, the servers among them."""

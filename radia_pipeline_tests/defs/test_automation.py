@@ -56,9 +56,12 @@ class World:
         """Let time pass and ask a sensor as the daemon does, with the cursor that it left."""
         self.now_s += after_s
         context = dg.build_sensor_context(
-            instance=self.instance, repository_def=repository(), cursor=self.cursors.get(name),
-            sensor_name=name, resources={"radia": self.radia},
-        )  # fmt: skip
+            instance=self.instance,
+            repository_def=repository(),
+            cursor=self.cursors.get(name),
+            sensor_name=name,
+            resources={"radia": self.radia},
+        )
         data = repository().get_sensor_def(name).evaluate_tick(context)
         self.cursors[name] = data.cursor
         return data

@@ -128,9 +128,12 @@ def _queued(lake: Lake, _) -> None:
     origin = RemoteJobOrigin(place, "upkeep")
     with instance_of(lake) as instance:
         create_run_for_test(
-            instance, job_name="upkeep", status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin,
+            instance,
+            job_name="upkeep",
+            status=dg.DagsterRunStatus.QUEUED,
+            remote_job_origin=origin,
             job_code_origin=None,
-        )  # fmt: skip
+        )
 
 
 def _raised_pool(lake: Lake, _) -> None:
@@ -269,7 +272,8 @@ def test_an_old_backup_is_found(lake):
 def test_production_asks_for_more(lake, monkeypatch, tmp_path):
     lake.root.chmod(0o755)
     assert examined(lake, "permissions").findings == ()
-    assert not examined(lake, "permissions", is_production=True).is_safe
+    (found,) = examined(lake, "permissions", is_production=True).findings
+    assert found.severity == UNSAFE and f"chmod o-rwx {lake.root} {lake.history_dir}" in found.do
     monkeypatch.delenv(KEY_VARIABLE)
     assert [one.severity for one in examined(lake, "key", is_production=True).findings] == [WARNING]
     with pytest.warns(Warning, match="demo key"):
@@ -278,7 +282,8 @@ def test_production_asks_for_more(lake, monkeypatch, tmp_path):
         demo = Lake.open(tmp_path / "demo")
         Pseudonymizer.from_environment(demo)
     assert examined(demo, "key").findings == ()
-    assert not examined(demo, "key", is_production=True).is_safe
+    (found,) = examined(demo, "key", is_production=True).findings
+    assert found.severity == UNSAFE and "radia keys rotate" in found.do
     assert [one.check for one in examined(lake, "daemon", is_production=True).findings] == ["daemon"]
 
 
@@ -291,8 +296,9 @@ print(door.getsockname()[1], flush=True); time.sleep(60)"""
 def test_a_server_that_others_can_reach_is_found(lake, address, count):
     command = [sys.executable, "-c", LISTENS, address, "radia_pipeline.review.serve"]
     env = {**os.environ, "RADIA_LAKE": str(lake.root)}
-    with subprocess.Popen([*command[:2], f"# dagster\n{LISTENS}", *command[3:]], env=env, stdout=subprocess.PIPE,
-                          text=True) as child:  # fmt: skip
+    with subprocess.Popen(
+        [*command[:2], f"# dagster\n{LISTENS}", *command[3:]], env=env, stdout=subprocess.PIPE, text=True
+    ) as child:
         try:
             port = child.stdout.readline().strip()
             found = examined(lake, "open_ports").findings

@@ -12,7 +12,7 @@ import pytest
 
 from radia_pipeline.contracts.tables import contract, contract_names
 from radia_pipeline.defs.build import build_defs
-from radia_pipeline.defs.pipeline import execute, make_plan
+from radia_pipeline.defs.pipeline import Listener, execute, make_plan
 from radia_pipeline.defs.tables import ASKED_FOR
 from radia_pipeline.errors import NoLayout
 from radia_pipeline.evaluation.coherence import violations
@@ -25,6 +25,7 @@ from radia_pipeline.lake.settings import change_settings
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.tracking.client import Tracker
 from radia_pipeline.usecases.summary import as_text, collect
+from radia_pipeline_tests import governance_page
 from radia_pipeline_tests.tour import cells as tour_cells
 from radia_pipeline_tests.tour import run as run_tour
 
@@ -78,14 +79,8 @@ DAMAGED = ("ingest", "labels", "cohort")
 
 def run_all(definitions, lake, instance) -> list:
     errors = []
-    reports = execute(
-        definitions,
-        lake,
-        make_plan(definitions, SOURCES),
-        on_start=lambda *_: None,
-        on_end=lambda report: errors.append(report.error) if report.error else None,
-        instance=instance,
-    )
+    listener = Listener(ended=lambda report: errors.append(report.error) if report.error else None)
+    reports = execute(definitions, lake, make_plan(definitions, SOURCES), listener, instance=instance)
     assert not errors
     return reports
 
@@ -220,7 +215,7 @@ def test_an_absent_source_fails_its_partition_only_and_says_so(world):
     before = versions(lake)
     plan = make_plan(definitions, ["chexpert"], "images")
     with pytest.raises(NoLayout, match="Source chexpert is absent"):
-        execute(definitions, lake, plan, on_start=lambda *_: None, on_end=lambda _: None, instance=instance)
+        execute(definitions, lake, plan, Listener(), instance=instance)
     assert versions(lake) == before
 
 
@@ -241,6 +236,15 @@ def test_no_identity_reaches_dagster_mlflow_or_a_page(world):
                 content = path.read_bytes()
                 assert CANARY.encode() not in content, path
                 assert not [name for name in native if f'"{name}"'.encode() in content], path
+
+
+def test_every_place_of_the_lake_is_named_for_who_judges_privacy(world):
+    lake, *_ = world
+    assert (lake.root / "scorecard.html").exists()
+    assert governance_page.unlisted(lake.root) == []
+    (lake.root / "planted").mkdir()
+    assert governance_page.unlisted(lake.root) == ["planted"]
+    (lake.root / "planted").rmdir()
 
 
 def test_the_tour_shows_every_stage_of_the_lake(world):

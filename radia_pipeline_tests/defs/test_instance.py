@@ -137,10 +137,14 @@ def test_a_lake_on_postgres_has_eight_runs_at_once_and_no_password_in_any_file(t
 @pytest.mark.parametrize(
     "address",
     [
-        "postgresql://radia:hush@db/radia", "postgresql://db/radia?password=hush", "mysql://radia@db/radia", "radia",
-        "postgresql://radia@db", "postgresql://radia@db/radia?options=-csearch_path%3Dpublic",
+        "postgresql://radia:hush@db/radia",
+        "postgresql://db/radia?password=hush",
+        "mysql://radia@db/radia",
+        "radia",
+        "postgresql://radia@db",
+        "postgresql://radia@db/radia?options=-csearch_path%3Dpublic",
     ],
-)  # fmt: skip
+)
 def test_an_address_with_a_password_or_of_another_kind_is_refused_and_not_shown(address):
     with pytest.raises(BadInput) as refused:
         checked(address)
@@ -187,7 +191,7 @@ def test_a_run_whose_process_is_gone_is_ended_and_what_it_left_too(tmp_path):
         worker.kill()
         worker.wait()
         assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
-        assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+        wait_for(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE, 10, "a killed process ends")
         elsewhere = instance.create_run_for_job(spoken, tags={**tags, TAG_HOST: "another-machine"})
         assert instance.run_launcher.check_run_worker_health(elsewhere).status == WorkerStatus.RUNNING
         assert not instance.run_launcher.terminate(elsewhere.run_id)

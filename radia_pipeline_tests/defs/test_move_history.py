@@ -10,10 +10,13 @@ import dagster as dg
 import pytest
 import yaml
 from click.testing import CliRunner
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from radia_pipeline.cli.settings import settings
 from radia_pipeline.defs.move_history import set_database
 from radia_pipeline.defs.one_run import instance_of
+from radia_pipeline.defs.webserver import require_open
 from radia_pipeline.errors import BadInput, LakeLocked, LakeUnwritable
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.processes import children
@@ -142,6 +145,22 @@ def test_the_lock_is_over_processes_and_free_when_its_holder_is_gone(cluster):
             pass
     with database.exclusively(address, "one", wait_s=0.3):
         pass
+
+
+def test_the_page_goes_on_after_the_database_was_killed(lake, cluster):
+    run, _ = with_history(lake)
+    set_database(lake, cluster.make("killed"))
+    event.listen(Pool, "checkout", require_open)
+    try:
+        with instance_of(lake) as instance:
+            instance.optimize_for_webserver(15_000, 3_600, 20)
+            assert instance.get_run_by_id(run).is_success and instance.all_logs(run)
+            cluster.kill()
+            cluster.start()
+            assert instance.get_run_by_id(run).is_success and instance.all_logs(run)
+            assert instance.all_instigator_state() == []
+    finally:
+        event.remove(Pool, "checkout", require_open)
 
 
 def test_settings_of_a_lake_on_postgres_are_what_dagster_reads(lake, cluster):

@@ -22,8 +22,9 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.sweep import sweep_tracked
 from radia_pipeline.defs.training import classifier_asset
 from radia_pipeline.defs.training_lines import ProgressLines
-from radia_pipeline.defs.training_process import train_tracked
+from radia_pipeline.defs.training_process import ToTrain, train_tracked
 from radia_pipeline.errors import RunFailed
+from radia_pipeline.processes import children
 from radia_pipeline.processes.lifecycle import LAST_RESORT_S, StopRequest
 from radia_pipeline.processes.parents import named, started_at
 from radia_pipeline.tracking.client import Tracker
@@ -52,9 +53,9 @@ def recipe_file(folder: Path, name: str, **sections) -> str:
 
 def test_a_finished_training_is_reported_with_its_run_and_force_trains_again(lake, tmp_path):
     path, lines = recipe_file(tmp_path, "once", training={"max_epochs": 1}), []
-    first = train_tracked("classifier", path, lake, on_event=ProgressLines(lines.append))
-    second = train_tracked("classifier", path, lake, on_event=ProgressLines(lines.append))
-    third = train_tracked("classifier", path, lake, on_event=ProgressLines(lines.append), force=True)
+    first = train_tracked(ToTrain("classifier", path), lake, on_event=ProgressLines(lines.append))
+    second = train_tracked(ToTrain("classifier", path), lake, on_event=ProgressLines(lines.append))
+    third = train_tracked(ToTrain("classifier", path), lake, on_event=ProgressLines(lines.append), force=True)
     assert (first["reused"], second["reused"], third["reused"]) == (False, True, False)
     assert first["mlflow_run_id"] == second["mlflow_run_id"] != third["mlflow_run_id"]
     assert sum(line.startswith("training begins") for line in lines) == 2
@@ -76,7 +77,7 @@ def test_recipes_that_lie_in_the_lake_are_assets_and_a_broken_one_is_left_out(la
     assert names == {"smoke_linear", "ours"}
     assert "optimiser is not an option" in caplog.text
     figures = train_tracked(
-        "classifier", "ours", lake, settings={"training.max_epochs": "1"}, on_event=lambda _event: None
+        ToTrain("classifier", "ours", settings={"training.max_epochs": "1"}), lake, on_event=lambda _event: None
     )
     assert figures["recipe"].startswith("ours_s") and figures["epochs"] == 1
 
@@ -196,9 +197,29 @@ def test_a_killed_run_worker_leaves_no_trainer_and_the_training_goes_on(lake, tm
             stop.set("seen enough")
 
     with pytest.raises(RunFailed):
-        train_tracked("classifier", path, lake, on_event=once, stop=stop)
+        train_tracked(ToTrain("classifier", path), lake, on_event=once, stop=stop)
     assert next(event for event in lines if event["event"] == "start")["resumed_at_step"] > 0
     assert [again.run_id for again in runs_of(lake, "left_alone")] == [run.run_id], "the same run goes on"
+
+
+DIES = """
+import os, signal, sys
+from radia_pipeline.lake.lake import Lake
+from radia_pipeline.tracking.client import Tracker
+Tracker(Lake.open(sys.argv[1])).start_or_resume("dies", {"radia.recipe": "dies"})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_step_of_a_killed_trainer_ends_its_mlflow_run(lake, monkeypatch):
+    """MLflow's server, which does it else, may be away."""
+    monkeypatch.setattr(children, "module", lambda *_: [sys.executable, "-c", DIES, str(lake.root)])
+    resources = {"radia": Radia(lake_root=str(lake.root)), "pipes": dg.PipesSubprocessClient()}
+    with dg.DagsterInstance.ephemeral() as instance:
+        asset = classifier_asset(load_recipe("smoke_linear"))
+        assert not dg.materialize([asset], instance=instance, resources=resources, raise_on_error=False).success
+    (run,) = runs_of(lake, "dies")
+    assert run.status == "KILLED"
 
 
 @pytest.mark.slow
@@ -222,9 +243,7 @@ def test_an_interrupt_leaves_a_checkpoint_within_30_seconds(lake, tmp_path):
 
 
 # --- sweeps -----------------------------------------------------------------------------------------------------------
-RANGES = {
-    "optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.head": {"choices": ["linear", "pcam"]},
-}  # fmt: skip
+RANGES = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.head": {"choices": ["linear", "pcam"]}}
 
 
 def test_a_sweep_that_is_interrupted_goes_on_with_the_same_trials(lake, tmp_path):

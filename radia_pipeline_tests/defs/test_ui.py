@@ -20,14 +20,15 @@ import pytest
 from click.testing import CliRunner
 
 from radia_pipeline.cli.ui import ui
+from radia_pipeline.defs.move_history import set_database
 from radia_pipeline.defs.one_run import instance_of
-from radia_pipeline.defs.ui import card_of
+from radia_pipeline.defs.ui import CODE_SERVER, DAEMON, DAGSTER, REVIEW, card_of
 from radia_pipeline.lake.lake import Lake
-from radia_pipeline.lake.settings import change_settings
-from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.servers.supervisor import read_card
+from radia_pipeline_tests.defs.killing import FIRST, RECIPE, SECOND, Ward, make_lake, warded, whole, window
 from radia_pipeline_tests.defs.opened import Opened, opened, wait_for
 from radia_pipeline_tests.review.page.browser import chromium
+from radia_pipeline_tests.tracking.cluster import PASSWORD, programs, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -35,8 +36,8 @@ PAGES = ("Dagster", "MLflow")
 ASSETS = "{ assetNodes { assetKey { path } opNames jobNames hasMaterializePermission } }"
 DELETE = 'mutation { deletePipelineRun(runId: "RUN") { __typename } }'
 CREATE = "/api/2.0/mlflow/experiments/create"
-OVER = ("SUCCESS", "FAILURE", "CANCELED")
-END_WITHIN_S = 15.0
+END_WITHIN_S, STOP_WITHIN_S, ORPHAN_WITHIN_S = 15.0, 30.0, 20.0
+"""What the documentation promises of the end of all, of a stopped training, and of one whose worker is gone."""
 PATIENCE_S = 600.0
 HOSTILE = """<!doctype html><title>hostile</title><script>
 window.done = (async () => {
@@ -62,16 +63,23 @@ window.done = (async () => {
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> Iterator[Opened]:
-    """Return the open pages of a lake with two deliveries."""
-    root = tmp_path_factory.mktemp("steward")
-    write_phantom(root / "deliveries", seed=2, patients={"ccsmtl": 4, "nih_cxr14": 6}, size_px=96, workers=1)
-    lake = Lake.open(root / "lake")
-    change_settings(
-        lake.root, sources_root=str(root / "deliveries"), recipes=("smoke_linear",), detector="smoke", ocr="off"
-    )
-    with opened(lake, env={"RADIA_PSEUDONYM_KEY": "a key that only this test uses"}) as found:
-        yield found
+def ward(tmp_path_factory) -> Iterator[Ward]:
+    """Return an open lake with deliveries and something to train on; on Postgres where that is installed."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("RADIA_PSEUDONYM_KEY", "a key that only this test uses")
+        patch.setenv("PGPASSWORD", PASSWORD)
+        lake, restart = make_lake(tmp_path_factory.mktemp("steward"), patients=6, trained=1500, detector="smoke"), None
+        if programs():
+            cluster = stack.enter_context(running())
+            set_database(lake, cluster.make("radia"))
+            restart = cluster.crash
+        yield stack.enter_context(warded(lake, kill_database=restart, patience_s=PATIENCE_S))
+
+
+@pytest.fixture
+def pages(ward) -> Opened:
+    """Return the open pages of the lake."""
+    return ward.pages
 
 
 def ask(
@@ -182,19 +190,57 @@ def hostile_page(pages: Opened, run: str) -> Iterator[str]:
         server.shutdown()
 
 
-def test_each_server_that_is_killed_comes_back_and_a_launch_waits_for_the_code_server(pages):
-    before = {name: one["pid"] for name, one in pages.services().items()}
-    for name in before:
-        if name != "Dagster":
-            pages.process(name).kill()
-    run = pages.launch_job("ingest", "nih_cxr14")
-    pages.process("Dagster").kill()
-    wait_for(lambda: pages.status(run) in OVER, PATIENCE_S, "the run ends")
-    assert pages.status(run) == "SUCCESS"
-    assert pages.lake.read("images", "nih_cxr14").num_rows > 0
-    wait_for(pages.are_ready, PATIENCE_S, "every server is back")
-    now = pages.services()
+def test_a_training_is_stopped_from_the_page_taken_up_again_and_its_run_worker_killed(ward):
+    pages, run = ward.pages, ward.train()
+    wait_for(lambda: says(pages, run, "step 1 of", "epoch 1"), PATIENCE_S, "a step")
+    trainer, step = trainer_of(pages)
+    family = [trainer, *trainer.children(recursive=True), step]
+    pages.stop(run)
+    assert not left_of(family, STOP_WITHIN_S)
+    assert list(pages.lake.models_dir.glob(f"{RECIPE}/*/checkpoints/last.safetensors"))
+    wait_for(lambda: pages.status(run) == "CANCELED", 30, "the run is canceled")
+
+    again = pages.launch("classifiers", RECIPE)
+    wait_for(lambda: says(pages, again, "training goes on after step"), PATIENCE_S, "the training goes on")
+    trainer, step = trainer_of(pages)
+    worker = step.parent()
+    assert "run_worker" in " ".join(worker.cmdline()), "the step has a process of its own"
+    worker.kill()
+    assert not left_of([trainer, step], ORPHAN_WITHIN_S)
+    wait_for(lambda: pages.status(again) == "FAILURE", 60, "the run is ended for its worker")
+
+
+def says(pages: Opened, run: str, *texts: str) -> bool:
+    """Whether a run's log says one of these."""
+    return any(text in message for message in pages.messages(run) for text in texts)
+
+
+def trainer_of(pages: Opened) -> tuple[psutil.Process, psutil.Process]:
+    """Return the process of the only training, and that of its step."""
+    (trainer,) = pages.processes("radia_pipeline.defs.training_process")
+    return trainer, trainer.parent()
+
+
+def left_of(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Return what still runs of processes after so long."""
+    _, alive = psutil.wait_procs(processes, timeout=within_s)
+    return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_minute_after_each_was_killed_at_work_nothing_of_it_is_left(ward):
+    before = {name: one["pid"] for name, one in ward.pages.services().items()}
+    ward.pages.process(REVIEW).kill()
+    for victims in (FIRST, SECOND):
+        told = window(ward, victims)
+        assert told["left"] == []
+    assert ward.kill_database or {told["ended"][name] for name in (CODE_SERVER, DAEMON, DAGSTER)} == {"SUCCESS"}
+    now = ward.pages.services()
     assert all(one["restarts"] >= 1 and one["pid"] != before[name] for name, one in now.items())
+
+
+def test_a_launch_waits_for_a_killed_code_server_and_what_was_read_again_is_whole(ward):
+    ward.pages.process(CODE_SERVER).kill()
+    assert whole(ward) == []
 
 
 def test_the_terminal_says_how_they_are_and_does_not_open_them_twice(pages):

@@ -104,10 +104,15 @@ def running(folder: Path, api: int, **radia: Any) -> Iterator[Archive]:
     about = {"Url": f"http://127.0.0.1:{api}", "SendTo": "", "EverySeconds": 1, "Ocr": "off", **radia}
     settings["Plugins"].append(str(DICOM_WEB))
     settings |= {
-        "HttpPort": archive.http, "DicomPort": archive.dicom, "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"), "StableAge": 1, "PythonScript": str(SCRIPT),
-        "Radia": settings["Radia"] | about, "DicomModalities": {"PACS": ["PACS", "127.0.0.1", archive.pacs]},
-    }  # fmt: skip
+        "HttpPort": archive.http,
+        "DicomPort": archive.dicom,
+        "StorageDirectory": str(folder / "db"),
+        "IndexDirectory": str(folder / "db"),
+        "StableAge": 1,
+        "PythonScript": str(SCRIPT),
+        "Radia": settings["Radia"] | about,
+        "DicomModalities": {"PACS": ["PACS", "127.0.0.1", archive.pacs]},
+    }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     try:
         archive.start()

@@ -14,7 +14,10 @@ def put_queue(lake: Lake, cells: tuple[tuple[int, str], ...] = CELLS) -> None:
     """Publish ``label_review_queue`` with these (number of a study, class), in this order."""
     row = valid_table(contract("label_review_queue"), 1).to_pylist()[0]
     own = {"source": SOURCE, "pool": "train"}
-    lake.write("label_review_queue", [
-        {**row, **own, "position": place, "study_id": study(number), "class": name}
-        for place, (number, name) in enumerate(cells, 1)
-    ])  # fmt: skip
+    lake.write(
+        "label_review_queue",
+        [
+            {**row, **own, "position": place, "study_id": study(number), "class": name}
+            for place, (number, name) in enumerate(cells, 1)
+        ],
+    )

@@ -42,8 +42,9 @@ def started() -> dict[str, object]:
 
 def test_the_service_starts_what_there_is_and_the_proxy_leads_there():
     given, told = started(), directives()
-    settings = Settings(port=given["port"], proxy=given["proxy"], user_header=given["user_header"],
-                        public_hosts=given["public_hosts"])  # fmt: skip
+    settings = Settings(
+        port=given["port"], proxy=given["proxy"], user_header=given["user_header"], public_hosts=given["public_hosts"]
+    )
     assert (
         given["no_browser"]
         and str(given["lake_root"]) in SERVICE.read_text(encoding="utf-8").split("ReadWritePaths=")[1]

@@ -29,9 +29,13 @@ def test_another_name_of_this_machine_is_refused(client, host):
 
 @pytest.mark.parametrize(
     "told",
-    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"},
-     {"Sec_Fetch_Site": "same-site"}],
-)  # fmt: skip
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
 def test_a_post_of_another_page_is_refused(client, told):
     for path in ("/api/v1/predict", "/page/uploads", "/page/readings", "/page/readings/undo"):
         answer = client.post(path, b"{}", Content_Type="text/plain", **told)

@@ -115,8 +115,10 @@ def test_who_cannot_answer_is_asked_later_and_nothing_is_lost():
 
 
 def test_a_refusal_stands_at_the_study_with_reasons_and_no_number_until_a_person_asks_again():
-    files = [{"file": "image 1", "reason": "inverted", "means": "bright and dark", "do": "turn it", "distance": 0.7},
-             {"file": "image 2", "reason": None, "means": None, "do": None}]  # fmt: skip
+    files = [
+        {"file": "image 1", "reason": "inverted", "means": "bright and dark", "do": "turn it", "distance": 0.7},
+        {"file": "image 2", "reason": None, "means": None, "do": None},
+    ]
     problem = json.dumps({"code": "refused", "answer": {"studies": [{"files": files}]}}).encode()
     paper = begun()
     loop = loop_over(paper, (422, "application/problem+json", problem, None), reply(b"sr"))

@@ -21,6 +21,10 @@ def test_the_documentation_names_every_code_and_no_other():
 def test_a_problem_says_status_code_and_request():
     problem = Problem("already_read", sequence=42)
     assert problem.body("r1") == {
-        "type": "about:blank", "status": 409, "code": "already_read", "title": KINDS["already_read"].title,
-        "request_id": "r1", "sequence": 42,
-    }  # fmt: skip
+        "type": "about:blank",
+        "status": 409,
+        "code": "already_read",
+        "title": KINDS["already_read"].title,
+        "request_id": "r1",
+        "sequence": 42,
+    }

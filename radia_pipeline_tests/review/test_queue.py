@@ -99,7 +99,7 @@ def test_a_study_that_left_the_training_pool_is_not_asked(queue):
     lake, port, list_id = queue
     splits = lake.read("splits").to_pylist()
     moved = next(row["patient_key"] for row in lake.read("images", SOURCE).to_pylist() if row["study_id"] == study(3))
-    lake.write("splits", [
-        {**row, "pool": "test", "fold": None} if row["patient_key"] == moved else row for row in splits
-    ])  # fmt: skip
+    lake.write(
+        "splits", [{**row, "pool": "test", "fold": None} if row["patient_key"] == moved else row for row in splits]
+    )
     assert [one for one, _ in asked(port, list_id)] == [study(7), study(9)]

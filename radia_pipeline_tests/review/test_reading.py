@@ -180,8 +180,9 @@ def test_cells_are_read_in_their_order_and_asked_alone(lake, tmp_path):
         one = next(one for one in client.get("/page/lists").json["lists"] if one["kind"] == "cells")
         turns = client.get(f"/page/lists/{one['list_id']}/next").json["turns"]
         assert [(turn["study_id"], turn["asked"]) for turn in turns] == [
-            (study(7), ["Edema", "Nodule"]), (study(3), ["Mass"])
-        ]  # fmt: skip
+            (study(7), ["Edema", "Nodule"]),
+            (study(3), ["Mass"]),
+        ]
         said = client.post("/page/readings", answered(turns[0], present=("Nodule",))).json
         assert (said["phase"], said["can_reveal"]) == ("queue", True)
         assert client.get(f"/page/studies/{study(3)}").code == "blind"

@@ -165,10 +165,12 @@ def test_a_dropped_film_is_answered_and_shown_from_memory_to_its_owner_alone(sha
     assert pixels_of(client.get(image["pixels"])).shape == tuple(image["stored"])
     assert client.get(image["maps"]).status == 200
     assert Client(shared[1], "other").get(image["pixels"]).code == "gone"
-    refused = client.post("/page/uploads?ocr=off", dicom(film(4), 4, PatientName="NAME^SECRET"),
-                          Content_Type="application/dicom")  # fmt: skip
+    refused = client.post(
+        "/page/uploads?ocr=off", dicom(film(4), 4, PatientName="NAME^SECRET"), Content_Type="application/dicom"
+    )
     assert (refused.status, refused.json["images"]) == (200, [])
     assert b"SECRET" not in refused.body
-    kept = client.post("/page/uploads?identified=true", dicom(film(4), 4, PatientName="NAME^SECRET"),
-                       Content_Type="application/dicom")  # fmt: skip
+    kept = client.post(
+        "/page/uploads?identified=true", dicom(film(4), 4, PatientName="NAME^SECRET"), Content_Type="application/dicom"
+    )
     assert (len(kept.json["images"]), b"SECRET" in kept.body) == (1, False)

@@ -196,12 +196,16 @@ def wait_until_ready(port: int, within_s: float = 120.0) -> None:
 def answered(turn: Mapping[str, Any], *, present: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
     """Return the body that answers a turn, everything absent but what is ``present``."""
     return {
-        "request_key": secrets.token_hex(16), "list_id": turn["list_id"], "position": turn["position"],
-        "role": turn["role"], "study_id": turn["study_id"],
+        "request_key": secrets.token_hex(16),
+        "list_id": turn["list_id"],
+        "position": turn["position"],
+        "role": turn["role"],
+        "study_id": turn["study_id"],
         "answers": {name: "present" if name in present else "absent" for name in turn["asked"]},
         "shown": {"images": [one["image_id"] for one in turn["images"]], "language": "fr", "screen": "1280x800"},
-        "active_s": 3.5, **changes,
-    }  # fmt: skip
+        "active_s": 3.5,
+        **changes,
+    }
 
 
 ASKED = answerable(vocabulary().classes)

@@ -1,4 +1,4 @@
-"""Debian's Chromium for the tests of the page: started once, driven by Playwright, nothing outside this machine.
+"""Debian's Chromium for the tests of the page: started once a file, driven by Playwright, nothing outside this machine.
 
 Also the canvas bench: a blank page that has the page's modules and films of a test's choosing, to see one pane alone.
 """
@@ -28,18 +28,30 @@ BLANK = b"""<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <div class="stage" data-films="1" style="width: 301px; height: 251px" id="place"></div>"""
 
 
+_OPEN: list = []
+"""The Chromium that runs. Playwright's loop is in the thread as long, which takes no second one."""
+
+
 @contextmanager
 def chromium() -> Iterator:
-    """Yield a running Chromium; skips the test where Debian's is not installed."""
+    """Yield a running Chromium, the one that is open already if there is; skips the test where Debian's is not
+    installed."""
     from playwright.sync_api import sync_playwright
 
+    if _OPEN:
+        yield _OPEN[0]
+        return
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed (Debian: apt install chromium)")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield running
-        running.close()
+        _OPEN.append(running)
+        try:
+            yield running
+        finally:
+            _OPEN.clear()
+            running.close()
 
 
 @dataclass(frozen=True)

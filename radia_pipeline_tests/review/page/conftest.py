@@ -1,4 +1,4 @@
-"""One browser and one bench for all tests of the page in a process: starting them costs more than most tests."""
+"""One bench for all tests of the page in a process, one browser a file: starting them costs more than most tests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from radia_pipeline_tests.review.page.browser import bench, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Return Debian's Chromium."""
+    """Return Debian's Chromium, which ends with its file: Playwright's loop would stay in the thread of the next."""
     with chromium() as running:
         yield running
 

@@ -54,8 +54,9 @@ class Seat:
         self.page.wait_for_function(
             "(n) => document.querySelector('#where h1')?.textContent.match(/\\d+/)?.[0] === String(n)"
             " && document.querySelector('.accept:enabled')",
-            arg=number, timeout=PATIENCE_MS,
-        )  # fmt: skip
+            arg=number,
+            timeout=PATIENCE_MS,
+        )
         return self
 
     def says(self, selector: str) -> str:

@@ -15,7 +15,7 @@ from radia_pipeline.dicom.render import render_native
 from radia_pipeline.dicom.resample import area_average
 from radia_pipeline.errors import DamagedFile
 from radia_pipeline.usecases.native_pixels import native_film
-from radia_pipeline_tests.review.page.browser import Sent
+from radia_pipeline_tests.review.page.browser import Sent, chromium
 
 HEIGHT, WIDTH = 353, 402
 OPEN = """async (film) => {
@@ -168,6 +168,12 @@ def test_one_to_one_is_the_native_render(browser, canvas_bench, name, ratio):
     is_padding = over(found, (film.values <= film.padding[1]).astype(float) * 257)[1] > 0 if film.padding else False
     assert np.array_equal(inverted, np.where(is_padding, 0, 255 - canvas))
     page.close()
+
+
+def test_whoever_asks_for_a_browser_while_one_is_open_gets_it(browser):
+    with chromium() as other:
+        assert other is browser
+    assert browser.is_connected()
 
 
 def test_padding_leaves_no_bright_line_beside_tissue(browser, canvas_bench):

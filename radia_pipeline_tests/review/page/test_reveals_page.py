@@ -52,9 +52,11 @@ LOOK = """() => [...document.querySelectorAll("#where *, .panel *, #keys *")].ma
 def test_markup_in_a_report_is_shown_as_text(browser, lake):
     text = f"{REPORT}: {EVIL}"
     rows = lake.read("reports", SOURCE).to_pylist()
-    lake.write("reports", [
-        {**row, "report_text": text, "text_sha256": hashlib.sha256(text.encode()).hexdigest()} for row in rows
-    ], SOURCE)  # fmt: skip
+    lake.write(
+        "reports",
+        [{**row, "report_text": text, "text_sha256": hashlib.sha256(text.encode()).hexdigest()} for row in rows],
+        SOURCE,
+    )
     mentions = lake.read("report_mentions", SOURCE).to_pylist()
     span = {"span_start": text.index("masse"), "span_end": text.index("masse") + 5, "sentence": text}
     lake.write("report_mentions", [{**row, **span} for row in mentions], SOURCE)
