@@ -53,15 +53,17 @@ def composed(section: AugmentationSection, image: np.ndarray) -> Callable[[int],
 
 def of_library(image: np.ndarray) -> Callable[[int], np.ndarray]:
     """The library's own five with the same limits, in the original's order."""
-    five = albumentations.Compose([
-        albumentations.Affine(
-            translate_percent=(-0.1, 0.1), rotate=(-15, 15), shear=(-5, 5), scale=(0.9, 1.1), p=1.0
-        ),
-        albumentations.RandomBrightnessContrast(0.1, 0.1, p=1.0),
-        albumentations.HorizontalFlip(p=1.0),
-        albumentations.GridDistortion(num_steps=5, distort_limit=0.2, normalized=False, p=1.0),
-        albumentations.ElasticTransform(alpha=0.1, sigma=20, p=1.0),
-    ])  # fmt: skip
+    five = albumentations.Compose(
+        [
+            albumentations.Affine(
+                translate_percent=(-0.1, 0.1), rotate=(-15, 15), shear=(-5, 5), scale=(0.9, 1.1), p=1.0
+            ),
+            albumentations.RandomBrightnessContrast(0.1, 0.1, p=1.0),
+            albumentations.HorizontalFlip(p=1.0),
+            albumentations.GridDistortion(num_steps=5, distort_limit=0.2, normalized=False, p=1.0),
+            albumentations.ElasticTransform(alpha=0.1, sigma=20, p=1.0),
+        ]
+    )
 
     def step(seed: int) -> np.ndarray:
         five.set_random_seed(seed)
@@ -110,10 +112,14 @@ def main() -> int:
     if not all(np.array_equal(bare(whole, image)(seed), composed(whole, image)(seed)) for seed in range(50)):
         print("Compose changes what ours makes")
         return 1
-    found = measured({
-        "ours, bare": bare(whole, image), "ours in Compose": composed(whole, image),
-        "and RandomGamma, GaussNoise": composed(more, image), "the library's five": of_library(image),
-    })  # fmt: skip
+    found = measured(
+        {
+            "ours, bare": bare(whole, image),
+            "ours in Compose": composed(whole, image),
+            "and RandomGamma, GaussNoise": composed(more, image),
+            "the library's five": of_library(image),
+        }
+    )
     costs = {
         "the five, always": cost_of_compose(whole, image),
         "densenet121's": cost_of_compose(load_recipe("densenet121").augmentation, image),
@@ -121,15 +127,23 @@ def main() -> int:
     }
     five = medians(found)
     recipes = {name: load_recipe(name) for name in recipe_names()}
-    each = medians(measured({
-        f"{name}, {recipe.input.size_px} px": composed(recipe.augmentation, picture(recipe.input.size_px))
-        for name, recipe in recipes.items()
-    }))  # fmt: skip
+    each = medians(
+        measured(
+            {
+                f"{name}, {recipe.input.size_px} px": composed(recipe.augmentation, picture(recipe.input.size_px))
+                for name, recipe in recipes.items()
+            }
+        )
+    )
     result = {
-        "side_px": SIDE_PX, "albumentations": albumentations.__version__, "five_ms": five, "recipes_ms": each,
-        "load": os.getloadavg()[0], "compose": costs,
+        "side_px": SIDE_PX,
+        "albumentations": albumentations.__version__,
+        "five_ms": five,
+        "recipes_ms": each,
+        "load": os.getloadavg()[0],
+        "compose": costs,
         "library_against_ours": five["the library's five"] / five["ours in Compose"],
-    }  # fmt: skip
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for name, value in {**five, **each}.items():
         print(f"{value:8.2f} ms  {name}")

@@ -92,9 +92,11 @@ def ours(folder: Path, seed: int, _budget_s: float, choice: str) -> dict:
     judged.write("predictions", table, partition=recipe.name)
     panel = read_panel(judged, recipe.name)
     return {
-        "cpu_s": spent, "images": None, "epochs": result.epochs,
+        "cpu_s": spent,
+        "images": None,
+        "epochs": result.epochs,
         "answers": dict(zip(panel.study_id.tolist(), panel.probability)),
-    }  # fmt: skip
+    }
 
 
 def plain(name: str):
@@ -245,9 +247,13 @@ def main() -> None:
             print(f"seed {seed}, {name}: {told[name][-1]['cpu_s']:.0f} s of processor", flush=True)
     truth = truth_of(judged_lake(options.folder, JUDGED_SEED))
     result = {
-        "learned": LEARNED, "judged": JUDGED, "judged_studies": len(truth), "recipe": RECIPE, "tried": tried,
+        "learned": LEARNED,
+        "judged": JUDGED,
+        "judged_studies": len(truth),
+        "recipe": RECIPE,
+        "tried": tried,
         **{name: compared(truth, told[OURS], told[name], options.seeds) for name in CONTESTANTS},
-    }  # fmt: skip
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     for name in CONTESTANTS:
         found = result[name]

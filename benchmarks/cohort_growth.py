@@ -157,8 +157,10 @@ def make_table(lake_root: Path, delivery: Path, rows: int) -> None:
     delivery.mkdir(parents=True)
     with (delivery / "Data_Entry_2017_v2020.csv").open("w", encoding="utf-8") as file:
         file.write("Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n")
-        file.writelines(f"{p:08d}_{n:03d}.png,{texts[s]},{n},{p},50,F,PA\n"
-                        for p, n, s in zip(patients.tolist(), numbers.tolist(), said))  # fmt: skip
+        file.writelines(
+            f"{p:08d}_{n:03d}.png,{texts[s]},{n},{p},50,F,PA\n"
+            for p, n, s in zip(patients.tolist(), numbers.tolist(), said)
+        )
     count = rows
     key_of = {p: keys.patient_key(TABLE, str(p)) for p in set(patients.tolist())}
     studies = [keys.study_id(TABLE, f"{p:08d}_{n:03d}") for p, n in zip(patients.tolist(), numbers.tolist())]
@@ -176,13 +178,18 @@ def run(step: str, checkout: Path, lake: Path, delivery: Path) -> dict:
     """Run one step in a process of its own and return its figures."""
     code = IMPORTS + MEASURED.format(step=STEPS[step])
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(lake), str(delivery), KEY.decode()], cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", code, str(lake), str(delivery), KEY.decode()],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         return {"failed": done.stderr.splitlines()[-1] if done.stderr else f"exit {done.returncode}"}
-    return {name: round(value, 3) if isinstance(value, float) else value
-            for name, value in json.loads(done.stdout.splitlines()[-1]).items()}  # fmt: skip
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in json.loads(done.stdout.splitlines()[-1]).items()
+    }
 
 
 def chain(checkout: Path, made: Path, folder: Path, steps: list[str]) -> dict[str, dict]:
@@ -201,20 +208,27 @@ def chain(checkout: Path, made: Path, folder: Path, steps: list[str]) -> dict[st
 def compared(small: dict, large: dict) -> dict[str, dict]:
     """Return, for each step, how time and memory grew."""
     return {
-        step: {"cpu ratio": round(large[step]["cpu s"] / small[step]["cpu s"], 2),
-               "clock ratio": round(large[step]["clock s"] / small[step]["clock s"], 2),
-               "peak GB": large[step]["peak GB"]}
-        for step in small if "version" in small[step] and "version" in large.get(step, {})
-    }  # fmt: skip
+        step: {
+            "cpu ratio": round(large[step]["cpu s"] / small[step]["cpu s"], 2),
+            "clock ratio": round(large[step]["clock s"] / small[step]["clock s"], 2),
+            "peak GB": large[step]["peak GB"],
+        }
+        for step in small
+        if "version" in small[step] and "version" in large.get(step, {})
+    }
 
 
 def agreeing(before: dict, after: dict) -> dict[str, dict[str, bool]]:
     """Tell of each size and step whether both releases wrote the same data version."""
     return {
-        rows: {step: one["version"] == after[rows][step].get("version")
-               for step, one in before[rows].items() if "version" in one and step in after[rows]}
-        for rows in before if rows in after and rows.isdigit()
-    }  # fmt: skip
+        rows: {
+            step: one["version"] == after[rows][step].get("version")
+            for step, one in before[rows].items()
+            if "version" in one and step in after[rows]
+        }
+        for rows in before
+        if rows in after and rows.isdigit()
+    }
 
 
 def main() -> None:
@@ -245,8 +259,10 @@ def main() -> None:
         known[rows] = {**known.get(rows, {}), **steps}
     known["load average"] = round(os.getloadavg()[0], 1)
     sizes = sorted((rows for rows in known if rows.isdigit()), key=int)
-    result[f"growth {side}"] = {f"{small} to {large}": compared(known[small], known[large])
-                                for small, large in ((sizes[0], other) for other in sizes[1:])}  # fmt: skip
+    result[f"growth {side}"] = {
+        f"{small} to {large}": compared(known[small], known[large])
+        for small, large in ((sizes[0], other) for other in sizes[1:])
+    }
     if {"before", "after"} <= result.keys():
         result["same versions"] = agreeing(result["before"], result["after"])
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -82,8 +82,11 @@ def timed(terms: Contract, data: pa.Table) -> dict[str, float]:
 
 def statistics(figures: dict[str, list[float]]) -> dict[str, float]:
     """Return the best and the worst run of each way."""
-    return {f"{name}, {what}": round(pick(runs), 3) for name, runs in figures.items()
-            for what, pick in (("best", min), ("worst", max))}  # fmt: skip
+    return {
+        f"{name}, {what}": round(pick(runs), 3)
+        for name, runs in figures.items()
+        for what, pick in (("best", min), ("worst", max))
+    }
 
 
 def main() -> None:

@@ -207,9 +207,14 @@ def _server(program: Path, folder: Path) -> Iterator[Callable[[str, bytes | None
         other.bind(("127.0.0.1", 0))
         port, dicom_port = probe.getsockname()[1], other.getsockname()[1]
     settings = {
-        "StorageDirectory": str(folder), "HttpPort": port, "DicomPort": dicom_port, "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False, "Plugins": [], "OverwriteInstances": True,
-    }  # fmt: skip
+        "StorageDirectory": str(folder),
+        "HttpPort": port,
+        "DicomPort": dicom_port,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "Plugins": [],
+        "OverwriteInstances": True,
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
     process = subprocess.Popen(
         [program, folder / "settings.json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -312,8 +317,12 @@ def scored(out: Path, profile: str, folder: Path) -> dict[str, object]:
     proposed = folder / f"{out.name}.proposed.yaml"
     propose([out], "ccsmtl", proposed)
     trial = try_policy([out], proposed)
-    return {"outputs": sum(counts.values()), **dict(sorted(counts.items())), "let_in_as_proposed": trial.passed,
-            "clean_refused_because": dict(why.most_common(4))}  # fmt: skip
+    return {
+        "outputs": sum(counts.values()),
+        **dict(sorted(counts.items())),
+        "let_in_as_proposed": trial.passed,
+        "clean_refused_because": dict(why.most_common(4)),
+    }
 
 
 def versions(python: Path, program: Path | None) -> dict[str, str]:
@@ -354,8 +363,9 @@ def main() -> int:
         if given.orthanc is not None:
             for said, keeps in (("orthanc", False), ("orthanc, pseudonyms and device kept", True)):
                 ways[said] = (
-                    "orthanc", lambda out, keeps=keeps: orthanc(given.orthanc, source, out, names, keeps=keeps)
-                )  # fmt: skip
+                    "orthanc",
+                    lambda out, keeps=keeps: orthanc(given.orthanc, source, out, names, keeps=keeps),
+                )
         for number, (said, (profile, run)) in enumerate(ways.items()):
             out = folder / f"out{number}"
             out.mkdir()

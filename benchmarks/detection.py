@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.detection.decode import raw_to_boxes
-from radia_pipeline.detection.export import OUTPUTS
-from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets, detection_loss
+from radia_pipeline.detection.loss import ImageTarget, Matcher, Targets
 from radia_pipeline.detection.model import Detector
+from radia_pipeline.detection.objective import LOSSES
 from radia_pipeline.detection.onnx_model import OnnxDetector
 from radia_pipeline.detection.recipes import load_config
 from radia_pipeline.detection.spec import DetectorSpec
@@ -54,7 +54,7 @@ def demo_detector() -> Detector:
 def training_step(detector: Detector) -> Callable[[], None]:
     """Forward, loss and backward of one batch with two boxes per image."""
     config, size, classes = load_config("small"), detector.spec.size_px, len(detector.spec.classes)
-    head = config.head
+    head, loss = config.head, LOSSES[detector.spec.head]
     matcher = Matcher(size, head.strides, head.center_radius, head.range_factor)
     images = torch.randn(BATCH, 1, size, size).to(memory_format=torch.channels_last)
     boxes = np.array([[20.0, 30.0, 60.0, 90.0], [80.0, 60.0, 110.0, 80.0]])
@@ -62,7 +62,7 @@ def training_step(detector: Detector) -> Callable[[], None]:
 
     def step() -> None:
         detector.train().zero_grad(set_to_none=True)
-        sum(detection_loss(detector(images), Targets.of([target] * BATCH, matcher), matcher).values()).backward()
+        sum(loss(detector(images), Targets.of([target] * BATCH, matcher), matcher).values()).backward()
 
     return step
 
@@ -80,7 +80,7 @@ def main() -> None:
         in_torch = cpu_ms(lambda: detector(one))
     with tempfile.TemporaryDirectory() as folder:
         before = time.process_time()
-        write_onnx(detector, detector.spec.input_section, OUTPUTS, Path(folder) / "model.onnx")
+        write_onnx(detector, detector.spec.input_section, detector.spec.outputs, Path(folder) / "model.onnx")
         export_s = time.process_time() - before
         onnx = OnnxDetector(Path(folder) / "model.onnx", detector.spec, threads=1)
         in_onnx = cpu_ms(lambda: onnx.raw(one.numpy()))

@@ -59,8 +59,9 @@ def maps_ms(folder: Path) -> dict[str, float]:
         list(pseudo._batch_rows(batch, images, voters, ensemble, "maps"))
 
     return {
-        "single": cpu_ms(lambda: [look([row]) for row in rows], IMAGES), "batched": cpu_ms(lambda: look(rows), IMAGES),
-    }  # fmt: skip
+        "single": cpu_ms(lambda: [look([row]) for row in rows], IMAGES),
+        "batched": cpu_ms(lambda: look(rows), IMAGES),
+    }
 
 
 def classifier_then(model_dir: Path, device: str):
@@ -91,10 +92,9 @@ def detector_ms(folder: Path, model_dir: Path) -> dict[str, float]:
     from detector_lake import make_world
 
     from radia_pipeline.detection import store
-    from radia_pipeline.detection.decode import raw_to_boxes
+    from radia_pipeline.detection.decode import raw_to_boxes, shown_boxes
     from radia_pipeline.detection.export import export_onnx
     from radia_pipeline.detection.onnx_model import OnnxDetector
-    from radia_pipeline.detection.prior import prior_of
     from radia_pipeline.training.inputs import prepare
     from radia_pipeline.training.studies import LATERAL
 
@@ -109,11 +109,12 @@ def detector_ms(folder: Path, model_dir: Path) -> dict[str, float]:
     stored = [cv2.imread(str(world.judged.root / row["path"]), cv2.IMREAD_UNCHANGED) for row in rows]
     batch = np.stack([prepare(image, spec.input_section) for image in stored])
     facts = [(row["image_id"], *image.shape) for row, image in zip(rows, stored)]
-    prior = prior_of(world.prior, [row["study_id"] for row in rows], spec.classes)
+    studies = [row["study_id"] for row in rows]
+    prior, possible = world.prior.of(studies, spec.classes), world.prior.possible(studies, spec.classes)
     raw = onnx.raw(batch)
 
     def decoded(some: slice, found) -> None:
-        raw_to_boxes(found, spec, facts[some], spec.working_point, prior[some])
+        shown_boxes(found, spec, facts[some], prior[some], possible[some])
 
     def both(some: slice) -> None:
         decoded(some, onnx.raw(batch[some]))
@@ -124,14 +125,15 @@ def detector_ms(folder: Path, model_dir: Path) -> dict[str, float]:
 
     ones, whole = [slice(place, place + 1) for place in range(IMAGES)], slice(0, IMAGES)
     return {
-        "single": cpu_ms(lambda: [both(one) for one in ones], IMAGES), "batched": cpu_ms(lambda: both(whole), IMAGES),
+        "single": cpu_ms(lambda: [both(one) for one in ones], IMAGES),
+        "batched": cpu_ms(lambda: both(whole), IMAGES),
         "single_in_torch": cpu_ms(lambda: [in_torch(one) for one in ones], IMAGES),
         "batched_in_torch": cpu_ms(lambda: in_torch(whole), IMAGES),
         "decoding_single": cpu_ms(lambda: [decoded(one, [part[one] for part in raw]) for one in ones], IMAGES),
         "decoding_batched": cpu_ms(lambda: decoded(whole, raw), IMAGES),
         "decoding_of_every_box": cpu_ms(lambda: raw_to_boxes(raw, spec, facts, prior=prior), IMAGES),
         "onnx_largest_difference": exported.max_difference,
-    }  # fmt: skip
+    }
 
 
 def unpacked(where: Path) -> Path:

@@ -19,6 +19,7 @@ from training_lake import key, patient_rows
 
 from radia_pipeline.contracts.pools import TRAIN, VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
+from radia_pipeline.detection.prior import Prior
 from radia_pipeline.evaluation.ensemble import build_ensemble
 from radia_pipeline.evaluation.in_use import challenger_of
 from radia_pipeline.lake.lake import Lake
@@ -48,7 +49,17 @@ class World:
     judged: Lake
     reference: Reference
     normal: tuple[str, ...]
-    prior: dict[str, np.ndarray]
+    prior: Prior
+
+
+def train_ensemble(lake: Lake) -> None:
+    """Train the two small networks and make their ensemble, where the lake has them not yet."""
+    for name in RECIPES:
+        if not lake.exists("predictions", name):
+            train(load_recipe(name), lake, runtime=Runtime(workers=1))
+            predict_manifest(lake, name)
+    if not lake.exists("ensemble"):
+        build_ensemble(lake, RECIPES)
 
 
 def make_world(folder: Path, seed: int) -> World:
@@ -56,12 +67,7 @@ def make_world(folder: Path, seed: int) -> World:
     lake, judged = Lake.open(folder / f"lake{seed}"), Lake.open(folder / f"judged{seed}")
     _invent(lake, seed, PATIENTS, lambda number: VALIDATION if number % HELD_EVERY == 0 else TRAIN)
     _invent(judged, 1000 + seed, JUDGED, lambda _number: VALIDATION)
-    for name in RECIPES:
-        if not lake.exists("predictions", name):
-            train(load_recipe(name), lake, runtime=Runtime(workers=1))
-            predict_manifest(lake, name)
-    if not lake.exists("ensemble"):
-        build_ensemble(lake, RECIPES)
+    train_ensemble(lake)
     for one in (lake, judged):
         if one is judged and not one.exists("ensemble"):
             one.models_dir.symlink_to(lake.models_dir)
@@ -73,18 +79,19 @@ def make_world(folder: Path, seed: int) -> World:
     return World(lake, judged, *_truth(judged, 1000 + seed), _prior(judged))
 
 
-def _prior(lake: Lake) -> dict[str, np.ndarray]:
-    path, images = lake.root / "prob.npz", read_images(lake, [SOURCE])
+def _prior(lake: Lake) -> Prior:
+    path, images, ensemble = lake.root / "prob.npz", read_images(lake, [SOURCE]), challenger_of(lake).ensemble
     if not path.exists():
         films = images.take([row for row, view in enumerate(images.columns["view"]) if view != LATERAL])
-        ensemble, said = challenger_of(lake).ensemble, {}
+        said = {}
         for name in ensemble.used_members:
             one = Explainer(lake, name, films, ("gradcam",))
             parts = [list(range(first, min(first + 32, len(films)))) for first in range(0, len(films), 32)]
             said[name] = np.concatenate([one.probabilities(rows) for rows in parts])
         np.savez(path, ids=np.array(films.columns["image_id"]), prob=ensemble.predict(said)[1])
     study_of, kept = dict(zip(images.columns["image_id"], images.columns["study_id"])), np.load(path)
-    return {study_of[str(image)]: row for image, row in zip(kept["ids"], kept["prob"])}
+    said_of = {study_of[str(image)]: row for image, row in zip(kept["ids"], kept["prob"])}
+    return Prior(said_of, ensemble.thresholds)
 
 
 def _invent(lake: Lake, seed: int, patients: int, pool) -> None:
@@ -104,7 +111,7 @@ def _truth(lake: Lake, seed: int) -> tuple[Reference, tuple[str, ...]]:
         kept = np.load(path)
         seen, drawn = set(kept["seen"].tolist()), list(zip(*(kept[n] for n in ("image", "label", "corners", "score"))))
     else:
-        for image_id, boxes in _films(seed):
+        for image_id, boxes in _films(seed, JUDGED):
             if image_id in stored:
                 seen.update([image_id] if boxes else [])
                 drawn += [(image_id, name, corners, 1.0) for name, corners in boxes]
@@ -116,9 +123,25 @@ def _truth(lake: Lake, seed: int) -> tuple[Reference, tuple[str, ...]]:
     return Reference(ids, groups, Boxes.of(drawn)), tuple(one for one in ids if one not in seen)
 
 
-def _films(seed: int) -> Iterator[tuple[str, list[tuple[str, tuple[float, float, float, float]]]]]:
+def draw_training_boxes(lake: Lake, seed: int) -> None:
+    """Write the phantom's own boxes of the training pool as a radiologist's, where the lake has them not yet."""
+    if lake.exists("box_annotations", SOURCE):
+        return
+    wanted, rows = ("source", "image_id", "study_id"), []
+    learned = {row["image_id"]: row for row in lake.read("manifest", SOURCE).to_pylist() if row["pool"] == TRAIN}
+    for image_id, boxes in _films(seed, PATIENTS):
+        for name, (left, top, right, bottom) in boxes if image_id in learned else ():
+            rows.append({
+                **{one: learned[image_id][one] for one in wanted}, "box_index": len(rows), "class": name, "x_px": left,
+                "y_px": top, "width_px": right - left, "height_px": bottom - top, "reader": "nih", "origin": "nih",
+            })  # fmt: skip
+    lake.write("box_annotations", rows, SOURCE)
+
+
+def _films(seed: int, patients: int) -> Iterator[tuple[str, list[tuple[str, tuple[float, float, float, float]]]]]:
+    """Yield each film's key and what is drawn on it, under the groups above too."""
     words = vocabulary()
-    for number in range(1, JUDGED + 1):
+    for number in range(1, patients + 1):
         for study in draw_patient(seed, SOURCE, number, SIZE_PX).studies:
             for image in study.images:
                 boxes = []

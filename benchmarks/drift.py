@@ -211,8 +211,11 @@ def _one_each(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 def _found(delays: Sequence[int]) -> dict[str, float]:
     hits = [delay for delay in delays if delay]
-    return {"share": round(len(hits) / len(delays), 3), "median_windows": float(np.median(hits)) if hits else None,
-            "of": len(delays)}  # fmt: skip
+    return {
+        "share": round(len(hits) / len(delays), 3),
+        "median_windows": float(np.median(hits)) if hits else None,
+        "of": len(delays),
+    }
 
 
 # --- NIH's table -----------------------------------------------------------------------------------------------
@@ -297,11 +300,18 @@ def _findings(table: dict, names: Sequence[str], shares: Sequence[bool], windows
         if len(tickets):
             usual = float(np.concatenate(streams[place][:REFERENCE]).mean())
             last = float(np.concatenate(streams[place][-REFERENCE:]).mean())
-            found[name] = {"first_ticket_window": int(tickets[0]) + 1, "windows_with_ticket": len(tickets),
-                           "first_freeze_window": int(frozen[0]) + 1 if len(frozen) else None,
-                           "reference": round(usual, 4), "last_52_windows": round(last, 4)}  # fmt: skip
-    return {"windows_after_reference": len(windows) - REFERENCE, "streams": len(names),
-            "found": dict(sorted(found.items(), key=lambda item: item[1]["first_ticket_window"]))}  # fmt: skip
+            found[name] = {
+                "first_ticket_window": int(tickets[0]) + 1,
+                "windows_with_ticket": len(tickets),
+                "first_freeze_window": int(frozen[0]) + 1 if len(frozen) else None,
+                "reference": round(usual, 4),
+                "last_52_windows": round(last, 4),
+            }
+    return {
+        "windows_after_reference": len(windows) - REFERENCE,
+        "streams": len(names),
+        "found": dict(sorted(found.items(), key=lambda item: item[1]["first_ticket_window"])),
+    }
 
 
 def keep(name: str, content: object) -> None:

@@ -70,10 +70,11 @@ def _blurred(film: Film) -> Film:
 
 
 PICTURES: Mapping[str, tuple[Callable[[Film], Film], float]] = {
-    "gamma .8": (_gamma, 1.0), "crop of a tenth on every side": (_crop, 1.0),
+    "gamma .8": (_gamma, 1.0),
+    "crop of a tenth on every side": (_crop, 1.0),
     "inversion of 5 % of films": (_inverted, 0.05),
     "new machine, a third of films, softer": (_blurred, 1 / 3),
-}  # fmt: skip
+}
 SHARES = {"women": 0.48, "lying": 0.35, "spacing missing": 0.004, "unread": 0.02, "uncertain": 0.12, "label A": 0.18,
           "label B": 0.05, "refused": 0.01, "rule negation": 0.7}  # fmt: skip
 LAYER_OF = {"women": "tags", "lying": "tags", "spacing missing": "tags", "refused": "pipeline", "age": "tags"}
@@ -114,9 +115,11 @@ def _wording(rng: np.random.Generator, one: dict[str, np.ndarray]) -> None:
 
 
 BESIDE: Mapping[str, tuple[Callable[[np.random.Generator, dict[str, np.ndarray]], None], str]] = {
-    "age, 5 years older": (_age, "tags"), "lost tag, 30 % of films": (_lost, "tags"),
-    "prevalence of A from 18 to 23 %": (_prevalence, "scores"), "changed wording": (_wording, "reports"),
-}  # fmt: skip
+    "age, 5 years older": (_age, "tags"),
+    "lost tag, 30 % of films": (_lost, "tags"),
+    "prevalence of A from 18 to 23 %": (_prevalence, "scores"),
+    "changed wording": (_wording, "reports"),
+}
 
 
 def injections() -> dict[str, Any]:
@@ -191,8 +194,12 @@ def _once(name: str, plain: dict, altered: dict, start: _Start, seed: int) -> di
     first: dict[str, tuple[int, str]] = {}
     before = 0
     for number in range(len(later)):
-        row = levels([t.p_value[number] for t in tracks], [t.strength[number] for t in tracks],
-                     [t.log_evidence[number] for t in tracks], terms)  # fmt: skip
+        row = levels(
+            [t.p_value[number] for t in tracks],
+            [t.strength[number] for t in tracks],
+            [t.log_evidence[number] for t in tracks],
+            terms,
+        )
         for stream, action in zip(streams, row, strict=True):
             if RANK[action] >= RANK[TICKET]:
                 before += number < QUIET
@@ -215,15 +222,22 @@ def _once(name: str, plain: dict, altered: dict, start: _Start, seed: int) -> di
 def _summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
     layers = sorted({layer for run in runs for layer in run["layers"]})
     told = {
-        layer: {"found": sum(layer in run["layers"] for run in runs), "of": len(runs),
-                "median_window": float(np.median([run["layers"][layer][0] for run in runs if layer in run["layers"]])),
-                "by": sorted({run["layers"][layer][1] for run in runs if layer in run["layers"]})}
+        layer: {
+            "found": sum(layer in run["layers"] for run in runs),
+            "of": len(runs),
+            "median_window": float(np.median([run["layers"][layer][0] for run in runs if layer in run["layers"]])),
+            "by": sorted({run["layers"][layer][1] for run in runs if layer in run["layers"]}),
+        }
         for layer in layers
-    }  # fmt: skip
+    }
     ks = [run["ks"] for run in runs if run["ks"] is not None]
-    return {"layers": told, "ks_bh": {"found": len(ks), "median_window": float(np.median(ks)) if ks else None},
-            "quiet_windows": QUIET * len(runs), "alarms_on_them": sum(run["false"] for run in runs),
-            "ks_bh_on_them": sum(run["ks_false"] for run in runs)}  # fmt: skip
+    return {
+        "layers": told,
+        "ks_bh": {"found": len(ks), "median_window": float(np.median(ks)) if ks else None},
+        "quiet_windows": QUIET * len(runs),
+        "alarms_on_them": sum(run["false"] for run in runs),
+        "ks_bh_on_them": sum(run["ks_false"] for run in runs),
+    }
 
 
 def _unknown_machine(share: float) -> Callable[[np.random.Generator, dict[str, Any]], None]:
@@ -255,9 +269,13 @@ def in_lakes() -> dict[str, Any]:
             days.append(day)
             false += before
         hits = [day for day in days if day is not None]
-        found[name] = {"layers": {layer: {
-            "found": len(hits), "of": REPEATS, "median_day": float(np.median(hits)) if hits else None,
-        }}, "alarms_before": false, "ks_bh": {"found": 0, "median_window": None}}  # fmt: skip
+        found[name] = {
+            "layers": {
+                layer: {"found": len(hits), "of": REPEATS, "median_day": float(np.median(hits)) if hits else None}
+            },
+            "alarms_before": false,
+            "ks_bh": {"found": 0, "median_window": None},
+        }
     return found
 
 

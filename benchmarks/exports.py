@@ -35,14 +35,18 @@ def make(folder: Path, images: int) -> None:
     values = {name: pa.array(rng.integers(-1, 2, images), pa.int8()) for name in vocabulary().classes}
     box = {"class": "Mass", "x_px": 1.0, "y_px": 2.0, "width_px": 30.0, "height_px": 40.0}
     columns |= {
-        **values, "source": pa.array(["nih_cxr14"] * images), "path": pa.array([f"pixels/{name}.png" for name in ids]),
+        **values,
+        "source": pa.array(["nih_cxr14"] * images),
+        "path": pa.array([f"pixels/{name}.png" for name in ids]),
         "view": pa.array(rng.choice(["PA", "AP", "LATERAL", "UNKNOWN"], images)),
         **{name: pa.array(np.full(images, 1024), pa.int32()) for name in ("width_px", "height_px")},
-        "pool": pa.array(["train"] * images), "fold": pa.array(np.zeros(images), pa.int8()),
-        "weight": pa.array(np.ones(images), pa.float32()), "excluded": pa.nulls(images, pa.string()),
+        "pool": pa.array(["train"] * images),
+        "fold": pa.array(np.zeros(images), pa.int8()),
+        "weight": pa.array(np.ones(images), pa.float32()),
+        "excluded": pa.nulls(images, pa.string()),
         **{name: pa.array(["Lung Lesion"] * images) for name in ("by_closure", "expert", "asked")},
         "boxes": pa.array([[box]] * images),
-    }  # fmt: skip
+    }
     lake.write("manifest", pa.table({name: columns[name] for name in contract("manifest").columns}), "nih_cxr14")
     for form in FORMATS:
         subprocess.run([sys.executable, __file__, "one", str(folder), form], check=True)
@@ -118,8 +122,12 @@ def _coco(folder: Path) -> dict:
 
     read = COCO(str(folder / "coco" / "annotations.json"))
     first = read.loadAnns(read.getAnnIds(imgIds=read.getImgIds()[:1]))
-    return {"images": len(read.getImgIds()), "boxes": len(read.getAnnIds()), "categories": len(read.getCatIds()),
-            "first": first[0]["bbox"]}  # fmt: skip
+    return {
+        "images": len(read.getImgIds()),
+        "boxes": len(read.getAnnIds()),
+        "categories": len(read.getCatIds()),
+        "first": first[0]["bbox"],
+    }
 
 
 def _croissant(folder: Path) -> dict:
@@ -135,8 +143,11 @@ def _croissant(folder: Path) -> dict:
         sets = {
             one.id: next(iter(itertools.islice(dataset.records(one.id), 1))) for one in dataset.metadata.record_sets
         }
-        found[form] = {"errors": sorted(issues.errors), "warnings": sorted(issues.warnings),
-                       "fields": {name: len(first) for name, first in sets.items()}}  # fmt: skip
+        found[form] = {
+            "errors": sorted(issues.errors),
+            "warnings": sorted(issues.warnings),
+            "fields": {name: len(first) for name, first in sets.items()},
+        }
         if issues.errors:
             raise ValueError(f"{form}: {sorted(issues.errors)[0]}")
     return found

@@ -97,9 +97,14 @@ def bomb(data: bytes, rnd: random.Random) -> bytes:
 
 
 MUTATIONS: dict[str, tuple[Callable[[bytes, random.Random], bytes], int]] = {
-    "bit flips": (flip_bits, 30), "noise": (overwrite, 20), "truncation": (truncate, 20), "lying tags": (lie, 20),
-    "lengths": (lengths, 20), "nesting": (nest, 2), "bomb": (bomb, 1),
-}  # fmt: skip
+    "bit flips": (flip_bits, 30),
+    "noise": (overwrite, 20),
+    "truncation": (truncate, 20),
+    "lying tags": (lie, 20),
+    "lengths": (lengths, 20),
+    "nesting": (nest, 2),
+    "bomb": (bomb, 1),
+}
 
 
 def mutated(delivery: files.Delivery, count: int, seed: int) -> dict[str, str]:
@@ -142,9 +147,13 @@ def gate(folder: Path) -> dict:
     marks = policy_of("ccsmtl").ocr_allowed
     found = [prints.find_text(render_native(path).astype(np.float32), marks).rule is not None for path in real]
     return {
-        "prints": len(planted), "prints_found": sum(planted), "clean_phantoms": len(alarms),
-        "false_alarms": sum(alarms), "real_chests": len(found), "false_alarms_real": sum(found),
-    }  # fmt: skip
+        "prints": len(planted),
+        "prints_found": sum(planted),
+        "clean_phantoms": len(alarms),
+        "false_alarms": sum(alarms),
+        "real_chests": len(found),
+        "false_alarms_real": sum(found),
+    }
 
 
 def main() -> int:
@@ -166,11 +175,16 @@ def main() -> int:
             for row in lake.read(table, "ccsmtl").to_pylist():
                 ended[f"{kinds[row['delivered_path']]}: {row[column] if column else 'ingested'}"] += 1
     found = {
-        "files": result.found, "ingested": result.ingested, "quarantined": result.quarantined,
+        "files": result.found,
+        "ingested": result.ingested,
+        "quarantined": result.quarantined,
         "duplicates": result.duplicates,
-        "reasons": result.reasons, "lost": result.found - result.ingested - result.quarantined - result.duplicates,
-        "wrong_size": len(wrong_size), "seconds": result.seconds, "by_mutation": dict(sorted(ended.items())),
-    }  # fmt: skip
+        "reasons": result.reasons,
+        "lost": result.found - result.ingested - result.quarantined - result.duplicates,
+        "wrong_size": len(wrong_size),
+        "seconds": result.seconds,
+        "by_mutation": dict(sorted(ended.items())),
+    }
     with tempfile.TemporaryDirectory() as name:
         found["gate"] = gate(Path(name))
     RESULT.parent.mkdir(exist_ok=True)

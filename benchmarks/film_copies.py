@@ -63,8 +63,9 @@ def cropped(image, rng):
     """Return it without 0 to 10 % at each side."""
     height, width = image.shape
     top, bottom, left, right = rng.uniform(0, 0.1, 4)
-    return image[round(top * height) : height - round(bottom * height),
-                 round(left * width) : width - round(right * width)]  # fmt: skip
+    return image[
+        round(top * height) : height - round(bottom * height), round(left * width) : width - round(right * width)
+    ]
 
 
 def cropped_8(image, rng):

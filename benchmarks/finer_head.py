@@ -21,6 +21,7 @@ from radia_pipeline.contracts.pools import VALIDATION
 from radia_pipeline.contracts.vocabulary import vocabulary
 
 sys.path.insert(0, str(Path(__file__).parent))
+from over_worlds import over_seeds
 from training_lake import key, write_training_lake
 
 RESULT = Path(__file__).parent / "results" / "finer_head.json"
@@ -82,9 +83,14 @@ def answers(folder: Path, name: str, seed: int, budget: tuple[int, int]) -> tupl
     from radia_pipeline.training.trainer import train
 
     lake, (size_px, epochs) = write_training_lake(folder / "learned", LEARNED, LEARNED_SEED), budget
-    options = {"name": recipe_of(name, seed), "training.seed": seed, "training.max_epochs": epochs,
-               "input.size_px": size_px,
-               "stopping.patience": epochs, "model.map_stride": STRIDES[name]}  # fmt: skip
+    options = {
+        "name": recipe_of(name, seed),
+        "training.seed": seed,
+        "training.max_epochs": epochs,
+        "input.size_px": size_px,
+        "stopping.patience": epochs,
+        "model.map_stride": STRIDES[name],
+    }
     begun = time.process_time()
     result = train(with_options(load_recipe("demo_pcam"), options), lake, runtime=Runtime(workers=1))
     spent = time.process_time() - begun
@@ -104,7 +110,7 @@ def judged(folder: Path, name: str, seed: int, budget: tuple[int, int]) -> dict:
 
     from radia_pipeline.evaluation.panel import read_panel
     from radia_pipeline.lake.lake import Lake
-    from radia_pipeline.localisation.benchmark import cut, gates_of
+    from radia_pipeline.localisation.benchmark import ExplainedFilms, cut, gates_of
     from radia_pipeline.localisation.choice import Choice
     from radia_pipeline.localisation.explainer import BATCH, Explainer, read_images
     from radia_pipeline.training.inference import score_manifest
@@ -123,22 +129,8 @@ def judged(folder: Path, name: str, seed: int, budget: tuple[int, int]) -> dict:
         wanted = torch.from_numpy(explainer.probabilities(rows) >= gates)
         seen = explainer.rows(rows, wanted)
         for method in METHODS:
-            boxes[method].append(cut(seen, images.take(rows), explainer.size_px, method, gates, Choice(method)))
+            boxes[method].append(cut(ExplainedFilms(seen, images.take(rows), explainer.size_px), gates, Choice(method)))
     return {"panel": panel, "boxes": boxes, "images": images, "truth": truth, "cpu_s": spent}
-
-
-def over_seeds(parts: list) -> dict:
-    """The mean of paired differences over seeds: the patients' interval, and that with Student's for the seeds."""
-    from scipy.stats import t
-
-    value, low, high = np.array([(one.value, one.low, one.high) for one in parts]).T
-    between = t.ppf(0.975, len(parts) - 1) * value.std(ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.nan
-    mean, below, above = value.mean(), (value - low).mean(), (high - value).mean()
-    return {
-        "value": mean, "patients": [mean - below, mean + above],
-        "patients_and_seeds": [mean - np.hypot(below, between), mean + np.hypot(above, between)],
-        "each": [[one.value, one.low, one.high] for one in parts],
-    }  # fmt: skip
 
 
 def main() -> int:

@@ -20,9 +20,7 @@ from radia_pipeline_tests.privacy import exports, hostile, hostile_codestreams
 
 RESULT = Path(__file__).with_name("results") / "gate.json"
 LEAST_GOOD = 0.95
-KINDS = {
-    "container": hostile.CONTAINER, "header": hostile.HEADER, "codestream": hostile_codestreams.CODESTREAM,
-}  # fmt: skip
+KINDS = {"container": hostile.CONTAINER, "header": hostile.HEADER, "codestream": hostile_codestreams.CODESTREAM}
 
 
 def verdict(data: bytes, folder: Path) -> str | None:
@@ -69,9 +67,10 @@ def devices(folder: Path) -> dict[str, object]:
 
 def _good(why: Mapping[str, str | None]) -> dict[str, object]:
     return {
-        "files": len(why), "let_in": sum(reason is None for reason in why.values()),
+        "files": len(why),
+        "let_in": sum(reason is None for reason in why.values()),
         "refused": {name: reason for name, reason in why.items() if reason},
-    }  # fmt: skip
+    }
 
 
 def main() -> int:

@@ -71,9 +71,13 @@ def write_files(folder: Path) -> None:
 def seconds_a_file(checkout: Path, folder: Path) -> float:
     """Return processor seconds for parsing and judging one header, by the code of a checkout."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TIMED, str(folder), str(REPEATS)], cwd=checkout, capture_output=True,
-        text=True, env={**os.environ, "PYTHONPATH": str(checkout)}, check=True,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", TIMED, str(folder), str(REPEATS)],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        check=True,
+    )
     return float(done.stdout)
 
 
@@ -142,10 +146,15 @@ def main() -> None:
     ratios = np.array([b / a for a, b in pairs])
     result = {
         "what": "parse and judge one header, processor time, both releases in turns on a shared machine",
-        "earlier_ms": round(1000 * earlier, 3), "now_ms": round(1000 * now, 3),
-        "ratio": round(float(np.median(ratios)), 3), "ratio_lowest": round(float(ratios.min()), 3),
-        "ratio_highest": round(float(ratios.max()), 3), "rounds": ROUNDS, "files": FILES, "fuzz": found,
-    }  # fmt: skip
+        "earlier_ms": round(1000 * earlier, 3),
+        "now_ms": round(1000 * now, 3),
+        "ratio": round(float(np.median(ratios)), 3),
+        "ratio_lowest": round(float(ratios.min()), 3),
+        "ratio_highest": round(float(ratios.max()), 3),
+        "rounds": ROUNDS,
+        "files": FILES,
+        "fuzz": found,
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._core.storage.event_log.schema import (
@@ -53,6 +54,7 @@ from radia_pipeline_tests.tracking.cluster import PASSWORD, programs, running
 RESULTS = Path(__file__).parent / "results" / "history.json"
 DAYS, DAY_S = 365, 86_400.0
 TIMES = 5
+DAGSTER_ALONE = ("--without", "review", "--without", "mlflow")
 REPORT = '["drift_report"]'
 SHORT = ("freshness", "upkeep", "backing_up", "collecting_history")
 """Jobs of a few events that run each day; the log of one of them stands for all."""
@@ -68,16 +70,16 @@ QUERIES = {
     "timeline": "{ runsOrError(limit: 500, filter: {updatedAfter: SINCE}) { ... on Runs { results { runId status"
     " startTime endTime pipelineName } } } }",
     "assets": "{ assetNodes { assetKey { path } staleStatus assetMaterializations(limit: 1) { runId timestamp }"
-    " partitionStats { numMaterialized numFailed numPartitions } latestRunForPartition(partition: \"ccsmtl\")"
+    ' partitionStats { numMaterialized numFailed numPartitions } latestRunForPartition(partition: "ccsmtl")'
     " { status } } }",
-    "one asset": "{ assetOrError(assetKey: {path: [\"manifest\"]}) { ... on Asset { assetMaterializations(limit: 50) {"
+    "one asset": '{ assetOrError(assetKey: {path: ["manifest"]}) { ... on Asset { assetMaterializations(limit: 50) {'
     " runId timestamp partition metadataEntries { label } } } } }",
-    "automation": "{ sensorsOrError(repositorySelector: {repositoryName: \"__repository__\","
-    " repositoryLocationName: \"radia_pipeline\"}) { ... on Sensors { results { name sensorState {"
+    "automation": '{ sensorsOrError(repositorySelector: {repositoryName: "__repository__",'
+    ' repositoryLocationName: "radia_pipeline"}) { ... on Sensors { results { name sensorState {'
     " ticks(limit: 25) { tickId status timestamp } runsCount } } } } }",
     "jobs": "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { ... on RepositoryLocation"
     " { repositories { jobs { name runs(limit: 5) { runId status } } } } } } } } }",
-}  # fmt: skip
+}
 """What a page asks first, with the fields that touch the history."""
 
 
@@ -92,8 +94,10 @@ def grow(lake: Lake, days: int) -> dict[str, Any]:
             wanted = dict(A_DAY) | (A_WEEK if day % 7 == 6 else {}) | (A_MONTH if day % 30 == 29 else {})
             asked = [
                 (run, midnight_s + rng.uniform(0.1, 0.9) * DAY_S, _day(midnight_s) if group == "monitoring" else None)
-                for group, times in wanted.items() for _ in range(times) for run in examples[group]
-            ]  # fmt: skip
+                for group, times in wanted.items()
+                for _ in range(times)
+                for run in examples[group]
+            ]
             asked += [(examples["short"][0], midnight_s + 3600 * number, None) for number, _ in enumerate(SHORT)]
             count["events"] += copier.add(sorted(asked, key=lambda one: one[1]))
             count["runs"] += len(asked)
@@ -171,19 +175,27 @@ class Copier:
             shift = dt.timedelta(seconds=at_s - one.run["end_time"])
             ended = dt.datetime.fromtimestamp(at_s, dt.UTC).replace(tzinfo=None)
             rows.setdefault(RunsTable, []).append(
-                _without_id(one.run) | {
-                    "run_id": new, "run_body": one.run["run_body"].replace(run, new), "create_timestamp": ended,
-                    "update_timestamp": ended, "start_time": one.run["start_time"] + shift.total_seconds(),
+                _without_id(one.run)
+                | {
+                    "run_id": new,
+                    "run_body": one.run["run_body"].replace(run, new),
+                    "create_timestamp": ended,
+                    "update_timestamp": ended,
+                    "start_time": one.run["start_time"] + shift.total_seconds(),
                     "end_time": at_s,
                 }
-            )  # fmt: skip
+            )
             rows.setdefault(RunTagsTable, []).extend(_without_id(tag) | {"run_id": new} for tag in one.tags)
             ids = {event["id"]: self._next + number for number, event in enumerate(one.events)}
             self._next += len(ids)
             is_day = {"asset_key": REPORT, "partition": day} if day else {}
             for event in one.events:
-                moved = {"id": ids[event["id"]], "run_id": new, "event": event["event"].replace(run, new),
-                         "timestamp": event["timestamp"] + shift}  # fmt: skip
+                moved = {
+                    "id": ids[event["id"]],
+                    "run_id": new,
+                    "event": event["event"].replace(run, new),
+                    "timestamp": event["timestamp"] + shift,
+                }
                 rows.setdefault(SqlEventLogStorageTable, []).append(
                     event | moved | (is_day if event["asset_key"] else {})
                 )
@@ -195,10 +207,10 @@ class Copier:
             )
             if not day:
                 rows.setdefault(AssetCheckExecutionsTable, []).extend(
-                    _without_id(check) | {
-                        "run_id": new, "evaluation_event_storage_id": ids.get(check["evaluation_event_storage_id"])
-                    } for check in one.checks
-                )  # fmt: skip
+                    _without_id(check)
+                    | {"run_id": new, "evaluation_event_storage_id": ids.get(check["evaluation_event_storage_id"])}
+                    for check in one.checks
+                )
             count += self._copy_file(run, new, shift.total_seconds()) if self._is_sqlite else len(ids)
         with self._instance.run_storage.connect() as connection:
             for table in (RunsTable, RunTagsTable):
@@ -219,15 +231,17 @@ class Copier:
         with contextlib.closing(sqlite3.connect(path)) as database, database:
             return database.execute(
                 "update event_logs set run_id = ?, event = replace(event, ?, ?), timestamp = strftime("
-                "'%Y-%m-%d %H:%M:%f', timestamp, ?)", (new, run, new, f"{shift_s:+f} seconds"),
-            ).rowcount  # fmt: skip
+                "'%Y-%m-%d %H:%M:%f', timestamp, ?)",
+                (new, run, new, f"{shift_s:+f} seconds"),
+            ).rowcount
 
     def end(self) -> None:
         """Let Postgres go on counting after what was added."""
         if not self._is_sqlite:
             with self._instance.event_log_storage.index_connection() as connection:
-                connection.execute(text("select setval(pg_get_serial_sequence('event_logs', 'id'), :last)"),
-                                   {"last": self._next})  # fmt: skip
+                connection.execute(
+                    text("select setval(pg_get_serial_sequence('event_logs', 'id'), :last)"), {"last": self._next}
+                )
 
 
 def _rows(connection, wanted) -> list[dict[str, Any]]:
@@ -249,8 +263,10 @@ def tick(instance: dg.DagsterInstance, name: str, every_s: float) -> int:
     with tables.connect() as connection:
         one = dict(connection.execute(select(ticks).order_by(ticks.c.id.desc()).limit(1)).mappings().one())
         del one["id"]
-        rows = [{**one, "timestamp": one["timestamp"] - dt.timedelta(seconds=number * every_s)}
-                for number in range(count, 0, -1)]  # fmt: skip
+        rows = [
+            {**one, "timestamp": one["timestamp"] - dt.timedelta(seconds=number * every_s)}
+            for number in range(count, 0, -1)
+        ]
         connection.execute(insert(ticks), rows)
     return count
 
@@ -278,40 +294,63 @@ def state(lake: Lake) -> dict[str, Any]:
     return told
 
 
-def asked(pages: Opened) -> dict[str, float]:
-    """Return by page how many seconds its query takes, the median of some, the first left out."""
+def asked(pages: Opened) -> dict[str, dict[str, float]]:
+    """Return by page how long its query takes: seconds of the clock, and of processor in Dagster's web server and the
+    code server, which other work on the machine moves less. Medians of some, the first left out."""
     found = {}
     for name, query in QUERIES.items():
-        said, took = query.replace("SINCE", str(time.time() - DAY_S)), []
+        said, took, worked = query.replace("SINCE", str(time.time() - DAY_S)), [], []
         for _ in range(TIMES + 1):
-            begun = time.monotonic()
+            begun, worked_s = time.monotonic(), _worked_s(pages)
             answer = pages.ask(said)
             took.append(time.monotonic() - begun)
+            worked.append(_worked_s(pages) - worked_s)
             assert answer is not None and "PythonError" not in json.dumps(answer), (name, answer)
-        found[name] = round(statistics.median(took[1:]), 3)
+        found[name] = {"s": round(statistics.median(took[1:]), 3), "cpu_s": round(statistics.median(worked[1:]), 3)}
+    return found
+
+
+def _worked_s(pages: Opened) -> float:
+    """Return the seconds of processor that the servers behind Dagster's page have used."""
+    found = 0.0
+    for name in ("Dagster", "code server"):
+        for process in (own := pages.process(name), *own.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                used = process.cpu_times()
+                found += used.user + used.system
     return found
 
 
 def measured(lake: Lake, days: int) -> dict[str, Any]:
-    """Grow a lake's history, ask its pages, let what is old go, and ask again."""
-    with instance_of(lake) as instance:
-        told: dict[str, Any] = {"example_mb": _mb(instance)}
+    """Ask a lake's pages, grow its history, ask them, let what is old go, and ask again."""
+    told: dict[str, Any] = {"days": days}
+    with opened(lake, *DAGSTER_ALONE) as pages:
+        told["example"] = {**_size(lake), "pages": asked(pages)}
     begun = time.monotonic()
-    told |= {"days": days, "added": grow(lake, days), "grown_in_s": round(time.monotonic() - begun, 1)}
+    told |= {"added": grow(lake, days), "grown_in_s": round(time.monotonic() - begun, 1)}
     before = state(lake)
-    with opened(lake, "--without", "review", "--without", "mlflow") as pages:
-        with instance_of(lake) as instance:
-            told["before"] = {"runs": instance.get_runs_count(), "mb": _mb(instance), "files": _files(instance)}
-        told["before"]["pages_s"] = asked(pages)
+    with opened(lake, *DAGSTER_ALONE) as pages:
+        told["before"] = {**_size(lake), "pages": asked(pages)}
         with instance_of(lake) as instance:
             for name, collect, keep in (("runs", collect_runs, 90), ("events", collect_events, 30)):
                 begun = time.monotonic()
                 found = collect(instance, keep_days=keep)
                 told[name] = {**vars(found), "took_s": round(time.monotonic() - begun, 1)}
-            told["after"] = {"runs": instance.get_runs_count(), "mb": _mb(instance), "files": _files(instance)}
-        told["after"]["pages_s"] = asked(pages)
-    told["is_the_same"] = state(lake) == before
+        told["after"] = {**_size(lake), "pages": asked(pages)}
+    after = state(lake)
+    told["compared"] = {what: len(found) for what, found in before.items()}
+    told["differs"] = {
+        what: [one for one in [*found, *after[what]] if (one in found) != (one in after[what])]
+        for what, found in before.items()
+        if found != after[what]
+    }
+    told["is_the_same"] = not told["differs"]
     return told
+
+
+def _size(lake: Lake) -> dict[str, Any]:
+    with instance_of(lake) as instance:
+        return {"runs": instance.get_runs_count(), "mb": _mb(instance), "files": _files(instance)}
 
 
 def _mb(instance: dg.DagsterInstance) -> float:

@@ -79,9 +79,13 @@ def false_alarms() -> dict[str, str]:
 def seconds_a_report(checkout: Path) -> float:
     """Return processor seconds for one invented report, by the code of a checkout."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TIMED, str(REPORTS)], cwd=checkout, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(checkout)}, check=True,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", TIMED, str(REPORTS)],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        check=True,
+    )
     return float(done.stdout)
 
 
@@ -92,8 +96,10 @@ def speed(earlier: Path) -> dict[str, float]:
     return {
         "reports_per_s": 1 / statistics.median(now for now, _ in pairs),
         "earlier_reports_per_s": 1 / statistics.median(before for _, before in pairs),
-        "times_faster": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
-    }  # fmt: skip
+        "times_faster": statistics.median(ratios),
+        "least": min(ratios),
+        "most": max(ratios),
+    }
 
 
 def main() -> None:

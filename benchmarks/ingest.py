@@ -33,9 +33,14 @@ from radia_pipeline_tests.dicom import files
 
 RESULT = Path(__file__).parent / "results" / "ingest.json"
 SYNTAXES = {
-    "explicit": files.EXPLICIT, "deflated": files.NATIVE[3], "RLE": files.RLE, "JPEG lossless": files.LOSSLESS[1],
-    "JPEG-LS": files.JPEG_LS, "JPEG 2000": files.JPEG_2000, "HTJ2K": files.HTJ2K,
-}  # fmt: skip
+    "explicit": files.EXPLICIT,
+    "deflated": files.NATIVE[3],
+    "RLE": files.RLE,
+    "JPEG lossless": files.LOSSLESS[1],
+    "JPEG-LS": files.JPEG_LS,
+    "JPEG 2000": files.JPEG_2000,
+    "HTJ2K": files.HTJ2K,
+}
 WINDOW = {"WindowCenter": "2048", "WindowWidth": "4096"}
 
 
@@ -155,9 +160,13 @@ def run(delivery: files.Delivery, lake: Path, workers: int, watch_s: float = 0.0
     theirs = sum(used - already.get(pid, 0.0) for pid, used in spent.items())
     mib = {name: value / 2**20 for name, value in peak.items()}
     return {
-        "files": result.found, "workers": workers, "files_per_s": result.found / seconds, "peak_mib": mib,
-        "parent_share_of_processor_time": own / (own + theirs), "processor_s": own + theirs,
-    }  # fmt: skip
+        "files": result.found,
+        "workers": workers,
+        "files_per_s": result.found / seconds,
+        "peak_mib": mib,
+        "parent_share_of_processor_time": own / (own + theirs),
+        "processor_s": own + theirs,
+    }
 
 
 def scaling(folder: Path, repeats: int) -> dict:
@@ -179,11 +188,15 @@ def scaling(folder: Path, repeats: int) -> dict:
             wait_for_quiet()
             control[workers] = max(control[workers], spun_per_s(workers))
     return {
-        "files_per_s_one": best[1], "files_per_s_two": best[2], "one_to_two": best[2] / best[1],
-        "control_one_to_two": control[2] / control[1], "parent_share_of_processor_time": min(shares),
-        "processor_s_one": spent[1], "processor_s_two": spent[2],
+        "files_per_s_one": best[1],
+        "files_per_s_two": best[2],
+        "one_to_two": best[2] / best[1],
+        "control_one_to_two": control[2] / control[1],
+        "parent_share_of_processor_time": min(shares),
+        "processor_s_one": spent[1],
+        "processor_s_two": spent[2],
         "one_to_two_by_processor_time": 2 / (1 + min(shares)) * min(1.0, spent[1] / spent[2]),
-    }  # fmt: skip
+    }
 
 
 def wait_for_quiet(patience_s: float = 5.0) -> None:
@@ -224,8 +237,10 @@ def text_share(folder: Path, count: int) -> dict:
             task = Task(str(path), str(folder / "staged.png"), "ccsmtl", 1024, reads_text=False)
             plain += processor_s(lambda task=task: examine(task), 1)
         found[f"{side_px} px"] = {
-            "pictures": pictures, "read_ms": 1e3 * spent / pictures, "else_ms": 1e3 * plain / pictures,
-        }  # fmt: skip
+            "pictures": pictures,
+            "read_ms": 1e3 * spent / pictures,
+            "else_ms": 1e3 * plain / pictures,
+        }
     return found
 
 

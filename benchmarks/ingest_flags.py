@@ -258,12 +258,16 @@ def flags_of(pictures: list[np.ndarray], change: Callable[[np.ndarray], np.ndarr
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "as it is": lambda p: p, "inverted": lambda p: 65535 - p, "turned left": np.rot90,
+    "as it is": lambda p: p,
+    "inverted": lambda p: 65535 - p,
+    "turned left": np.rot90,
     "turned right": lambda p: np.rot90(p, 3),
-    "upside down": lambda p: np.rot90(p, 2), "left half": lambda p: p[:, : p.shape[1] // 2],
-    "upper third": lambda p: p[: p.shape[0] // 3], "lower half": lambda p: p[p.shape[0] // 2 :],
+    "upside down": lambda p: np.rot90(p, 2),
+    "left half": lambda p: p[:, : p.shape[1] // 2],
+    "upper third": lambda p: p[: p.shape[0] // 3],
+    "lower half": lambda p: p[p.shape[0] // 2 :],
     "blank": lambda p: np.full_like(p, 9000) + (p > 65000),
-}  # fmt: skip
+}
 
 
 def measure(real: Path) -> dict:

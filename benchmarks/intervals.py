@@ -49,9 +49,12 @@ def true_ap(world: World, prevalence: float) -> float:
 def truths(world: World, cut: float, own: float) -> dict[str, float]:
     """True figures of one class at a cut; those that depend on prevalence at the pool's own."""
     return {
-        "auc": world.auc, "sensitivity": float(world.found(cut)), "specificity": float(ndtr(cut)),
-        "f1": float(world.f1_at(cut, own)), "ap": true_ap(world, own),
-    }  # fmt: skip
+        "auc": world.auc,
+        "sensitivity": float(world.found(cut)),
+        "specificity": float(ndtr(cut)),
+        "f1": float(world.f1_at(cut, own)),
+        "ap": true_ap(world, own),
+    }
 
 
 def holds(low, high, truth):
@@ -81,11 +84,12 @@ def single_cell(studies: int, prevalence: float, auc: float, worlds: int) -> dic
     for name in SINGLE:
         hits = np.array(held[name])
         out[name] = {
-            "cover": pct(hits), "cover_from_10": pct(hits[many]) if many.sum() >= 200 else None,
+            "cover": pct(hits),
+            "cover_from_10": pct(hits[many]) if many.sum() >= 200 else None,
             "width": round(float(np.mean(widths[name])), 4),
             "bootstrap_cover": pct(np.array([hit for hit, _ in beside[name]])),
             "bootstrap_width": round(float(np.nanmean([width for _, width in beside[name]])), 4),
-        }  # fmt: skip
+        }
     return out
 
 
@@ -164,8 +168,11 @@ def map_cell(images: int, prevalence: float, skill: int, worlds: int, start: int
         low, high = mean_limits(figures)
         mean.append(holds(low, high, float(np.mean(truth))))
         mean_width.append(high - low)
-    return {"worlds": worlds, "ap": {"cover": pct(np.array(single)), "width": round(float(np.mean(single_width)), 4)},
-            "map": {"cover": pct(np.array(mean)), "width": round(float(np.mean(mean_width)), 4)}}  # fmt: skip
+    return {
+        "worlds": worlds,
+        "ap": {"cover": pct(np.array(single)), "width": round(float(np.mean(single_width)), 4)},
+        "map": {"cover": pct(np.array(mean)), "width": round(float(np.mean(mean_width)), 4)},
+    }
 
 
 def pair_cell(studies: int, prevalence: float, skill: int, worlds: int, start: int = 0) -> dict:

@@ -34,11 +34,13 @@ DATASETS = {
     "nih_cxr14": ("NIH_Dataset", "Data_Entry_2017_v2020.csv.gz", "Data_Entry_2017_v2020.csv.gz", "Image Index"),
     "chexpert": ("CheX_Dataset", "chexpert_train.csv.gz", "train.csv.gz", "Path"),
     "padchest": (
-        "PC_Dataset", "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz",
-        "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz", "ImageID",
+        "PC_Dataset",
+        "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz",
+        "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz",
+        "ImageID",
     ),
     "vindr_cxr": ("VinBrain_Dataset", "vinbigdata-train.csv.gz", "train.csv.gz", "image_id"),
-}  # fmt: skip
+}
 """Source → loader, table in the package, name under which our adapter looks for it, column that names an image."""
 WHY: Mapping[tuple[str, str], str] = {
     ("nih_cxr14", "Consolidation"): "closure: Pneumonia is a consolidation in our vocabulary; these cells are `contradiction` and masked in evaluation",
@@ -133,24 +135,32 @@ def compared(source: str, data: Path) -> dict[str, Any]:
 def page(result: Mapping[str, Any]) -> str:
     """Return the page: a table for each dataset, then PadChest's tokens."""
     lines = [
-        "# Label maps beside TorchXRayVision's", "",
+        "# Label maps beside TorchXRayVision's",
+        "",
         f"Made by `benchmarks/label_maps.py` with torchxrayvision {result['torchxrayvision']} on the label tables that it "
         "carries; images of which each calls a class positive, ours after closure upward. Ours match whole tokens, theirs "
-        "search substrings in PadChest's and NIH's lists. What differs differs on purpose.", "",
-    ]  # fmt: skip
+        "search substrings in PadChest's and NIH's lists. What differs differs on purpose.",
+        "",
+    ]
     for source in DATASETS:
         found = result[source]
         lines += [f"## {source_sheet(source).title}: {found['images']:,} images", ""]
-        lines += ["| theirs | ours | positive: ours | theirs | both | only ours | only theirs | why |",
-                  "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+        lines += [
+            "| theirs | ours | positive: ours | theirs | both | only ours | only theirs | why |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
         for name, counts in sorted(found["classes"].items()):
             differs = counts["only_ours"] or counts["only_theirs"]
             why = WHY.get((source, name), VINDR if source == "vindr_cxr" else "")
             numbers = " | ".join(f"{counts[key]:,}" for key in ("ours", "theirs", "both", "only_ours", "only_theirs"))
             lines.append(f"| {name} | {OURS.get(name, name)} | {numbers} | {why if differs else 'same'} |")
         lines.append("")
-    lines += ["TorchXRayVision's further classes have no name in our vocabulary (Fibrosis, Granuloma, Support Devices, …); "
-              "for VinDr it has no class of nodules, fractures or global diagnoses.", "", *tokens()]  # fmt: skip
+    lines += [
+        "TorchXRayVision's further classes have no name in our vocabulary (Fibrosis, Granuloma, Support Devices, …); "
+        "for VinDr it has no class of nodules, fractures or global diagnoses.",
+        "",
+        *tokens(),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -159,12 +169,15 @@ def tokens() -> list[str]:
     sheet = source_sheet("padchest")
     open_ = open_classes(sheet)
     lines = [
-        "## PadChest, token by token", "",
+        "## PadChest, token by token",
+        "",
         "Of the findings and diagnoses of the authors' tree these say something, or leave it open: nobody said that the "
         "class is absent, so it stays blank where no other token says it. All others make every class `0` that no other token "
-        "names; \"unchanged\" beside others leaves all of them blank.", "",
-        "| token | says | leaves open |", "|---|---|---|",
-    ]  # fmt: skip
+        'names; "unchanged" beside others leaves all of them blank.',
+        "",
+        "| token | says | leaves open |",
+        "|---|---|---|",
+    ]
     for token in sorted({*map(str, sheet.label_map), *(token for token, names in open_.items() if names)}):
         entry = sheet.label_map.get(token)
         says = ", ".join(name + (" (uncertain)" if value < 0 else "") for name, value in targets_of(entry))

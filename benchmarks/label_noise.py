@@ -102,8 +102,10 @@ def base_of(lake: Lake, scratch: Lake, source: str, patients: int, seed: int) ->
             for name, value in said[study].items():
                 values[row, vocabulary().index(name)] = value
         return Base(source, ids, *fixed, values, {})
-    reports = [{"source": source, "study_id": study, "patient_key": row["patient_key"], "report_text": texts[study]}
-               for study, row in zip(ids, rows)]  # fmt: skip
+    reports = [
+        {"source": source, "study_id": study, "patient_key": row["patient_key"], "report_text": texts[study]}
+        for study, row in zip(ids, rows)
+    ]
     scratch.write("reports", _filled("reports", reports), source)
     extract_mentions(source, scratch, workers=1)
     tables = {name: scratch.read(name, source) for name in ("report_mentions", "report_attributes")}
@@ -135,8 +137,10 @@ def put_tables(lake: Lake, base: Base) -> None:
     lake.write("labels", long_table(base.source, ids, patients, base.said, value, origin), base.source)
     for name, table in base.tables.items():
         lake.write(name, table, base.source)
-    images = [{"source": base.source, "image_id": study, "study_id": study, "patient_key": patient}
-              for study, patient in zip(base.study_id, base.patient_key)]  # fmt: skip
+    images = [
+        {"source": base.source, "image_id": study, "study_id": study, "patient_key": patient}
+        for study, patient in zip(base.study_id, base.patient_key)
+    ]
     lake.write("images", _filled("images", images), base.source)
 
 
@@ -156,9 +160,11 @@ def chances(scenario: str, grounds: Grounds, columns: list[int], rng: np.random.
     present = grounds.label[:, columns] == POSITIVE
     by_class = np.linspace(0.0, 0.1, len(columns))[np.random.default_rng(len(columns)).permutation(len(columns))]
     return {
-        "uniform": np.full(present.shape, 0.05), "uneven": np.broadcast_to(by_class, present.shape),
-        "missed": np.where(present, 0.25, 0.01), "rule": np.full(present.shape, 0.02),
-    }[scenario]  # fmt: skip
+        "uniform": np.full(present.shape, 0.05),
+        "uneven": np.broadcast_to(by_class, present.shape),
+        "missed": np.where(present, 0.25, 0.01),
+        "rule": np.full(present.shape, 0.02),
+    }[scenario]
 
 
 def planted(base: Base, grounds: Grounds, scenario: str, rng: np.random.Generator) -> tuple[Base, np.ndarray]:
@@ -297,8 +303,12 @@ def heads(x: np.ndarray, label: np.ndarray, fold: np.ndarray) -> np.ndarray:
 def put_answers(lake: Lake, member: str, bases: list[Base], x: Mapping[str, np.ndarray]) -> np.ndarray:
     """Write what a member says out of fold of the labels that stand in the lake; returns its AUC by class."""
     words = vocabulary()
-    studies = [(base.source, study, patient, fold) for base in bases
-               for study, patient, fold in zip(base.study_id, base.patient_key, base.fold) if study in x]  # fmt: skip
+    studies = [
+        (base.source, study, patient, fold)
+        for base in bases
+        for study, patient, fold in zip(base.study_id, base.patient_key, base.fold)
+        if study in x
+    ]
     source, study_id, patient, fold = (np.array(part) for part in zip(*studies))
     label = np.full((len(studies), len(words.classes)), MISSING, dtype=np.int8)
     for base in bases:
@@ -412,11 +422,12 @@ def summary(lines: list[dict]) -> dict[str, dict]:
                  "least_found_class", "cleanlab_least_found_class", "planted_share")  # fmt: skip
         best = [max(line[name] for name in names[2:5]) for line in mine]
         out[scenario] = {
-            "runs": len(mine), **{name: round(float(np.mean([line[name] for line in mine])), 4) for name in names},
+            "runs": len(mine),
+            **{name: round(float(np.mean([line[name] for line in mine])), 4) for name in names},
             "least_found": min(line["found"] for line in mine),
             "runs_no_fewer_than_cleanlab": sum(line["found"] >= line["cleanlab_worst_first"] for line in mine),
             "runs_no_fewer_than_the_best_of_cleanlab": sum(line["found"] >= one for line, one in zip(mine, best)),
-        }  # fmt: skip
+        }
     return out
 
 

@@ -117,9 +117,13 @@ def earlier(revision: str, folder: Path) -> Path:
 def measure(checkout: Path, *arguments: object) -> dict[str, float]:
     """Return seconds of one round in one checkout."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", WORK, *map(str, arguments)], cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout), **COMPILED_ONCE}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", WORK, *map(str, arguments)],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout), **COMPILED_ONCE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -501,9 +501,13 @@ WORLDS: dict[str, Callable[[Path], Outcome]] = {
     "same rows in other bytes": rewritten,
 }  # fmt: skip
 REFUSED = {
-    "input or output error": errno.EIO, "stale handle of a share": errno.ESTALE, "several file systems": errno.EXDEV,
-    "no space left": errno.ENOSPC, "quota": errno.EDQUOT, "read-only": errno.EROFS,
-}  # fmt: skip
+    "input or output error": errno.EIO,
+    "stale handle of a share": errno.ESTALE,
+    "several file systems": errno.EXDEV,
+    "no space left": errno.ENOSPC,
+    "quota": errno.EDQUOT,
+    "read-only": errno.EROFS,
+}
 UNREAD = {"input or output error": errno.EIO, "stale handle of a share": errno.ESTALE, "no rights": errno.EACCES}
 
 

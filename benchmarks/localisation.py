@@ -59,10 +59,13 @@ def main() -> None:
     with torch.no_grad():
         forward = cpu(lambda: classifier.view_logits(images))
     result = {
-        "images": IMAGES, "classes": len(classifier.class_names), "largest_difference": difference,
-        "one_method_over_forward": round(one / forward, 2), "four_methods_over_forward": round(four / forward, 2),
+        "images": IMAGES,
+        "classes": len(classifier.class_names),
+        "largest_difference": difference,
+        "one_method_over_forward": round(one / forward, 2),
+        "four_methods_over_forward": round(four / forward, 2),
         "class_by_class_over_one_method": round(each / one, 1),
-    }  # fmt: skip
+    }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -61,10 +61,14 @@ def main() -> None:
     slow, fast = cpu(lambda: naive(p, y)) * REPLICATES / NAIVE_REPLICATES, cpu(lambda: ours(p, y))
     every = cpu(lambda: closed(p, y))
     result = {
-        "studies": STUDIES, "classes": CLASSES, "replicates": REPLICATES,
-        "auc_s": round(fast, 3), "scikit_learn_s": round(slow, 2), "ratio": round(slow / fast, 1),
+        "studies": STUDIES,
+        "classes": CLASSES,
+        "replicates": REPLICATES,
+        "auc_s": round(fast, 3),
+        "scikit_learn_s": round(slow, 2),
+        "ratio": round(slow / fast, 1),
         "all_figures_with_closed_intervals_s": round(every, 3),
-    }  # fmt: skip
+    }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -3,8 +3,9 @@
 ``cover`` runs the quick tests of the domain's folders in one process, with a coverage context for each test, and keeps
 which test runs which line and how long each takes. ``run`` draws changes at random over all places of the domain
 modules, changes a copy of the tree, and runs the tests that cover the changed line, shortest first, at most 90 seconds
-a change. Survivors are listed; those that no test can tell from the original stand in ``mutants_equivalent.json`` with
-their reason. ``planted`` runs named changes (``mutants_planted.json``), each of which must be noticed.
+of processor time a change. Survivors are listed; those that no test can tell from the original stand in
+``mutants_equivalent.json`` with their reason. ``planted`` runs named changes (``mutants_planted.json``), each of which
+must be noticed.
 
 Why no package: mutmut changes functions in place by trampolines, tries every change and has no seed; cosmic-ray writes
 every change of a module into a database and runs one command for each. Neither chooses tests by coverage contexts, and
@@ -12,8 +13,8 @@ both start a Python for each change, which here costs ten times the test. Here o
 and the like, and each change is a fork of it.
 
 Limits: what runs only in worker processes is seen by no coverage; for such a line the tests that run any line of its
-module are taken, else those of the folder's test file of the same name. What no quick test runs survives, and is
-counted so.
+module are taken, else those that run a module which imports it, else those of the folder's test file of the same name.
+What no quick test runs survives, and is counted so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -50,8 +52,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 EQUIVALENT = ROOT / "benchmarks" / "mutants_equivalent.json"
 PLANTED = ROOT / "benchmarks" / "mutants_planted.json"
 LONGEST_S = 90.0
+"""Of processor time, which other work on the machine does not stretch; the clock may say three times as much."""
+SLOWER, TO_BEGIN_S = 3.0, 10.0
+"""A change ends as a timeout where its tests take so many times as long as unchanged, and what it takes to begin."""
 MOST_TESTS_S = 40.0
-"""Tests of a change are taken, shortest first, up to so many seconds of the covering run: a busy machine is slower."""
+"""Tests of a change are taken, shortest first, up to so many seconds of processor time of the covering run."""
+CONTROL_EVERY = 20
+"""Tests of every so many-th change are run unchanged too: a test that fails by itself would notice everything."""
 HEAVY = (
     "numpy", "pandas", "pyarrow.parquet", "pyarrow.compute", "pyarrow.csv", "scipy.stats", "scipy.special", "cv2",
     "torch", "torchvision", "timm", "sklearn.metrics", "sklearn.linear_model", "pydicom", "hypothesis", "pydantic",
@@ -82,17 +89,27 @@ class Coverage:
         return cls({file: {line: frozenset(t) for line, t in one.items()} for file, one in lines.items()}, seconds)
 
     def tests_of(self, mutation: Mutation) -> tuple[str, list[str]]:
-        """Return how tests were chosen (line, module, folder or none) and the tests, shortest first."""
+        """Return how tests were chosen (line, module, importers, folder or none) and the tests, shortest first."""
         by_line = self.lines.get(mutation.file, {})
         of_line = by_line.get(mutation.line, frozenset()) if mutation.inside else frozenset()
         if of_line:
             return "line", self._short(of_line)
-        of_module = frozenset().union(*by_line.values()) if by_line else frozenset()
-        if of_module:
+        if of_module := self._of_modules([mutation.file]):
             return "module", self._short(of_module)
+        name = mutation.file.removesuffix(".py").replace("/", ".")
+        importers = [file for file in self.lines if f"from {name} import" in (ROOT / file).read_text(encoding="utf-8")]
+        if of_importers := self._of_modules(importers):
+            return "importers", self._short(of_importers)
         folder = "radia_pipeline_tests/" + "/".join(Path(mutation.file).parts[1:2]) + "/"
         named = [test for test in self.seconds if test.startswith(folder) and Path(mutation.file).stem in test]
         return ("folder", self._short(named)) if named else ("none", [])
+
+    def _of_modules(self, files: Iterable[str]) -> frozenset[str]:
+        return frozenset().union(*(tests for file in files for tests in self.lines.get(file, {}).values()))
+
+    def together_s(self, tests: Iterable[str]) -> float:
+        """Return the processor time of tests, unchanged."""
+        return sum(self.seconds.get(test, 1.0) for test in tests)
 
     def _short(self, tests: Iterable[str]) -> list[str]:
         chosen, total = [], 0.0
@@ -108,7 +125,13 @@ class _Contexts:
     """A plug-in of pytest: one coverage context a test, and its seconds."""
 
     def __init__(self, coverage: object) -> None:
-        self.coverage, self.seconds, self.failed = coverage, defaultdict(float), set()
+        self.coverage, self.seconds, self.failed, self.began = coverage, defaultdict(float), set(), 0.0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.began = spent_s()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.seconds[nodeid] = spent_s() - self.began
 
     def pytest_runtest_setup(self, item: object) -> None:
         self.coverage.switch_context(item.nodeid)
@@ -117,26 +140,31 @@ class _Contexts:
         self.coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: object) -> None:
-        self.seconds[report.nodeid] += report.duration
         if report.failed:
             self.failed.add(report.nodeid)
 
 
-def cover(folders: Sequence[str]) -> None:
-    """Run the quick tests of test folders and keep what covers what, one file a folder."""
+def spent_s() -> float:
+    """Return the processor time of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
+
+
+def cover(places: Sequence[str]) -> None:
+    """Run the quick tests of folders or files of tests and keep what covers what, one file each."""
     import coverage
     import pytest
 
     KEPT.mkdir(parents=True, exist_ok=True)
     sources = [str(ROOT / "radia_pipeline" / name) for name in FOLDERS]
-    for folder in folders:
-        measure = coverage.Coverage(data_file=str(KEPT / f".coverage_{folder}"), source=sources, messages=False)
+    for place in places:
+        kept_as = place.replace("/", ".")
+        measure = coverage.Coverage(data_file=str(KEPT / f".coverage_{kept_as}"), source=sources, messages=False)
         plugin = _Contexts(measure)
         measure.erase()
         measure.start()
         code = pytest.main(
             ["-q", "--no-header", "-m", "not slow", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", "120",
-             f"radia_pipeline_tests/{folder}"], plugins=[plugin],
+             f"radia_pipeline_tests/{place}"], plugins=[plugin],
         )  # fmt: skip
         measure.stop()
         measure.save()
@@ -151,10 +179,15 @@ def cover(folders: Sequence[str]) -> None:
             }
             for file in data.measured_files()
         }
-        kept = {"exit": int(code), "failed": sorted(plugin.failed), "tests": tests, "lines": lines,
-                "seconds": {name: plugin.seconds[name] for name in tests}}  # fmt: skip
-        (KEPT / f"coverage_{folder}.json").write_text(json.dumps(kept), encoding="utf-8")
-        print(f"{folder}: {len(tests)} tests, {sum(plugin.seconds.values()):.0f} s, exit {int(code)}", flush=True)
+        kept = {
+            "exit": int(code),
+            "failed": sorted(plugin.failed),
+            "tests": tests,
+            "lines": lines,
+            "seconds": {name: plugin.seconds[name] for name in tests},
+        }
+        (KEPT / f"coverage_{kept_as}.json").write_text(json.dumps(kept), encoding="utf-8")
+        print(f"{place}: {len(tests)} tests, {sum(plugin.seconds.values()):.0f} s, exit {int(code)}", flush=True)
 
 
 def copied(folder: Path) -> Path:
@@ -170,17 +203,37 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def noticed(tree: Path, mutation: Mutation, tests: Sequence[str], seconds: float = LONGEST_S) -> tuple[str, str]:
-    """Change the copy, run tests in a fork, put it back: (killed, survived or timeout; the test that failed)."""
+def noticed(
+    tree: Path, mutation: Mutation, tests: Sequence[str], seconds: float = LONGEST_S, *, is_control: bool = False
+) -> tuple[str, str]:
+    """Change the copy, run tests in a fork, put it back: (killed, survived or timeout; the test that failed).
+
+    ``seconds``: of processor time. ``is_control``: change nothing.
+    """
     path = tree / mutation.file
     source = path.read_text(encoding="utf-8")
     assert source[mutation.start : mutation.end] == mutation.old, "the tree is not the one that was drawn from"
     shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
-    path.write_text(mutation.applied(source), encoding="utf-8")
+    path.write_text(source if is_control else mutation.applied(source), encoding="utf-8")
     try:
-        return _in_fork(tree, tests, seconds)
+        for some in _nearest_first(tests, path.stem):
+            outcome, test = _in_fork(tree, some, seconds)
+            if outcome != "survived":
+                return outcome, test
+        return "survived", ""
     finally:
         path.write_text(source, encoding="utf-8")
+
+
+def _nearest_first(tests: Sequence[str], module: str) -> list[list[str]]:
+    """Divide tests in those of one file, the module's own or that with most of them, and the rest: most changes are
+    noticed by the first, and only its file is collected."""
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for test in tests:
+        by_file[test.partition("::")[0]].append(test)
+    first = max(by_file, key=lambda file: (module in Path(file).stem, len(by_file[file])))
+    rest = [test for file, some in by_file.items() if file != first for test in some]
+    return [by_file[first], rest] if rest else [by_file[first]]
 
 
 def _in_fork(tree: Path, tests: Sequence[str], seconds: float) -> tuple[str, str]:
@@ -188,13 +241,17 @@ def _in_fork(tree: Path, tests: Sequence[str], seconds: float) -> tuple[str, str
     told.unlink(missing_ok=True)
     child = os.fork()
     if not child:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
         _test(tree, tests, told)
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 3 * LONGEST_S
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             first = told.read_text(encoding="utf-8") if told.exists() else ""
-            return ("survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"), first
+            code = os.waitstatus_to_exitcode(status)
+            if code in (-signal.SIGXCPU, -signal.SIGKILL):
+                return "timeout", ""
+            return ("survived" if code == 0 else "killed"), first
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
@@ -224,10 +281,11 @@ def _test(tree: Path, tests: Sequence[str], told: Path) -> None:
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            within = str(int(3 * LONGEST_S))
             code = pytest.main(
-                ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", str(int(LONGEST_S)),
-                 *tests], plugins=[First()],
-            )  # fmt: skip
+                ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", within, *tests],
+                plugins=[First()],
+            )
     finally:
         os._exit(int(code))
 
@@ -269,17 +327,21 @@ def run(seed: int, count: int, until_s: float, folders: Sequence[str], skip: int
     rows = []
     with tempfile.TemporaryDirectory() as name:
         tree = copied(Path(name) / "tree")
-        for mutation in drawn(seed, count, folders)[skip:]:
+        for place, mutation in enumerate(drawn(seed, count, folders)[skip:], skip):
             if time.monotonic() - begun > until_s:
                 break
             chosen_by, tests = coverage.tests_of(mutation)
-            outcome, test = noticed(tree, mutation, tests) if tests else ("survived", "")
+            within = min(LONGEST_S, TO_BEGIN_S + SLOWER * coverage.together_s(tests))
+            outcome, test = noticed(tree, mutation, tests, within) if tests else ("survived", "")
+            control = ""
+            if tests and place % CONTROL_EVERY == 0:
+                control, _ = noticed(tree, mutation, tests, within, is_control=True)
             code = code_at(mutation)
             why = known.get((mutation.file, code, mutation.old, mutation.new))
             rows.append({
                 "file": mutation.file, "line": mutation.line, "code": code, "old": mutation.old, "new": mutation.new,
                 "kind": mutation.kind, "tests": len(tests), "chosen_by": chosen_by, "outcome": outcome,
-                "noticed_by": test, **({"equivalent": why} if why else {}),
+                "noticed_by": test, **({"equivalent": why} if why else {}), **({"control": control} if control else {}),
             })  # fmt: skip
             print(f"{outcome:9} {chosen_by:6} {len(tests):4} {mutation.words}", flush=True)
     return summary(seed, count, folders, rows)
@@ -299,6 +361,8 @@ def summary(seed: int, count: int, folders: Sequence[str], rows: list[dict]) -> 
     return {
         "seed": seed, "folders": list(folders), "wanted": count, "tried": len(rows),
         "equivalent": len(rows) - len(judged),
+        "timeouts": sum(row["outcome"] == "timeout" for row in judged),
+        "controls": dict(Counter(row["control"] for row in rows if "control" in row)),
         "survived": len(left), "share": share, "interval": wilson(share, len(judged)), "by_folder": by_folder,
         "survivors": left, "rows": rows,
     }  # fmt: skip
@@ -329,13 +393,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("cover", "run", "planted"), default="planted")
     parser.add_argument("--folders", nargs="+", default=FOLDERS, choices=FOLDERS)
+    parser.add_argument("--files", nargs="+", help="of tests, to be covered beside what was: those written since")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--until-s", type=float, default=7200.0)
     parser.add_argument("--skip", type=int, default=0, help="go on after so many changes of the seed")
     arguments = parser.parse_args()
     if arguments.what == "cover":
-        cover(arguments.folders)
+        cover(arguments.files or arguments.folders)
         return 0
     if arguments.what == "planted":
         return int(planted() > 0)
@@ -345,7 +410,8 @@ def main() -> int:
         before = json.loads(path.read_text(encoding="utf-8"))["rows"]
         found = summary(arguments.seed, arguments.count, arguments.folders, before[: arguments.skip] + found["rows"])
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps({key: found[key] for key in ("tried", "equivalent", "survived", "share", "interval")}))
+    shown = ("tried", "equivalent", "survived", "timeouts", "controls", "share", "interval")
+    print(json.dumps({key: found[key] for key in shown}))
     return int(not found["share"] <= 0.15)
 
 

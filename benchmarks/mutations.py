@@ -1,8 +1,9 @@
 """Where and how a module's source may be changed so that its meaning changes: one place, one change, by operator.
 
 Comparisons, arithmetic, and/or, not, numbers, truth values, opposite names (min/max, any/all, floor/ceil, …),
-conditions and statements left out. Left alone: docstrings, annotations, what stands in a raise, and text, since
-messages are no behaviour that a test should pin. Not here: choosing among changes and running tests (``mutants``).
+conditions and statements left out. Left alone: docstrings, annotations, what only type checkers read, what stands in a
+raise, and text, since messages are no behaviour that a test should pin. Not here: choosing among changes and
+running tests (``mutants``).
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Finder:
         if isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
             return
         skipped = {"annotation", "returns", "decorator_list"}
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if _is_for_types(node):
             return
         for field, value in ast.iter_fields(node):
             if field not in skipped:
@@ -128,7 +129,7 @@ class _Finder:
             if word in OPPOSITE and isinstance(node.ctx, ast.Load):
                 end = self._span(node)[1]
                 yield "opposite name", (end - len(word), end), OPPOSITE[word]
-        elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        elif isinstance(node, ast.If | ast.While | ast.IfExp) and not _is_for_types(node):
             yield "condition", self._span(node.test), f"(not ({self.source[slice(*self._span(node.test))]}))"
         elif isinstance(node, ast.Continue | ast.Break):
             yield "loop", self._span(node), "break" if isinstance(node, ast.Continue) else "continue"
@@ -148,6 +149,11 @@ class _Finder:
             yield "number", place, str(node.value + 1)
         elif isinstance(node.value, float):
             yield "number", place, repr(node.value * 1.5 + 0.1 * (node.value == 0))
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Tell whether a block is read by type checkers alone: to turn it round loads modules and changes nothing."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def is_valid(source: str) -> bool:

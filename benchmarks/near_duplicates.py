@@ -37,15 +37,15 @@ from radia_pipeline_tests.cohort import lakes
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "near_duplicates.json"
-ASKING = 3_000
+ASKING = 1_500
 """Films that search in the timing; the seconds of all are in proportion."""
 LEARNED_ON, COPIES_OF_EACH, PHANTOM_PX = 400, 7, 192
 SHRINKAGE = 0.02
 IDENTICAL = 0.9999
 PAIRS, RESAMPLED = 1e11, 1_000
 PHANTOM_SEED = 20261129
-COPY_SIMILARITY, QUERY_SIMILARITY = 0.735, 0.9
-"""Of a film and the fifth percentile of its copies that were altered once; of a film and its own other queries."""
+DISPLACED = 100
+"""Real films from which it is taken how far queries and copies lie off a film's descriptor."""
 
 
 def phantom(number: int, side: int, seed: int = 20261201) -> np.ndarray:
@@ -67,7 +67,9 @@ def learn() -> None:
         image = phantom(number, PHANTOM_PX, seed=7)
         for copy in range(COPIES_OF_EACH):
             chosen = tuple(rng.choice(names, 2, replace=False)) if copy else ()
-            rows[number, copy] = film_descriptor.histograms(altered(image, chosen, rng), (1.0,))[0]
+            rows[number, copy] = film_descriptor.histograms(
+                altered(image, chosen, rng), film_descriptor.PLACEMENTS[:1]
+            )[0]
     mean, means = rows.mean(axis=(0, 1)), rows.mean(axis=1)
     apart = (rows - means[:, None]).reshape(-1, rows.shape[-1])
     within = apart.T @ apart / (LEARNED_ON * (COPIES_OF_EACH - 1))
@@ -80,21 +82,30 @@ def learn() -> None:
     np.savez_compressed(film_descriptor.MAP, mean=mean.astype(np.float32), map=matrix.astype(np.float16))
 
 
-def recall(films: list[np.ndarray], index: copies.Index, asked: np.ndarray, pairs: int) -> dict:
-    """Return the share of copies found, alone and in pairs, with the least agreement on pixels of each."""
+def recall(films: list[np.ndarray], index: copies.Index, asked: np.ndarray, pairs: int, minutes: float) -> dict:
+    """Return the share of copies found, alone and in pairs, with the least agreement on pixels of each; after so many
+    minutes no further film is asked for.
+    """
     rng = np.random.default_rng(1)
     every = list(itertools.combinations(ALTERATIONS, 2))
     chosen = [every[place] for place in rng.permutation(len(every))[:pairs]]
     found: dict[str, list[float]] = {}
     ranked: dict[str, list[bool]] = {}
-    for place in asked.tolist():
-        moves = None
+    until = time.monotonic() + 60 * minutes
+    for done, place in enumerate(asked.tolist()):
+        if time.monotonic() > until:
+            asked = asked[:done]
+            break
+        original = None
         for kind in [(name,) for name in ALTERATIONS] + chosen:
             copy = altered(films[place], kind, rng)
             similarity, near = index.near(film_descriptor.describe(copy))
-            is_near = bool(((near == place) & (similarity >= copies.NEAR)).any())
-            moves = moves or registration.prepared(films[place])
-            value = registration.same_exposure(registration.prepared(copy, moves=False), moves) if is_near else -1.0
+            is_near = bool(((near == place) & (similarity >= index.least)).any())
+            does_move = done % 2 == 0  # either may be laid over the other
+            original = original or registration.prepared(films[place], moves=does_move)
+            changed = registration.prepared(copy, moves=not does_move)
+            laid = (changed, original) if does_move else (original, changed)
+            value = registration.same_exposure(*laid) if is_near else -1.0
             name = " + ".join(kind)
             found.setdefault(name, []).append(value)
             ranked.setdefault(name, []).append(is_near)
@@ -104,11 +115,16 @@ def recall(films: list[np.ndarray], index: copies.Index, asked: np.ndarray, pair
     two = {name: share for name, share in shares.items() if " + " in name}
     values = np.concatenate([np.array(v) for v in found.values()])
     return {
-        "films asked": len(asked), "copies": len(values), "alone": alone, "least alone": min(alone.values()),
-        "in pairs": two, "least of a pair": min(two.values(), default=None), "mean of pairs": _mean(two.values()),
+        "films asked": len(asked),
+        "copies": len(values),
+        "alone": alone,
+        "least alone": min(alone.values()),
+        "in pairs": two,
+        "least of a pair": min(two.values(), default=None),
+        "mean of pairs": _mean(two.values()),
         "found near": float(np.mean([one for ones in ranked.values() for one in ones])),
         "agreement of copies found near": _spread(values[values > -1]),
-    }  # fmt: skip
+    }
 
 
 def _mean(values) -> float | None:
@@ -137,8 +153,10 @@ def strangers(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray
     upper[similarity > IDENTICAL] = False  # one file twice
     others = nearest(upper & ~is_same, count)
     serial = nearest(upper & is_same, min(count, int((upper & is_same).sum())))
-    result = {"pairs of other patients": int((upper & ~is_same).sum()),
-              "of them near": int(((similarity >= copies.NEAR) & upper & ~is_same).sum())}  # fmt: skip
+    result = {
+        "pairs of other patients": int((upper & ~is_same).sum()),
+        "of them near": int(((similarity >= copies.NEAR) & upper & ~is_same).sum()),
+    }
     for name, pairs in (("nearest of other patients", others), ("films of one patient", serial)):
         values = np.array([agreement(films[a], films[b]) for a, b in pairs])
         linked = int((values >= registration.SAME_EXPOSURE).sum())
@@ -167,20 +185,22 @@ def cost(films: list[np.ndarray]) -> dict[str, float]:
     for film in films:
         registration.prepared(film, moves=False)
     return {
-        "describe, ms": 1e3 * described / len(films), "compare, ms": 1e3 * compared / len(films),
+        "describe, ms": 1e3 * described / len(films),
+        "compare, ms": 1e3 * compared / len(films),
         "prepare, ms": 1e3 * (time.process_time() - started) / len(films),
-    }  # fmt: skip
+    }
 
 
-def growth(vectors: np.ndarray, counts: list[int], confirmation_ms: float) -> dict:
+def growth(films: list[np.ndarray], vectors: np.ndarray, counts: list[int], confirmation_ms: float) -> dict:
     """Return processor seconds of index, search and confirmation among invented descriptors, 1 % of them copies, all
     asking as films do, and what they would be among a million.
 
-    Descriptors are drawn with the covariance of real ones; a copy lies at the similarity of the fifth percentile of
-    altered copies, each of its film's queries a little off the film. Confirmations are those that are chosen, at what
-    one was measured to take.
+    Descriptors are drawn with the covariance of real ones; queries and copies are as far off them as those of real
+    films that were altered twice are off theirs. Strangers among real films come nearer than drawn ones do, so that as
+    many confirmations are counted as a delivery may ask for, at what one was measured to take, beside those chosen.
     """
     rng = np.random.default_rng(2)
+    own, altered_twice = displacements(films, vectors, rng)
     _, spread, parts = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     scaled = parts * (spread / np.sqrt(len(vectors)))[:, None]
     rows = []
@@ -191,34 +211,55 @@ def growth(vectors: np.ndarray, counts: list[int], confirmation_ms: float) -> di
             drawn[start : start + len(noise)] = vectors.mean(axis=0) + noise @ scaled
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         planted = count // 100
-        drawn[count - planted :] = near_to(drawn[:planted], COPY_SIMILARITY, rng)
+        kinds = rng.integers(0, len(altered_twice), planted)
+        signs = rng.choice(np.float32([-1, 1]), (planted, len(parts)))  # no two copies are displaced alike
+
+        def copied(numbers: np.ndarray, kinds: np.ndarray = kinds, signs: np.ndarray = signs) -> np.ndarray:
+            return ((altered_twice[kinds[numbers]] @ parts.T) * signs[numbers][:, None]) @ parts
+
+        drawn[count - planted :] = _unit(drawn[:planted] + copied(np.arange(planted))[:, 0])
         wall, started = time.perf_counter(), time.process_time()
         index = copies.Index(drawn.astype(np.float16))
         built = time.process_time() - started
         asked = np.sort(np.concatenate([rng.permutation(planted)[: ASKING // 10] + count - planted,
                                         rng.permutation(count - planted)[: ASKING - ASKING // 10]]))  # fmt: skip
-        queries = np.stack([drawn[asked], *(near_to(drawn[asked], QUERY_SIMILARITY, rng)
-                                            for _ in range(film_descriptor.QUERIES - 1))], axis=1)  # fmt: skip
+        queries = _unit(drawn[asked][:, None] + own[rng.integers(0, len(own), len(asked))])
+        copy = asked - (count - planted)
+        queries[copy >= 0] = _unit(drawn[copy[copy >= 0]][:, None] + copied(copy[copy >= 0]))
         started = time.process_time()
         chosen = copies.worth_a_look(index, np.arange(count), asked, queries, np.arange(count))
         searched = (time.process_time() - started) * count / len(asked)
-        confirmed = len(chosen) / len(asked) * count * confirmation_ms / 1e3
+        most = copies.DOUBTFUL_A_FILM + planted / count
+        confirmed = most * count * confirmation_ms / 1e3
         wanted = {(place - (count - planted), place) for place in asked.tolist() if place >= count - planted}
         rows.append({"films": count, "index, s": built, "search of all, s": searched,
                      "confirmation of all, s": confirmed,
-                     "all, s": built + searched + confirmed, "confirmations a film": len(chosen) / len(asked),
+                     "all, s": built + searched + confirmed, "confirmations a film, at most": most,
+                     "chosen a film": (len(chosen) - len(wanted & set(chosen))) / len(asked) + planted / count,
                      "planted found": len(wanted & set(chosen)) / len(wanted),
                      "seconds on the clock": time.perf_counter() - wall})  # fmt: skip
         print(json.dumps(rows[-1]), flush=True)
     return {"sizes": rows, "confirmation, ms": confirmation_ms, **_extrapolated(rows)}
 
 
-def near_to(vectors: np.ndarray, similarity: float, rng: np.random.Generator) -> np.ndarray:
-    """Return vectors of length one that lie at this similarity to those given, each in a direction of its own."""
-    away = rng.standard_normal(vectors.shape).astype(np.float32)
-    away -= (away * vectors).sum(axis=1, keepdims=True) * vectors
-    away /= np.linalg.norm(away, axis=1, keepdims=True)
-    return similarity * vectors + np.sqrt(1 - similarity**2) * away
+def own(film: np.ndarray) -> np.ndarray:
+    """Return what stands of a film in an index, (1, SIZE)."""
+    return film_descriptor.mapped(film_descriptor.histograms(film, film_descriptor.PLACEMENTS[:1])[:1])
+
+
+def displacements(films: list[np.ndarray], vectors: np.ndarray, rng: np.random.Generator) -> tuple:
+    """Return how far queries lie off their film's descriptor, of films as they are and altered twice:
+    (n, QUERIES, SIZE) each."""
+    every, found = list(itertools.combinations(ALTERATIONS, 2)), ([], [])
+    for place in rng.permutation(len(films))[:DISPLACED].tolist():
+        kind = every[int(rng.integers(len(every)))]
+        for image, kept in zip((films[place], altered(films[place], kind, rng)), found):
+            kept.append(film_descriptor.describe(image) - vectors[place])
+    return tuple(np.array(kept) for kept in found)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def _extrapolated(rows: list[dict]) -> dict:
@@ -290,15 +331,18 @@ def phantom_strangers(count: int) -> dict:
         if len(films) >= count:
             break
     films, of = films[:count], np.array(patients[:count])
-    vectors = np.concatenate([film_descriptor.mapped(film_descriptor.histograms(f, (1.0,))[:1]) for f in films])
-    queries = np.repeat(vectors[:, None], film_descriptor.QUERIES, axis=1)
+    queries = np.stack([film_descriptor.describe(film).astype(np.float16) for film in films])
+    vectors = queries[:, 0].astype(np.float32)
     others = copies.worth_a_look(copies.Index(vectors), np.arange(count), np.arange(count), queries, of)
     same = [(a, b) for number in np.unique(of) for a, b in itertools.combinations(np.flatnonzero(of == number), 2)]
     result: dict = {"exposures": count, "patients": len(np.unique(of))}
     for name, pairs in (("other patients", others), ("one patient", same)):
         values = np.array([agreement(films[a], films[b]) for a, b in pairs])
-        result[name] = {"compared": len(values), "most": float(values.max(initial=-1.0)),
-                        "linked": int((values >= registration.SAME_EXPOSURE).sum())}  # fmt: skip
+        result[name] = {
+            "compared": len(values),
+            "most": float(values.max(initial=-1.0)),
+            "linked": int((values >= registration.SAME_EXPOSURE).sum()),
+        }
     return result
 
 
@@ -328,10 +372,13 @@ def end_to_end(films: list[np.ndarray], patients: np.ndarray, count: int) -> dic
         build_image_links(lake)
         build_splits(lake)
         kinds = [tuple(rng.choice(list(ALTERATIONS), 1 + number % 2, replace=False)) for number in range(count)]
-        second = put("padchest", [
-            *((f"c{at}.png", f"c{at}", altered(films[at], kind, rng)) for at, kind in zip(originals, kinds)),
-            *((f"s{place}.png", f"s{place}", films[place]) for place in strange),
-        ])  # fmt: skip
+        second = put(
+            "padchest",
+            [
+                *((f"c{at}.png", f"c{at}", altered(films[at], kind, rng)) for at, kind in zip(originals, kinds)),
+                *((f"s{place}.png", f"s{place}", films[place]) for place in strange),
+            ],
+        )
         started = time.process_time()
         links = build_image_links(lake)
         build_splits(lake)
@@ -342,17 +389,23 @@ def end_to_end(films: list[np.ndarray], patients: np.ndarray, count: int) -> dic
     pairs = [(one["patient_key"], other["patient_key"]) for one, other in zip(first, second)]
     missed = [" + ".join(kind) for pair, kind in zip(pairs, kinds) if frozenset(pair) not in joined]
     return {
-        "films": len(first) + len(second), "copies": count, "linked": count - len(missed), "not linked": missed,
-        "in another pool": sum(pool[a] != pool[b] for a, b in pairs), "false links": links.links - count + len(missed),
-        "confirmations a film": links.candidates / links.searched, "links and pools, processor s": seconds,
-    }  # fmt: skip
+        "films": len(first) + len(second),
+        "copies": count,
+        "linked": count - len(missed),
+        "not linked": missed,
+        "in another pool": sum(pool[a] != pool[b] for a, b in pairs),
+        "false links": links.links - count + len(missed),
+        "confirmations a film": links.candidates / links.searched,
+        "links and pools, processor s": seconds,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=HERE.parents[1] / "shared" / "real" / "nih_cxr14")
     parser.add_argument("--films", type=int, default=60, help="films whose copies are asked for")
-    parser.add_argument("--pairs", type=int, default=105, help="pairs of alterations, of 105")
+    parser.add_argument("--pairs", type=int, default=105, help="pairs of alterations, of 105; none: each alone")
+    parser.add_argument("--minutes", type=float, default=60, help="ask for no further film after so long")
     parser.add_argument("--strangers", type=int, default=1_000, help="pairs of two exposures compared, nearest first")
     parser.add_argument("--growth", type=int, nargs="*", help="search among so many films; needs a quiet machine")
     parser.add_argument(
@@ -374,11 +427,14 @@ def main() -> None:
     facts = NihCxr14().facts(arguments.images)
     films = [copies.read_grey(arguments.images / path).astype(np.uint8) for path in sorted(facts)]
     patients = np.array([facts[path].native_patient_id for path in sorted(facts)])
-    vectors = np.concatenate([film_descriptor.mapped(film_descriptor.histograms(film, (1.0,))[:1]) for film in films])
+    vectors = np.concatenate([own(film) for film in films])
     if arguments.growth is not None:
         paid = cost(films[:20])
-        result: dict = {"growth": growth(vectors, arguments.growth or [50_000, 100_000],
-                                         paid["compare, ms"] + paid["prepare, ms"])}  # fmt: skip
+        result: dict = {
+            "growth": growth(
+                films, vectors, arguments.growth or [50_000, 100_000], paid["compare, ms"] + paid["prepare, ms"]
+            )
+        }
     elif arguments.end_to_end:
         result = {"end to end": end_to_end(films, patients, arguments.end_to_end)}
     elif arguments.gap:
@@ -387,9 +443,11 @@ def main() -> None:
         result = {"gap": gap(films, vectors, patients, arguments.gap, farthest)}
     else:
         asked = np.random.default_rng(3).permutation(len(films))[: arguments.films]
-        result = {"films": len(films), "recall": recall(films, copies.Index(vectors), asked, arguments.pairs),
-                  "strangers": strangers(films, vectors, patients, arguments.strangers),
-                  "cost": cost([films[place] for place in asked[:40]])}  # fmt: skip
+        found = recall(films, copies.Index(vectors), asked, arguments.pairs, arguments.minutes)
+        result = {"films": len(films), "recall" if arguments.pairs else "alone": found}
+        if arguments.strangers:
+            result["strangers"] = strangers(films, vectors, patients, arguments.strangers)
+            result["cost"] = cost([films[place] for place in asked[:40]])
     keep(result)
 
 

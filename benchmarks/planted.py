@@ -276,12 +276,16 @@ def _print(rng: np.random.Generator) -> bytes:
 
 
 SPECIAL: dict[str, Callable[[np.random.Generator], bytes]] = {
-    "black": lambda rng: png(np.zeros((SIDE, SIDE))), "white": lambda rng: png(np.ones((SIDE, SIDE))),
+    "black": lambda rng: png(np.zeros((SIDE, SIDE))),
+    "white": lambda rng: png(np.ones((SIDE, SIDE))),
     "noise": lambda rng: png(rng.random((SIDE, SIDE))),
     "8x8": lambda rng: png(film(int(rng.integers(1 << 20)), size_px=64)[::8, ::8]),
     "2000x40": lambda rng: png(ndimage.zoom(film(int(rng.integers(1 << 20))), (2000 / SIDE, 40 / SIDE), order=1)),
-    "colour": _colour, "truncated": _cut, "identity in header": _named, "identity in print": _print,
-}  # fmt: skip
+    "colour": _colour,
+    "truncated": _cut,
+    "identity in header": _named,
+    "identity in print": _print,
+}
 PLANTED = ("dog", "hand", "skull", "page", *SPECIAL)
 """What must be refused, all of it."""
 

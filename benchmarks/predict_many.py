@@ -167,8 +167,11 @@ def main() -> None:
     parser.add_argument("--ocr", default="off", help="auto: print is looked for in every file")
     parser.add_argument("--name", default="now", help="under which the result is kept")
     arguments = parser.parse_args()
-    found: dict = {"processors": default_workers(), "load when begun": round(os.getloadavg()[0], 1),
-                   "print": arguments.ocr}  # fmt: skip
+    found: dict = {
+        "processors": default_workers(),
+        "load when begun": round(os.getloadavg()[0], 1),
+        "print": arguments.ocr,
+    }
     for count in arguments.counts:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "films"

@@ -106,12 +106,17 @@ def rates(lake: Lake, folder: Path, turns: int) -> dict:
         parent.append((time.process_time() - used) / (seconds * default_workers()))
         whole.append(len(asked) / (seconds + headers[-1]))
     a, b = statistics.median(alone), statistics.median(whole)
-    return {"films": len(asked), "answered": answered, "judgement alone, films/s": round(a, 2),
-            "whole, films/s": round(b, 2), "ratio": round(b / a, 3),
-            "ratios by turns": [round(one / other, 3) for one, other in zip(whole, alone, strict=True)],
-            "headers, share of the whole": round(statistics.median(headers) * b / len(asked), 3),
-            "models and answers, share of the processors": round(statistics.median(parent), 3),
-            "first answer of a call, s": round(statistics.median(first), 2)}  # fmt: skip
+    return {
+        "films": len(asked),
+        "answered": answered,
+        "judgement alone, films/s": round(a, 2),
+        "whole, films/s": round(b, 2),
+        "ratio": round(b / a, 3),
+        "ratios by turns": [round(one / other, 3) for one, other in zip(whole, alone, strict=True)],
+        "headers, share of the whole": round(statistics.median(headers) * b / len(asked), 3),
+        "models and answers, share of the processors": round(statistics.median(parent), 3),
+        "first answer of a call, s": round(statistics.median(first), 2),
+    }
 
 
 def memory(lake: Path, count: int) -> dict:
@@ -135,11 +140,17 @@ def memory(lake: Path, count: int) -> dict:
             started = time.monotonic()
             done = subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", script, str(folder), str(lake), f"{place}/{part}.jsonl"],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             lines = Path(f"{place}/{part}.jsonl").read_bytes().count(b"\n")
-            found[name] = {"films": part, "lines": lines, "MiB": round(int(done.stdout.split()[-1]) / 1024, 1),
-                           "films/s": round(part / (time.monotonic() - started), 1)}  # fmt: skip
+            found[name] = {
+                "films": part,
+                "lines": lines,
+                "MiB": round(int(done.stdout.split()[-1]) / 1024, 1),
+                "films/s": round(part / (time.monotonic() - started), 1),
+            }
     return found
 
 

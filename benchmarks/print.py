@@ -193,9 +193,12 @@ def recall(planted: list[Planted], allowed: frozenset[str], floor: float) -> dic
         refused[one.layout] += judged.rule is not None
     shares = {name: round(refused[name] / count[name], 4) for name in count}
     return {
-        "pictures": len(planted), "refused": round(sum(refused.values()) / sum(count.values()), 4), "by_layout": shares,
-        "short_names_flagged": round(float(np.mean(flagged)), 4), "short_names": len(flagged),
-    }  # fmt: skip
+        "pictures": len(planted),
+        "refused": round(sum(refused.values()) / sum(count.values()), 4),
+        "by_layout": shares,
+        "short_names_flagged": round(float(np.mean(flagged)), 4),
+        "short_names": len(flagged),
+    }
 
 
 def clean_films(real: Path, most: int) -> list[list[Line]]:
@@ -215,9 +218,11 @@ def alarms(read: list[list[Line]], allowed: frozenset[str], floor: float) -> dic
     judged = [prints.judge(lines, allowed, floor) for lines in read]
     rules = Counter(one.rule for one in judged if one.rule)
     return {
-        "films": len(read), "refused": sum(rules.values()), "by_rule": dict(rules),
+        "films": len(read),
+        "refused": sum(rules.values()),
+        "by_rule": dict(rules),
         "flagged": sum(one.has_initials for one in judged),
-    }  # fmt: skip
+    }
 
 
 def seconds(real: Path) -> dict:
@@ -270,12 +275,14 @@ def summary(planted: list[Planted], films: list[list[Line]]) -> dict:
     for one in planted:
         halves[one.half].append(one)
     return {
-        "side_px": SIDE, "looked_for_in_px": reader.DETECTION_SIDE_PX, "floor": prints.FLOOR,
+        "side_px": SIDE,
+        "looked_for_in_px": reader.DETECTION_SIDE_PX,
+        "floor": prints.FLOOR,
         "on the half that chose the floor": {str(floor): recall(halves["fit"], allowed, floor) for floor in FLOORS},
         "held": recall(halves["held"], allowed, prints.FLOOR),
         "held, strict": recall(halves["held"], allowed, 0.5),
         "clean films": {str(floor): alarms(films, allowed, floor) for floor in FLOORS},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

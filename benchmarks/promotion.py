@@ -35,9 +35,13 @@ RESULTS = Path(__file__).parent / "results" / "promotion.json"
 SKILL = 1.5
 """Distance between the means of positives and negatives, in deviations: AUC .86."""
 WORLDS = {
-    "equal": (SKILL, 0.0), "better by .02 AUC": (1.62, 0.0), "worse by .02 AUC": (1.39, 0.0),
-    "worse by .04 AUC": (1.28, 0.0), "better, blunt in one of eight": (1.75, 0.75), "equal, too sure": (SKILL, 0.0),
-}  # fmt: skip
+    "equal": (SKILL, 0.0),
+    "better by .02 AUC": (1.62, 0.0),
+    "worse by .02 AUC": (1.39, 0.0),
+    "worse by .04 AUC": (1.28, 0.0),
+    "better, blunt in one of eight": (1.75, 0.75),
+    "equal, too sure": (SKILL, 0.0),
+}
 """Name → the challenger's skill, and by how much of a deviation it is blunter in one subgroup of eight."""
 TOO_SURE = 1.33
 """Factor on log odds after everything is fitted, in the world of that name."""

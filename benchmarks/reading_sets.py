@@ -89,8 +89,10 @@ class Pool:
             stratum[generator.random(STUDIES) < 0.002 * (1 + number)] = f"class {number}"
         stratum[label] = "Mass"
         chance = generator.random((len(READERS), STUDIES))
-        calls = [np.where(truth, c < np.where(subtle, hard, clear), c > specificity)
-                 for c, (clear, hard, specificity) in zip(chance, READERS)]  # fmt: skip
+        calls = [
+            np.where(truth, c < np.where(subtle, hard, clear), c > specificity)
+            for c, (clear, hard, specificity) in zip(chance, READERS)
+        ]
         return cls(truth.astype(int), score, label, stratum.astype(str), group, np.array(calls))
 
     def figures(self, threshold: float) -> dict[str, float]:
@@ -122,8 +124,13 @@ def simulate(cell: Cell, draws: int, replicates: int) -> dict[str, object]:
     result = {name: _compared(values[:, place], whole[name], enough) for place, name in enumerate(METRICS)}
     for place, name in enumerate(("auc", "prevalence")):
         result[name]["unweighted_bias"] = float(plain[place] - whole[name])
-    fixed = {"draws": draws, "with_figures": len(values), "with_enough": int(enough.sum()),
-             "median_effective_positives": float(np.median(worth)), "threshold": threshold}  # fmt: skip
+    fixed = {
+        "draws": draws,
+        "with_figures": len(values),
+        "with_enough": int(enough.sum()),
+        "median_effective_positives": float(np.median(worth)),
+        "threshold": threshold,
+    }
     return {"cell": asdict(cell), **fixed, "figures": result}
 
 
@@ -131,11 +138,15 @@ def _compared(values: np.ndarray, truth: float, enough: np.ndarray) -> dict[str,
     value, low, high = values.T
     holds = (low <= truth) & (truth <= high)
     return {
-        "pool": truth, "bias": float(value.mean() - truth), "coverage": float(holds.mean()),
+        "pool": truth,
+        "bias": float(value.mean() - truth),
+        "coverage": float(holds.mean()),
         "coverage_where_enough": float(holds[enough].mean()) if enough.any() else None,
-        "too_high": float((low > truth).mean()), "too_low": float((high < truth).mean()),
-        "mean_width": float((high - low).mean()), "least_width": float((high - low).min()),
-    }  # fmt: skip
+        "too_high": float((low > truth).mean()),
+        "too_low": float((high < truth).mean()),
+        "mean_width": float((high - low).mean()),
+        "least_width": float((high - low).min()),
+    }
 
 
 def simulate_readers(cell: Cell, draws: int, replicates: int) -> dict[str, object]:
@@ -189,9 +200,14 @@ def main() -> None:
             print(json.dumps(results[-1]), flush=True)
         placed = [job.result() for job in readers]
     said = outside(results)
-    result = {"machine": f"{os.cpu_count()} cores, shared", "replicates": options.replicates,
-              "standard_error_of_coverage": float(np.sqrt(0.95 * 0.05 / options.draws)), "sets": results,
-              "readers": placed, "outside_93_to_98": said}  # fmt: skip
+    result = {
+        "machine": f"{os.cpu_count()} cores, shared",
+        "replicates": options.replicates,
+        "standard_error_of_coverage": float(np.sqrt(0.95 * 0.05 / options.draws)),
+        "sets": results,
+        "readers": placed,
+        "outside_93_to_98": said,
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(placed, indent=1))
     print("\n".join(["coverage outside 93-98 %:", *(said or ["none"])]))

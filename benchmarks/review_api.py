@@ -42,8 +42,12 @@ RESULT = Path(__file__).parent / "results" / "review_api.json"
 PARTS = ["single", "crowd", "objects", "disk"]
 LARGE, CLIENTS, EACH, TURNS = (2128, 2000), 8, 50, 30
 SYNTAXES = {"JPEG 2000": JPEG_2000, "JPEG-LS": JPEG_LS}
-WAYS = {"print searched": "", "ocr=off": "?ocr=off", "intake=identified": "?intake=identified",
-        "identified, maps": "?intake=identified&maps=png"}  # fmt: skip
+WAYS = {
+    "print searched": "",
+    "ocr=off": "?ocr=off",
+    "intake=identified": "?intake=identified",
+    "identified, maps": "?intake=identified&maps=png",
+}
 _WRITES = re.compile(r'(?:open|openat|creat)\([^"]*"([^"]*)"[^)]*(?:O_WRONLY|O_RDWR|O_CREAT)')
 
 
@@ -64,8 +68,10 @@ def server(lake: Path, *before: str, **environment: str) -> Iterator[tuple[psuti
     """Run a server of a lake in a process of its own; ``before``: a command that runs it."""
     with listening(0) as end:
         port = end.getsockname()[1]
-    command = [*before, *children.module("radia_pipeline.cli.main", "review", "--lake", lake, "--port", port,
-                                         "--no-browser")]  # fmt: skip
+    command = [
+        *before,
+        *children.module("radia_pipeline.cli.main", "review", "--lake", lake, "--port", port, "--no-browser"),
+    ]
     with children.running(command, children.environment(environment), grace_s=20.0) as process:
         wait_until_ready(port, 300)
         yield psutil.Process(process.pid), port
@@ -161,9 +167,12 @@ def crowd(process: psutil.Process, port: int, data: bytes, each: int, more: str 
         "requests each": each,
         "statuses": {str(status): count for status, count in statuses.items()},
         "seconds": round(time.monotonic() - since, 1),
-        "p95 of an answer": round(percentile(waited, 0.95), 2), "MiB before": begun, "MiB at most": max(memory),
-        "MiB at most, first half": max(memory[:half]), "MiB at most, second half": max(memory[half:]),
-    }  # fmt: skip
+        "p95 of an answer": round(percentile(waited, 0.95), 2),
+        "MiB before": begun,
+        "MiB at most": max(memory),
+        "MiB at most, first half": max(memory[:half]),
+        "MiB at most, second half": max(memory[half:]),
+    }
 
 
 def disk(lake: Path, held: dict[str, bytes], folder: Path) -> dict:
@@ -199,9 +208,11 @@ def disk(lake: Path, held: dict[str, bytes], folder: Path) -> dict:
     made = [line for line in lines if re.search(r"(rename|mkdir)", line) and " = -1 " not in line]
     return {
         "statuses": {str(status): count for status, count in sent.items()},
-        "opened for writing": sorted({_kind(path, lake) for path in written}), "renamed or made": len(made),
-        "files opened meanwhile": len(lines), "left in the temporary folder": len(left),
-    }  # fmt: skip
+        "opened for writing": sorted({_kind(path, lake) for path in written}),
+        "renamed or made": len(made),
+        "files opened meanwhile": len(lines),
+        "left in the temporary folder": len(left),
+    }
 
 
 def _kind(path: str, lake: Path) -> str:

@@ -40,11 +40,15 @@ def main() -> None:
         since = time.monotonic()
         kills = kill_under(Server(lake, port), readers, KILLS, finishes=False)
         result = {
-            "kills": kills, "tabs": len(readers), "sent": sum(one.sent for one in readers),
-            "confirmed": sum(len(one.confirmed) for one in readers), "lines": Store(lake).head.lines,
-            "faults": faults(lake, readers), "seconds": round(time.monotonic() - since, 1),
+            "kills": kills,
+            "tabs": len(readers),
+            "sent": sum(one.sent for one in readers),
+            "confirmed": sum(len(one.confirmed) for one in readers),
+            "lines": Store(lake).head.lines,
+            "faults": faults(lake, readers),
+            "seconds": round(time.monotonic() - since, 1),
             "load_average": round(os.getloadavg()[0], 1),
-        }  # fmt: skip
+        }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result))
 

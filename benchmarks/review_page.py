@@ -183,10 +183,14 @@ def gestures(one: Seat, case: dict) -> dict:
         if len(maps) == HOVERS:
             break
     return {
-        "window_step_p95_ms": p95(of["grey"]), "window_steps": len(of["grey"]), "zoom_step_p95_ms": p95(of["view"]),
-        "zoom_steps": len(of["view"]), "map_p95_ms": p95(maps) if maps else None, "maps": len(maps),
+        "window_step_p95_ms": p95(of["grey"]),
+        "window_steps": len(of["grey"]),
+        "zoom_step_p95_ms": p95(of["view"]),
+        "zoom_steps": len(of["view"]),
+        "map_p95_ms": p95(maps) if maps else None,
+        "maps": len(maps),
         "drag_frames_per_s": round(one.page.evaluate(FRAMES, 120), 1),
-    }  # fmt: skip
+    }
 
 
 def cornerstone(browser) -> dict:

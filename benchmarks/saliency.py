@@ -33,12 +33,13 @@ THEIRS = {
     "eigengradcam": "EigenGradCAM", "ablationcam": "AblationCAM", "scorecam": "ScoreCAM", "fullgrad": "FullGrad",
 }  # fmt: skip
 DIFFERS = {
-    "gradcam++": "an eps on squares rules small gradients", "eigencam": "the sign of a component is arbitrary there",
+    "gradcam++": "an eps on squares rules small gradients",
+    "eigencam": "the sign of a component is arbitrary there",
     "eigengradcam": "the sign of a component is arbitrary there",
     "scorecam": "enlarges masks with aligned corners, the paper's own code does not",
     "ablationcam": "divides by the score, whose sign flips",
     "fullgrad": "stretches each channel by itself, and knows no normalisation with an activation inside",
-}  # fmt: skip
+}
 """Methods in which the package is not what its paper says, and why."""
 
 

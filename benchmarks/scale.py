@@ -103,17 +103,31 @@ def _hours(step: Step, count: int, plan: Plan) -> str:
 
 def _store_table() -> Iterator[str]:
     rows, bytes_of_rows = kept("lake_cost")["images"]["rows"], 1e6 * kept("lake_cost")["images"]["megabytes"]
+    journal = _deliveries()[-1][1]["again"]["journal_bytes_a_file"]
     each = {
         "stored PNG, 1,024 px (1 MB each, an estimate)": 1e6,
         "packed for training, 512 px, 16 bits": 2.0 * 512 * 512,
         "`images`, one version (`lake_cost`)": bytes_of_rows / rows,
-        "journal of the ingest (2.7 kB a file)": 2700.0,
-        "parent of the ingest, memory (7 kB a file)": 7000.0,
+        f"journal of the ingest ({journal:,} B a file, `ingest_memory`)": journal,
     }
     yield "| | " + " | ".join(f"{count:,}" for count in IMAGES) + " |"
     yield "|---|---:|---:|"
     for name, size in each.items():
         yield f"| {name} | " + " | ".join(f"{_short(size * count / 1e9)} GB" for count in IMAGES) + " |"
+    yield "| parent of the ingest, memory (`ingest_memory`) | " + " | ".join(_parent_memory()) + " |"
+
+
+def _parent_memory() -> Iterator[str]:
+    """Extend the line through the two largest deliveries that were measured."""
+    (few, less), (many, more) = ((int(count), runs["again"]["peak_mib"]) for count, runs in _deliveries()[-2:])
+    for count in IMAGES:
+        mib = more + max(0.0, more - less) / (many - few) * (count - many)
+        yield f"{_short(mib * (1 << 20) / 1e9)} GB"
+
+
+def _deliveries() -> list[tuple[str, Any]]:
+    found = ((count, runs) for count, runs in kept("ingest_memory")["now"].items() if count.isdigit())
+    return sorted(found, key=lambda one: int(one[0]))
 
 
 def _short(value: float) -> str:

@@ -59,9 +59,10 @@ def measured(films: Iterator[tuple[np.ndarray, str]]) -> dict:
             false[mine], told[mine] = scores[mine] < threshold, -scores[mine] < threshold
         count = len(set(patients))
         found[f"aimed at {rate:.1%} false flags"] = {
-            "false flags": round(float(false.mean()), 4), "mirrored films told": round(float(told.mean()), 4),
+            "false flags": round(float(false.mean()), 4),
+            "mirrored films told": round(float(told.mean()), 4),
             "95 %": [round(float(value), 3) for value in wilson(float(told.mean()), count)],
-        }  # fmt: skip
+        }
     return {"films": len(scores), "patients": len(set(patients)), **found}
 
 

@@ -68,9 +68,13 @@ def run(folder: Path, copy_s: float, quiet_s: float) -> dict:
     lake, deliveries = Lake.open(folder / "lake"), folder / "deliveries"
     deliveries.mkdir()
     change_settings(
-        lake.root, sources_root=str(deliveries), recipes=("smoke_linear",), ocr="off", quiet_s=quiet_s,
+        lake.root,
+        sources_root=str(deliveries),
+        recipes=("smoke_linear",),
+        ocr="off",
+        quiet_s=quiet_s,
         look_every_s=LOOK_S,
-    )  # fmt: skip
+    )
     switch(lake, SENSOR, True)
     with opened(lake, "--without", "mlflow", "--without", "review") as server:
         until(lambda: ticks(server))
@@ -81,10 +85,14 @@ def run(folder: Path, copy_s: float, quiet_s: float) -> dict:
         started = runs(server)
     (delivery,) = lake.read("deliveries", "ccsmtl").to_pylist()
     return {
-        "files": files, "copied_in_s": copy_s, "quiet_s": quiet_s, "runs": [one["status"] for one in started],
-        "why": [one["tags"].get("radia/why") for one in started], "delivery_files": delivery["files"],
+        "files": files,
+        "copied_in_s": copy_s,
+        "quiet_s": quiet_s,
+        "runs": [one["status"] for one in started],
+        "why": [one["tags"].get("radia/why") for one in started],
+        "delivery_files": delivery["files"],
         "reports": delivery["reports"],
-    }  # fmt: skip
+    }
 
 
 def runs(server: Opened) -> list[dict]:

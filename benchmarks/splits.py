@@ -27,7 +27,7 @@ import pyarrow as pa
 from radia_pipeline.cohort.evaluation_sets import build_evaluation_sets
 from radia_pipeline.cohort.groups import group_of
 from radia_pipeline.cohort.manifest import build_manifest
-from radia_pipeline.cohort.placement import SplitPolicy, place
+from radia_pipeline.cohort.placement import Patients, SplitPolicy, place
 from radia_pipeline.cohort.splits import build_splits
 from radia_pipeline.contracts.pools import TEST
 from radia_pipeline.labels.build import build_labels
@@ -83,7 +83,8 @@ def ours(patients: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Salted hash of groups."""
     keys, codes = np.unique(patients, return_inverse=True)
     keys = keys.tolist()
-    placements = place(keys, ["nih_cxr14"] * len(keys), group_of(keys, []), {}, SplitPolicy())
+    everybody = Patients(keys, ["nih_cxr14"] * len(keys), group_of(keys, []).tolist())
+    placements = place(everybody, {}, SplitPolicy())
     pool = {placement.patient_key: placement.pool == TEST for placement in placements}
     return np.array([pool[key] for key in keys])[codes]
 
@@ -205,20 +206,28 @@ def image_rows(source: NihCxr14, root: Path, keys: Pseudonymizer) -> pa.Table:
     digests = [hashlib.sha256(study.encode()).hexdigest() for study in studies]
     patient_of = {name: keys.patient_key(source.name, name) for name in set(patients)}
     constant = {
-        "width_px": (1024, pa.int32()), "height_px": (1024, pa.int32()), "original_width_px": (1024, pa.int32()),
-        "original_height_px": (1024, pa.int32()), "bits_stored": (8, pa.int16()),
-    }  # fmt: skip
+        "width_px": (1024, pa.int32()),
+        "height_px": (1024, pa.int32()),
+        "original_width_px": (1024, pa.int32()),
+        "original_height_px": (1024, pa.int32()),
+        "bits_stored": (8, pa.int16()),
+    }
     return pa.table(
         {
-            "source": [source.name] * count, "image_id": ids, "study_id": [keys.study_id(source.name,
-            s) for s in studies],
-            "patient_key": [patient_of[name] for name in patients], "path": [f"pixels/{i[:2]}/{i}.png" for i in ids],
-            "pixel_sha256": digests, "file_sha256": digests, "delivered_path": studies,
-            "view": ["PA"] * count, "view_origin": ["table"] * count,
+            "source": [source.name] * count,
+            "image_id": ids,
+            "study_id": [keys.study_id(source.name, s) for s in studies],
+            "patient_key": [patient_of[name] for name in patients],
+            "path": [f"pixels/{i[:2]}/{i}.png" for i in ids],
+            "pixel_sha256": digests,
+            "file_sha256": digests,
+            "delivered_path": studies,
+            "view": ["PA"] * count,
+            "view_origin": ["table"] * count,
             **{name: pa.array([value] * count, kind) for name, (value, kind) in constant.items()},
             "flags": pa.array([[]] * count, pa.list_(pa.string())),
         }
-    )  # fmt: skip
+    )
 
 
 def compare(patients: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:

@@ -38,9 +38,12 @@ from wrong_labels import INVENTED, MISSED, write_queue, write_wrong_lake
 
 RESULT = Path(__file__).parent / "results" / "techniques"
 ORIGINAL_AUGMENTATION = {
-    "augmentation.affine.p": 0.8, "augmentation.jitter.p": 0.8, "augmentation.flip.p": 0.5,
-    "augmentation.grid.p": 0.1, "augmentation.elastic.p": 0.1,
-}  # fmt: skip
+    "augmentation.affine.p": 0.8,
+    "augmentation.jitter.p": 0.8,
+    "augmentation.flip.p": 0.5,
+    "augmentation.grid.p": 0.1,
+    "augmentation.elastic.p": 0.1,
+}
 BASELINE = {"model.head": "pcam"}
 
 
@@ -172,23 +175,28 @@ def doubted(lake: Lake, budget: Budget) -> None:
 
 GROUPS = {
     "main": Group(
-        "Techniques; two lines with other seeds show what the seed alone does", write_training_lake, TECHNIQUES,
+        "Techniques; two lines with other seeds show what the seed alone does",
+        write_training_lake,
+        TECHNIQUES,
         Budget(64, 8),
     ),
     "wrong": Group(
         f"Where labels are wrong: in train {MISSED:.0%} of a pathology's findings are denied, {INVENTED:.0%} of absent "
         "ones affirmed",
         lambda folder: write_wrong_lake(folder.with_name(f"{folder.name}_wrong"), {"ccsmtl": 150, "nih_cxr14": 80}),
-        ON_WRONG_LABELS, Budget(64, 6, 16), doubted,
+        ON_WRONG_LABELS,
+        Budget(64, 6, 16),
+        doubted,
     ),
     "resolution": Group(
         "Resolution: pictures are stored at 512 px",
         lambda folder: write_training_lake(
             folder.with_name(f"{folder.name}_512"), {"ccsmtl": 120, "nih_cxr14": 80}, size_px=512
         ),
-        RESOLUTIONS, Budget(224, 6, 8),
+        RESOLUTIONS,
+        Budget(224, 6, 8),
     ),
-}  # fmt: skip
+}
 
 
 def train_technique(lake: Lake, name: str, changes: dict, budget: Budget) -> tuple[Path, float]:
@@ -206,9 +214,14 @@ def train_technique(lake: Lake, name: str, changes: dict, budget: Budget) -> tup
 def _train(lake: Lake, recipe: str, options: dict, budget: Budget, epochs: int) -> tuple[Path, float]:
     """Train unless that was done before (a benchmark that was stopped goes on); return what the training took."""
     settings = {
-        **BASELINE, "input.size_px": budget.size_px, "training.max_epochs": epochs, "stopping.patience": epochs,
-        "training.batch_size": budget.batch, "name": recipe, **options,
-    }  # fmt: skip
+        **BASELINE,
+        "input.size_px": budget.size_px,
+        "training.max_epochs": epochs,
+        "stopping.patience": epochs,
+        "training.batch_size": budget.batch,
+        "name": recipe,
+        **options,
+    }
     result = train(with_options(load_recipe("demo_linear"), settings), lake, runtime=Runtime(workers=1))
     return result.model_dir, float(read_card(result.model_dir)["duration_s"])
 
@@ -227,7 +240,7 @@ def compared(name: str, panel: Panel, base: Panel) -> dict:
     ours, theirs = panel.only(study_ids=common), base.only(study_ids=common)
     moved = paired_difference(
         ours.probability[:, columns], theirs.probability[:, columns], ours.label[:, columns], ours.group_id
-    )  # fmt: skip
+    )
     figures = {"auc": mean.value, "low": mean.low, "high": mean.high, "studies": len(panel)}
     figures |= {"difference": moved.value, "difference_low": moved.low, "difference_high": moved.high}
     return {"technique": name, **figures}

@@ -76,8 +76,13 @@ def measure(count: int) -> dict:
         overlaps.append(float((mask & truth).sum() / max((mask | truth).sum(), 1)))
     values = np.array(overlaps)
     quantiles = {f"quantile {q:g}": round(float(np.quantile(values, q)), 4) for q in (0.0, 0.01, 0.05, 0.5)}
-    return {"phantoms": count, "mean": round(float(values.mean()), 4), **quantiles,
-            "at least 0.8": int((values >= 0.8).sum()), "not found": int((values == 0).sum())}  # fmt: skip
+    return {
+        "phantoms": count,
+        "mean": round(float(values.mean()), 4),
+        **quantiles,
+        "at least 0.8": int((values >= 0.8).sum()),
+        "not found": int((values == 0).sum()),
+    }
 
 
 def draw(folder: Path, every: int, picture: Path) -> dict:

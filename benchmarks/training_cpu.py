@@ -76,10 +76,15 @@ def make_lake(root: Path, images: int, stored_px: int) -> Lake:
 def recipe(**sections):
     """The measured recipe: DenseNet-121-type, one channel."""
     content = {
-        "name": "measured", "input": {"size_px": SIDE_PX}, "views": {"use": "frontal"}, "augmentation": AUGMENTATION,
-        "model": {"backbone": "densenet121"}, "training": {"batch_size": BATCH, "max_epochs": 1},
-        "optimizer": {"clip_norm": 1.0}, "stopping": {"min_positives": 1},
-    }  # fmt: skip
+        "name": "measured",
+        "input": {"size_px": SIDE_PX},
+        "views": {"use": "frontal"},
+        "augmentation": AUGMENTATION,
+        "model": {"backbone": "densenet121"},
+        "training": {"batch_size": BATCH, "max_epochs": 1},
+        "optimizer": {"clip_norm": 1.0},
+        "stopping": {"min_positives": 1},
+    }
     return parse_recipe({**content, **sections})
 
 
@@ -156,10 +161,14 @@ def loader_speed(lake: Lake, chosen, pools: Pools) -> dict[str, float]:
             speeds[name].append(images_per_second(batches, count))
     ours, png_speed, packed_speed = (statistics.median(found[1:]) for found in speeds.values())
     return {
-        "images": count, "workers": WORKERS, "packed_images_per_s": ours,
-        "png_images_per_s": png_speed, "ratio": ours / png_speed,
-        "dataloader_over_packed_images_per_s": packed_speed, "ratio_over_packed": ours / packed_speed,
-    }  # fmt: skip
+        "images": count,
+        "workers": WORKERS,
+        "packed_images_per_s": ours,
+        "png_images_per_s": png_speed,
+        "ratio": ours / png_speed,
+        "dataloader_over_packed_images_per_s": packed_speed,
+        "ratio_over_packed": ours / packed_speed,
+    }
 
 
 def step_overhead(lake: Lake, manifest, chosen, steps: int) -> dict[str, float]:
@@ -243,17 +252,21 @@ def main() -> None:
         loader = loader_speed(lake, chosen, pools)
         print(json.dumps(loader), flush=True)
         result = {
-            "threads": torch.get_num_threads(), "stored_px": options.stored_px, "load": os.getloadavg()[0],
+            "threads": torch.get_num_threads(),
+            "stored_px": options.stored_px,
+            "load": os.getloadavg()[0],
             "loader": loader,
             "step": step_overhead(lake, manifest, recipe(training={"batch_size": 8, "max_epochs": 1}), options.steps),
             "pcam": pcam_speed(20),
             "parameters": sum(p.numel() for p in Classifier(chosen).parameters()),
-        }  # fmt: skip
+        }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-    print(f"loader: {result['loader']['ratio']:.1f} x a DataLoader over PNG files, "
-          f"{result['loader']['ratio_over_packed']:.1f} x one over the same packed rows")  # fmt: skip
+    print(
+        f"loader: {result['loader']['ratio']:.1f} x a DataLoader over PNG files, "
+        f"{result['loader']['ratio_over_packed']:.1f} x one over the same packed rows"
+    )
     print(f"step: {result['step']['overhead']:+.1%} against a bare timm loop")
     print(f"PCAM: {result['pcam']['ratio']:.1f} x its two-step form")
 
