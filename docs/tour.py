@@ -155,8 +155,9 @@ def with_boxes(film, side_px: int = 460) -> Tile:
     for box in best.to_dict("records"):
         pen.rectangle(
             (box["x_px"], box["y_px"], box["x_px"] + box["width_px"], box["y_px"] + box["height_px"]),
-            outline=(240, 220, 60), width=2,
-        )  # fmt: skip
+            outline=(240, 220, 60),
+            width=2,
+        )
         pen.text((box["x_px"] + 3, box["y_px"] + 2), box["class"], fill=(240, 220, 60))
         captions.append((f"{box['class']} {box['score']:.2f}", "accent"))
     return Tile([fitted(np.asarray(picture), side_px)], captions or [("no box", "muted")])

@@ -7,6 +7,8 @@ role=${1:?head or join} address=${2:?this machine\'s address}
 : "${RAY_AUTH_TOKEN_PATH:?names the file with the token of the cluster}"
 [ "$(stat -c %a "$RAY_AUTH_TOKEN_PATH")" = 600 ] || { echo "chmod 600 $RAY_AUTH_TOKEN_PATH" >&2; exit 2; }
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
+# A machine that starts under load takes longer than the half minute that Ray waits for its own processes.
+export RAY_raylet_start_wait_time_s=180
 # A node that does not answer for 5 seconds is lost; its portions go to others.
 export RAY_health_check_period_ms=1000 RAY_health_check_failure_threshold=5
 common=(--node-ip-address="$address" --disable-usage-stats --object-store-memory=1000000000 --block)
