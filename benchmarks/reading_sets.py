@@ -20,7 +20,7 @@ import numpy as np
 
 from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.reader_gap import count_below, place_reader
-from radia_pipeline.evaluation.weighted import METRICS, Sample, figures
+from radia_pipeline.evaluation.weighted import FIGURES, Sample, figures
 from radia_pipeline.readings.drawing import REST, Coded
 from radia_pipeline.readings.sets import HIGH_SCORE, HIGH_SHARE
 
@@ -99,7 +99,7 @@ class Pool:
         """Return the pool's own figures."""
         ranked = metrics.Ranked.of(self.score, self.truth)
         found = metrics.weighted_metrics(ranked, ranked.weights(None), threshold)
-        return {name: float(found[name][0]) for name in METRICS}
+        return {name: float(found[name][0]) for name in FIGURES}
 
     def sample(self, members: np.ndarray, weight: np.ndarray) -> Sample:
         """Return the studies of a set."""
@@ -118,10 +118,10 @@ def simulate(cell: Cell, draws: int, replicates: int) -> dict[str, object]:
             continue
         worth.append(sample.effective_positives)
         plain.append((metrics.auc(sample.score, sample.truth), sample.truth.mean()))
-        found.append([(mine[name].value, mine[name].low, mine[name].high) for name in METRICS])
+        found.append([(mine[name].value, mine[name].low, mine[name].high) for name in FIGURES])
     values, worth, plain = np.array(found), np.array(worth), np.mean(plain, axis=0)
     enough = worth >= EFFECTIVE
-    result = {name: _compared(values[:, place], whole[name], enough) for place, name in enumerate(METRICS)}
+    result = {name: _compared(values[:, place], whole[name], enough) for place, name in enumerate(FIGURES)}
     for place, name in enumerate(("auc", "prevalence")):
         result[name]["unweighted_bias"] = float(plain[place] - whole[name])
     fixed = {

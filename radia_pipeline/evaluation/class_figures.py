@@ -348,7 +348,7 @@ FORMS = Table("figure", {
     "sensitivity": _sensitivity, "specificity": _specificity, "ppv": _ppv, "npv": _npv, "p4": _p4, "cf1": _cf1,
     "brier": _brier, "mean_probability": _mean_probability, "prevalence": _prevalence,
 })  # fmt: skip
-"""Each figure's form: a class → its estimate, None where there is none."""
+"""Each figure's form: a class → its estimate, None where there is none. A page shows those that it names."""
 
 
 RANKS = frozenset({"auc", "ap", "partial_auc", "sensitivity_at_specificity_95"})

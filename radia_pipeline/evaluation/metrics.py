@@ -2,8 +2,8 @@
 
 Every metric is written once, for a matrix of weights: the point estimate is the metric under weight one, a bootstrap
 replicate is the same line under multinomial weights. Scores are sorted once per class and never again. What does not
-belong here: where the scores come from, how groups are resampled (``bootstrap``), how thresholds and calibrations are
-chosen over a pool (``ensemble``, ``calibration``).
+belong here: which figures a scorecard has (``class_figures.FORMS``), where the scores come from, how groups are
+resampled (``bootstrap``), how thresholds and calibrations are chosen over a pool (``ensemble``, ``calibration``).
 
 Shape legend: n studies that count, R rows of weights, B blocks of equal scores.
 Labels are 1 (positive) and 0 (negative); everything else (-1 uncertain, -9 missing, NaN) is masked and does not count.

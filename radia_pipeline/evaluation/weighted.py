@@ -18,7 +18,7 @@ from radia_pipeline.evaluation import metrics
 from radia_pipeline.evaluation.intervals import Interval
 from radia_pipeline.evaluation.redraws import REPLICATES, Redraws, limits, unread_weight
 
-METRICS = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence", "mean_probability")
+FIGURES = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence", "mean_probability")
 MIN_POSITIVES = 2
 """Positives under which no figure of a class is shown."""
 
@@ -49,7 +49,7 @@ class Sample:
 
 
 def figures(sample: Sample, called: np.ndarray, replicates: int = REPLICATES) -> dict[str, Interval]:
-    """Return each of METRICS with its 95 % interval; of a class with under MIN_POSITIVES of a kind, none.
+    """Return each of FIGURES with its 95 % interval; of a class with under MIN_POSITIVES of a kind, none.
 
     ``called`` (n,) of bool: what the model decides.
     """
@@ -68,8 +68,8 @@ def figures(sample: Sample, called: np.ndarray, replicates: int = REPLICATES) ->
     redraws = Redraws.of(sample.weight, sample.stratum, replicates)
     drawn = _of_decisions(sample, called, redraws) | _of_ranking(sample, ranked, redraws)
     drawn["mean_probability"] = redraws.weight @ sample.score / redraws.weight.sum(axis=1)
-    values = {name: float(found[name][0]) for name in METRICS}
-    return {name: Interval(values[name], *limits(values[name], drawn[name]), *counts) for name in METRICS}
+    values = {name: float(found[name][0]) for name in FIGURES}
+    return {name: Interval(values[name], *limits(values[name], drawn[name]), *counts) for name in FIGURES}
 
 
 def _of_decisions(sample: Sample, called: np.ndarray, redraws: Redraws) -> dict[str, np.ndarray]:

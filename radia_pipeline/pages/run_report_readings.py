@@ -23,7 +23,7 @@ SIDE_PX = 150
 READER = "s1"
 FEW = 10
 """Effective positives under which a class is shown quietly: its intervals are wide, and were not held to 93 to 98 %."""
-METRICS = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence")
+SHOWN = ("auc", "ap", "f1", "sensitivity", "specificity", "prevalence")
 
 
 def read_sets_shown(lake: Lake) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def _set(lake: Lake, one: ValidatedSet) -> dict[str, Any]:
 
 def _row(one: ClassJudgement) -> dict[str, Any]:
     is_few = one.effective_positives < FEW
-    shown = {name: _figure(one.figures[name]) for name in METRICS}
+    shown = {name: _figure(one.figures[name]) for name in SHOWN}
     shown["auc"] = _figure(one.figures["auc"], guide=0.5, role=BESIDE if is_few else MAIN, width=100)
     below = one.below
     return {

@@ -1,6 +1,7 @@
 """Why a delivered file is refused: the closed list; ``errors.Refusal`` carries one reason. No rule lives here.
 
-The list is that of ``data_contracts/quarantine.yaml``; a test holds both together.
+The list is that of ``data_contracts/quarantine.yaml``; a test holds both together. A new reason needs words as well:
+``usecases.refusals``, ``usecases.quarantined``, ``review/french_reasons.yaml``.
 """
 
 from __future__ import annotations

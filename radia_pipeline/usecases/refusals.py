@@ -1,4 +1,4 @@
-"""What a refusal means and what to do about it: two sentences for each reason, for people.
+"""What a refusal means and what to do about it: two sentences for each reason, for one who asks about a film.
 
 Doubts about the picture bring their own (``dicom.doubts``); here are the reasons for which a file is not let in
 (``privacy.reasons``), all of them: a test holds both lists together.
