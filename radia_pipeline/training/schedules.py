@@ -1,6 +1,6 @@
 """Learning rates as pure functions of the step, so that resuming needs only the step. A new one goes here alone.
 
-Not here: optimizers (``optimizers``), the loop, and what a lake does by the clock (``defs.schedules``). Light: no torch.
+Not here: optimizers (``optimizers``), the loop, what a lake does by the clock (``defs.schedules``). Light: no torch.
 """
 
 from __future__ import annotations
