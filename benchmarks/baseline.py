@@ -181,11 +181,18 @@ def compared(truth: Panel, mine: list[dict], theirs: list[dict], seeds: list[int
         one = paired_difference(*scores, label, group)
         moved.append((one.value, one.low, one.high))
         own = mean_auc(scores[1], label, group)
-        lines.append({
-            "seed": seed, "auc": own.value, "low": own.low, "high": own.high, "difference": one.value,
-            "difference_low": one.low, "difference_high": one.high,
-            **{key: second[key] for key in ("cpu_s", "images", "epochs")},
-        })  # fmt: skip
+        lines.append(
+            {
+                "seed": seed,
+                "auc": own.value,
+                "low": own.low,
+                "high": own.high,
+                "difference": one.value,
+                "difference_low": one.low,
+                "difference_high": one.high,
+                **{key: second[key] for key in ("cpu_s", "images", "epochs")},
+            }
+        )
     value, low, high = np.array(moved).T
     between = t.ppf(0.975, len(seeds) - 1) * value.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else np.nan
     return {

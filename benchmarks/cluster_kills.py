@@ -61,16 +61,27 @@ def brought_in(name: str, delivery: Path, address: str, hear: Any = lambda *_: N
         KEYS.bind(lake)
         begun = time.monotonic()
         result = ingest_images(
-            adapter, delivery, lake, KEYS, ocr="off", workers=1 if address == LOCAL else None, pool_address=address,
-            on_progress=hear, tell=told.append,
-        )  # fmt: skip
+            adapter,
+            delivery,
+            lake,
+            KEYS,
+            ocr="off",
+            workers=1 if address == LOCAL else None,
+            pool_address=address,
+            on_progress=hear,
+            tell=told.append,
+        )
         films_s = time.monotonic() - begun
         if adapter.reports(delivery) is not None:
             ingest_reports(adapter, delivery, lake, KEYS)
             extract_mentions(name, lake, pool_address=address, tell=told.append)
         versions = {table: lake.version(table, name) for table in TABLES if lake.exists(table, name)}
-    counts = {"files": result.found, "ingested": result.ingested, "quarantined": result.quarantined,
-              "duplicates": result.duplicates}  # fmt: skip
+    counts = {
+        "files": result.found,
+        "ingested": result.ingested,
+        "quarantined": result.quarantined,
+        "duplicates": result.duplicates,
+    }
     assert result.examined == result.found == sum(counts.values()) - result.found, counts
     return {"films_s": round(films_s, 1), **counts, "versions": versions, "told": told}
 
@@ -81,18 +92,25 @@ def tried(name: str, delivery: Path, cluster: LocalCluster, node: Any, kills: in
     whole = [brought_in(name, delivery, cluster.address) for _ in range(2)]
     undisturbed_s = min(one["films_s"] for one in whole)
     found: dict[str, Any] = {
-        "files": alone["files"], "ingested": alone["ingested"], "tables": len(alone["versions"]),
-        "local, one worker, s": alone["films_s"], "two nodes, s": [one["films_s"] for one in whole],
-        "undisturbed as local": all(one["versions"] == alone["versions"] for one in whole), "kills": [],
-    }  # fmt: skip
+        "files": alone["files"],
+        "ingested": alone["ingested"],
+        "tables": len(alone["versions"]),
+        "local, one worker, s": alone["films_s"],
+        "two nodes, s": [one["films_s"] for one in whole],
+        "undisturbed as local": all(one["versions"] == alone["versions"] for one in whole),
+        "kills": [],
+    }
     for _ in range(kills):
         killer = Killer(cluster, node, rng.uniform(0.05, 0.95))
         got = brought_in(name, delivery, cluster.address, killer)
         node = killer.node
         one = {
-            "after share": round(killer.share, 2), "killed": killer.has_killed, "s": got["films_s"],
-            "ratio": round(got["films_s"] / undisturbed_s, 2), "as local": got["versions"] == alone["versions"],
-        }  # fmt: skip
+            "after share": round(killer.share, 2),
+            "killed": killer.has_killed,
+            "s": got["films_s"],
+            "ratio": round(got["films_s"] / undisturbed_s, 2),
+            "as local": got["versions"] == alone["versions"],
+        }
         found["kills"].append(one)
         sys.stderr.write(f"{name}: {json.dumps(one)}\n")
     return found, node

@@ -101,43 +101,96 @@ def make_hospital(root: Path, rows: int) -> None:
     digests = np.arange(rows)
     digests[again] = rng.integers(0, rows, len(again))
     whole = same(1024, rows, pa.int32())
-    lake.write("images", pa.table({
-        "source": same(HOSPITAL, rows), "image_id": image_ids, "study_id": study_ids.take(pa.array(study_of)),
-        "patient_key": keys.take(pa.array(study_of)), "path": image_ids, "pixel_sha256": pixels.take(pa.array(digests)),
-        "file_sha256": pixels, "delivered_path": image_ids, "view": same("PA", rows),
-        "view_origin": same("table", rows),
-        "width_px": whole, "height_px": whole, "original_width_px": whole, "original_height_px": whole,
-        "bits_stored": same(12, rows, pa.int16()), "flags": same([], rows, pa.list_(pa.string())),
-        "patient_age_years": pa.array(rng.integers(18, 95, rows).astype(float)),
-        "patient_sex": pa.array(["F", "M"]).take(pa.array(rng.integers(0, 2, rows))),
-        "manufacturer": pa.array(["A", "B", "C"]).take(pa.array(rng.integers(0, 3, rows))),
-    }), HOSPITAL)  # fmt: skip
-    lake.write("reports", pa.table({
-        "source": same(HOSPITAL, studies), "study_id": study_ids, "patient_key": keys,
-        "report_text": same("Poumons clairs.", studies), "text_sha256": hashes("texts", studies, 64),
-        "text_count": same(1, studies, pa.int32()),
-    }), HOSPITAL)  # fmt: skip
+    lake.write(
+        "images",
+        pa.table(
+            {
+                "source": same(HOSPITAL, rows),
+                "image_id": image_ids,
+                "study_id": study_ids.take(pa.array(study_of)),
+                "patient_key": keys.take(pa.array(study_of)),
+                "path": image_ids,
+                "pixel_sha256": pixels.take(pa.array(digests)),
+                "file_sha256": pixels,
+                "delivered_path": image_ids,
+                "view": same("PA", rows),
+                "view_origin": same("table", rows),
+                "width_px": whole,
+                "height_px": whole,
+                "original_width_px": whole,
+                "original_height_px": whole,
+                "bits_stored": same(12, rows, pa.int16()),
+                "flags": same([], rows, pa.list_(pa.string())),
+                "patient_age_years": pa.array(rng.integers(18, 95, rows).astype(float)),
+                "patient_sex": pa.array(["F", "M"]).take(pa.array(rng.integers(0, 2, rows))),
+                "manufacturer": pa.array(["A", "B", "C"]).take(pa.array(rng.integers(0, 3, rows))),
+            }
+        ),
+        HOSPITAL,
+    )
+    lake.write(
+        "reports",
+        pa.table(
+            {
+                "source": same(HOSPITAL, studies),
+                "study_id": study_ids,
+                "patient_key": keys,
+                "report_text": same("Poumons clairs.", studies),
+                "text_sha256": hashes("texts", studies, 64),
+                "text_count": same(1, studies, pa.int32()),
+            }
+        ),
+        HOSPITAL,
+    )
     yes, no = same(True, studies), same(False, studies)
-    lake.write("report_attributes", pa.table({
-        "source": same(HOSPITAL, studies), "study_id": study_ids, "has_findings_text": yes, "is_unlabelled": no,
-        "is_signed_unread": no, "is_concordance_impossible": no,
-        "is_quality_limited": pa.array(rng.random(studies) < 0.05),
-        "is_reference_only": no, "has_open_question": no, "has_other_abnormality": pa.array(rng.random(studies) < 0.2),
-        "mention_count": same(3, studies, pa.int32()), "unread_count": same(0, studies, pa.int32()),
-        "repaired": same(0, studies, pa.int32()), "devices": same("", studies), "misplaced_devices": same("", studies),
-        "engine_version": same("1", studies),
-    }), HOSPITAL)  # fmt: skip
+    lake.write(
+        "report_attributes",
+        pa.table(
+            {
+                "source": same(HOSPITAL, studies),
+                "study_id": study_ids,
+                "has_findings_text": yes,
+                "is_unlabelled": no,
+                "is_signed_unread": no,
+                "is_concordance_impossible": no,
+                "is_quality_limited": pa.array(rng.random(studies) < 0.05),
+                "is_reference_only": no,
+                "has_open_question": no,
+                "has_other_abnormality": pa.array(rng.random(studies) < 0.2),
+                "mention_count": same(3, studies, pa.int32()),
+                "unread_count": same(0, studies, pa.int32()),
+                "repaired": same(0, studies, pa.int32()),
+                "devices": same("", studies),
+                "misplaced_devices": same("", studies),
+                "engine_version": same("1", studies),
+            }
+        ),
+        HOSPITAL,
+    )
     del image_ids, pixels, whole
     mentions, names = 3 * studies, pa.array(vocabulary().pathologies)
     kinds = pa.array(rng.choice(len(names), mentions, p=np.arange(1, 15) / 105))
-    lake.write("report_mentions", pa.table({
-        "source": same(HOSPITAL, mentions), "study_id": study_ids.take(pa.array(np.repeat(np.arange(studies), 3))),
-        "mention_index": pa.array(np.tile(np.arange(3, dtype=np.int32), studies)), "concept": names.take(kinds),
-        "class": names.take(kinds), "status": pa.array(rng.choice([-1, 0, 0, 0, 1, 1], mentions).astype(np.int8)),
-        "section": pa.array(["findings", "findings", "indication"]).take(pa.array(rng.integers(0, 3, mentions))),
-        "sentence": same("Poumons clairs.", mentions), "span_start": same(0, mentions, pa.int32()),
-        "span_end": same(7, mentions, pa.int32()), "rule_id": same("rule", mentions),
-    }), HOSPITAL)  # fmt: skip
+    lake.write(
+        "report_mentions",
+        pa.table(
+            {
+                "source": same(HOSPITAL, mentions),
+                "study_id": study_ids.take(pa.array(np.repeat(np.arange(studies), 3))),
+                "mention_index": pa.array(np.tile(np.arange(3, dtype=np.int32), studies)),
+                "concept": names.take(kinds),
+                "class": names.take(kinds),
+                "status": pa.array(rng.choice([-1, 0, 0, 0, 1, 1], mentions).astype(np.int8)),
+                "section": pa.array(["findings", "findings", "indication"]).take(
+                    pa.array(rng.integers(0, 3, mentions))
+                ),
+                "sentence": same("Poumons clairs.", mentions),
+                "span_start": same(0, mentions, pa.int32()),
+                "span_end": same(7, mentions, pa.int32()),
+                "rule_id": same("rule", mentions),
+            }
+        ),
+        HOSPITAL,
+    )
 
 
 def make_table(lake_root: Path, delivery: Path, rows: int) -> None:
@@ -165,13 +218,30 @@ def make_table(lake_root: Path, delivery: Path, rows: int) -> None:
     key_of = {p: keys.patient_key(TABLE, str(p)) for p in set(patients.tolist())}
     studies = [keys.study_id(TABLE, f"{p:08d}_{n:03d}") for p, n in zip(patients.tolist(), numbers.tolist())]
     ids, digests, whole = hashes("nih", count), hashes("nih pixels", count, 64), same(1024, count, pa.int32())
-    lake.write("images", pa.table({
-        "source": same(TABLE, count), "image_id": ids, "study_id": pa.array(studies),
-        "patient_key": pa.array([key_of[p] for p in patients.tolist()]), "path": ids, "pixel_sha256": digests,
-        "file_sha256": digests, "delivered_path": ids, "view": same("PA", count), "view_origin": same("table", count),
-        "width_px": whole, "height_px": whole, "original_width_px": whole, "original_height_px": whole,
-        "bits_stored": same(8, count, pa.int16()), "flags": same([], count, pa.list_(pa.string())),
-    }), TABLE)  # fmt: skip
+    lake.write(
+        "images",
+        pa.table(
+            {
+                "source": same(TABLE, count),
+                "image_id": ids,
+                "study_id": pa.array(studies),
+                "patient_key": pa.array([key_of[p] for p in patients.tolist()]),
+                "path": ids,
+                "pixel_sha256": digests,
+                "file_sha256": digests,
+                "delivered_path": ids,
+                "view": same("PA", count),
+                "view_origin": same("table", count),
+                "width_px": whole,
+                "height_px": whole,
+                "original_width_px": whole,
+                "original_height_px": whole,
+                "bits_stored": same(8, count, pa.int16()),
+                "flags": same([], count, pa.list_(pa.string())),
+            }
+        ),
+        TABLE,
+    )
 
 
 def run(step: str, checkout: Path, lake: Path, delivery: Path) -> dict:

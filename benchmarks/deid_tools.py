@@ -119,15 +119,30 @@ def identified(number: int) -> pydicom.FileDataset:
     request = Dataset()
     request.RequestedProcedureID, request.ScheduledProcedureStepID = "R7741203", "R7741203"
     said = {
-        "PatientName": "LAVOIE^OCTAVE", "PatientID": "LAVO54031299", "PatientBirthDate": "19540312",
-        "PatientAddress": "12 rue LAVOIE", "PatientTelephoneNumbers": "418-555-0177", "OtherPatientIDs": "R7741203",
-        "AccessionNumber": "R7741203", "StudyID": "R7741203", "ReferringPhysicianName": "LAVOIE^OCTAVE",
-        "OperatorsName": "LAVOIE^OCTAVE", "InstitutionName": "Clinique LAVOIE", "StationName": "DXROOM2",
-        "DeviceSerialNumber": "SN-4711", "StudyDescription": "THORAX LAVOIE", "StudyTime": "101112",
-        "RequestAttributesSequence": Sequence([request]), "PatientIdentityRemoved": None, "DeidentificationMethod":
-        None,
-        "BurnedInAnnotation": "NO", "SpecificCharacterSet": "ISO_IR 100", **EXPOSURE, **POSITION, **GREY,
-    }  # fmt: skip
+        "PatientName": "LAVOIE^OCTAVE",
+        "PatientID": "LAVO54031299",
+        "PatientBirthDate": "19540312",
+        "PatientAddress": "12 rue LAVOIE",
+        "PatientTelephoneNumbers": "418-555-0177",
+        "OtherPatientIDs": "R7741203",
+        "AccessionNumber": "R7741203",
+        "StudyID": "R7741203",
+        "ReferringPhysicianName": "LAVOIE^OCTAVE",
+        "OperatorsName": "LAVOIE^OCTAVE",
+        "InstitutionName": "Clinique LAVOIE",
+        "StationName": "DXROOM2",
+        "DeviceSerialNumber": "SN-4711",
+        "StudyDescription": "THORAX LAVOIE",
+        "StudyTime": "101112",
+        "RequestAttributesSequence": Sequence([request]),
+        "PatientIdentityRemoved": None,
+        "DeidentificationMethod": None,
+        "BurnedInAnnotation": "NO",
+        "SpecificCharacterSet": "ISO_IR 100",
+        **EXPOSURE,
+        **POSITION,
+        **GREY,
+    }
     ds = files.dataset(files.picture(number, (64, 64)), number=number, **said)
     root = "1.2.124.113532.80.22."
     for last, keyword in enumerate(("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")):
@@ -167,10 +182,18 @@ def _with_pseudonyms(source: Path, folder: Path, names: dict[str, str]) -> Path:
         ds.PatientName = ds.PatientID = names[path.name]
         ds.ReferringPhysicianName = ds.PatientBirthDate = ""
         for keyword in (
-            "AccessionNumber", "StudyID", "OperatorsName", "InstitutionName", "StationName", "OtherPatientIDs",
-            "PatientAddress", "DeviceSerialNumber",
-            "RequestAttributesSequence", "StudyDescription", "PatientTelephoneNumbers",
-        ):  # fmt: skip
+            "AccessionNumber",
+            "StudyID",
+            "OperatorsName",
+            "InstitutionName",
+            "StationName",
+            "OtherPatientIDs",
+            "PatientAddress",
+            "DeviceSerialNumber",
+            "RequestAttributesSequence",
+            "StudyDescription",
+            "PatientTelephoneNumbers",
+        ):
             if keyword in ds:
                 delattr(ds, keyword)
         ds.save_as(folder / path.name)
@@ -282,13 +305,22 @@ def _kept(options: object) -> bool:
 
 
 RULES = {
-    "ctp": {"root": "1.2.840.113654.2.70.1.", "method": "CTP: based on DICOM PS3.15 AnnexE. Details in 0012,0064",
-            "marks": {"ImplementationClassUID": "1.2.40.0.13.1.1.1", "ImplementationVersionName": "dcm4che-1.4.35",
-                      "SourceApplicationEntityTitle": "CTP"}},
-    "tcia": {"root": "1.3.6.1.4.1.14519.5.2.1.7009.2403.", "method": ANNEX_E,
-             "marks": {"ImplementationClassUID": "1.2.40.0.13.1.1.1", "ImplementationVersionName": "dcm4che-1.4.35"}},
+    "ctp": {
+        "root": "1.2.840.113654.2.70.1.",
+        "method": "CTP: based on DICOM PS3.15 AnnexE. Details in 0012,0064",
+        "marks": {
+            "ImplementationClassUID": "1.2.40.0.13.1.1.1",
+            "ImplementationVersionName": "dcm4che-1.4.35",
+            "SourceApplicationEntityTitle": "CTP",
+        },
+    },
+    "tcia": {
+        "root": "1.3.6.1.4.1.14519.5.2.1.7009.2403.",
+        "method": ANNEX_E,
+        "marks": {"ImplementationClassUID": "1.2.40.0.13.1.1.1", "ImplementationVersionName": "dcm4che-1.4.35"},
+    },
     "rsna": {"root": "1.2.826.0.1.3680043.10.474.104.", "method": "RSNA DICOM ANONYMIZER", "marks": {}},
-}  # fmt: skip
+}
 
 
 # --- judging ---------------------------------------------------------------------------------------------------------

@@ -87,12 +87,18 @@ def main() -> None:
     decoding = cpu_ms(lambda: raw_to_boxes(raw, detector.spec, [("", 320, 320)]))
     step = cpu_ms(training_step(detector), repeats=4)
     result = {
-        "size_px": size, "weights": sum(weight.numel() for weight in detector.parameters()),
-        "torch_ms_per_image": round(in_torch, 1), "onnx_ms_per_image": round(in_onnx, 1),
-        "torch_over_onnx": round(in_torch / in_onnx, 2), "decoding_ms_per_image": round(decoding, 2),
-        "training_ms_per_image": round(step / BATCH, 1), "training_over_inference": round(step / BATCH / in_torch, 2),
-        "export_cpu_s": round(export_s, 1), "torch": torch.__version__, "machine": platform.machine(),
-    }  # fmt: skip
+        "size_px": size,
+        "weights": sum(weight.numel() for weight in detector.parameters()),
+        "torch_ms_per_image": round(in_torch, 1),
+        "onnx_ms_per_image": round(in_onnx, 1),
+        "torch_over_onnx": round(in_torch / in_onnx, 2),
+        "decoding_ms_per_image": round(decoding, 2),
+        "training_ms_per_image": round(step / BATCH, 1),
+        "training_over_inference": round(step / BATCH / in_torch, 2),
+        "export_cpu_s": round(export_s, 1),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
     path = Path(__file__).parent / "results" / "detection.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

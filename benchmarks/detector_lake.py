@@ -131,10 +131,19 @@ def draw_training_boxes(lake: Lake, seed: int) -> None:
     learned = {row["image_id"]: row for row in lake.read("manifest", SOURCE).to_pylist() if row["pool"] == TRAIN}
     for image_id, boxes in _films(seed, PATIENTS):
         for name, (left, top, right, bottom) in boxes if image_id in learned else ():
-            rows.append({
-                **{one: learned[image_id][one] for one in wanted}, "box_index": len(rows), "class": name, "x_px": left,
-                "y_px": top, "width_px": right - left, "height_px": bottom - top, "reader": "nih", "origin": "nih",
-            })  # fmt: skip
+            rows.append(
+                {
+                    **{one: learned[image_id][one] for one in wanted},
+                    "box_index": len(rows),
+                    "class": name,
+                    "x_px": left,
+                    "y_px": top,
+                    "width_px": right - left,
+                    "height_px": bottom - top,
+                    "reader": "nih",
+                    "origin": "nih",
+                }
+            )
     lake.write("box_annotations", rows, SOURCE)
 
 

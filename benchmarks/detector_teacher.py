@@ -80,7 +80,7 @@ def judged(boxes: Boxes, world: World) -> dict[str, Any]:
         "most_boxes_on_an_image": max(counts.values(), default=0),
         "froc": {str(rate): round(one.value, 3) for rate, one in found.items()},
         SAME_RATE: at_normal_rate(boxes, world),
-    }  # fmt: skip
+    }
 
 
 def rounded(values) -> list[float]:

@@ -181,8 +181,12 @@ def quiet(kind: Kind, windows: int, worlds: int, seed: int) -> dict:
                     kinds["rare below 5 %" if rare else "others"].append(int(np.argmax(said)) + 1 if said.any() else 0)
     together = np.concatenate(ranks)
     return {
-        "kind": kind.name, "windows": len(together), "worlds": worlds, "median_limit": round(float(np.mean(limits)), 2),
-        "alarm_windows_per_1000": told(together), "standard_error": _error(ranks),
+        "kind": kind.name,
+        "windows": len(together),
+        "worlds": worlds,
+        "median_limit": round(float(np.mean(limits)), 2),
+        "alarm_windows_per_1000": told(together),
+        "standard_error": _error(ranks),
         "ks_bh_all_films_per_1000": round(float(np.mean(naive)), 1),
         "found": {
             f"{shift} SD within {within}": {name: _found(delays) for name, delays in power[shift].items()}
@@ -190,13 +194,18 @@ def quiet(kind: Kind, windows: int, worlds: int, seed: int) -> dict:
         },
         "possible": {
             f"{shift} SD within {within}": possible(
-                shift, within, per_window=kind.patients, offset_sd=kind.offset_sd, memory=kind.memory,
-                reference=REFERENCE, streams=STREAMS,
+                shift,
+                within,
+                per_window=kind.patients,
+                offset_sd=kind.offset_sd,
+                memory=kind.memory,
+                reference=REFERENCE,
+                streams=STREAMS,
             )
             for shift, within in ((0.2, 30), (0.5, 5))
         },
         "terms": terms.model_dump(),
-    }  # fmt: skip
+    }
 
 
 def _error(ranks: Sequence[np.ndarray]) -> float:
@@ -219,9 +228,23 @@ def _found(delays: Sequence[int]) -> dict[str, float]:
 
 
 # --- NIH's table -----------------------------------------------------------------------------------------------
-FINDINGS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Hernia",
-            "Infiltration", "Mass", "No Finding", "Nodule", "Pleural_Thickening",
-            "Pneumonia", "Pneumothorax")  # fmt: skip
+FINDINGS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Effusion",
+    "Emphysema",
+    "Fibrosis",
+    "Hernia",
+    "Infiltration",
+    "Mass",
+    "No Finding",
+    "Nodule",
+    "Pleural_Thickening",
+    "Pneumonia",
+    "Pneumothorax",
+)
 
 
 def nih_table() -> dict[str, np.ndarray]:
@@ -271,8 +294,14 @@ def nih(orders: int) -> dict:
         ranks.append(asked(tracks))
         naive.append(ks_alarms([s[:REFERENCE] for s in streams], [s[REFERENCE:] for s in streams], 4))
     together = np.concatenate(ranks)
-    result = {"random_order": {"windows": len(together), "orders": orders, "alarm_windows_per_1000": told(together),
-                               "ks_bh_one_image_a_patient_per_1000": round(float(np.mean(naive)), 1)}}  # fmt: skip
+    result = {
+        "random_order": {
+            "windows": len(together),
+            "orders": orders,
+            "alarm_windows_per_1000": told(together),
+            "ks_bh_one_image_a_patient_per_1000": round(float(np.mean(naive)), 1),
+        }
+    }
     own = _patient_windows(table, np.arange(patients))
     result["order_of_patients"] = _findings(table, names, shares, own)
     by_follow_up = np.lexsort((table["_image"], table["_follow"]))

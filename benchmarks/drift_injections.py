@@ -75,8 +75,17 @@ PICTURES: Mapping[str, tuple[Callable[[Film], Film], float]] = {
     "inversion of 5 % of films": (_inverted, 0.05),
     "new machine, a third of films, softer": (_blurred, 1 / 3),
 }
-SHARES = {"women": 0.48, "lying": 0.35, "spacing missing": 0.004, "unread": 0.02, "uncertain": 0.12, "label A": 0.18,
-          "label B": 0.05, "refused": 0.01, "rule negation": 0.7}  # fmt: skip
+SHARES = {
+    "women": 0.48,
+    "lying": 0.35,
+    "spacing missing": 0.004,
+    "unread": 0.02,
+    "uncertain": 0.12,
+    "label A": 0.18,
+    "label B": 0.05,
+    "refused": 0.01,
+    "rule negation": 0.7,
+}
 LAYER_OF = {"women": "tags", "lying": "tags", "spacing missing": "tags", "refused": "pipeline", "age": "tags"}
 """Of streams that are no figure of a film; the others are of reports."""
 

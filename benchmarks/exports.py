@@ -113,8 +113,14 @@ def _torchxrayvision(folder: Path) -> dict:
     xrv.datasets.relabel_dataset(xrv.datasets.default_pathologies, frontal, silent=True)
     merged = xrv.datasets.Merge_Dataset([frontal, Exported(["L"])])
     values = sorted({float(value) for totals in frontal.totals().values() for value in totals})
-    return {"version": xrv.__version__, "images": len(every), "PA and AP": len(frontal), "with L": len(merged),
-            "views": every.csv.view.value_counts().to_dict(), "values": values}  # fmt: skip
+    return {
+        "version": xrv.__version__,
+        "images": len(every),
+        "PA and AP": len(frontal),
+        "with L": len(merged),
+        "views": every.csv.view.value_counts().to_dict(),
+        "values": values,
+    }
 
 
 def _coco(folder: Path) -> dict:

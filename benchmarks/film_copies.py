@@ -116,9 +116,24 @@ def text_burned_in(image, rng):
 
 ALTERATIONS: dict[str, Alteration] = {
     one.__name__.replace("_", " "): one
-    for one in (resized, recompressed, windowed, gamma, clahe, inverted, flipped, turned, cropped, cropped_8,
-                letterboxed, padded, corner_masked, round_shutter, text_burned_in)
-}  # fmt: skip
+    for one in (
+        resized,
+        recompressed,
+        windowed,
+        gamma,
+        clahe,
+        inverted,
+        flipped,
+        turned,
+        cropped,
+        cropped_8,
+        letterboxed,
+        padded,
+        corner_masked,
+        round_shutter,
+        text_burned_in,
+    )
+}
 
 
 def altered(image: np.ndarray, names: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:

@@ -55,15 +55,32 @@ def write_files(folder: Path) -> None:
         step, syntax = Dataset(), syntaxes[number % len(syntaxes)]
         step.ReferencedSOPClassUID, step.ReferencedSOPInstanceUID = files.DX, f"{files.ROOT}6{number}"
         tags = {
-            "KVP": "125", "ExposureTime": "8", "XRayTubeCurrent": "250", "Exposure": "2",
-            "ImagerPixelSpacing": [0.16, 0.16], "WindowCenter": "2048", "WindowWidth": "4096", "RescaleSlope": "1",
-            "RescaleIntercept": "0", "RescaleType": "US",
-            "SeriesDate": "20220202", "ContentDate": "20220202", "StudyTime": "101112", "SeriesNumber": "1",
-            "InstanceNumber": "1", "DistanceSourceToDetector": "1800", "DetectorID": "D123871",
+            "KVP": "125",
+            "ExposureTime": "8",
+            "XRayTubeCurrent": "250",
+            "Exposure": "2",
+            "ImagerPixelSpacing": [0.16, 0.16],
+            "WindowCenter": "2048",
+            "WindowWidth": "4096",
+            "RescaleSlope": "1",
+            "RescaleIntercept": "0",
+            "RescaleType": "US",
+            "SeriesDate": "20220202",
+            "ContentDate": "20220202",
+            "StudyTime": "101112",
+            "SeriesNumber": "1",
+            "InstanceNumber": "1",
+            "DistanceSourceToDetector": "1800",
+            "DetectorID": "D123871",
             "DetectorType": "SCINTILLATOR",
-            "PositionerType": "COLUMN", "LossyImageCompression": "00", "BurnedInAnnotation": "NO", "Sensitivity": "318",
-            "ReferencedImageSequence": Sequence([step]), "ImageLaterality": "U", "PresentationLUTShape": "IDENTITY",
-        }  # fmt: skip
+            "PositionerType": "COLUMN",
+            "LossyImageCompression": "00",
+            "BurnedInAnnotation": "NO",
+            "Sensitivity": "318",
+            "ReferencedImageSequence": Sequence([step]),
+            "ImageLaterality": "U",
+            "PresentationLUTShape": "IDENTITY",
+        }
         ds = files.dataset(files.picture(number, (64, 64)), number=number, syntax=syntax, **tags)
         (folder / f"{number:02d}.dcm").write_bytes(files.to_bytes(ds))
 

@@ -61,8 +61,14 @@ SHORT = ("freshness", "upkeep", "backing_up", "collecting_history")
 A_DAY, A_WEEK, A_MONTH = {"ingest": 2, "labels": 2, "cohort": 1, "monitoring": 1}, {"evaluation": 1}, {"training": 1}
 """Group → how often its runs go: two deliveries a day, labels after each, manifests at night, a drift report, a weekly
 evaluation, a monthly retraining. Of groups that run by source, one source delivers."""
-SENSORS = {"new_deliveries": 60, "new_readings": 60, "notices": 60, "new_challenger": 300, "drift_retraining": 3600,
-           "labels_follow": 30}  # fmt: skip
+SENSORS = {
+    "new_deliveries": 60,
+    "new_readings": 60,
+    "notices": 60,
+    "new_challenger": 300,
+    "drift_retraining": 3600,
+    "labels_follow": 30,
+}
 """Sensor → seconds between its ticks; those of a week stand, as Dagster's daemon keeps them."""
 QUERIES = {
     "runs": "{ runsFeedOrError(limit: 30, view: RUNS) { ... on RunsFeedConnection { results { id runStatus creationTime"

@@ -183,8 +183,20 @@ def _islands(rng, x, y, noise, chests) -> Picture:
 
 
 _DRAWERS = (
-    _clouds, _stripes, _ellipses, _page, _ramp, _bones, _slice, _hand, _part, _rough, _animal, _animal, _islands,
-)  # fmt: skip
+    _clouds,
+    _stripes,
+    _ellipses,
+    _page,
+    _ramp,
+    _bones,
+    _slice,
+    _hand,
+    _part,
+    _rough,
+    _animal,
+    _animal,
+    _islands,
+)
 
 
 def examples(count: int, seed: int) -> Iterator[tuple[np.ndarray, int]]:

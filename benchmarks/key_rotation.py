@@ -226,8 +226,14 @@ def killed_on_the_way(lake: Lake) -> list[dict[str, Any]]:
             except KeyMismatch:
                 refused += 1
         is_first = point == next(iter(POINTS))  # nothing is renamed yet: the lake is still the old key's
-        found.append({"point": point, "killed": code == -signal.SIGKILL, "took_s": took_s,
-                      "deliveries_refused": refused == (1 if is_first else 2)})  # fmt: skip
+        found.append(
+            {
+                "point": point,
+                "killed": code == -signal.SIGKILL,
+                "took_s": took_s,
+                "deliveries_refused": refused == (1 if is_first else 2),
+            }
+        )
     code, took_s, said = rotate(lake)
     return [*found, {"point": "to the end", "exit_status": code, "took_s": took_s, "said": said if code else ""}]
 
@@ -256,8 +262,15 @@ def run_again(lake: Lake, until: str | None, key: str | None = NEXT_KEY) -> list
     """Make everything anew under a key; returns the tables whose content changed by that."""
     before = contents(lake)["versions"]
     env = {**os.environ, **({KEY_VARIABLE: key} if key else {})}
-    words = [sys.executable, "-m", "radia_pipeline.cli.main", "run", "--lake", os.fspath(lake.root),
-             *(["--until", until] if until else [])]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "radia_pipeline.cli.main",
+        "run",
+        "--lake",
+        os.fspath(lake.root),
+        *(["--until", until] if until else []),
+    ]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return [f"the run failed: {done.stderr[-400:]}"]
@@ -323,8 +336,14 @@ def beside_an_unrotated(example: Lake, rotated: Lake, until: str | None) -> dict
 def is_as_it_should_be(found: dict[str, Any]) -> bool:
     """Whether nothing is otherwise."""
     *kills, end = found["kills"]
-    empty = ("differs_after_kills", "tables_otherwise_than_ids", "chains_touched", "old_ids_in", "doctor_finds_more",
-             "run_again_otherwise_than_unrotated")  # fmt: skip
+    empty = (
+        "differs_after_kills",
+        "tables_otherwise_than_ids",
+        "chains_touched",
+        "old_ids_in",
+        "doctor_finds_more",
+        "run_again_otherwise_than_unrotated",
+    )
     return (
         all(one["killed"] and one["deliveries_refused"] for one in kills)
         and end["exit_status"] == 0

@@ -122,10 +122,21 @@ def _filled(table: str, rows: list[dict]) -> pa.Table:
     """Return rows with what the contract asks and this benchmark does not look at."""
     blank = {
         "reports": {"text_sha256": "0" * 64, "text_count": 1},
-        "images": {"path": "p", "pixel_sha256": "0" * 64, "file_sha256": "0" * 64, "delivered_path": "d", "view": "PA",
-                   "view_origin": "table", "width_px": SIZE_PX, "height_px": SIZE_PX, "original_width_px": SIZE_PX,
-                   "original_height_px": SIZE_PX, "bits_stored": 16, "flags": []},
-    }  # fmt: skip
+        "images": {
+            "path": "p",
+            "pixel_sha256": "0" * 64,
+            "file_sha256": "0" * 64,
+            "delivered_path": "d",
+            "view": "PA",
+            "view_origin": "table",
+            "width_px": SIZE_PX,
+            "height_px": SIZE_PX,
+            "original_width_px": SIZE_PX,
+            "original_height_px": SIZE_PX,
+            "bits_stored": 16,
+            "flags": [],
+        },
+    }
     return conform(table, [{**blank[table], **row} for row in rows])
 
 
@@ -147,10 +158,18 @@ def put_tables(lake: Lake, base: Base) -> None:
 def put_splits(lake: Lake, bases: list[Base]) -> None:
     """Write the pool and fold of every patient."""
     rows = {
-        (base.source, patient): {"source": base.source, "patient_key": patient, "group_id": patient, "pool": TRAIN,
-                                 "fold": int(fold), "reason": "hash", "excluded": None}
-        for base in bases for patient, fold in zip(base.patient_key, base.fold)
-    }  # fmt: skip
+        (base.source, patient): {
+            "source": base.source,
+            "patient_key": patient,
+            "group_id": patient,
+            "pool": TRAIN,
+            "fold": int(fold),
+            "reason": "hash",
+            "excluded": None,
+        }
+        for base in bases
+        for patient, fold in zip(base.patient_key, base.fold)
+    }
     lake.write("splits", list(rows.values()))
 
 
@@ -317,10 +336,18 @@ def put_answers(lake: Lake, member: str, bases: list[Base], x: Mapping[str, np.n
     columns = [words.index(name) for name in asked_classes()]
     logits = np.full(label.shape, np.nan)
     logits[:, columns] = heads(np.stack([x[study] for study in study_id.tolist()]), label[:, columns], fold)
-    panel = Panel(source.astype(object), study_id.astype(object), patient.astype(object), patient.astype(object),
-                  np.array([TRAIN] * len(studies), dtype=object), np.ones(len(studies), int), logits,
-                  1 / (1 + np.exp(-logits)), np.where(np.isin(label, (0, 1)), label, -9),
-                  np.zeros(len(studies), bool))  # fmt: skip
+    panel = Panel(
+        source.astype(object),
+        study_id.astype(object),
+        patient.astype(object),
+        patient.astype(object),
+        np.array([TRAIN] * len(studies), dtype=object),
+        np.ones(len(studies), int),
+        logits,
+        1 / (1 + np.exp(-logits)),
+        np.where(np.isin(label, (0, 1)), label, -9),
+        np.zeros(len(studies), bool),
+    )
     table = rows_of(panel, member).drop_columns(["is_held"])
     fold_of = dict(zip(study_id.tolist(), fold.tolist()))
     folds = pa.array([fold_of[study] for study in table["study_id"].to_pylist()], pa.int8())
@@ -361,18 +388,26 @@ def judged(lake: Lake, bases: list[Base], flipped: Mapping[str, np.ndarray], bef
 
     issues = alone.is_issue & doubts.is_open
     return {
-        "cells": len(order), "planted": int(target.sum()), "planted_share": round(float(target.sum() / len(order)), 4),
-        "followed": int((changed & ~planted_cells).sum()), "found": round(float(np.mean(np.array(ours) < first)), 4),
+        "cells": len(order),
+        "planted": int(target.sum()),
+        "planted_share": round(float(target.sum() / len(order)), 4),
+        "followed": int((changed & ~planted_cells).sum()),
+        "found": round(float(np.mean(np.array(ours) < first)), 4),
         "found_worst_first": share(worst_first(doubts.urgency)),
         "cleanlab_worst_first": share(worst_first(1 - alone.quality)),
         "cleanlab_in_turn": share(in_turn(1 - alone.quality, doubts.is_open)),
         "cleanlab_adjusted": share(worst_first(1 - _adjusted(answers.probability, doubts))),
-        "cleanlab_issues": {"called": int(issues.sum()), "right": int((issues & target).sum()),
-                            "ours_right_in_as_many": int(target.reshape(-1)[order[: int(issues.sum())]].sum())},
-        "found_of_all_changed": share(order, changed), "expected_wrong": result.expected_wrong,
-        "least_found_class": _least(order[:first], target), "cleanlab_least_found_class": _least(
-            worst_first(1 - alone.quality)[:first], target), "step_s": round(seconds, 2),
-    }  # fmt: skip
+        "cleanlab_issues": {
+            "called": int(issues.sum()),
+            "right": int((issues & target).sum()),
+            "ours_right_in_as_many": int(target.reshape(-1)[order[: int(issues.sum())]].sum()),
+        },
+        "found_of_all_changed": share(order, changed),
+        "expected_wrong": result.expected_wrong,
+        "least_found_class": _least(order[:first], target),
+        "cleanlab_least_found_class": _least(worst_first(1 - alone.quality)[:first], target),
+        "step_s": round(seconds, 2),
+    }
 
 
 def _adjusted(probability: np.ndarray, doubts) -> np.ndarray:
@@ -418,8 +453,16 @@ def summary(lines: list[dict]) -> dict[str, dict]:
     out = {}
     for scenario in dict.fromkeys(line["scenario"] for line in lines):
         mine = [line for line in lines if line["scenario"] == scenario]
-        names = ("found", "found_worst_first", "cleanlab_worst_first", "cleanlab_in_turn", "cleanlab_adjusted",
-                 "least_found_class", "cleanlab_least_found_class", "planted_share")  # fmt: skip
+        names = (
+            "found",
+            "found_worst_first",
+            "cleanlab_worst_first",
+            "cleanlab_in_turn",
+            "cleanlab_adjusted",
+            "least_found_class",
+            "cleanlab_least_found_class",
+            "planted_share",
+        )
         best = [max(line[name] for name in names[2:5]) for line in mine]
         out[scenario] = {
             "runs": len(mine),

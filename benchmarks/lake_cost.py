@@ -72,11 +72,20 @@ def labels_table(rows: int):
     studies = rows // len(classes) + 1
     at = pa.array(np.repeat(np.arange(studies), len(classes))[:rows])
     said = pa.array(rng.integers(0, 2, rows).astype(np.int8))
-    return conform("labels", pa.table({
-        "source": pa.array(["nih_cxr14"] * rows), "study_id": hashes(rng, studies, 32).take(at),
-        "patient_key": hashes(rng, studies, 32).take(at), "class": pa.array(np.tile(np.array(classes), studies)[:rows]),
-        "said": said, "value": said, "origin": pa.array(["table"] * rows),
-    }))  # fmt: skip
+    return conform(
+        "labels",
+        pa.table(
+            {
+                "source": pa.array(["nih_cxr14"] * rows),
+                "study_id": hashes(rng, studies, 32).take(at),
+                "patient_key": hashes(rng, studies, 32).take(at),
+                "class": pa.array(np.tile(np.array(classes), studies)[:rows]),
+                "said": said,
+                "value": said,
+                "origin": pa.array(["table"] * rows),
+            }
+        ),
+    )
 
 
 def images_table(rows: int):

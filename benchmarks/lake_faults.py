@@ -230,22 +230,30 @@ def old_layout(lake: Lake) -> None:
 
 
 FILES: dict[str, Callable[[Lake], None]] = {
-    "truncated": cut, "truncated in place": lambda lake: cut(lake, in_place=True),
-    "emptied": lambda lake: rewrite(lake.path(*NIH), b""), "one bit flipped": flip, "a block of zeros": zeros,
+    "truncated": cut,
+    "truncated in place": lambda lake: cut(lake, in_place=True),
+    "emptied": lambda lake: rewrite(lake.path(*NIH), b""),
+    "one bit flipped": flip,
+    "a block of zeros": zeros,
     "no Parquet at all": lambda lake: rewrite(lake.path(*NIH), b"PAR1 not really"),
     "edited, metadata kept": lambda lake: edit(lake.path(*NIH), "value", 1),
     "edited in place, metadata kept": lambda lake: edit(lake.path(*NIH), "value", 1, in_place=True),
-    "edited with pandas": with_pandas, "swapped between partitions": swap,
+    "edited with pandas": with_pandas,
+    "swapped between partitions": swap,
     "an earlier version copied over it": put_back,
-    "deleted": lambda lake: lake.path(*NIH).unlink(), "published and kept file damaged": also_kept,
-    "history lost": history_without(0), "last line of the history lost": history_without(1),
-    "history changed": history_damaged, "history cut in a line": history_cut,
+    "deleted": lambda lake: lake.path(*NIH).unlink(),
+    "published and kept file damaged": also_kept,
+    "history lost": history_without(0),
+    "last line of the history lost": history_without(1),
+    "history changed": history_damaged,
+    "history cut in a line": history_cut,
     "folder of versions lost": without_versions,
-    "folder of versions lost, table edited": lost_and_edited, "leftovers of killed writers": leftovers,
+    "folder of versions lost, table edited": lost_and_edited,
+    "leftovers of killed writers": leftovers,
     "lake of the first layout, edited in place": old_layout,
     "lake.json damaged": lambda lake: (lake.root / "lake.json").write_text("{"),
     "lake.json lost": lambda lake: (lake.root / "lake.json").unlink(),
-}  # fmt: skip
+}
 
 
 def of_a_file(name: str, fault: Callable[[Lake], None], folder: Path) -> Outcome:
@@ -494,12 +502,18 @@ def rewritten(folder: Path) -> Outcome:
 
 
 WORLDS: dict[str, Callable[[Path], Outcome]] = {
-    "SIGKILL at each call of a write": killed_at_calls, "SIGKILL of two writers at random moments": killed_at_random,
-    "two writers": two_writers, "disk full (RLIMIT_FSIZE)": disk_full, "clock back by a year": clock_back,
-    "moved": moved, "copied, and the copy written": copied, "another key": another_key,
-    "settings.json damaged": settings_damaged, "key_fingerprint.txt damaged": fingerprint_damaged,
+    "SIGKILL at each call of a write": killed_at_calls,
+    "SIGKILL of two writers at random moments": killed_at_random,
+    "two writers": two_writers,
+    "disk full (RLIMIT_FSIZE)": disk_full,
+    "clock back by a year": clock_back,
+    "moved": moved,
+    "copied, and the copy written": copied,
+    "another key": another_key,
+    "settings.json damaged": settings_damaged,
+    "key_fingerprint.txt damaged": fingerprint_damaged,
     "same rows in other bytes": rewritten,
-}  # fmt: skip
+}
 REFUSED = {
     "input or output error": errno.EIO,
     "stale handle of a share": errno.ESTALE,

@@ -45,8 +45,17 @@ if str(ROOT) not in sys.path:
 from mutations import Mutation, is_valid, mutations_of  # noqa: E402
 
 FOLDERS = (
-    "contracts", "lake", "labels", "cohort", "dicom", "privacy", "reports", "training", "evaluation", "localisation",
-)  # fmt: skip
+    "contracts",
+    "lake",
+    "labels",
+    "cohort",
+    "dicom",
+    "privacy",
+    "reports",
+    "training",
+    "evaluation",
+    "localisation",
+)
 KEPT = ROOT / ".radia" / "mutants"
 RESULTS = ROOT / "benchmarks" / "results"
 EQUIVALENT = ROOT / "benchmarks" / "mutants_equivalent.json"
@@ -60,10 +69,29 @@ MOST_TESTS_S = 40.0
 CONTROL_EVERY = 20
 """Tests of every so many-th change are run unchanged too: a test that fails by itself would notice everything."""
 HEAVY = (
-    "numpy", "pandas", "pyarrow.parquet", "pyarrow.compute", "pyarrow.csv", "scipy.stats", "scipy.special", "cv2",
-    "torch", "torchvision", "timm", "sklearn.metrics", "sklearn.linear_model", "pydicom", "hypothesis", "pydantic",
-    "yaml", "click", "jinja2", "albumentations", "PIL.Image", "duckdb",
-)  # fmt: skip
+    "numpy",
+    "pandas",
+    "pyarrow.parquet",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "scipy.stats",
+    "scipy.special",
+    "cv2",
+    "torch",
+    "torchvision",
+    "timm",
+    "sklearn.metrics",
+    "sklearn.linear_model",
+    "pydicom",
+    "hypothesis",
+    "pydantic",
+    "yaml",
+    "click",
+    "jinja2",
+    "albumentations",
+    "PIL.Image",
+    "duckdb",
+)
 """What most tests load; nothing of ours, which a change may be in."""
 
 
@@ -163,9 +191,21 @@ def cover(places: Sequence[str]) -> None:
         measure.erase()
         measure.start()
         code = pytest.main(
-            ["-q", "--no-header", "-m", "not slow", "-p", "no:cacheprovider", "-W", "ignore", "--timeout", "120",
-             f"radia_pipeline_tests/{place}"], plugins=[plugin],
-        )  # fmt: skip
+            [
+                "-q",
+                "--no-header",
+                "-m",
+                "not slow",
+                "-p",
+                "no:cacheprovider",
+                "-W",
+                "ignore",
+                "--timeout",
+                "120",
+                f"radia_pipeline_tests/{place}",
+            ],
+            plugins=[plugin],
+        )
         measure.stop()
         measure.save()
         data = measure.get_data()
@@ -338,11 +378,22 @@ def run(seed: int, count: int, until_s: float, folders: Sequence[str], skip: int
                 control, _ = noticed(tree, mutation, tests, within, is_control=True)
             code = code_at(mutation)
             why = known.get((mutation.file, code, mutation.old, mutation.new))
-            rows.append({
-                "file": mutation.file, "line": mutation.line, "code": code, "old": mutation.old, "new": mutation.new,
-                "kind": mutation.kind, "tests": len(tests), "chosen_by": chosen_by, "outcome": outcome,
-                "noticed_by": test, **({"equivalent": why} if why else {}), **({"control": control} if control else {}),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "file": mutation.file,
+                    "line": mutation.line,
+                    "code": code,
+                    "old": mutation.old,
+                    "new": mutation.new,
+                    "kind": mutation.kind,
+                    "tests": len(tests),
+                    "chosen_by": chosen_by,
+                    "outcome": outcome,
+                    "noticed_by": test,
+                    **({"equivalent": why} if why else {}),
+                    **({"control": control} if control else {}),
+                }
+            )
             print(f"{outcome:9} {chosen_by:6} {len(tests):4} {mutation.words}", flush=True)
     return summary(seed, count, folders, rows)
 
@@ -359,13 +410,20 @@ def summary(seed: int, count: int, folders: Sequence[str], rows: list[dict]) -> 
         for folder in folders
     }
     return {
-        "seed": seed, "folders": list(folders), "wanted": count, "tried": len(rows),
+        "seed": seed,
+        "folders": list(folders),
+        "wanted": count,
+        "tried": len(rows),
         "equivalent": len(rows) - len(judged),
         "timeouts": sum(row["outcome"] == "timeout" for row in judged),
         "controls": dict(Counter(row["control"] for row in rows if "control" in row)),
-        "survived": len(left), "share": share, "interval": wilson(share, len(judged)), "by_folder": by_folder,
-        "survivors": left, "rows": rows,
-    }  # fmt: skip
+        "survived": len(left),
+        "share": share,
+        "interval": wilson(share, len(judged)),
+        "by_folder": by_folder,
+        "survivors": left,
+        "rows": rows,
+    }
 
 
 def planted() -> int:

@@ -14,18 +14,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMPARED = {
-    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in",
-    ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
-}  # fmt: skip
+    ast.Lt: "<=",
+    ast.LtE: "<",
+    ast.Gt: ">=",
+    ast.GtE: ">",
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.In: "not in",
+    ast.NotIn: "in",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+}
 COMBINED = {
-    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.Mod: "*", ast.BitAnd: "|",
-    ast.BitOr: "&", ast.LShift: ">>", ast.RShift: "<<", ast.Pow: "*",
-}  # fmt: skip
+    ast.Add: "-",
+    ast.Sub: "+",
+    ast.Mult: "/",
+    ast.Div: "*",
+    ast.FloorDiv: "/",
+    ast.Mod: "*",
+    ast.BitAnd: "|",
+    ast.BitOr: "&",
+    ast.LShift: ">>",
+    ast.RShift: "<<",
+    ast.Pow: "*",
+}
 _PAIRS = (
-    ("min", "max"), ("any", "all"), ("argmin", "argmax"), ("minimum", "maximum"), ("floor", "ceil"),
-    ("startswith", "endswith"), ("nanmin", "nanmax"), ("union", "intersection"), ("add", "discard"),
-    ("logical_and", "logical_or"), ("zeros", "ones"), ("cumsum", "cumprod"), ("lstrip", "rstrip"),
-)  # fmt: skip
+    ("min", "max"),
+    ("any", "all"),
+    ("argmin", "argmax"),
+    ("minimum", "maximum"),
+    ("floor", "ceil"),
+    ("startswith", "endswith"),
+    ("nanmin", "nanmax"),
+    ("union", "intersection"),
+    ("add", "discard"),
+    ("logical_and", "logical_or"),
+    ("zeros", "ones"),
+    ("cumsum", "cumprod"),
+    ("lstrip", "rstrip"),
+)
 OPPOSITE = {name: other for pair in _PAIRS for name, other in (pair, pair[::-1])}
 
 

@@ -221,8 +221,14 @@ def growth(films: list[np.ndarray], vectors: np.ndarray, counts: list[int], conf
         wall, started = time.perf_counter(), time.process_time()
         index = copies.Index(drawn.astype(np.float16))
         built = time.process_time() - started
-        asked = np.sort(np.concatenate([rng.permutation(planted)[: ASKING // 10] + count - planted,
-                                        rng.permutation(count - planted)[: ASKING - ASKING // 10]]))  # fmt: skip
+        asked = np.sort(
+            np.concatenate(
+                [
+                    rng.permutation(planted)[: ASKING // 10] + count - planted,
+                    rng.permutation(count - planted)[: ASKING - ASKING // 10],
+                ]
+            )
+        )
         queries = _unit(drawn[asked][:, None] + own[rng.integers(0, len(own), len(asked))])
         copy = asked - (count - planted)
         queries[copy >= 0] = _unit(drawn[copy[copy >= 0]][:, None] + copied(copy[copy >= 0]))
@@ -232,12 +238,19 @@ def growth(films: list[np.ndarray], vectors: np.ndarray, counts: list[int], conf
         most = copies.DOUBTFUL_A_FILM + planted / count
         confirmed = most * count * confirmation_ms / 1e3
         wanted = {(place - (count - planted), place) for place in asked.tolist() if place >= count - planted}
-        rows.append({"films": count, "index, s": built, "search of all, s": searched,
-                     "confirmation of all, s": confirmed,
-                     "all, s": built + searched + confirmed, "confirmations a film, at most": most,
-                     "chosen a film": (len(chosen) - len(wanted & set(chosen))) / len(asked) + planted / count,
-                     "planted found": len(wanted & set(chosen)) / len(wanted),
-                     "seconds on the clock": time.perf_counter() - wall})  # fmt: skip
+        rows.append(
+            {
+                "films": count,
+                "index, s": built,
+                "search of all, s": searched,
+                "confirmation of all, s": confirmed,
+                "all, s": built + searched + confirmed,
+                "confirmations a film, at most": most,
+                "chosen a film": (len(chosen) - len(wanted & set(chosen))) / len(asked) + planted / count,
+                "planted found": len(wanted & set(chosen)) / len(wanted),
+                "seconds on the clock": time.perf_counter() - wall,
+            }
+        )
         print(json.dumps(rows[-1]), flush=True)
     return {"sizes": rows, "confirmation, ms": confirmation_ms, **_extrapolated(rows)}
 
@@ -308,12 +321,18 @@ def gap(films: list[np.ndarray], vectors: np.ndarray, patients: np.ndarray, coun
     resampled = [level(rng.choice(excess, len(excess)))[0] for _ in range(RESAMPLED)]
     low, high = np.percentile(resampled, [2.5, 97.5])
     return {
-        "pairs of other patients": int(allowed.sum()), "compared": len(values), "nearest stranger": float(values.max()),
-        "threshold": registration.SAME_EXPOSURE, "farthest copy found": farthest_copy, "fitted over": over,
-        "excesses": len(excess), "shape": shape, "level of 1 in 1e11 pairs": found,
+        "pairs of other patients": int(allowed.sum()),
+        "compared": len(values),
+        "nearest stranger": float(values.max()),
+        "threshold": registration.SAME_EXPOSURE,
+        "farthest copy found": farthest_copy,
+        "fitted over": over,
+        "excesses": len(excess),
+        "shape": shape,
+        "level of 1 in 1e11 pairs": found,
         "its 95 % interval": [float(low), float(high)],
         "resampled fits at or above the threshold": float(np.mean(np.array(resampled) >= registration.SAME_EXPOSURE)),
-    }  # fmt: skip
+    }
 
 
 def phantom_strangers(count: int) -> dict:

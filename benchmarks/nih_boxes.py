@@ -71,12 +71,21 @@ def make_lake(delivery: Path, folder: Path) -> Lake:
         if image_id not in sizes:
             continue
         across, down = (side / FRAME_PX for side in sizes[image_id])
-        boxes.append({
-            "source": NAME, "image_id": image_id, "study_id": key(NAME, row["native_study_id"]), "box_index": number,
-            "class": row["class"], "x_px": row["x_px"] * across, "y_px": row["y_px"] * down,
-            "width_px": row["width_px"] * across, "height_px": row["height_px"] * down, "reader": "nih",
-            "origin": "nih",
-        })  # fmt: skip
+        boxes.append(
+            {
+                "source": NAME,
+                "image_id": image_id,
+                "study_id": key(NAME, row["native_study_id"]),
+                "box_index": number,
+                "class": row["class"],
+                "x_px": row["x_px"] * across,
+                "y_px": row["y_px"] * down,
+                "width_px": row["width_px"] * across,
+                "height_px": row["height_px"] * down,
+                "reader": "nih",
+                "origin": "nih",
+            }
+        )
     lake.write("manifest", rows, partition=NAME)
     lake.write("box_annotations", boxes, partition=NAME)
     return lake
@@ -90,13 +99,22 @@ def _row(lake: Lake, path: Path, one, values: dict[str, int], boxed: set[str]) -
     cv2.imwrite(str(stored), grey.astype(np.uint16) * 257, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     held = one.native_patient_id in boxed or int(patient[:8], 16) % HELD_EVERY == 0
     return {
-        "source": NAME, "image_id": image_id, "study_id": key(NAME, one.native_study_id), "patient_key": patient,
-        "group_id": patient, "path": stored.relative_to(lake.root).as_posix(), "view": one.view,
-        "width_px": grey.shape[1], "height_px": grey.shape[0],
+        "source": NAME,
+        "image_id": image_id,
+        "study_id": key(NAME, one.native_study_id),
+        "patient_key": patient,
+        "group_id": patient,
+        "path": stored.relative_to(lake.root).as_posix(),
+        "view": one.view,
+        "width_px": grey.shape[1],
+        "height_px": grey.shape[0],
         **{name: values.get(name) for name in vocabulary().classes},
-        "pool": VALIDATION if held else TRAIN, "fold": None if held else int(patient[8:12], 16) % 5, "weight": 1.0,
-        "excluded": None, "boxes": [],
-    }  # fmt: skip
+        "pool": VALIDATION if held else TRAIN,
+        "fold": None if held else int(patient[8:12], 16) % 5,
+        "weight": 1.0,
+        "excluded": None,
+        "boxes": [],
+    }
 
 
 def usual_places(path: Path, but: set[str]) -> dict[str, controls.PriorBox]:

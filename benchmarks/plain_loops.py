@@ -75,24 +75,38 @@ def densenet(**kwargs) -> torch.nn.Module:
 LOOPS = {
     "timm": Loop(
         words="a plain timm loop: the recipe's network and side, AdamW, warm cosine, masked BCE, its augmentation",
-        size_px=128, batch=16, network=lambda: densenet(**SMALL_NETWORK),
+        size_px=128,
+        batch=16,
+        network=lambda: densenet(**SMALL_NETWORK),
         optimizer=lambda net, lr: torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02),
-        augmented=gentle, lr=2e-3, rate=warm_cosine,
+        augmented=gentle,
+        lr=2e-3,
+        rate=warm_cosine,
     ),
     "timm, no augmentation": Loop(
         words="the same without augmentation",
-        size_px=128, batch=16, network=lambda: densenet(**SMALL_NETWORK),
+        size_px=128,
+        batch=16,
+        network=lambda: densenet(**SMALL_NETWORK),
         optimizer=lambda net, lr: torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02),
-        augmented=lambda: albumentations.Compose([]), lr=4e-3, rate=warm_cosine,
+        augmented=lambda: albumentations.Compose([]),
+        lr=4e-3,
+        rate=warm_cosine,
     ),
     "torchxrayvision": Loop(
         words="torchxrayvision's DenseNet-121 from scratch as its script trains: 224 px, ±1024, frontal, Adam with "
         "amsgrad, 1e-3, weighed positives; batch 16 (the script's 64 would be a handful of steps)",
-        size_px=224, batch=16, network=densenet,
+        size_px=224,
+        batch=16,
+        network=densenet,
         optimizer=lambda net, lr: torch.optim.Adam(net.parameters(), lr=lr, weight_decay=1e-5, amsgrad=True),
-        augmented=torchxrayvision_like, lr=1e-3, is_wide_range=True, is_frontal_only=True, weighs_positives=True,
+        augmented=torchxrayvision_like,
+        lr=1e-3,
+        is_wide_range=True,
+        is_frontal_only=True,
+        weighs_positives=True,
     ),
-}  # fmt: skip
+}
 SIDES_AND_RATES = {
     f"{lr:g} at {size_px} px": {"size_px": size_px, "lr": lr}
     for size_px, lr in ((128, 4e-3), (64, 2e-3), (64, 4e-3), (64, 8e-3))

@@ -143,9 +143,25 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 WORDS = (
-    "le", "patient", "est", "connu", "pour", "une", "toux", "depuis", "trois", "semaines", "sans", "fievre", "ni",
-    "frissons", "examen", "comparatif", "du", "thorax",
-)  # fmt: skip
+    "le",
+    "patient",
+    "est",
+    "connu",
+    "pour",
+    "une",
+    "toux",
+    "depuis",
+    "trois",
+    "semaines",
+    "sans",
+    "fievre",
+    "ni",
+    "frissons",
+    "examen",
+    "comparatif",
+    "du",
+    "thorax",
+)
 
 
 def page(rng: np.random.Generator) -> Picture:
@@ -233,9 +249,17 @@ def chart(rng: np.random.Generator) -> Picture:
 
 
 DRAWN: dict[str, Callable[[np.random.Generator], Picture]] = {
-    "dog": dog, "hand": hand, "skull": skull, "page": page, "knee": knee, "abdomen": abdomen, "axial": axial,
-    "ultrasound": ultrasound, "breast": breast, "chart": chart,
-}  # fmt: skip
+    "dog": dog,
+    "hand": hand,
+    "skull": skull,
+    "page": page,
+    "knee": knee,
+    "abdomen": abdomen,
+    "axial": axial,
+    "ultrasound": ultrasound,
+    "breast": breast,
+    "chart": chart,
+}
 
 
 # --- the planted set -------------------------------------------------------------------------------------------------
@@ -314,11 +338,18 @@ def _band(share: float, edge: int) -> Callable[[Picture], Picture]:
 
 
 CHANGES: dict[str, Callable[[Picture], Picture]] = {
-    "inverted": lambda p: 1 - p, "turned left": np.rot90, "turned right": lambda p: np.rot90(p, 3),
-    "lower half blank": _band(0.5, 2), "upper half blank": _band(0.5, 0), "left half blank": _band(0.5, 3),
-    "right half blank": _band(0.5, 1), "lower third blank": _band(1 / 3, 2), "side third blank": _band(1 / 3, 1),
-    "upside down": lambda p: p[::-1, ::-1], "mirrored": lambda p: p[:, ::-1],
-}  # fmt: skip
+    "inverted": lambda p: 1 - p,
+    "turned left": np.rot90,
+    "turned right": lambda p: np.rot90(p, 3),
+    "lower half blank": _band(0.5, 2),
+    "upper half blank": _band(0.5, 0),
+    "left half blank": _band(0.5, 3),
+    "right half blank": _band(0.5, 1),
+    "lower third blank": _band(1 / 3, 2),
+    "side third blank": _band(1 / 3, 1),
+    "upside down": lambda p: p[::-1, ::-1],
+    "mirrored": lambda p: p[:, ::-1],
+}
 
 
 # --- ordinary pictures -----------------------------------------------------------------------------------------------

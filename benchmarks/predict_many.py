@@ -42,9 +42,16 @@ def write_files(folder: Path, count: int) -> None:
         study = number - 1 if number % PAIRS == 1 else number
         uids = [dicom_files.phantom_uid("many", kind, number) for kind in ("series", "image")]
         header = dicom_files.Header(
-            f"CC{study:06d}", dicom_files.phantom_uid("many", "study", study), *uids, "F", 50, "20220202", "PA",
-            dicom_files.DEVICES[0], 0.2,
-        )  # fmt: skip
+            f"CC{study:06d}",
+            dicom_files.phantom_uid("many", "study", study),
+            *uids,
+            "F",
+            50,
+            "20220202",
+            "PA",
+            dicom_files.DEVICES[0],
+            0.2,
+        )
         path = folder / f"{number // 100:03d}" / f"{number:06d}.dcm"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(dicom_files.dicom_bytes(films[number % DISTINCT], header, encoding))
@@ -130,8 +137,21 @@ def memory_mib(pid: int) -> float:
 def of_count(lake: Path, folder: Path, out: Path, kills: int, seed: int, ocr: str) -> dict:
     """Ask about all files of a folder, with kills at random moments, and count what came of them."""
     files = sorted(map(str, folder.rglob("*.dcm")))
-    command = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli.main", "predict", "--lake", str(lake),
-               "--ocr", ocr, "--out", str(out), str(folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "radia_pipeline.cli.main",
+        "predict",
+        "--lake",
+        str(lake),
+        "--ocr",
+        ocr,
+        "--out",
+        str(out),
+        str(folder),
+    ]
     studies = len(files) - sum(number % PAIRS == 1 for number in range(len(files)))
     chance = random.Random(seed)
     moments = sorted(chance.sample(range(1, studies * 9 // 10), kills))
@@ -142,19 +162,26 @@ def of_count(lake: Path, folder: Path, out: Path, kills: int, seed: int, ocr: st
     last = runs[-1]
     middle = next((mib for done, mib in last.progress if done >= (moments[-1] if moments else 0) + 50), None)
     return {
-        "files": len(files), "studies": studies, "killed after lines": moments, "lines": len(lines),
-        "files answered for": len(names), "twice": sum(count > 1 for count in names.values()),
-        "lost": len(set(files) - set(names)), "numbers in order": [line["study"] for line in lines] == list(
-            range(1, len(lines) + 1)), "answered": sum(line["status"] == "answered" for line in lines),
+        "files": len(files),
+        "studies": studies,
+        "killed after lines": moments,
+        "lines": len(lines),
+        "files answered for": len(names),
+        "twice": sum(count > 1 for count in names.values()),
+        "lost": len(set(files) - set(names)),
+        "numbers in order": [line["study"] for line in lines] == list(range(1, len(lines) + 1)),
+        "answered": sum(line["status"] == "answered" for line in lines),
         "parent, MiB": round(max(run.parent_mib for run in runs), 1),
         "parent of the last run after its first 50 answers, MiB": middle and round(middle, 1),
         "largest worker, MiB": round(max(run.worker_mib for run in runs), 1),
         "all processes, pages shared by several counted with each, MiB": round(
-            max(run.together_mib for run in runs), 1),
-        "files/s of the last run": round(sum(len(line["files"]) for line in lines[
-            moments[-1] if moments else 0:]) / last.seconds, 2),
+            max(run.together_mib for run in runs), 1
+        ),
+        "files/s of the last run": round(
+            sum(len(line["files"]) for line in lines[moments[-1] if moments else 0 :]) / last.seconds, 2
+        ),
         "seconds": round(sum(run.seconds for run in runs), 1),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -48,12 +48,19 @@ class Layout:
 
 
 LAYOUTS = {
-    "white": Layout(), "black": Layout(ink="black"), "on a label": Layout(ink="label"),
-    "turned 15": Layout(degrees=15), "turned 45": Layout(degrees=45, height_px=34),
-    "turned 90": Layout(degrees=90), "middle": Layout(in_the_middle=True), "spaced": Layout(is_spaced=True),
-    "20 px": Layout(height_px=20), "80 px": Layout(height_px=80), "160 px": Layout(height_px=160),
+    "white": Layout(),
+    "black": Layout(ink="black"),
+    "on a label": Layout(ink="label"),
+    "turned 15": Layout(degrees=15),
+    "turned 45": Layout(degrees=45, height_px=34),
+    "turned 90": Layout(degrees=90),
+    "middle": Layout(in_the_middle=True),
+    "spaced": Layout(is_spaced=True),
+    "20 px": Layout(height_px=20),
+    "80 px": Layout(height_px=80),
+    "160 px": Layout(height_px=160),
     "low contrast": Layout(contrast=0.22),
-}  # fmt: skip
+}
 SURNAMES = ("BRZOSTEK", "OUATTARABI", "VANDERMOLEN", "PIMPARE", "NKEMELU", "SZYMBOREK", "THIBODOUX", "GAUCHER")
 GIVEN = ("OKSANA", "KADIA", "Ingeborg", "Julienne", "OBINNA", "Tadeusz", "M", "JEAN")
 

@@ -61,9 +61,17 @@ def panel(rng: np.random.Generator, label: np.ndarray, shared: np.ndarray, skill
     names = np.array([f"s{number}" for number in range(count)], dtype=object)
     group = np.array([f"g{number * 3 // 4}" for number in range(count)], dtype=object)
     return Panel(
-        np.full(count, "ccsmtl", dtype=object), names, group, group, np.full(count, "validation", dtype=object),
-        np.ones(count, dtype=int), odds, sigmoid(odds), label, np.zeros(count, dtype=bool),
-    )  # fmt: skip
+        np.full(count, "ccsmtl", dtype=object),
+        names,
+        group,
+        group,
+        np.full(count, "validation", dtype=object),
+        np.ones(count, dtype=int),
+        odds,
+        sigmoid(odds),
+        label,
+        np.zeros(count, dtype=bool),
+    )
 
 
 def labels(rng: np.random.Generator, studies: int) -> np.ndarray:

@@ -165,8 +165,14 @@ def simulate_readers(cell: Cell, draws: int, replicates: int) -> dict[str, objec
             counted.append((count.below == below, count.surely <= below <= count.possibly))
     values, counted, everything = np.array(gaps), np.mean(counted, axis=0), np.ones(len(gaps), bool)
     readers = [_compared(values[:, place], one, everything) for place, one in enumerate(truth)]
-    return {"cell": asdict(cell), "draws": draws, "readers": readers, "below_in_the_pool": below,
-            "count_is_right": float(counted[0]), "interval_of_the_count_holds": float(counted[1])}  # fmt: skip
+    return {
+        "cell": asdict(cell),
+        "draws": draws,
+        "readers": readers,
+        "below_in_the_pool": below,
+        "count_is_right": float(counted[0]),
+        "interval_of_the_count_holds": float(counted[1]),
+    }
 
 
 def outside(results: list[dict]) -> list[str]:

@@ -35,9 +35,16 @@ def a_reading(number: int) -> Reading:
 def with_set(lake: Lake, studies: int) -> Lake:
     """Close a set of so many studies; returns the lake."""
     fixed = {
-        "set_id": "s", "source": "ccsmtl", "pool": "test", "stratum": "rest", "inclusion_probability": 0.5, "seed": 0,
-        "frame_studies": studies, "frame_groups": studies, "vocabulary_version": vocabulary().version,
-    }  # fmt: skip
+        "set_id": "s",
+        "source": "ccsmtl",
+        "pool": "test",
+        "stratum": "rest",
+        "inclusion_probability": 0.5,
+        "seed": 0,
+        "frame_studies": studies,
+        "frame_groups": studies,
+        "vocabulary_version": vocabulary().version,
+    }
     rows = [{**fixed, "study_id": f"{number:032x}", "group_id": f"{number:032x}"} for number in range(studies)]
     sha256 = sha256_of(rows)
     Store(lake).close_set("s", sha256)

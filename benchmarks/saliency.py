@@ -28,10 +28,18 @@ from radia_pipeline.training.recipes import load_recipe
 os.environ.setdefault("TQDM_DISABLE", "1")
 RESULT = Path(__file__).parent / "results" / "saliency.json"
 THEIRS = {
-    "gradcam": "GradCAM", "hirescam": "HiResCAM", "gradcam++": "GradCAMPlusPlus", "layercam": "LayerCAM",
-    "xgradcam": "XGradCAM", "elementwise": "GradCAMElementWise", "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM", "ablationcam": "AblationCAM", "scorecam": "ScoreCAM", "fullgrad": "FullGrad",
-}  # fmt: skip
+    "gradcam": "GradCAM",
+    "hirescam": "HiResCAM",
+    "gradcam++": "GradCAMPlusPlus",
+    "layercam": "LayerCAM",
+    "xgradcam": "XGradCAM",
+    "elementwise": "GradCAMElementWise",
+    "eigencam": "EigenCAM",
+    "eigengradcam": "EigenGradCAM",
+    "ablationcam": "AblationCAM",
+    "scorecam": "ScoreCAM",
+    "fullgrad": "FullGrad",
+}
 DIFFERS = {
     "gradcam++": "an eps on squares rules small gradients",
     "eigencam": "the sign of a component is arbitrary there",

@@ -67,12 +67,20 @@ def steps() -> list[Step]:
         Step("besides, where print is read", ingest["print"]["1024 px"]["read_ms"], True, "ingest: print, 1024 px"),
         Step("reports", 1000 / PER_STUDY / labels["of_new_words"], True, "labeler: of_new_words"),
         Step("describe for links", cost["describe, ms"], False, "near_duplicates: cost"),
-        Step("`images` written", 1000 * writing["seconds"]["after"]["write, processor"] / writing["rows"], False,
-             "lake_cost: images"),
-        Step("pack for training", 1000 / kept("training_cpu")["loader"]["png_images_per_s"], False,
-             "training_cpu: loader, from PNG"),
+        Step(
+            "`images` written",
+            1000 * writing["seconds"]["after"]["write, processor"] / writing["rows"],
+            False,
+            "lake_cost: images",
+        ),
+        Step(
+            "pack for training",
+            1000 / kept("training_cpu")["loader"]["png_images_per_s"],
+            False,
+            "training_cpu: loader, from PNG",
+        ),
         Step("predict, JPEG 2000", predicted, True, "predict_speed: dicom folder"),
-    ]  # fmt: skip
+    ]
 
 
 def tables() -> str:

@@ -63,12 +63,25 @@ def make_lake(root: Path, images: int, stored_px: int) -> Lake:
         path = Path("pixels") / "nih_cxr14" / f"{name}.png"
         (lake.root / path).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(lake.root / path), grey.astype(np.uint16))
-        rows.append({
-            "source": "nih_cxr14", "image_id": name, "study_id": name, "patient_key": name, "group_id": name,
-            "path": path.as_posix(), "view": "PA", "width_px": stored_px, "height_px": stored_px,
-            **dict.fromkeys(vocabulary().classes, number % 2), "pool": VALIDATION if number < 8 else TRAIN,
-            "fold": 0 if number >= 8 else None, "weight": 1.0, "excluded": None, "boxes": [],
-        })  # fmt: skip
+        rows.append(
+            {
+                "source": "nih_cxr14",
+                "image_id": name,
+                "study_id": name,
+                "patient_key": name,
+                "group_id": name,
+                "path": path.as_posix(),
+                "view": "PA",
+                "width_px": stored_px,
+                "height_px": stored_px,
+                **dict.fromkeys(vocabulary().classes, number % 2),
+                "pool": VALIDATION if number < 8 else TRAIN,
+                "fold": 0 if number >= 8 else None,
+                "weight": 1.0,
+                "excluded": None,
+                "boxes": [],
+            }
+        )
     lake.write("manifest", rows, partition="nih_cxr14")
     return lake
 

@@ -40,12 +40,18 @@ WARM_UP = 5
 
 def chosen(model: str, side: int, batch: int, images: int):
     """The recipe of one case: bf16, channels_last, one channel, one view."""
-    return parse_recipe({
-        "name": "measured", "input": {"size_px": side}, "views": {"use": "frontal"}, "augmentation": AUGMENTATION,
-        "model": {"backbone": model}, "data": {"samples_per_epoch": max(images, batch)},
-        "stopping": {"min_positives": 1},
-        "training": {"batch_size": batch, "max_epochs": 1, "precision": "bf16"},
-    })  # fmt: skip
+    return parse_recipe(
+        {
+            "name": "measured",
+            "input": {"size_px": side},
+            "views": {"use": "frontal"},
+            "augmentation": AUGMENTATION,
+            "model": {"backbone": model},
+            "data": {"samples_per_epoch": max(images, batch)},
+            "stopping": {"min_positives": 1},
+            "training": {"batch_size": batch, "max_epochs": 1, "precision": "bf16"},
+        }
+    )
 
 
 def our_figures(lake, manifest, recipe, steps: int) -> dict[str, float]:

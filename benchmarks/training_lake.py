@@ -50,12 +50,25 @@ def patient_rows(root: Path, seed: int, size_px: int, task: tuple[str, int]) -> 
             path = Path("pixels") / source / image_id[:2] / f"{image_id}.png"
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(root / path), np.round(grey * 65535).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            rows.append({
-                "source": source, "image_id": image_id, "study_id": key(source, number, study.number, "study"),
-                "patient_key": key(source, number), "group_id": key(source, number), "path": path.as_posix(),
-                "view": image.film.view, "width_px": grey.shape[1], "height_px": grey.shape[0], **labels, "pool": pool,
-                "fold": bucket % 5 if pool == TRAIN else None, "weight": 1.0, "excluded": None, "boxes": [],
-            })  # fmt: skip
+            rows.append(
+                {
+                    "source": source,
+                    "image_id": image_id,
+                    "study_id": key(source, number, study.number, "study"),
+                    "patient_key": key(source, number),
+                    "group_id": key(source, number),
+                    "path": path.as_posix(),
+                    "view": image.film.view,
+                    "width_px": grey.shape[1],
+                    "height_px": grey.shape[0],
+                    **labels,
+                    "pool": pool,
+                    "fold": bucket % 5 if pool == TRAIN else None,
+                    "weight": 1.0,
+                    "excluded": None,
+                    "boxes": [],
+                }
+            )
     return rows
 
 

@@ -64,13 +64,21 @@ def write_queue(lake, recipe: str) -> int:
     order = np.argsort(-noise.wrong[row, column], kind="stable")
     row, column = row[order], column[order]
     assert set(np.unique(label[row, column])) <= {POSITIVE, NEGATIVE}
-    found = pa.table({
-        "position": np.arange(1, len(row) + 1), "source": panel.source[row].tolist(),
-        "study_id": panel.study_id[row].tolist(), "pool": [TRAIN] * len(row), "class": [classes[k] for k in column],
-        "label": label[row, column], "wrong_probability": noise.wrong[row, column],
-        "probability": noise.present[row, column], "models": np.ones(len(row), dtype=np.int64),
-        "label_quality": quality.quality[row, column], "is_label_issue": quality.is_issue[row, column],
-        "rests_on": [TABLE] * len(row),
-    })  # fmt: skip
+    found = pa.table(
+        {
+            "position": np.arange(1, len(row) + 1),
+            "source": panel.source[row].tolist(),
+            "study_id": panel.study_id[row].tolist(),
+            "pool": [TRAIN] * len(row),
+            "class": [classes[k] for k in column],
+            "label": label[row, column],
+            "wrong_probability": noise.wrong[row, column],
+            "probability": noise.present[row, column],
+            "models": np.ones(len(row), dtype=np.int64),
+            "label_quality": quality.quality[row, column],
+            "is_label_issue": quality.is_issue[row, column],
+            "rests_on": [TABLE] * len(row),
+        }
+    )
     lake.write(QUEUE, conform(QUEUE, found))
     return len(row)

@@ -56,8 +56,15 @@ class Forked:
         """
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
-            asked = {"loads": list(loads), "words": list(map(str, words)), "cwd": str(cwd or Path.cwd()),
-                     "env": dict(env), "out": str(out), "err": str(err), "timeout": timeout}  # fmt: skip
+            asked = {
+                "loads": list(loads),
+                "words": list(map(str, words)),
+                "cwd": str(cwd or Path.cwd()),
+                "env": dict(env),
+                "out": str(out),
+                "err": str(err),
+                "timeout": timeout,
+            }
             self._server.stdin.write(json.dumps(asked) + "\n")
             self._server.stdin.flush()
             code = int(self._server.stdout.readline())

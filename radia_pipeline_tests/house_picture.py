@@ -24,9 +24,18 @@ FLOORS = (
 )
 """From the top down: the floors, and their rooms from left to right, in the order of the house."""
 WAY = (
-    "sources", "privacy", "dicom", "reports", "labels", "cohort", "training", "evaluation", "localisation", "detection",
+    "sources",
+    "privacy",
+    "dicom",
+    "reports",
+    "labels",
+    "cohort",
+    "training",
+    "evaluation",
+    "localisation",
+    "detection",
     "pages",
-)  # fmt: skip
+)
 """The rooms through which the data goes, in its order."""
 TITLE_PX, ROOM_PX, HIGH_PX, GAP_PX, SIDE_PX, SIGN_PX = 84, 190, 92, 12, 70, 10
 

@@ -15,15 +15,29 @@ OURS = {"docs", "data_contracts", "benchmarks", "radia_pipeline", "radia_pipelin
 """Folders of the repository: whatever is named below them has to be there."""
 ELSEWHERE = {
     "a lake": {
-        "_backup", "_ingest", "_locks", "_rotating", "_versions", "<lake>.history", "checkpoints", "detectors",
-        "ledger", "models", "packed", "pixels", "previews", "recipes", "reviews", "truth",
+        "_backup",
+        "_ingest",
+        "_locks",
+        "_rotating",
+        "_versions",
+        "<lake>.history",
+        "checkpoints",
+        "detectors",
+        "ledger",
+        "models",
+        "packed",
+        "pixels",
+        "previews",
+        "recipes",
+        "reviews",
+        "truth",
     },
     "a backup": {"history", "lake", "objects", "sets"},
     "a delivery": {"annotations", "ccsmtl", "deliveries", "dicom", "files", "images", "nih_cxr14", "test", "valid"},
     "an export": {"labels"},
     "MLflow's names of metrics": {"epoch", "final", "train"},
     "other repositories": {"PHI-De-Identification", "de-identification", "github.com"},
-}  # fmt: skip
+}
 """First parts of folders that are named and are not of the repository, by where they are."""
 _PATH = re.compile(r"(?<![\w/.<>*$:-])((?:[\w<>*.-]+/)+[\w<>*.-]*|[\w-]+\.(?:py|md))(?![\w/])")
 _MODULE = re.compile(r"``(?:radia_pipeline\.)?([a-z_]+)((?:\.[A-Za-z_]\w*)+)(?:\(.*?\))?``")

@@ -50,8 +50,23 @@ ONLY_THERE = {
 }
 """Processes are started and ended in one way and nothing that arrives is unpickled. The phantom may know contracts
 alone, and its workers read nothing of strangers; Dagster's step asks who its parent is."""
-TRAINING_NEEDS = {"torch", "timm", "numpy", "pyarrow", "albumentations", "cv2", "scipy", "sklearn", "yaml", "pydantic",
-                  "safetensors", "optuna", "PIL", "torchvision", "torchmetrics"}  # fmt: skip
+TRAINING_NEEDS = {
+    "torch",
+    "timm",
+    "numpy",
+    "pyarrow",
+    "albumentations",
+    "cv2",
+    "scipy",
+    "sklearn",
+    "yaml",
+    "pydantic",
+    "safetensors",
+    "optuna",
+    "PIL",
+    "torchvision",
+    "torchmetrics",
+}
 HEAVY = ("torch", "timm", "albumentations", "mlflow", "cv2", "sklearn", "rapidocr", "onnxruntime", "spellchecker")
 
 

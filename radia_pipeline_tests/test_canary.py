@@ -46,12 +46,18 @@ def plant_in_headers(dicom: Path) -> int:
     named = files.clean_file(901, PatientName=f"{CANARY.upper()}^ANNE", ImageComments=f"patiente {CANARY}")
     number = files.clean_file(904, WindowCenter="2048", WindowWidth="4096").replace(b"2048", CANARY[:4].encode())
     contents = {
-        "named.dcm": named, "nested.dcm": files.to_bytes(nested), "private.dcm": files.to_bytes(private),
-        "cut.dcm": named[:-3000], "cut early.dcm": named[:700], "number.dcm": number, "page.dcm": CANARY.encode() * 50,
+        "named.dcm": named,
+        "nested.dcm": files.to_bytes(nested),
+        "private.dcm": files.to_bytes(private),
+        "cut.dcm": named[:-3000],
+        "cut early.dcm": named[:700],
+        "number.dcm": number,
+        "page.dcm": CANARY.encode() * 50,
         "preamble.dcm": CANARY.encode().ljust(128, b"\0") + files.clean_file(905)[128:],
-        "id.dcm": files.clean_file(906, patient=CANARY), f"{IN_PATH}/clean.dcm": files.clean_file(907),
+        "id.dcm": files.clean_file(906, patient=CANARY),
+        f"{IN_PATH}/clean.dcm": files.clean_file(907),
         f"{IN_PATH}/empty.dcm": b"",
-    }  # fmt: skip
+    }
     for name, content in contents.items():
         path = dicom / name
         path.parent.mkdir(exist_ok=True)

@@ -19,19 +19,36 @@ ROOT = Path(__file__).resolve().parents[1]
 CALLERS = ("radia_pipeline", "benchmarks", "radia_pipeline_tests/generated.py", "radia_pipeline_tests/graph_picture.py")
 """Who may call what the package defines; tests do not count."""
 BY_DECORATOR = (
-    "@*.command", "@atexit.register", "@click.command", "@click.group", "@dg.*", "@field_validator",
-    "@model_serializer", "@model_validator",
-)  # fmt: skip
+    "@*.command",
+    "@atexit.register",
+    "@click.command",
+    "@click.group",
+    "@dg.*",
+    "@field_validator",
+    "@model_serializer",
+    "@model_validator",
+)
 """What a framework calls."""
 BY_DAGSTER = frozenset(
-    {"ProcessRunLauncher", "config_type", "from_config_value", "launch_run", "supports_check_run_worker_health",
-     "check_run_worker_health"}
-)  # fmt: skip
+    {
+        "ProcessRunLauncher",
+        "config_type",
+        "from_config_value",
+        "launch_run",
+        "supports_check_run_worker_health",
+        "check_run_worker_health",
+    }
+)
 """What Dagster calls of the launcher that its settings name."""
-BY_PYTEST = frozenset({
-    "pytest_runtest_logfinish", "pytest_runtest_logreport", "pytest_runtest_logstart", "pytest_runtest_setup",
-    "pytest_runtest_teardown",
-})  # fmt: skip
+BY_PYTEST = frozenset(
+    {
+        "pytest_runtest_logfinish",
+        "pytest_runtest_logreport",
+        "pytest_runtest_logstart",
+        "pytest_runtest_setup",
+        "pytest_runtest_teardown",
+    }
+)
 """What pytest calls of a plugin."""
 BY_NAME = re.compile(r"(?:.*:)?([A-Za-z_]\w*)(?:\.\w+)?")
 """A string that a table or a worker looks something up by: ``name`` or ``module:name``."""

@@ -16,8 +16,20 @@ from radia_pipeline_tests.test_explains_itself import ROOT
 PAGE = ROOT / "docs" / "how_to.md"
 COPIED = ("radia_pipeline", "radia_pipeline_tests", "data_contracts", "docs", "pyproject.toml")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-TASKS = ("dataset", "class", "cue", "saliency method", "metric", "reason", "column", "check", "option", "command",
-         "schedule", "language")  # fmt: skip
+TASKS = (
+    "dataset",
+    "class",
+    "cue",
+    "saliency method",
+    "metric",
+    "reason",
+    "column",
+    "check",
+    "option",
+    "command",
+    "schedule",
+    "language",
+)
 MAIN = "from radia_pipeline.cli.main import main; main()"
 HELP = '''
 import tempfile
@@ -97,8 +109,14 @@ def changed(tmp_path_factory) -> Path:
 
 def run(code: str, copy: Path, *words: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", code, *words], cwd=copy, env=environment,
-                          capture_output=True, text=True, timeout=1200)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *words],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
 
 
 def test_what_it_says_of_the_changes_holds_once_they_are_made(changed):

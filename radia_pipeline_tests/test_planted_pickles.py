@@ -25,11 +25,20 @@ LOADERS = re.compile(
     r"|from safetensors\.\w+ import .*\bload\b|\.load_model\("
 )
 KNOWN = {
-    "training/checkpoints.py", "training/weight_files.py", "evaluation/network_files.py", "evaluation/serving.py",
-    "evaluation/familiarity.py", "evaluation/reliability.py", "usecases/doctor_lake.py", "cohort/copies.py",
-    "cohort/film_descriptor.py", "detection/onnx_model.py", "dicom/thorax.py", "dicom/poses.py",
+    "training/checkpoints.py",
+    "training/weight_files.py",
+    "evaluation/network_files.py",
+    "evaluation/serving.py",
+    "evaluation/familiarity.py",
+    "evaluation/reliability.py",
+    "usecases/doctor_lake.py",
+    "cohort/copies.py",
+    "cohort/film_descriptor.py",
+    "detection/onnx_model.py",
+    "dicom/thorax.py",
+    "dicom/poses.py",
     "training/earlier_models.py",
-}  # fmt: skip
+}
 """Modules that read weights, arrays or networks from a file; each is planted below, or reads what ships or is told
 ``allow_pickle=False``."""
 
@@ -138,11 +147,17 @@ def _mlflow(folder: Path, plant) -> None:
 
 
 PLACES = {
-    "checkpoint": _checkpoint, "classifier": _classifier, "exported": _exported, "detector": _detector,
-    "backbone_pt": _backbone(".pt"), "backbone_pth": _backbone(".pth"),
-    "backbone_safetensors": _backbone(".safetensors"), "familiarity": _familiarity, "served_network": _served,
+    "checkpoint": _checkpoint,
+    "classifier": _classifier,
+    "exported": _exported,
+    "detector": _detector,
+    "backbone_pt": _backbone(".pt"),
+    "backbone_pth": _backbone(".pth"),
+    "backbone_safetensors": _backbone(".safetensors"),
+    "familiarity": _familiarity,
+    "served_network": _served,
     "mlflow": _mlflow,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", ["pickle", "torch"])

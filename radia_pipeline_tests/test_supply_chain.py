@@ -40,12 +40,19 @@ def test_what_is_declared_about_licences_is_needed():
 @pytest.mark.parametrize(
     ("said", "is_refused"),
     [
-        ("AGPL-3.0-only", True), ("GNU Affero General Public License v3", True), ("GPL-2.0-or-later", True),
-        ("GNU General Public License v3 (GPLv3)", True), (None, True), ("SSPL-1.0", True), ("CC-BY-NC-4.0", True),
-        ("MIT", False), ("LGPL-2.1-or-later", False), ("Apache-2.0 OR GPL-2.0-only", False),
+        ("AGPL-3.0-only", True),
+        ("GNU Affero General Public License v3", True),
+        ("GPL-2.0-or-later", True),
+        ("GNU General Public License v3 (GPLv3)", True),
+        (None, True),
+        ("SSPL-1.0", True),
+        ("CC-BY-NC-4.0", True),
+        ("MIT", False),
+        ("LGPL-2.1-or-later", False),
+        ("Apache-2.0 OR GPL-2.0-only", False),
         ("GPL-3.0-only WITH GCC-exception-3.1", False),
     ],
-)  # fmt: skip
+)
 def test_planted_licences_are_told_apart(said, is_refused):
     if said == "CC-BY-NC-4.0":
         said = "Creative Commons Attribution-NonCommercial 4.0"

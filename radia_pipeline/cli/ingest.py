@@ -59,10 +59,16 @@ def ingest(
     lake = Lake.open(lake_root)
     bar = Progress()
     result = ingest_and_withdraw(
-        adapter, root, lake, Pseudonymizer.from_environment(lake), workers=workers, ocr=ocr,
-        pool_address=pool_address, takes_out=take_out,
+        adapter,
+        root,
+        lake,
+        Pseudonymizer.from_environment(lake),
+        workers=workers,
+        ocr=ocr,
+        pool_address=pool_address,
+        takes_out=take_out,
         on_progress=lambda done, total: bar(f"images/{source}", done, total),
-    )  # fmt: skip
+    )
     bar.close()
     build_deliveries(source, lake)
     for warning in result.warnings:

@@ -269,10 +269,16 @@ def errors(most: int, lake_root: Path | None, as_json: bool) -> None:
 
     found = [vars(one) for one in labeler_errors(Lake.open(lake_root, create=False))[:most]]
     rows = [
-        [one["class_name"], one["rule_id"], one["cue"], f"{one['wrong']} of {one['cells']}",
-         f"{one['share']:.3f} ({one['low']:.3f} to {one['high']:.3f})", f"{one['studies_wrong']:.0f}"]
+        [
+            one["class_name"],
+            one["rule_id"],
+            one["cue"],
+            f"{one['wrong']} of {one['cells']}",
+            f"{one['share']:.3f} ({one['low']:.3f} to {one['high']:.3f})",
+            f"{one['studies_wrong']:.0f}",
+        ]
         for one in found
-    ]  # fmt: skip
+    ]
     text = table(["class", "rule", "cue", "wrong", "share", "studies of the pool"], rows)
     print_result({"rules": found}, text if rows else "no reading of a study with a report yet", as_json)
 

@@ -90,10 +90,17 @@ def _text(rows: list[dict[str, Any]], waiting: int, out: Path | None) -> str:
         return f"{len(rows)} of {waiting} cells that wait are in {out}"
     names = ["position", "study_id", "class", "label says", "wrong with", "models see it with", "rests on"]
     lines = [
-        [row["position"], row["study_id"][:12], row["class"], "present" if row["label"] else "absent",
-         f"{row['wrong_probability']:.2f}", f"{row['probability']:.2f}", _ground(row)]
+        [
+            row["position"],
+            row["study_id"][:12],
+            row["class"],
+            "present" if row["label"] else "absent",
+            f"{row['wrong_probability']:.2f}",
+            f"{row['probability']:.2f}",
+            _ground(row),
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return f"{waiting} cells wait; the first {len(rows)}:\n{table(names, lines)}"
 
 

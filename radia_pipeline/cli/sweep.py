@@ -27,9 +27,16 @@ from radia_pipeline.training.pruning import RULES
 @lake_option
 @json_option
 def sweep(
-    recipe: str, trials: int, workers: int, threads: int | None, prune: str, round_size: int, as_they_come: bool,
-    lake_root: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    recipe: str,
+    trials: int,
+    workers: int,
+    threads: int | None,
+    prune: str,
+    round_size: int,
+    as_they_come: bool,
+    lake_root: Path | None,
+    as_json: bool,
+) -> None:
     """Search the ranges that a recipe declares.
 
     They stand in its section sweep. Trials are asked in rounds, from what earlier rounds came to: the result does not

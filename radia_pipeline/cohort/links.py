@@ -70,20 +70,33 @@ def build_image_links(lake: Lake) -> LinksResult:
     problems["groups_that_wait_for_a_person"] = large
     written = lake.write("image_links", conform("image_links", rows))
     return LinksResult(
-        links=len(rows), kinds=dict(Counter(row["kind"] for row in rows)),
-        across_sources=sum(row["source_a"] != row["source_b"] for row in rows), images=len(images),
-        candidates=copies.compared, sources=present, searched=copies.searched,
-        states=dict(Counter(row["state"] for row in rows)), large_groups=large, unreadable=copies.unreadable,
-        problems=dict(+problems), version=written.version,
-    )  # fmt: skip
+        links=len(rows),
+        kinds=dict(Counter(row["kind"] for row in rows)),
+        across_sources=sum(row["source_a"] != row["source_b"] for row in rows),
+        images=len(images),
+        candidates=copies.compared,
+        sources=present,
+        searched=copies.searched,
+        states=dict(Counter(row["state"] for row in rows)),
+        large_groups=large,
+        unreadable=copies.unreadable,
+        problems=dict(+problems),
+        version=written.version,
+    )
 
 
 def _link(kind: str, one: tuple[str, str, str], other: tuple[str, str, str], distance: float = 0.0) -> dict:
     """Return a row; each end is (source, image_id, patient_key)."""
     return {
-        "source_a": one[0], "image_id_a": one[1], "patient_key_a": one[2],
-        "source_b": other[0], "image_id_b": other[1], "patient_key_b": other[2], "kind": kind, "distance": distance,
-    }  # fmt: skip
+        "source_a": one[0],
+        "image_id_a": one[1],
+        "patient_key_a": one[2],
+        "source_b": other[0],
+        "image_id_b": other[1],
+        "patient_key_b": other[2],
+        "kind": kind,
+        "distance": distance,
+    }
 
 
 def _ends(images: pa.Table, places: np.ndarray) -> list[tuple[str, str, str]]:

@@ -35,12 +35,21 @@ def champion_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
 
     @table_assets(
         "gate_verdicts",
-        deps=(*predictions, "ensemble", "test_predictions", "label_truth", "reading_sets", "images", "labels",
-              "report_attributes", "splits"),
+        deps=(
+            *predictions,
+            "ensemble",
+            "test_predictions",
+            "label_truth",
+            "reading_sets",
+            "images",
+            "labels",
+            "report_attributes",
+            "splits",
+        ),
         notes={rule: _note(rule) for rule in WORDS},
         note_words=WORDS,
         made=MadeWhen.ASKED_FOR,
-    )  # fmt: skip
+    )
     def judge_challenger(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """What the gate says of the released ensemble beside the champion; one check for each rule."""
         from radia_pipeline.evaluation.gate import judge
@@ -88,8 +97,18 @@ def write_pages(lake: Lake) -> None:
 
 def _note(rule: str) -> Note:
     """Say of the gate's verdicts what one rule came to: what refuses in words, all numbers."""
-    numbers = ("subject", "outcome", "value", "low", "high", "bound", "challenger_value", "champion_value", "positives",
-               "studies")  # fmt: skip
+    numbers = (
+        "subject",
+        "outcome",
+        "value",
+        "low",
+        "high",
+        "bound",
+        "challenger_value",
+        "champion_value",
+        "positives",
+        "studies",
+    )
 
     def note(result: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
         mine = [row for row in result["verdicts"] if row["rule"] == rule]

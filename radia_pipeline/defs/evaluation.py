@@ -81,11 +81,22 @@ def evaluation_assets(recipes: tuple[str, ...]) -> list[dg.AssetsDefinition]:
         return result
 
     @table_assets(
-        "scorecard", "scorecard_subgroups", "test_predictions",
-        deps=(*predictions, "ensemble", "evaluation_sets", "reading_sets", "label_truth", "images", "labels",
-              "report_attributes", "splits"),
+        "scorecard",
+        "scorecard_subgroups",
+        "test_predictions",
+        deps=(
+            *predictions,
+            "ensemble",
+            "evaluation_sets",
+            "reading_sets",
+            "label_truth",
+            "images",
+            "labels",
+            "report_attributes",
+            "splits",
+        ),
         plots=scorecard_plots,
-    )  # fmt: skip
+    )
     def build_scorecard(context: dg.AssetExecutionContext, radia: Radia) -> object:
         """Figures with intervals of every model on validation; on test of a released ensemble. A run with the tags
         radia/release_by and radia/release_why releases the one that stands."""

@@ -41,9 +41,16 @@ def ingest_images(context: dg.AssetExecutionContext, radia: Radia) -> object:
     report = progress(context, f"images/{context.partition_key}")
     ocr = radia.settings().ocr
     return ingest_and_withdraw(
-        adapter, root, radia.lake(), radia.pseudonymizer(), ocr=ocr, visit=context.run.run_id, on_progress=report,
-        pool_address=pool_of(context), tell=context.log.info,
-    )  # fmt: skip
+        adapter,
+        root,
+        radia.lake(),
+        radia.pseudonymizer(),
+        ocr=ocr,
+        visit=context.run.run_id,
+        on_progress=report,
+        pool_address=pool_of(context),
+        tell=context.log.info,
+    )
 
 
 @table_assets("reports")

@@ -16,8 +16,21 @@ from radia_pipeline.defs.resources import Radia
 from radia_pipeline.defs.tables import MadeWhen, table_assets
 
 STEP = "freeze_references"
-_TABLES = ("images", "reports", "report_attributes", "report_mentions", "labels", "deliveries", "arrivals", "splits",
-           "manifest", "ensemble", "champion", "label_reviews", "scorecard")  # fmt: skip
+_TABLES = (
+    "images",
+    "reports",
+    "report_attributes",
+    "report_mentions",
+    "labels",
+    "deliveries",
+    "arrivals",
+    "splits",
+    "manifest",
+    "ensemble",
+    "champion",
+    "label_reviews",
+    "scorecard",
+)
 TOLD = {
     "source": dg.Field(
         str, default_value="", description="Whose reference is frozen anew; empty: those that have none."

@@ -36,9 +36,18 @@ from radia_pipeline.tracking.provenance import process_tags
 GRACE_S = TERMINATION_S + 2
 """Between asking a run's process to stop and killing it; it waits as long for its training."""
 NOTED = (
-    "joined", "patient_mismatches", "boxes_without_image", "studies_without_image", "images_without_label", "gone",
-    "unreadable", "in_several_lists", "left_out", "excluded", "problems",
-)  # fmt: skip
+    "joined",
+    "patient_mismatches",
+    "boxes_without_image",
+    "studies_without_image",
+    "images_without_label",
+    "gone",
+    "unreadable",
+    "in_several_lists",
+    "left_out",
+    "excluded",
+    "problems",
+)
 """Counts of an asset's metadata that tell a person what did not fit; a terminal shows those that are not 0."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -47,13 +47,20 @@ _BUSY_S = 30.0
 _CHATTER = frozenset(
     one.value
     for one in (
-        DagsterEventType.ENGINE_EVENT, DagsterEventType.LOGS_CAPTURED, DagsterEventType.HANDLED_OUTPUT,
-        DagsterEventType.LOADED_INPUT, DagsterEventType.STEP_INPUT, DagsterEventType.STEP_WORKER_STARTING,
-        DagsterEventType.STEP_WORKER_STARTED, DagsterEventType.RESOURCE_INIT_STARTED,
-        DagsterEventType.RESOURCE_INIT_SUCCESS, DagsterEventType.OBJECT_STORE_OPERATION,
-        DagsterEventType.HOOK_COMPLETED, DagsterEventType.HOOK_SKIPPED,
+        DagsterEventType.ENGINE_EVENT,
+        DagsterEventType.LOGS_CAPTURED,
+        DagsterEventType.HANDLED_OUTPUT,
+        DagsterEventType.LOADED_INPUT,
+        DagsterEventType.STEP_INPUT,
+        DagsterEventType.STEP_WORKER_STARTING,
+        DagsterEventType.STEP_WORKER_STARTED,
+        DagsterEventType.RESOURCE_INIT_STARTED,
+        DagsterEventType.RESOURCE_INIT_SUCCESS,
+        DagsterEventType.OBJECT_STORE_OPERATION,
+        DagsterEventType.HOOK_COMPLETED,
+        DagsterEventType.HOOK_SKIPPED,
     )
-)  # fmt: skip
+)
 """Events that tell how a run was executed and not what came of it; lines of loggers have no type and go likewise."""
 
 

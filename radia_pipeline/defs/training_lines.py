@@ -30,8 +30,14 @@ class ProgressLines:
         if kind in SILENT or (kind in ("step", "packing") and now - self._last_s < LOG_EVERY_S):
             return
         self._last_s = now
-        form = {"start": self._start, "step": self._step, "epoch": self._epoch, "packing": _packing,
-                "empty_image": _empty_image, "counted": _counted}.get(kind)  # fmt: skip
+        form = {
+            "start": self._start,
+            "step": self._step,
+            "epoch": self._epoch,
+            "packing": _packing,
+            "empty_image": _empty_image,
+            "counted": _counted,
+        }.get(kind)
         self._say(form(event) if form else f"{kind}: {_numbers(event)}")
 
     def _start(self, event: Event) -> str:

@@ -92,9 +92,12 @@ def with_drawn(boxes: Boxes, grey: Boxes, drawn: Boxes) -> tuple[Boxes, Boxes]:
     names, classes = set(drawn.image_id), set(drawn.label)
 
     def others(some: Boxes) -> Boxes:
-        return some.take(np.array([
-            image not in names or label not in classes for image, label in zip(some.image_id, some.label)
-        ], dtype=bool))  # fmt: skip
+        return some.take(
+            np.array(
+                [image not in names or label not in classes for image, label in zip(some.image_id, some.label)],
+                dtype=bool,
+            )
+        )
 
     return Boxes.joined([others(boxes), drawn]), others(grey)
 
@@ -218,9 +221,12 @@ def _wanted(lake: Lake, entries: list[ImageEntry]) -> dict[str, list[Wanted]]:
 
 
 def augment(
-    grey: np.ndarray, target: ImageTarget, augmenter: Augmenter, random: np.random.Generator,
+    grey: np.ndarray,
+    target: ImageTarget,
+    augmenter: Augmenter,
+    random: np.random.Generator,
     further: np.random.Generator | None,
-) -> tuple[np.ndarray, ImageTarget]:  # fmt: skip
+) -> tuple[np.ndarray, ImageTarget]:
     """(S, S) float32 in 0..1 and its boxes, moved and lit alike, as the generators draw. Border is 0.
 
     The class of a box that mostly left the image is no longer known there: a part of it may still be seen.

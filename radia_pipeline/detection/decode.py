@@ -67,9 +67,11 @@ def positions(size_px: int, strides: tuple[int, ...]) -> tuple[np.ndarray, np.nd
 
 
 def decode(
-    raw: Sequence[np.ndarray], spec: DetectorSpec, thresholds: Sequence[float] | np.ndarray | float,
+    raw: Sequence[np.ndarray],
+    spec: DetectorSpec,
+    thresholds: Sequence[float] | np.ndarray | float,
     factors: np.ndarray | None = None,
-) -> Decoded:  # fmt: skip
+) -> Decoded:
     """Raw outputs (N, L, K), (N, L, 4) and, where the head has centre-ness, (N, L, 1) -> boxes, clipped to the input.
 
     ``thresholds``: a number, or one for each class, (K,) or of each image (N, K), that a box's score exceeds.
@@ -89,10 +91,13 @@ def decode(
     boxes = Decoded(image, corners, score, label).take(solid)
     starts = np.searchsorted(boxes.image, np.arange(len(logits) + 1))
     kept = [
-        start + suppressed_by_class(boxes.corners[start:end], boxes.score[start:end], boxes.label[start:end],
-                                    spec.nms_iou)[: spec.max_boxes]
-        for start, end in pairwise(starts) if end > start
-    ]  # fmt: skip
+        start
+        + suppressed_by_class(boxes.corners[start:end], boxes.score[start:end], boxes.label[start:end], spec.nms_iou)[
+            : spec.max_boxes
+        ]
+        for start, end in pairwise(starts)
+        if end > start
+    ]
     return boxes.take(np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64))
 
 

@@ -56,9 +56,11 @@ class EdgeHead(nn.Module):
 
 
 def generalized_focal_loss(
-    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], targets: Targets, matcher: Matcher,
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    targets: Targets,
+    matcher: Matcher,
     total: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:  # fmt: skip
+) -> dict[str, torch.Tensor]:
     """Raw outputs (N, L, K), (N, L, 4), (N, L, 4, B) -> ``classes`` (quality focal), ``boxes`` (GIoU), ``edges``
     (distribution focal).
 

@@ -44,8 +44,10 @@ def data_versions(lake: Lake, sources: tuple[str, ...], config: DetectorConfig) 
     there = {table: set(lake.partitions(table)) for table in tables}
     found = {
         f"{table}/{source}": lake.version(table, source)
-        for table in tables for source in sources if table != "box_annotations" or source in there[table]
-    }  # fmt: skip
+        for table in tables
+        for source in sources
+        if table != "box_annotations" or source in there[table]
+    }
     if config.teacher:
         found[f"detector/{config.teacher}"] = latest_detector(lake, config.teacher).name
     return found
@@ -54,9 +56,7 @@ def data_versions(lake: Lake, sources: tuple[str, ...], config: DetectorConfig) 
 def fingerprint(config: DetectorConfig, versions: dict[str, str], start: Start) -> str:
     """A detector's identity, 16 hex digits; what changes classifiers' numbers (inputs, rates) changes a detector's."""
     begins = f"{start.recipe}/{start.model_dir.name}"
-    return digest(
-        "detector", DETECTOR_VERSION, TRAINING_VERSION, config.hash, versions, begins, vocabulary().version
-    )  # fmt: skip
+    return digest("detector", DETECTOR_VERSION, TRAINING_VERSION, config.hash, versions, begins, vocabulary().version)
 
 
 def folder_of(lake: Lake, config: DetectorConfig, versions: dict[str, str], start: Start) -> Path:

@@ -27,11 +27,20 @@ from radia_pipeline.training.inputs import prepare
 
 BATCH = 16
 READERS = 2
-SCHEMA = pa.schema([
-    ("source", pa.string()), ("image_id", pa.string()), ("study_id", pa.string()), ("box_index", pa.int32()),
-    ("class", pa.string()), ("x_px", pa.float64()), ("y_px", pa.float64()), ("width_px", pa.float64()),
-    ("height_px", pa.float64()), ("score", pa.float64()),
-])  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("image_id", pa.string()),
+        ("study_id", pa.string()),
+        ("box_index", pa.int32()),
+        ("class", pa.string()),
+        ("x_px", pa.float64()),
+        ("y_px", pa.float64()),
+        ("width_px", pa.float64()),
+        ("height_px", pa.float64()),
+        ("score", pa.float64()),
+    ]
+)
 
 
 class TorchDetector:
@@ -89,18 +98,30 @@ def boxes_table(boxes: Boxes, rows: Sequence[dict[str, Any]]) -> pa.Table:
     for row in rows:
         for number, index in enumerate(members.get(row["image_id"], [])):
             left, top, right, bottom = boxes.corners[index].tolist()
-            out.append({
-                "source": row["source"], "image_id": row["image_id"], "study_id": row["study_id"], "box_index": number,
-                "class": boxes.label[index], "x_px": left, "y_px": top, "width_px": right - left,
-                "height_px": bottom - top, "score": float(boxes.score[index]),
-            })  # fmt: skip
+            out.append(
+                {
+                    "source": row["source"],
+                    "image_id": row["image_id"],
+                    "study_id": row["study_id"],
+                    "box_index": number,
+                    "class": boxes.label[index],
+                    "x_px": left,
+                    "y_px": top,
+                    "width_px": right - left,
+                    "height_px": bottom - top,
+                    "score": float(boxes.score[index]),
+                }
+            )
     return pa.Table.from_pylist(out, schema=SCHEMA)
 
 
 def _look(
-    lake: Lake, detector: OnnxDetector | TorchDetector, rows: list[dict[str, Any]],
-    prior: Prior | None, shown: bool,
-) -> Iterable[Boxes]:  # fmt: skip
+    lake: Lake,
+    detector: OnnxDetector | TorchDetector,
+    rows: list[dict[str, Any]],
+    prior: Prior | None,
+    shown: bool,
+) -> Iterable[Boxes]:
     section = detector.spec.input_section
 
     def load(row: dict[str, Any]) -> tuple[np.ndarray, tuple[str, int, int]]:

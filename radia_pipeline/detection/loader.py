@@ -30,9 +30,14 @@ class ImageLoader:
     """Batches of one pool's entries for one detector."""
 
     def __init__(
-        self, entries: Sequence[data.ImageEntry], pixels: PackedImages, config: DetectorConfig, section: InputSection,
-        *, workers: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        entries: Sequence[data.ImageEntry],
+        pixels: PackedImages,
+        config: DetectorConfig,
+        section: InputSection,
+        *,
+        workers: int = 1,
+    ) -> None:
         self.entries, self.pixels, self.config, self.section = list(entries), pixels, config, section
         self.workers = max(1, workers)
         head = config.head

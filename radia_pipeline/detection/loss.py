@@ -155,9 +155,11 @@ def sides_from(boxes: torch.Tensor, matcher: Matcher, *, in_strides: bool = Fals
 
 
 def detection_loss(
-    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor], targets: Targets, matcher: Matcher,
+    outputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    targets: Targets,
+    matcher: Matcher,
     total: torch.Tensor | None = None,
-) -> dict[str, torch.Tensor]:  # fmt: skip
+) -> dict[str, torch.Tensor]:
     """Raw outputs (N, L, K), (N, L, 4), (N, L, 1) -> ``classes`` (focal), ``boxes`` (GIoU), ``centreness`` (BCE).
 
     Each is a sum over positions divided by ``total``, at least 1: by default the targets' own, else that of all

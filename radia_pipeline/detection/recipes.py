@@ -20,20 +20,36 @@ DETECTORS_DIR = Path(__file__).parent / "detectors"
 OWN = "detectors"
 """Folder of a lake in which its own detectors lie."""
 MOVED = {
-    "sources": ("data.sources",), "size_px": ("input.size_px",), "strides": ("head.strides",),
-    "fpn_channels": ("head.channels",), "head_convs": ("head.convs",), "center_radius": ("head.center_radius",),
-    "range_factor": ("head.range_factor",), "max_images": ("data.max_images",),
-    "max_validation_images": ("data.max_validation_images",), "empty_share": ("data.empty_share",),
-    "min_score": ("boxes.min_score",), "weigh_by_score": ("boxes.weigh_by_score",), "epochs": ("training.max_epochs",),
-    "batch_size": ("training.batch_size",), "seed": ("training.seed",), "lr": ("optimizer.lr",),
-    "backbone_lr_factor": ("optimizer.backbone_factor",), "weight_decay": ("optimizer.weight_decay",),
-    "clip_norm": ("optimizer.clip_norm",), "warmup_share": ("schedule.warmup_share",),
-    "patience": ("stopping.patience",), "flip_p": ("augmentation.flip.p",), "scale": ("augmentation.affine.scale",),
-    "translate": ("augmentation.affine.translate",), "also": ("augmentation.also",),
+    "sources": ("data.sources",),
+    "size_px": ("input.size_px",),
+    "strides": ("head.strides",),
+    "fpn_channels": ("head.channels",),
+    "head_convs": ("head.convs",),
+    "center_radius": ("head.center_radius",),
+    "range_factor": ("head.range_factor",),
+    "max_images": ("data.max_images",),
+    "max_validation_images": ("data.max_validation_images",),
+    "empty_share": ("data.empty_share",),
+    "min_score": ("boxes.min_score",),
+    "weigh_by_score": ("boxes.weigh_by_score",),
+    "epochs": ("training.max_epochs",),
+    "batch_size": ("training.batch_size",),
+    "seed": ("training.seed",),
+    "lr": ("optimizer.lr",),
+    "backbone_lr_factor": ("optimizer.backbone_factor",),
+    "weight_decay": ("optimizer.weight_decay",),
+    "clip_norm": ("optimizer.clip_norm",),
+    "warmup_share": ("schedule.warmup_share",),
+    "patience": ("stopping.patience",),
+    "flip_p": ("augmentation.flip.p",),
+    "scale": ("augmentation.affine.scale",),
+    "translate": ("augmentation.affine.translate",),
+    "also": ("augmentation.also",),
     "jitter": ("augmentation.jitter.brightness", "augmentation.jitter.contrast"),
-    "score_threshold": ("decoding.score_threshold",), "nms_iou": ("decoding.nms_iou",),
+    "score_threshold": ("decoding.score_threshold",),
+    "nms_iou": ("decoding.nms_iou",),
     "max_boxes": ("decoding.max_boxes",),
-}  # fmt: skip
+}
 """Options of a release whose files had no sections, and where each stands now: such files are still read."""
 
 

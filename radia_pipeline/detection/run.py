@@ -26,9 +26,13 @@ def _train(options: argparse.Namespace) -> None:
 
         lake = Lake.open(options.lake)
         train_detector(
-            lake, load_config(options.detector, lake.root), run_dir=options.run_dir, on_event=say, runtime=runtime,
+            lake,
+            load_config(options.detector, lake.root),
+            run_dir=options.run_dir,
+            on_event=say,
+            runtime=runtime,
             force=options.force,
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

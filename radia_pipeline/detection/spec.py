@@ -53,13 +53,24 @@ class DetectorSpec:
         """Return what a config makes of a classifier's recipe (as its card has it)."""
         head, decoding, size = config.head, config.decoding, config.input.size_px
         return cls(
-            classes=tuple(classes), size_px=size, strides=head.strides, fpn_channels=head.channels,
-            head_convs=head.convs, norm_groups=head.norm_groups, head=head.kind,
-            input={**recipe["input"], "size_px": size}, backbone=recipe["model"],
-            score_threshold=decoding.score_threshold, nms_iou=decoding.nms_iou, max_boxes=decoding.max_boxes,
-            prior_weight=decoding.prior_weight, class_boxes=decoding.class_boxes,
-            vocabulary_version=vocabulary().version, name=config.name, provenance=dict(provenance),
-        )  # fmt: skip
+            classes=tuple(classes),
+            size_px=size,
+            strides=head.strides,
+            fpn_channels=head.channels,
+            head_convs=head.convs,
+            norm_groups=head.norm_groups,
+            head=head.kind,
+            input={**recipe["input"], "size_px": size},
+            backbone=recipe["model"],
+            score_threshold=decoding.score_threshold,
+            nms_iou=decoding.nms_iou,
+            max_boxes=decoding.max_boxes,
+            prior_weight=decoding.prior_weight,
+            class_boxes=decoding.class_boxes,
+            vocabulary_version=vocabulary().version,
+            name=config.name,
+            provenance=dict(provenance),
+        )
 
     @property
     def input_section(self) -> InputSection:

@@ -35,6 +35,4 @@ class DetectorState(State):
         if factor == 0:
             detector.net.requires_grad_(False)
         objective = DetectionObjective(detector, DetectionTask(matcher, spec.head))
-        super().__init__(
-            config, detector, objective, device, lambda name: factor if name.startswith(BACKBONE) else 1.0
-        )  # fmt: skip
+        super().__init__(config, detector, objective, device, lambda name: factor if name.startswith(BACKBONE) else 1.0)

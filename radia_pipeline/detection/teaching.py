@@ -60,8 +60,9 @@ def look(lake: Lake, config: DetectorConfig, images: pa.Table, folder: Path, ide
         columns = {
             "image": np.array([row[name] for name in found.image_id], dtype=np.int64),
             "label": np.array([spec.classes.index(name) for name in found.label], dtype=np.int64),
-            "corners": found.corners, "score": found.score,
-        }  # fmt: skip
+            "corners": found.corners,
+            "score": found.score,
+        }
         save_tensors(path, {name: torch.tensor(part) for name, part in columns.items()}, {"training": identity})
     distributed.barrier()
     seen = {name: tensor.numpy() for name, tensor in load_tensors(path)[0].items()}

@@ -39,28 +39,38 @@ class Doubt:
 
 
 _TURN = "turn or invert the picture as a reader would see it, and ask again"
-DOUBTS: Table[Doubt] = Table("doubt", {
-    "not_a_chest": Doubt(True, "the picture looks like no chest radiograph", "send a frontal chest radiograph"),
-    "unfamiliar": Doubt(
-        True, "the picture is farther from the films that the models learned from than all but a few of these",
-        "look whether it is a chest film of a usual kind; a new device asks for a training with its films",
-    ),
-    "blank": Doubt(True, "the picture shows one grey value", "export the file again"),
-    "blank_part": Doubt(True, "a part of the picture is empty", "export the whole film"),
-    "too_small": Doubt(True, f"a side of the picture is shorter than {TOO_SMALL_PX} px", "send the film at full size"),
-    "too_narrow": Doubt(True, f"a side is more than {NARROW:g} times as long as the other", "send the whole film"),
-    "inverted": Doubt(True, "bright and dark seem to be exchanged", _TURN),
-    "rotated": Doubt(True, "the chest seems to lie on its side or upside down", _TURN),
-    "no_frontal": Doubt(True, "the study has no frontal film, and the models read frontal films only", "add one"),
-    "mirrored": Doubt(False, "left and right seem to be exchanged", "compare with the side marker"),
-    "cropped": Doubt(False, "the format is too narrow to hold a whole thorax", "send the whole film"),
-    "low_resolution": Doubt(False, "a side is shorter than 256 px: small findings cannot show", "send the full size"),
-    "initials": Doubt(False, "a short word stands in the film, perhaps somebody's initials", "look at it"),
-    "unread_capture": Doubt(
-        False, "a picture of a screen or a scan in which no print was looked for", "look at it, or leave out --ocr off"
-    ),
-    "lateral_alone": Doubt(False, "a lateral film without its frontal one", "add the frontal film"),
-})  # fmt: skip
+DOUBTS: Table[Doubt] = Table(
+    "doubt",
+    {
+        "not_a_chest": Doubt(True, "the picture looks like no chest radiograph", "send a frontal chest radiograph"),
+        "unfamiliar": Doubt(
+            True,
+            "the picture is farther from the films that the models learned from than all but a few of these",
+            "look whether it is a chest film of a usual kind; a new device asks for a training with its films",
+        ),
+        "blank": Doubt(True, "the picture shows one grey value", "export the file again"),
+        "blank_part": Doubt(True, "a part of the picture is empty", "export the whole film"),
+        "too_small": Doubt(
+            True, f"a side of the picture is shorter than {TOO_SMALL_PX} px", "send the film at full size"
+        ),
+        "too_narrow": Doubt(True, f"a side is more than {NARROW:g} times as long as the other", "send the whole film"),
+        "inverted": Doubt(True, "bright and dark seem to be exchanged", _TURN),
+        "rotated": Doubt(True, "the chest seems to lie on its side or upside down", _TURN),
+        "no_frontal": Doubt(True, "the study has no frontal film, and the models read frontal films only", "add one"),
+        "mirrored": Doubt(False, "left and right seem to be exchanged", "compare with the side marker"),
+        "cropped": Doubt(False, "the format is too narrow to hold a whole thorax", "send the whole film"),
+        "low_resolution": Doubt(
+            False, "a side is shorter than 256 px: small findings cannot show", "send the full size"
+        ),
+        "initials": Doubt(False, "a short word stands in the film, perhaps somebody's initials", "look at it"),
+        "unread_capture": Doubt(
+            False,
+            "a picture of a screen or a scan in which no print was looked for",
+            "look at it, or leave out --ocr off",
+        ),
+        "lateral_alone": Doubt(False, "a lateral film without its frontal one", "add the frontal film"),
+    },
+)
 """By name; those that silence first, the most telling first."""
 
 

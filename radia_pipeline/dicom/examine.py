@@ -49,9 +49,15 @@ class Task:
     def terms(self) -> Terms:
         """How the file is judged: an ingest takes pictures without a header only where a table says what they are."""
         return Terms(
-            self.source, self.reads_text, self.max_side_px, takes_rasters=self.has_facts, is_listed=self.has_facts,
-            is_settled=self.settled is not None, table_view=self.table_view, limits=self.limits,
-        )  # fmt: skip
+            self.source,
+            self.reads_text,
+            self.max_side_px,
+            takes_rasters=self.has_facts,
+            is_listed=self.has_facts,
+            is_settled=self.settled is not None,
+            table_view=self.table_view,
+            limits=self.limits,
+        )
 
 
 @dataclass(frozen=True)

@@ -145,10 +145,16 @@ def ingest_images(
             outcome = publish.publish(source.name, lake, journal, keys, inventory)
     warnings = _warnings(plan, outcome.reasons)
     return IngestResult(
-        found=found, ingested=outcome.ingested, quarantined=sum(outcome.reasons.values()),
-        duplicates=outcome.duplicates, reasons=dict(sorted(outcome.reasons.items())), gone=gone, warnings=warnings,
-        examined=count, seconds=round(time.monotonic() - started, 3),
-    )  # fmt: skip
+        found=found,
+        ingested=outcome.ingested,
+        quarantined=sum(outcome.reasons.values()),
+        duplicates=outcome.duplicates,
+        reasons=dict(sorted(outcome.reasons.items())),
+        gone=gone,
+        warnings=warnings,
+        examined=count,
+        seconds=round(time.monotonic() - started, 3),
+    )
 
 
 def _listed(source: Source, root: Path) -> Iterator[str]:

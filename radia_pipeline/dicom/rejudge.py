@@ -24,10 +24,16 @@ from radia_pipeline.sources.base import Source
 _IDENTITY = frozenset({reasons.IDENTITY_IN_HEADER, reasons.IDENTITY_IN_PIXELS})
 _OF_THE_MOMENT = frozenset(
     {
-        reasons.UNREADABLE, reasons.CHANGED_WHILE_READ, reasons.DECODER_CRASHED, reasons.DECODER_TIMEOUT,
-        reasons.TOO_LARGE, reasons.UNAUDITED_PIXELS, reasons.UNKNOWN_TO_TABLE, reasons.UID_CONFLICT,
+        reasons.UNREADABLE,
+        reasons.CHANGED_WHILE_READ,
+        reasons.DECODER_CRASHED,
+        reasons.DECODER_TIMEOUT,
+        reasons.TOO_LARGE,
+        reasons.UNAUDITED_PIXELS,
+        reasons.UNKNOWN_TO_TABLE,
+        reasons.UID_CONFLICT,
     }
-)  # fmt: skip
+)
 """Reasons of a machine, a table or a neighbour, which may pass: the row goes, what was made of the picture stays."""
 
 

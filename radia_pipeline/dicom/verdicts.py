@@ -50,10 +50,16 @@ class Delivery:
         """Return what a worker needs; ``digest``: of the bytes that a person has settled under this path, if any."""
         said = self.facts.get(path) if self.facts is not None else None
         return Task(
-            str(self.root / path), str(staged), self.source, self.max_side_px, self.reads_text,
-            has_facts=said is not None, table_view=said.view if said is not None else None, settled=digest,
+            str(self.root / path),
+            str(staged),
+            self.source,
+            self.max_side_px,
+            self.reads_text,
+            has_facts=said is not None,
+            table_view=said.view if said is not None else None,
+            settled=digest,
             limits=self.limits,
-        )  # fmt: skip
+        )
 
 
 def verdicts_on(

@@ -57,9 +57,16 @@ _VIEWS = {core: view for view, cores in _CORES.items() for core in cores}
 
 # PS3.16 CID 4010: SNOMED CT and SNOMED RT codes of ViewCodeSequence.
 _CODES = {
-    "399348003": AP, "R-10206": AP, "399173006": AP, "272479007": PA, "R-10214": PA,
-    "399067008": LATERAL, "R-10232": LATERAL, "R-10236": LATERAL, "399198007": LATERAL,
-}  # fmt: skip
+    "399348003": AP,
+    "R-10206": AP,
+    "399173006": AP,
+    "272479007": PA,
+    "R-10214": PA,
+    "399067008": LATERAL,
+    "R-10232": LATERAL,
+    "R-10236": LATERAL,
+    "399198007": LATERAL,
+}
 
 
 def normalise(spelling: str) -> str:

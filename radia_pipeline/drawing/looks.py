@@ -9,15 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 LIGHT = {
-    "paper": "#ffffff", "ink": "#1b2631", "soft": "#566370", "line": "#c9d1d8", "hair": "#e6eaee", "rest": "#eceff2",
-    "muted": "#87929d", "s0": "#0069a8", "s1": "#d55e00", "s2": "#00855f", "s3": "#b8588f", "s4": "#56b4e9",
+    "paper": "#ffffff",
+    "ink": "#1b2631",
+    "soft": "#566370",
+    "line": "#c9d1d8",
+    "hair": "#e6eaee",
+    "rest": "#eceff2",
+    "muted": "#87929d",
+    "s0": "#0069a8",
+    "s1": "#d55e00",
+    "s2": "#00855f",
+    "s3": "#b8588f",
+    "s4": "#56b4e9",
     "s5": "#e2a100",
-}  # fmt: skip
+}
 DARK = {
-    "paper": "#161d23", "ink": "#e6ebef", "soft": "#a1aeb9", "line": "#3a4650", "hair": "#28323a", "rest": "#2a343d",
-    "muted": "#7f8b96", "s0": "#55b0ea", "s1": "#f18a4f", "s2": "#35c49b", "s3": "#e296c2", "s4": "#a8d8f8",
+    "paper": "#161d23",
+    "ink": "#e6ebef",
+    "soft": "#a1aeb9",
+    "line": "#3a4650",
+    "hair": "#28323a",
+    "rest": "#2a343d",
+    "muted": "#7f8b96",
+    "s0": "#55b0ea",
+    "s1": "#f18a4f",
+    "s2": "#35c49b",
+    "s3": "#e296c2",
+    "s4": "#a8d8f8",
     "s5": "#f0bd45",
-}  # fmt: skip
+}
 SERIES = ("s0", "s1", "s2", "s3", "s4", "s5")
 ROLES = (*SERIES, "muted", "rest")
 """What a mark may be: one of the series, something beside them, or what is left over."""

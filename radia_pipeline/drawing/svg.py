@@ -98,9 +98,16 @@ class Picture:
     def inline(self, style: str = "") -> str:
         """Return the picture for a page whose style sheet has ``looks.PAGE_RULES``."""
         return element(
-            "svg", *self._names(), self.body, class_=f"drawing {style}".strip(), role="img", aria_label=self.title,
-            viewBox=f"0 0 {number(self.width)} {number(self.height)}", width=self.width, height=self.height,
-        )  # fmt: skip
+            "svg",
+            *self._names(),
+            self.body,
+            class_=f"drawing {style}".strip(),
+            role="img",
+            aria_label=self.title,
+            viewBox=f"0 0 {number(self.width)} {number(self.height)}",
+            width=self.width,
+            height=self.height,
+        )
 
     def alone(self, *, has_heading: bool = True) -> str:
         """Return a file of its own: on a light sheet, with its colours and, unless told otherwise, its title above.
@@ -117,12 +124,20 @@ class Picture:
             for place, line in enumerate(lines)
         )
         return element(
-            "svg", *self._names(), element("style", ALONE_RULES),
-            element("rect", class_="sheet", width=width, height=height, rx=8), *heading,
+            "svg",
+            *self._names(),
+            element("style", ALONE_RULES),
+            element("rect", class_="sheet", width=width, height=height, rx=8),
+            *heading,
             element("g", _TIPS.sub("", self.body), transform=f"translate({_MARGIN_PX} {number(top)})"),
-            xmlns="http://www.w3.org/2000/svg", class_="drawing", role="img", aria_label=self.title,
-            viewBox=f"0 0 {number(width)} {number(height)}", width=width, height=height,
-        )  # fmt: skip
+            xmlns="http://www.w3.org/2000/svg",
+            class_="drawing",
+            role="img",
+            aria_label=self.title,
+            viewBox=f"0 0 {number(width)} {number(height)}",
+            width=width,
+            height=height,
+        )
 
     def address(self) -> str:
         """Return the picture, alone, as a data address."""

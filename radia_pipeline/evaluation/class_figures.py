@@ -342,12 +342,27 @@ def _sensitivity_at_specificity(one: OneClass) -> Estimate | None:
     return Estimate(value, max(float(low), 0.0), min(float(high), 1.0), found.influence, value)
 
 
-FORMS = Table("figure", {
-    "auc": _auc, "ap": _ap, "partial_auc": _partial_auc, "sensitivity_at_specificity_95": _sensitivity_at_specificity,
-    "f1": _f1, "f1_at_half": _f1_at_half, "f1_prior_corrected": _f1_prior_corrected,
-    "sensitivity": _sensitivity, "specificity": _specificity, "ppv": _ppv, "npv": _npv, "p4": _p4, "cf1": _cf1,
-    "brier": _brier, "mean_probability": _mean_probability, "prevalence": _prevalence,
-})  # fmt: skip
+FORMS = Table(
+    "figure",
+    {
+        "auc": _auc,
+        "ap": _ap,
+        "partial_auc": _partial_auc,
+        "sensitivity_at_specificity_95": _sensitivity_at_specificity,
+        "f1": _f1,
+        "f1_at_half": _f1_at_half,
+        "f1_prior_corrected": _f1_prior_corrected,
+        "sensitivity": _sensitivity,
+        "specificity": _specificity,
+        "ppv": _ppv,
+        "npv": _npv,
+        "p4": _p4,
+        "cf1": _cf1,
+        "brier": _brier,
+        "mean_probability": _mean_probability,
+        "prevalence": _prevalence,
+    },
+)
 """Each figure's form: a class → its estimate, None where there is none. A page shows those that it names."""
 
 

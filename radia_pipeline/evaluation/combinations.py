@@ -137,11 +137,18 @@ def _stack_class(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.r_[model.intercept_, whole / len(apart) + apart - apart.mean()]
 
 
-RULES = Table("ensemble rule", {
-    "mean_probability": Rule(_mean_probability), "mean_logit": Rule(_mean_logit),
-    "geometric_mean": Rule(_geometric_mean), "median": Rule(_median), "minimum": Rule(_minimum),
-    "maximum": Rule(_maximum), "rank_mean": Rule(_rank_mean, _fit_ranks),
-    "greedy": Rule(_weighted_mean, _fit_greedy, is_share=True),
-    "stacked_logistic": Rule(_stacked, _fit_stacked, offsets=1),
-})  # fmt: skip
+RULES = Table(
+    "ensemble rule",
+    {
+        "mean_probability": Rule(_mean_probability),
+        "mean_logit": Rule(_mean_logit),
+        "geometric_mean": Rule(_geometric_mean),
+        "median": Rule(_median),
+        "minimum": Rule(_minimum),
+        "maximum": Rule(_maximum),
+        "rank_mean": Rule(_rank_mean, _fit_ranks),
+        "greedy": Rule(_weighted_mean, _fit_greedy, is_share=True),
+        "stacked_logistic": Rule(_stacked, _fit_stacked, offsets=1),
+    },
+)
 """How members are combined, in order of preference among rules that need as many of them."""

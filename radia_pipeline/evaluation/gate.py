@@ -33,8 +33,17 @@ from radia_pipeline.lake.lake import Lake
 TABLE = "gate_verdicts"
 HOSPITAL = "ccsmtl"
 """The source whose readings are the hospital's truth."""
-_BASED_ON = ("ensemble", "test_predictions", "label_truth", "reading_sets", "images", "labels", "report_attributes",
-             "splits", "champion")  # fmt: skip
+_BASED_ON = (
+    "ensemble",
+    "test_predictions",
+    "label_truth",
+    "reading_sets",
+    "images",
+    "labels",
+    "report_attributes",
+    "splits",
+    "champion",
+)
 Pace = Callable[[Sequence[InUse]], tuple[float, ...]]
 """Ensembles → the images a second of each, measured in one run."""
 
@@ -119,11 +128,18 @@ def gathered(lake: Lake, pace: Pace, rescorer: Rescorer = rescore) -> Case:
     if released:
         published[TEST] = released[ENSEMBLE]
     return Case(
-        judged[0], judged[1] if champion else None, published, study_facts(lake),
-        truth_of_readings(lake, released.get(ENSEMBLE)), bool(released), _on_test(lake, published),
-        {VALIDATION: _held_of_validation(challenger, champion, published[VALIDATION], rescorer),
-         TEST: _held_of_test(lake, published[VALIDATION])},
-    )  # fmt: skip
+        judged[0],
+        judged[1] if champion else None,
+        published,
+        study_facts(lake),
+        truth_of_readings(lake, released.get(ENSEMBLE)),
+        bool(released),
+        _on_test(lake, published),
+        {
+            VALIDATION: _held_of_validation(challenger, champion, published[VALIDATION], rescorer),
+            TEST: _held_of_test(lake, published[VALIDATION]),
+        },
+    )
 
 
 def _held_of_validation(
@@ -196,9 +212,16 @@ def truth_of_readings(lake: Lake, panel: Panel | None) -> TruthOfReadings:
         cuts = np.full(panel.probability.shape, 0.5)
         classes = {name for name, _, _ in judged_by_readings(one, Judged(panel, panel.probability, cuts, cuts))}
     return TruthOfReadings(
-        one.set_id, len({study for study, _ in one.truth}), len(one.truth), len(classes), positives,
-        len(drawn) - len(found), one.is_simulated, ignored, is_demo,
-    )  # fmt: skip
+        one.set_id,
+        len({study for study, _ in one.truth}),
+        len(one.truth),
+        len(classes),
+        positives,
+        len(drawn) - len(found),
+        one.is_simulated,
+        ignored,
+        is_demo,
+    )
 
 
 def _hospital_sets(lake: Lake) -> dict[str, set[str]]:

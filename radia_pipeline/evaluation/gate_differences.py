@@ -76,10 +76,21 @@ def mean_of(metric: str, words: str, least_alone: Callable[[Sequence[OneClass]],
         outcome = PASSED if found.low > LEAST_DIFFERENCE else REFUSED
         told = f"lower end of the difference {signed(found.low)}, must be above {signed(LEAST_DIFFERENCE)}"
         told = NO_DIFFERENCE if answers_alike(case) else told
-        yield _explained(Verdict(
-            name, "all", outcome, f"difference of {words}", told, found, LEAST_DIFFERENCE, means[0].value,
-            means[1].value, patients,
-        ), len(case.challenger.judged.panel))  # fmt: skip
+        yield _explained(
+            Verdict(
+                name,
+                "all",
+                outcome,
+                f"difference of {words}",
+                told,
+                found,
+                LEAST_DIFFERENCE,
+                means[0].value,
+                means[1].value,
+                patients,
+            ),
+            len(case.challenger.judged.panel),
+        )
 
     return rule
 

@@ -109,11 +109,17 @@ def champion_of(lake: Lake) -> InUse | None:
     rows = lake.read(CHAMPION, WHOLE).to_pylist()
     one, chosen = rows[0], ensemble_of(rows)
     return InUse(
-        lake, CHAMPION, lake.version(CHAMPION), chosen, one["ensemble_version"], one["release"],
-        one["standing"], one["stated_shift"],
+        lake,
+        CHAMPION,
+        lake.version(CHAMPION),
+        chosen,
+        one["ensemble_version"],
+        one["release"],
+        one["standing"],
+        one["stated_shift"],
         dict(zip(chosen.members, one["fingerprints"], strict=True)),
         dict(zip((*chosen.members, ENSEMBLE), one["predictions_versions"], strict=True)),
-    )  # fmt: skip
+    )
 
 
 def _covers(found: Panel, wanted: Panel) -> bool:

@@ -51,10 +51,16 @@ def write_inputs(network: nn.Module, examples: Mapping[str, torch.Tensor], outpu
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations inside torch, which only torch can mend
             program = torch.onnx.export(
-                network.eval(), tuple(examples.values()), dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=list(examples), output_names=list(outputs),
-                dynamic_shapes=(shapes,) if takes_any else shapes, custom_translation_table=_TRANSLATED,
-            )  # fmt: skip
+                network.eval(),
+                tuple(examples.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=list(examples),
+                output_names=list(outputs),
+                dynamic_shapes=(shapes,) if takes_any else shapes,
+                custom_translation_table=_TRANSLATED,
+            )
             cast(torch.onnx.ONNXProgram, program).save(str(path), external_data=False)  # with dynamo there is one
     finally:
         logging.disable(before)

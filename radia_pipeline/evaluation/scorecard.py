@@ -106,9 +106,16 @@ def has_enough(one: OneClass, minimum: int = MIN_POSITIVES) -> bool:
 def _row(place: Mapping, name: str, metric: str, found: Interval, patients: int) -> dict:
     figures = {key: getattr(found, key) for key in ("value", "low", "high")}
     figures = {key: (float(value) if np.isfinite(value) else None) for key, value in figures.items()}
-    return {**place, "class": name, "metric": metric, **figures, "positives": found.positives,
-            "studies": found.studies, "patients": patients,
-            "remark": TOO_FEW if figures["value"] is None else None}  # fmt: skip
+    return {
+        **place,
+        "class": name,
+        "metric": metric,
+        **figures,
+        "positives": found.positives,
+        "studies": found.studies,
+        "patients": patients,
+        "remark": TOO_FEW if figures["value"] is None else None,
+    }
 
 
 def _judge(place: Mapping, judged: Judged, wanted: Sequence[str]) -> Iterator[dict]:

@@ -156,11 +156,20 @@ def _stacked(said: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
     return torch.sigmoid((_logit(said) * parameters[:, 1:].T[:, None, :]).sum(dim=0) + parameters[:, 0])
 
 
-RULES = Table("ensemble rule", {
-    "mean_probability": _mean_probability, "mean_logit": _mean_logit, "geometric_mean": _geometric_mean,
-    "median": _median, "minimum": _minimum, "maximum": _maximum, "rank_mean": _rank_mean, "greedy": _weighted_mean,
-    "stacked_logistic": _stacked,
-})  # fmt: skip
+RULES = Table(
+    "ensemble rule",
+    {
+        "mean_probability": _mean_probability,
+        "mean_logit": _mean_logit,
+        "geometric_mean": _geometric_mean,
+        "median": _median,
+        "minimum": _minimum,
+        "maximum": _maximum,
+        "rank_mean": _rank_mean,
+        "greedy": _weighted_mean,
+        "stacked_logistic": _stacked,
+    },
+)
 """Members' probabilities (M, B, K), parameters (K, P) -> (B, K): ``combinations.RULES`` in torch."""
 
 

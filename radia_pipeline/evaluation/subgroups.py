@@ -99,8 +99,14 @@ def _compared(
 
 
 def _row(name: str, inside: Interval, outside: Interval, patients: int) -> dict:
-    row = {"class": name, "metric": METRIC, "positives": inside.positives, "studies": inside.studies,
-           "patients": patients, "remark": None}  # fmt: skip
+    row = {
+        "class": name,
+        "metric": METRIC,
+        "positives": inside.positives,
+        "studies": inside.studies,
+        "patients": patients,
+        "remark": None,
+    }
     if not np.isfinite(inside.value):
         return {**row, "remark": TOO_FEW}
     row |= {"value": inside.value, "low": inside.low, "high": inside.high}
@@ -108,8 +114,14 @@ def _row(name: str, inside: Interval, outside: Interval, patients: int) -> dict:
         return row
     low, high = mover_difference(inside, outside, 0.0)
     difference = inside.value - outside.value
-    return {**row, "rest": outside.value, "difference": difference, "difference_low": low, "difference_high": high,
-            "p_value": _p_value(difference, low, high)}  # fmt: skip
+    return {
+        **row,
+        "rest": outside.value,
+        "difference": difference,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": _p_value(difference, low, high),
+    }
 
 
 def _p_value(difference: float, low: float, high: float) -> float:

@@ -86,9 +86,17 @@ def _scaled(boxes: list[dict], adapter: Source, lake: Lake, keys: Pseudonymizer,
             problems["boxes_outside_image"] += 1
             continue
         rows.append(
-            {"source": adapter.name, "image_id": image_id, "study_id": image["study_id"], "box_index": index[image_id],
-             "class": box["class"], **corner, "reader": box["reader"], "origin": adapter.box_origin}
-        )  # fmt: skip
+            {
+                "source": adapter.name,
+                "image_id": image_id,
+                "study_id": image["study_id"],
+                "box_index": index[image_id],
+                "class": box["class"],
+                **corner,
+                "reader": box["reader"],
+                "origin": adapter.box_origin,
+            }
+        )
         index[image_id] += 1
     return rows
 
@@ -107,10 +115,17 @@ def _of_readers(boxes: list[Mapping], source: str, lake: Lake, index: Counter, p
             problems["read_boxes_left_out"] += 1
             continue
         rows.append(
-            {"source": source, "image_id": box["image_id"], "study_id": image["study_id"],
-             "box_index": index[box["image_id"]], "class": box["class"], **corner, "reader": box["reader"],
-             "origin": "review"}
-        )  # fmt: skip
+            {
+                "source": source,
+                "image_id": box["image_id"],
+                "study_id": image["study_id"],
+                "box_index": index[box["image_id"]],
+                "class": box["class"],
+                **corner,
+                "reader": box["reader"],
+                "origin": "review",
+            }
+        )
         index[box["image_id"]] += 1
     return rows
 

@@ -130,8 +130,15 @@ def _merged(
             continue
         others.append(edges)
         counts["boxes"] += 1
-        kept.append({
-            "source": source, "image_id": box.image_id, "study_id": images[box.image_id]["study_id"],
-            "class": box.name, **dict(zip(EDGES, edges, strict=True)), "reader": reader, "origin": IMPORTED,
-        })  # fmt: skip
+        kept.append(
+            {
+                "source": source,
+                "image_id": box.image_id,
+                "study_id": images[box.image_id]["study_id"],
+                "class": box.name,
+                **dict(zip(EDGES, edges, strict=True)),
+                "reader": reader,
+                "origin": IMPORTED,
+            }
+        )
     return numbered(kept), counts

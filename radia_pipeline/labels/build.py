@@ -115,11 +115,19 @@ def build_labels(
     written = lake.write_rows("labels", rows, adapter.name)
     labelled = int((value != MISSING).any(axis=1).sum())
     return LabelsResult(
-        source=adapter.name, studies=len(said.study_ids), labelled=labelled, unlabelled=len(said.study_ids) - labelled,
-        reviewed_cells=reviewed, studies_without_image=without_image, images_without_label=without_label,
-        patient_mismatches=mismatches, cells=_count_origins(origin), problems=dict(+said.problems),
-        version=written.version, moved=moves,
-    )  # fmt: skip
+        source=adapter.name,
+        studies=len(said.study_ids),
+        labelled=labelled,
+        unlabelled=len(said.study_ids) - labelled,
+        reviewed_cells=reviewed,
+        studies_without_image=without_image,
+        images_without_label=without_label,
+        patient_mismatches=mismatches,
+        cells=_count_origins(origin),
+        problems=dict(+said.problems),
+        version=written.version,
+        moved=moves,
+    )
 
 
 def _moved(lake: Lake, source: str, study_ids: Sequence[str], said: np.ndarray) -> tuple[Mapping[str, Any], ...]:

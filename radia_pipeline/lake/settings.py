@@ -93,11 +93,20 @@ CHOICES = {
     "training_pool": ("auto", "on", "off"),
 }
 _NUMBERS = {
-    "quiet_s": float, "look_every_s": float, "retrain_after_days": float, "retrain_hours": float,
-    "carry_from_prior_days": int, "most_runs": int, "pool_limit": int, "backup_keep": int,
-    "keep_runs_days": float, "keep_events_days": float, "keep_trainings_days": float, "keep_versions_days": float,
+    "quiet_s": float,
+    "look_every_s": float,
+    "retrain_after_days": float,
+    "retrain_hours": float,
+    "carry_from_prior_days": int,
+    "most_runs": int,
+    "pool_limit": int,
+    "backup_keep": int,
+    "keep_runs_days": float,
+    "keep_events_days": float,
+    "keep_trainings_days": float,
+    "keep_versions_days": float,
     "keep_packed_days": float,
-}  # fmt: skip
+}
 
 
 def parsed(name: str, text: str) -> Any:

@@ -61,8 +61,16 @@ from radia_pipeline.training.studies import LATERAL
 SAME_CORRELATION = 0.9999  # maps of two methods that agree so well cut the same boxes
 FEW_BOXES = 10  # of validation, below which nothing can be chosen
 CANDIDATES = (
-    DEFAULT_METHOD, "gradcam", "hirescam", "gradcam++", "layercam", "pcam", "xgradcam", "elementwise", "eigengradcam",
-)  # fmt: skip
+    DEFAULT_METHOD,
+    "gradcam",
+    "hirescam",
+    "gradcam++",
+    "layercam",
+    "pcam",
+    "xgradcam",
+    "elementwise",
+    "eigengradcam",
+)
 """Methods that are compared: those of one look at the film, the default first."""
 OUTSIDE = "outside thorax"
 IOU_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -173,10 +181,16 @@ def build_saliency_benchmark(lake: Lake, recipes: Sequence[str]) -> BenchmarkRes
     counts = {pool: len(one.reference.boxes) for pool, one in pools.items()}
     short = counts.get(VALIDATION, 0) < FEW_BOXES
     return BenchmarkResult(
-        tuple(recipes), counts, {pool: len(one.images) for pool, one in pools.items()}, chosen, written.rows,
-        written.version, costs, sheets,
+        tuple(recipes),
+        counts,
+        {pool: len(one.images) for pool, one in pools.items()},
+        chosen,
+        written.rows,
+        written.version,
+        costs,
+        sheets,
         ["too few boxes in validation: methods and thresholds are the defaults"] if short else [],
-    )  # fmt: skip
+    )
 
 
 class Judged:

@@ -123,11 +123,25 @@ def _elementwise(seen: Seen) -> torch.Tensor:
     return torch.relu(seen.jacobian * seen.features).sum(dim=2).transpose(0, 1)
 
 
-METHODS = Table("saliency method", {
-    "gradcam": _gradcam, "hirescam": _hirescam, "gradcam++": _gradcam_plus, "layercam": layercam, "pcam": _own_map,
-    "xgradcam": _xgradcam, "elementwise": _elementwise, "eigencam": eigencam, "eigengradcam": eigengradcam,
-    "ablationcam": ablationcam, "scorecam": scorecam, "stagecam": stagecam, "fullgrad": fullgrad, "polycam": polycam,
-})  # fmt: skip
+METHODS = Table(
+    "saliency method",
+    {
+        "gradcam": _gradcam,
+        "hirescam": _hirescam,
+        "gradcam++": _gradcam_plus,
+        "layercam": layercam,
+        "pcam": _own_map,
+        "xgradcam": _xgradcam,
+        "elementwise": _elementwise,
+        "eigencam": eigencam,
+        "eigengradcam": eigengradcam,
+        "ablationcam": ablationcam,
+        "scorecam": scorecam,
+        "stagecam": stagecam,
+        "fullgrad": fullgrad,
+        "polycam": polycam,
+    },
+)
 """What looks at a chunk (``Seen``) -> maps (N, K, h, w), not negative; of some methods with more positions."""
 FINER = ("stagecam",)
 """Methods that ask for the network's map of twice the resolution."""

@@ -73,9 +73,19 @@ def arrived(lake: Lake, source: str) -> Arrived:
 def _asked(lake: Lake) -> Arrived:
     """Return the API's days as deliveries: studies that it was asked about are files, those it refused quarantined."""
     nothing = dict.fromkeys(("duplicates", "reports", "reports_refused", "late_reports"), 0)
-    return Arrived({}, {}, tuple(
-        {"delivery": number, "day": day, "files": one.studies, "ingested": one.answered,
-         "quarantined": one.studies - one.answered, **nothing,
-         "reasons": [{"reason": name, "files": count} for name, count in one.refused.items()]}
-        for number, (day, one) in enumerate(answers_by_day(lake).items(), 1)
-    ))  # fmt: skip
+    return Arrived(
+        {},
+        {},
+        tuple(
+            {
+                "delivery": number,
+                "day": day,
+                "files": one.studies,
+                "ingested": one.answered,
+                "quarantined": one.studies - one.answered,
+                **nothing,
+                "reasons": [{"reason": name, "files": count} for name, count in one.refused.items()],
+            }
+            for number, (day, one) in enumerate(answers_by_day(lake).items(), 1)
+        ),
+    )

@@ -106,13 +106,22 @@ def fit_baselines(pasts: Sequence[Past], strict: Strictness, seed: int = 0) -> l
         figures = quiet_scan(draw, nominal, offsets.wander, strict.floor_sd, rng)
         found.append(
             Baseline(
-                centre=one.centre + float(coefficients[0]) * one.spread, spread=one.spread, low=one.low, high=one.high,
-                images=len(one.pooled), windows=len(one.counts), per_window=nominal, skewness=one.skewness,
-                offset_variance=offsets.spread_squared, long_run_variance=offsets.long_run_variance,
-                mean_variance=offsets.variance_of_mean, memory=offsets.wander.memory, limit=limit_of(figures, share),
+                centre=one.centre + float(coefficients[0]) * one.spread,
+                spread=one.spread,
+                low=one.low,
+                high=one.high,
+                images=len(one.pooled),
+                windows=len(one.counts),
+                per_window=nominal,
+                skewness=one.skewness,
+                offset_variance=offsets.spread_squared,
+                long_run_variance=offsets.long_run_variance,
+                mean_variance=offsets.variance_of_mean,
+                memory=offsets.wander.memory,
+                limit=limit_of(figures, share),
                 wave=tuple(coefficients[1:]) if seasonal[number] else (),
             )
-        )  # fmt: skip
+        )
     return found
 
 

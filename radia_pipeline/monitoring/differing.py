@@ -123,8 +123,16 @@ def _calls(champion: np.ndarray, challenger: np.ndarray) -> dict[str, Any]:
     middle, half = _paired(gained, lost, count)
     low, high = min(difference, middle - half), max(difference, middle + half)
     p_value = float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return {"champion_called": shares[0], "challenger_called": shares[1], "gained": gained, "lost": lost,
-            "difference": difference, "low": max(-1.0, low), "high": min(1.0, high), "p_value": p_value}  # fmt: skip
+    return {
+        "champion_called": shares[0],
+        "challenger_called": shares[1],
+        "gained": gained,
+        "lost": lost,
+        "difference": difference,
+        "low": max(-1.0, low),
+        "high": min(1.0, high),
+        "p_value": p_value,
+    }
 
 
 def _paired(gained: int, lost: int, count: int) -> tuple[float, float]:

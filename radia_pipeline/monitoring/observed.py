@@ -36,10 +36,28 @@ from radia_pipeline.training.studies import LATERAL
 
 Row = Mapping[str, Any]
 _FILM_COLUMNS = (
-    "source", "image_id", "study_id", "patient_key", "path", "view", "flags", "patient_age_years", "patient_sex",
-    "manufacturer", "device_model", "pixel_spacing_row_mm", "window_width", "presentation_intent", "bits_stored",
-    "original_width_px", "original_height_px", "not_a_chest_score", "inverted_score", "rotated_score", "cropped_score",
-)  # fmt: skip
+    "source",
+    "image_id",
+    "study_id",
+    "patient_key",
+    "path",
+    "view",
+    "flags",
+    "patient_age_years",
+    "patient_sex",
+    "manufacturer",
+    "device_model",
+    "pixel_spacing_row_mm",
+    "window_width",
+    "presentation_intent",
+    "bits_stored",
+    "original_width_px",
+    "original_height_px",
+    "not_a_chest_score",
+    "inverted_score",
+    "rotated_score",
+    "cropped_score",
+)
 _ATTRIBUTE_COLUMNS = (
     "study_id",
     "uncertain_share",

@@ -27,9 +27,21 @@ from radia_pipeline.monitoring.windows import monday
 
 TABLE = "drift_reference"
 _NUMBERS = (
-    "centre", "spread", "low", "high", "images", "windows", "per_window", "skewness", "offset_variance",
-    "memory", "long_run_variance", "mean_variance", "limit", "wave",
-)  # fmt: skip
+    "centre",
+    "spread",
+    "low",
+    "high",
+    "images",
+    "windows",
+    "per_window",
+    "skewness",
+    "offset_variance",
+    "memory",
+    "long_run_variance",
+    "mean_variance",
+    "limit",
+    "wave",
+)
 LEAST_OF_A_KIND = 30
 """Values from which a kind of film gets a centre of its own."""
 _NOT_YET = {"memory": 0.0, "limit": 0.0}

@@ -172,13 +172,26 @@ def _judged(source: str, one: _Followed, reference: Reference, action: str) -> d
     means = [float(np.clip(values, baseline.low, baseline.high).mean()) for values in one.values]
     told = RANK[action] >= RANK[TICKET]
     return _row(
-        source, stream.name, stream.layer, stream.words, unit=stream.unit, state=WATCHED, action=action,
-        usual=baseline.usual(week_of(newest.end)), seen=means[-1], shift_sd=float(track.shift[-1]),
-        p_value=float(track.p_value[-1]), strength=float(track.strength[-1]),
-        log_evidence=float(track.log_evidence[-1]), since=one.parts[track.began].start.isoformat() if told else None,
-        window_starts=newest.start.isoformat(), window_ends=newest.end.isoformat(), images=len(newest.values),
-        windows=len(one.parts), course=means[-MOST_COURSE:],
-    )  # fmt: skip
+        source,
+        stream.name,
+        stream.layer,
+        stream.words,
+        unit=stream.unit,
+        state=WATCHED,
+        action=action,
+        usual=baseline.usual(week_of(newest.end)),
+        seen=means[-1],
+        shift_sd=float(track.shift[-1]),
+        p_value=float(track.p_value[-1]),
+        strength=float(track.strength[-1]),
+        log_evidence=float(track.log_evidence[-1]),
+        since=one.parts[track.began].start.isoformat() if told else None,
+        window_starts=newest.start.isoformat(),
+        window_ends=newest.end.isoformat(),
+        images=len(newest.values),
+        windows=len(one.parts),
+        course=means[-MOST_COURSE:],
+    )
 
 
 def _examples(source: str, one: _Followed, is_up: bool) -> Iterator[dict[str, Any]]:
@@ -188,8 +201,14 @@ def _examples(source: str, one: _Followed, is_up: bool) -> Iterator[dict[str, An
     order = np.argsort(-part.values if is_up else part.values, kind="stable")[:MOST_EXAMPLES]
     for place, index in enumerate(order, 1):
         film = rows[part.rows[index]]
-        yield {"source": source, "stream": one.watched.stream.name, "place": place, "study_id": film["study_id"],
-               "patient_key": film["patient_key"], "value": float(part.values[index])}  # fmt: skip
+        yield {
+            "source": source,
+            "stream": one.watched.stream.name,
+            "place": place,
+            "study_id": film["study_id"],
+            "patient_key": film["patient_key"],
+            "value": float(part.values[index]),
+        }
 
 
 def _silences(source: str, when: Arrived, reference: Reference, day: date, terms: Protocol) -> Iterator[dict[str, Any]]:
@@ -207,11 +226,18 @@ def _silences(source: str, when: Arrived, reference: Reference, day: date, terms
         is_silent = quiet > patience
         said = f"nothing for {quiet} days; the longest gap of the reference was {gap:.0f}" if is_silent else ""
         yield _row(
-            source, f"{name} came", PIPELINE, _since_words(source, name), unit="days", usual=float(gap),
-            seen=float(quiet), detail=said, state=SILENT if is_silent else WATCHED,
+            source,
+            f"{name} came",
+            PIPELINE,
+            _since_words(source, name),
+            unit="days",
+            usual=float(gap),
+            seen=float(quiet),
+            detail=said,
+            state=SILENT if is_silent else WATCHED,
             action=TICKET if is_silent else NONE,
             since=(last + timedelta(days=1)).isoformat() if is_silent else None,
-        )  # fmt: skip
+        )
 
 
 def _since_words(source: str, name: str) -> str:
@@ -235,10 +261,18 @@ def _newcomers(
     said = "; ".join(f"{name}: {count} films in the newest window with it" for name, (_, count) in sorted(new.items()))
     if TAGS in terms.watched:
         yield _row(
-            source, MACHINES, TAGS, "machines that the reference does not know", unit="machines", usual=0.0,
-            seen=float(len(new)), state=NEWCOMER if new else WATCHED, action=TICKET if new else NONE, detail=said,
+            source,
+            MACHINES,
+            TAGS,
+            "machines that the reference does not know",
+            unit="machines",
+            usual=0.0,
+            seen=float(len(new)),
+            state=NEWCOMER if new else WATCHED,
+            action=TICKET if new else NONE,
+            detail=said,
             since=min((day for day, _ in new.values())).isoformat() if new else None,
-        )  # fmt: skip
+        )
 
 
 def _worse(
@@ -256,7 +290,15 @@ def _worse(
         is_worse = one.high < usual - terms.performance.lower_by
         said = f"95 % interval {one.low:.2f} to {one.high:.2f}, {one.positives} positives in {one.studies} studies read"
         yield _row(
-            ALL_SOURCES, f"{MEASURED}{one.subject}", SCORES, f"AUC of {one.subject} by blind readings", unit="AUC",
-            usual=usual, seen=one.value, images=one.studies, detail=said, state=WATCHED,
+            ALL_SOURCES,
+            f"{MEASURED}{one.subject}",
+            SCORES,
+            f"AUC of {one.subject} by blind readings",
+            unit="AUC",
+            usual=usual,
+            seen=one.value,
+            images=one.studies,
+            detail=said,
+            state=WATCHED,
             action=min(worst, most, key=RANK.__getitem__) if is_worse else NONE,
-        )  # fmt: skip
+        )

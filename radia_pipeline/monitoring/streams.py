@@ -115,8 +115,14 @@ def film_streams(films: Sequence[Row], readouts: Mapping[str, Row], learned: fro
         values = [one["features"][place] if one and len(one["features"]) > place else None for one in of_models]
         words = f"component {place + 1} of what the models see"
         yield _figure(f"feature_{place + 1}", PIXELS, words, "SD", values, **told)
-    yield _figure("familiarity", PIXELS, "distance to films that the models know (1: threshold)", "times",
-                  [one["familiarity"] if one else None for one in of_models], **told)  # fmt: skip
+    yield _figure(
+        "familiarity",
+        PIXELS,
+        "distance to films that the models know (1: threshold)",
+        "times",
+        [one["familiarity"] if one else None for one in of_models],
+        **told,
+    )
     yield _share(
         "unfamiliar",
         SCORES,
@@ -124,8 +130,14 @@ def film_streams(films: Sequence[Row], readouts: Mapping[str, Row], learned: fro
         [None if one is None else one["familiarity"] > 1 for one in of_models],
         **told,
     )
-    yield _figure("entropy", SCORES, "mean entropy of the probabilities", "bits",
-                  [one["entropy"] if one else None for one in of_models], **told)  # fmt: skip
+    yield _figure(
+        "entropy",
+        SCORES,
+        "mean entropy of the probabilities",
+        "bits",
+        [one["entropy"] if one else None for one in of_models],
+        **told,
+    )
     for place, name in enumerate(vocabulary().classes):
         values = [one["probabilities"][place] if one else None for one in of_models]
         yield _figure(f"score {name}", SCORES, f"mean calibrated score of {name}", SHARE, values, **told)

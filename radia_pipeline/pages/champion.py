@@ -89,11 +89,17 @@ def _day(act: Act) -> str:
 def _act(act: Act) -> dict[str, Any]:
     is_refused = act.kind == ACT_REFUSED
     return {
-        "at": act.at[:16].replace("T", " "), "kind": act.kind, "by": act.by, "reason": act.reason,
-        "release": act.candidate.release if act.candidate else "no champion", "before": act.before,
-        "standing": STANDINGS.get(act.standing or "", ""), "shift": act.stated_shift, "is_refused": is_refused,
+        "at": act.at[:16].replace("T", " "),
+        "kind": act.kind,
+        "by": act.by,
+        "reason": act.reason,
+        "release": act.candidate.release if act.candidate else "no champion",
+        "before": act.before,
+        "standing": STANDINGS.get(act.standing or "", ""),
+        "shift": act.stated_shift,
+        "is_refused": is_refused,
         "rules": ", ".join(rule_words(rule) for rule in (act.refused if is_refused else act.waived)),
-    }  # fmt: skip
+    }
 
 
 def _note(note: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,13 +145,19 @@ def _rules(verdicts: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         outcome = REFUSED if REFUSED in outcomes else NOT_JUDGED if set(outcomes) == {NOT_JUDGED} else "passed"
         counts = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         order = sorted(mine, key=lambda row: (row["outcome"] != REFUSED, row["outcome"] == NOT_JUDGED, row["subject"]))
-        found.append({
-            "name": rule_words(rule), "asks": asks, "outcome": outcome, "is_refused": outcome == REFUSED,
-            "counts": counts if len(mine) > 1 else "",
-            "detail": order[0]["detail"] if len(mine) == 1 or outcome == REFUSED else "",
-            "subject": order[0]["subject"] if outcome == REFUSED and len(mine) > 1 else "",
-            "measure": order[0]["measure"], **_table([_verdict(row) for row in order]),
-        })  # fmt: skip
+        found.append(
+            {
+                "name": rule_words(rule),
+                "asks": asks,
+                "outcome": outcome,
+                "is_refused": outcome == REFUSED,
+                "counts": counts if len(mine) > 1 else "",
+                "detail": order[0]["detail"] if len(mine) == 1 or outcome == REFUSED else "",
+                "subject": order[0]["subject"] if outcome == REFUSED and len(mine) > 1 else "",
+                "measure": order[0]["measure"],
+                **_table([_verdict(row) for row in order]),
+            }
+        )
     return found
 
 

@@ -98,12 +98,18 @@ class _Ours:
         """Return every held split that was judged, class by class, the mean first."""
         names = [name for name in vocabulary().classes if name not in vocabulary().unions]
         return [
-            {"name": source_sheet(source).title, "pool": pool, "rows": [
-                {"name": "mean" if name == MEAN else name, **shown} for name in (MEAN, *names)
-                if (shown := self._held_row(source, pool, name)) is not None
-            ]}
-            for source, pool, view in sorted(self._places) if view == HELD
-        ]  # fmt: skip
+            {
+                "name": source_sheet(source).title,
+                "pool": pool,
+                "rows": [
+                    {"name": "mean" if name == MEAN else name, **shown}
+                    for name in (MEAN, *names)
+                    if (shown := self._held_row(source, pool, name)) is not None
+                ],
+            }
+            for source, pool, view in sorted(self._places)
+            if view == HELD
+        ]
 
     def _held_row(self, source: str, pool: str, name: str) -> dict[str, Any] | None:
         found = {metric: self._rows.get((source, pool, HELD, name, metric)) for metric in HELD_FIGURES}
@@ -129,24 +135,32 @@ def _content(lake: Lake) -> dict[str, Any]:
         "datasets": DATASETS,
         "means": [{"auc": None, "f1": None, "data": "chexpert", **row} for row in printed["means"]["rows"]],
         "our_means": [
-            {"name": name, **ours.cells(data, MEAN)} for data, name in
-            ((ALL_SOURCES, "all sources"), ("ccsmtl", "the hospital's"), ("chexpert", "CheXpert"))
+            {"name": name, **ours.cells(data, MEAN)}
+            for data, name in ((ALL_SOURCES, "all sources"), ("ccsmtl", "the hospital's"), ("chexpert", "CheXpert"))
             if data == ALL_SOURCES or not ours.basis(data)["is_other"]
         ],
         "held": ours.held(),
         "cases": printed["validation"]["cases"],
         "columns": [{"key": key, **column} for key, column in columns.items()],
         "validation": [
-            {"name": name, "doubtful": row.get("doubtful"), **{key: _pair(row.get(key)) for key in columns},
-             "ours": ours.cells("ccsmtl" if "hospital" in row else "chexpert", name)}
+            {
+                "name": name,
+                "doubtful": row.get("doubtful"),
+                **{key: _pair(row.get(key)) for key in columns},
+                "ours": ours.cells("ccsmtl" if "hospital" in row else "chexpert", name),
+            }
             for name, row in _in_order(printed["validation"]["rows"])
         ],
-        "across": [{"name": name, "printed": _pair(row), "ours": ours.cells("chexpert", name)}
-                   for name, row in _in_order(printed["across"]["rows"])],
-        "readers": [{"name": name, **row, "ours": ours.cells("chexpert", name)}
-                    for name, row in _in_order(printed["readers"]["rows"])],
+        "across": [
+            {"name": name, "printed": _pair(row), "ours": ours.cells("chexpert", name)}
+            for name, row in _in_order(printed["across"]["rows"])
+        ],
+        "readers": [
+            {"name": name, **row, "ours": ours.cells("chexpert", name)}
+            for name, row in _in_order(printed["readers"]["rows"])
+        ],
         "leaderboard": printed["leaderboard"]["rows"],
-    }  # fmt: skip
+    }
 
 
 def _in_order(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -57,14 +57,24 @@ def _card(found: Figures, source: str) -> Mapping[str, Any]:
     cells = {name: sum(found.count("origin", source, c, name) for c in sheet.labels) for name in names}
     whole = sum(cells.values()) or 1
     return {
-        "source": source, "title": sheet.title, "licence": sheet.licence, "citation": sheet.citation,
-        "images": found.count("images", source), "patients": found.count("patients", source),
+        "source": source,
+        "title": sheet.title,
+        "licence": sheet.licence,
+        "citation": sheet.citation,
+        "images": found.count("images", source),
+        "patients": found.count("patients", source),
         "effective": round(found.get("effective_patients", source) or 0),
         "pools": [(pool, found.count("images", source, None, pool)) for pool in POOLS],
-        "held": found.count("held_images", source), "held_splits": ", ".join(sheet.held_splits) or "none",
-        "labels": len(sheet.labels), "origins": [(_WORDS[name], count / whole) for name, count in cells.items()],
-        "contradictions": cells.get("contradiction", 0), "defects": sheet.known_defects,
+        "held": found.count("held_images", source),
+        "held_splits": ", ".join(sheet.held_splits) or "none",
+        "labels": len(sheet.labels),
+        "origins": [(_WORDS[name], count / whole) for name, count in cells.items()],
+        "contradictions": cells.get("contradiction", 0),
+        "defects": sheet.known_defects,
         "deidentification": sheet.deidentification,
-        "devices": [(name, found.count("device", source, None, name)) for name in found.others("device")
-                    if found.count("device", source, None, name)],
-    }  # fmt: skip
+        "devices": [
+            (name, found.count("device", source, None, name))
+            for name in found.others("device")
+            if found.count("device", source, None, name)
+        ],
+    }

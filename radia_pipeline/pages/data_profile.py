@@ -20,11 +20,17 @@ from radia_pipeline.pages.render import made_from, render
 
 PAGE = "data_profile.html"
 SECTIONS = (
-    ("sources", "Sources"), ("classes", "Classes"), ("labels_per_image", "Pathologies per image"),
-    ("images_per_patient", "Images per patient"), ("images_per_study", "Images per examination"),
-    ("uncertain", "Uncertain"), ("pools", "Pools"), ("contradictions", "By closure alone"),
-    ("correlations", "Correlations"), ("shifts", "Shifts"),
-)  # fmt: skip
+    ("sources", "Sources"),
+    ("classes", "Classes"),
+    ("labels_per_image", "Pathologies per image"),
+    ("images_per_patient", "Images per patient"),
+    ("images_per_study", "Images per examination"),
+    ("uncertain", "Uncertain"),
+    ("pools", "Pools"),
+    ("contradictions", "By closure alone"),
+    ("correlations", "Correlations"),
+    ("shifts", "Shifts"),
+)
 DISTRIBUTIONS = {
     "labels_per_image": ("images", "pathologies of an image"),
     "images_per_patient": ("patients", "images of a patient"),

@@ -22,9 +22,15 @@ from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 DEFAULT_TITLE = "What the pipeline came to"
 SHOWN_FACTS = ("duration_s", "vocabulary_version", "git_revision", "recipes", "sources_root", "device", "memory_gb")
 SECTIONS = (
-    ("results", "Results"), ("readings", "Readings"), ("data", "Data"), ("classes", "Class by class"),
-    ("curves", "Curves"), ("places", "Where it looks"), ("reading", "How to read this"), ("versions", "Versions"),
-)  # fmt: skip
+    ("results", "Results"),
+    ("readings", "Readings"),
+    ("data", "Data"),
+    ("classes", "Class by class"),
+    ("curves", "Curves"),
+    ("places", "Where it looks"),
+    ("reading", "How to read this"),
+    ("versions", "Versions"),
+)
 
 
 def write_html_report(lake: Lake, path: Path | str, extra: Mapping[str, Any] | None = None) -> Path:

@@ -31,8 +31,18 @@ from radia_pipeline.usecases.summary import localisation_figures, pool_counts, s
 MAIN, BESIDE = "s0", "muted"
 """How figures look, and how those that stand beside them (other rules, controls, classes with few studies) do."""
 FILE_ROLES = {"ingested": "s0", "duplicates": "s5", "quarantined": "s1"}
-TABLES = ("images", "labels", "manifest", "splits", "predictions", "ensemble", "scorecard", "saliency_benchmark",
-          "pseudo_boxes", "detector_scorecard")  # fmt: skip
+TABLES = (
+    "images",
+    "labels",
+    "manifest",
+    "splits",
+    "predictions",
+    "ensemble",
+    "scorecard",
+    "saliency_benchmark",
+    "pseudo_boxes",
+    "detector_scorecard",
+)
 _LEVELS = tuple(LEVELS)
 
 

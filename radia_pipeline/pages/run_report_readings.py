@@ -35,9 +35,15 @@ def read_sets_shown(lake: Lake) -> list[dict[str, Any]]:
 
 def _set(lake: Lake, one: ValidatedSet) -> dict[str, Any]:
     shown = {
-        "set_id": one.set_id, "pool": one.pool, "studies": len(one.weight), "of": round(sum(one.weight.values())),
-        "is_simulated": one.is_simulated, "classes": [], "panels": [], "problem": "",
-    }  # fmt: skip
+        "set_id": one.set_id,
+        "pool": one.pool,
+        "studies": len(one.weight),
+        "of": round(sum(one.weight.values())),
+        "is_simulated": one.is_simulated,
+        "classes": [],
+        "panels": [],
+        "problem": "",
+    }
     try:
         judged = judge_set(lake, one.set_id)
     except RadiaError as error:

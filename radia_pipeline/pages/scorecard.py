@@ -25,11 +25,19 @@ from radia_pipeline.pages.scorecard_misses import misses
 from radia_pipeline.usecases.summary import test_pool_counts, test_pool_words
 
 SECTIONS = (
-    ("models", "Models"), ("classes", "Class by class"), ("decisions", "Calls"), ("curves", "Curves"),
-    ("readings", "Readings"), ("choice", "How the rule was chosen"), ("subgroups", "Subgroups"),
-    ("sources", "Trained on, tested on"), ("test-pool", "Uses of the test pool"), ("changes", "What changed"),
-    ("card", "Model card"), ("reading", "How to read this"),
-)  # fmt: skip
+    ("models", "Models"),
+    ("classes", "Class by class"),
+    ("decisions", "Calls"),
+    ("curves", "Curves"),
+    ("readings", "Readings"),
+    ("choice", "How the rule was chosen"),
+    ("subgroups", "Subgroups"),
+    ("sources", "Trained on, tested on"),
+    ("test-pool", "Uses of the test pool"),
+    ("changes", "What changed"),
+    ("card", "Model card"),
+    ("reading", "How to read this"),
+)
 
 
 def write_scorecard_page(lake: Lake, path: Path | str) -> Path:

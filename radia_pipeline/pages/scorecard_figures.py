@@ -36,11 +36,22 @@ FIGURES = {
     "probabilities": ("brier", "cf1", "mean_probability", "prevalence"),
 }
 WORDS = {
-    "auc": "AUC", "partial_auc": "partial AUC, ≤ 10 % false", "sensitivity_at_specificity_95": "sensitivity at 95 %",
-    "ap": "AP", "f1": "F1", "f1_at_half": "F1 at .5", "f1_prior_corrected": "F1, prior shift",
-    "sensitivity": "sensitivity", "specificity": "specificity", "ppv": "PPV", "p4": "P4", "brier": "Brier",
-    "cf1": "confidence F1", "mean_probability": "mean probability", "prevalence": "positive",
-}  # fmt: skip
+    "auc": "AUC",
+    "partial_auc": "partial AUC, ≤ 10 % false",
+    "sensitivity_at_specificity_95": "sensitivity at 95 %",
+    "ap": "AP",
+    "f1": "F1",
+    "f1_at_half": "F1 at .5",
+    "f1_prior_corrected": "F1, prior shift",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ppv": "PPV",
+    "p4": "P4",
+    "brier": "Brier",
+    "cf1": "confidence F1",
+    "mean_probability": "mean probability",
+    "prevalence": "positive",
+}
 
 
 def models(rows: Sequence[Mapping], pool: str) -> list[dict[str, Any]]:
@@ -99,9 +110,15 @@ def _class_row(found: Mapping, name: str, kind: str) -> dict[str, Any]:
         for metric in metrics
     }
     return {
-        "name": name, "kind": kind, "few": few, "positives": auc["positives"], "studies": auc["studies"],
-        "patients": auc["patients"], "figures": shown, "error": _error(rows),
-    }  # fmt: skip
+        "name": name,
+        "kind": kind,
+        "few": few,
+        "positives": auc["positives"],
+        "studies": auc["studies"],
+        "patients": auc["patients"],
+        "figures": shown,
+        "error": _error(rows),
+    }
 
 
 def _error(rows: Mapping[str, Mapping]) -> dict[str, Any] | None:

@@ -29,10 +29,17 @@ def misses(lake: Lake, judged: Judged | None, pool: str) -> dict[str, Any]:
     """Return the rows of the page and the sheet's name; the sheet is written where the lake holds the films."""
     errors = worst(judged) if judged is not None else []
     rows = [
-        {"number": number, "study": one.study_id[:SHOWN_DIGITS], "source": one.source, "class": one.name,
-         "kind": one.kind, "probability": f"{one.probability:.3f}", "threshold": f"{one.threshold:.3f}"}
+        {
+            "number": number,
+            "study": one.study_id[:SHOWN_DIGITS],
+            "source": one.source,
+            "class": one.name,
+            "kind": one.kind,
+            "probability": f"{one.probability:.3f}",
+            "threshold": f"{one.threshold:.3f}",
+        }
         for number, one in enumerate(errors, start=1)
-    ]  # fmt: skip
+    ]
     return {"rows": rows, "sheet": SHEET.as_posix() if errors and _draw(lake, errors, pool) else None}
 
 

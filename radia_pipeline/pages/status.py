@@ -39,11 +39,18 @@ def write_status_page(lake: Lake, now_s: float) -> Path:
     ]
     waits = [{"what": one["what"], "do": _commands_apart(one["do"])} for one in found["waits"]]
     content = {
-        "title": "Status", "made_from": made_from(lake, "ensemble", "champion"), "sections": SECTIONS,
-        "at": found["at"], "rows": rows, "waits": waits, "lately": LATELY_DAYS,
-        "answers": answers_words(found["answers"]), "since": (found["answers_since"] or "")[:10],
-        "drift": drift_words(found["drift"]).replace("`", ""), "tiles": _tiles(len(found["waits"]), rows),
-    }  # fmt: skip
+        "title": "Status",
+        "made_from": made_from(lake, "ensemble", "champion"),
+        "sections": SECTIONS,
+        "at": found["at"],
+        "rows": rows,
+        "waits": waits,
+        "lately": LATELY_DAYS,
+        "answers": answers_words(found["answers"]),
+        "since": (found["answers_since"] or "")[:10],
+        "drift": drift_words(found["drift"]).replace("`", ""),
+        "tiles": _tiles(len(found["waits"]), rows),
+    }
     path = lake.root.absolute() / STATUS
     write_text(path, render("status.html.j2", content))
     return path

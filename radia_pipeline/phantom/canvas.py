@@ -42,10 +42,17 @@ class Wave:
 def draw_waves(rng: np.random.Generator, height: float) -> tuple[Wave, ...]:
     """Draw displacements along both axes, varying along both, that no affine map takes back."""
     return tuple(
-        Wave(moves, along, float(height * rng.uniform(0.7, 1.3)), float(turns * rng.uniform(0.8, 1.2)),
-             float(rng.uniform(0, 2 * np.pi)))
-        for moves in (0, 1) for along in (0, 1) for turns in _WAVE_TURNS
-    )  # fmt: skip
+        Wave(
+            moves,
+            along,
+            float(height * rng.uniform(0.7, 1.3)),
+            float(turns * rng.uniform(0.8, 1.2)),
+            float(rng.uniform(0, 2 * np.pi)),
+        )
+        for moves in (0, 1)
+        for along in (0, 1)
+        for turns in _WAVE_TURNS
+    )
 
 
 @dataclass(frozen=True)

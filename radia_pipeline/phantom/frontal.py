@@ -95,12 +95,26 @@ def lung_outline(a: Anatomy, side: int) -> np.ndarray:
     """Return the outline of one lung, the heart not yet taken out of it."""
     base, dome, wall = a.base_of(side), a.dome_of(side), a.wall
     reach = [
-        (0.115, a.apex), (0.175, a.apex + 0.02), (0.235, a.apex + 0.075), (wall * 0.82, a.apex + 0.17),
-        (wall * 0.93, a.apex + 0.30), (wall * 0.99, a.apex + 0.45), (wall, base - 0.10), (wall * 0.985, base - 0.02),
-        (wall * 0.965, base), (wall * 0.90, base - dome * 0.42), (wall * 0.78, base - dome * 0.80),
-        (wall * 0.58, base - dome), (wall * 0.36, base - dome * 0.92), (0.06, base - dome * 0.66),
-        (0.05, base - 0.24), (0.048, 0.45), (0.046, 0.36), (0.058, 0.26), (0.075, a.apex + 0.035),
-    ]  # fmt: skip
+        (0.115, a.apex),
+        (0.175, a.apex + 0.02),
+        (0.235, a.apex + 0.075),
+        (wall * 0.82, a.apex + 0.17),
+        (wall * 0.93, a.apex + 0.30),
+        (wall * 0.99, a.apex + 0.45),
+        (wall, base - 0.10),
+        (wall * 0.985, base - 0.02),
+        (wall * 0.965, base),
+        (wall * 0.90, base - dome * 0.42),
+        (wall * 0.78, base - dome * 0.80),
+        (wall * 0.58, base - dome),
+        (wall * 0.36, base - dome * 0.92),
+        (0.06, base - dome * 0.66),
+        (0.05, base - 0.24),
+        (0.048, 0.45),
+        (0.046, 0.36),
+        (0.058, 0.26),
+        (0.075, a.apex + 0.035),
+    ]
     return smooth_outline([(0.5 + side * x, y) for x, y in reach], steps=6)
 
 
@@ -117,11 +131,20 @@ def heart_outline(a: Anatomy) -> np.ndarray:
     floor = a.base_of(LEFT) - 0.02
     middle = floor - 0.115
     points = [
-        (-0.045, a.heart_top), (0.04, a.heart_top), (0.24 * left + 0.045, a.heart_top + 0.05),
-        (0.76 * left, middle - 0.09), (0.96 * left, middle - 0.01), (left, middle + 0.05), (0.90 * left, floor - 0.02),
-        (0.45 * left, floor + 0.01), (-0.4 * right, floor + 0.005), (-0.88 * right, floor - 0.045),
-        (-right, middle), (-0.88 * right, middle - 0.09), (-0.055, a.heart_top + 0.05),
-    ]  # fmt: skip
+        (-0.045, a.heart_top),
+        (0.04, a.heart_top),
+        (0.24 * left + 0.045, a.heart_top + 0.05),
+        (0.76 * left, middle - 0.09),
+        (0.96 * left, middle - 0.01),
+        (left, middle + 0.05),
+        (0.90 * left, floor - 0.02),
+        (0.45 * left, floor + 0.01),
+        (-0.4 * right, floor + 0.005),
+        (-0.88 * right, floor - 0.045),
+        (-right, middle),
+        (-0.88 * right, middle - 0.09),
+        (-0.055, a.heart_top + 0.05),
+    ]
     return smooth_outline([(0.5 + x, y) for x, y in points], steps=6)
 
 
@@ -154,8 +177,19 @@ def clavicle(a: Anatomy, side: int) -> np.ndarray:
 def body_outline(a: Anatomy) -> np.ndarray:
     """Return neck, shoulders and trunk."""
     wall = a.wall + 0.045 + 0.25 * a.fat
-    half = [(0.085, -0.1), (0.085, 0.03), (0.14, 0.075), (0.30, 0.085), (0.43, 0.13), (0.52, 0.24), (0.52, 0.42),
-            (wall + 0.02, 0.44), (wall, 0.60), (wall, 0.80), (wall + 0.01, 1.1)]  # fmt: skip
+    half = [
+        (0.085, -0.1),
+        (0.085, 0.03),
+        (0.14, 0.075),
+        (0.30, 0.085),
+        (0.43, 0.13),
+        (0.52, 0.24),
+        (0.52, 0.42),
+        (wall + 0.02, 0.44),
+        (wall, 0.60),
+        (wall, 0.80),
+        (wall + 0.01, 1.1),
+    ]
     return smooth_outline([(0.5 + x, y) for x, y in half] + [(0.5 - x, y) for x, y in half[::-1]], steps=5)
 
 
@@ -263,8 +297,14 @@ def draw_bones(a: Anatomy, frame: Frame) -> tuple[np.ndarray, dict[tuple[int, in
         lines += [(bundle, width, level) for bundle in (whole, *parts)]
     raster = frame.strokes(lines, soft=0.0018)
     collar = frame.strokes(
-        [(part, *shell) for side in SIDES for part in broken(clavicle(a, side), a, side, CLAVICLE)
-         for shell in [(0.028, 0.9), (0.017, 0.7)]], soft=0.002)  # fmt: skip
+        [
+            (part, *shell)
+            for side in SIDES
+            for part in broken(clavicle(a, side), a, side, CLAVICLE)
+            for shell in [(0.028, 0.9), (0.017, 0.7)]
+        ],
+        soft=0.002,
+    )
     spine_x = np.exp(-np.square(np.square((frame.xs - 0.5) * np.float32(1 / 0.034))))
     vertebrae = 0.65 + 0.35 * np.cos(2 * np.pi * (frame.ys - a.apex) / a.rib_gap) ** 2
     return 0.25 * raster + 0.19 * collar + 0.12 * spine_x * vertebrae, ribs

@@ -22,13 +22,24 @@ def lateral_lung_outline(a: Anatomy) -> np.ndarray:
     base, dome = a.base, max(a.dome)
     bulge = 0.03 if dome < 0.04 else 0.0
     points = [
-        (0.42, a.apex + 0.03), (0.345 - bulge, 0.24), (0.29 - bulge, 0.36), (0.255 - bulge, 0.50), (0.245 - bulge,
-        0.62),
-        (0.25 - bulge, base - 0.10), (0.30, base - 0.045 - dome), (0.42, base - 0.05 - dome), (0.56,
-        base - 0.02 - 0.8 * dome),
-        (0.68, base + 0.015 - 0.3 * dome), (0.745, base + 0.035), (0.775, base - 0.02), (0.79, 0.62), (0.785, 0.46),
-        (0.745, 0.30), (0.66, 0.19), (0.55, a.apex + 0.005),
-    ]  # fmt: skip
+        (0.42, a.apex + 0.03),
+        (0.345 - bulge, 0.24),
+        (0.29 - bulge, 0.36),
+        (0.255 - bulge, 0.50),
+        (0.245 - bulge, 0.62),
+        (0.25 - bulge, base - 0.10),
+        (0.30, base - 0.045 - dome),
+        (0.42, base - 0.05 - dome),
+        (0.56, base - 0.02 - 0.8 * dome),
+        (0.68, base + 0.015 - 0.3 * dome),
+        (0.745, base + 0.035),
+        (0.775, base - 0.02),
+        (0.79, 0.62),
+        (0.785, 0.46),
+        (0.745, 0.30),
+        (0.66, 0.19),
+        (0.55, a.apex + 0.005),
+    ]
     return smooth_outline(points, steps=6)
 
 
@@ -37,19 +48,40 @@ def lateral_heart_outline(a: Anatomy) -> np.ndarray:
     grow = a.cardiothoracic / 0.45
     floor = a.base - 0.06
     back = 0.265 + 0.235 * grow
-    points = [(0.36, a.heart_top), (0.46, a.heart_top - 0.01), (0.40 + 0.1 * grow, 0.50), (back, 0.58),
-              (back - 0.01, floor - 0.06),
-              (back - 0.06, floor), (0.32, floor), (0.265, floor - 0.04), (0.265, floor - 0.13), (0.30,
-              0.50)]  # fmt: skip
+    points = [
+        (0.36, a.heart_top),
+        (0.46, a.heart_top - 0.01),
+        (0.40 + 0.1 * grow, 0.50),
+        (back, 0.58),
+        (back - 0.01, floor - 0.06),
+        (back - 0.06, floor),
+        (0.32, floor),
+        (0.265, floor - 0.04),
+        (0.265, floor - 0.13),
+        (0.30, 0.50),
+    ]
     return smooth_outline(points, steps=6)
 
 
 def draw_lateral_chest(a: Anatomy, frame: Frame) -> Chest:
     """Draw the rasters of the same chest from the side."""
     chest = Chest(frame, a)
-    trunk = [(0.36, -0.1), (0.37, 0.08), (0.27, 0.20), (0.205, 0.36), (0.185, 0.55), (0.20, 0.75), (0.17, 1.1),
-             (0.86, 1.1),
-             (0.86, 0.75), (0.875, 0.5), (0.85, 0.30), (0.76, 0.16), (0.60, 0.07), (0.60, -0.1)]  # fmt: skip
+    trunk = [
+        (0.36, -0.1),
+        (0.37, 0.08),
+        (0.27, 0.20),
+        (0.205, 0.36),
+        (0.185, 0.55),
+        (0.20, 0.75),
+        (0.17, 1.1),
+        (0.86, 1.1),
+        (0.86, 0.75),
+        (0.875, 0.5),
+        (0.85, 0.30),
+        (0.76, 0.16),
+        (0.60, 0.07),
+        (0.60, -0.1),
+    ]
     below = np.clip((frame.ys - a.base + 0.03) * 6 + 0.5, 0, 1)
     chest.body = frame.fill(smooth_outline(trunk, steps=5), 0.004) * (0.90 + 0.4 * a.fat + 0.12 * below)
     arm = smooth_outline([(0.30, -0.05), (0.42, 0.16), (0.55, 0.22), (0.66, 0.10), (0.70, -0.05)], steps=5)
@@ -57,9 +89,16 @@ def draw_lateral_chest(a: Anatomy, frame: Frame) -> Chest:
     lung = frame.fill(lateral_lung_outline(a), 0.002)
     chest.lungs = {RIGHT: lung, LEFT: lung}
     chest.heart = frame.fill(lateral_heart_outline(a), 0.004)
-    arch = frame.strokes([(smooth_outline([(0.44, 0.40), (0.47, 0.30), (0.56, 0.28), (0.63, 0.36), (0.67, 0.55)],
-    closed=False),
-                           2 * a.knob, 1.0)], soft=0.006)  # fmt: skip
+    arch = frame.strokes(
+        [
+            (
+                smooth_outline([(0.44, 0.40), (0.47, 0.30), (0.56, 0.28), (0.63, 0.36), (0.67, 0.55)], closed=False),
+                2 * a.knob,
+                1.0,
+            )
+        ],
+        soft=0.006,
+    )
     chest.air = np.float32(AIR_DEPTH * a.air_gain) * lung_depth(lung, frame) * (1 - np.float32(0.8) * chest.heart)
     chest.vessels = _vessels(a, frame) * np.float32(0.42 * a.vessel_gain)
     chest.bones = _bones(a, frame)

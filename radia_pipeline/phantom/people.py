@@ -25,8 +25,16 @@ CHRONIC = {
     "Nodule": 0.13,
 }
 """Chance per patient who is not normal; these stay from study to study."""
-ACUTE = {"Pneumothorax": 0.095, "Fracture": 0.105, "Edema": 0.07, "Pneumonia": 0.115, "Consolidation": 0.09,
-         "Infiltration": 0.12, "Atelectasis": 0.11, "Pleural Effusion": 0.12}  # fmt: skip
+ACUTE = {
+    "Pneumothorax": 0.095,
+    "Fracture": 0.105,
+    "Edema": 0.07,
+    "Pneumonia": 0.115,
+    "Consolidation": 0.09,
+    "Infiltration": 0.12,
+    "Atelectasis": 0.11,
+    "Pleural Effusion": 0.12,
+}
 """Chance per study; drawn in this order, each after its causes."""
 CAUSES = {
     ("Fracture", "Pneumothorax"): 0.12,

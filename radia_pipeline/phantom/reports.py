@@ -38,11 +38,24 @@ FALSE_ALARM = 0.04
 """Share of studies in which something is suspected that is not there."""
 UNREADABLE_SHARE = 0.012
 DENIED = {
-    "Pleural Effusion": 0.62, "Pneumothorax": 0.55, "Cardiomegaly": 0.5, "Consolidation": 0.32, "Pneumonia": 0.22,
+    "Pleural Effusion": 0.62,
+    "Pneumothorax": 0.55,
+    "Cardiomegaly": 0.5,
+    "Consolidation": 0.32,
+    "Pneumonia": 0.22,
     "Edema": 0.28,
-    "Infiltration": 0.12, "Nodule": 0.10, "Mass": 0.13, "Atelectasis": 0.09, "Fracture": 0.13, "Lung Lesion": 0.05,
-    "Lung Opacity": 0.06, "Emphysema": 0.03, "Pleural Other": 0.05, "Hernia": 0.03, "Enlarged Cardiomediastinum": 0.2,
-}  # fmt: skip
+    "Infiltration": 0.12,
+    "Nodule": 0.10,
+    "Mass": 0.13,
+    "Atelectasis": 0.09,
+    "Fracture": 0.13,
+    "Lung Lesion": 0.05,
+    "Lung Opacity": 0.06,
+    "Emphysema": 0.03,
+    "Pleural Other": 0.05,
+    "Hernia": 0.03,
+    "Enlarged Cardiomediastinum": 0.2,
+}
 """Chance that a report says of an absent class that it is absent."""
 WITH_CAUSE = ("Consolidation", "Pneumonia", "Atelectasis", "Infiltration")
 ORGANS = ("lung", "pleura", "heart", "bone", "device")
@@ -201,9 +214,18 @@ def _preamble(rng: np.random.Generator) -> str:
     name = pick(rng, drawn())
     phrase = phrase_of(name, rng, singular=True)
     symptom = pick(rng, wording.SYMPTOMS)
-    question = pick(rng, [f"Éliminer {phrase.text}", f"R/O {phrase.text}", f"{phrase.text.capitalize()}?",
-    f"Suivi {phrase.of_a()}",
-                          f"ATCD: {phrase.text}", "", ""])  # fmt: skip
+    question = pick(
+        rng,
+        [
+            f"Éliminer {phrase.text}",
+            f"R/O {phrase.text}",
+            f"{phrase.text.capitalize()}?",
+            f"Suivi {phrase.of_a()}",
+            f"ATCD: {phrase.text}",
+            "",
+            "",
+        ],
+    )
     return f"{pick(rng, wording.INDICATION_TITLES)} {symptom}. {question + '.' if question else ''}".strip().replace(
         "?.", "?"
     )

@@ -249,22 +249,39 @@ def negative(names: Sequence[str], rng: np.random.Generator) -> Sentence:
 def _one_negative(name: str, p: Phrase, said: dict[str, int], organ: str, rng: np.random.Generator) -> Sentence:
     if (name, 0) in STATED and rng.random() < 0.6:
         return Sentence(pick(rng, STATED[name, 0]), {name: 0}, organ)
-    text = pick(rng, [
-        lambda: f"Pas {p.bare()}",
-        lambda: f"Il n'y a pas {p.bare()}",
-        lambda: f"On ne voit pas {p.bare()}",
-        lambda: f"Absence {p.bare()}",
-        lambda: f"{p.agree('aucun').capitalize()} {p.text}",
-        lambda: f"{p.agree('aucun').capitalize()} {p.text} visible",
-        lambda: f"Pas {p.bare()} {p.agree(pick(rng, ['franc', 'définitif', 'évident', 'significatif', 'suspect']))}",
-        lambda: f"Pas {pick(rng, NO_TRACE)} {p.bare()}",
-        lambda: f"{_cap(p.text)}: {p.agree('aucun')}",
-        lambda: f"{_cap(p.the())} n'est plus visible",
-        lambda: f"{pick(rng, GONE)} {p.of_the()}",
-        lambda: f"{_cap(p.the())} a disparu",
-        lambda: f"Plages pulmonaires exemptes {p.bare()}",
-    ], [6, 4, 1.5, 1.5, 1.5, 0.7, 3, 1.2, 0.6, *([0, 0, 0] if name in LASTING else [0.8, 1.0, 0.5]),
-        0.5 if organ == "lung" else 0])()  # fmt: skip
+    text = pick(
+        rng,
+        [
+            lambda: f"Pas {p.bare()}",
+            lambda: f"Il n'y a pas {p.bare()}",
+            lambda: f"On ne voit pas {p.bare()}",
+            lambda: f"Absence {p.bare()}",
+            lambda: f"{p.agree('aucun').capitalize()} {p.text}",
+            lambda: f"{p.agree('aucun').capitalize()} {p.text} visible",
+            lambda: (
+                f"Pas {p.bare()} {p.agree(pick(rng, ['franc', 'définitif', 'évident', 'significatif', 'suspect']))}"
+            ),
+            lambda: f"Pas {pick(rng, NO_TRACE)} {p.bare()}",
+            lambda: f"{_cap(p.text)}: {p.agree('aucun')}",
+            lambda: f"{_cap(p.the())} n'est plus visible",
+            lambda: f"{pick(rng, GONE)} {p.of_the()}",
+            lambda: f"{_cap(p.the())} a disparu",
+            lambda: f"Plages pulmonaires exemptes {p.bare()}",
+        ],
+        [
+            6,
+            4,
+            1.5,
+            1.5,
+            1.5,
+            0.7,
+            3,
+            1.2,
+            0.6,
+            *([0, 0, 0] if name in LASTING else [0.8, 1.0, 0.5]),
+            0.5 if organ == "lung" else 0,
+        ],
+    )()
     return Sentence(text, said, organ)
 
 

@@ -17,9 +17,21 @@ from radia_pipeline.phantom.canvas import generator
 from radia_pipeline.phantom.frontal import CLAVICLE, RIGHT, SIDES, Anatomy, Break
 
 ORDER = (
-    "Emphysema", "Cardiomegaly", "Edema", "Infiltration", "Pneumonia", "Consolidation", "Atelectasis", "Mass", "Nodule",
-    "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Hernia",
-)  # fmt: skip
+    "Emphysema",
+    "Cardiomegaly",
+    "Edema",
+    "Infiltration",
+    "Pneumonia",
+    "Consolidation",
+    "Atelectasis",
+    "Mass",
+    "Nodule",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Hernia",
+)
 """Order of bending and painting: what lies over what."""
 
 
@@ -102,8 +114,22 @@ FAINT_SHARE, FAINT = 0.15, (0.4, 0.75)
 """Share of signs that are hard to see, and how much of their contrast is left."""
 BILATERAL = {"Pleural Effusion": 0.3, "Infiltration": 0.5, "Pleural Other": 0.4}
 WHOLE_CHEST = ("Cardiomegaly", "Emphysema", "Edema", "Hernia", "Fracture")
-PLACING = ("Pneumothorax", "Pleural Effusion", "Pleural Other", "Consolidation", "Mass", "Atelectasis", "Pneumonia",
-           "Infiltration", "Nodule", "Fracture", "Hernia", "Edema", "Cardiomegaly", "Emphysema")  # fmt: skip
+PLACING = (
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Consolidation",
+    "Mass",
+    "Atelectasis",
+    "Pneumonia",
+    "Infiltration",
+    "Nodule",
+    "Fracture",
+    "Hernia",
+    "Edema",
+    "Cardiomegaly",
+    "Emphysema",
+)
 FITTING_ZONES = {
     "Pleural Effusion": ("lower",),
     "Atelectasis": ("lower", "middle"),
@@ -124,10 +150,17 @@ def _bend_cardiomegaly(a: Anatomy, sign: Sign) -> Anatomy:
 
 def _bend_emphysema(a: Anatomy, sign: Sign) -> Anatomy:
     return replace(
-        a, base=min(0.86, a.base + sign.between(0.035, 0.055)), dome=(0.022, 0.018), wall=a.wall + 0.012,
-        apex=a.apex - 0.012, air_gain=sign.between(1.14, 1.26), vessel_gain=sign.between(0.62, 0.4),
-        cardiothoracic=a.cardiothoracic - 0.05, rib_slope=a.rib_slope * 0.6, rib_gap=a.rib_gap * 1.07,
-    )  # fmt: skip
+        a,
+        base=min(0.86, a.base + sign.between(0.035, 0.055)),
+        dome=(0.022, 0.018),
+        wall=a.wall + 0.012,
+        apex=a.apex - 0.012,
+        air_gain=sign.between(1.14, 1.26),
+        vessel_gain=sign.between(0.62, 0.4),
+        cardiothoracic=a.cardiothoracic - 0.05,
+        rib_slope=a.rib_slope * 0.6,
+        rib_gap=a.rib_gap * 1.07,
+    )
 
 
 def _bend_atelectasis(a: Anatomy, sign: Sign) -> Anatomy:

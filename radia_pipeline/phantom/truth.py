@@ -25,10 +25,19 @@ from radia_pipeline.contracts.sheets import source_sheet
 from radia_pipeline.contracts.vocabulary import vocabulary
 
 BOX_SCHEMA = pa.schema(
-    [("source", pa.string()), ("native_image_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
-     ("y_px", pa.float64()), ("width_px", pa.float64()), ("height_px", pa.float64()), ("image_width_px", pa.int32()),
-     ("image_height_px", pa.int32()), ("view", pa.string())]
-)  # fmt: skip
+    [
+        ("source", pa.string()),
+        ("native_image_id", pa.string()),
+        ("class", pa.string()),
+        ("x_px", pa.float64()),
+        ("y_px", pa.float64()),
+        ("width_px", pa.float64()),
+        ("height_px", pa.float64()),
+        ("image_width_px", pa.int32()),
+        ("image_height_px", pa.int32()),
+        ("view", pa.string()),
+    ]
+)
 LABEL_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -47,10 +56,20 @@ def box_rows(
     words, rows = vocabulary(), []
     for name, (x, y, width, height) in boxes:
         for named in (name, *(parent for parent in words.ancestors(name) if parent in words.pathologies)):
-            rows.append({
-                "source": source, "native_image_id": image_id, "class": named, "x_px": x, "y_px": y, "width_px": width,
-                "height_px": height, "image_width_px": shape[1], "image_height_px": shape[0], "view": view,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "source": source,
+                    "native_image_id": image_id,
+                    "class": named,
+                    "x_px": x,
+                    "y_px": y,
+                    "width_px": width,
+                    "height_px": height,
+                    "image_width_px": shape[1],
+                    "image_height_px": shape[0],
+                    "view": view,
+                }
+            )
     return rows
 
 
@@ -81,9 +100,15 @@ def label_rows(source: str, study_id: str, said: Mapping[str, int], drawn: Itera
 def write_truth(folder: Path, boxes: list[dict], labels: list[dict]) -> None:
     """Write both tables, sorted."""
     folder.mkdir(parents=True, exist_ok=True)
-    by = {"boxes": [("source", "ascending"), ("native_image_id", "ascending"), ("class", "ascending"), ("x_px",
-          "ascending")],
-          "labels": [("source", "ascending"), ("native_study_id", "ascending")]}  # fmt: skip
+    by = {
+        "boxes": [
+            ("source", "ascending"),
+            ("native_image_id", "ascending"),
+            ("class", "ascending"),
+            ("x_px", "ascending"),
+        ],
+        "labels": [("source", "ascending"), ("native_study_id", "ascending")],
+    }
     for name, rows, schema in (("boxes", boxes, BOX_SCHEMA), ("labels", labels, LABEL_SCHEMA)):
         table = pa.Table.from_pylist(rows, schema=schema).sort_by(by[name])
         pq.write_table(table, folder / f"{name}.parquet")

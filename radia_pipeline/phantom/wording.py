@@ -187,26 +187,38 @@ ORGAN = {
 
 STATED: dict[tuple[str, int], tuple[str, ...]] = {
     ("Cardiomegaly", 1): (
-        "La silhouette cardiaque est augmentée de volume", "Silhouette cardiaque augmentée",
+        "La silhouette cardiaque est augmentée de volume",
+        "Silhouette cardiaque augmentée",
         "Volume cardiaque augmenté",
-        "Le volume cardiaque est augmenté", "Index cardiothoracique augmenté",
+        "Le volume cardiaque est augmenté",
+        "Index cardiothoracique augmenté",
         "L'index cardiothoracique est augmenté à 0,58",
     ),
     ("Cardiomegaly", 0): (
-        "Cœur de taille normale", "Le cœur est de taille normale", "Silhouette cardiaque normale",
+        "Cœur de taille normale",
+        "Le cœur est de taille normale",
+        "Silhouette cardiaque normale",
         "Volume cardiaque normal",
-        "Silhouette cardiaque dans les limites de la normale", "Silhouette cardiaque sans particularité",
+        "Silhouette cardiaque dans les limites de la normale",
+        "Silhouette cardiaque sans particularité",
         "Silhouette cardiaque non élargie",
-        "Index cardiothoracique dans les limites de la normale", "L'index cardiothoracique est normal",
-        "Le cœur est normal", "Cœur s.p.",
+        "Index cardiothoracique dans les limites de la normale",
+        "L'index cardiothoracique est normal",
+        "Le cœur est normal",
+        "Cœur s.p.",
     ),
     ("Cardiomegaly", -1): (
-        "Cœur à la limite supérieure de la normale", "Silhouette cardiaque à la limite supérieure de la normale",
-        "Le cœur paraît augmenté de volume", "La silhouette cardiaque semble augmentée de volume",
+        "Cœur à la limite supérieure de la normale",
+        "Silhouette cardiaque à la limite supérieure de la normale",
+        "Le cœur paraît augmenté de volume",
+        "La silhouette cardiaque semble augmentée de volume",
     ),
     ("Enlarged Cardiomediastinum", 0): (
-        "Médiastin sans particularité", "Médiastin normal", "Le médiastin est sans particularité",
-        "Médiastin non élargi", "Médiastin s.p.",
+        "Médiastin sans particularité",
+        "Médiastin normal",
+        "Le médiastin est sans particularité",
+        "Médiastin non élargi",
+        "Médiastin s.p.",
         "Le médiastin est dans les limites de la normale",
     ),
     ("Pleural Effusion", 1): (
@@ -214,17 +226,22 @@ STATED: dict[tuple[str, int], tuple[str, ...]] = {
         "Comblement du cul-de-sac {side} par un épanchement",
     ),
     ("Pleural Effusion", 0): (
-        "Culs-de-sac costophréniques libres", "Les culs-de-sac sont libres", "Angles costophréniques libres",
-        "Les angles costophréniques sont libres", "Culs-de-sac pleuraux libres", "Culs-de-sac costophréniques normaux",
+        "Culs-de-sac costophréniques libres",
+        "Les culs-de-sac sont libres",
+        "Angles costophréniques libres",
+        "Les angles costophréniques sont libres",
+        "Culs-de-sac pleuraux libres",
+        "Culs-de-sac costophréniques normaux",
     ),
     ("Pleural Effusion", -1): (
-        "Émoussement du cul-de-sac costophrénique {side}", "Discret émoussement du cul-de-sac {side}",
+        "Émoussement du cul-de-sac costophrénique {side}",
+        "Discret émoussement du cul-de-sac {side}",
         "Comblement du cul-de-sac {side}",
         "Le cul-de-sac costophrénique {side} est émoussé",
     ),
     ("Pneumothorax", 0): ("Poumons à la paroi", "Les poumons sont à la paroi", "Les deux poumons sont à la paroi"),
     ("Emphysema", 1): ("Signes de MPOC", "Changements de MPOC"),
-}  # fmt: skip
+}
 """Whole sentences that say a class without its noun phrase, by (class, status)."""
 
 HEART_AND_MEDIASTINUM = (
@@ -237,25 +254,42 @@ HEART_AND_MEDIASTINUM = (
 )
 NEUTRAL = {
     "lung": (
-        "Plages pulmonaires claires", "Les poumons sont clairs", "Poumons clairs", "Hiles sans particularité",
-        "Parenchyme pulmonaire sans particularité", "Les hiles sont normaux", "Bonne inspiration", "Pas de foyer",
+        "Plages pulmonaires claires",
+        "Les poumons sont clairs",
+        "Poumons clairs",
+        "Hiles sans particularité",
+        "Parenchyme pulmonaire sans particularité",
+        "Les hiles sont normaux",
+        "Bonne inspiration",
+        "Pas de foyer",
     ),
     "pleura": ("Plèvre sans particularité",),
     "bone": ("Structures osseuses sans particularité", "Os sans particularité", "Pas de lésion osseuse suspecte"),
     "device": (
-        "Pacemaker en place", "Tube endotrachéal en bonne position", "Sonde nasogastrique en place",
+        "Pacemaker en place",
+        "Tube endotrachéal en bonne position",
+        "Sonde nasogastrique en place",
         "Cathéter central jugulaire droit dont l'extrémité se projette à la veine cave supérieure",
-        "Fils de sternotomie en place", "PICC-line par voie brachiale gauche",
+        "Fils de sternotomie en place",
+        "PICC-line par voie brachiale gauche",
     ),
-}  # fmt: skip
+}
 """True sentences that label nothing and do not block No Finding: normal anatomy and devices."""
 BLOCKING = {
-    "lung": ("Accentuation de la trame interstitielle", "Syndrome interstitiel bilatéral",
-             "Adénopathies hilaires bilatérales", "Cicatrices apicales"),
-    "heart": ("Aorte déroulée", "Aorte déroulée et calcifiée", "Calcifications de la crosse aortique",
-              "Calcifications aortiques"),
+    "lung": (
+        "Accentuation de la trame interstitielle",
+        "Syndrome interstitiel bilatéral",
+        "Adénopathies hilaires bilatérales",
+        "Cicatrices apicales",
+    ),
+    "heart": (
+        "Aorte déroulée",
+        "Aorte déroulée et calcifiée",
+        "Calcifications de la crosse aortique",
+        "Calcifications aortiques",
+    ),
     "bone": ("Légère scoliose dorsale", "Scoliose dorsale"),
-}  # fmt: skip
+}
 """Other abnormalities: no class, yet not a normal chest."""
 LOOKALIKES = (
     "Emphysème sous-cutané {side}",

@@ -131,12 +131,20 @@ def _parse(data: bytes, limits: Limits) -> Container:
     pixels, parts, end = _pixel_element(body, start, form, syntax in NATIVE)
     behind, reach = _behind(walk, end, form)
     return Container(
-        head=head, elements=elements, behind=behind, syntax=syntax, form=form, pixels=pixels,
+        head=head,
+        elements=elements,
+        behind=behind,
+        syntax=syntax,
+        form=form,
+        pixels=pixels,
         fragment_sizes=None if parts is None else tuple(len(part) for part in parts[1:]),
-        offset_table=b"" if parts is None else bytes(parts[0]), pixel_span=(start, end),
-        preamble=data[:PREAMBLE_BYTES], unowned=bytes(body[reach:]), body_bytes=len(body) - offset,
+        offset_table=b"" if parts is None else bytes(parts[0]),
+        pixel_span=(start, end),
+        preamble=data[:PREAMBLE_BYTES],
+        unowned=bytes(body[reach:]),
+        body_bytes=len(body) - offset,
         file_bytes=len(data),
-    )  # fmt: skip
+    )
 
 
 def _are_pixels(body: bytes, at: int, form: Form) -> bool:

@@ -165,9 +165,18 @@ def _profile(body: bytes, _frame: _Frame) -> bool:
 
 
 _SEGMENTS: dict[int, Callable[[bytes, _Frame], bool]] = {
-    _SIZ: _size, 0xFF50: _capabilities, _COD: _coding, 0xFF53: _component_coding, 0xFF5C: _quantisation,
-    0xFF5D: _component_quantisation, 0xFF5E: _region, 0xFF5F: _progression, _TLM: _tile_lengths, _PLT: _packet_lengths,
-    0xFF63: _registration, 0xFF59: _profile,
-}  # fmt: skip
+    _SIZ: _size,
+    0xFF50: _capabilities,
+    _COD: _coding,
+    0xFF53: _component_coding,
+    0xFF5C: _quantisation,
+    0xFF5D: _component_quantisation,
+    0xFF5E: _region,
+    0xFF5F: _progression,
+    _TLM: _tile_lengths,
+    _PLT: _packet_lengths,
+    0xFF63: _registration,
+    0xFF59: _profile,
+}
 """Packed packet headers and lengths in the main header (PPM, PPT, PLM) are not among them: no radiograph is known that
 has them, and what they hold could not be told from text."""

@@ -254,9 +254,17 @@ def _called(said: Said, place: int) -> Span | None:
 
 
 _RULES: dict[int, Callable[[Said, int], Span | None]] = {
-    w.TITLE: _titled, w.PHYSICIAN: _physician, w.DEGREE: _degree, w.ROLE: _role, w.SIGNED: _signed, w.SEEN: _seen,
-    w.KIN: _kin, w.PATIENT: _patient, w.LABEL: _labelled, w.CALLED: _called,
-}  # fmt: skip
+    w.TITLE: _titled,
+    w.PHYSICIAN: _physician,
+    w.DEGREE: _degree,
+    w.ROLE: _role,
+    w.SIGNED: _signed,
+    w.SEEN: _seen,
+    w.KIN: _kin,
+    w.PATIENT: _patient,
+    w.LABEL: _labelled,
+    w.CALLED: _called,
+}
 """What introduces names -> how the name behind it (or before it) is found."""
 
 

@@ -31,15 +31,35 @@ from radia_pipeline.privacy.policy import ReportPolicy
 
 _NAME, _NUMBER, _DATE, _ADDRESS = "NOM", "NUMÉRO", "DATE", "ADRESSE"
 KIND_OF_RULE: Mapping[str, str] = {
-    "titled_name": _NAME, "physician_name": _NAME, "staff_name": _NAME, "signature": _NAME, "relative_name": _NAME,
-    "patient_name": _NAME, "labelled_name": _NAME, "listed_name": _NAME, "first_name": _NAME,
-    "capitalised_words": _NAME, "person_subject": _NAME, "name_with_caret": _NAME,
-    "health_insurance_number": _NUMBER, "social_insurance_number": _NUMBER, "phone_number": "TÉLÉPHONE",
-    "record_number": _NUMBER, "postal_code": _ADDRESS, "street_address": _ADDRESS, "mail_address": "COURRIEL",
-    "date_of_birth": _DATE, "date_without_examination": _DATE, "web_address": "LIEN", "place": "LIEU",
-    "employer": "EMPLOYEUR", "institution": "ÉTABLISSEMENT", "room": "LOCAL", "typist_initials": "INITIALES",
+    "titled_name": _NAME,
+    "physician_name": _NAME,
+    "staff_name": _NAME,
+    "signature": _NAME,
+    "relative_name": _NAME,
+    "patient_name": _NAME,
+    "labelled_name": _NAME,
+    "listed_name": _NAME,
+    "first_name": _NAME,
+    "capitalised_words": _NAME,
+    "person_subject": _NAME,
+    "name_with_caret": _NAME,
+    "health_insurance_number": _NUMBER,
+    "social_insurance_number": _NUMBER,
+    "phone_number": "TÉLÉPHONE",
+    "record_number": _NUMBER,
+    "postal_code": _ADDRESS,
+    "street_address": _ADDRESS,
+    "mail_address": "COURRIEL",
+    "date_of_birth": _DATE,
+    "date_without_examination": _DATE,
+    "web_address": "LIEN",
+    "place": "LIEU",
+    "employer": "EMPLOYEUR",
+    "institution": "ÉTABLISSEMENT",
+    "room": "LOCAL",
+    "typist_initials": "INITIALES",
     "age_above_89": "ÂGE",
-}  # fmt: skip
+}
 """Rule -> what stands in the place of that which breaks it."""
 _REPLACED = re.compile("«(?:" + "|".join(sorted(set(KIND_OF_RULE.values()))) + ")»")
 _INERT = "¤"

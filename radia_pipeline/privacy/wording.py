@@ -35,10 +35,24 @@ NAME = STRANGE | LISTED
 INTRODUCES = TITLE | PHYSICIAN | DEGREE | ROLE | SIGNED | SEEN | KIN | PATIENT | LABEL | CALLED
 
 _LISTS = {
-    "titles": TITLE, "physicians": PHYSICIAN, "degrees": DEGREE, "roles": ROLE, "signed": SIGNED, "seen_by": SEEN,
-    "kin": KIN, "patients": PATIENT, "name_labels": LABEL, "called": CALLED, "deeds": DEED, "states": STATE,
-    "particles": PARTICLE, "between": BETWEEN, "of_whom": OF_WHOM, "described": DESCRIBED, "by": BY,
-}  # fmt: skip
+    "titles": TITLE,
+    "physicians": PHYSICIAN,
+    "degrees": DEGREE,
+    "roles": ROLE,
+    "signed": SIGNED,
+    "seen_by": SEEN,
+    "kin": KIN,
+    "patients": PATIENT,
+    "name_labels": LABEL,
+    "called": CALLED,
+    "deeds": DEED,
+    "states": STATE,
+    "particles": PARTICLE,
+    "between": BETWEEN,
+    "of_whom": OF_WHOM,
+    "described": DESCRIBED,
+    "by": BY,
+}
 _PHRASES = ("institutions", "employers", "places_before")
 """Lists whose entries begin with a word that announces a place."""
 _SHORT, _SHORT_IN_CAPITALS = 2, 4

@@ -21,9 +21,20 @@ from radia_pipeline.processes import pool
 from radia_pipeline.processes.portions import result_of, tasks_of
 
 DECIDING = (
-    "imagecodecs", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyarrow", "pydicom", "pyjpegls",
-    "pylibjpeg-openjpeg", "pylibjpeg-rle", "rapidocr", "scipy", "torch",
-)  # fmt: skip
+    "imagecodecs",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "pyarrow",
+    "pydicom",
+    "pyjpegls",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+    "rapidocr",
+    "scipy",
+    "torch",
+)
 """Packages whose version may change what comes of a file: codecs, arithmetic, the reader of print."""
 _SKIPPED = ("__pycache__",)
 _NAMES = 200

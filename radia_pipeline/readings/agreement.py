@@ -53,9 +53,17 @@ def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
     by_chance = 2 * prevalence * (1 - prevalence)
     low, high = wilson(observed, float(total))
     return Agreement(
-        int(total), observed, low, high, kappa, max(-1.0, kappa - half), min(1.0, kappa + half),
-        _shared(counts[0, 0], counts), _shared(counts[1, 1], counts), (observed - by_chance) / (1 - by_chance),
-    )  # fmt: skip
+        int(total),
+        observed,
+        low,
+        high,
+        kappa,
+        max(-1.0, kappa - half),
+        min(1.0, kappa + half),
+        _shared(counts[0, 0], counts),
+        _shared(counts[1, 1], counts),
+        (observed - by_chance) / (1 - by_chance),
+    )
 
 
 def _shared(both: float, counts: np.ndarray) -> float:

@@ -228,9 +228,15 @@ class Desk:
         if line.kind != READ:
             return
         given = Given(
-            line.sequence, content["reader"], content["phase"], content["study_id"], content["set_id"],
-            tuple(content["asked"]), content["answers"], content["decided_at"],
-        )  # fmt: skip
+            line.sequence,
+            content["reader"],
+            content["phase"],
+            content["study_id"],
+            content["set_id"],
+            tuple(content["asked"]),
+            content["answers"],
+            content["decided_at"],
+        )
         self._known.by_sequence[line.sequence] = given
         self._known.by_key[content["request_key"]] = line.sequence
         self._known.by_place.setdefault((given.set_id, given.study_id), []).append(line.sequence)

@@ -111,14 +111,23 @@ def _gathered(rows: Iterator[Mapping[str, str]], made_by: str, made_from: str) -
         together[key][row["class"]] = ANSWERS[row["answer"]]
     return [
         Reading(
-            source=source, study_id=study, reader=reader, phase=IMPORTED, answers=answers, asked=tuple(answers),
-            role="none", decided_at=at, made_by=made_by, made_from=made_from,
-            request_key="imported:" + hashlib.sha256(
+            source=source,
+            study_id=study,
+            reader=reader,
+            phase=IMPORTED,
+            answers=answers,
+            asked=tuple(answers),
+            role="none",
+            decided_at=at,
+            made_by=made_by,
+            made_from=made_from,
+            request_key="imported:"
+            + hashlib.sha256(
                 json.dumps([source, study, reader, at, sorted(answers.items()), made_by, made_from]).encode()
             ).hexdigest(),
         )
         for (source, study, reader, at), answers in together.items()
-    ]  # fmt: skip
+    ]
 
 
 def _from_csv(path: Path) -> Iterator[Mapping[str, str]]:

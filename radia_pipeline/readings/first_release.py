@@ -87,11 +87,18 @@ def _records(lake: Lake) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _reading(verdict: Mapping[str, Any]) -> dict[str, Any]:
     reading = Reading(
-        source=verdict["source"], study_id=verdict["study_id"], reader=verdict["reviewer"], phase=IMPORTED,
-        request_key=f"{MADE_FROM}:{verdict['review_id']}", answers={verdict["class_name"]: verdict["value"]},
-        asked=(verdict["class_name"],), role="none", decided_at=verdict["reviewed_at"], made_by=verdict["reviewer"],
+        source=verdict["source"],
+        study_id=verdict["study_id"],
+        reader=verdict["reviewer"],
+        phase=IMPORTED,
+        request_key=f"{MADE_FROM}:{verdict['review_id']}",
+        answers={verdict["class_name"]: verdict["value"]},
+        asked=(verdict["class_name"],),
+        role="none",
+        decided_at=verdict["reviewed_at"],
+        made_by=verdict["reviewer"],
         made_from=f"{MADE_FROM}, {'blind' if verdict['is_blind'] else 'not blind'}",
-    )  # fmt: skip
+    )
     return as_record(reading)
 
 

@@ -78,8 +78,21 @@ def _require_what_was_published(lake: Lake, hash_of: Mapping[int, str]) -> None:
 
 def _rows(line: Line, is_in_force: bool, sha256: str) -> Iterable[dict]:
     reading = line.reading
-    same = ("source", "study_id", "not_assessable", "reader", "role", "phase", "set_id", "origin", "made_from",
-            "decided_at", "active_s", "is_slow", "vocabulary_version")  # fmt: skip
+    same = (
+        "source",
+        "study_id",
+        "not_assessable",
+        "reader",
+        "role",
+        "phase",
+        "set_id",
+        "origin",
+        "made_from",
+        "decided_at",
+        "active_s",
+        "is_slow",
+        "vocabulary_version",
+    )
     row = {name: getattr(reading, name) for name in same}
     row |= {"sequence": line.sequence, "is_in_force": is_in_force, "line_sha256": sha256}
     row["is_blind"] = PHASES[reading.phase].is_blind
@@ -132,11 +145,19 @@ def boxes_in_force(lake: Lake, source: str) -> list[dict]:
     """
     latest = {(reading.study_id, reading.reader): reading for _, reading in _mending(lake) if reading.source == source}
     return [
-        {"image_id": box.image_id, "class": box.class_name, "x_px": box.x_px, "y_px": box.y_px,
-         "width_px": box.width_px, "height_px": box.height_px, "reader": reader}
+        {
+            "image_id": box.image_id,
+            "class": box.class_name,
+            "x_px": box.x_px,
+            "y_px": box.y_px,
+            "width_px": box.width_px,
+            "height_px": box.height_px,
+            "reader": reader,
+        }
         for (_, reader), reading in sorted(latest.items(), key=lambda one: one[0])
-        for box in reading.boxes if box.is_confirmed
-    ]  # fmt: skip
+        for box in reading.boxes
+        if box.is_confirmed
+    ]
 
 
 def cells_read(lake: Lake) -> set[tuple[str, str, str]]:

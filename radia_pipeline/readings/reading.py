@@ -45,8 +45,14 @@ class Phase:
 
 
 BLIND, REREAD, ADJUDICATION, REPEAT, QUEUE, MONITOR, IMPORTED = (
-    "blind", "reread", "adjudication", "repeat", "queue", "monitor", "imported",
-)  # fmt: skip
+    "blind",
+    "reread",
+    "adjudication",
+    "repeat",
+    "queue",
+    "monitor",
+    "imported",
+)
 PHASES: Mapping[str, Phase] = {
     BLIND: Phase(is_blind=True, makes_label=True, needs_set=True),
     REREAD: Phase(is_blind=False, makes_label=True),

@@ -170,15 +170,22 @@ def _rows(doubts: Doubts, kept: np.ndarray) -> pa.Table:
         rule[mine] = [found.rule_id[one] if one >= 0 else None for one in deciding]
     spread = noise.spread[row, column]
     columns = {
-        "position": np.arange(1, len(kept) + 1), "source": answers.source[row], "study_id": answers.study_id[row],
-        "pool": [TRAIN] * len(kept), "class": [classes[k] for k in column], "label": doubts.label[row, column],
-        "wrong_probability": noise.wrong[row, column], "probability": noise.present[row, column],
+        "position": np.arange(1, len(kept) + 1),
+        "source": answers.source[row],
+        "study_id": answers.study_id[row],
+        "pool": [TRAIN] * len(kept),
+        "class": [classes[k] for k in column],
+        "label": doubts.label[row, column],
+        "wrong_probability": noise.wrong[row, column],
+        "probability": noise.present[row, column],
         "models": np.isfinite(answers.logit[:, row, column]).sum(axis=0),
         "spread": pa.array(spread, mask=~np.isfinite(spread)),
         "label_quality": doubts.confidence.quality[row, column],
         "is_label_issue": doubts.confidence.is_issue[row, column],
-        "rests_on": kind.tolist(), "mention_index": mention.tolist(), "rule_id": rule.tolist(),
-    }  # fmt: skip
+        "rests_on": kind.tolist(),
+        "mention_index": mention.tolist(),
+        "rule_id": rule.tolist(),
+    }
     typed = {
         name: pa.array(values, pa.string()) if name in ("rests_on", "rule_id") else values
         for name, values in columns.items()
@@ -202,9 +209,15 @@ def _result(doubts: Doubts, order: np.ndarray, kept: np.ndarray, left_out: int, 
         return {name: round(float(share), 4) for name, share, is_it in zip(classes, shares, judged) if is_it}
 
     return QueueResult(
-        models=doubts.answers.models, judged=len(order), queued=len(kept),
+        models=doubts.answers.models,
+        judged=len(order),
+        queued=len(kept),
         read=int((doubts.is_read & np.isfinite(doubts.noise.wrong)).sum()),
-        expected_wrong=round(float(wrong[order].sum()), 1), expected_wrong_queued=round(float(wrong[kept].sum()), 1),
-        left_out_studies=left_out, by_class={name: queued[name] for name in classes if queued[name]},
-        missed=by_class(doubts.noise.missed), invented=by_class(doubts.noise.invented), version=version,
-    )  # fmt: skip
+        expected_wrong=round(float(wrong[order].sum()), 1),
+        expected_wrong_queued=round(float(wrong[kept].sum()), 1),
+        left_out_studies=left_out,
+        by_class={name: queued[name] for name in classes if queued[name]},
+        missed=by_class(doubts.noise.missed),
+        invented=by_class(doubts.noise.invented),
+        version=version,
+    )

@@ -121,11 +121,21 @@ def draw_set(lake: Lake, pool: str, size: int, *, name: str | None = None, seed:
         if set_id in known:
             return result
         rows = [
-            {"set_id": set_id, "study_id": m.study_id, "source": m.source, "group_id": m.group_id, "pool": pool,
-             "stratum": stratum, "inclusion_probability": probability, **counts, "members_sha256": sha256,
-             "seed": seed, "vocabulary_version": vocabulary().version}
+            {
+                "set_id": set_id,
+                "study_id": m.study_id,
+                "source": m.source,
+                "group_id": m.group_id,
+                "pool": pool,
+                "stratum": stratum,
+                "inclusion_probability": probability,
+                **counts,
+                "members_sha256": sha256,
+                "seed": seed,
+                "vocabulary_version": vocabulary().version,
+            }
             for m, (_, stratum, probability) in zip(members, closed)
-        ]  # fmt: skip
+        ]
         if pool == TEST and result.uses_scores:
             note_use(lake, "reading set", set_id, len(frame.studies))
         Store(lake).close_set(set_id, sha256)

@@ -84,11 +84,17 @@ def _rows(members: Sequence[Mapping], answers: Mapping[str, StudyAnswers]) -> It
             value, rule = said.truth(name)
             blind = [given[name] for given in said.blind.values() if given.get(name) is not None]
             yield {
-                "set_id": member["set_id"], "study_id": member["study_id"], "source": member["source"], "class": name,
-                "value": value, "rule": rule, "present": sum(value == POSITIVE for value in blind),
-                "readers": len(blind), "weight": 1.0 / member["inclusion_probability"],
+                "set_id": member["set_id"],
+                "study_id": member["study_id"],
+                "source": member["source"],
+                "class": name,
+                "value": value,
+                "rule": rule,
+                "present": sum(value == POSITIVE for value in blind),
+                "readers": len(blind),
+                "weight": 1.0 / member["inclusion_probability"],
                 "is_simulated": said.is_simulated,
-            }  # fmt: skip
+            }
 
 
 def is_open(said: StudyAnswers) -> bool:

@@ -20,8 +20,17 @@ from radia_pipeline.usecases.held_bytes import HeldBytes
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": dict.fromkeys((*FILM_TYPES, RELATED), _BINARY)}}
-_FAILS = ("bad_input", "foreign_host", "too_slow", "no_length", "too_large", "unsupported_type", "refused", "busy",
-          "starting")  # fmt: skip
+_FAILS = (
+    "bad_input",
+    "foreign_host",
+    "too_slow",
+    "no_length",
+    "too_large",
+    "unsupported_type",
+    "refused",
+    "busy",
+    "starting",
+)
 
 
 def api_routes(server: Server) -> APIRouter:
@@ -57,8 +66,14 @@ def api_routes(server: Server) -> APIRouter:
         """
         async with server.films(request) as films:
             kinds = tuple(dicom.split(",")) if dicom else ()
-            wish = Wish(server.settings.source, intake == "identified", one_study, ocr,
-                        wants_pictures=maps is not None, dicom=kinds)  # fmt: skip
+            wish = Wish(
+                server.settings.source,
+                intake == "identified",
+                one_study,
+                ocr,
+                wants_pictures=maps is not None,
+                dicom=kinds,
+            )
             answer, objects = await server.gate.run(lambda: _answer(server, films, wish, maps is not None))
         return with_objects(answer, objects) if dicom else answer
 

@@ -59,9 +59,15 @@ def build_app(server: Server) -> Guard:
         server.close()
 
     app = FastAPI(
-        title="RadIA", version=__version__, description=f"Predictions for chest radiographs: {NOTICE}.",
-        docs_url=None, redoc_url=None, openapi_url="/openapi.json", lifespan=lifespan, telemetry=_NOTHING_LEAVES,
-    )  # fmt: skip
+        title="RadIA",
+        version=__version__,
+        description=f"Predictions for chest radiographs: {NOTICE}.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        telemetry=_NOTHING_LEAVES,
+    )
     app.include_router(api_routes(server))
     app.include_router(viewer_routes(server))
     app.include_router(reading_routes(server))
@@ -90,15 +96,23 @@ def _add_page(app: FastAPI, server: Server) -> None:
     def config(request: Request) -> dict[str, Any]:
         head = server.models.head() or {}
         return {
-            "user": user_of(request, server.settings), "is_signed_in": comes_by_proxy(request, server.settings),
-            "notice": NOTICE, "is_demo": Pseudonymizer.is_demo(server.lake), "model": head.get("model"),
-            "has_model": server.models.is_open, "is_ready": server.is_ready,
+            "user": user_of(request, server.settings),
+            "is_signed_in": comes_by_proxy(request, server.settings),
+            "notice": NOTICE,
+            "is_demo": Pseudonymizer.is_demo(server.lake),
+            "model": head.get("model"),
+            "has_model": server.models.is_open,
+            "is_ready": server.is_ready,
             "versions": {"radia": __version__, "vocabulary": vocabulary().version, "rules": RULES_VERSION},
-            "classes": placed_classes(), "sections": list(sections()), "not_assessable": list(NOT_ASSESSABLE),
-            "wrong_about": list(WRONG_ABOUT), "most_upload_bytes": server.settings.most_body_bytes,
+            "classes": placed_classes(),
+            "sections": list(sections()),
+            "not_assessable": list(NOT_ASSESSABLE),
+            "wrong_about": list(WRONG_ABOUT),
+            "most_upload_bytes": server.settings.most_body_bytes,
             "most_comment_characters": MOST_COMMENT_CHARACTERS,
-            "words": reason_words(), "devices": device_words(),
-        }  # fmt: skip
+            "words": reason_words(),
+            "devices": device_words(),
+        }
 
 
 async def _as_problem(request: Request, error: Exception) -> Response:

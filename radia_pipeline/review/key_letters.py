@@ -21,13 +21,24 @@ SECTIONS = {
 }
 """Section → its name in English and French."""
 _PLACES = {
-    "Pneumothorax": (_PLEURA, "KeyQ"), "Pleural Effusion": (_PLEURA, "KeyW"), "Pleural Other": (_PLEURA, "KeyE"),
-    "Emphysema": (_PLEURA, "KeyR"), "Atelectasis": (_LUNG, "KeyA"), "Consolidation": (_LUNG, "KeyS"),
-    "Pneumonia": (_LUNG, "KeyD"), "Infiltration": (_LUNG, "KeyF"), "Edema": (_LUNG, "KeyG"), "Nodule": (_LUNG, "KeyZ"),
-    "Mass": (_LUNG, "KeyX"), "Lung Opacity": (_LUNG, "KeyC"), "Lung Lesion": (_LUNG, "KeyV"),
-    "Cardiomegaly": (_OTHER, "KeyT"), "Enlarged Cardiomediastinum": (_OTHER, "KeyY"), "Fracture": (_OTHER, "Digit5"),
+    "Pneumothorax": (_PLEURA, "KeyQ"),
+    "Pleural Effusion": (_PLEURA, "KeyW"),
+    "Pleural Other": (_PLEURA, "KeyE"),
+    "Emphysema": (_PLEURA, "KeyR"),
+    "Atelectasis": (_LUNG, "KeyA"),
+    "Consolidation": (_LUNG, "KeyS"),
+    "Pneumonia": (_LUNG, "KeyD"),
+    "Infiltration": (_LUNG, "KeyF"),
+    "Edema": (_LUNG, "KeyG"),
+    "Nodule": (_LUNG, "KeyZ"),
+    "Mass": (_LUNG, "KeyX"),
+    "Lung Opacity": (_LUNG, "KeyC"),
+    "Lung Lesion": (_LUNG, "KeyV"),
+    "Cardiomegaly": (_OTHER, "KeyT"),
+    "Enlarged Cardiomediastinum": (_OTHER, "KeyY"),
+    "Fracture": (_OTHER, "Digit5"),
     "Hernia": (_OTHER, "Digit6"),
-}  # fmt: skip
+}
 _SPARE = ("Digit4", "Digit3", "Digit2", "Digit7", "KeyH")
 """Keys of classes that have no place here yet."""
 

@@ -54,8 +54,16 @@ class Problem(Exception):
     """One answer that is an error. ``more``: further members; ``retry_after_s``: when to ask again; ``objects``: DICOM
     files by Content-ID that go with it."""
 
-    def __init__(self, code: str, detail: str = "", *, do: str = "", retry_after_s: int | None = None,
-                 objects: Sequence[tuple[str, bytes]] = (), **more: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        do: str = "",
+        retry_after_s: int | None = None,
+        objects: Sequence[tuple[str, bytes]] = (),
+        **more: Any,
+    ) -> None:
         super().__init__(code)
         self.objects = objects
         self.code, self.detail, self.do, self.retry_after_s, self.more = code, detail, do, retry_after_s, more

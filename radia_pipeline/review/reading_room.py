@@ -137,12 +137,27 @@ class ReadingRoom:
                 if not is_same or known.answers != posted.values:
                     raise Problem("other_content", do="make a new key for each click")
                 return {"sequence": known.sequence, "decided_at": known.decided_at}, False
-            line = self._append(Reading(
-                rows[0]["source"], study_id, user, QUEUE, posted.request_key, posted.values, (posted.class_name,),
-                not_assessable=posted.not_assessable, boxes=posted.read_boxes, comment=posted.said,
-                shown=Shown(self._pixels(study_id), visible=self._visible(rows[0]["source"]), app_version=__version__,
-                            language=posted.language, screen=posted.screen),
-            ))  # fmt: skip
+            line = self._append(
+                Reading(
+                    rows[0]["source"],
+                    study_id,
+                    user,
+                    QUEUE,
+                    posted.request_key,
+                    posted.values,
+                    (posted.class_name,),
+                    not_assessable=posted.not_assessable,
+                    boxes=posted.read_boxes,
+                    comment=posted.said,
+                    shown=Shown(
+                        self._pixels(study_id),
+                        visible=self._visible(rows[0]["source"]),
+                        app_version=__version__,
+                        language=posted.language,
+                        screen=posted.screen,
+                    ),
+                )
+            )
             return {"sequence": line.sequence, "decided_at": line.content["decided_at"]}, True
 
     def wrongs(self, study_id: str, user: str) -> list[dict[str, Any]]:
@@ -220,13 +235,27 @@ class ReadingRoom:
             raise Problem("not_sound", f"{len(missing)} views were not painted", do="answer when every view is there")
         times = self._opened.get((user, one.list_id, place.position), {})
         reading = Reading(
-            source, study, user, place.phase, posted.request_key, posted.values, asked, posted.role, one.list_id,
-            place.position, posted.not_assessable, posted.read_boxes, posted.comment,
-            replace(posted.shown.as_shown, images=pixels, views=tuple(sorted(self._views(study))),
-                    app_version=__version__),
-            times.get("opened_at", ""), times.get("painted_at", ""), active_s=posted.active_s,
+            source,
+            study,
+            user,
+            place.phase,
+            posted.request_key,
+            posted.values,
+            asked,
+            posted.role,
+            one.list_id,
+            place.position,
+            posted.not_assessable,
+            posted.read_boxes,
+            posted.comment,
+            replace(
+                posted.shown.as_shown, images=pixels, views=tuple(sorted(self._views(study))), app_version=__version__
+            ),
+            times.get("opened_at", ""),
+            times.get("painted_at", ""),
+            active_s=posted.active_s,
             supersedes=posted.supersedes,
-        )  # fmt: skip
+        )
         if posted.is_reread:
             if not self._access.has_revealed(user, one.list_id, study):
                 raise Problem("not_sound", "A reread of what was not revealed", do="send it as a first answer")

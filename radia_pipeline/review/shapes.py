@@ -54,8 +54,14 @@ class PostedShown(_Form):
     @property
     def as_shown(self) -> Shown:
         """As a reading holds it; images and views are the server's to fill in."""
-        return Shown(is_native=self.is_native, windows=tuple(self.windows), zoom=self.zoom,
-                     is_one_to_one=self.is_one_to_one, language=self.language, screen=self.screen)  # fmt: skip
+        return Shown(
+            is_native=self.is_native,
+            windows=tuple(self.windows),
+            zoom=self.zoom,
+            is_one_to_one=self.is_one_to_one,
+            language=self.language,
+            screen=self.screen,
+        )
 
 
 class _Answered(_Form):

@@ -56,15 +56,21 @@ def study_view(server: Server, study_id: str, user: str) -> dict[str, Any]:
     age = first["patient_age_years"]
     withheld = server.room.withheld(user)
     return {
-        "study_id": study_id, "source": source, "pool": studies.pool_of(first), "sex": first["patient_sex"],
-        "age_years": None if age is None else int(age), "images": server.images(study_id, False),
+        "study_id": study_id,
+        "source": source,
+        "pool": studies.pool_of(first),
+        "sex": first["patient_sex"],
+        "age_years": None if age is None else int(age),
+        "images": server.images(study_id, False),
         "priors": [
             {"study_id": prior, "days_before": days, "images": server.images(prior, prior in withheld)}
             for prior, days in studies.priors_of(study_id)
         ],
-        "reference": studies.reference(source, study_id), "report": report, "report_state": state,
+        "reference": studies.reference(source, study_id),
+        "report": report,
+        "report_state": state,
         "wrong": server.room.wrongs(study_id, user),
-    }  # fmt: skip
+    }
 
 
 def viewer_routes(server: Server) -> APIRouter:
@@ -213,8 +219,16 @@ def kept(server: Server, films: list[bytes], wish: Wish, user: str) -> dict[str,
 def _told(upload_id: str, number: int, film: Looked) -> dict[str, Any]:
     base = f"/page/uploads/{upload_id}/{number}"
     return {
-        "image_id": f"image {number}", "view": film.view, "stored": list(film.stored), "native": list(film.native),
-        "has_native": True, "bits": None, "photometric": None, "spacing_mm": None, "device": None,
-        "flags": [told_flag(name, score) for name, score in film.doubts], "pixels": f"{base}/pixels",
+        "image_id": f"image {number}",
+        "view": film.view,
+        "stored": list(film.stored),
+        "native": list(film.native),
+        "has_native": True,
+        "bits": None,
+        "photometric": None,
+        "spacing_mm": None,
+        "device": None,
+        "flags": [told_flag(name, score) for name, score in film.doubts],
+        "pixels": f"{base}/pixels",
         "maps": None if film.view == "LATERAL" else f"{base}/maps",
-    }  # fmt: skip
+    }

@@ -34,9 +34,17 @@ def configured(app: Any, port: int, *, stop_within_s: int = _STOP_WITHIN_S, **mo
     """Return how an ASGI application is run; ``more``: as for ``uvicorn.Config``."""
     settings = {"lifespan": "on", "ws": "none", "limit_concurrency": _MOST_CONNECTIONS, **more}
     return uvicorn.Config(
-        app, host=HOST, port=port, proxy_headers=False, server_header=False, access_log=False, log_level="warning",
-        timeout_keep_alive=30, timeout_graceful_shutdown=stop_within_s, **settings,
-    )  # fmt: skip
+        app,
+        host=HOST,
+        port=port,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=stop_within_s,
+        **settings,
+    )
 
 
 def serve(app: Any, end: socket.socket, **more: Any) -> None:

@@ -24,9 +24,17 @@ LABEL_SCHEMA = pa.schema(
 )
 """``origin``: expert where radiologists said it, null where it is what the source's sheet says of its labels."""
 BOX_SCHEMA = pa.schema(
-    [("native_image_id", pa.string()), ("native_study_id", pa.string()), ("class", pa.string()), ("x_px", pa.float64()),
-     ("y_px", pa.float64()), ("width_px", pa.float64()), ("height_px", pa.float64()), ("reader", pa.string())]
-)  # fmt: skip
+    [
+        ("native_image_id", pa.string()),
+        ("native_study_id", pa.string()),
+        ("class", pa.string()),
+        ("x_px", pa.float64()),
+        ("y_px", pa.float64()),
+        ("width_px", pa.float64()),
+        ("height_px", pa.float64()),
+        ("reader", pa.string()),
+    ]
+)
 REPORT_SCHEMA = pa.schema([("native_study_id", pa.string()), ("native_patient_id", pa.string()), ("text", pa.string())])
 
 

@@ -34,8 +34,15 @@ TABLES = ("master_spreadsheet_update.csv", "master_spreadsheet.csv")
 IMAGES = "images"
 _KEY = re.compile(r"(?:^|/)(id_[^/]+)/([^/]+)/(?:([^/]+)/)?([^/]+?)(?:\.[A-Za-z]+)?$")
 _PATH = "PngPath"
-_VIEWS = {"PA": "PA", "AP": "AP", "L": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL",
-          "LATERAL": "LATERAL"}  # fmt: skip
+_VIEWS = {
+    "PA": "PA",
+    "AP": "AP",
+    "L": "LATERAL",
+    "LL": "LATERAL",
+    "RL": "LATERAL",
+    "LAT": "LATERAL",
+    "LATERAL": "LATERAL",
+}
 
 Key = tuple[str, ...]
 

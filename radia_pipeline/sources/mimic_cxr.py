@@ -22,8 +22,19 @@ from radia_pipeline.sources.label_map import said_table
 from radia_pipeline.sources.value_columns import said_by_columns
 
 _SPLITS = {"train": TRAIN, "validate": VALIDATION, "test": TEST}
-_VIEWS = {"PA": "PA", "AP": "AP", "AP AXIAL": "AP", "AP LLD": "AP", "AP RLD": "AP", "PA LLD": "PA", "PA RLD": "PA",
-          "LATERAL": "LATERAL", "LL": "LATERAL", "RL": "LATERAL", "XTABLE LATERAL": "LATERAL"}  # fmt: skip
+_VIEWS = {
+    "PA": "PA",
+    "AP": "AP",
+    "AP AXIAL": "AP",
+    "AP LLD": "AP",
+    "AP RLD": "AP",
+    "PA LLD": "PA",
+    "PA RLD": "PA",
+    "LATERAL": "LATERAL",
+    "LL": "LATERAL",
+    "RL": "LATERAL",
+    "XTABLE LATERAL": "LATERAL",
+}
 _VIEW_WORDS = ("ViewCodeSequence_CodeMeaning", "PerformedProcedureStepDescription")
 _WORDS = {"PA": r"\bPA\b|\bPOSTERO ANTERIOR\b", "AP": r"\bAP\b|\bANTERO POSTERIOR\b", "LATERAL": r"\bLAT(ERAL)?\b"}
 _EXPERT_COLUMNS = {"Lung Opacity": ("Airspace Opacity",)}

@@ -13,9 +13,15 @@ from radia_pipeline.sources.delivered_tables import TextTable
 from radia_pipeline.sources.label_map import targets_of
 
 _VALUES = {
-    "": MISSING, "nan": MISSING, "1": POSITIVE, "1.0": POSITIVE, "0": NEGATIVE, "0.0": NEGATIVE, "-1": UNCERTAIN,
+    "": MISSING,
+    "nan": MISSING,
+    "1": POSITIVE,
+    "1.0": POSITIVE,
+    "0": NEGATIVE,
+    "0.0": NEGATIVE,
+    "-1": UNCERTAIN,
     "-1.0": UNCERTAIN,
-}  # fmt: skip
+}
 
 
 def said_by_columns(

@@ -177,11 +177,26 @@ FURTHER = Table("further augmentation", {
 })  # fmt: skip
 """The library's names with what each may be told. A test finds names, parameters and defaults in the library."""
 
-SETTLED = frozenset({
-    "interpolation", "mask_interpolation", "border_mode", "fill", "fill_mask", "fit_output", "keep_size",
-    "keypoint_remapping_method", "rotate_method", "mask", "mask_params", "mask_drop_value", "ignore",
-    "interpolation_pair", "strict", "p",
-})  # fmt: skip
+SETTLED = frozenset(
+    {
+        "interpolation",
+        "mask_interpolation",
+        "border_mode",
+        "fill",
+        "fill_mask",
+        "fit_output",
+        "keep_size",
+        "keypoint_remapping_method",
+        "rotate_method",
+        "mask",
+        "mask_params",
+        "mask_drop_value",
+        "ignore",
+        "interpolation_pair",
+        "strict",
+        "p",
+    }
+)
 """Parameters of the library that no recipe sets: its defaults are linear, black border, the picture's own size."""
 
 

@@ -28,8 +28,16 @@ from radia_pipeline.training.studies import Studies, evaluation_labels, pool_stu
 if TYPE_CHECKING:
     from radia_pipeline.lake.lake import Lake
 
-__all__ = ["empty_answer", "latest_model", "load_classifier", "predict_images", "predict_manifest",
-           "score_left_out", "score_manifest", "score_studies"]  # fmt: skip
+__all__ = [
+    "empty_answer",
+    "latest_model",
+    "load_classifier",
+    "predict_images",
+    "predict_manifest",
+    "score_left_out",
+    "score_manifest",
+    "score_studies",
+]
 
 
 def load_classifier(model_dir: Path, device: str | torch.device = "cpu") -> Classifier:

@@ -30,9 +30,15 @@ CONTAINERS = ("state_dict", "model", "model_state_dict", "module", "model_ema", 
 PREFIXES = ("model.", "state_dict.", "module.", "encoder.", "backbone.", "net.", "teacher.", "visual.", "trunk.")
 """What wrappers put before a network's names; any chain of them."""
 OTHER_NAMES = (
-    (r"^0\.", "conv1."), (r"^1\.", "bn1."), (r"^4\.", "layer1."), (r"^5\.", "layer2."), (r"^6\.", "layer3."),
-    (r"^7\.", "layer4."), (r"^0\.", "features."), (r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),
-)  # fmt: skip
+    (r"^0\.", "conv1."),
+    (r"^1\.", "bn1."),
+    (r"^4\.", "layer1."),
+    (r"^5\.", "layer2."),
+    (r"^6\.", "layer3."),
+    (r"^7\.", "layer4."),
+    (r"^0\.", "features."),
+    (r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),
+)
 """torchvision's ResNet and DenseNet as numbered parts (RadImageNet), and DenseNet as its first releases named it."""
 HEADS = ("head.", "heads.", "fc.", "classifier.", "omni_heads.", "projector.", "op_threshs", "mask_token")
 """Beginnings of what stands behind a backbone, or served its training alone; a name that the network knows is none."""

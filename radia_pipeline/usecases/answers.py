@@ -179,8 +179,14 @@ class Reader:
         return rows
 
 
-def _row(name: str, status: str, probability: float | None = None, threshold: float | None = None,
-         called: bool | None = None, so_far: dict[str, Any] | None = None) -> dict[str, Any]:  # fmt: skip
+def _row(
+    name: str,
+    status: str,
+    probability: float | None = None,
+    threshold: float | None = None,
+    called: bool | None = None,
+    so_far: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     return {
         "class": name,
         "status": status,
@@ -205,8 +211,14 @@ def _opposite(normal: dict[str, Any]) -> dict[str, Any]:
         "studies": seen["studies"],
     }
     called = None if normal["called"] is None else not normal["called"]
-    return {**normal, "class": "abnormal", "probability": other(normal["probability"]),
-            "threshold": other(normal["threshold"]), "called": called, "so_far": turned}  # fmt: skip
+    return {
+        **normal,
+        "class": "abnormal",
+        "probability": other(normal["probability"]),
+        "threshold": other(normal["threshold"]),
+        "called": called,
+        "so_far": turned,
+    }
 
 
 def _told(file: _File) -> dict[str, Any]:

@@ -95,9 +95,15 @@ class Call:
     """One call: files told apart by study, answers one by one; models are opened at first need."""
 
     def __init__(
-        self, lake: Lake, given: Sequence[Path | str], wish: Wish, on_progress: Progress = lambda *_: None, *,
-        reader: Reader | None = None, names: Sequence[str] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        lake: Lake,
+        given: Sequence[Path | str],
+        wish: Wish,
+        on_progress: Progress = lambda *_: None,
+        *,
+        reader: Reader | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
         """``reader``: models that are open already. ``names``: how the files are called in answers, one for each."""
         _require_sense(wish)
         in_use(lake)  # raises where nothing answers
@@ -199,10 +205,17 @@ class Call:
         sides = () if only_study else self.reader.sides_px
         wish = self._wish
         return Asked(
-            str(self.list.paths[place].absolute()), wish.source, wish.identified, self._reads_text, sides,
-            wish.maps is not None or wish.wants_pictures or bool(wish.dicom), self._salt, only_study,
-            threads=max(1, default_workers() // self._workers), wants_seal=bool(wish.dicom),
-        )  # fmt: skip
+            str(self.list.paths[place].absolute()),
+            wish.source,
+            wish.identified,
+            self._reads_text,
+            sides,
+            wish.maps is not None or wish.wants_pictures or bool(wish.dicom),
+            self._salt,
+            only_study,
+            threads=max(1, default_workers() // self._workers),
+            wants_seal=bool(wish.dicom),
+        )
 
     def _name(self, place: int) -> str:
         if self._names is not None:

@@ -63,9 +63,15 @@ class Verified:
 
 
 def create(
-    lake: Lake, root: Path, *, recipients: Sequence[str] | None = None, keep: int | None = None,
-    wait_s: float = WAIT_S, now_s: float | None = None, tell: Told | None = None,
-) -> Backup:  # fmt: skip
+    lake: Lake,
+    root: Path,
+    *,
+    recipients: Sequence[str] | None = None,
+    keep: int | None = None,
+    wait_s: float = WAIT_S,
+    now_s: float | None = None,
+    tell: Told | None = None,
+) -> Backup:
     """Make a set of a lake as it is now, in the store at ``root``, and thin out older ones to ``keep`` sets.
 
     Raises BadInput for a place inside the lake or of other recipients, LakeLocked where the lake does not stand still
@@ -86,9 +92,16 @@ def create(
         sha256 = store.publish(name, _card(lake, entries, tables, store.is_sealed, now_s), entries, work.objects())
         dropped = _thin(store, keep) if keep is not None else ()
     return Backup(
-        name, sha256, len(entries), sum(one.size for one in entries), work.copied, work.copied_bytes, len(tables),
-        round(still_s, 3), dropped,
-    )  # fmt: skip
+        name,
+        sha256,
+        len(entries),
+        sum(one.size for one in entries),
+        work.copied,
+        work.copied_bytes,
+        len(tables),
+        round(still_s, 3),
+        dropped,
+    )
 
 
 def verify(root: Path, name: str | None = None) -> Verified:
@@ -117,8 +130,16 @@ def listing(root: Path) -> list[dict[str, Any]]:
         try:
             card = store.card(name)
             state = "sealed" if card["is_sealed"] else "not sealed"
-            rows.append({"set": name, "files": card["files"], "bytes": card["bytes"], "tables": len(card["tables"]),
-                         "release": card["release"], "state": state})  # fmt: skip
+            rows.append(
+                {
+                    "set": name,
+                    "files": card["files"],
+                    "bytes": card["bytes"],
+                    "tables": len(card["tables"]),
+                    "release": card["release"],
+                    "state": state,
+                }
+            )
         except RadiaError:
             rows.append({"set": name, "files": 0, "bytes": 0, "tables": 0, "release": "", "state": "damaged"})
     return rows

@@ -82,8 +82,17 @@ def _history_text(acts: Sequence[Mapping[str, Any]]) -> str:
         release = (act["candidate"] or {}).get("release") or "no champion"
         more = act["refused"] if act["kind"] == REFUSED else act["waived"]
         standing = act["standing"] or ("" if act["kind"] == REFUSED else "–")
-        rows.append([act["at"][:16].replace("T", " "), act["kind"], release, standing, act["by"], act["reason"],
-                     ", ".join(more)])  # fmt: skip
+        rows.append(
+            [
+                act["at"][:16].replace("T", " "),
+                act["kind"],
+                release,
+                standing,
+                act["by"],
+                act["reason"],
+                ", ".join(more),
+            ]
+        )
     return "History\n" + table(["when", "what", "release", "standing", "by", "why", "refused or waived"], rows)
 
 

@@ -49,9 +49,16 @@ def _made(asked: dict[str, Any]) -> list[tuple[str, int | None, bytes]]:
     head, study, films = asked["head"], asked["study"], _films(asked["films"])
     require_one_study([film.data for film in films])
     model = head["model"]
-    identity = [films[0].data.StudyInstanceUID, *(film.data.SOPInstanceUID for film in films),
-                *(digest_of(film.data) for film in films), model["ensemble"], str(model["detector"]),
-                str(model.get("release")), *head["versions"].values(), *_said(films)]  # fmt: skip
+    identity = [
+        films[0].data.StudyInstanceUID,
+        *(film.data.SOPInstanceUID for film in films),
+        *(digest_of(film.data) for film in films),
+        model["ensemble"],
+        str(model["detector"]),
+        str(model.get("release")),
+        *head["versions"].values(),
+        *_said(films),
+    ]
     made: list[tuple[str, int | None, bytes]] = []
     if SR in asked["kinds"]:
         report = structured_report(head, study, films, identity)

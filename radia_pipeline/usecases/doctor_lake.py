@@ -223,8 +223,16 @@ def backups(asked: Asked) -> Iterator[Said]:
 
 
 LAKE: dict[str, Check] = {
-    "layout": layout, "permissions": permissions, "secrets": secrets, "tables": tables,
-    "versions_needed": versions_needed, "chains": chains, "pixels": pixels, "models": models, "databases": databases,
-    "leftovers": leftovers, "backups": backups,
-}  # fmt: skip
+    "layout": layout,
+    "permissions": permissions,
+    "secrets": secrets,
+    "tables": tables,
+    "versions_needed": versions_needed,
+    "chains": chains,
+    "pixels": pixels,
+    "models": models,
+    "databases": databases,
+    "leftovers": leftovers,
+    "backups": backups,
+}
 """Name of a check → the check."""

@@ -213,8 +213,17 @@ def user(asked: Asked) -> Iterator[Said]:
 
 
 MACHINE: dict[str, Check] = {
-    "versions": versions, "disk": disk, "memory": memory, "gpu": gpu, "clock": clock, "open_ports": open_ports,
-    "orphaned_trainers": orphaned_trainers, "stale_locks": stale_locks, "telemetry": telemetry,
-    "unpickling": unpickling, "key": key, "user": user,
-}  # fmt: skip
+    "versions": versions,
+    "disk": disk,
+    "memory": memory,
+    "gpu": gpu,
+    "clock": clock,
+    "open_ports": open_ports,
+    "orphaned_trainers": orphaned_trainers,
+    "stale_locks": stale_locks,
+    "telemetry": telemetry,
+    "unpickling": unpickling,
+    "key": key,
+    "user": user,
+}
 """Name of a check → the check."""

@@ -57,10 +57,17 @@ def shown_text(found: Mapping[str, Any]) -> str:
     lines = [f"Report of {found['day']}: {found['streams']} streams, asks for {found['action']}"]
     lines += [f"{one['source']} is not watched: {one['detail']}" for one in found["not_watched"]]
     rows = [
-        [row["action"], row["source"], row["stream"], row["since"] or "", _amount(row["usual"], row["unit"]),
-         _amount(row["seen"], row["unit"]), row["detail"]]
+        [
+            row["action"],
+            row["source"],
+            row["stream"],
+            row["since"] or "",
+            _amount(row["usual"], row["unit"]),
+            _amount(row["seen"], row["unit"]),
+            row["detail"],
+        ]
         for row in (*found["waiting"], *found["notes"])
-    ]  # fmt: skip
+    ]
     if rows:
         lines += ["", table(["asks for", "source", "stream", "since", "usual", "seen", "detail"], rows)]
     lines += [

@@ -18,17 +18,43 @@ from pydicom.dataset import Dataset
 from radia_pipeline.dicom.facts import text
 
 PATIENT = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "TypeOfPatientID", "IssuerOfPatientIDQualifiersSequence",
-    "OtherPatientIDsSequence", "PatientBirthDate", "PatientSex", "PatientIdentityRemoved", "DeidentificationMethod",
-)  # fmt: skip
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "TypeOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "OtherPatientIDsSequence",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+)
 STUDY = (
-    "StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "IssuerOfAccessionNumberSequence", "StudyID",
-    "StudyDescription", "ReferringPhysicianName", "PatientAge", "PatientSize", "PatientWeight",
-)  # fmt: skip
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "StudyID",
+    "StudyDescription",
+    "ReferringPhysicianName",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+)
 """By which an archive files an object (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2)."""
 _COMMON = ("SpecificCharacterSet", "TimezoneOffsetFromUTC")
-_EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
-          "StudyID", "ReferringPhysicianName")  # fmt: skip
+_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
 """Elements that must be there and may be empty (type 2)."""
 _FORMS = {
     "PatientBirthDate": r"(\d{8})?",

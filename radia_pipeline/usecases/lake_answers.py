@@ -64,13 +64,20 @@ def told_maps(image_id: str, looked: Looked, seen: Explained) -> dict[str, Any]:
     shape = (max(1, round(height * scale)), max(1, round(width * scale)))
     outline = [] if seen.thorax is None else (seen.thorax.outline / np.array([width, height])).round(4).tolist()
     return {
-        "image_id": image_id, "shape": list(shape), "thorax": outline, "thorax_found": seen.thorax is not None,
+        "image_id": image_id,
+        "shape": list(shape),
+        "thorax": outline,
+        "thorax_found": seen.thorax is not None,
         "maps": [
-            {"class": one.class_name, "data": _data(one.shown, shape), "warning": one.warning,
-             "outside_thorax": None if one.outside is None else round(one.outside, 4)}
+            {
+                "class": one.class_name,
+                "data": _data(one.shown, shape),
+                "warning": one.warning,
+                "outside_thorax": None if one.outside is None else round(one.outside, 4),
+            }
             for one in seen.maps
         ],
-    }  # fmt: skip
+    }
 
 
 def _data(shown: np.ndarray, shape: tuple[int, int]) -> str:

@@ -37,8 +37,16 @@ _IMAGE_COLUMNS = (
 )  # fmt: skip
 
 _MENTION_COLUMNS = (
-    "mention_index", "class", "concept", "status", "section", "span_start", "span_end", "cue", "rule_id",
-)  # fmt: skip
+    "mention_index",
+    "class",
+    "concept",
+    "status",
+    "section",
+    "span_start",
+    "span_end",
+    "cue",
+    "rule_id",
+)
 
 
 FULL_SIZE_PX = 1024
@@ -189,9 +197,17 @@ class LakeStudies:
             }
             for row in ranked
         ]
-        types = pa.schema({"study_id": pa.string(), "source": pa.string(), "pool": pa.string(),
-                           "views": pa.list_(pa.string()), "sex": pa.string(), "age_years": pa.int64(),
-                           "has_report": pa.bool_()})  # fmt: skip
+        types = pa.schema(
+            {
+                "study_id": pa.string(),
+                "source": pa.string(),
+                "pool": pa.string(),
+                "views": pa.list_(pa.string()),
+                "sex": pa.string(),
+                "age_years": pa.int64(),
+                "has_report": pa.bool_(),
+            }
+        )
         table = pa.Table.from_pylist(rows, schema=types)
         with self._lock:
             self._tables["summary"] = (stamp, table)
@@ -255,12 +271,19 @@ class LakeStudies:
             "devices": _names(attributes.get("devices")),
             "misplaced_devices": _names(attributes.get("misplaced_devices")),
             "spans": [
-                {"start": row["span_start"], "end": row["span_end"], "class": row["class"], "concept": row["concept"],
-                 "status": _WORD_OF.get(row["status"]), "section": row["section"], "cue": row["cue"] or "",
-                 "rule": row["rule_id"]}
+                {
+                    "start": row["span_start"],
+                    "end": row["span_end"],
+                    "class": row["class"],
+                    "concept": row["concept"],
+                    "status": _WORD_OF.get(row["status"]),
+                    "section": row["section"],
+                    "cue": row["cue"] or "",
+                    "rule": row["rule_id"],
+                }
                 for row in mentions
             ],
-        }  # fmt: skip
+        }
 
     def versions_shown(self, source: str) -> dict[str, str]:
         """Return the versions of the report and the labels of a source, as a reading names what was visible."""

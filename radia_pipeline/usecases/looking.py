@@ -186,8 +186,23 @@ def looked_of(frame: Frame) -> Looked:
                 picture = pictures.pop() if has else None
                 laid_out = pictures.pop() if is_laid_out else None
                 if laid_out is None or laid_out.shape == (GRID_PX, GRID_PX):
-                    return Looked(reason, detail, named, view, origin, study, content, digest, native, stored,
-                                  matrix, seal, tuple(pictures), laid_out, picture)  # fmt: skip
+                    return Looked(
+                        reason,
+                        detail,
+                        named,
+                        view,
+                        origin,
+                        study,
+                        content,
+                        digest,
+                        native,
+                        stored,
+                        matrix,
+                        seal,
+                        tuple(pictures),
+                        laid_out,
+                        picture,
+                    )
     raise BadFrame("A record that is not about a picture")
 
 

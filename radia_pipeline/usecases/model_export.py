@@ -77,13 +77,19 @@ def export_model(lake: Lake, name: str, form: str, out: Path) -> Exported:
         raise
     shifts = {one: classifier.prior_shift.tolist() for one, (_, classifier) in members.items()}
     card = {
-        "name": name, "kind": using.kind if using else "recipe", "format": form, "intended_use": f"{NOTICE}. {USE}",
+        "name": name,
+        "kind": using.kind if using else "recipe",
+        "format": form,
+        "intended_use": f"{NOTICE}. {USE}",
         "classes": _classes(*_decision(lake, name, using)),
-        "decision": _rule(using), "thresholds": "the best F1 on the validation pool; null: no positive study there",
+        "decision": _rule(using),
+        "thresholds": "the best F1 on the validation pool; null: no positive study there",
         "members": [_member(one, folders[one].name, cards[one], recipes[one], shifts[one]) for one in folders],
-        "data": _data(lake, folders), "vocabulary": vocabulary().version,
-        "versions": {"exported_with": library_versions()}, "written": written,
-    }  # fmt: skip
+        "data": _data(lake, folders),
+        "vocabulary": vocabulary().version,
+        "versions": {"exported_with": library_versions()},
+        "written": written,
+    }
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     atomic.write_text(out / PAGE, _page(card))
     atomic.write_text(out / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
@@ -137,11 +143,18 @@ def _rule(using: InUse | None) -> dict[str, Any] | None:
 
 def _member(name: str, fingerprint: str, card: Mapping[str, Any], recipe: Recipe, shift: list) -> dict[str, Any]:
     return {
-        "recipe": name, "title": recipe.title, "model": fingerprint, "backbone": recipe.model.backbone,
-        "head": recipe.model.head, "views": recipe.views.model_dump(mode="json"), "inference": recipe.task.inference,
-        "prior_shift": shift, "input": _input(recipe.input), "manifest_versions": card["manifest_versions"],
+        "recipe": name,
+        "title": recipe.title,
+        "model": fingerprint,
+        "backbone": recipe.model.backbone,
+        "head": recipe.model.head,
+        "views": recipe.views.model_dump(mode="json"),
+        "inference": recipe.task.inference,
+        "prior_shift": shift,
+        "input": _input(recipe.input),
+        "manifest_versions": card["manifest_versions"],
         "versions": {key: card.get(key) for key in (VERSION_KEY, NETWORK_KEY, "made_with", "recipe_hash")},
-    }  # fmt: skip
+    }
 
 
 def _input(section: InputSection) -> dict[str, Any]:
@@ -172,8 +185,14 @@ def _data(lake: Lake, folders: Mapping[str, Path]) -> list[dict[str, str]]:
         except RadiaError:
             found.append({"source": source, "title": source, "licence": "not on record", "citation": ""})
             continue
-        found.append({"source": source, "title": sheet.title, "licence": sheet.licence.strip(),
-                      "citation": sheet.citation.strip()})  # fmt: skip
+        found.append(
+            {
+                "source": source,
+                "title": sheet.title,
+                "licence": sheet.licence.strip(),
+                "citation": sheet.citation.strip(),
+            }
+        )
     return found
 
 

@@ -46,28 +46,43 @@ def presentation_state(
     words = [_label(box) for box in boxes] + [_title(one) for one in outlines]
     texts = [_text(place) for place in placed(words, (film.Rows, film.Columns), shown.row_over_column)]
     annotations = [
-        pr.GraphicAnnotation([film], layers[BOXES], graphic_objects=[_rectangle(box) for box in boxes],
-                             text_objects=texts[:len(boxes)]) if boxes else None,
-        pr.GraphicAnnotation([film], layers[MAPS], graphic_objects=[
-            _line(line) for one in outlines for line in one.lines
-        ], text_objects=texts[len(boxes):]) if outlines else None,
+        pr.GraphicAnnotation(
+            [film], layers[BOXES], graphic_objects=[_rectangle(box) for box in boxes], text_objects=texts[: len(boxes)]
+        )
+        if boxes
+        else None,
+        pr.GraphicAnnotation(
+            [film],
+            layers[MAPS],
+            graphic_objects=[_line(line) for one in outlines for line in one.lines],
+            text_objects=texts[len(boxes) :],
+        )
+        if outlines
+        else None,
         pr.GraphicAnnotation([film], layers[NOTE], text_objects=[_note(note(head, study, shown))]),
-    ]  # fmt: skip
+    ]
     shape = hd.PresentationLUTShapeValues
     is_inverted = film.PhotometricInterpretation == "MONOCHROME1"
     state = pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[film], series_instance_uid=uid_of("gsps series", *identity), series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_of("gsps", film.SOPInstanceUID, *identity), instance_number=shown.place,
-        manufacturer=MAKER, manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
-        device_serial_number=str(head["model"]["ensemble"])[:64], content_label="RADIA_RESEARCH",
-        content_description=f"RadIA: {head['notice']}", graphic_layers=list(layers.values()),
+        referenced_images=[film],
+        series_instance_uid=uid_of("gsps series", *identity),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=uid_of("gsps", film.SOPInstanceUID, *identity),
+        instance_number=shown.place,
+        manufacturer=MAKER,
+        manufacturer_model_name=PRODUCT,
+        software_versions=head["versions"]["radia"],
+        device_serial_number=str(head["model"]["ensemble"])[:64],
+        content_label="RADIA_RESEARCH",
+        content_description=f"RadIA: {head['notice']}",
+        graphic_layers=list(layers.values()),
         graphic_annotations=[one for one in annotations if one is not None],
         # A presentation state ignores the photometric interpretation (PS3.3 C.11.6.1.2).
         presentation_lut_transformation=hd.PresentationLUTTransformation(
             presentation_lut_shape=shape.INVERSE if is_inverted else shape.IDENTITY
         ),
         series_description=f"RadIA marks: {head['notice']}",
-    )  # fmt: skip
+    )
     state.Laterality = ""  # type 2C: a chest is no paired structure, and no code of a body part says so to a reader
     _show_whole(state, shown.row_over_column)
     return state

@@ -89,11 +89,19 @@ def approve(lake: Lake, given: Approval) -> PromotionResult:
         stands = tuple(rule for rule in against if rule not in given.waives())
         champion = champion_of(lake)
         act = Act(
-            now(), REFUSED if stands else APPROVED, given.signature.by.strip(), given.signature.reason.strip(),
-            _candidate(lake), None if stands else _standing(given, verdicts), given.stated_shift, against,
-            tuple(rule for rule in against if rule in given.waives()), lake.version(GATE),
-            champion.release if champion else None, _detector(lake),
-        )  # fmt: skip
+            now(),
+            REFUSED if stands else APPROVED,
+            given.signature.by.strip(),
+            given.signature.reason.strip(),
+            _candidate(lake),
+            None if stands else _standing(given, verdicts),
+            given.stated_shift,
+            against,
+            tuple(rule for rule in against if rule in given.waives()),
+            lake.version(GATE),
+            champion.release if champion else None,
+            _detector(lake),
+        )
         append(lake, act)
         if stands:
             raise PromotionRefused(_reasons(verdicts, stands), do=_advice(verdicts, stands))
@@ -117,10 +125,16 @@ def roll_back(lake: Lake, signature: Signature) -> PromotionResult:
         if back is not None:
             _require_models(lake, back.chosen)
         act = Act(
-            now(), ROLLED_BACK, signature.by.strip(), signature.reason.strip(), back.candidate if back else None,
-            back.standing if back else None, back.stated_shift if back else None,
-            before=known.now.chosen.release, detector=_detector(lake),
-        )  # fmt: skip
+            now(),
+            ROLLED_BACK,
+            signature.by.strip(),
+            signature.reason.strip(),
+            back.candidate if back else None,
+            back.standing if back else None,
+            back.stated_shift if back else None,
+            before=known.now.chosen.release,
+            detector=_detector(lake),
+        )
         append(lake, act)
         written = publish(lake, act)
         _put_detector_back(lake, known.now.detector)

@@ -32,32 +32,45 @@ _NOBODYS = Way("nobody could say whose image it is", "complete header or table, 
 _FOREIGN = Way("does not belong into the delivery", "nothing to do")
 _HARMFUL = Way("the file harms the reader", "keep it away from the delivery; report it")
 _UNSTEADY = Way("the disk, the share or rights stood in the way", "see to them, then ingest again")
-WAYS: Table[Way] = Table("reason of the quarantine", {
-    reasons.IDENTITY_IN_HEADER: Way(
-        "the de-identifier missed a tag, or a new device writes a text that nobody declared",
-        "mend at the hospital; or declare the value in the policy file",
-    ),
-    reasons.IDENTITY_IN_PIXELS: Way(
-        "name or date printed into the image",
-        "mask at the hospital; a harmless mark goes on the list `ocr_allowed`; one film: `radia quarantine settle`",
-    ),
-    reasons.UNAUDITED_PIXELS: Way("secondary capture with OCR off, or the reader of print failed", "run with OCR"),
-    reasons.TRUNCATED: _CUT, reasons.DECODE_FAILED: _CUT, reasons.BROKEN_CONTAINER: _CUT, reasons.EMPTY_FILE: _CUT,
-    reasons.LYING_HEADER: Way("header and pixels disagree", "ask for the file again; never \"repair\" it by hand"),
-    reasons.UID_CONFLICT: Way("one UID stands for two different images", "ask which is right; the first one stays"),
-    reasons.MISSING_IDENTIFIER: _NOBODYS, reasons.UNKNOWN_TO_TABLE: _NOBODYS,
-    reasons.HEADERLESS_DICOM: Way(
-        "a DICOM data set without the prefix that files have (PS3.10): exported in part, or by old software",
-        "export again as files",
-    ),
-    reasons.UNSUPPORTED_SYNTAX: Way(
-        "compressed in a way that is not read", "export again in another transfer syntax (Explicit VR Little Endian)",
-    ),
-    reasons.NOT_AN_IMAGE: _FOREIGN, reasons.NOT_A_RADIOGRAPH: _FOREIGN, reasons.NOT_GREY: _FOREIGN,
-    reasons.TOO_MANY_FRAMES: _FOREIGN,
-    reasons.TOO_LARGE: _HARMFUL, reasons.DECODER_CRASHED: _HARMFUL, reasons.DECODER_TIMEOUT: _HARMFUL,
-    reasons.UNREADABLE: _UNSTEADY, reasons.CHANGED_WHILE_READ: _UNSTEADY,
-})  # fmt: skip
+WAYS: Table[Way] = Table(
+    "reason of the quarantine",
+    {
+        reasons.IDENTITY_IN_HEADER: Way(
+            "the de-identifier missed a tag, or a new device writes a text that nobody declared",
+            "mend at the hospital; or declare the value in the policy file",
+        ),
+        reasons.IDENTITY_IN_PIXELS: Way(
+            "name or date printed into the image",
+            "mask at the hospital; a harmless mark goes on the list `ocr_allowed`; one film: `radia quarantine settle`",
+        ),
+        reasons.UNAUDITED_PIXELS: Way("secondary capture with OCR off, or the reader of print failed", "run with OCR"),
+        reasons.TRUNCATED: _CUT,
+        reasons.DECODE_FAILED: _CUT,
+        reasons.BROKEN_CONTAINER: _CUT,
+        reasons.EMPTY_FILE: _CUT,
+        reasons.LYING_HEADER: Way("header and pixels disagree", 'ask for the file again; never "repair" it by hand'),
+        reasons.UID_CONFLICT: Way("one UID stands for two different images", "ask which is right; the first one stays"),
+        reasons.MISSING_IDENTIFIER: _NOBODYS,
+        reasons.UNKNOWN_TO_TABLE: _NOBODYS,
+        reasons.HEADERLESS_DICOM: Way(
+            "a DICOM data set without the prefix that files have (PS3.10): exported in part, or by old software",
+            "export again as files",
+        ),
+        reasons.UNSUPPORTED_SYNTAX: Way(
+            "compressed in a way that is not read",
+            "export again in another transfer syntax (Explicit VR Little Endian)",
+        ),
+        reasons.NOT_AN_IMAGE: _FOREIGN,
+        reasons.NOT_A_RADIOGRAPH: _FOREIGN,
+        reasons.NOT_GREY: _FOREIGN,
+        reasons.TOO_MANY_FRAMES: _FOREIGN,
+        reasons.TOO_LARGE: _HARMFUL,
+        reasons.DECODER_CRASHED: _HARMFUL,
+        reasons.DECODER_TIMEOUT: _HARMFUL,
+        reasons.UNREADABLE: _UNSTEADY,
+        reasons.CHANGED_WHILE_READ: _UNSTEADY,
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,19 @@ def begin(lake: Lake, plan: RetrainingPlan, why: str, now_s: float) -> str:
     if plan.continues is not None:
         return plan.continues
     identity = uuid.uuid4().hex[:12]
-    _file(lake).append([{
-        "kind": BEGUN, "id": identity, "at": now_s, "why": why, "recipes": list(plan.recipes),
-        "changes": [asdict(one) for one in plan.changes], "figures": figures(lake),
-    }])  # fmt: skip
+    _file(lake).append(
+        [
+            {
+                "kind": BEGUN,
+                "id": identity,
+                "at": now_s,
+                "why": why,
+                "recipes": list(plan.recipes),
+                "changes": [asdict(one) for one in plan.changes],
+                "figures": figures(lake),
+            }
+        ]
+    )
     return identity
 
 

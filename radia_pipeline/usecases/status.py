@@ -163,10 +163,18 @@ def as_text(found: dict[str, Any]) -> str:
     parts = [f"The lake on {found['at']}"]
     if found["sources"]:
         rows = [
-            [row["source"], row["images"], day(row["last_seen"]), ago(row), row["last_files"], row["last_reports"],
-             row["lately_refused"], row["lately_late_reports"]]
+            [
+                row["source"],
+                row["images"],
+                day(row["last_seen"]),
+                ago(row),
+                row["last_files"],
+                row["last_reports"],
+                row["lately_refused"],
+                row["lately_late_reports"],
+            ]
             for row in found["sources"]
-        ]  # fmt: skip
+        ]
         header = ["source", "images", "last delivery", "", "files", "reports", "refused", "late reports"]
         parts.append(
             "What came (files and reports: with the last delivery; refused and late reports: "

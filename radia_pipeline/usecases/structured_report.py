@@ -53,14 +53,22 @@ def structured_report(
         )
     )
     return sr.ComprehensiveSR(
-        evidence=[film.data for film in films], content=report, series_instance_uid=uid_of("sr series", *identity),
-        series_number=SERIES_NUMBER, sop_instance_uid=uid_of("sr", *identity), instance_number=1, manufacturer=MAKER,
-        manufacturer_model_name=PRODUCT, software_versions=head["versions"]["radia"],
-        device_serial_number=str(head["model"]["ensemble"])[:64], is_complete=True, is_final=False,
+        evidence=[film.data for film in films],
+        content=report,
+        series_instance_uid=uid_of("sr series", *identity),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=uid_of("sr", *identity),
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name=PRODUCT,
+        software_versions=head["versions"]["radia"],
+        device_serial_number=str(head["model"]["ensemble"])[:64],
+        is_complete=True,
+        is_final=False,
         series_description=f"RadIA report: {head['notice']}",
         content_qualification=hd.ContentQualificationValues.RESEARCH,
         coding_schemes=[own_scheme()],
-    )  # fmt: skip
+    )
 
 
 def own_scheme() -> CodingSchemeIdentificationItem:
@@ -162,12 +170,19 @@ def _boxes(
     for film in films:
         for number, box in enumerate(film.boxes, 1):
             score = _measured("score", box.score, method=concept("detected"))
-            groups.append(sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-                tracking_identifier=_tracking(f"{box.class_name} box {number}", film.data.SOPInstanceUID, *identity),
-                referenced_region=_region(box, film.data), finding_type=_coded(names[box.class_name]),
-                algorithm_id=sr.AlgorithmIdentification("RadIA detector", detector),
-                finding_sites=_sites(box), measurements=[score], geometric_purpose=codes.SCT.BoundedBy,
-            ))  # fmt: skip
+            groups.append(
+                sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+                    tracking_identifier=_tracking(
+                        f"{box.class_name} box {number}", film.data.SOPInstanceUID, *identity
+                    ),
+                    referenced_region=_region(box, film.data),
+                    finding_type=_coded(names[box.class_name]),
+                    algorithm_id=sr.AlgorithmIdentification("RadIA detector", detector),
+                    finding_sites=_sites(box),
+                    measurements=[score],
+                    geometric_purpose=codes.SCT.BoundedBy,
+                )
+            )
     return groups
 
 

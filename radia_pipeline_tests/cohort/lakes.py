@@ -29,13 +29,23 @@ def image_row(source: str, name: str, patient: str, study: str | None = None, **
     pixels = hashlib.sha256(str(changes.pop("pixels", f"{source}/{name}")).encode()).hexdigest()
     image_id = KEYS.image_id(source, name)
     row = {
-        "source": source, "image_id": image_id, "study_id": KEYS.study_id(source, study or name),
-        "patient_key": KEYS.patient_key(source, patient), "path": f"pixels/{source}/{image_id[:2]}/{image_id}.png",
-        "pixel_sha256": pixels, "file_sha256": pixels, "delivered_path": name, "view": "PA",
-        "view_origin": "table", "width_px": 512, "height_px": 512, "original_width_px": 1024,
+        "source": source,
+        "image_id": image_id,
+        "study_id": KEYS.study_id(source, study or name),
+        "patient_key": KEYS.patient_key(source, patient),
+        "path": f"pixels/{source}/{image_id[:2]}/{image_id}.png",
+        "pixel_sha256": pixels,
+        "file_sha256": pixels,
+        "delivered_path": name,
+        "view": "PA",
+        "view_origin": "table",
+        "width_px": 512,
+        "height_px": 512,
+        "original_width_px": 1024,
         "original_height_px": 1024,
-        "bits_stored": 8, "flags": [],
-    }  # fmt: skip
+        "bits_stored": 8,
+        "flags": [],
+    }
     return {**row, **changes}
 
 

@@ -18,10 +18,16 @@ from radia_pipeline_tests.labels.test_build import Table
 from radia_pipeline_tests.training.synthetic import tiny_recipe
 
 SAID = [
-    ("s1", "p1", "Pneumonia", 1, None), ("s1", "p1", "Consolidation", 0, None), ("s1", "p1", "Edema", 0, None),
-    ("s2", "p2", "Mass", 0, None), ("s2", "p2", "Mass", 1, "expert"), ("s2", "p2", "Fracture", 0, "expert"),
-    ("s2", "p2", "Edema", 1, None), ("s2", "p2", "Nodule", 1, None), ("s2", "p2", "Nodule", 0, "expert"),
-]  # fmt: skip
+    ("s1", "p1", "Pneumonia", 1, None),
+    ("s1", "p1", "Consolidation", 0, None),
+    ("s1", "p1", "Edema", 0, None),
+    ("s2", "p2", "Mass", 0, None),
+    ("s2", "p2", "Mass", 1, "expert"),
+    ("s2", "p2", "Fracture", 0, "expert"),
+    ("s2", "p2", "Edema", 1, None),
+    ("s2", "p2", "Nodule", 1, None),
+    ("s2", "p2", "Nodule", 0, "expert"),
+]
 
 
 @pytest.fixture(scope="module")

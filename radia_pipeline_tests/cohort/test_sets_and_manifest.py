@@ -118,13 +118,24 @@ def test_manifest_keeps_late_links_marked_and_weighs_weak_reports(tmp_path):
     build_splits(lake)
     study = lake.read("images", "chexpert").to_pylist()[0]["study_id"]
     attributes = {
-        "source": "chexpert", "study_id": study, "has_findings_text": True, "is_unlabelled": False,
+        "source": "chexpert",
+        "study_id": study,
+        "has_findings_text": True,
+        "is_unlabelled": False,
         "is_signed_unread": True,
-        "is_concordance_impossible": False, "is_quality_limited": False, "is_reference_only": False,
+        "is_concordance_impossible": False,
+        "is_quality_limited": False,
+        "is_reference_only": False,
         "has_open_question": False,
-        "has_other_abnormality": False, "mention_count": 1, "uncertain_share": 0.0, "unread_count": 0,
-        "repaired": 0, "devices": "", "misplaced_devices": "", "engine_version": "1",
-    }  # fmt: skip
+        "has_other_abnormality": False,
+        "mention_count": 1,
+        "uncertain_share": 0.0,
+        "unread_count": 0,
+        "repaired": 0,
+        "devices": "",
+        "misplaced_devices": "",
+        "engine_version": "1",
+    }
     lake.write("report_attributes", [attributes], "chexpert")
     result = build_manifest("chexpert", lake)
     table = lake.read("manifest", "chexpert").to_pandas()

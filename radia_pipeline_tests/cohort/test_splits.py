@@ -69,10 +69,16 @@ def test_a_patient_known_only_by_a_dropped_duplicate_has_a_pool(tmp_path):
     one_image_per_patient(lake, "ccsmtl", ["p0"])
     digest = "a" * 64
     duplicate = {
-        "source": "ccsmtl", "file_id": "b" * 32, "file_sha256": digest, "delivered_path": "x", "kind": "same_pixels",
-        "kept_image_id": KEYS.image_id("ccsmtl", "p0.png"), "patient_key": KEYS.patient_key("ccsmtl", "p19"),
-        "study_id": None, "pixel_sha256": digest,
-    }  # fmt: skip
+        "source": "ccsmtl",
+        "file_id": "b" * 32,
+        "file_sha256": digest,
+        "delivered_path": "x",
+        "kind": "same_pixels",
+        "kept_image_id": KEYS.image_id("ccsmtl", "p0.png"),
+        "patient_key": KEYS.patient_key("ccsmtl", "p19"),
+        "study_id": None,
+        "pixel_sha256": digest,
+    }
     lake.write("duplicates", [duplicate], "ccsmtl")
     put_links(lake, [(("ccsmtl", "p0.png", "p0"), ("ccsmtl", "again", "p19"))], kind="dropped_duplicate")
     build_splits(lake)

@@ -59,10 +59,16 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(name):
 
 def test_the_tables_of_all_that_is_chosen_by_name_are_found():
     wanted = {
-        "training.schedules.SCHEDULES", "training.optimizers.OPTIMIZERS", "training.choices.HEADS",
-        "localisation.maps.METHODS", "evaluation.combinations.RULES", "evaluation.class_figures.FORMS",
-        "evaluation.coherence.WAYS", "evaluation.calibration.METHODS", "labels.box_files.formats.FORMATS",
-    }  # fmt: skip
+        "training.schedules.SCHEDULES",
+        "training.optimizers.OPTIMIZERS",
+        "training.choices.HEADS",
+        "localisation.maps.METHODS",
+        "evaluation.combinations.RULES",
+        "evaluation.class_figures.FORMS",
+        "evaluation.coherence.WAYS",
+        "evaluation.calibration.METHODS",
+        "labels.box_files.formats.FORMATS",
+    }
     assert {f"radia_pipeline.{name}" for name in wanted} <= set(TABLES)
 
 

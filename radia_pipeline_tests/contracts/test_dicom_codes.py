@@ -19,17 +19,29 @@ def with_code(code: list[str]) -> dict:
     return content
 
 
-@pytest.mark.parametrize("code", [
-    ["99RADIA", "v" * 16, "Meaning"], ["99RADIA", "v", "m" * 64], ["99RADIA", "v", "m"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        ["99RADIA", "v" * 16, "Meaning"],
+        ["99RADIA", "v", "m" * 64],
+        ["99RADIA", "v", "m"],
+    ],
+)
 def test_as_many_characters_as_sh_and_lo_hold_are_taken(code):
     assert codes_of(with_code(code)).concept("longest") == tuple(code)
 
 
-@pytest.mark.parametrize("code", [
-    ["99RADIA", "v" * 17, "Meaning"], ["99RADIA", "", "Meaning"], ["99RADIA", "v", "m" * 65], ["99RADIA", "v", ""],
-    ["99RADIA", "v", "épanchement"], ["99RADIA", "é", "Meaning"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        ["99RADIA", "v" * 17, "Meaning"],
+        ["99RADIA", "", "Meaning"],
+        ["99RADIA", "v", "m" * 65],
+        ["99RADIA", "v", ""],
+        ["99RADIA", "v", "épanchement"],
+        ["99RADIA", "é", "Meaning"],
+    ],
+)
 def test_what_does_not_fit_its_element_is_refused(code):
     with pytest.raises(BadTable, match="does not fit its element"):
         codes_of(with_code(code))

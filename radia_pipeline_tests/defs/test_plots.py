@@ -41,8 +41,14 @@ def test_each_chart_of_the_profile_is_a_picture_and_each_source_has_its_correlat
     ]
     lake.write("data_profile", rows)
     charts = plots.profile_plots(lake, "all")
-    assert list(charts) == ["prevalence", "uncertain_to_positive", "labels_per_image", "images_per_patient",
-                            "correlation_nih_cxr14", "correlation_padchest"]  # fmt: skip
+    assert list(charts) == [
+        "prevalence",
+        "uncertain_to_positive",
+        "labels_per_image",
+        "images_per_patient",
+        "correlation_nih_cxr14",
+        "correlation_padchest",
+    ]
     for chart in charts.values():
         title, words = opened(chart)
         assert title
@@ -60,10 +66,16 @@ def test_labels_are_counted_by_class_and_blank_ones_are_not(lake):
     values = [1] * 20 + [-1, 0, 0, None]
     common = {"source": "padchest", "class": "Edema"}
     rows = [
-        {**common, "study_id": f"{n:032x}", "patient_key": f"{n:032x}", "said": value, "value": value,
-         "origin": "none" if value is None else "table"}
+        {
+            **common,
+            "study_id": f"{n:032x}",
+            "patient_key": f"{n:032x}",
+            "said": value,
+            "value": value,
+            "origin": "none" if value is None else "table",
+        }
         for n, value in enumerate(values)
-    ]  # fmt: skip
+    ]
     lake.write("labels", rows, "padchest")
     (chart,) = plots.labels_plot(lake, "padchest").values()
     assert {"positive", "uncertain", "negative", "Edema", "23"} <= set(opened(chart)[1])
@@ -78,8 +90,16 @@ def test_training_curves_show_losses_beside_figures_and_the_epoch_kept():
 
 
 def test_intervals_name_controls_in_words_and_positives_in_brackets(lake):
-    judged = {"class": "mean", "metric": "map@0.3", "recipe": "r", "value": 0.5, "low": 0.4, "high": 0.6,
-              "boxes": 9, "images": 5}  # fmt: skip
+    judged = {
+        "class": "mean",
+        "metric": "map@0.3",
+        "recipe": "r",
+        "value": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "boxes": 9,
+        "images": 5,
+    }
     lake.write("saliency_benchmark", [{**judged, "method": "pcam"}, {**judged, "method": "random"}])
     (chart,) = plots.saliency_plot(lake, "all").values()
     assert {"r: pcam", "r: control: random place"} <= set(opened(chart)[1])

@@ -70,8 +70,10 @@ def loss() -> dict[str, Any]:
     matcher = Matcher(SIZE, head.strides, head.center_radius, head.range_factor)
     found = detection_loss(tuple(outputs), Targets.of(targets(), matcher), matcher)
     sum(found.values()).backward()
-    return {**{name: float(value.detach()) for name, value in found.items()},
-            "pull": [float(output.grad.norm()) for output in outputs]}  # fmt: skip
+    return {
+        **{name: float(value.detach()) for name, value in found.items()},
+        "pull": [float(output.grad.norm()) for output in outputs],
+    }
 
 
 def boxes() -> dict[str, Any]:
@@ -104,8 +106,10 @@ def choice(lake: Lake) -> list[str]:
 def training(result: DetectorResult, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a training of ``small_config`` came to; ``steps``: its events."""
     weights = read_weights(result.model_dir)
-    lengths = {part: sum(float(w.double().norm()) for name, w in weights.items() if name.startswith(part))
-               for part in ("net.", "fpn.", "classify.", "regress.")}  # fmt: skip
+    lengths = {
+        part: sum(float(w.double().norm()) for name, w in weights.items() if name.startswith(part))
+        for part in ("net.", "fpn.", "classify.", "regress.")
+    }
     rates = [event["lr"] for event in steps if event["event"] == "step"][:1]
     return {"train_loss": [line["train_loss"] for line in result.history], "weights": lengths, "first_rate": rates}
 
@@ -131,9 +135,14 @@ def measure() -> dict[str, Any]:
         result = train_detector(world.lake, small_config(), on_event=events.append, runtime=Runtime(device="cpu"))
         trained, chosen = training(result, events), choice(world.lake)
     return {
-        "version": VERSION, "defaults": defaults(), "choice": {"train": chosen}, "boxes": {"untrained": boxes()},
-        "loss": {"untrained": loss()}, "pixels": {"one": pixels()}, "training": {"small": trained},
-    }  # fmt: skip
+        "version": VERSION,
+        "defaults": defaults(),
+        "choice": {"train": chosen},
+        "boxes": {"untrained": boxes()},
+        "loss": {"untrained": loss()},
+        "pixels": {"one": pixels()},
+        "training": {"small": trained},
+    }
 
 
 if __name__ == "__main__":

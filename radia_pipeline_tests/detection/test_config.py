@@ -75,10 +75,14 @@ def test_every_option_of_a_file_without_sections_stands_somewhere_now():
 
 def test_a_file_with_and_one_without_sections_mean_the_same():
     flat = parse_config({"size_px": 320, "strides": [16, 32], "lr": 0.002, "jitter": 0.3, "flip_p": 0.0})
-    nested = parse_config({
-        "input": {"size_px": 320}, "head": {"strides": [16, 32]}, "optimizer": {"lr": 0.002},
-        "augmentation": {"jitter": {"brightness": 0.3, "contrast": 0.3}, "flip": {"p": 0.0}},
-    })  # fmt: skip
+    nested = parse_config(
+        {
+            "input": {"size_px": 320},
+            "head": {"strides": [16, 32]},
+            "optimizer": {"lr": 0.002},
+            "augmentation": {"jitter": {"brightness": 0.3, "contrast": 0.3}, "flip": {"p": 0.0}},
+        }
+    )
     assert flat == nested
 
 

@@ -81,8 +81,10 @@ def test_drawn_boxes_stand_in_place_of_pseudo_boxes_of_the_classes_that_are_draw
     drawn = Boxes.of([("a", "Mass", (5.0, 5.0, 9.0, 9.0), 1.0)])
     found, rest = data.with_drawn(pseudo, grey, drawn)
     assert sorted(zip(found.image_id, found.label, found.score)) == [
-        ("a", "Hernia", 0.3), ("a", "Mass", 1.0), ("b", "Mass", 0.2),
-    ]  # fmt: skip
+        ("a", "Hernia", 0.3),
+        ("a", "Mass", 1.0),
+        ("b", "Mass", 0.2),
+    ]
     assert list(zip(rest.image_id, rest.label)) == [("b", "Hernia")]
 
 

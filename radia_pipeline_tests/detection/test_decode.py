@@ -32,9 +32,14 @@ RULES = {"size_px": SIZE, "strides": STRIDES, "score_threshold": 0.1, "nms_iou":
 
 def spec(**changes) -> DetectorSpec:
     fields = {
-        "classes": CLASSES, "fpn_channels": 32, "head_convs": 1, "input": {"size_px": SIZE}, "backbone": {},
-        "vocabulary_version": "1", **RULES,
-    }  # fmt: skip
+        "classes": CLASSES,
+        "fpn_channels": 32,
+        "head_convs": 1,
+        "input": {"size_px": SIZE},
+        "backbone": {},
+        "vocabulary_version": "1",
+        **RULES,
+    }
     return DetectorSpec(**{**fields, **changes})
 
 
@@ -186,8 +191,11 @@ def test_a_class_that_others_crowd_out_is_seen_where_thresholds_are_chosen():
     many = spec(size_px=side, score_threshold=0.05)
     places = len(positions(side, STRIDES)[0])
     assert places > CANDIDATES
-    raw = [np.stack([np.full(places, 2.0), np.full(places, -3.0)], axis=1)[None].astype(np.float32),
-           np.full((1, places, 4), 0.4, np.float32), np.full((1, places, 1), 5.0, np.float32)]  # fmt: skip
+    raw = [
+        np.stack([np.full(places, 2.0), np.full(places, -3.0)], axis=1)[None].astype(np.float32),
+        np.full((1, places, 4), 0.4, np.float32),
+        np.full((1, places, 1), 5.0, np.float32),
+    ]
     assert set(raw_to_boxes(raw, many, facts).label) == {"Cardiomegaly"}
     alone = each_class_alone(raw, many, facts)
     assert set(alone.label) == {"Cardiomegaly", "Mass"}

@@ -181,8 +181,15 @@ def test_it_trains_repeatably(trained, tmp_path):
 def test_the_detector_for_a_gpu_trains_finds_boxes_and_is_exported_as_it_is(trained, tmp_path):
     """``full`` with its own head, rates and augmentation; only input, batch and number of images are a test's."""
     lake = trained.world.lake
-    few = {"input.size_px": 64, "recipe": "toy", "training.batch_size": 2, "training.max_epochs": 1,
-           "data.max_images": 4, "data.max_validation_images": 2, "decoding.false_images": 2}  # fmt: skip
+    few = {
+        "input.size_px": 64,
+        "recipe": "toy",
+        "training.batch_size": 2,
+        "training.max_epochs": 1,
+        "data.max_images": 4,
+        "data.max_validation_images": 2,
+        "decoding.false_images": 2,
+    }
     config = parse_config(replaced(load_config("full").as_dict(), {**few, "export_onnx": False}))
     assert (config.head.kind, config.head.channels, config.head.convs) == ("gfl", 256, 4)
     found = train_detector(lake, config, run_dir=tmp_path)

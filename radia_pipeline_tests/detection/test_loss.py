@@ -21,9 +21,11 @@ POSITIONS = len(MATCHER.centres)
 def target(boxes=(), labels=(), weights=None, known=(True, True, True)) -> ImageTarget:
     weights = [1.0] * len(labels) if weights is None else weights
     return ImageTarget(
-        np.array(boxes, dtype=float).reshape(-1, 4), np.array(labels, dtype=int), np.array(weights, np.float32),
+        np.array(boxes, dtype=float).reshape(-1, 4),
+        np.array(labels, dtype=int),
+        np.array(weights, np.float32),
         np.array(known),
-    )  # fmt: skip
+    )
 
 
 def losses_of(raw, images, matcher) -> dict[str, torch.Tensor]:

@@ -44,10 +44,13 @@ def test_other_families_fit(backbone):
 
 
 def test_levels_beyond_the_backbone_are_pooled_from_its_last():
-    recipe = parse_recipe({
-        "name": "shallow", "input": {"size_px": 64},
-        "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1, 1], "growth_rate": 8}},
-    })  # fmt: skip
+    recipe = parse_recipe(
+        {
+            "name": "shallow",
+            "input": {"size_px": 64},
+            "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 1, 1], "growth_rate": 8}},
+        }
+    )
     detector = Detector(spec_for(recipe, small_config()))
     assert (len(detector.indices), detector.pooled) == (2, 1)
     check_shapes(detector)

@@ -64,9 +64,10 @@ def test_each_class_and_group_has_its_pairs_and_its_shares_found(scored, level):
     """A pair's value is what the two figures of the group differ by; an easier place finds no fewer boxes."""
     _, rows = scored
     mine = {
-        (row["model"], row["class"], row["metric"]): row for row in rows
+        (row["model"], row["class"], row["metric"]): row
+        for row in rows
         if (row["against"], row["level"]) == ("truth", level) and row["value"] is not None
-    }  # fmt: skip
+    }
     names = {name for model, name, metric in mine if (model, metric) == (DETECTOR, "ap@0.3")} - {"mean"}
     assert names
     for name in names:

@@ -45,17 +45,22 @@ def test_a_shown_box_of_a_class_that_is_there_stands_in_place_of_certain_and_gre
         [("a", "Mass", THERE, 0.9), ("a", "Mass", HERE, 0.4), ("b", "Mass", THERE, 0.9), ("c", "Mass", THERE, 0.4)],
         [("a", "Mass", HERE, 0.6), ("a", "Hernia", HERE, 0.6), ("b", "Mass", HERE, 0.2), ("c", "Mass", HERE, 0.4)],
         [("a", "Mass", HERE, 0.1), ("c", "Mass", HERE, 0.1)],
-        a=("Mass", "Hernia"), b=(), c=("Mass",),
-    )  # fmt: skip
+        a=("Mass", "Hernia"),
+        b=(),
+        c=("Mass",),
+    )
     assert listed(certain) == [("a", "Hernia", HERE), ("a", "Mass", THERE), ("b", "Mass", HERE), ("c", "Mass", HERE)]
     assert listed(grey) == [("c", "Mass", HERE)]
 
 
 def test_its_scores_come_to_the_pseudo_boxes_mean_of_the_class():
     certain, _ = own(
-        [("a", "Mass", THERE, 0.6), ("b", "Mass", THERE, 0.8)], [("a", "Mass", HERE, 0.1), ("c", "Mass", HERE, 0.3)],
-        a=("Mass",), b=("Mass",), c=("Mass",),
-    )  # fmt: skip
+        [("a", "Mass", THERE, 0.6), ("b", "Mass", THERE, 0.8)],
+        [("a", "Mass", HERE, 0.1), ("c", "Mass", HERE, 0.3)],
+        a=("Mass",),
+        b=("Mass",),
+        c=("Mass",),
+    )
     mine = certain.take(np.array([image in "ab" for image in certain.image_id]))
     assert mine.score.mean() == pytest.approx(0.2)
     assert mine.score[1] / mine.score[0] == pytest.approx(0.8 / 0.6)
@@ -64,9 +69,10 @@ def test_its_scores_come_to_the_pseudo_boxes_mean_of_the_class():
 def test_a_groups_box_gives_way_to_that_of_a_class_below_it():
     both = {"a": ("Consolidation", "Lung Opacity"), "b": ("Lung Opacity",)}
     certain, _ = own(
-        [("a", "Lung Opacity", THERE, 0.9), ("b", "Lung Opacity", THERE, 0.9)], [("a", "Consolidation", HERE, 0.5)],
+        [("a", "Lung Opacity", THERE, 0.9), ("b", "Lung Opacity", THERE, 0.9)],
+        [("a", "Consolidation", HERE, 0.5)],
         **both,
-    )  # fmt: skip
+    )
     assert listed(certain) == [("a", "Consolidation", HERE), ("b", "Lung Opacity", THERE)]
 
 
@@ -84,9 +90,12 @@ def test_it_is_wrongly_sure_only_of_what_is_known_not_to_be_there(pool):
     absent = next(name for k, name in enumerate(classes) if k not in boxed.target.label)
     empty = next(one for one in entries if not len(one.target.label))
     rows = [
-        (boxed.image_id, there, HERE, 0.9), (boxed.image_id, absent, HERE, 0.3), (boxed.image_id, absent, HERE, 0.2),
-        (empty.image_id, there, HERE, 0.7), ("elsewhere", there, HERE, 0.9),
-    ]  # fmt: skip
+        (boxed.image_id, there, HERE, 0.9),
+        (boxed.image_id, absent, HERE, 0.3),
+        (boxed.image_id, absent, HERE, 0.2),
+        (empty.image_id, there, HERE, 0.7),
+        ("elsewhere", there, HERE, 0.9),
+    ]
     found = wrongly_sure(Teacher(Boxes.of(rows), {}), entries, classes)
     assert found == {boxed.image_id: 0.3, empty.image_id: 0.7}
 

@@ -38,9 +38,18 @@ class World:
 def small_config(**changes) -> DetectorConfig:
     """A detector that trains in seconds; options as in a file without sections, which is read too."""
     options = {
-        "name": "small", "recipe": RECIPE, "size_px": 64, "strides": (8, 16, 32), "fpn_channels": 32, "head_convs": 1,
-        "epochs": 2, "batch_size": 8, "max_images": 24, "max_validation_images": 8, "export_onnx": False,
-    }  # fmt: skip
+        "name": "small",
+        "recipe": RECIPE,
+        "size_px": 64,
+        "strides": (8, 16, 32),
+        "fpn_channels": 32,
+        "head_convs": 1,
+        "epochs": 2,
+        "batch_size": 8,
+        "max_images": 24,
+        "max_validation_images": 8,
+        "export_onnx": False,
+    }
     return parse_config({**options, **changes})
 
 
@@ -108,19 +117,30 @@ def manifest_row(ids: dict, number: int, images: int, path: Path, present: set[s
     values[vocabulary().no_finding] = int(not present)
     patient = keyed(f"patient{number}")
     return {
-        **ids, "patient_key": patient, "group_id": patient, "path": str(path), "view": "PA", "width_px": WIDTH,
-        "height_px": HEIGHT, **values, "pool": pool, "weight": 1.0, "boxes": [],
+        **ids,
+        "patient_key": patient,
+        "group_id": patient,
+        "path": str(path),
+        "view": "PA",
+        "width_px": WIDTH,
+        "height_px": HEIGHT,
+        **values,
+        "pool": pool,
+        "weight": 1.0,
+        "boxes": [],
         **({"fold": 0} if pool == "train" else {}),
-    }  # fmt: skip
+    }
 
 
 def toy_recipe() -> Recipe:
     """A DenseNet of a few thousand weights."""
-    return parse_recipe({
-        "name": RECIPE,
-        "input": {"size_px": 64, "normalisation": "half"},
-        "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 2, 2, 1], "growth_rate": 8}},
-    })  # fmt: skip
+    return parse_recipe(
+        {
+            "name": RECIPE,
+            "input": {"size_px": 64, "normalisation": "half"},
+            "model": {"backbone": "densenet121", "kwargs": {"block_config": [1, 2, 2, 1], "growth_rate": 8}},
+        }
+    )
 
 
 def publish_classifier(lake: Lake) -> Path:
@@ -131,9 +151,11 @@ def publish_classifier(lake: Lake) -> Path:
         classifier = Classifier(recipe)
     folder = lake.models_dir / RECIPE / "0123456789abcdef"
     card = {
-        "recipe": recipe.model_dump(mode="json"), "fingerprint": folder.name, "classes": list(vocabulary().classes),
+        "recipe": recipe.model_dump(mode="json"),
+        "fingerprint": folder.name,
+        "classes": list(vocabulary().classes),
         "vocabulary_version": vocabulary().version,
-    }  # fmt: skip
+    }
     publish(folder, classifier.state_dict(), card)
     point_latest(lake, RECIPE, folder)
     return folder

@@ -55,22 +55,37 @@ def lossless(pixels: np.ndarray, bits: int, *, predictor: int = 1, lines: int = 
         parts.append(int(said, 2).to_bytes(len(said) // 8, "big").replace(b"\xff", b"\xff\0"))
     scan = parts[0] + b"".join(bytes([0xFF, 0xD0 + at % 8]) + part for at, part in enumerate(parts[1:]))
     table = bytes(CODE_BITS - 1) + bytes([CATEGORIES]) + bytes(16 - CODE_BITS) + bytes(range(CATEGORIES))
-    return b"".join((
-        b"\xff\xd8", segment(0xC4, b"\0" + table),
-        segment(0xC3, struct.pack(">BHHB", bits, *pixels.shape, 1) + b"\1\x11\0"),
-        segment(0xDD, struct.pack(">H", lines * columns)) if lines else b"",
-        segment(0xDA, bytes([1, 1, 0, predictor, 0, point])), scan, b"\xff\xd9",
-    ))  # fmt: skip
+    return b"".join(
+        (
+            b"\xff\xd8",
+            segment(0xC4, b"\0" + table),
+            segment(0xC3, struct.pack(">BHHB", bits, *pixels.shape, 1) + b"\1\x11\0"),
+            segment(0xDD, struct.pack(">H", lines * columns)) if lines else b"",
+            segment(0xDA, bytes([1, 1, 0, predictor, 0, point])),
+            scan,
+            b"\xff\xd9",
+        )
+    )
 
 
 def check(stream: bytes, pixels: np.ndarray) -> None:
     codestream.check_lossless_bits(stream, codestream.jpeg_header(stream), pixels)
 
 
-@pytest.mark.parametrize(("bits", "predictor", "lines", "point"), [
-    (12, 1, 0, 0), (12, 1, 1, 0), (12, 1, 4, 0), (16, 1, 5, 0), (16, 4, 5, 0), (12, 7, 24, 0), (12, 1, 0, 2),
-    (12, 1, 4, 3), (16, 6, 0, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bits", "predictor", "lines", "point"),
+    [
+        (12, 1, 0, 0),
+        (12, 1, 1, 0),
+        (12, 1, 4, 0),
+        (16, 1, 5, 0),
+        (16, 4, 5, 0),
+        (12, 7, 24, 0),
+        (12, 1, 0, 2),
+        (12, 1, 4, 3),
+        (16, 6, 0, 1),
+    ],
+)
 def test_bits_are_counted_in_every_restart_interval(bits: int, predictor: int, lines: int, point: int) -> None:
     pixels = files.picture(3, (24, 20), bits) >> point << point
     stream = lossless(pixels, bits, predictor=predictor, lines=lines, point=point)
@@ -142,9 +157,12 @@ def test_tile_parts_lead_to_the_end() -> None:
 
     codestream.j2k_header(with_length(0))  # to the end of the stream
     for said, reason in (
-        (13, reasons.DECODE_FAILED), (14, reasons.DECODE_FAILED), (length - 20, reasons.DECODE_FAILED),
-        (length - 1, reasons.TRUNCATED), (length + 1, reasons.TRUNCATED),
-    ):  # fmt: skip
+        (13, reasons.DECODE_FAILED),
+        (14, reasons.DECODE_FAILED),
+        (length - 20, reasons.DECODE_FAILED),
+        (length - 1, reasons.TRUNCATED),
+        (length + 1, reasons.TRUNCATED),
+    ):
         with pytest.raises(Refusal) as caught:
             codestream.j2k_header(with_length(said))
         assert caught.value.reason == reason, said

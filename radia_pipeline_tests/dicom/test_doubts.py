@@ -96,11 +96,19 @@ def test_what_silences_and_what_only_warns():
     assert silent == sorted(silent, reverse=True), "those that silence stand first, the most telling first"
 
 
-@pytest.mark.parametrize(("height", "width", "expected"), [
-    (48, 48, set()), (47, 48, {"too_small"}), (48, 47, {"too_small"}),
-    (96, 48, set()), (48, 96, set()), (97, 48, {"too_narrow"}), (48, 97, {"too_narrow"}),
-    (47, 95, {"too_small", "too_narrow"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (48, 48, set()),
+        (47, 48, {"too_small"}),
+        (48, 47, {"too_small"}),
+        (96, 48, set()),
+        (48, 96, set()),
+        (97, 48, {"too_narrow"}),
+        (48, 97, {"too_narrow"}),
+        (47, 95, {"too_small", "too_narrow"}),
+    ],
+)
 def test_the_bounds_of_size_and_shape(height, width, expected):
     noise = np.random.default_rng(3).integers(0, 65535, (height, width), dtype=np.uint16)
     assert set(doubts_of(noise, {}, ())) == expected

@@ -29,10 +29,16 @@ def shown(ds: Dataset) -> np.ndarray:
     return render.picture_of_dicom(parsed, facts.pixel_facts(parsed)).shown
 
 
-@pytest.mark.parametrize(("tags", "shape"), [
-    ({"PixelAspectRatio": [2, 1]}, (60, 20)), ({"PixelAspectRatio": [1, 2]}, (30, 40)),
-    ({"ImagerPixelSpacing": [0.1, 0.2]}, (30, 40)), ({"PixelSpacing": [0.2, 0.2001]}, (60, 40)), ({}, (60, 40)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("tags", "shape"),
+    [
+        ({"PixelAspectRatio": [2, 1]}, (60, 20)),
+        ({"PixelAspectRatio": [1, 2]}, (30, 40)),
+        ({"ImagerPixelSpacing": [0.1, 0.2]}, (30, 40)),
+        ({"PixelSpacing": [0.2, 0.2001]}, (60, 40)),
+        ({}, (60, 40)),
+    ],
+)
 def test_pixels_become_square_by_reducing_their_shorter_side(tags: dict, shape: tuple[int, int]) -> None:
     assert shown(files.dataset(files.picture(1, (60, 40)), **tags)).shape == shape
 
@@ -62,9 +68,16 @@ def test_a_third_kind_of_integer_is_a_lying_header(tmp_path: Path, value: int) -
     assert (found.reason, found.detail) == (reasons.LYING_HEADER, "(0028,0103) neither 0 nor 1")
 
 
-@pytest.mark.parametrize(("age", "years", "flagged"), [
-    ("105Y", 90.0, True), ("090Y", 90.0, True), ("089Y", 89.0, False), ("41Y", None, False), ("018M", 1.5, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("age", "years", "flagged"),
+    [
+        ("105Y", 90.0, True),
+        ("090Y", 90.0, True),
+        ("089Y", 89.0, False),
+        ("41Y", None, False),
+        ("018M", 1.5, False),
+    ],
+)
 def test_ages_above_89_are_capped_and_flagged(tmp_path: Path, age: str, years: float | None, flagged: bool) -> None:
     row = verdict(tmp_path, files.dataset(files.picture(1, (300, 280)), PatientAge=age)).row
     assert row["patient_age_years"] == years

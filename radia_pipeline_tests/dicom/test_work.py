@@ -71,9 +71,19 @@ WRONG = {
     "reason": ("no such reason", 1, ["truncated"]),
     "detail": (5, [], {}),
     "native_ids": ("1.2", ["a", "b"], ["a", "b", 3], {"a": 1}, None),
-    "row": (None, [], {}, {"no_such_column": 1}, {"width_px": "wide"}, {"flags": "blank"}, {"phash": 7},
-            {"view": ["PA"]}, {"width_px": 2**70}, {"pixel_sha256": "short"}),
-}  # fmt: skip
+    "row": (
+        None,
+        [],
+        {},
+        {"no_such_column": 1},
+        {"width_px": "wide"},
+        {"flags": "blank"},
+        {"phash": 7},
+        {"view": ["PA"]},
+        {"width_px": 2**70},
+        {"pixel_sha256": "short"},
+    ),
+}
 
 
 def test_the_form_of_a_verdict_names_every_field_in_its_order():

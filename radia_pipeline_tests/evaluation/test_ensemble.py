@@ -153,8 +153,15 @@ def test_an_ensemble_of_one_good_and_one_useless_member_is_not_worse_than_the_go
 
 def test_an_ensemble_of_an_earlier_release_is_read_and_made_coherent(tmp_path):
     lake = make_lake(tmp_path, {})
-    old = {"rule": "mean_logit", "members": ["a", "b"], "threshold": 0.4, "calibration_a": 0.9, "calibration_b": -0.1,
-           "validation_auc": None, "validation_positives": 5}  # fmt: skip
+    old = {
+        "rule": "mean_logit",
+        "members": ["a", "b"],
+        "threshold": 0.4,
+        "calibration_a": 0.9,
+        "calibration_b": -0.1,
+        "validation_auc": None,
+        "validation_positives": 5,
+    }
     table = pa.Table.from_pylist([{"class": name, **old} for name in vocabulary().classes])
     lake.path("ensemble").parent.mkdir(parents=True)
     pq.write_table(table, lake.path("ensemble"))

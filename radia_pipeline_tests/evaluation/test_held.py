@@ -121,9 +121,22 @@ def test_a_release_scores_held_studies_once_and_the_ledger_counts_them(lake):
 def put_manifest(lake, studies, held) -> None:
     """Put every study into the manifest, those of a held split excluded as such."""
     rows = [
-        {"source": "ccsmtl", "image_id": study, "study_id": study, "patient_key": study, "group_id": study, "path": "x",
-         "view": "PA", "width_px": 1, "height_px": 1, "pool": "test", "fold": None, "weight": 1.0,
-         "excluded": "held" if study in held else None, "boxes": []}
+        {
+            "source": "ccsmtl",
+            "image_id": study,
+            "study_id": study,
+            "patient_key": study,
+            "group_id": study,
+            "path": "x",
+            "view": "PA",
+            "width_px": 1,
+            "height_px": 1,
+            "pool": "test",
+            "fold": None,
+            "weight": 1.0,
+            "excluded": "held" if study in held else None,
+            "boxes": [],
+        }
         for study in studies
-    ]  # fmt: skip
+    ]
     lake.write("manifest", rows, "ccsmtl")

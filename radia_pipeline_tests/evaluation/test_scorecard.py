@@ -27,10 +27,18 @@ def judged(tmp_path_factory):
     put_manifest(lake, make_panel(1.0, studies=480))
     panel = read_panel(lake, "one").take(np.arange(40))
     rows = [
-        {"set_name": "validation", "set_version": "v", "source": s, "class": "Edema", "study_id": i,
-         "image_id": key("image", i), "patient_key": p, "group_id": g}
+        {
+            "set_name": "validation",
+            "set_version": "v",
+            "source": s,
+            "class": "Edema",
+            "study_id": i,
+            "image_id": key("image", i),
+            "patient_key": p,
+            "group_id": g,
+        }
         for s, i, p, g in zip(panel.source, panel.study_id, panel.patient_key, panel.group_id)
-    ]  # fmt: skip
+    ]
     lake.write("evaluation_sets", rows)
     assert release.release(lake, release.Release("a person", "first release"), on_test(SKILLS, studies=480))
     return lake, scorecard.build_scorecard(lake)
@@ -160,17 +168,37 @@ def test_without_predictions_the_error_says_what_to_do(tmp_path):
 def put_reading_set(lake, waiting: int = 0) -> None:
     """Publish a set of 60 studies of weight 2 whose truth is the label of Edema; so many cells still wait."""
     panel, k = read_panel(lake, "one").take(np.arange(60)), vocabulary().index("Edema")
-    fixed = {"set_id": "validation-1", "pool": "validation", "stratum": "rest", "inclusion_probability": 0.5,
-             "frame_studies": 120, "frame_groups": 120, "members_sha256": "0" * 64, "seed": 0,
-             "vocabulary_version": "1"}  # fmt: skip
+    fixed = {
+        "set_id": "validation-1",
+        "pool": "validation",
+        "stratum": "rest",
+        "inclusion_probability": 0.5,
+        "frame_studies": 120,
+        "frame_groups": 120,
+        "members_sha256": "0" * 64,
+        "seed": 0,
+        "vocabulary_version": "1",
+    }
     studies = list(zip(panel.study_id.tolist(), panel.source.tolist(), panel.group_id.tolist()))
     lake.write("reading_sets", [{**fixed, "study_id": i, "source": s, "group_id": g} for i, s, g in studies])
-    lake.write("label_truth", [
-        {"set_id": "validation-1", "study_id": i, "class": "Edema", "source": s, "present": 0, "readers": 2,
-         "weight": 2.0, "value": None if n < waiting else int(panel.label[n, k] == 1), "is_simulated": False,
-         "rule": "waits_for_reader" if n < waiting else "agreement"}
-        for n, (i, s, _) in enumerate(studies)
-    ])  # fmt: skip
+    lake.write(
+        "label_truth",
+        [
+            {
+                "set_id": "validation-1",
+                "study_id": i,
+                "class": "Edema",
+                "source": s,
+                "present": 0,
+                "readers": 2,
+                "weight": 2.0,
+                "value": None if n < waiting else int(panel.label[n, k] == 1),
+                "is_simulated": False,
+                "rule": "waits_for_reader" if n < waiting else "agreement",
+            }
+            for n, (i, s, _) in enumerate(studies)
+        ],
+    )
 
 
 @pytest.mark.parametrize("waiting", [0, 1])

@@ -149,10 +149,17 @@ def test_the_gate_judges_held_splits_of_validation_and_of_the_released_test_pool
     monkeypatch.setattr(gate_differences, "SUBGROUP_POSITIVES", 1)
     alone = verdicts()
     assert all("fixed minimum" in one.detail and one.bound == 0.5 for one in alone.values())
-    kept = Candidate(release_id(judged), judged.version("ensemble"), {"here": "f"}, {
-        "here": judged.version("predictions", "here"), "ensemble": judged.version("predictions", "ensemble"),
-        "test_predictions": judged.version("test_predictions"),
-    }, vocabulary().version)  # fmt: skip
+    kept = Candidate(
+        release_id(judged),
+        judged.version("ensemble"),
+        {"here": "f"},
+        {
+            "here": judged.version("predictions", "here"),
+            "ensemble": judged.version("predictions", "ensemble"),
+            "test_predictions": judged.version("test_predictions"),
+        },
+        vocabulary().version,
+    )
     act = Act(now(), APPROVED, "a person", "to look at sets", kept, "research")
     append(judged, act)
     publish(judged, act)

@@ -50,9 +50,17 @@ def make_panel(skill: float, *, seed: int = 0, studies: int = 400, noise_seed: i
     pool = np.where((np.arange(studies) // 2) % 2 == 0, "validation", "test").astype(object)
     logit = skill * np.where(label == 1, 1.0, 0.0) + noise.normal(size=label.shape) - 1.5
     return Panel(
-        source, np.array([key("study", i) for i in range(studies)], dtype=object), group, group, pool,
-        np.ones(studies, dtype=int), logit, sigmoid(logit), label, np.zeros(studies, dtype=bool),
-    )  # fmt: skip
+        source,
+        np.array([key("study", i) for i in range(studies)], dtype=object),
+        group,
+        group,
+        pool,
+        np.ones(studies, dtype=int),
+        logit,
+        sigmoid(logit),
+        label,
+        np.zeros(studies, dtype=bool),
+    )
 
 
 def make_lake(path, skills: dict[str, float], **settings) -> Lake:
@@ -86,13 +94,27 @@ def on_test(skills: dict[str, float], **settings) -> Scorer:
 def put_manifest(lake: Lake, panel: Panel) -> None:
     """Write a manifest of one image a study."""
     rows = [
-        {"source": source, "image_id": key("image", study), "study_id": study, "patient_key": patient,
-         "group_id": group, "path": "p.png", "view": "PA", "width_px": 8, "height_px": 8, "pool": pool,
-         "fold": 0 if pool == "train" else None, "weight": 1.0, "excluded": None, "boxes": [],
-         **{name: int(value) for name, value in zip(vocabulary().classes, label) if value in (0, 1)}}
+        {
+            "source": source,
+            "image_id": key("image", study),
+            "study_id": study,
+            "patient_key": patient,
+            "group_id": group,
+            "path": "p.png",
+            "view": "PA",
+            "width_px": 8,
+            "height_px": 8,
+            "pool": pool,
+            "fold": 0 if pool == "train" else None,
+            "weight": 1.0,
+            "excluded": None,
+            "boxes": [],
+            **{name: int(value) for name, value in zip(vocabulary().classes, label) if value in (0, 1)},
+        }
         for source, study, patient, group, pool, label in zip(
-            panel.source, panel.study_id, panel.patient_key, panel.group_id, panel.pool, panel.label)
-    ]  # fmt: skip
+            panel.source, panel.study_id, panel.patient_key, panel.group_id, panel.pool, panel.label
+        )
+    ]
     for source in sorted(set(panel.source)):
         lake.write("manifest", [row for row in rows if row["source"] == source], source)
 
@@ -112,7 +134,13 @@ def put_card(lake: Lake, recipe: str, manifest_versions: dict[str, str], init_fr
 def put_release(lake: Lake, rows: list[dict]) -> None:
     """Write an ensemble of one model and its scores of the test pool as released: rows of ``predictions``."""
     (model,) = {row["recipe"] for row in rows} - {ENSEMBLE} or {"only"}
-    fixed = {"rule": f"single:{model}", "members": [model], "threshold": 0.5, "calibration_a": 1.0,
-             "calibration_b": 0.0, "validation_positives": 0}  # fmt: skip
+    fixed = {
+        "rule": f"single:{model}",
+        "members": [model],
+        "threshold": 0.5,
+        "calibration_a": 1.0,
+        "calibration_b": 0.0,
+        "validation_positives": 0,
+    }
     lake.write("ensemble", [{"class": name, **fixed} for name in vocabulary().classes])
     lake.write("test_predictions", [{**row, "release": release_id(lake)} for row in rows])

@@ -25,12 +25,21 @@ def lake(tmp_path) -> Lake:
     """A lake of 8 images with pseudo boxes of awkward numbers, its images in ``images``, and no radiologist's box."""
     lake, rng = make_world(tmp_path / "lake", images=8).lake, np.random.default_rng(0)
     images = [
-        {**{name: row[name] for name in ("source", "image_id", "study_id", "patient_key", "path", "view")},
-         "pixel_sha256": "0" * 64, "file_sha256": "0" * 64, "delivered_path": "x", "view_origin": "table",
-         "width_px": WIDTH, "height_px": HEIGHT, "original_width_px": WIDTH, "original_height_px": HEIGHT,
-         "bits_stored": 16, "flags": []}
+        {
+            **{name: row[name] for name in ("source", "image_id", "study_id", "patient_key", "path", "view")},
+            "pixel_sha256": "0" * 64,
+            "file_sha256": "0" * 64,
+            "delivered_path": "x",
+            "view_origin": "table",
+            "width_px": WIDTH,
+            "height_px": HEIGHT,
+            "original_width_px": WIDTH,
+            "original_height_px": HEIGHT,
+            "bits_stored": 16,
+            "flags": [],
+        }
         for row in lake.read("manifest", SOURCE).to_pylist()
-    ]  # fmt: skip
+    ]
     lake.write("images", images, SOURCE)
     boxes = lake.read("pseudo_boxes", SOURCE).to_pylist()
     for row in boxes:
@@ -90,11 +99,17 @@ def test_a_file_of_another_resolution_is_scaled(lake, tmp_path):
     assert np.allclose(2 * np.array(came), went)
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"bbox": [1, 1, 0, 5]}, "degenerate"), ({"bbox": [9, 9, -5, 5]}, "flipped"),
-    ({"bbox": [WIDTH - 4, 1, 5.6, 5]}, "outside"), ({"bbox": [-3, 1, 5, 5]}, "outside"),
-    ({"bbox": [float("nan"), 1, 5, 5]}, "degenerate"), ({"category_id": 999}, "unknown_class"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"bbox": [1, 1, 0, 5]}, "degenerate"),
+        ({"bbox": [9, 9, -5, 5]}, "flipped"),
+        ({"bbox": [WIDTH - 4, 1, 5.6, 5]}, "outside"),
+        ({"bbox": [-3, 1, 5, 5]}, "outside"),
+        ({"bbox": [float("nan"), 1, 5, 5]}, "degenerate"),
+        ({"category_id": 999}, "unknown_class"),
+    ],
+)
 def test_boxes_that_are_none_are_refused_with_counts(lake, tmp_path, change, reason):
     path = export_table(lake, "pseudo_boxes", "coco", tmp_path / "out").path
     content = json.loads(path.read_text())

@@ -38,9 +38,17 @@ def lake(tmp_path) -> Lake:
         put_labels(made, source, STUDIES)
     build_splits(made)
     made.write("evaluation_sets", [])
-    box = {"source": "nih_cxr14", "study_id": KEYS.study_id("nih_cxr14", "s1"), "x_px": 0.0, "y_px": 0.0,
-           "image_id": KEYS.image_id("nih_cxr14", "s1"), "width_px": 9.0, "height_px": 9.0, "reader": "nih",
-           "origin": "nih"}  # fmt: skip
+    box = {
+        "source": "nih_cxr14",
+        "study_id": KEYS.study_id("nih_cxr14", "s1"),
+        "x_px": 0.0,
+        "y_px": 0.0,
+        "image_id": KEYS.image_id("nih_cxr14", "s1"),
+        "width_px": 9.0,
+        "height_px": 9.0,
+        "reader": "nih",
+        "origin": "nih",
+    }
     boxes = [{**box, "class": name, "box_index": index} for index, name in enumerate(["Nodule", "Hernia", "Pneumonia"])]
     made.write("box_annotations", boxes, "nih_cxr14")
     return made

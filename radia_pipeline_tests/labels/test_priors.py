@@ -34,10 +34,16 @@ def lake(tmp_path_factory):
     images = [image_row("ccsmtl", f"{n}.dcm", p, n, study_date=day) for n, (p, day, _) in REPORTS.items()]
     put_images(lake, "ccsmtl", images)
     rows = [
-        {"source": "ccsmtl", "study_id": KEYS.study_id("ccsmtl", name), "patient_key": KEYS.patient_key("ccsmtl", p),
-         "report_text": text, "text_sha256": hashlib.sha256(text.encode()).hexdigest(), "text_count": 1}
+        {
+            "source": "ccsmtl",
+            "study_id": KEYS.study_id("ccsmtl", name),
+            "patient_key": KEYS.patient_key("ccsmtl", p),
+            "report_text": text,
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "text_count": 1,
+        }
         for name, (p, _, text) in REPORTS.items()
-    ]  # fmt: skip
+    ]
     lake.write("reports", rows, "ccsmtl")
     extract_mentions("ccsmtl", lake)
     return lake

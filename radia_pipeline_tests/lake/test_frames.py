@@ -63,8 +63,16 @@ def test_an_empty_table_has_its_columns_and_their_types(lake, table):
     frame = lake.frame(table, partition)
     assert list(frame) == list(contract(table).open_columns)
     assert len(frame) == 0
-    kinds = {"string": "str", "int8": "Int8", "int16": "Int16", "int32": "Int32", "int64": "Int64", "bool": "boolean",
-             "float": "float32", "double": "float64"}  # fmt: skip
+    kinds = {
+        "string": "str",
+        "int8": "Int8",
+        "int16": "Int16",
+        "int32": "Int32",
+        "int64": "Int64",
+        "bool": "boolean",
+        "float": "float32",
+        "double": "float64",
+    }
     told = {name: kinds.get(str(contract(table).columns[name].type), "object") for name in frame}
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == told
 

@@ -62,8 +62,17 @@ def make_lake(path, count: int = 60, recipes: dict[str, str] | None = None) -> L
         if number % 2 == 0:
             picture[y : y + 24, x : x + 24] += 40_000
             boxes = [{"class": "Mass", "x_px": x, "y_px": y, "width_px": 24.0, "height_px": 24.0}]
-            drawn.append({"source": SOURCE, "image_id": name, "study_id": key("s", number), "box_index": 0, **boxes[0],
-                          "reader": "r", "origin": "nih"})  # fmt: skip
+            drawn.append(
+                {
+                    "source": SOURCE,
+                    "image_id": name,
+                    "study_id": key("s", number),
+                    "box_index": 0,
+                    **boxes[0],
+                    "reader": "r",
+                    "origin": "nih",
+                }
+            )
         file = lake.pixels_dir / SOURCE / f"{name}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(file), picture)
@@ -71,12 +80,24 @@ def make_lake(path, count: int = 60, recipes: dict[str, str] | None = None) -> L
         values = dict.fromkeys(("Mass", "Lung Lesion", "Nodule", "No Finding"), 0) | (
             {"Mass": 1, "Lung Lesion": 1} if boxes else {"No Finding": 1}
         )
-        manifest.append({
-            "source": SOURCE, "image_id": name, "study_id": key("s", number), "patient_key": key("p", number),
-            "group_id": key("p", number), "path": str(file.relative_to(lake.root)), "view": "PA", "width_px": WIDTH,
-            "height_px": HEIGHT, **values, "pool": pool, "fold": 0 if pool == "train" else None, "weight": 1.0,
-            "boxes": boxes,
-        })  # fmt: skip
+        manifest.append(
+            {
+                "source": SOURCE,
+                "image_id": name,
+                "study_id": key("s", number),
+                "patient_key": key("p", number),
+                "group_id": key("p", number),
+                "path": str(file.relative_to(lake.root)),
+                "view": "PA",
+                "width_px": WIDTH,
+                "height_px": HEIGHT,
+                **values,
+                "pool": pool,
+                "fold": 0 if pool == "train" else None,
+                "weight": 1.0,
+                "boxes": boxes,
+            }
+        )
     lake.write("manifest", manifest, SOURCE)
     lake.write("box_annotations", drawn, SOURCE)
     for seed, (name, head) in enumerate((recipes or {}).items()):

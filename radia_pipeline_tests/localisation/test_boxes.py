@@ -134,10 +134,17 @@ def test_boxes_survive_a_table():
     import pyarrow as pa
 
     some = boxes(("a", "Mass", 1, 2, 5, 8, 0.5), ("b", "Edema", 0, 0, 3, 3, 0.25))
-    table = pa.table({
-        "image_id": ["a", "b"], "class": ["Mass", "Edema"], "x_px": [1.0, 0.0], "y_px": [2.0, 0.0],
-        "width_px": [4.0, 3.0], "height_px": [6.0, 3.0], "score": [0.5, 0.25],
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "image_id": ["a", "b"],
+            "class": ["Mass", "Edema"],
+            "x_px": [1.0, 0.0],
+            "y_px": [2.0, 0.0],
+            "width_px": [4.0, 3.0],
+            "height_px": [6.0, 3.0],
+            "score": [0.5, 0.25],
+        }
+    )
     again = Boxes.from_table(table)
     assert np.array_equal(again.corners, some.corners)
     assert np.array_equal(again.score, some.score)

@@ -46,11 +46,19 @@ def coco(predicted: Boxes, drawn: Boxes, recalls: np.ndarray) -> dict[tuple[str,
 
     def rows(boxes: Boxes, **more) -> list[dict]:
         return [
-            {"id": n + 1, "image_id": IMAGES.index(image), "category_id": CLASSES.index(label), "score": float(score),
-             "bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top), **more}
+            {
+                "id": n + 1,
+                "image_id": IMAGES.index(image),
+                "category_id": CLASSES.index(label),
+                "score": float(score),
+                "bbox": [left, top, right - left, bottom - top],
+                "area": (right - left) * (bottom - top),
+                **more,
+            }
             for n, (image, label, (left, top, right, bottom), score) in enumerate(
-                zip(boxes.image_id, boxes.label, boxes.corners.tolist(), boxes.score, strict=True))
-        ]  # fmt: skip
+                zip(boxes.image_id, boxes.label, boxes.corners.tolist(), boxes.score, strict=True)
+            )
+        ]
 
     with contextlib.redirect_stdout(io.StringIO()):
         reference = COCO()

@@ -125,12 +125,26 @@ def phantom_truth(lake, scale: float = 2.0) -> pa.Table:
 
 def with_images_table(lake):
     rows = [
-        {"source": SOURCE, "image_id": r["image_id"], "study_id": r["study_id"], "patient_key": r["patient_key"],
-         "path": r["path"], "pixel_sha256": "0" * 64, "file_sha256": "0" * 64, "delivered_path": "x",
-         "view": "PA", "view_origin": "table", "width_px": WIDTH, "height_px": HEIGHT, "original_width_px": 2 * WIDTH,
-         "original_height_px": 2 * HEIGHT, "bits_stored": 16, "flags": []}
+        {
+            "source": SOURCE,
+            "image_id": r["image_id"],
+            "study_id": r["study_id"],
+            "patient_key": r["patient_key"],
+            "path": r["path"],
+            "pixel_sha256": "0" * 64,
+            "file_sha256": "0" * 64,
+            "delivered_path": "x",
+            "view": "PA",
+            "view_origin": "table",
+            "width_px": WIDTH,
+            "height_px": HEIGHT,
+            "original_width_px": 2 * WIDTH,
+            "original_height_px": 2 * HEIGHT,
+            "bits_stored": 16,
+            "flags": [],
+        }
         for r in lake.read("manifest", SOURCE).to_pylist()
-    ]  # fmt: skip
+    ]
     lake.write("images", rows, SOURCE)
     return lake
 

@@ -43,9 +43,17 @@ def lake(tmp_path):
     for film in films:
         chances = np.full(len(vocabulary().classes), 0.1)
         chances[PLACE] = rng.random()
-        rows.append({**{name: film[name] for name in ("source", "image_id", "study_id", "patient_key")},
-                     **dict.fromkeys(FIGURES, 0.0), "model": model_version(READY), "features": [], "entropy": 0.1,
-                     "familiarity": 0.5, "probabilities": chances.tolist()})  # fmt: skip
+        rows.append(
+            {
+                **{name: film[name] for name in ("source", "image_id", "study_id", "patient_key")},
+                **dict.fromkeys(FIGURES, 0.0),
+                "model": model_version(READY),
+                "features": [],
+                "entropy": 0.1,
+                "familiarity": 0.5,
+                "probabilities": chances.tolist(),
+            }
+        )
     lake.write("film_readouts", rows, SOURCE)
     return lake
 

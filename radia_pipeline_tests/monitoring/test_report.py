@@ -166,9 +166,22 @@ def test_a_film_is_looked_at_once(frozen, tmp_path):
 
 
 def test_reports_that_nobody_has_read_yet_are_no_drift_of_the_rules():
-    facts = ReportFacts({"s1": {"is_unlabelled": False, "uncertain_share": 0.0, "mention_count": 1,
-                                "is_quality_limited": False, "is_signed_unread": False, "unread_count": 0}},
-                        {}, {"s1": frozenset({"affirmed"})}, {}, ("affirmed",))  # fmt: skip
+    facts = ReportFacts(
+        {
+            "s1": {
+                "is_unlabelled": False,
+                "uncertain_share": 0.0,
+                "mention_count": 1,
+                "is_quality_limited": False,
+                "is_signed_unread": False,
+                "unread_count": 0,
+            }
+        },
+        {},
+        {"s1": frozenset({"affirmed"})},
+        {},
+        ("affirmed",),
+    )
     rows = [{"study_id": one, "length": 10} for one in ("s1", "s2")]
     (rule,) = [one for one in report_streams(rows, facts) if one.name == "rule affirmed"]
     assert rule.values[0] == 1.0 and np.isnan(rule.values[1])

@@ -128,8 +128,16 @@ def invented(count: int, seed: int = 0) -> tuple[list[dict], dict, dict]:
         portable[key] = ("AP" if number % 3 == 0 else "PA",)
         labels[key] = {NAME: int(champion[place] + rng.normal(0, 0.2) > 0.5)}
         challenger[place] *= 0.3 if number % 3 == 0 else 1.0
-        rows.append({"source": SOURCE, "study_id": key[1], "delivery": 1 + number % 2, "day": "2026-11-30",
-                     "champion_scores": champion.tolist(), "challenger_scores": challenger.tolist()})  # fmt: skip
+        rows.append(
+            {
+                "source": SOURCE,
+                "study_id": key[1],
+                "delivery": 1 + number % 2,
+                "day": "2026-11-30",
+                "champion_scores": champion.tolist(),
+                "challenger_scores": challenger.tolist(),
+            }
+        )
     return rows, {"portable": portable}, labels
 
 

@@ -65,15 +65,27 @@ def _film(rng: np.random.Generator, week: int, number: int) -> Film:
     image = np.clip(rng.normal(0.45, 0.2, (32, 28)) + rng.normal(0, 0.05), 0, 1)
     patient = key("patient", week, number)
     return {
-        "source": SOURCE, "image_id": key("image", week, number), "study_id": key("study", week, number),
-        "patient_key": patient, "view": "AP" if rng.random() < 0.3 else "PA", "flags": [],
+        "source": SOURCE,
+        "image_id": key("image", week, number),
+        "study_id": key("study", week, number),
+        "patient_key": patient,
+        "view": "AP" if rng.random() < 0.3 else "PA",
+        "flags": [],
         "patient_age_years": float(np.clip(rng.normal(60, 15), 1, 90)),
         "patient_sex": "F" if rng.random() < 0.5 else "M",
-        "manufacturer": "ACME", "device_model": f"X{int(rng.integers(2)) + 1}", "pixel_spacing_row_mm": 0.15,
-        "bits_stored": 12, "original_width_px": 2000, "original_height_px": 2000, "inverted_score": 0.1 * rng.random(),
-        "image": image, "positive": rng.random() < 0.3, "unread": 0, "length": int(rng.integers(100, 400)),
+        "manufacturer": "ACME",
+        "device_model": f"X{int(rng.integers(2)) + 1}",
+        "pixel_spacing_row_mm": 0.15,
+        "bits_stored": 12,
+        "original_width_px": 2000,
+        "original_height_px": 2000,
+        "inverted_score": 0.1 * rng.random(),
+        "image": image,
+        "positive": rng.random() < 0.3,
+        "unread": 0,
+        "length": int(rng.integers(100, 400)),
         "outcome": "ingested",
-    }  # fmt: skip
+    }
 
 
 def filled(table: str, rows: list[Mapping[str, Any]]) -> pa.Table:
@@ -129,24 +141,47 @@ def make(root: Path, weeks: int, story: Story = Story(), seed: int = 0) -> Lake:
         films += mine
         refused = sum(film["outcome"] != "ingested" for film in mine)
         clock = f"{day_of(week, story.start)}T06:00:00+00:00"
-        deliveries.append({
-            "source": SOURCE, "delivery": week + 1, "first_seen": clock, "files": len(mine),
-            "ingested": len(mine) - refused, "quarantined": refused, "duplicates": 0, "gone": 0,
-            "reasons": [{"reason": "truncated", "files": refused}] if refused else [], "reports": len(mine),
-            "reports_refused": 0, "late_reports": 0,
-        })  # fmt: skip
+        deliveries.append(
+            {
+                "source": SOURCE,
+                "delivery": week + 1,
+                "first_seen": clock,
+                "files": len(mine),
+                "ingested": len(mine) - refused,
+                "quarantined": refused,
+                "duplicates": 0,
+                "gone": 0,
+                "reasons": [{"reason": "truncated", "files": refused}] if refused else [],
+                "reports": len(mine),
+                "reports_refused": 0,
+                "late_reports": 0,
+            }
+        )
         arrivals += [
             {"source": SOURCE, "study_id": film["study_id"], "delivery": week + 1, "report_delivery": week + 1}
             for film in mine
         ]
     reported = [{**f, "report_text": "x" * f["length"], "mention_count": 2, "unread_count": f["unread"]} for f in films]
     labels = [
-        {"source": SOURCE, "study_id": f["study_id"], "patient_key": f["patient_key"], "class": name,
-         "value": int(f["positive"] and name in ("Cardiomegaly", "Enlarged Cardiomediastinum")),
-         "said": int(f["positive"]) if name == "Cardiomegaly" else 0, "origin": "rules"}
-        for f in films for name in vocabulary().classes
-    ]  # fmt: skip
-    for table, rows in {"images": films, "reports": reported, "report_attributes": reported, "labels": labels,
-                        "deliveries": deliveries, "arrivals": arrivals}.items():  # fmt: skip
+        {
+            "source": SOURCE,
+            "study_id": f["study_id"],
+            "patient_key": f["patient_key"],
+            "class": name,
+            "value": int(f["positive"] and name in ("Cardiomegaly", "Enlarged Cardiomediastinum")),
+            "said": int(f["positive"]) if name == "Cardiomegaly" else 0,
+            "origin": "rules",
+        }
+        for f in films
+        for name in vocabulary().classes
+    ]
+    for table, rows in {
+        "images": films,
+        "reports": reported,
+        "report_attributes": reported,
+        "labels": labels,
+        "deliveries": deliveries,
+        "arrivals": arrivals,
+    }.items():
         lake.write(table, filled(table, rows), SOURCE)
     return lake

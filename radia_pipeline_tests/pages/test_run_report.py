@@ -17,8 +17,18 @@ from radia_pipeline_tests.evaluation.worlds import make_lake, make_panel, on_tes
 from radia_pipeline_tests.pages.outline import assert_stands_alone, outline
 
 TRUTH = {"boxes_of": "pseudo_boxes", "pool": "test", "value": 0.31, "low": 0.2, "high": 0.4, "boxes": 90, "images": 50}
-SCORE = {"model": "detector", "against": "annotations", "level": "class", "class": "mean", "metric": "map@0.3",
-         "value": 0.5, "low": 0.4, "high": 0.6, "boxes": 30, "images": 16}  # fmt: skip
+SCORE = {
+    "model": "detector",
+    "against": "annotations",
+    "level": "class",
+    "class": "mean",
+    "metric": "map@0.3",
+    "value": 0.5,
+    "low": 0.4,
+    "high": 0.6,
+    "boxes": 30,
+    "images": 16,
+}
 
 
 @pytest.fixture(scope="module")

@@ -34,11 +34,21 @@ def put_set(lake: Lake) -> None:
     """Close a set of studies, a third of which was drawn from many."""
     panel = make_panel(1.0, studies=240).only(pool=POOL).take(np.arange(STUDIES))
     rows = [
-        {"set_id": SET, "study_id": i, "source": s, "group_id": i, "pool": POOL, "frame_studies": 900,
-         "stratum": "Mass" if n % 3 else "rest", "inclusion_probability": 0.5 if n % 3 else 0.1, "frame_groups": 900,
-         "seed": 0, "vocabulary_version": vocabulary().version}
+        {
+            "set_id": SET,
+            "study_id": i,
+            "source": s,
+            "group_id": i,
+            "pool": POOL,
+            "frame_studies": 900,
+            "stratum": "Mass" if n % 3 else "rest",
+            "inclusion_probability": 0.5 if n % 3 else 0.1,
+            "frame_groups": 900,
+            "seed": 0,
+            "vocabulary_version": vocabulary().version,
+        }
         for n, (i, s) in enumerate(zip(panel.study_id.tolist(), panel.source.tolist()))
-    ]  # fmt: skip
+    ]
     sha256 = sha256_of(rows)
     Store(lake).close_set(SET, sha256)
     lake.write("reading_sets", [{**row, "members_sha256": sha256} for row in rows])

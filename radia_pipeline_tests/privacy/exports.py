@@ -184,18 +184,34 @@ POSITION = {
     "ImageLaterality": "U",
 }
 GREY = {
-    "WindowCenter": ["2048", "1800"], "WindowWidth": ["4096", "3000"],
+    "WindowCenter": ["2048", "1800"],
+    "WindowWidth": ["4096", "3000"],
     "WindowCenterWidthExplanation": ["NORMAL", "USER"],
-    "RescaleIntercept": "0", "RescaleSlope": "1", "RescaleType": "unspecified", "PresentationLUTShape": "IDENTITY",
-    "PixelIntensityRelationship": "LOG", "PixelIntensityRelationshipSign": -1, "VOILUTFunction": "SIGMOID",
-    "LossyImageCompression": "00", "QualityControlImage": "NO", "SmallestImagePixelValue": 0,
-    "LargestImagePixelValue": 4095, "PixelPaddingValue": 0,
-}  # fmt: skip
+    "RescaleIntercept": "0",
+    "RescaleSlope": "1",
+    "RescaleType": "unspecified",
+    "PresentationLUTShape": "IDENTITY",
+    "PixelIntensityRelationship": "LOG",
+    "PixelIntensityRelationshipSign": -1,
+    "VOILUTFunction": "SIGMOID",
+    "LossyImageCompression": "00",
+    "QualityControlImage": "NO",
+    "SmallestImagePixelValue": 0,
+    "LargestImagePixelValue": 4095,
+    "PixelPaddingValue": 0,
+}
 DUMMIES = {
-    "PatientBirthDate": "19000101", "ReferringPhysicianName": "ANONYMIZED", "InstitutionName": "REMOVED",
-    "OperatorsName": "ANONYMIZED^", "AccessionNumber": "", "StudyID": "", "StationName": "REMOVED",
-    "StudyTime": "000000", "AcquisitionDateTime": "19000101000000.000", "ContentTime": "000000.000000",
-}  # fmt: skip
+    "PatientBirthDate": "19000101",
+    "ReferringPhysicianName": "ANONYMIZED",
+    "InstitutionName": "REMOVED",
+    "OperatorsName": "ANONYMIZED^",
+    "AccessionNumber": "",
+    "StudyID": "",
+    "StationName": "REMOVED",
+    "StudyTime": "000000",
+    "AcquisitionDateTime": "19000101000000.000",
+    "ContentTime": "000000.000000",
+}
 
 STANDARD: dict[str, Callable[[], bytes]] = {
     "CTP": lambda: export(

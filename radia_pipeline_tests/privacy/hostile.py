@@ -42,10 +42,15 @@ CONTAINER: dict[str, Callable[[], bytes]] = {
     "name twice, name last": lambda: before(0x00100020, element(0x00100010, b"PN", NAME)),
     "identifier twice": lambda: before(0x00100040, element(0x00100020, b"LO", b"LAVO54031299")),
     "maker twice": lambda: before(0x00080070, element(0x00080070, b"LO", b"LAVOIE")),
-    "repeat in an item": lambda: before(0x00100010, element(0x00082218, b"SQ", raw_item(
-        element(0x00080104, b"LO", b"LAVOIE") + element(0x00080104, b"LO", b"Chest")))),
+    "repeat in an item": lambda: before(
+        0x00100010,
+        element(
+            0x00082218, b"SQ", raw_item(element(0x00080104, b"LO", b"LAVOIE") + element(0x00080104, b"LO", b"Chest"))
+        ),
+    ),
     "title twice in the meta information": lambda: in_meta(
-        element(0x00020016, b"AE", b"LAVOIE") + element(0x00020016, b"AE", b"CTP")),
+        element(0x00020016, b"AE", b"LAVOIE") + element(0x00020016, b"AE", b"CTP")
+    ),
     "syntax twice in the meta information": lambda: in_meta(element(0x00020010, b"UI", b"1.2.418.555.1177")),
     "pixels twice": lambda: CLEAN + element(0x7FE00010, b"OW", PERSON),
     "pixels twice, text first": lambda: before(0x7FE00010, element(0x7FE00010, b"OW", PERSON.ljust(128))),
@@ -55,13 +60,16 @@ CONTAINER: dict[str, Callable[[], bytes]] = {
     "group length of two values": lambda: before(0x00280002, element(0x00280000, b"UL", b"\1\0\0\0NGUY")),
     "group length as OB": lambda: before(0x00280002, element(0x00280000, b"OB", PERSON)),
     "group length that is a telephone": lambda: before(
-        0x00280002, element(0x00280000, b"UL", struct.pack("<I", 4185550177))),
+        0x00280002, element(0x00280000, b"UL", struct.pack("<I", 4185550177))
+    ),
     "group length of a group without elements": lambda: before(0x00280002, element(0x00140000, b"UL", b"NGUY")),
     "private group length": lambda: before(0x00100010, element(0x00090000, b"LO", NAME)),
-    "group length in an item": lambda: before(0x00100010, element(0x00082218, b"SQ", raw_item(
-        element(0x00080000, b"UL", b"OCTA")))),
-    "group length of the meta information as text": lambda: CLEAN[:132] + element(
-        0x00020000, b"LO", NAME) + CLEAN[144:],
+    "group length in an item": lambda: before(
+        0x00100010, element(0x00082218, b"SQ", raw_item(element(0x00080000, b"UL", b"OCTA")))
+    ),
+    "group length of the meta information as text": lambda: (
+        CLEAN[:132] + element(0x00020000, b"LO", NAME) + CLEAN[144:]
+    ),
     "text behind the pixels": lambda: CLEAN + PERSON,
     "six letters behind the pixels": lambda: CLEAN + b"LAVOIE",
     "wide text behind the pixels": lambda: CLEAN + WIDE,
@@ -73,8 +81,10 @@ CONTAINER: dict[str, Callable[[], bytes]] = {
     "another file behind": lambda: CLEAN + with_tags(PatientName="LAVOIE^OCTAVE"),
     "trailing padding": lambda: CLEAN + element(0xFFFCFFFC, b"OB", PERSON),
     "comment behind the pixels": lambda: CLEAN + element(0x7FE10010, b"LO", NAME),
-    "signature behind the pixels": lambda: CLEAN + element(0xFFFAFFFA, b"SQ", raw_item(
-        element(0x04000110, b"UI", b"1.2") + element(0x04000120, b"OB", PERSON))),
+    "signature behind the pixels": lambda: (
+        CLEAN
+        + element(0xFFFAFFFA, b"SQ", raw_item(element(0x04000110, b"UI", b"1.2") + element(0x04000120, b"OB", PERSON)))
+    ),
     "preamble": lambda: preamble(PERSON),
     "preamble of digits": lambda: preamble(PHONE + BORN),
     "preamble, last bytes": lambda: preamble(bytes(116) + NAME),
@@ -85,19 +95,23 @@ CONTAINER: dict[str, Callable[[], bytes]] = {
     "head of a TIFF and its tail": lambda: preamble(b"II*\0" + struct.pack("<I", len(CLEAN))) + PERSON,
     "reserved bytes": lambda: before(0x7FE00010, struct.pack("<HH2sHI", 0x0028, 0x3006, b"OW", 0x4F4C, 0)),
     "representation that is none": lambda: before(
-        0x00080060, struct.pack("<HH2sH", 0x0008, 0x005A, b"OC", 4) + b"TAVE"),
+        0x00080060, struct.pack("<HH2sH", 0x0008, 0x005A, b"OC", 4) + b"TAVE"
+    ),
     "command element": lambda: before(0x00080016, element(0x00000902, b"LO", NAME)),
     "element of a file set": lambda: before(0x00080016, element(0x00041500, b"CS", b"LAVOIE")),
     "text behind deflated data": lambda: deflated(PERSON),
     "text inside deflated data": lambda: deflated(b"", PERSON),
-    "item that is longer than its elements": lambda: before(0x00100010, element(0x00082218, b"SQ", raw_item(
-        element(0x00080104, b"LO", b"Chest"), more=NAME + b" "))),
-    "unknown sequence of undefined length": lambda: before(0x00100010, struct.pack(
-        "<HH2sHI", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFFF) + implicit_item(0x00100010, NAME + b" ")),
+    "item that is longer than its elements": lambda: before(
+        0x00100010, element(0x00082218, b"SQ", raw_item(element(0x00080104, b"LO", b"Chest"), more=NAME + b" "))
+    ),
+    "unknown sequence of undefined length": lambda: before(
+        0x00100010,
+        struct.pack("<HH2sHI", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFFF) + implicit_item(0x00100010, NAME + b" "),
+    ),
     "implicit": lambda: in_syntax(files.NATIVE[1], 0x00081030, PERSON),
     "big endian": lambda: in_syntax(files.NATIVE[2], 0x00081030, PERSON),
     "deflated": lambda: in_syntax(files.NATIVE[3], 0x00081030, PERSON),
-}  # fmt: skip
+}
 
 HEADER: dict[str, Callable[[], bytes]] = {
     "double as PN": lambda: put(0x00189073, b"PN", NAME),

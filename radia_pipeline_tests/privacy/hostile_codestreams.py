@@ -55,11 +55,19 @@ def _recoded() -> bytes:
 def _codestreams() -> Iterator[tuple[str, Callable[[], bytes]]]:
     for name, syntax in (("JPEG lossless", LOSSLESS), ("JPEG-LS", LS), ("JPEG baseline", BASELINE)):
         for code, body in (
-            (0xFE, PERSON), (0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0" + PERSON), (0xE0, b"JFXX\0\x10" + PERSON),
-            (0xE1, b"Exif\0\0" + PERSON), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PERSON),
-            (0xE2, b"ICC_PROFILE\0\1\1" + PERSON), (0xE8, PERSON), (0xED, b"Photoshop 3.0\x008BIM" + PERSON),
-            (0xEE, b"Adobe\0d\0\0\0\0\0" + PERSON), (0xEF, PERSON), (0xF0, PERSON), (0xDD, PERSON),
-        ):  # fmt: skip
+            (0xFE, PERSON),
+            (0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0" + PERSON),
+            (0xE0, b"JFXX\0\x10" + PERSON),
+            (0xE1, b"Exif\0\0" + PERSON),
+            (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PERSON),
+            (0xE2, b"ICC_PROFILE\0\1\1" + PERSON),
+            (0xE8, PERSON),
+            (0xED, b"Photoshop 3.0\x008BIM" + PERSON),
+            (0xEE, b"Adobe\0d\0\0\0\0\0" + PERSON),
+            (0xEF, PERSON),
+            (0xF0, PERSON),
+            (0xDD, PERSON),
+        ):
             yield (
                 f"{name}, segment {code:02X} {body[:5]!r}",
                 lambda syntax=syntax, code=code, body=body: marked(syntax, code, body),

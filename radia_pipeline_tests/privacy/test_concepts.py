@@ -16,31 +16,62 @@ def coded(code: str, scheme: str, meaning: str = "", version: str = "", tag: int
     return tuple(Element(one, "SH", text.encode(), 0, 8) for one, text in said.items() if text)
 
 
-@pytest.mark.parametrize(("code", "scheme", "is_sound"), [
-    ("36118008", "SCT", True), ("36118009", "SCT", False), ("63118008", "SCT", False),  # digit changed, places changed
-    ("60046008", "SCT", True), ("816094009", "SCT", True), ("36118a08", "SCT", False),
-    ("11528-7", "LN", True), ("11528-8", "LN", False), ("36643-5", "LN", True), ("36634-5", "LN", False),
-    ("121106", "DCM", True), ("5145550134", "DCM", False), ("TREMBLAY", "SCT", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "scheme", "is_sound"),
+    [
+        ("36118008", "SCT", True),
+        ("36118009", "SCT", False),
+        ("63118008", "SCT", False),  # digit changed, places changed
+        ("60046008", "SCT", True),
+        ("816094009", "SCT", True),
+        ("36118a08", "SCT", False),
+        ("11528-7", "LN", True),
+        ("11528-8", "LN", False),
+        ("36643-5", "LN", True),
+        ("36634-5", "LN", False),
+        ("121106", "DCM", True),
+        ("5145550134", "DCM", False),
+        ("TREMBLAY", "SCT", False),
+    ],
+)
 def test_a_code_is_of_its_scheme_to_the_check_digit(code, scheme, is_sound):
     for tag in (concepts.VALUE, concepts.LONG_VALUE):
         assert (concepts.faults(coded(code, scheme, tag=tag), frozenset()) == {}) == is_sound
 
 
-@pytest.mark.parametrize(("meaning", "is_sound"), [
-    ("Pneumothorax", True), ("pneumothorax", True), ("Pneumothorax TREMBLAY", False), ("Pneumothorax 1954", False),
-    ("Pneumothorax zzz", True), ("", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("meaning", "is_sound"),
+    [
+        ("Pneumothorax", True),
+        ("pneumothorax", True),
+        ("Pneumothorax TREMBLAY", False),
+        ("Pneumothorax 1954", False),
+        ("Pneumothorax zzz", True),
+        ("", True),
+    ],
+)
 def test_a_meaning_says_no_more_than_its_code(meaning, is_sound):
     found = concepts.faults(coded("36118008", "SCT", meaning), frozenset({"zzz", "pneumothorax"}))
     assert (found == {}) == is_sound
     assert is_sound or set(found) == {concepts.MEANING}
 
 
-@pytest.mark.parametrize(("version", "is_sound"), [
-    ("20210731", True), ("19540312", False), ("1.2", True), ("2020-01", True), ("SMI", True), ("V3", True),
-    ("TREMBLAY", False), ("12345", False), ("19901231", True), ("18991231", False), ("20211331", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("version", "is_sound"),
+    [
+        ("20210731", True),
+        ("19540312", False),
+        ("1.2", True),
+        ("2020-01", True),
+        ("SMI", True),
+        ("V3", True),
+        ("TREMBLAY", False),
+        ("12345", False),
+        ("19901231", True),
+        ("18991231", False),
+        ("20211331", True),
+    ],
+)
 def test_a_version_is_a_release_or_a_date_since_there_are_such_schemes(version, is_sound):
     assert (concepts.faults(coded("36118008", "SCT", version=version), frozenset()) == {}) == is_sound
 

@@ -104,15 +104,23 @@ def test_text_beside_the_elements_is_found(data: bytes) -> None:
         assert refusal.reason == reasons.BROKEN_CONTAINER
 
 
-@pytest.mark.parametrize(("keyword", "value"), [
-    ("Manufacturer", "LAVOIE"), ("ManufacturerModelName", "OCTAVE LAVOIE"), ("SoftwareVersions", "LAVOIE"),
-    ("DetectorID", "LAVOIE"), ("AcquisitionDeviceProcessingCode", "LAVOIE19540312"),
-    ("ImageType", ["ORIGINAL", "PRIMARY", "LAVOIE"]),
-    ("DeidentificationMethod", "Basic Application Confidentiality Profile LAVOIE 1954"), ("BodyPartExamined", "OCTAVE"),
-    ("DeidentificationMethod", "Basic Application Confidentiality Profile; Retain OCTAVE LAVOIE Option"),
-    ("DeidentificationMethod", "Basic Application Confidentiality Profile; TCIA OCTAVE LAVOIE Anonymizer"),
-    ("ViewPosition", "LAVOIE"), ("WindowCenterWidthExplanation", "OCTAVE"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Manufacturer", "LAVOIE"),
+        ("ManufacturerModelName", "OCTAVE LAVOIE"),
+        ("SoftwareVersions", "LAVOIE"),
+        ("DetectorID", "LAVOIE"),
+        ("AcquisitionDeviceProcessingCode", "LAVOIE19540312"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "LAVOIE"]),
+        ("DeidentificationMethod", "Basic Application Confidentiality Profile LAVOIE 1954"),
+        ("BodyPartExamined", "OCTAVE"),
+        ("DeidentificationMethod", "Basic Application Confidentiality Profile; Retain OCTAVE LAVOIE Option"),
+        ("DeidentificationMethod", "Basic Application Confidentiality Profile; TCIA OCTAVE LAVOIE Anonymizer"),
+        ("ViewPosition", "LAVOIE"),
+        ("WindowCenterWidthExplanation", "OCTAVE"),
+    ],
+)
 def test_a_person_is_no_value_of_a_list(keyword: str, value: object) -> None:
     ds = files.dataset(files.picture(1, (8, 8)))
     setattr(ds, keyword, value)

@@ -27,20 +27,34 @@ def concept(code: str, scheme: str, meaning: str) -> Sequence:
     return Sequence([item])
 
 
-@pytest.mark.parametrize(("code", "scheme", "meaning"), [
-    ("399348003", "SCT", "antero-posterior"), ("R-10206", "SRT", "Antero-posterior"), ("T-D3000", "SRT", "Chest"),
-    ("51185008", "SCT", "Chest"), ("51185008", "SCT", "Thoracic structure"), ("36643-5", "LN", "XR Chest 2 Views"),
-    ("113681", "DCM", "Phantom"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "scheme", "meaning"),
+    [
+        ("399348003", "SCT", "antero-posterior"),
+        ("R-10206", "SRT", "Antero-posterior"),
+        ("T-D3000", "SRT", "Chest"),
+        ("51185008", "SCT", "Chest"),
+        ("51185008", "SCT", "Thoracic structure"),
+        ("36643-5", "LN", "XR Chest 2 Views"),
+        ("113681", "DCM", "Phantom"),
+    ],
+)
 def test_coded_concepts_of_the_standard_pass(code: str, scheme: str, meaning: str) -> None:
     expected = [] if meaning != "XR Chest 2 Views" else ["(0054,0220)>(0008,0104) not a meaning of its code"]
     assert findings(ViewCodeSequence=concept(code, scheme, meaning)) == expected
 
 
-@pytest.mark.parametrize(("code", "scheme", "meaning"), [
-    ("51185009", "SCT", "Chest"), ("LAVOIE", "SRT", "Chest"), ("51185008", "SCT", "Lavoie Octave"),
-    ("51185008", "SCT", "Chest 19540312"), ("1234567", "99HOSP", "Chest"), ("418555", "DCM", "Octave"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "scheme", "meaning"),
+    [
+        ("51185009", "SCT", "Chest"),
+        ("LAVOIE", "SRT", "Chest"),
+        ("51185008", "SCT", "Lavoie Octave"),
+        ("51185008", "SCT", "Chest 19540312"),
+        ("1234567", "99HOSP", "Chest"),
+        ("418555", "DCM", "Octave"),
+    ],
+)
 def test_no_person_stands_in_a_concept(code: str, scheme: str, meaning: str) -> None:
     assert findings(ViewCodeSequence=concept(code, scheme, meaning))
 
@@ -53,15 +67,30 @@ def test_the_method_may_be_named_by_its_code_alone() -> None:
     assert findings(DeidentificationMethod=None, DeidentificationMethodCodeSequence=other)
 
 
-@pytest.mark.parametrize("tags", [
-    {"PatientName": "CC0001^^^^"}, {"PatientAge": "41Y"}, {"InstitutionName": "REMOVED"},
-    {"OperatorsName": "ANONYMIZED^"},
-    {"ClinicalTrialSubjectID": "CC0001"}, {"RescaleType": "unspecified"}, {"Manufacturer": '"GE Healthcare"'},
-    {"WindowCenterWidthExplanation": ["NORMAL", "USER"]}, {"SoftwareVersions": ["V3.1", "2.0.5"]},
-    {"PatientBirthDate": "19000101"}, {"AccessionNumber": "0"}, {"DeidentificationMethod": [
-        "Basic Application Confidentiality Profile", "Clean Pixel Data Option",
-        "Retain Longitudinal Temporal Information Modified Dates Option"]},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PatientName": "CC0001^^^^"},
+        {"PatientAge": "41Y"},
+        {"InstitutionName": "REMOVED"},
+        {"OperatorsName": "ANONYMIZED^"},
+        {"ClinicalTrialSubjectID": "CC0001"},
+        {"RescaleType": "unspecified"},
+        {"Manufacturer": '"GE Healthcare"'},
+        {"WindowCenterWidthExplanation": ["NORMAL", "USER"]},
+        {"SoftwareVersions": ["V3.1", "2.0.5"]},
+        {"PatientBirthDate": "19000101"},
+        {"AccessionNumber": "0"},
+        {
+            "DeidentificationMethod": [
+                "Basic Application Confidentiality Profile",
+                "Clean Pixel Data Option",
+                "Retain Longitudinal Temporal Information Modified Dates Option",
+            ]
+        },
+    ],
+    ids=str,
+)
 def test_values_that_tools_leave_pass(tags: dict) -> None:
     expected = ["(0008,0050) Table E.1-1 Z: must be empty"] if "AccessionNumber" in tags else []
     assert findings(**tags) == expected

@@ -22,11 +22,28 @@ from radia_pipeline_tests.dicom import files
 
 POLICY = policy_of("ccsmtl")
 VALUES = {
-    "PN": "TREMBLAY^MARIE", "DA": "19540312", "TM": "101112", "DT": "19540312101112", "AS": "041Y", "UI": "1.2.3.4.5",
-    "IS": "5145550134", "DS": "51.5", "CS": "TREMBLAY", "AE": "STATION12",
-    "US": 7, "UL": 7, "SS": 7, "SL": 7, "FL": 1.5,
-    "FD": 1.5, "UR": "http://a.b/tremblay", "OB": b"TREMBLAY", "OW": b"TREMBLAY", "UN": b"TREMBLAY", "AT": 0x00100010,
-}  # fmt: skip
+    "PN": "TREMBLAY^MARIE",
+    "DA": "19540312",
+    "TM": "101112",
+    "DT": "19540312101112",
+    "AS": "041Y",
+    "UI": "1.2.3.4.5",
+    "IS": "5145550134",
+    "DS": "51.5",
+    "CS": "TREMBLAY",
+    "AE": "STATION12",
+    "US": 7,
+    "UL": 7,
+    "SS": 7,
+    "SL": 7,
+    "FL": 1.5,
+    "FD": 1.5,
+    "UR": "http://a.b/tremblay",
+    "OB": b"TREMBLAY",
+    "OW": b"TREMBLAY",
+    "UN": b"TREMBLAY",
+    "AT": 0x00100010,
+}
 
 
 def findings(ds) -> list[str]:
@@ -183,18 +200,30 @@ def test_dates_and_times_stay_only_where_the_profile_retains_them(retained):
     assert any("(0008,0030)" in one for one in found) == (not retained)
 
 
-@pytest.mark.parametrize(("value", "is_sound"), [
-    (b"ALPHA", True), (b"alpha\\BETA ", True), (b"ALPHA\\", True), (b"ALPHA\\TREMBLAY", False),
-    (b"TREMBLAY\\ALPHA", False), (b"TREMBLAY", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "is_sound"),
+    [
+        (b"ALPHA", True),
+        (b"alpha\\BETA ", True),
+        (b"ALPHA\\", True),
+        (b"ALPHA\\TREMBLAY", False),
+        (b"TREMBLAY\\ALPHA", False),
+        (b"TREMBLAY", False),
+    ],
+)
 def test_a_declared_part_does_not_speak_for_one_beside_it(value, is_sound):
     policy = replace(POLICY, declared={0x00181020: frozenset(map(folded, ("Alpha", "Beta")))}, retained_text={})
     assert is_declared(0x00181020, value, policy) == is_sound
 
 
-@pytest.mark.parametrize(("keyword", "sound"), [
-    ("ImageType", ["DERIVED", "PRIMARY"]), ("SoftwareVersions", ["1.0", "2.1"]), ("PixelSpacing", ["0.1", "0.1"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keyword", "sound"),
+    [
+        ("ImageType", ["DERIVED", "PRIMARY"]),
+        ("SoftwareVersions", ["1.0", "2.1"]),
+        ("PixelSpacing", ["0.1", "0.1"]),
+    ],
+)
 def test_every_part_of_a_value_is_judged(keyword, sound):
     ds = clean()
     setattr(ds, keyword, sound)

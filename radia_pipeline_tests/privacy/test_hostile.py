@@ -27,13 +27,26 @@ WHERE = {"container": hostile.CONTAINER, "header": hostile.HEADER, "codestream":
 SYNTAXES = (making.LOSSLESS, making.LS, making.BASELINE, making.J2K, making.HT)
 TEXTS = (b"LAVOIE OCTAVE", b"4185550177", b"1954-03-12", b"LAVO54031299")
 SAID = {
-    "PN": (b"LAVOIE^OCTAVE",), "DA": (b"19540312",), "DT": (b"19540312101112",), "TM": (b"LAVOIE",), "AS": (b"OCTA",),
-    "UI": (b"1.2.124.4185550177",), "IS": (b"4185550177", b"LAVOIE"), "DS": (b"4185550177", b"LAVOIE"),
-    "CS": (b"LAVOIE", b"4185550177"), "AE": (b"LAVOIE",), "AT": (b"LAVO",), "US": (b"LAVOIE",), "SS": (b"LAVOIE",),
-    "UL": (b"NGUY", struct.pack("<I", 4185550177)), "SL": (b"NGUY", struct.pack("<i", 418555017)),
-    "FL": (b"NGUY", struct.pack("<f", 4185550177.0)), "FD": (b"LAVOIE O", struct.pack("<d", 4185550177.0)),
-    "UV": (b"LAVOIE O",), "SV": (b"LAVOIE O",),
-}  # fmt: skip
+    "PN": (b"LAVOIE^OCTAVE",),
+    "DA": (b"19540312",),
+    "DT": (b"19540312101112",),
+    "TM": (b"LAVOIE",),
+    "AS": (b"OCTA",),
+    "UI": (b"1.2.124.4185550177",),
+    "IS": (b"4185550177", b"LAVOIE"),
+    "DS": (b"4185550177", b"LAVOIE"),
+    "CS": (b"LAVOIE", b"4185550177"),
+    "AE": (b"LAVOIE",),
+    "AT": (b"LAVO",),
+    "US": (b"LAVOIE",),
+    "SS": (b"LAVOIE",),
+    "UL": (b"NGUY", struct.pack("<I", 4185550177)),
+    "SL": (b"NGUY", struct.pack("<i", 418555017)),
+    "FL": (b"NGUY", struct.pack("<f", 4185550177.0)),
+    "FD": (b"LAVOIE O", struct.pack("<d", 4185550177.0)),
+    "UV": (b"LAVOIE O",),
+    "SV": (b"LAVOIE O",),
+}
 MEANS_THE_FILE = {reasons.BROKEN_CONTAINER, reasons.TRUNCATED, reasons.DECODE_FAILED, reasons.LYING_HEADER}
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -77,21 +77,24 @@ def test_what_is_inflated_ends_at_the_cap():
 INNER = element(0x00081150, b"UI", b"1.2.840.10008.5.1.4.1.1.1.1")
 
 
-@pytest.mark.parametrize(("content", "size", "reason"), [
-    (delimiter(ITEM, len(INNER)) + INNER, None, None),
-    (delimiter(ITEM, UNDEFINED) + INNER + delimiter(ITEM_END), None, None),
-    (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END), UNDEFINED, None),
-    (delimiter(ITEM, len(INNER)) + INNER, 8, reasons.BROKEN_CONTAINER),  # the item reaches beyond its sequence
-    (delimiter(ITEM, len(INNER)) + INNER, UNDEFINED, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, UNDEFINED) + INNER, None, reasons.TRUNCATED),
-    (delimiter(ITEM, UNDEFINED) + INNER + delimiter(ITEM_END, 4), None, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, UNDEFINED) + INNER + delimiter(SEQUENCE_END), None, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END, 4), UNDEFINED, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END), None, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM_END), None, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, len(INNER) + 8) + INNER + delimiter(ITEM_END), None, reasons.BROKEN_CONTAINER),
-    (delimiter(ITEM, 4)[:4], None, reasons.TRUNCATED),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "size", "reason"),
+    [
+        (delimiter(ITEM, len(INNER)) + INNER, None, None),
+        (delimiter(ITEM, UNDEFINED) + INNER + delimiter(ITEM_END), None, None),
+        (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END), UNDEFINED, None),
+        (delimiter(ITEM, len(INNER)) + INNER, 8, reasons.BROKEN_CONTAINER),  # the item reaches beyond its sequence
+        (delimiter(ITEM, len(INNER)) + INNER, UNDEFINED, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, UNDEFINED) + INNER, None, reasons.TRUNCATED),
+        (delimiter(ITEM, UNDEFINED) + INNER + delimiter(ITEM_END, 4), None, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, UNDEFINED) + INNER + delimiter(SEQUENCE_END), None, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END, 4), UNDEFINED, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, len(INNER)) + INNER + delimiter(SEQUENCE_END), None, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM_END), None, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, len(INNER) + 8) + INNER + delimiter(ITEM_END), None, reasons.BROKEN_CONTAINER),
+        (delimiter(ITEM, 4)[:4], None, reasons.TRUNCATED),
+    ],
+)
 def test_items_and_delimiters_stand_where_lengths_say(content, size, reason):
     assert refusal(before(PATIENT_NAME, sequence(content, size))) == reason
 
@@ -107,7 +110,14 @@ def test_the_head_of_an_element_is_whole(end, reason):
 def test_a_caps_place_is_what_it_says():
     """The order in which a worker is told of them is that of the fields (``dicom.work``)."""
     assert vars(replace(DEFAULT_LIMITS)) == {
-        "file_bytes": 256 << 20, "inflated_bytes": 256 << 20, "side_px": 1 << 14, "pixels": 50_000_000,
-        "pixel_bytes": 128 << 20, "frames": 1, "nesting": 16, "elements": 20_000, "seconds": 120.0,
+        "file_bytes": 256 << 20,
+        "inflated_bytes": 256 << 20,
+        "side_px": 1 << 14,
+        "pixels": 50_000_000,
+        "pixel_bytes": 128 << 20,
+        "frames": 1,
+        "nesting": 16,
+        "elements": 20_000,
+        "seconds": 120.0,
         "memory_bytes": 4 << 30,
-    }  # fmt: skip
+    }

@@ -43,11 +43,20 @@ def test_what_encoders_write_passes(syntax: str) -> None:
 
 
 @pytest.mark.parametrize("syntax", [files.LOSSLESS[1], files.JPEG_LS, BASELINE])
-@pytest.mark.parametrize(("code", "body"), [
-    (0xFE, NAME), (0xE1, b"Exif\0\0" + NAME), (0xE0, b"JFIF\0" + NAME), (0xED, NAME), (0xEE, b"Adobe" + NAME),
-    (0xE8, NAME),
-    (0xF0, NAME), (0xDD, NAME), (0xC4, b"Octave Lavoie" + NAME),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (0xFE, NAME),
+        (0xE1, b"Exif\0\0" + NAME),
+        (0xE0, b"JFIF\0" + NAME),
+        (0xED, NAME),
+        (0xEE, b"Adobe" + NAME),
+        (0xE8, NAME),
+        (0xF0, NAME),
+        (0xDD, NAME),
+        (0xC4, b"Octave Lavoie" + NAME),
+    ],
+)
 def test_text_in_a_segment_is_found(syntax: str, code: int, body: bytes) -> None:
     stream = frame(syntax)
     assert faults(stream[:2] + segment(code, body) + stream[2:], syntax)
@@ -182,34 +191,53 @@ def test_unused_code_tables_are_the_standards_and_no_others() -> None:
 JFIF, ADOBE, SPIFF = b"JFIF\0\1", b"Adobe\0", b"SPIFF\0"
 
 
-@pytest.mark.parametrize(("code", "sound", "beyond"), [
-    (0xE0, JFIF + bytes.fromhex("0202 12c0 12c0 0000"), JFIF + bytes.fromhex("0202 12c1 12c0 0000")),  # 4800 an inch
-    (0xE0, JFIF + bytes.fromhex("0202 12c0 12c0 0000"), JFIF + bytes.fromhex("0202 12c0 12c1 0000")),
-    (0xE0, JFIF + bytes.fromhex("0202 0001 0001 0000"), JFIF + bytes.fromhex("0203 0001 0001 0000")),
-    (0xE0, JFIF + bytes.fromhex("0202 0001 0001 0000"), JFIF + bytes.fromhex("0202 0001 0001 0101") + b"abc"),
-    (0xEE, ADOBE + bytes.fromhex("64 0000 0000 02"), ADOBE + bytes.fromhex("64 0000 0000 03")),
-    (0xEE, ADOBE + bytes.fromhex("65 c000 c000 00"), ADOBE + bytes.fromhex("66 c000 c000 00")),
-    (0xEE, ADOBE + bytes.fromhex("64 0000 0000 00"), ADOBE + bytes.fromhex("64 0000 0001 00")),
-    (0xEE, ADOBE + bytes.fromhex("64 0000 0000 00"), ADOBE + bytes.fromhex("64 0001 0000 00")),
-    (0xE8, SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
-     SPIFF + bytes.fromhex("02090404 00010000 0000ffff 0f100902 000012c0 000012c0")),
-    (0xE8, SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
-     SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c1 000012c0")),
-    (0xE8, SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
-     SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f110902 000012c0 000012c0")),
-    (0xE8, SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
-     SPIFF + bytes.fromhex("030a0505 0000ffff 0000ffff 0f100902 000012c0 000012c0")),
-    (0xE8, bytes.fromhex("00000001"), bytes.fromhex("00000002")),
-    (0xE8, b"mrfx\3", b"mrfx\4"),
-    (0xDD, b"\0\0", b"\0"),
-    (0xDD, b"\0\0\0\0", b"\0\0\0\0\0"),
-    (0xDC, b"\0\x20", b"\0\x20\0"),
-    (0xCC, b"\0\x10\x10\5" * 4, b"\0\x10\x10\5" * 4 + b"\0\x10"),
-    (0xCC, b"\0\x10", b"\0\x10\0"),
-    (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\1" + bytes(15) + b"\x11"),  # 16 bits: T.81 H.1.2.2
-    (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\2" + bytes(15) + b"\x10\x10"),
-    (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\1" + bytes(15) + b"\x10\0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "sound", "beyond"),
+    [
+        (
+            0xE0,
+            JFIF + bytes.fromhex("0202 12c0 12c0 0000"),
+            JFIF + bytes.fromhex("0202 12c1 12c0 0000"),
+        ),  # 4800 an inch
+        (0xE0, JFIF + bytes.fromhex("0202 12c0 12c0 0000"), JFIF + bytes.fromhex("0202 12c0 12c1 0000")),
+        (0xE0, JFIF + bytes.fromhex("0202 0001 0001 0000"), JFIF + bytes.fromhex("0203 0001 0001 0000")),
+        (0xE0, JFIF + bytes.fromhex("0202 0001 0001 0000"), JFIF + bytes.fromhex("0202 0001 0001 0101") + b"abc"),
+        (0xEE, ADOBE + bytes.fromhex("64 0000 0000 02"), ADOBE + bytes.fromhex("64 0000 0000 03")),
+        (0xEE, ADOBE + bytes.fromhex("65 c000 c000 00"), ADOBE + bytes.fromhex("66 c000 c000 00")),
+        (0xEE, ADOBE + bytes.fromhex("64 0000 0000 00"), ADOBE + bytes.fromhex("64 0000 0001 00")),
+        (0xEE, ADOBE + bytes.fromhex("64 0000 0000 00"), ADOBE + bytes.fromhex("64 0001 0000 00")),
+        (
+            0xE8,
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
+            SPIFF + bytes.fromhex("02090404 00010000 0000ffff 0f100902 000012c0 000012c0"),
+        ),
+        (
+            0xE8,
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c1 000012c0"),
+        ),
+        (
+            0xE8,
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f110902 000012c0 000012c0"),
+        ),
+        (
+            0xE8,
+            SPIFF + bytes.fromhex("02090404 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
+            SPIFF + bytes.fromhex("030a0505 0000ffff 0000ffff 0f100902 000012c0 000012c0"),
+        ),
+        (0xE8, bytes.fromhex("00000001"), bytes.fromhex("00000002")),
+        (0xE8, b"mrfx\3", b"mrfx\4"),
+        (0xDD, b"\0\0", b"\0"),
+        (0xDD, b"\0\0\0\0", b"\0\0\0\0\0"),
+        (0xDC, b"\0\x20", b"\0\x20\0"),
+        (0xCC, b"\0\x10\x10\5" * 4, b"\0\x10\x10\5" * 4 + b"\0\x10"),
+        (0xCC, b"\0\x10", b"\0\x10\0"),
+        (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\1" + bytes(15) + b"\x11"),  # 16 bits: T.81 H.1.2.2
+        (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\2" + bytes(15) + b"\x10\x10"),
+        (0xC4, b"\3" + b"\1" + bytes(15) + b"\x10", b"\3" + b"\1" + bytes(15) + b"\x10\0"),
+    ],
+)
 def test_a_field_is_sound_up_to_its_bound(code: int, sound: bytes, beyond: bytes) -> None:
     assert beside(code, sound) == []
     assert beside(code, beyond)
@@ -227,26 +255,29 @@ def coded(levels: int, *, precincts: int = 0) -> bytes:
     return bytes([levels, 4, 4, 0, 1]) + b"\x77" * precincts
 
 
-@pytest.mark.parametrize(("code", "sound", "beyond"), [
-    (0x50, bytes.fromhex("00020000 0000"), bytes.fromhex("00020001 0000")),
-    (0x50, bytes.fromhex("00020000 0000"), bytes.fromhex("00020000 000000")),
-    (0x53, b"\0\0" + coded(32), b"\0\0" + coded(33)),
-    (0x53, b"\0\0" + coded(5), b"\1\0" + coded(5)),  # there is no second component
-    (0x53, b"\0\1" + coded(5, precincts=6), b"\0\1" + coded(5, precincts=7)),
-    (0x53, b"\0\1" + coded(5, precincts=6), b"\0\1" + coded(5, precincts=5)),
-    (0x53, b"\0\0" + coded(5), b"\0\0" + coded(5, precincts=6)),
-    (0x5E, b"\0\0\7", b"\1\0\7"),
-    (0x5E, b"\0\0\7", b"\0\0\7\0"),
-    (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([33, 0, 0, 1, 33, 1, 4])),
-    (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 1, 0, 1, 33, 1, 4])),
-    (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 0, 0, 1, 34, 1, 4])),
-    (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 0, 0, 1, 33, 1, 5])),
-    (0x5F, bytes([0, 0, 0, 1, 1, 1, 0]) * 32, bytes([0, 0, 0, 1, 1, 1, 0]) * 33),
-    (0x5F, bytes([0, 0, 0, 1, 1, 1, 0]), bytes([0, 0, 0, 1, 1, 1, 0, 0])),
-    (0x63, bytes(4), b"\0\0\0\1"),
-    (0x63, bytes(4), bytes(5)),
-    (0x59, bytes(2), bytes(3)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "sound", "beyond"),
+    [
+        (0x50, bytes.fromhex("00020000 0000"), bytes.fromhex("00020001 0000")),
+        (0x50, bytes.fromhex("00020000 0000"), bytes.fromhex("00020000 000000")),
+        (0x53, b"\0\0" + coded(32), b"\0\0" + coded(33)),
+        (0x53, b"\0\0" + coded(5), b"\1\0" + coded(5)),  # there is no second component
+        (0x53, b"\0\1" + coded(5, precincts=6), b"\0\1" + coded(5, precincts=7)),
+        (0x53, b"\0\1" + coded(5, precincts=6), b"\0\1" + coded(5, precincts=5)),
+        (0x53, b"\0\0" + coded(5), b"\0\0" + coded(5, precincts=6)),
+        (0x5E, b"\0\0\7", b"\1\0\7"),
+        (0x5E, b"\0\0\7", b"\0\0\7\0"),
+        (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([33, 0, 0, 1, 33, 1, 4])),
+        (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 1, 0, 1, 33, 1, 4])),
+        (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 0, 0, 1, 34, 1, 4])),
+        (0x5F, bytes([32, 0, 0, 1, 33, 1, 4]), bytes([32, 0, 0, 1, 33, 1, 5])),
+        (0x5F, bytes([0, 0, 0, 1, 1, 1, 0]) * 32, bytes([0, 0, 0, 1, 1, 1, 0]) * 33),
+        (0x5F, bytes([0, 0, 0, 1, 1, 1, 0]), bytes([0, 0, 0, 1, 1, 1, 0, 0])),
+        (0x63, bytes(4), b"\0\0\0\1"),
+        (0x63, bytes(4), bytes(5)),
+        (0x59, bytes(2), bytes(3)),
+    ],
+)
 def test_a_segment_of_jpeg_2000_is_sound_up_to_its_bound(code: int, sound: bytes, beyond: bytes) -> None:
     assert in_main_header(code, sound) == []
     assert in_main_header(code, beyond)
@@ -286,9 +317,17 @@ def lengths(code: int, body: bytes, *, in_tile: bool) -> list[str]:
     return faults(stream, files.JPEG_2000)
 
 
-@pytest.mark.parametrize(("form", "index", "width"), [
-    (0x00, b"", 2), (0x10, b"\0", 2), (0x20, b"\0\0", 2), (0x40, b"", 4), (0x50, b"\0", 4), (0x60, b"\0\0", 4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "index", "width"),
+    [
+        (0x00, b"", 2),
+        (0x10, b"\0", 2),
+        (0x20, b"\0\0", 2),
+        (0x40, b"", 4),
+        (0x50, b"\0", 4),
+        (0x60, b"\0\0", 4),
+    ],
+)
 def test_lengths_of_tile_parts_are_those_that_stand_there(form: int, index: bytes, width: int) -> None:
     head = b"\0" + bytes([form])
     assert lengths(0x55, head + index + (18).to_bytes(width, "big"), in_tile=False) == []
@@ -297,10 +336,20 @@ def test_lengths_of_tile_parts_are_those_that_stand_there(form: int, index: byte
     assert lengths(0x55, head + index + (18).to_bytes(width, "big") + b"\0", in_tile=False)
 
 
-@pytest.mark.parametrize(("body", "is_sound"), [
-    (b"\4", True), (b"\1\3", True), (b"\x80\4", True), (b"\x80\x80\4", True), (b"\5", False), (b"\1\4", False),
-    (b"\x81\4", False), (b"\4\x80", False), (b"", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "is_sound"),
+    [
+        (b"\4", True),
+        (b"\1\3", True),
+        (b"\x80\4", True),
+        (b"\x80\x80\4", True),
+        (b"\5", False),
+        (b"\1\4", False),
+        (b"\x81\4", False),
+        (b"\4\x80", False),
+        (b"", True),
+    ],
+)
 def test_lengths_of_packets_add_up_to_the_tile_part(body: bytes, is_sound: bool) -> None:
     assert (lengths(0x58, b"\0" + body, in_tile=True) == []) == is_sound
 

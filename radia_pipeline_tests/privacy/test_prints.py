@@ -64,23 +64,36 @@ def line(text: str, *, confidence: float = 0.95, left: float = 0.0, top: float =
 @pytest.mark.parametrize(
     ("read", "rule", "has_initials"),
     [
-        ([line("TREMBLAY")], prints.TEXT, False), ([line("GAUCHER")], prints.TEXT, False),
-        ([line("GAUCHE")], None, False), ([line("LI YU")], prints.TEXT, False), ([line("NGO")], None, True),
+        ([line("TREMBLAY")], prints.TEXT, False),
+        ([line("GAUCHER")], prints.TEXT, False),
+        ([line("GAUCHE")], None, False),
+        ([line("LI YU")], prints.TEXT, False),
+        ([line("NGO")], None, True),
         ([line("JM", left=900), line("R")], None, True),
-        ([line("LI"), line("YU", top=40)], prints.TEXT, False), ([line("1234567")], prints.NUMBER, False),
-        ([line("1950 01 01")], prints.DATE, False), ([line("01/02/50")], prints.DATE, False),
-        ([line("514-555-0134")], prints.NUMBER, False), ([line("CH 512A")], prints.TEXT, False),
-        ([line("BRZO 5803 1199")], prints.NUMBER, False), ([line("PORTABLE AP 14:32")], None, False),
-        ([line("PORTABLESUPINE")], None, False), ([line("R"), line("40 CM", top=200)], None, False),
+        ([line("LI"), line("YU", top=40)], prints.TEXT, False),
+        ([line("1234567")], prints.NUMBER, False),
+        ([line("1950 01 01")], prints.DATE, False),
+        ([line("01/02/50")], prints.DATE, False),
+        ([line("514-555-0134")], prints.NUMBER, False),
+        ([line("CH 512A")], prints.TEXT, False),
+        ([line("BRZO 5803 1199")], prints.NUMBER, False),
+        ([line("PORTABLE AP 14:32")], None, False),
+        ([line("PORTABLESUPINE")], None, False),
+        ([line("R"), line("40 CM", top=200)], None, False),
         ([line(c, left=40.0 * at) for at, c in enumerate("BRZOSTEK")], prints.TEXT, False),
         ([line(c, left=40.0 * at) for at, c in enumerate("514555")], prints.NUMBER, False),
         ([line("BRZOSTEK", confidence=0.6)], None, False),
-        ([line("NGO", confidence=0.8)], None, False), ([line("①")], None, False),
-        ([line("3S7")], None, False), ([line("B R Z 0 S T E K")], prints.TEXT, False),
-        ([line("TREMB1AY")], prints.TEXT, False), ([line("Upnght")], None, False), ([line("P0RTABLE")], None, False),
-        ([line(c, left=170.0 * at) for at, c in enumerate("1958")], prints.NUMBER, False), ([], None, False),
+        ([line("NGO", confidence=0.8)], None, False),
+        ([line("①")], None, False),
+        ([line("3S7")], None, False),
+        ([line("B R Z 0 S T E K")], prints.TEXT, False),
+        ([line("TREMB1AY")], prints.TEXT, False),
+        ([line("Upnght")], None, False),
+        ([line("P0RTABLE")], None, False),
+        ([line(c, left=170.0 * at) for at, c in enumerate("1958")], prints.NUMBER, False),
+        ([], None, False),
     ],
-)  # fmt: skip
+)
 def test_what_was_read_is_judged(read: list[Line], rule: str | None, has_initials: bool) -> None:
     assert prints.judge(read, ALLOWED) == prints.Print(rule, has_initials)
 
@@ -89,24 +102,38 @@ def test_a_strict_site_takes_less_sure_print() -> None:
     assert prints.judge([line("BRZOSTEK", confidence=0.6)], ALLOWED, 0.5).rule == prints.TEXT
 
 
-@pytest.mark.parametrize(("read", "expected"), [
-    (line("NGUY"), prints.Print(None, has_initials=True)), (line("NGUYE"), prints.Print(prints.TEXT)),
-    (line("123"), prints.Print()), (line("1234"), prints.Print(prints.NUMBER)),
-    (line("512A"), prints.Print(prints.TEXT)), (line("51A"), prints.Print()),
-    (line("BRZOSTEK", confidence=0.5), prints.Print(prints.TEXT)), (line("BRZOSTEK", confidence=0.49), prints.Print()),
-    (line("NGO", confidence=0.7), prints.Print(None, has_initials=True)),
-    (line("NGO", confidence=0.69), prints.Print()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (line("NGUY"), prints.Print(None, has_initials=True)),
+        (line("NGUYE"), prints.Print(prints.TEXT)),
+        (line("123"), prints.Print()),
+        (line("1234"), prints.Print(prints.NUMBER)),
+        (line("512A"), prints.Print(prints.TEXT)),
+        (line("51A"), prints.Print()),
+        (line("BRZOSTEK", confidence=0.5), prints.Print(prints.TEXT)),
+        (line("BRZOSTEK", confidence=0.49), prints.Print()),
+        (line("NGO", confidence=0.7), prints.Print(None, has_initials=True)),
+        (line("NGO", confidence=0.69), prints.Print()),
+    ],
+)
 def test_the_bounds_of_letters_digits_and_sureness(read: Line, expected: prints.Print) -> None:
     assert prints.judge([read], ALLOWED, 0.5) == expected
 
 
-@pytest.mark.parametrize(("one", "other", "left", "top", "is_one"), [
-    ("NGUY", "TRAN", 80 + 59, 0.0, True), ("NGUY", "TRAN", 80 + 61, 0.0, False),  # two heights of 30 px
-    ("NGUY", "TRAN", 0.0, 30 + 59, True), ("NGUY", "TRAN", 0.0, 30 + 61, False),
-    ("LI", "YU", 40 + 239, 0.0, True), ("LI", "YU", 40 + 241, 0.0, False),  # parts of a word in one row: eight
-    ("LI", "YU", 40 + 200, 14.0, True), ("LI", "YU", 40 + 200, 16.0, False),  # half a height off the row
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("one", "other", "left", "top", "is_one"),
+    [
+        ("NGUY", "TRAN", 80 + 59, 0.0, True),
+        ("NGUY", "TRAN", 80 + 61, 0.0, False),  # two heights of 30 px
+        ("NGUY", "TRAN", 0.0, 30 + 59, True),
+        ("NGUY", "TRAN", 0.0, 30 + 61, False),
+        ("LI", "YU", 40 + 239, 0.0, True),
+        ("LI", "YU", 40 + 241, 0.0, False),  # parts of a word in one row: eight
+        ("LI", "YU", 40 + 200, 14.0, True),
+        ("LI", "YU", 40 + 200, 16.0, False),  # half a height off the row
+    ],
+)
 def test_what_stands_near_enough_is_one_line(one: str, other: str, left: float, top: float, is_one: bool) -> None:
     found = prints.judge([line(one), line(other, left=left, top=top)], ALLOWED)
     assert found == (prints.Print(prints.TEXT) if is_one else prints.Print(None, has_initials=True))
@@ -182,10 +209,22 @@ def test_the_planted_text_of_the_real_delivery_is_found_in_its_pixels(real_root:
 
 @pytest.mark.parametrize(
     ("spelling", "view"),
-    [("PA", "PA"), ("pa", "PA"), ("Postero-Anterior", "PA"), ("AP PORTABLE", "AP"), ("A.P.", "AP"), ("LL", "LATERAL"),
-     ("LLAT", "LATERAL"), ("Lateral, left", "LATERAL"), ("PROFIL GAUCHE", "LATERAL"), ("", "UNKNOWN"),
-     ("LAO", "UNKNOWN"), ("PAPA", "UNKNOWN"), ("LLD", "UNKNOWN")],
-)  # fmt: skip
+    [
+        ("PA", "PA"),
+        ("pa", "PA"),
+        ("Postero-Anterior", "PA"),
+        ("AP PORTABLE", "AP"),
+        ("A.P.", "AP"),
+        ("LL", "LATERAL"),
+        ("LLAT", "LATERAL"),
+        ("Lateral, left", "LATERAL"),
+        ("PROFIL GAUCHE", "LATERAL"),
+        ("", "UNKNOWN"),
+        ("LAO", "UNKNOWN"),
+        ("PAPA", "UNKNOWN"),
+        ("LLD", "UNKNOWN"),
+    ],
+)
 def test_views_in_their_spellings(spelling: str, view: str) -> None:
     assert normalise(spelling) == view
 

@@ -14,30 +14,54 @@ from radia_pipeline_tests.dicom import files
 STATION, MODEL, SOP = 0x00081010, 0x00081090, 0x00080018
 
 
-@pytest.mark.parametrize(("uid", "root"), [
-    ("1.2.826.0.1.3680043.8.498.7.12", "1.2.826.0.1.3680043.8.498."), ("1.2.3.4.5.6", "1.2.3.4.5."),
-    ("1.2.3.4.5.6.7", "1.2.3.4.5."), ("1.2.3.4.5.6.7.8", "1.2.3.4.5.6."), ("1.2.3", "1.2."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("uid", "root"),
+    [
+        ("1.2.826.0.1.3680043.8.498.7.12", "1.2.826.0.1.3680043.8.498."),
+        ("1.2.3.4.5.6", "1.2.3.4.5."),
+        ("1.2.3.4.5.6.7", "1.2.3.4.5."),
+        ("1.2.3.4.5.6.7.8", "1.2.3.4.5.6."),
+        ("1.2.3", "1.2."),
+    ],
+)
 def test_a_root_is_what_stands_before_the_last_components_and_an_organisations_at_least(uid, root):
     assert proposal._root_of(uid) == root
 
 
-@pytest.mark.parametrize(("said", "form"), [
-    ([f"CC{n:04d}" for n in range(20)], "CC[0-9]{4,4}"), ([f"ST-{n}" for n in range(998, 1002)], "ST\\-[0-9]{3,4}"),
-    (["CC0001", "CC0002", "CC0003"], "CC[0-9]{4,4}"), (["CC0001", "CC0002"], None),
-    ([*(f"CC{n:04d}" for n in range(20)), "TREMBLAY"], None),
-    ([*(f"CC{n:04d}" for n in range(20)), "DD0001"], None), ([], None), (["CC0001"], None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        ([f"CC{n:04d}" for n in range(20)], "CC[0-9]{4,4}"),
+        ([f"ST-{n}" for n in range(998, 1002)], "ST\\-[0-9]{3,4}"),
+        (["CC0001", "CC0002", "CC0003"], "CC[0-9]{4,4}"),
+        (["CC0001", "CC0002"], None),
+        ([*(f"CC{n:04d}" for n in range(20)), "TREMBLAY"], None),
+        ([*(f"CC{n:04d}" for n in range(20)), "DD0001"], None),
+        ([], None),
+        (["CC0001"], None),
+    ],
+)
 def test_pseudonyms_have_one_prefix_and_a_number(said, form):
     assert proposal._form_of(Counter(said)) == form
 
 
-@pytest.mark.parametrize(("tag", "value", "is_free"), [
-    (MODEL, "DR 600", True), (MODEL, "Definium 8000", True), (MODEL, "5145550134", False),
-    (MODEL, "TREM 5403 1299", False), (MODEL, "Tremblay", False), (MODEL, "Tremblay Oksana", False),
-    (MODEL, "x" * 300, False), (MODEL, "DR\x07600", False), (MODEL, "Brzostek Oksana", False),
-    (SOP, "1.2.826.0.1.", True), (SOP, "1.2.3.", False), (SOP, "TREMBLAY.1.2.3.4", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("tag", "value", "is_free"),
+    [
+        (MODEL, "DR 600", True),
+        (MODEL, "Definium 8000", True),
+        (MODEL, "5145550134", False),
+        (MODEL, "TREM 5403 1299", False),
+        (MODEL, "Tremblay", False),
+        (MODEL, "Tremblay Oksana", False),
+        (MODEL, "x" * 300, False),
+        (MODEL, "DR\x07600", False),
+        (MODEL, "Brzostek Oksana", False),
+        (SOP, "1.2.826.0.1.", True),
+        (SOP, "1.2.3.", False),
+        (SOP, "TREMBLAY.1.2.3.4", False),
+    ],
+)
 def test_what_could_name_a_person_is_not_proposed(tag, value, is_free):
     assert (proposal._against(tag, value) is None) == is_free
 

@@ -63,32 +63,65 @@ def test_numbers_are_as_many_and_as_long_as_the_attribute_has(form):
     assert fault(0x00189004, "UL", "L", 7) is None
 
 
-@pytest.mark.parametrize(("value", "is_text"), [
-    (b"NGUY", True), (b"nguy", True), (b"Nguy", True), (b"Roy ", True), (b"ROY\0", True), (b"nGuY", False),
-    (b"R0Y1", False), (b"\0\0\0\7", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "is_text"),
+    [
+        (b"NGUY", True),
+        (b"nguy", True),
+        (b"Nguy", True),
+        (b"Roy ", True),
+        (b"ROY\0", True),
+        (b"nGuY", False),
+        (b"R0Y1", False),
+        (b"\0\0\0\7", False),
+    ],
+)
 def test_four_letters_in_a_number_of_four_bytes_are_a_word(value, is_text):
     found = values.fault_of_number(0x00280009, "UL", value, EXPLICIT_LITTLE)
     assert (found == "text in a number") == is_text
 
 
-@pytest.mark.parametrize(("value", "is_text"), [
-    (b"Tremb", True), (b"Trem", False), (b"T, R^=", False), (b"Tre, ^", True), (b"12345678", True),
-    (b"1234567", False), (b"1-2/3.4 ", True), (b"T\0r\0e\0m\0", True), (b"T\0r\0e\0", False),
-    (b"\0T\0r\0e\0m", True), (b"\0T\0r\0e", False), (b"T\0\0\0r\0\0\0e\0\0\0m\0\0\0", True),
-    (b"\0\0\0T\0\0\0r\0\0\0e\0\0\0m", True), (b"\0\0\0T\0\0\0r\0\0\0e", False), (bytes(40), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "is_text"),
+    [
+        (b"Tremb", True),
+        (b"Trem", False),
+        (b"T, R^=", False),
+        (b"Tre, ^", True),
+        (b"12345678", True),
+        (b"1234567", False),
+        (b"1-2/3.4 ", True),
+        (b"T\0r\0e\0m\0", True),
+        (b"T\0r\0e\0", False),
+        (b"\0T\0r\0e\0m", True),
+        (b"\0T\0r\0e", False),
+        (b"T\0\0\0r\0\0\0e\0\0\0m\0\0\0", True),
+        (b"\0\0\0T\0\0\0r\0\0\0e\0\0\0m", True),
+        (b"\0\0\0T\0\0\0r\0\0\0e", False),
+        (bytes(40), False),
+    ],
+)
 def test_text_in_bytes_is_found_in_any_width(value, is_text):
     for around in (b"", b"\xff\xfe\xff\xfe"):
         assert values.holds_text(around + value + around) == is_text
 
 
-@pytest.mark.parametrize(("own", "standard", "agree"), [
-    ("LO", ("SH",), True), ("LO", ("US",), False), ("US", ("SS",), True), ("OB", ("OW",), True),
-    ("OB", ("LO",), False),
-    ("SQ", ("SQ",), True), ("SQ", ("LO",), False), ("LO", ("US", "SH"), True), ("UN", ("US",), True),
-    (None, ("US",), True), ("LO", (), True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("own", "standard", "agree"),
+    [
+        ("LO", ("SH",), True),
+        ("LO", ("US",), False),
+        ("US", ("SS",), True),
+        ("OB", ("OW",), True),
+        ("OB", ("LO",), False),
+        ("SQ", ("SQ",), True),
+        ("SQ", ("LO",), False),
+        ("LO", ("US", "SH"), True),
+        ("UN", ("US",), True),
+        (None, ("US",), True),
+        ("LO", (), True),
+    ],
+)
 def test_a_representation_is_of_the_standards_kind(own, standard, agree):
     assert values.kinds_agree(own, standard) == agree
 
@@ -122,12 +155,19 @@ def test_a_table_is_as_long_as_it_says_and_rises_or_falls(form):
     assert values.fault_of_table(without, (without,), form) == "a look-up table without a descriptor"
 
 
-@pytest.mark.parametrize(("value", "vr", "is_sound"), [
-    (struct.pack("<I", 120), "UL", True), (struct.pack("<I", 120), None, True), (struct.pack("<I", 120), "UN", True),
-    (struct.pack("<I", 120), "LO", False), (struct.pack("<I", 5000), "UL", True),
-    (struct.pack("<I", 5001), "UL", False),
-    (b"\1\0\0", "UL", False), (b"\1\0\0\0\0", "UL", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "vr", "is_sound"),
+    [
+        (struct.pack("<I", 120), "UL", True),
+        (struct.pack("<I", 120), None, True),
+        (struct.pack("<I", 120), "UN", True),
+        (struct.pack("<I", 120), "LO", False),
+        (struct.pack("<I", 5000), "UL", True),
+        (struct.pack("<I", 5001), "UL", False),
+        (b"\1\0\0", "UL", False),
+        (b"\1\0\0\0\0", "UL", False),
+    ],
+)
 def test_a_group_length_may_be_stale_up_to_the_files_size(value, vr, is_sound):
     element = Element(0x00080000, vr, value, 0, 8)
     assert (values.fault_of_group_length(element, 120, 5000, EXPLICIT_LITTLE) is None) == is_sound

@@ -87,9 +87,16 @@ def local_cluster(folder: Path, *, processors: int = 0, env: Mapping[str, str] |
 
 def _arguments(address: str, processors: int, **more: object) -> dict[str, Any]:
     return {
-        "node_ip_address": address, "num_cpus": processors, "object_store_memory": 80_000_000, "min_worker_port": 0,
-        "max_worker_port": 0, "include_dashboard": False, "include_log_monitor": False, **_free_ports(address), **more,
-    }  # fmt: skip
+        "node_ip_address": address,
+        "num_cpus": processors,
+        "object_store_memory": 80_000_000,
+        "min_worker_port": 0,
+        "max_worker_port": 0,
+        "include_dashboard": False,
+        "include_log_monitor": False,
+        **_free_ports(address),
+        **more,
+    }
 
 
 def _free_ports(address: str) -> dict[str, int]:

@@ -147,9 +147,15 @@ def test_a_killed_node_loses_and_doubles_nothing(two, tmp_path, delivery, wanted
             node = None
 
     result = ingest_images(
-        adapter, delivery, lake, KEYS, ocr="off", pool_address=two.address, on_progress=kill_in_the_middle,
+        adapter,
+        delivery,
+        lake,
+        KEYS,
+        ocr="off",
+        pool_address=two.address,
+        on_progress=kill_in_the_middle,
         tell=told.append,
-    )  # fmt: skip
+    )
     assert node is None and result.examined == result.found
     assert {name: lake.version(name, "ccsmtl") for name in TABLES[:3]} == {name: wanted[name] for name in TABLES[:3]}
 

@@ -111,11 +111,28 @@ def test_random_heads_are_refused_or_frames(head, content):
 
 
 DESCRIPTIONS = [
-    "not a list", [["O", [1]]], [["|O8", [1]]], [["<U4", [1]]], [["<c8", [1]]], [[">i4", [2]]], [["|i1", [8, -1]]],
-    [["|i1", [True] * 8]], [["|i1", ["8"]]], [["|i1", [8.0]]], [["|i1"]], [{"type": "|i1"}], [["|i1", [7]]],
-    [["|i1", [9]]], [["|i1", [8]], ["|i1", [1]]], [["|i1", [0, 2**30, 2**30, 2**30]]], [["|i1", [2**64]]],
-    [["|i1", [1] * (MAX_DIMENSIONS + 1)]], [["|i1", [1]]] * (MAX_ARRAYS + 1), [[["|i1"], [8]]], None,
-]  # fmt: skip
+    "not a list",
+    [["O", [1]]],
+    [["|O8", [1]]],
+    [["<U4", [1]]],
+    [["<c8", [1]]],
+    [[">i4", [2]]],
+    [["|i1", [8, -1]]],
+    [["|i1", [True] * 8]],
+    [["|i1", ["8"]]],
+    [["|i1", [8.0]]],
+    [["|i1"]],
+    [{"type": "|i1"}],
+    [["|i1", [7]]],
+    [["|i1", [9]]],
+    [["|i1", [8]], ["|i1", [1]]],
+    [["|i1", [0, 2**30, 2**30, 2**30]]],
+    [["|i1", [2**64]]],
+    [["|i1", [1] * (MAX_DIMENSIONS + 1)]],
+    [["|i1", [1]]] * (MAX_ARRAYS + 1),
+    [[["|i1"], [8]]],
+    None,
+]
 
 
 @pytest.mark.parametrize("described", DESCRIPTIONS, ids=lambda value: json.dumps(value)[:40])
@@ -147,12 +164,19 @@ def test_more_than_the_caps_is_refused_before_it_has_come():
 @pytest.mark.parametrize(
     "frame",
     [
-        Frame(object()), Frame({1, 2}), Frame(b"bytes"), Frame({(1, 2): 3}), Frame(np.float32(1)),
-        Frame(None, (np.array(["text"]),)), Frame(None, (np.array([object()]),)), Frame(None, (np.array([1j]),)),
-        Frame(None, (np.zeros([1] * 9),)), Frame(None, (np.zeros(1, "datetime64[s]"),)),
+        Frame(object()),
+        Frame({1, 2}),
+        Frame(b"bytes"),
+        Frame({(1, 2): 3}),
+        Frame(np.float32(1)),
+        Frame(None, (np.array(["text"]),)),
+        Frame(None, (np.array([object()]),)),
+        Frame(None, (np.array([1j]),)),
+        Frame(None, (np.zeros([1] * 9),)),
+        Frame(None, (np.zeros(1, "datetime64[s]"),)),
     ],
     ids=lambda frame: f"{type(frame.body).__name__} {[array.dtype for array in frame.arrays]}",
-)  # fmt: skip
+)
 def test_what_cannot_cross_is_refused_by_the_sender(frame):
     with pytest.raises(BadFrame):
         encode(frame)

@@ -70,11 +70,21 @@ def make_world(folder, seed: int = 0, models: tuple[str, ...] = MODELS, studies:
 def put_splits(lake: Lake, names: list[str], pools: list[str]) -> None:
     """Publish ``splits``: each study's patient in its pool, train in five folds."""
     keys = [KEYS.patient_key(SOURCE, f"p{name}") for name in names]
-    lake.write("splits", [
-        {"source": SOURCE, "patient_key": key, "group_id": key, "pool": pool, "reason": "hash", "excluded": None,
-         "fold": row % 5 if pool == "train" else None}
-        for row, (key, pool) in enumerate(zip(keys, pools))
-    ])  # fmt: skip
+    lake.write(
+        "splits",
+        [
+            {
+                "source": SOURCE,
+                "patient_key": key,
+                "group_id": key,
+                "pool": pool,
+                "reason": "hash",
+                "excluded": None,
+                "fold": row % 5 if pool == "train" else None,
+            }
+            for row, (key, pool) in enumerate(zip(keys, pools))
+        ],
+    )
 
 
 def put_answers(lake: Lake, model: str, names: list[str], pools: list[str], logits: np.ndarray) -> None:
@@ -85,8 +95,18 @@ def put_answers(lake: Lake, model: str, names: list[str], pools: list[str], logi
     logit = np.full((len(rows), len(vocabulary().classes)), np.nan)
     logit[:, [vocabulary().index(name) for name in CLASSES]] = logits[rows]
     fixed = np.array([SOURCE] * len(rows), dtype=object), np.array(["train"] * len(rows), dtype=object)
-    panel = Panel(fixed[0], ids, patients, patients, fixed[1], np.ones(len(rows), int), logit, sigmoid(logit),
-                  np.zeros(logit.shape, np.int8), np.zeros(len(rows), bool))  # fmt: skip
+    panel = Panel(
+        fixed[0],
+        ids,
+        patients,
+        patients,
+        fixed[1],
+        np.ones(len(rows), int),
+        logit,
+        sigmoid(logit),
+        np.zeros(logit.shape, np.int8),
+        np.zeros(len(rows), bool),
+    )
     table = rows_of(panel, model).drop_columns(["is_held"])
     fold_of = {study: row % 5 for study, row in zip(ids.tolist(), rows)}
     folds = pa.array([fold_of[study] for study in table["study_id"].to_pylist()], pa.int8())
@@ -106,11 +126,22 @@ def put_report_world(folder, sentence: str, studies: int = 120) -> Lake:
     for row, (name, study) in enumerate(zip(names, ids)):
         found = [(1, "affirmed", "nodule")] * (row % 3 == 0) + [(0, "negated", "pas de")] * (row % 4 == 0)
         mentions += [
-            {"source": "ccsmtl", "study_id": study, "mention_index": place, "concept": "nodule", "class": "Nodule",
-             "status": status, "section": "findings", "sentence": sentence, "span_start": 0, "span_end": 1,
-             "cue": cue, "rule_id": rule}
+            {
+                "source": "ccsmtl",
+                "study_id": study,
+                "mention_index": place,
+                "concept": "nodule",
+                "class": "Nodule",
+                "status": status,
+                "section": "findings",
+                "sentence": sentence,
+                "span_start": 0,
+                "span_end": 1,
+                "cue": cue,
+                "rule_id": rule,
+            }
             for place, (status, rule, cue) in enumerate(found)
-        ]  # fmt: skip
+        ]
         said = {"Nodule": max(status for status, *_ in found)} if found else {}
         labels[name] = (f"p{name}", {**said, "Fracture": row % 2})
     lake.write("report_mentions", mentions, "ccsmtl")
@@ -118,17 +149,37 @@ def put_report_world(folder, sentence: str, studies: int = 120) -> Lake:
     lake.write("report_attributes", [{**attributes, "source": "ccsmtl", "study_id": study} for study in ids], "ccsmtl")
     put_labels(lake, "ccsmtl", labels, origin="rules")
     keys = [KEYS.patient_key("ccsmtl", f"p{name}") for name in names]
-    lake.write("splits", [
-        {"source": "ccsmtl", "patient_key": key, "group_id": key, "pool": "train", "reason": "hash", "excluded": None,
-         "fold": row % 5} for row, key in enumerate(keys)
-    ])  # fmt: skip
+    lake.write(
+        "splits",
+        [
+            {
+                "source": "ccsmtl",
+                "patient_key": key,
+                "group_id": key,
+                "pool": "train",
+                "reason": "hash",
+                "excluded": None,
+                "fold": row % 5,
+            }
+            for row, key in enumerate(keys)
+        ],
+    )
     logit = np.full((studies, len(vocabulary().classes)), np.nan)
     rng = np.random.default_rng(0)
     logit[:, vocabulary().index("Nodule")] = 3.0 * (np.arange(studies) % 3 == 0) - 1.5 + rng.normal(size=studies)
     group = np.array(keys, dtype=object)
-    panel = Panel(np.array(["ccsmtl"] * studies, dtype=object), np.array(ids, dtype=object), group, group,
-                  np.array(["train"] * studies, dtype=object), np.ones(studies, int), logit, sigmoid(logit),
-                  np.zeros(logit.shape, np.int8), np.zeros(studies, bool))  # fmt: skip
+    panel = Panel(
+        np.array(["ccsmtl"] * studies, dtype=object),
+        np.array(ids, dtype=object),
+        group,
+        group,
+        np.array(["train"] * studies, dtype=object),
+        np.ones(studies, int),
+        logit,
+        sigmoid(logit),
+        np.zeros(logit.shape, np.int8),
+        np.zeros(studies, bool),
+    )
     table = rows_of(panel, "one").drop_columns(["is_held"])
     folds = pa.array([ids.index(study) % 5 for study in table["study_id"].to_pylist()], pa.int8())
     lake.write("predictions_out_of_fold", table.append_column("fold", folds), "one")

@@ -33,9 +33,21 @@ def world(tmp_path_factory):
         changes = {"phase": "adjudication", "role": "adjudicator", "reader": "a1", "set_id": found.set_id}
         store.append(reading({"Mass": truth}, study_id=study, **changes))
         score = float(np.clip(0.3 + 0.4 * truth + 0.1 * generator.normal(), 0.01, 0.99))
-        rows.append({"recipe": "demo", "source": SOURCE, "study_id": study, "patient_key": study, "group_id": study,
-                     "pool": "test", "class": "Mass", "logit": 0.0, "probability": score, "label": truth,
-                     "image_count": 1})  # fmt: skip
+        rows.append(
+            {
+                "recipe": "demo",
+                "source": SOURCE,
+                "study_id": study,
+                "patient_key": study,
+                "group_id": study,
+                "pool": "test",
+                "class": "Mass",
+                "logit": 0.0,
+                "probability": score,
+                "label": truth,
+                "image_count": 1,
+            }
+        )
     put_release(lake, rows)
     lake.write("predictions", [{**row, "pool": "validation"} for row in rows], "demo")
     return lake, found.set_id

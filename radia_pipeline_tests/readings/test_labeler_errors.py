@@ -21,9 +21,19 @@ RULES = [("affirmed", "masse"), ("negated", "pas de"), ("negated", "absence de")
 
 def mention(study: str, place: int, name: str, status: int | None, rule: str, cue: str) -> dict:
     return {
-        "source": SOURCE, "study_id": study, "mention_index": place, "concept": name, "class": name, "status": status,
-        "section": "findings", "sentence": "x", "span_start": 0, "span_end": 1, "cue": cue, "rule_id": rule,
-    }  # fmt: skip
+        "source": SOURCE,
+        "study_id": study,
+        "mention_index": place,
+        "concept": name,
+        "class": name,
+        "status": status,
+        "section": "findings",
+        "sentence": "x",
+        "span_start": 0,
+        "span_end": 1,
+        "cue": cue,
+        "rule_id": rule,
+    }
 
 
 def attributes(lake, studies: list[str]) -> None:

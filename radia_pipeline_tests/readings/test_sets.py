@@ -36,9 +36,21 @@ def put_scores(lake, high: str) -> None:
         study = KEYS.study_id(SOURCE, f"s{number}")
         key = KEYS.patient_key(SOURCE, f"p{number}")
         score = 0.9 if f"s{number}" == high else 0.1 + number / 1000
-        rows.append({"recipe": ENSEMBLE, "source": SOURCE, "study_id": study, "patient_key": key, "group_id": key,
-                     "pool": "test", "class": "Mass", "logit": 0.0, "probability": score, "label": None,
-                     "image_count": 1})  # fmt: skip
+        rows.append(
+            {
+                "recipe": ENSEMBLE,
+                "source": SOURCE,
+                "study_id": study,
+                "patient_key": key,
+                "group_id": key,
+                "pool": "test",
+                "class": "Mass",
+                "logit": 0.0,
+                "probability": score,
+                "label": None,
+                "image_count": 1,
+            }
+        )
     put_release(lake, rows)
 
 
@@ -75,9 +87,18 @@ def test_a_high_score_against_the_label_is_a_stratum_and_leaves_a_line_without_f
 def test_a_pool_of_which_the_ensemble_says_nothing_is_drawn_without_scores(tmp_path):
     lake = pool_lake(tmp_path, pool="train")
     row = {
-        "recipe": ENSEMBLE, "source": SOURCE, "study_id": "a" * 32, "patient_key": "b" * 32, "group_id": "b" * 32,
-        "pool": "validation", "class": "Mass", "logit": 0.0, "probability": 0.5, "label": None, "image_count": 1,
-    }  # fmt: skip
+        "recipe": ENSEMBLE,
+        "source": SOURCE,
+        "study_id": "a" * 32,
+        "patient_key": "b" * 32,
+        "group_id": "b" * 32,
+        "pool": "validation",
+        "class": "Mass",
+        "logit": 0.0,
+        "probability": 0.5,
+        "label": None,
+        "image_count": 1,
+    }
     lake.write("predictions", [row], ENSEMBLE)
     assert not draw_set(lake, "train", 12).uses_scores
 

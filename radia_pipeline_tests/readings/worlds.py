@@ -22,9 +22,15 @@ def reading(answers: Mapping[str, int] | None = None, **changes) -> Reading:
     """Return a blind reading of ``STUDY``, each with a request key of its own."""
     answers = {"Mass": 1} if answers is None else answers
     fields = {
-        "source": SOURCE, "study_id": STUDY, "reader": "r1", "phase": "blind", "set_id": SET,
-        "request_key": f"click-{next(_numbers)}", "answers": answers, "asked": tuple(answers),
-    }  # fmt: skip
+        "source": SOURCE,
+        "study_id": STUDY,
+        "reader": "r1",
+        "phase": "blind",
+        "set_id": SET,
+        "request_key": f"click-{next(_numbers)}",
+        "answers": answers,
+        "asked": tuple(answers),
+    }
     return Reading(**{**fields, **changes})
 
 
@@ -49,9 +55,17 @@ def with_set(
     lake: Lake, *studies: str, set_id: str = SET, source: str = SOURCE, vocabulary_version: str | None = None
 ) -> Lake:
     """Close a set of these studies in a lake, of STUDY and OTHER where none are named; returns the lake."""
-    fixed = {"set_id": set_id, "source": source, "pool": "test", "stratum": "rest", "inclusion_probability": 0.5,
-             "frame_studies": 9, "frame_groups": 9, "seed": 0,
-             "vocabulary_version": vocabulary_version or vocabulary().version}  # fmt: skip
+    fixed = {
+        "set_id": set_id,
+        "source": source,
+        "pool": "test",
+        "stratum": "rest",
+        "inclusion_probability": 0.5,
+        "frame_studies": 9,
+        "frame_groups": 9,
+        "seed": 0,
+        "vocabulary_version": vocabulary_version or vocabulary().version,
+    }
     rows = [{**fixed, "study_id": study, "group_id": study} for study in studies or (STUDY, OTHER)]
     sha256 = sha256_of(rows)
     Store(lake).close_set(set_id, sha256)

@@ -172,15 +172,22 @@ def jpeg_of_noise() -> bytes:
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HOSTILE = {
-    "empty": (b"", FILM, 422), "svg": (SVG, "image/svg+xml", 415), "svg as png": (SVG, "image/png", 422),
-    "words": (b"GET / HTTP/1.1", FILM, 422), "html": (b"<script>alert(1)</script>", "text/html", 415),
-    "a form": (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 415), "no type": (b"x", "", 415),
-    "bomb": (bomb(), FILM, 422), "noise": (jpeg_of_noise(), "image/jpeg", 422),
+    "empty": (b"", FILM, 422),
+    "svg": (SVG, "image/svg+xml", 415),
+    "svg as png": (SVG, "image/png", 422),
+    "words": (b"GET / HTTP/1.1", FILM, 422),
+    "html": (b"<script>alert(1)</script>", "text/html", 415),
+    "a form": (b"--x\r\n\r\n--x--", "multipart/form-data; boundary=x", 415),
+    "no type": (b"x", "", 415),
+    "bomb": (bomb(), FILM, 422),
+    "noise": (jpeg_of_noise(), "image/jpeg", 422),
     "html preamble": (polyglot(b"<html><script>alert(1)</script>"), FILM, 422),
-    "program preamble": (polyglot(b"MZ\x90\0"), FILM, 422), "pickle": (b"\x80\x04cos\nsystem\n", FILM, 422),
+    "program preamble": (polyglot(b"MZ\x90\0"), FILM, 422),
+    "pickle": (b"\x80\x04cos\nsystem\n", FILM, 422),
     "script in a uid": (dicom(film(3), 3, StudyInstanceUID="<script>alert(1)</script>"), FILM, 422),
-    "no boundary": (b"x", "multipart/related", 400), "cut parts": (related(*pair())[0][:500], related()[1], 400),
-}  # fmt: skip
+    "no boundary": (b"x", "multipart/related", 400),
+    "cut parts": (related(*pair())[0][:500], related()[1], 400),
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -84,20 +84,42 @@ def session(lake):
 
 def put_boxes(lake: Lake) -> None:
     rows = lake.read("images").to_pylist()
-    lake.write("box_annotations", [
-        {"source": SOURCE, "image_id": row["image_id"], "study_id": row["study_id"], "box_index": 0, "class": "Mass",
-         "x_px": 37.7731, "y_px": 41.1973, "width_px": 20.5, "height_px": 20.5, "reader": "CANARYBOXER",
-         "origin": "review"}
-        for row in rows
-    ], SOURCE)  # fmt: skip
+    lake.write(
+        "box_annotations",
+        [
+            {
+                "source": SOURCE,
+                "image_id": row["image_id"],
+                "study_id": row["study_id"],
+                "box_index": 0,
+                "class": "Mass",
+                "x_px": 37.7731,
+                "y_px": 41.1973,
+                "width_px": 20.5,
+                "height_px": 20.5,
+                "reader": "CANARYBOXER",
+                "origin": "review",
+            }
+            for row in rows
+        ],
+        SOURCE,
+    )
 
 
 def test_no_planted_word_or_figure_is_in_any_byte_of_a_blind_session(session):
     client, figures = session
     heard = b"\n".join(body for _, body in client.heard)
     assert len(client.heard) > 60 and len(figures) > 30
-    planted = [REPORT.encode(), b"CANARYMAKER", b"CANARYBOXER", b"37.7731", b"canarycomment", OTHERS.encode(),
-               b"masse du lobe", *figures]  # fmt: skip
+    planted = [
+        REPORT.encode(),
+        b"CANARYMAKER",
+        b"CANARYBOXER",
+        b"37.7731",
+        b"canarycomment",
+        OTHERS.encode(),
+        b"masse du lobe",
+        *figures,
+    ]
     assert [one for one in planted if one in heard] == []
 
 

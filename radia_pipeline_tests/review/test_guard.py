@@ -80,9 +80,16 @@ def test_the_page_and_the_documentation_hold_no_inline_script_and_name_no_other_
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/../guard.py", "/static/..%2fguard.py", "/static/%2e%2e/guard.py", "/static//etc/passwd", "/static/",
-     "/static/main.js%00.css", "/static/nothing.js"],
-)  # fmt: skip
+    [
+        "/static/../guard.py",
+        "/static/..%2fguard.py",
+        "/static/%2e%2e/guard.py",
+        "/static//etc/passwd",
+        "/static/",
+        "/static/main.js%00.css",
+        "/static/nothing.js",
+    ],
+)
 def test_nothing_but_the_page_is_a_file(client, path):
     assert client.get(path).status == 404
 

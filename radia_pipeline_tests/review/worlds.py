@@ -71,15 +71,30 @@ def _image_row(lake: Lake, delivered: Path, row: Mapping[str, Any]) -> dict[str,
     path.write_bytes(data)
     stored = (lake.root / row["path"]).read_bytes()
     return {
-        "source": SOURCE, "image_id": row["image_id"], "study_id": row["study_id"], "path": row["path"],
-        "patient_key": key("p", number % PATIENTS), "pixel_sha256": hashlib.sha256(stored).hexdigest(),
-        "file_sha256": hashlib.sha256(data).hexdigest(), "delivered_path": name, "view": row["view"],
-        "view_origin": "header", "width_px": row["width_px"], "height_px": row["height_px"],
-        "original_width_px": row["width_px"], "original_height_px": row["height_px"], "bits_stored": 12,
-        "photometric": "MONOCHROME2", "pixel_spacing_row_mm": 0.2, "pixel_spacing_col_mm": 0.2,
-        "patient_age_years": 50.0, "patient_sex": "F", "flags": [], "manufacturer": "CANARYMAKER",
+        "source": SOURCE,
+        "image_id": row["image_id"],
+        "study_id": row["study_id"],
+        "path": row["path"],
+        "patient_key": key("p", number % PATIENTS),
+        "pixel_sha256": hashlib.sha256(stored).hexdigest(),
+        "file_sha256": hashlib.sha256(data).hexdigest(),
+        "delivered_path": name,
+        "view": row["view"],
+        "view_origin": "header",
+        "width_px": row["width_px"],
+        "height_px": row["height_px"],
+        "original_width_px": row["width_px"],
+        "original_height_px": row["height_px"],
+        "bits_stored": 12,
+        "photometric": "MONOCHROME2",
+        "pixel_spacing_row_mm": 0.2,
+        "pixel_spacing_col_mm": 0.2,
+        "patient_age_years": 50.0,
+        "patient_sex": "F",
+        "flags": [],
+        "manufacturer": "CANARYMAKER",
         "study_date": f"20{20 + number // PATIENTS}0202",
-    }  # fmt: skip
+    }
 
 
 def put_opinions(lake: Lake, *, is_bare: bool = False) -> None:
@@ -94,17 +109,41 @@ def put_opinions(lake: Lake, *, is_bare: bool = False) -> None:
     keys = pa.array([patients[one] for one in ids], pa.string())
     lake.write("labels", long_table(SOURCE, pa.array(ids, pa.string()), keys, values, values, origin), SOURCE)
     told = [] if is_bare else [(number, f"{REPORT}{number}: masse du lobe.") for number in range(STUDIES)]
-    lake.write("reports", [
-        {"source": SOURCE, "study_id": study(number), "patient_key": patients[study(number)], "report_text": text,
-         "text_sha256": hashlib.sha256(text.encode()).hexdigest(), "text_count": 1}
-        for number, text in told
-    ], SOURCE)  # fmt: skip
-    lake.write("report_mentions", [
-        {"source": SOURCE, "study_id": study(number), "mention_index": 0, "concept": "mass", "class": "Mass",
-         "status": 1, "section": "findings", "sentence": text, "span_start": text.index("masse"),
-         "span_end": text.index("masse") + 5, "rule_id": "affirmed"}
-        for number, text in told
-    ], SOURCE)  # fmt: skip
+    lake.write(
+        "reports",
+        [
+            {
+                "source": SOURCE,
+                "study_id": study(number),
+                "patient_key": patients[study(number)],
+                "report_text": text,
+                "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "text_count": 1,
+            }
+            for number, text in told
+        ],
+        SOURCE,
+    )
+    lake.write(
+        "report_mentions",
+        [
+            {
+                "source": SOURCE,
+                "study_id": study(number),
+                "mention_index": 0,
+                "concept": "mass",
+                "class": "Mass",
+                "status": 1,
+                "section": "findings",
+                "sentence": text,
+                "span_start": text.index("masse"),
+                "span_end": text.index("masse") + 5,
+                "rule_id": "affirmed",
+            }
+            for number, text in told
+        ],
+        SOURCE,
+    )
 
 
 @dataclass

@@ -198,9 +198,17 @@ def test_nih_boxes_speak_the_vocabulary_and_bad_rows_are_counted(tmp_path):
     source = nih(tmp_path, "00000001_000.png,Infiltration,0,1,58,M,PA,1,1,1,1\n", boxes)
     delivered = source.boxes(tmp_path)
     assert delivered.table.to_pylist() == [
-        {"native_image_id": "00000001_000.png", "native_study_id": "00000001_000", "class": "Infiltration",
-         "x_px": 1.5, "y_px": 2.0, "width_px": 30.0, "height_px": 40.0, "reader": "nih"}
-    ]  # fmt: skip
+        {
+            "native_image_id": "00000001_000.png",
+            "native_study_id": "00000001_000",
+            "class": "Infiltration",
+            "x_px": 1.5,
+            "y_px": 2.0,
+            "width_px": 30.0,
+            "height_px": 40.0,
+            "reader": "nih",
+        }
+    ]
     assert delivered.problems == {"rows_that_are_no_box": 2, "unknown_label_tokens": 1}
 
 

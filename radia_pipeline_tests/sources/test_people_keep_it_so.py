@@ -75,9 +75,17 @@ def test_outlines_of_chexlocalize_become_boxes(tmp_path):
     write(tmp_path / "CheXlocalize/gt_annotations_val.json", json.dumps(content))
     boxes = registry.source("chexpert").boxes(tmp_path)
     assert boxes.table.to_pylist() == [
-        {"native_image_id": FRONTAL, "native_study_id": "patient64541/study1", "class": "Lung Opacity", "x_px": 10.0,
-         "y_px": 15.0, "width_px": 20.5, "height_px": 45.0, "reader": "chexlocalize"}
-    ]  # fmt: skip
+        {
+            "native_image_id": FRONTAL,
+            "native_study_id": "patient64541/study1",
+            "class": "Lung Opacity",
+            "x_px": 10.0,
+            "y_px": 15.0,
+            "width_px": 20.5,
+            "height_px": 45.0,
+            "reader": "chexlocalize",
+        }
+    ]
     assert boxes.problems == {"boxes_without_image": 1, "rows_that_are_no_box": 1}
     write(tmp_path / "CheXlocalize/gt_annotations_val.json", "[1, 2]")
     with pytest.raises(BadTable, match=r"gt_annotations_val\.json"):

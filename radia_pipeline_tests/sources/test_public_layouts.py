@@ -15,9 +15,21 @@ from radia_pipeline.sources.vindr_cxr import Readings, agree
 from radia_pipeline_tests.sources.test_deliveries import said
 
 FINDINGS = (
-    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
-    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
-)  # fmt: skip
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
 CHEXPERT = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FINDINGS))
 MIMIC_META = (
     "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime"
@@ -197,9 +209,17 @@ def test_vindr_readers_agree_disagree_or_are_silent(tmp_path):
         "boxes_of_a_minority_of_readers": 1,
     }
     assert boxes.table.to_pylist() == [
-        {"native_image_id": "i1", "native_study_id": "i1", "class": "Cardiomegaly", "x_px": 11.0, "y_px": 21.0,
-         "width_px": 100.0, "height_px": 61.5, "reader": "R1+R2"}
-    ]  # fmt: skip
+        {
+            "native_image_id": "i1",
+            "native_study_id": "i1",
+            "class": "Cardiomegaly",
+            "x_px": 11.0,
+            "y_px": 21.0,
+            "width_px": 100.0,
+            "height_px": 61.5,
+            "reader": "R1+R2",
+        }
+    ]
     assert source.facts(tmp_path)["test/i3.dicom"].official_split == "test"
 
 

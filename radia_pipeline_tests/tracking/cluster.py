@@ -42,9 +42,21 @@ class Cluster:
             for path in (folder, secret):
                 os.chown(path, user.pw_uid, user.pw_gid)
         self._run(
-            "initdb", "-D", folder / "data", "-U", USER, "--auth", "scram-sha-256", "--pwfile", secret, "-N",
-            "--encoding", "UTF8", "--locale", "C.UTF-8",
-        )  # fmt: skip
+            "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            USER,
+            "--auth",
+            "scram-sha-256",
+            "--pwfile",
+            secret,
+            "-N",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C.UTF-8",
+        )
 
     def _as_nobody(self) -> dict:
         return {"user": _NOBODY, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}

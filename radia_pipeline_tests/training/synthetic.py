@@ -69,12 +69,25 @@ def _study_rows(lake: Lake, source: str, number: int, seed: int, third_view: boo
         path = Path("pixels") / source / image_id[:2] / f"{image_id}.png"
         (lake.root / path).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(lake.root / path), draw_image(random, found))
-        rows.append({
-            "source": source, "image_id": image_id, "study_id": key(source, number, "study"),
-            "patient_key": key(source, number, "patient"), "group_id": key(source, number, "group"),
-            "path": path.as_posix(), "view": view, "width_px": SIDE_PX, "height_px": SIDE_PX, **labels,
-            "pool": pool, "fold": number % 4 if pool == "train" else None, "weight": 1.0, "excluded": None, "boxes": [],
-        })  # fmt: skip
+        rows.append(
+            {
+                "source": source,
+                "image_id": image_id,
+                "study_id": key(source, number, "study"),
+                "patient_key": key(source, number, "patient"),
+                "group_id": key(source, number, "group"),
+                "path": path.as_posix(),
+                "view": view,
+                "width_px": SIDE_PX,
+                "height_px": SIDE_PX,
+                **labels,
+                "pool": pool,
+                "fold": number % 4 if pool == "train" else None,
+                "weight": 1.0,
+                "excluded": None,
+                "boxes": [],
+            }
+        )
     return rows
 
 

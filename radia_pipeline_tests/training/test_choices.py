@@ -24,15 +24,27 @@ from radia_pipeline.training.validation import Figures
 from radia_pipeline_tests.training import golden
 
 OPTIONS = {
-    "input.channels": choices.CHANNELS, "input.normalisation": choices.NORMALISATIONS, "views.use": choices.VIEWS,
-    "views.weights": choices.BRANCHES, "views.combine": choices.COMBINATIONS, "model.head": choices.HEADS,
-    "model.train_only": choices.TRAINED, "task.kind": choices.TASKS, "task.inference": choices.INFERENCES,
-    "task.pos_weight": choices.POSITIVE_WEIGHTS, "labels.uncertain": choices.UNCERTAIN, "labels.blank": choices.BLANK,
-    "data.sampler": choices.SAMPLERS, "optimizer.name": OPTIMIZERS, "schedule.name": SCHEDULES,
-    "stopping.metric": choices.STOPPING, "training.precision": choices.PRECISIONS,
-    "labels.teacher_answers": choices.OPEN_CELLS, "labels.asked_blank": choices.ASKED_BLANK,
+    "input.channels": choices.CHANNELS,
+    "input.normalisation": choices.NORMALISATIONS,
+    "views.use": choices.VIEWS,
+    "views.weights": choices.BRANCHES,
+    "views.combine": choices.COMBINATIONS,
+    "model.head": choices.HEADS,
+    "model.train_only": choices.TRAINED,
+    "task.kind": choices.TASKS,
+    "task.inference": choices.INFERENCES,
+    "task.pos_weight": choices.POSITIVE_WEIGHTS,
+    "labels.uncertain": choices.UNCERTAIN,
+    "labels.blank": choices.BLANK,
+    "data.sampler": choices.SAMPLERS,
+    "optimizer.name": OPTIMIZERS,
+    "schedule.name": SCHEDULES,
+    "stopping.metric": choices.STOPPING,
+    "training.precision": choices.PRECISIONS,
+    "labels.teacher_answers": choices.OPEN_CELLS,
+    "labels.asked_blank": choices.ASKED_BLANK,
     "views.test_time": choices.TEST_TIME,
-}  # fmt: skip
+}
 """Option -> its table."""
 LISTS = {"labels.teacher_answers"}
 """Options that take several words."""

@@ -30,9 +30,15 @@ def start(lake_root: Path, out: Path, cases: tuple[str, ...], world: int = 2) ->
         port = probe.getsockname()[1]
     repository = Path(__file__).resolve().parents[2]
     shared = {
-        **os.environ, "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo",
-    }  # fmt: skip
+        **os.environ,
+        "WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(repository),
+        "CUDA_VISIBLE_DEVICES": "",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
     script = [sys.executable, str(Path(__file__).with_name("parity_worker.py")), str(lake_root), str(out), *cases]
     return [
         subprocess.Popen(script, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(world)

@@ -30,10 +30,17 @@ def test_without_a_gpu_it_says_so_and_measures_the_processors(script, monkeypatc
 
 def test_shares_are_of_timms_throughput_and_of_an_epoch(script):
     case = {
-        "model": "densenet121", "side_px": 384, "batch": 64, "timm_images_per_s": 1000.0, "whole_images_per_s": 950.0,
-        "with_loader_images_per_s": 760.0, "validation_images_per_s": 1900.0, "whole_peak_gib": 20.0,
-        "checkpointed_peak_gib": 9.0, "checkpointed_images_per_s": 700.0,
-    }  # fmt: skip
+        "model": "densenet121",
+        "side_px": 384,
+        "batch": 64,
+        "timm_images_per_s": 1000.0,
+        "whole_images_per_s": 950.0,
+        "with_loader_images_per_s": 760.0,
+        "validation_images_per_s": 1900.0,
+        "whole_peak_gib": 20.0,
+        "checkpointed_peak_gib": 9.0,
+        "checkpointed_images_per_s": 700.0,
+    }
     case |= script["shares"](case)
     assert case["share_of_timm"] == pytest.approx(0.95)
     assert case["loader_share"] == pytest.approx(0.2)

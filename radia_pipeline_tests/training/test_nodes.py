@@ -52,14 +52,33 @@ def started(recipe, lake, folder: Path) -> list[subprocess.Popen]:
     path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     return [
         children.start(
-            [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node-rank={number}",
-             "--nproc-per-node=1", "--max-restarts=0", "--rdzv-backend=c10d", f"--rdzv-endpoint={meeting}",
-             f"--rdzv-id={recipe.name}", f"--local-addr={address}", "-m", "radia_pipeline.training.run",
-             "--recipe", str(path), "--lake", str(lake.root), "--threads", "1"],
-            PLAIN, stdout=(folder / f"{number}.jsonl").open("w"), stderr=subprocess.DEVNULL,
+            [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--nnodes=2",
+                f"--node-rank={number}",
+                "--nproc-per-node=1",
+                "--max-restarts=0",
+                "--rdzv-backend=c10d",
+                f"--rdzv-endpoint={meeting}",
+                f"--rdzv-id={recipe.name}",
+                f"--local-addr={address}",
+                "-m",
+                "radia_pipeline.training.run",
+                "--recipe",
+                str(path),
+                "--lake",
+                str(lake.root),
+                "--threads",
+                "1",
+            ],
+            PLAIN,
+            stdout=(folder / f"{number}.jsonl").open("w"),
+            stderr=subprocess.DEVNULL,
         )
         for number, address in enumerate(ADDRESSES)
-    ]  # fmt: skip
+    ]
 
 
 def test_two_nodes_equal_one_process(lake, alone, tmp_path):

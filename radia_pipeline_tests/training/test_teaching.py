@@ -90,11 +90,22 @@ def test_no_teacher_is_said_a_fold_has_its_own_and_ranks_cannot_be_taught(lake):
 
 def queue(lake, study: str, wrong: float) -> None:
     row = {
-        "position": 1, "source": "ccsmtl", "study_id": study, "pool": "train", "class": "Edema", "label": 0,
-        "wrong_probability": wrong, "probability": wrong, "models": 1, "spread": None,
-        "label_quality": 1 - wrong, "is_label_issue": True, "rests_on": "not_mentioned", "mention_index": None,
+        "position": 1,
+        "source": "ccsmtl",
+        "study_id": study,
+        "pool": "train",
+        "class": "Edema",
+        "label": 0,
+        "wrong_probability": wrong,
+        "probability": wrong,
+        "models": 1,
+        "spread": None,
+        "label_quality": 1 - wrong,
+        "is_label_issue": True,
+        "rests_on": "not_mentioned",
+        "mention_index": None,
         "rule_id": None,
-    }  # fmt: skip
+    }
     lake.write("label_review_queue", [row], partition="ccsmtl")
 
 

@@ -32,8 +32,18 @@ HEAD = {
     },
     "versions": {"radia": "0.1.0", "vocabulary": "1.0.0", "rules": "7"},
 }
-TEN = ("Cardiomegaly", "Pneumothorax", "Pleural Effusion", "Edema", "Atelectasis", "Consolidation", "Nodule", "Mass",
-       "Fracture", "Hernia")  # fmt: skip
+TEN = (
+    "Cardiomegaly",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Edema",
+    "Atelectasis",
+    "Consolidation",
+    "Nodule",
+    "Mass",
+    "Fracture",
+    "Hernia",
+)
 SALT = "0123456789abcdef" * 2
 
 
@@ -52,8 +62,14 @@ def looked(path: Path, *, identified: bool = False) -> Looked:
 def row(name: str, *, called: bool) -> dict[str, Any]:
     """Return a class's figures."""
     seen = {"share": 0.4, "low": 0.21, "high": 0.63, "studies": 31}
-    return {"class": name, "status": "known", "probability": 0.7 if called else 0.012345, "threshold": 0.5,
-            "called": called, "so_far": seen if called else None}  # fmt: skip
+    return {
+        "class": name,
+        "status": "known",
+        "probability": 0.7 if called else 0.012345,
+        "threshold": 0.5,
+        "called": called,
+        "so_far": seen if called else None,
+    }
 
 
 def answer(films: dict[str, Looked], called: tuple[str, ...] = (), boxes: Any = ()) -> dict[str, Any]:
@@ -96,8 +112,15 @@ def placed(name: str, film: Looked, class_name: str, shares: tuple[float, float,
     """Return a box of an answer; ``shares``: left, top, width and height over the film's."""
     height, width = film.native
     left, top, across, down = (share * size for share, size in zip(shares, (width, height, width, height)))
-    return {"file": name, "class": class_name, "score": 0.62, "x_px": round(left, 1), "y_px": round(top, 1),
-            "width_px": round(across, 1), "height_px": round(down, 1)}  # fmt: skip
+    return {
+        "file": name,
+        "class": class_name,
+        "score": 0.62,
+        "x_px": round(left, 1),
+        "y_px": round(top, 1),
+        "width_px": round(across, 1),
+        "height_px": round(down, 1),
+    }
 
 
 def made(paths: dict[str, Path], films: dict[str, Looked], study: dict, kinds=(SR, GSPS), maps=None) -> list[Made]:

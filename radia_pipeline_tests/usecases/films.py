@@ -42,12 +42,24 @@ def make_lake(root: Path, count: int = 150) -> Lake:
             path = lake.pixels_dir / SOURCE / f"{image_id}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png16.encode(image))
-            rows.append({
-                "source": SOURCE, "image_id": image_id, "study_id": key("s", number), "patient_key": key("p", number),
-                "group_id": key("p", number), "path": str(path.relative_to(lake.root)), "view": view,
-                "width_px": image.shape[1], "height_px": image.shape[0], **values, "pool": pool,
-                "fold": 0 if pool == "train" else None, "weight": 1.0, "boxes": [],
-            })  # fmt: skip
+            rows.append(
+                {
+                    "source": SOURCE,
+                    "image_id": image_id,
+                    "study_id": key("s", number),
+                    "patient_key": key("p", number),
+                    "group_id": key("p", number),
+                    "path": str(path.relative_to(lake.root)),
+                    "view": view,
+                    "width_px": image.shape[1],
+                    "height_px": image.shape[0],
+                    **values,
+                    "pool": pool,
+                    "fold": 0 if pool == "train" else None,
+                    "weight": 1.0,
+                    "boxes": [],
+                }
+            )
     lake.write("manifest", rows, SOURCE)
     for seed, (name, head) in enumerate(RECIPES.items()):
         save_model(lake, name, head, seed)
@@ -56,8 +68,15 @@ def make_lake(root: Path, count: int = 150) -> Lake:
     return lake
 
 
-def dicom(image: np.ndarray, number: int, *, view: str | None = "PA", study: int | None = None, syntax: str = "",
-          **identity: str) -> bytes:  # fmt: skip
+def dicom(
+    image: np.ndarray,
+    number: int,
+    *,
+    view: str | None = "PA",
+    study: int | None = None,
+    syntax: str = "",
+    **identity: str,
+) -> bytes:
     """Return a DICOM file of 12 bits, de-identified unless ``identity`` says who it is."""
     uids = [
         dicom_files.phantom_uid(number if study is None else study, "study"),

@@ -95,12 +95,22 @@ def test_whatever_lies_in_a_delivery_has_a_verdict(tmp_path: Path, capsys) -> No
     assert code == 1
     reasons = {name: lines[0].rsplit(": ", 1)[-1] if lines else None for name, lines in found.items()}
     assert reasons == {
-        "pipe.dcm": "unreadable", "pipe.csv": "unreadable", "socket": "unreadable", "circle": "unreadable",
-        "nowhere.dcm": "unreadable", "up": "unreadable", "null": "unreadable", "na\\xefve \\xff.dcm": None,
-        "empty.dcm": "empty_file", "empty.csv": "no table of reports (BadTable)",
-        "page.csv": "no table of reports (BadTable)", "broken.csv.gz": "no table of reports (BadTable)",
-        "cut.dcm": "truncated", "two\\nlines.dcm": None, "ct.dcm": "not_a_radiograph",
-    }  # fmt: skip
+        "pipe.dcm": "unreadable",
+        "pipe.csv": "unreadable",
+        "socket": "unreadable",
+        "circle": "unreadable",
+        "nowhere.dcm": "unreadable",
+        "up": "unreadable",
+        "null": "unreadable",
+        "na\\xefve \\xff.dcm": None,
+        "empty.dcm": "empty_file",
+        "empty.csv": "no table of reports (BadTable)",
+        "page.csv": "no table of reports (BadTable)",
+        "broken.csv.gz": "no table of reports (BadTable)",
+        "cut.dcm": "truncated",
+        "two\\nlines.dcm": None,
+        "ct.dcm": "not_a_radiograph",
+    }
     assert main(["audit", str(folder), "--ocr", "off"]) == 1
     assert main(["audit", str(folder), "--explain", "--json"]) == 0
     assert main(["audit", str(folder), "--propose", "--out", str(tmp_path / "policy.yaml")]) == 0

@@ -233,11 +233,19 @@ class Seeing:
     """A detector that sees the brightest rectangle of its input, and says so in raw outputs."""
 
     spec = SimpleNamespace(
-        classes=("Mass",), size_px=SIDE_PX, strides=(8,), score_threshold=0.3, nms_iou=0.5, max_boxes=5,
+        classes=("Mass",),
+        size_px=SIDE_PX,
+        strides=(8,),
+        score_threshold=0.3,
+        nms_iou=0.5,
+        max_boxes=5,
         outputs=("classes", "boxes", "centreness"),
-        working_point=0.3, ensemble_thresholds=(0.3,), class_boxes=3, prior_weight=0.0,
+        working_point=0.3,
+        ensemble_thresholds=(0.3,),
+        class_boxes=3,
+        prior_weight=0.0,
         input_section=SimpleNamespace(channels="grey", normalisation="none"),
-    )  # fmt: skip
+    )
 
     def raw(self, images: np.ndarray) -> list[np.ndarray]:
         plane = images[0, 0]
@@ -345,10 +353,16 @@ def test_the_same_films_give_the_same_uids_and_a_renamed_patient_or_another_mode
 
 def test_modules_are_copied_by_name_and_nothing_else_of_the_header(tmp_path):
     identity = {
-        "PatientName": "LAVOIE^ANNE-ÉLISE", "PatientID": "TREM 5403", "PatientBirthDate": "19540312",
-        "AccessionNumber": "A123", "StudyID": "S1", "StudyTime": "101112", "StudyDescription": "Thorax",
-        "ReferringPhysicianName": "DOC^TOR", "SpecificCharacterSet": "ISO_IR 100",
-    }  # fmt: skip
+        "PatientName": "LAVOIE^ANNE-ÉLISE",
+        "PatientID": "TREM 5403",
+        "PatientBirthDate": "19540312",
+        "AccessionNumber": "A123",
+        "StudyID": "S1",
+        "StudyTime": "101112",
+        "StudyDescription": "Thorax",
+        "ReferringPhysicianName": "DOC^TOR",
+        "SpecificCharacterSet": "ISO_IR 100",
+    }
     kept_out = dict.fromkeys(
         ("InstitutionName", "PatientAddress", "PatientComments", "OperatorsName", "StationName"), "ZQXWORDS"
     )

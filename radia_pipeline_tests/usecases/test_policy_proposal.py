@@ -71,14 +71,24 @@ def test_only_a_prefix_that_patients_share_makes_a_pseudonym(names: list[str], t
     assert run(capsys, tmp_path / "delivery", "--policy", tmp_path / "policy.yaml")[1]["passed"] == 0
 
 
-@pytest.mark.parametrize(("keyword", "value", "is_taken"), [
-    ("StationName", "OCTAVE", False), ("StationName", "DXROOM2", True), ("DetectorID", "LAVOIE", False),
-    ("ManufacturerModelName", "Ysio", True), ("ManufacturerModelName", "Dr Octave", False),
-    ("ManufacturerModelName", "DR-ID 1300", True), ("ManufacturerModelName", "DRX-Compass", True),
-    ("ManufacturerModelName", "Tremblay", False), ("ManufacturerModelName", "Max Lavoie", False),
-    ("DetectorDescription", "MAX wi-D", True), ("ProtocolName", "LAVOIE^OCTAVE", False),
-    ("SoftwareVersions", "418-555-0177", False), ("PlateID", "L19540312", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keyword", "value", "is_taken"),
+    [
+        ("StationName", "OCTAVE", False),
+        ("StationName", "DXROOM2", True),
+        ("DetectorID", "LAVOIE", False),
+        ("ManufacturerModelName", "Ysio", True),
+        ("ManufacturerModelName", "Dr Octave", False),
+        ("ManufacturerModelName", "DR-ID 1300", True),
+        ("ManufacturerModelName", "DRX-Compass", True),
+        ("ManufacturerModelName", "Tremblay", False),
+        ("ManufacturerModelName", "Max Lavoie", False),
+        ("DetectorDescription", "MAX wi-D", True),
+        ("ProtocolName", "LAVOIE^OCTAVE", False),
+        ("SoftwareVersions", "418-555-0177", False),
+        ("PlateID", "L19540312", False),
+    ],
+)
 def test_a_word_that_could_be_a_name_is_left_out(keyword, value, is_taken, tmp_path: Path, capsys) -> None:
     for number in range(1, 5):
         put(tmp_path / "delivery", number, **{keyword: value})

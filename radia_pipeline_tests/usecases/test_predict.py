@@ -70,13 +70,19 @@ def test_a_film_is_answered_class_by_class_with_normal_and_abnormal_first(lake, 
 def test_every_kind_of_bad_file_has_its_reason_and_costs_itself(lake, tmp_path):
     whole = dicom(film(4), 4)
     files = {
-        "good": whole, "truncated": dicom(film(5), 5)[:9000], "empty": b"", "text": b"nothing but words",
-        "colour": coloured(film(5)), "identity": dicom(film(6), 6, PatientName="NAME^SECRET"),
-        "black": png16.encode(np.zeros((200, 200), np.uint16)), "tiny": png16.encode(film(1)[::20, ::20]),
-        "narrow": png16.encode(np.repeat(film(1)[:, :50], 8, axis=0)), "inverted": png16.encode(65535 - film(7)),
+        "good": whole,
+        "truncated": dicom(film(5), 5)[:9000],
+        "empty": b"",
+        "text": b"nothing but words",
+        "colour": coloured(film(5)),
+        "identity": dicom(film(6), 6, PatientName="NAME^SECRET"),
+        "black": png16.encode(np.zeros((200, 200), np.uint16)),
+        "tiny": png16.encode(film(1)[::20, ::20]),
+        "narrow": png16.encode(np.repeat(film(1)[:, :50], 8, axis=0)),
+        "inverted": png16.encode(65535 - film(7)),
         "turned": png16.encode(np.ascontiguousarray(np.rot90(film(7)))),
         "noise": png16.encode(np.random.default_rng(0).integers(0, 65535, (200, 200)).astype(np.uint16)),
-    }  # fmt: skip
+    }
     answer = ask(lake, written(tmp_path, **files))
     reasons = {Path(study["files"][0]["file"]).name: study["files"][0]["reason"] for study in answer["studies"]}
     assert reasons["good"] is None
@@ -124,9 +130,19 @@ def test_a_study_is_known_by_its_head_or_else_by_the_whole_file(tmp_path, syntax
 
 @pytest.mark.parametrize(
     ("change", "place"),
-    [([["mirrored", "much"]], 2), ([[["mirrored"], 1.0]], 2), ([["mirrored", None]], 2),
-     ([["mirrored", float("nan")]], 2), ([0, 0], 9), ([0, 0], 10), (7, 11), ("SIDEWAYS", 3), (7, 0), (7, 7)],
-)  # fmt: skip
+    [
+        ([["mirrored", "much"]], 2),
+        ([[["mirrored"], 1.0]], 2),
+        ([["mirrored", None]], 2),
+        ([["mirrored", float("nan")]], 2),
+        ([0, 0], 9),
+        ([0, 0], 10),
+        (7, 11),
+        ("SIDEWAYS", 3),
+        (7, 0),
+        (7, 7),
+    ],
+)
 def test_what_a_worker_says_in_another_form_is_not_believed(change, place):
     body = [None, None, [["mirrored", 0.9]], "PA", "header", "study", "content", None, [9, 9], [9, 9], [9, 9], "seal"]
     square = np.zeros((9, 9), dtype=np.uint16)

@@ -15,8 +15,15 @@ from radia_pipeline.localisation.controls import NAMES, PRIOR, RANDOM
 from radia_pipeline.usecases.summary import as_text, collect, pool_counts, source_counts
 from radia_pipeline_tests.cohort.worlds import SOURCES, cohort
 
-ROW = {"against": "annotations", "class": "mean", "metric": "map@0.3", "low": 0.1, "high": 0.9, "boxes": 30,
-       "images": 16}  # fmt: skip
+ROW = {
+    "against": "annotations",
+    "class": "mean",
+    "metric": "map@0.3",
+    "low": 0.1,
+    "high": 0.9,
+    "boxes": 30,
+    "images": 16,
+}
 
 
 @pytest.fixture(scope="module")

@@ -31,11 +31,17 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
     for image_number, picture in enumerate(pictures, start=1):
         for row in members[picture["image_id"]]:
             edges = [row[name] for name in EDGES]
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": image_number, "category_id": number[row["class"]],
-                "bbox": edges, "area": edges[2] * edges[3], "iscrowd": 0,
-                **({"score": row["score"]} if "score" in row else {}),
-            })  # fmt: skip
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_number,
+                    "category_id": number[row["class"]],
+                    "bbox": edges,
+                    "area": edges[2] * edges[3],
+                    "iscrowd": 0,
+                    **({"score": row["score"]} if "score" in row else {}),
+                }
+            )
     parents = {name: next(iter(words.parents(name)), "") for name in words.classes}
     content = {
         "info": {"description": "RadIA boxes", "vocabulary_version": words.version},

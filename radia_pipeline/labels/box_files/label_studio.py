@@ -28,11 +28,18 @@ def write(pictures: Pictures, members: Members, out_dir: Path) -> Path:
                 "rotation": 0,
                 "rectanglelabels": [row["class"]],
             }
-            results.append({
-                "id": f"{picture['image_id'][:8]}-{len(results)}", "type": KIND, "from_name": "finding",
-                "to_name": "image", "original_width": wide, "original_height": high, "value": value,
-                **({"score": row["score"]} if "score" in row else {}),
-            })  # fmt: skip
+            results.append(
+                {
+                    "id": f"{picture['image_id'][:8]}-{len(results)}",
+                    "type": KIND,
+                    "from_name": "finding",
+                    "to_name": "image",
+                    "original_width": wide,
+                    "original_height": high,
+                    "value": value,
+                    **({"score": row["score"]} if "score" in row else {}),
+                }
+            )
         data = {
             "image": f"/data/local-files/?d={picture['path']}",
             "image_id": picture["image_id"],

@@ -36,9 +36,16 @@ PATIENTS_PER_LOT = 100
 WITHOUT_VIEW = 0.05
 WITHOUT_REPORT = 0.01
 ADDENDUM = 0.006
-FAULTS = {"byte_copy": 4, "same_pixels": 4, "second_identity": 4, "also_in_nih": 6, "truncated": 2, "empty": 1,
-          "web_page": 1,
-          "identity_in_header": 2}  # fmt: skip
+FAULTS = {
+    "byte_copy": 4,
+    "same_pixels": 4,
+    "second_identity": 4,
+    "also_in_nih": 6,
+    "truncated": 2,
+    "empty": 1,
+    "web_page": 1,
+    "identity_in_header": 2,
+}
 """How many of each fault 900 patients bring; a smaller delivery has at least one of each as far as patients reach."""
 INVENTED_IDENTITY = {
     "PatientName": "INVENTEE^PATIENTE",

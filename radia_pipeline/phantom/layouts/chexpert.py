@@ -13,9 +13,21 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 SOURCE = "chexpert"
 RELEASE = "CheXpert-v1.0-small"
 OBSERVATIONS = [
-    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
-    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
-]  # fmt: skip
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+]
 HEADER = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *OBSERVATIONS]
 EVERY_NTH_IS_VALID = 12
 FIRST_VALID_PATIENT = 64540
@@ -37,10 +49,17 @@ def write_patient(order: Order, number: int) -> Batch:
             image_id = f"{study_id}/view{image.number + 1}_{'lateral' if is_lateral else 'frontal'}.jpg"
             radiograph = take(image.film)
             save(order.root / SOURCE / pool / image_id, jpeg_bytes(radiograph.grey))
-            batch.add(pool, [f"{RELEASE}/{pool}/{image_id}", "Female" if patient.is_female else "Male",
-            patient.age_years,
-                             "Lateral" if is_lateral else "Frontal", "" if is_lateral else image.film.view,
-                             *values])  # fmt: skip
+            batch.add(
+                pool,
+                [
+                    f"{RELEASE}/{pool}/{image_id}",
+                    "Female" if patient.is_female else "Male",
+                    patient.age_years,
+                    "Lateral" if is_lateral else "Frontal",
+                    "" if is_lateral else image.film.view,
+                    *values,
+                ],
+            )
             batch.boxes += box_rows(SOURCE, image_id, radiograph.boxes, radiograph.grey.shape, image.film.view)
             batch.count("images")
         batch.labels += label_rows(SOURCE, study_id, said, study.pathologies)

@@ -14,19 +14,39 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 
 SOURCE = "mimic_cxr"
 OBSERVATIONS = [
-    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture", "Lung Lesion",
-    "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia", "Pneumothorax", "Support Devices",
-]  # fmt: skip
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Enlarged Cardiomediastinum",
+    "Fracture",
+    "Lung Lesion",
+    "Lung Opacity",
+    "No Finding",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Pneumonia",
+    "Pneumothorax",
+    "Support Devices",
+]
 HEADERS = {
     "chexpert": ["subject_id", "study_id", *OBSERVATIONS],
     "metadata": [
-        "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows",
-        "Columns", "StudyDate",
-        "StudyTime", "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning",
+        "dicom_id",
+        "subject_id",
+        "study_id",
+        "PerformedProcedureStepDescription",
+        "ViewPosition",
+        "Rows",
+        "Columns",
+        "StudyDate",
+        "StudyTime",
+        "ProcedureCodeSequence_CodeMeaning",
+        "ViewCodeSequence_CodeMeaning",
         "PatientOrientationCodeSequence_CodeMeaning",
     ],
     "split": ["dicom_id", "study_id", "subject_id", "split"],
-}  # fmt: skip
+}
 VIEW_MEANINGS = {"PA": "postero-anterior", "AP": "antero-posterior", "LATERAL": "lateral"}
 FIRST_SUBJECT, FIRST_STUDY = 10_000_000, 50_000_000
 
@@ -53,10 +73,23 @@ def write_patient(order: Order, number: int) -> Batch:
             save(folder / f"{name}.jpg", jpeg_bytes(radiograph.grey))
             height, width = radiograph.grey.shape
             view = image.film.view
-            batch.add("metadata", [name, subject, study_number,
-            "CHEST (PA AND LAT)" if view != "AP" else "CHEST (PORTABLE AP)", view,
-                                   height, width, 21800101 + study.days, "120000.000", "", VIEW_MEANINGS[view],
-                                   "Erect"])  # fmt: skip
+            batch.add(
+                "metadata",
+                [
+                    name,
+                    subject,
+                    study_number,
+                    "CHEST (PA AND LAT)" if view != "AP" else "CHEST (PORTABLE AP)",
+                    view,
+                    height,
+                    width,
+                    21800101 + study.days,
+                    "120000.000",
+                    "",
+                    VIEW_MEANINGS[view],
+                    "Erect",
+                ],
+            )
             batch.add("split", [name, study_number, subject, pool])
             batch.boxes += box_rows(SOURCE, name, radiograph.boxes, radiograph.grey.shape, view)
             batch.count("images")

@@ -17,16 +17,35 @@ from radia_pipeline.phantom.truth import box_rows, label_rows
 
 SOURCE = "nih_cxr14"
 PUBLISHED_SIDE_PX = 1024
-ENTRY_HEADER = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender",
-                "View Position",
-                "OriginalImage[Width", "Height]", "OriginalImagePixelSpacing[x", "y]"]  # fmt: skip
+ENTRY_HEADER = [
+    "Image Index",
+    "Finding Labels",
+    "Follow-up #",
+    "Patient ID",
+    "Patient Age",
+    "Patient Gender",
+    "View Position",
+    "OriginalImage[Width",
+    "Height]",
+    "OriginalImagePixelSpacing[x",
+    "y]",
+]
 BOX_HEADER = ["Image Index", "Finding Label", "Bbox [x", "y", "w", "h]", "", "", ""]
 TOKENS = {
-    "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Consolidation": "Consolidation", "Edema": "Edema",
-    "Pleural Effusion": "Effusion", "Emphysema": "Emphysema", "Hernia": "Hernia", "Infiltration": "Infiltration",
+    "Atelectasis": "Atelectasis",
+    "Cardiomegaly": "Cardiomegaly",
+    "Consolidation": "Consolidation",
+    "Edema": "Edema",
+    "Pleural Effusion": "Effusion",
+    "Emphysema": "Emphysema",
+    "Hernia": "Hernia",
+    "Infiltration": "Infiltration",
     "Mass": "Mass",
-    "Nodule": "Nodule", "Pleural Other": "Pleural_Thickening", "Pneumonia": "Pneumonia", "Pneumothorax": "Pneumothorax",
-}  # fmt: skip
+    "Nodule": "Nodule",
+    "Pleural Other": "Pleural_Thickening",
+    "Pneumonia": "Pneumonia",
+    "Pneumothorax": "Pneumothorax",
+}
 BOXED = {
     "Atelectasis": "Atelectasis",
     "Cardiomegaly": "Cardiomegaly",
@@ -58,9 +77,22 @@ def write_patient(order: Order, number: int) -> Batch:
         (folder / name).write_bytes(png_bytes(pixels))
         tokens = "|".join(sorted(TOKENS[c] for c in study.pathologies if c in TOKENS)) or "No Finding"
         width, height, spacing = FILMS[int(rng.integers(len(FILMS)))]
-        batch.add("entries", [name, tokens, study.number, number, patient.age_years,
-        "F" if patient.is_female else "M", film.view,
-                              width, height, spacing, spacing])  # fmt: skip
+        batch.add(
+            "entries",
+            [
+                name,
+                tokens,
+                study.number,
+                number,
+                patient.age_years,
+                "F" if patient.is_female else "M",
+                film.view,
+                width,
+                height,
+                spacing,
+                spacing,
+            ],
+        )
         if rng.random() < BOXED_SHARE:
             _add_published_boxes(batch, name, radiograph)
         batch.boxes += box_rows(SOURCE, name, radiograph.boxes, pixels.shape, film.view)

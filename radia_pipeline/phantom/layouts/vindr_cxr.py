@@ -46,11 +46,21 @@ LABELS = [
 GLOBAL = ("COPD", "Lung tumor", "Pneumonia", "Tuberculosis", "Other diseases", "No finding")
 """Labels of the whole image: no boxes."""
 NAMES = {
-    "Atelectasis": "Atelectasis", "Cardiomegaly": "Cardiomegaly", "Consolidation": "Consolidation", "Edema": "Edema",
-    "Emphysema": "Emphysema", "Infiltration": "Infiltration", "Nodule": "Nodule/Mass", "Mass": "Nodule/Mass",
-    "Pleural Effusion": "Pleural effusion", "Pleural Other": "Pleural thickening", "Pneumothorax": "Pneumothorax",
-    "Fracture": "Rib fracture", "Pneumonia": "Pneumonia", "Hernia": "Other diseases",
-}  # fmt: skip
+    "Atelectasis": "Atelectasis",
+    "Cardiomegaly": "Cardiomegaly",
+    "Consolidation": "Consolidation",
+    "Edema": "Edema",
+    "Emphysema": "Emphysema",
+    "Infiltration": "Infiltration",
+    "Nodule": "Nodule/Mass",
+    "Mass": "Nodule/Mass",
+    "Pleural Effusion": "Pleural effusion",
+    "Pleural Other": "Pleural thickening",
+    "Pneumothorax": "Pneumothorax",
+    "Fracture": "Rib fracture",
+    "Pneumonia": "Pneumonia",
+    "Hernia": "Other diseases",
+}
 READERS = tuple(f"R{number}" for number in range(1, 18))
 OVERLOOKED = 0.08
 """Chance that one reader misses one finding."""

@@ -67,9 +67,15 @@ def test_pointing_and_the_keyboard_show_where_the_model_looked(browser, shared):
         named = one.page.evaluate(
             "() => [...document.querySelectorAll('[data-class]')].map((row) => row.dataset.class)"
         )
-        maps = Client(shared[1], "reader-a").get(one.page.evaluate(
-            "async (id) => (await (await fetch(`/page/studies/${id}`)).json()).images[0].maps", study(LATER)
-        )).json["maps"]  # fmt: skip
+        maps = (
+            Client(shared[1], "reader-a")
+            .get(
+                one.page.evaluate(
+                    "async (id) => (await (await fetch(`/page/studies/${id}`)).json()).images[0].maps", study(LATER)
+                )
+            )
+            .json["maps"]
+        )
         mapped = next(name for name in named if name in {one["class"] for one in maps})
         assert one.page.is_hidden(".overlay .map")
         one.page.hover(f"[data-class='{mapped}']")
