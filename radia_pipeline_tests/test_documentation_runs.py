@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from radia_pipeline.lake.lake import Lake
 from radia_pipeline.phantom.write import write_phantom
 from radia_pipeline.usecases.audit import audit_files
+from radia_pipeline_tests.forked import Forked
 from radia_pipeline_tests.test_documentation import PAGES, commands
 
 KEY = "a key that only this test uses"
@@ -61,16 +61,16 @@ def filled_in(command: str, folder: Path) -> str:
     return command.replace("PATIENT_KEY", keys[0])
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess:
+def run(command: str, folder: Path, fork: Forked) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RADIA_PSEUDONYM_KEY": KEY, "OMP_NUM_THREADS": "1"}
     environment.pop("RADIA_LAKE", None)
-    words = [sys.executable, "-W", "ignore", "-m", "radia_pipeline.cli.main", *shlex.split(command)[1:]]
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    words = ["-m", "radia_pipeline.cli.main", *shlex.split(command)[1:]]
+    return fork.run(words, env=environment, cwd=folder, timeout=900)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_every_documented_command_does_what_it_says(reader):
+def test_every_documented_command_does_what_it_says(reader, fork):
     wanted = [
         command
         for page in PAGES
@@ -82,7 +82,7 @@ def test_every_documented_command_does_what_it_says(reader):
     for command in dict.fromkeys(wanted):
         if SERVES.match(command) or ASKS_A_SERVER.match(command):
             continue
-        done = run(filled_in(command, reader), reader)
+        done = run(filled_in(command, reader), reader, fork)
         if done.returncode != 0:
             failed[command] = f"{done.returncode}: {done.stderr[-600:]}"
     assert not failed, "\n".join(f"{command}\n{why}" for command, why in failed.items())
