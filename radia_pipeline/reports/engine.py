@@ -52,13 +52,13 @@ class Labeler:
             if (repaired or "\ufffd" in text) and is_lost(text):
                 return _unreadable(original, repaired)
             text = text.translate(_BLANKS)
+        if "-" in text and ("- " in text or "-\n" in text or "-\r" in text):
+            steps.append(join_cut_words(text, book))
+            text = steps[-1].text
         if not is_plain or book.marks.may_touch(text):
             signs = book.marks.rewrite(text)
             if signs:
                 text, steps = signs[-1].text, steps + signs
-        if "-" in text and ("- " in text or "-\n" in text or "-\r" in text or "-\u00a0" in text):
-            steps.append(join_cut_words(text, book))
-            text = steps[-1].text
         parts, symbols = book.table.split(text, is_plain is not None and not steps)
         if UNKNOWN in symbols:
             join_split_words(parts, symbols, book)

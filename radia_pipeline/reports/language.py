@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-READER_VERSION = 29
+READER_VERSION = 30
 """Raised by a person when the code reads a text otherwise by the same rules; ``test_readings`` demands it."""
 
 FILES = ("lexicon.yaml", "cues.yaml", "sections.yaml", "words.yaml")
@@ -74,6 +74,7 @@ class Words:
     places: frozenset[int]  # prepositions of where a finding lies
     left_and_right: frozenset[int]  # sides that a label may name before its value
     still_open: frozenset[int]  # behind one of these: a value that is still to be told
+    not_told: frozenset[int]  # values that say that nothing can be told
     elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura
     lobes: frozenset[int]  # say alone where a finding lies
     of_the_place: frozenset[int]  # articles before the place of a finding

@@ -50,7 +50,13 @@ _PART = kinds("anatomy modifier of and article filler or")
 """What a title that names a part of the body is made of."""
 _TITLE = 6
 """Words of the longest such title."""
-_DENY_AFTER = KIND["deny_after"]
+_LABEL = 10
+"""Words of the longest label of a finding with its place."""
+_DENY_AFTER, _NONE_AFTER = KIND["deny_after"], KIND["none_after"]
+_DENIES_ANEW = kinds("deny not none_after")
+"""Behind a denial that ends a line these begin another."""
+_NEW_STATEMENT = kinds("finding fixed_finding nor article filler prior presence contrast other_exam device")
+"""Behind a bare "non" that ends a line they begin another statement: no word that says which kind a finding is."""
 _LOOK = 4
 """Words of a line that tell how it begins."""
 _PREDICATES = kinds("normal enlarged blunted clear free limit quality place complete partial")
@@ -112,6 +118,12 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "emphysème : présent ⏎ rotation : aucune"
     if symbols[k - 1] in book.words.none and after != KIND["of"] and _is_denied_whole(symbols, k, book):
         return False  # "épanchement : je n'en vois pas ⏎ pneumothorax : non"
+    if before == _NONE_AFTER and (
+        after in _DENIES_ANEW
+        or symbols[k + 1] in book.words.notices
+        or _begins_with(_NEW_STATEMENT, symbols, k + 1, book)
+    ):
+        return False  # "stase du lobe moyen non ⏎ pas d'opacité"
     if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
     if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1):
@@ -141,6 +153,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "ce qui ne l'exclut pas ⏎ poumons clairs"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
+    if symbols[k - 2] == COLON and _is_label(symbols, k + 1):
+        return False  # "fracture de clavicule : RAS ⏎ pneumothorax : oui"
     if symbols[k + 1] in book.words.notices:
         return False  # "il n'y a pas": a statement of its own
     if after in _CONTINUATION:
@@ -154,7 +168,7 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
 
 def _is_label(symbols: list[int], token: int) -> bool:
     """Say whether the line that begins at ``token`` is a question or a label itself."""
-    for mark in symbols[token + 1 : token + 1 + 2 * _TITLE : 2]:
+    for mark in symbols[token + 1 : token + 1 + 2 * _LABEL : 2]:
         if mark != SPACE:
             return mark in _ASKS
     return False
@@ -192,6 +206,20 @@ def _names_a_finding(symbols: list[int], token: int, end: int, book: Rulebook) -
         node = node.get(symbols[at], {})
     leaf = node.get(LEAF)
     return leaf is not None and leaf.kind in _OPENERS and leaf.kind != KIND["anatomy"]
+
+
+def _begins_with(wanted: frozenset[int], symbols: list[int], token: int, book: Rulebook) -> bool:
+    """Say whether a phrase of such a kind, of one word or of several ("compression de d9"), begins at ``token``."""
+    node = book.tree.get(symbols[token])
+    if node is None:
+        return book.kind_of(symbols[token]) in wanted
+    while node:
+        leaf = node.get(LEAF)
+        if leaf is not None and leaf.kind in wanted:
+            return True
+        node = node.get(symbols[token + 2]) if token + 2 < len(symbols) and not symbols[token + 1] else None
+        token += 2
+    return False
 
 
 def _opens_a_part(symbols: list[int], colon: int, book: Rulebook) -> bool:

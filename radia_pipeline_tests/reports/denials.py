@@ -53,6 +53,12 @@ def findings() -> tuple[tuple[str, frozenset[str]], ...]:
     return tuple(sorted(found.items()))
 
 
+PLACES = (" LSD", " droit", " base gauche", " du lobe moyen", " apical")
+LOCATED = ("{f}{p} : non", "{f}{p} non", "{f}{p} absent", "{f}{p} : 0", "{f}{p} : RAS", "{f}{p} : non vu")
+LOCATED_CELLS = ("{f}{p} | non", "{f}{p}\taucun", "Rotation | oui | {f}{p} | non")
+"""Denials behind a place; the second in cells."""
+
+
 def denied(form: str, noun: str) -> str:
     """Return a denial of ``noun``; "Pas {de}" takes "de" or "d'"."""
     de = f"d'{noun}" if noun[0] in "aeiouéèœ" else f"de {noun}"
@@ -72,6 +78,9 @@ def drawn(seed: int, samples: int) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _denial(draw: random.Random, noun: str, on_one_line: bool) -> str:
+    if draw.random() < 0.1:
+        forms = LOCATED if on_one_line else (*LOCATED, *LOCATED_CELLS)
+        return draw.choice(forms).format(f=noun, p=draw.choice(PLACES))
     if draw.random() < 0.5:
         return denied(draw.choice(VALUES if on_one_line else (*VALUES, *CELLS)), noun)
     return sentence(draw.choice(TEMPLATES[0]), noun, draw.choice("mf"))

@@ -30,6 +30,8 @@ TO_VALUE = (
 """Between a label and its value."""
 APART = (" ", "  ", " | ", " || ", " ; ", ", ", " / ", "\t", ". ", "\n", " \n")
 """Between two pairs; beside these, what stands between a label and its value."""
+PLACES = (*[""] * 12, " LSD", " base G", " D", " gauche", " du lobe moyen", " apex droit")
+"""Behind a label."""
 HEADERS = (
     "",
     "",
@@ -82,7 +84,7 @@ def tables(seed: int, samples: int) -> Iterator[Table]:
         for _ in range(draw.randint(2, 5)):
             value = draw.choice(values if draw.random() < 0.6 else values[:2])
             label, classes = (draw.choice(OTHERS), ()) if draw.random() < 0.1 else draw.choice(nouns)
-            label = draw.choice((str, str.capitalize, str.upper))(label)
+            label = draw.choice((str, str.capitalize, str.upper))(label) + (draw.choice(PLACES) if classes else "")
             values_of.append((value, classes))
             pairs.append(f"{value}{to_value}{label}" if is_before else f"{label}{to_value}{value}")
         is_coded = {"N", "O"} <= {value for value, _ in values_of}  # N is no and O yes where both stand

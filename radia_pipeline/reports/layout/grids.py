@@ -9,12 +9,13 @@ the reader lists as unread.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.layout.answers import Cell, Pair, Place
-from radia_pipeline.reports.layout.pairs import Found, Pairs
+from radia_pipeline.reports.layout.pairs import LONE_STROKE, Found, Pairs
 from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, matched
 from radia_pipeline.reports.words import BULLETS
 
@@ -35,6 +36,7 @@ class Grids:
         self._absent, self._present = signs.absence_of, signs.presence_of
         self._goes_on = re.compile(rf"(?i)\|[^|\n]*(?:,|\s(?:{any_of(signs.joints)}))\s*\Z")
         self._is_cut = re.compile(rf"(?i)(?:,|\s(?:{any_of(signs.joints)}))\s*\Z")
+        self._joint = re.compile(rf"(?i)(?:{any_of(signs.joints)})\Z")
         header = rf"(?:{any_of(signs.headers)})"
         self._head = re.compile(
             rf"(?i)\s*(?:(?:{any_of(signs.titles)})\s*:\s*)?"
@@ -71,13 +73,29 @@ class Grids:
                     below_strokes = _has_strokes(text, pieces)
                     start = wrapped[1] + 1
                     continue
-            at = start
-            for stop in (*(m.start() for m in self._stop.finditer(text, start, end)), end):
-                pieces = self._table(text, (at, stop), below_strokes=below_strokes)
+            is_cut = end < size and self._is_cut.search(text, start, end) is not None
+            stops = [start - 1, *(m.start() for m in self._stop.finditer(text, start, end)), end]
+            told = [
+                self._table(text, (a + 1, b), below_strokes=below_strokes, is_cut=is_cut and b == end)
+                for a, b in itertools.pairwise(stops)
+            ]
+            if not below_strokes and not all(told) and LONE_STROKE.search(text, start, end):
+                beside = itertools.chain(told, self._next(text, end))
+                if any(_has_strokes(text, pieces) for pieces in beside):  # "fracture D/N. infection/non."
+                    told = [
+                        pieces or self._table(text, (a + 1, b), below_strokes=True)
+                        for pieces, (a, b) in zip(told, itertools.pairwise(stops), strict=True)
+                    ]
+            for pieces in told:
                 yield from pieces
-                at = stop + 1
-            below_strokes = _has_strokes(text, pieces)
+            below_strokes = _has_strokes(text, told[-1])
             start = end + 1
+
+    def _next(self, text: str, end: int) -> Iterator[list[Piece]]:
+        """Yield what is said of the line behind the one that ends at ``end``."""
+        following = text.find("\n", end + 1)
+        if end < len(text):
+            yield self._table(text, (end + 1, following if following >= 0 else len(text)))
 
     def _is_open(self, text: str, line: Place, wrapped: Place) -> bool:
         """Say whether a row goes on in the next line: one of both does not stand alone."""
@@ -90,13 +108,18 @@ class Grids:
         begins = self._pairs.begins(rest) or not (rest[0].isalnum() or rest[0] in BULLETS)
         return begins or not (ends_with.isalnum() or ends_with in ".)")
 
-    def _table(self, text: str, place: Place, *, needs_all: bool = False, below_strokes: bool = False) -> list[Piece]:
-        """Return the pieces of a line that is a table; none for other lines."""
+    def _table(
+        self, text: str, place: Place, *, needs_all: bool = False, below_strokes: bool = False, is_cut: bool = False
+    ) -> list[Piece]:
+        """Return the pieces of a line that is a table; none for other lines. ``is_cut``: it goes on in the next, with
+        its last value where that is a small word ("Emphysème -> a⏎éliminer")."""
         if not self._pairs.may_stand(text, place):
             return []
         head = matched(self._head.match(text, *place))
         start = matched(_ITEM.match(text, head.end(), place[1])).end()
         found = self._pairs.found(text, (start, place[1]), needs_all=needs_all, below_strokes=below_strokes)
+        if is_cut and found.pairs and not found.is_before and self._joint.match(text[slice(*found.pairs[-1][1])]):
+            found = Found(found.pairs[:-1])
         pieces = list(self._written(text, found))
         return [(*head.span("header"), ""), *pieces] if pieces and head["header"] else pieces
 

@@ -21,7 +21,7 @@ _TABULAR = tuple(
         (
             r"\t+",
             r"\|+",
-            r"→|⇒|➔|[-=–]?>",
+            r"→|⇒|➔|[-=–]?>(?![^\S\n]*[RL]\b)",  # "R > L": the larger side
             r"=",
             r"…+|\.{3,}|(?<=\s)\.\.(?=\s)|_{2,}",
             r":",
@@ -34,6 +34,8 @@ _TABULAR = tuple(
 _COLON, _STROKE = 5, 7
 _ANY_STROKE = re.compile(r"(?!(?<=\b[nNsSoO])/[aAdDoOnN]\b)/")
 """Below a row of strokes that of "ligne B/K" is one too, but not that of "n/a"."""
+LONE_STROKE = re.compile(r"(?<=\b[A-Za-z])/(?=[A-Za-z]\b)")
+"""A stroke between lone letters, which is a separator beside others only."""
 _LOOSE = (re.compile(r"(?<=\s)[-–—](?=\s|\Z)"), re.compile(r",(?!\d)"))
 """Separators that prose has too: a line of them is a table only where every other piece is a value."""
 _MARKS = re.compile(r"[:;,|()/?\n]")
@@ -63,6 +65,10 @@ class Pairs(Answers):
             separator = _ANY_STROKE if below_strokes and number == _STROKE else separator
             if not separator.search(text, *place):
                 continue
+            if number == _STROKE and LONE_STROKE.search(text, *place):
+                found = self._of_all_strokes(text, place)
+                if found.pairs:
+                    return found
             cells = self.cells(text, place, separator)
             is_loose, is_comma = number >= len(_TABULAR), number == len(_TABULAR) + 1
             pairs = self._label_first(text, cells, is_strict=is_loose or needs_all or number == _COLON)
@@ -89,6 +95,15 @@ class Pairs(Answers):
             if sum(cell.is_value() for cell in cells) > 1 and sum(not cell.is_value() for cell in cells) > 1:
                 return Found([], untold=cells)
         return NOTHING
+
+    def _of_all_strokes(self, text: str, place: Place) -> Found:
+        """ "PNO/non/ligne B/K": a stroke of a lone letter separates beside others, where all of the line is pairs."""
+        cells = self.cells(text, place, _ANY_STROKE)
+        pairs = self._label_first(text, cells, is_strict=True)
+        if len(pairs) > 1:
+            return Found(pairs)
+        pairs = self._value_first(text, cells)
+        return Found(pairs, is_before=True) if len(pairs) > 1 else NOTHING
 
     def _label_first(self, text: str, cells: list[Cell], *, is_strict: bool) -> list[Pair]:
         """Return (label, value) where values stand behind labels; [] for another order.

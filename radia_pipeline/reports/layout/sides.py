@@ -47,23 +47,24 @@ class Sides:
         return False
 
     def sides(self, text: str) -> Iterator[Piece]:
-        """Give each side the label of the first."""
-        label, end = "", -1
+        """Give each side the label of the first; a side alone that no colon follows is part of its label."""
+        label, end, first = "", -1, -1
         for m in self._side.finditer(text):
             before = text[max(0, m.start() - REACH) : m.start()]
             apart = _APART.search(before)
             if apart is not None and label and len(_WITHIN.findall(text[end : m.start() - len(apart[0])])) == 0:
+                if first >= 0:
+                    yield first, first, ": "
+                    first = -1
                 yield m.start() - len(apart[0]), m.start(), ". "
                 yield m.start(), m.end(), f"{label} {m[1]} : "
                 end = m.end()
                 continue
-            label, end = "", -1
+            label, end, first = "", -1, -1
             if apart is not None and not ((apart["line"] or apart["dash"]) and self._value.match(text, m.end())):
                 continue
             head = self._head.search(before[: len(before) - len(apart[0])] if apart is not None else before)
             if head is None or self._holds_value.search(head[1]):
                 continue
-            label, end = head[1], m.end()
+            label, end, first = head[1], m.end(), -1 if m[2] else m.end()
             yield m.start() - len(before) + head.end(1), m.start(), " "
-            if not m[2]:
-                yield m.end(), m.end(), ": "

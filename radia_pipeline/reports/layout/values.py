@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, matched
+from radia_pipeline.reports.layout.pieces import REACH, Piece, any_of, matched, starts
 from radia_pipeline.reports.words import BULLETS
 
 _SIGN = re.compile(
@@ -34,6 +34,8 @@ _ENDS_IN_LETTER = re.compile(r"(?<=[^\W\d_])[ ]+[nNoO][ ]*(?:[,;.|\n]|\Z)")
 _LONE_LETTER = re.compile(
     r"(?<=[^\W\d_])[ ]+(?:(?P<last>[nNoO])(?=[ ]*(?:[,;.|]|\Z))|(?P<inner>[nNoO])(?=[ ]+[^\W\d_]{2}))"
 )
+_LABEL = re.compile(r"[^:.;|]*:")
+"""What goes on with a label: neither a cell nor a sentence ends before its colon."""
 _VALUE_SIGNS = re.compile(r"[+\-–−—0øØ∅±]")
 
 
@@ -46,6 +48,7 @@ class Values:
         self._arrow = re.compile(
             rf"(?i)[^\S\n]*(?:→|⇒|➔|[-=–]?>)[^\S\n]*(?=(?:{any_of((*signs.values, *signs.described))})(?!\w))"
         )
+        self._titled = re.compile(rf"(?i)(?:{starts(signs)})(?:{any_of(signs.titles)})[^\S\n]*\Z")
         self._alternative, self._unknown = signs.alternative, signs.unknown
         self._is_verb = re.compile(rf"(?i)[^\S\n]+(?:{any_of(signs.verbs)})(?!\w)")
         self._of_anatomy = re.compile(
@@ -112,7 +115,7 @@ class Values:
             if any(a < m.end() and m.start() < b for a, b in hedges):
                 continue
             sign = m["sign"] or m["value"]
-            if m["value"] and sign[0] != "+" and not _ends_value(text, m.end()):
+            if m["value"] and sign[0] != "+" and not self._ends_value(text, *m.span()):
                 continue
             yield m.start(), m.end(), f" : {self._yes if sign[0] == '+' else self._no}. "
 
@@ -131,8 +134,10 @@ class Values:
                 (start + m.start(), start + m.end(), f" : {self._yes if m[1] == '+' else self._no}. ") for m in signs
             )
 
-
-def _ends_value(text: str, at: int) -> bool:
-    """Say whether a dash behind a colon is a value and no bullet: its line ends there or goes on with a label."""
-    rest = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
-    return not rest.strip() or rest.lstrip()[0] in ",;|/.()" or ":" in rest
+    def _ends_value(self, text: str, colon: int, at: int) -> bool:
+        """Say whether a dash behind a colon is a value and no bullet: its line ends there or goes on with a label; what
+        stands behind a title of the findings is none ("Rapport : Ø PNO")."""
+        rest = text[at : text.find("\n", at) if "\n" in text[at:] else len(text)]
+        if not rest.strip() or rest.lstrip()[0] in ",;|/.()":
+            return True
+        return _LABEL.match(rest) is not None and not self._titled.search(text, max(0, colon - REACH), colon)

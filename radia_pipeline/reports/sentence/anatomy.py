@@ -150,7 +150,7 @@ class Anatomy(After):
         if not self.i and self.symbols[event[1]] in self.words.status_post and self.target_ahead():
             self.open(SILENT, event)  # "S/P pneumothorax": status post
             return
-        if self.previous_kind() == K["colon"] and self.has_named() and not self.group:
+        if self.previous_kind() == K["colon"] and self.has_named() and self.is_label_of_a_finding():
             self.back(0, event, event[3].rule, whole=True)  # "Fracture : RAS"
             return
         if self.answers_a_finding(event):
@@ -171,10 +171,16 @@ class Anatomy(After):
         self.inverted = bare and self.next_kind() == K["verb"]
         self.close_predicate(event)
 
+    def is_label_of_a_finding(self) -> bool:
+        """ "Fracture :", "opacité de l'apex droit :": whatever anatomy stands before the colon says where it lies."""
+        if not self.group:
+            return True
+        return self.group[0][1] > self.mentions[-1].last and self.lies_before(self.events[self.i - 1][1])
+
     def answers_a_finding(self, event: Event) -> bool:
         """ "Condensation RAS.", "fracture s.p.": right behind a finding, at the end of its clause, it denies it."""
         last = self.mentions[-1] if self.has_named() and not self.sep and not self.group else None
-        if last is None or event[1] - last.last != 2 or last.rule != AFFIRMED or not last.leaf.classes:
+        if last is None or not self.lies_before(event[1]) or last.rule != AFFIRMED or not last.leaf.classes:
             return False
         is_last = self.ends_here() or self.next_kind() in NAMES or self.next_kind() == K["anatomy"]
         return is_last and bool(self.back(0, event, event[3].rule, whole=False))

@@ -34,6 +34,7 @@ NAMES = kinds("finding fixed_finding other fixed")
 TARGETS = NAMES | kinds("anatomy enlargement quality limit resolved lessened change")
 BOUNDARY = kinds("comma and or with contrast colon semicolon dash open close nor")
 _END = BOUNDARY | {-1}
+_SAYS_WHERE = kinds("modifier anatomy place of article")
 ENDS_CLAUSE = kinds("contrast semicolon dash with")
 
 
@@ -174,6 +175,21 @@ class Clause:
     def touches_finding(self, event: Event) -> bool:
         """Say whether a finding stands right before this word, but for modifiers."""
         return self.has_named() and not self.sep and event[1] - self.mentions[-1].last <= 6
+
+    def lies_before(self, until: int) -> bool:
+        """Say whether nothing stands between the finding named last and token ``until`` but where it lies: "opacité de
+        la base gauche :"."""
+        last, symbols, words = self.mentions[-1].last, self.symbols, self.words
+        spoken = {
+            token
+            for kind, first, end, _ in self.events[max(0, self.i - REACH) : self.i]
+            if kind in _SAYS_WHERE
+            for token in range(first, end + 1, 2)
+        }
+        return not any(symbols[last + 1 : until : 2]) and all(
+            token in spoken or symbols[token] in words.places or symbols[token] in words.left_and_right
+            for token in range(last + 2, until, 2)
+        )
 
     def undo_unread(self) -> None:
         for mention in self.behind():

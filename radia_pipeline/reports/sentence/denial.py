@@ -166,7 +166,8 @@ class Denial(After):
             if self.previous_kind() == K["and"] and self.noun_follows():
                 self.open(DENIED, event)  # "un nodule et non une masse"
             return  # "non cloisonné": says which kind
-        if self.ends_here() and self.has_named() and event[1] - self.mentions[-1].last <= 2:
+        is_near = self.has_named() and (event[1] - self.mentions[-1].last <= 2 or self.lies_before(event[1]))
+        if is_near and self.ends_here():
             self.back(0, event, "none_after_colon", whole=True)
         self.negated = True
 

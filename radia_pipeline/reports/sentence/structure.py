@@ -154,6 +154,8 @@ class Structure(After):
                 return
         if event[0] == K["dash"] and self.group and self.next_kind() in _PREDICATES:
             return  # "cœur - normal"
+        if event[0] == K["dash"] and self.has_named() and self.next_kind() == K["hedge_after"]:
+            return  # "emphysème - à éliminer"
         self.contrast(event)
         self.group = []
 
@@ -227,10 +229,17 @@ class Structure(After):
             last.status, last.cue, last.rule = None, event, UNREAD
 
     def heads_value(self, last: Mention, colon: Event) -> bool:
-        """ "Pneumothorax : …", "épanchement droit : non évaluable": a label, with its side before a short value."""
+        """ "Pneumothorax : …", "épanchement droit : …", "nodule LSD : ND": a label, with its place before a short
+        value; any where the value says that it is not told."""
         between = self.symbols[last.last + 2 : colon[1] : 2]
-        is_short = (self.end - colon[1]) // 2 < _LONGEST_VALUE
-        return not between or (is_short and self.words.left_and_right.issuperset(between))
+        if not between:
+            return True
+        words, first = self.words, self.symbols[min(colon[1] + 1, self.end)]
+        if (self.end - colon[1]) // 2 >= _LONGEST_VALUE:
+            return False
+        if first in words.not_told or words.left_and_right.issuperset(between):
+            return True
+        return self.lies_before(colon[1])
 
     def of(self, event: Event) -> None:
         if not self.adjective:  # "quelques bandes d'atélectasie" is no "d'atélectasie"
