@@ -16,6 +16,8 @@ _ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
 _CELL = re.compile(r"[^\S\n]*[\t|;](?:[^\S\n]*[\t|])*[^\S\n]*")
 """Where a cell ends; an empty one is none."""
 _BARS = re.compile(r"([^\S\n]*\|\|[^\S\n]*)")
+_CUT_VALUE = re.compile(r"(?m)[/=>→⇒➔…][^\S\n]*[àaÀA][^\S\n]*$")
+"""A value that begins at the end of a line: "surcharge/à⏎préciser"."""
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
 
 
@@ -51,8 +53,10 @@ class Cells:
     def wraps(self, text: str) -> Iterator[Piece]:
         """ "Atélectasie⇥oui, en⏎bande⇥non": a row that was wrapped behind a comma or a small word is one row."""
         at, is_row = 0, False
-        for line in text.split("\n") if "\t" in text or "|" in text else ():
-            is_row = ("\t" in line or "|" in line or is_row) and self._goes_on.search(line) is not None
+        has_cut = "\n" in text and _CUT_VALUE.search(text) is not None
+        for line in text.split("\n") if has_cut or "\t" in text or "|" in text else ():
+            is_cut = has_cut and _CUT_VALUE.search(line) is not None
+            is_row = is_cut or (("\t" in line or "|" in line or is_row) and self._goes_on.search(line) is not None)
             at += len(line) + 1
             if is_row and at < len(text):
                 yield at - 1, at + len(text[at:]) - len(text[at:].lstrip(" \t")), " "

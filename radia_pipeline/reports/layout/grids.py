@@ -120,6 +120,8 @@ class Grids:
         found = self._pairs.found(text, (start, place[1]), needs_all=needs_all, below_strokes=below_strokes)
         if is_cut and found.pairs and not found.is_before and self._joint.match(text[slice(*found.pairs[-1][1])]):
             found = Found(found.pairs[:-1])
+        elif is_cut and len(found.pairs) == 1 and self._pairs.kind(text, found.pairs[0][1])[0] == "open":
+            return []  # "tassement d'âge indéterminé,⏎ostéopénie"
         pieces = list(self._written(text, found))
         return [(*head.span("header"), ""), *pieces] if pieces and head["header"] else pieces
 

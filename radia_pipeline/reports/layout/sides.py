@@ -14,7 +14,7 @@ from radia_pipeline.reports.words import BULLETS
 
 _LABEL = r"[^\W\d_][^:;.,/|()\n]{1,45}?"
 _APART = re.compile(
-    rf"(?:[^\S\n]*[;,/|][^\S\n]*|[^\S\n]+(?P<dash>[-–—])[^\S\n]+|[.]?[^\S\n]*(?P<line>\n)\s*)(?:[{BULLETS}]+[^\S\n]*)?\Z"
+    rf"(?:[^\S\n]*[;,/|]\s*|[^\S\n]+(?P<dash>[-–—])[^\S\n]+|[.]?[^\S\n]*(?P<line>\n)\s*)(?:[{BULLETS}]+[^\S\n]*)?\Z"
 )
 """What parts one side's answer from the next."""
 _ENDS = r"(?=[^\S\n]*(?:[,;/|.\n]|\Z|[-–—]\s))"
@@ -66,5 +66,7 @@ class Sides:
             head = self._head.search(before[: len(before) - len(apart[0])] if apart is not None else before)
             if head is None or self._holds_value.search(head[1]):
                 continue
-            label, end, first = head[1], m.end(), -1 if m[2] else m.end()
+            label, end, first = head[1], m.end(), -1 if m[2] or head[2] else m.end()
             yield m.start() - len(before) + head.end(1), m.start(), " "
+            if head[2] and not m[2]:
+                yield m.end(), m.end(), ": "
