@@ -222,6 +222,8 @@ class Structure(After):
         if following is not None and following[0] not in BOUNDARY and not is_letter:
             return
         symbol = self.symbols[token]
+        if "heals" in last.leaf.traits and symbol in words.healed:
+            return  # "Fractures costales : consolidées"
         alone = token >= self.end or self.symbols[token + 1]
         says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
         if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
