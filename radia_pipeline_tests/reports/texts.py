@@ -74,7 +74,6 @@ MISSED = (
     "traitée récemment, a disparu; il n'en reste rien",
     "Une pneumonie débutante y est toutefois",
     "Depuis l'antibiothérapie, résolution complète",
-    "Contrôle KTVO : extrémité dans le foie, à retirer",
     "Status post pneumonectomie gauche. La cavité",
     "Réponse à la question « rule out pneumonia »",
 )
