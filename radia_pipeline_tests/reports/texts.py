@@ -72,7 +72,6 @@ MISSED = (
     "hors de la cavité pleurale. Pas de pneumothorax décelable",
     "Contrairement à hier, il n'y a plus d'épanchement",
     "traitée récemment, a disparu; il n'en reste rien",
-    "Une pneumonie débutante y est toutefois",
     "Depuis l'antibiothérapie, résolution complète",
     "Status post pneumonectomie gauche. La cavité",
     "Réponse à la question « rule out pneumonia »",

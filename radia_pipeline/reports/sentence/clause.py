@@ -163,8 +163,12 @@ class Clause:
             self.scope = NONE
 
     def target_ahead(self) -> bool:
-        """Say whether a noun follows before the clause ends."""
-        for event in self.ahead():
+        """Say whether a noun follows before the clause ends; an adverb right behind the cue ends none ("pourrait
+        toutefois correspondre à")."""
+        ahead = self.ahead()
+        if ahead and ahead[0][0] == K["contrast"] and ahead[0][1] == self.events[self.i][2] + 2:
+            del ahead[0]
+        for event in ahead:
             kind = event[0]
             if (kind in TARGETS and "examination" not in event[3].traits) or kind == K["enlarged"]:
                 return True

@@ -29,8 +29,13 @@ _PREDICATES = kinds("normal clear free enlarged limit")
 _TELLS = kinds("state resolved_after deny_after normal")
 """Behind the colon of a search they say what was found."""
 _OPENS_ASIDE = kinds("or nor")
+_BEFORE_ADVERBS = kinds("verb particle hedge_verb seem")
+"""Behind one of these an adverb stands inside the verb: "n'est toutefois pas visible"."""
+_SAID_OF_A_SUBJECT = kinds("verb yes_after state deny_after resolved_after hedge_after hedge_verb seem particle")
+"""Behind the second comma of "X, toutefois, …" they go on about X."""
 _LONGEST_VALUE = 5
 """Words of what stands behind the colon of a label with a side; more are a statement of their own."""
+_NEGATES = kinds("deny not no_more exclude_word nor deny_after")
 _ASIDE = 12
 """Tokens and separators from an "ou" or a "ni" to the comma that ends an aside."""
 
@@ -120,11 +125,30 @@ class Structure(After):
         self.enlarging = None
 
     def stands_inside(self, event: Event) -> bool:
-        """ "Pas de signe, par ailleurs, d'épanchement": between a denial and its partitive nothing begins."""
-        if self.scope != DENIED or not self.fresh or "turns" not in event[3].traits:
+        """ "Pas de signe, par ailleurs, d'épanchement", "n'est toutefois pas visible": between a denial and its
+        partitive, and between a subject and what is said of it, nothing begins."""
+        if "turns" not in event[3].traits:
+            return False
+        if self.splits_a_verb(event):
+            return True
+        if self.scope != DENIED or not self.fresh:
             return False
         kinds_ahead = [e[0] for e in self.events[self.i + 1 : self.i + 3]]
         return kinds_ahead[:1] == [K["of"]] or kinds_ahead == [K["comma"], K["of"]]
+
+    def splits_a_verb(self, event: Event) -> bool:
+        """ "A toutefois disparu", "l'épanchement, cependant, n'est plus visible"."""
+        symbols, words, before = self.symbols, self.words, event[1] - 2
+        if before > 0 and not symbols[before + 1]:
+            is_joined = self.previous_kind() in _BEFORE_ADVERBS and self.events[self.i - 1][2] == before
+            return is_joined or symbols[before] in words.singular or symbols[before] in words.plural
+        ahead = self.events[self.i + 1 : self.i + 3]
+        return (
+            self.previous_kind() == K["comma"]
+            and len(ahead) > 1
+            and ahead[0][0] == K["comma"]
+            and (ahead[0][1] == event[2] + 1 and ahead[1][0] in _SAID_OF_A_SUBJECT)
+        )
 
     def stays_silent(self, event: Event) -> bool:
         """Advice goes on over a contrast; another examination over "on note", not over "mais"."""
@@ -140,7 +164,7 @@ class Structure(After):
             self.contrast(event)
 
     def negation_follows(self) -> bool:
-        return self.next_kind() in (K["deny"], K["not"], K["no_more"], K["exclude_word"], K["nor"])
+        return self.next_kind() in _NEGATES
 
     def hard_stop(self, event: Event) -> None:
         """Semicolon, dash: like a full stop, but in the same sentence; "épanchement - aucun" is like a colon."""
