@@ -5,6 +5,8 @@ Belongs here: résolution, régression, inchangé. Does not belong here: plain n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, K
@@ -14,6 +16,12 @@ class Change(After):
     """What has changed: gone, lessened, partly gone, the same."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what other parts of the reader do
+
+        def other_side_is_there(self, event: Event) -> bool: ...
+
+        def other_side_stays(self, event: Event) -> None: ...
 
     def resolved(self, event: Event) -> None:
         """Disparition de: denies, unless partial, under way or itself denied."""
@@ -47,7 +55,7 @@ class Change(After):
             self.undo_unread()
             self.present()
             return
-        if self.has_named() and not self.is_healed(event):
+        if self.has_named() and not self.is_healed(event) and not self.other_side_is_there(event):
             self.back(0, event, event[3].rule, whole=True)
 
     def is_healed(self, event: Event) -> bool:
@@ -67,6 +75,7 @@ class Change(After):
     def state(self, event: Event) -> None:
         """Inchangé, connu: said of what is there."""
         self.undo_unread()
+        self.other_side_stays(event)
         if self.scope == HEDGED and self.cue[0] == K["seem"]:
             self.scope = NONE
         if self.group and not self.sep and self.next_kind() != K["and"]:

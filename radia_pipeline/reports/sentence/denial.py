@@ -43,7 +43,7 @@ _SUBJECTS = NAMES | kinds("anatomy device other_exam showed prior")
 _NO_FINDING = kinds("device filler")
 """Labels without a class: "stase présente, sonde absente", "stase présente rotation absente"."""
 _DENIES_A_SIDE = kinds("deny_after none_after resolved resolved_after lessened")
-_SIDE = kinds("comma and contrast modifier of article place quality semicolon")
+_SIDE = kinds("comma and contrast modifier of article place quality semicolon prior partial")
 """What may stand between "absent à droite" and "présent à gauche"."""
 
 
@@ -191,9 +191,13 @@ class Denial(After):
         return self.previous_kind() == K["colon"] and self.events[self.i - 1][1] == event[1] - 1
 
     def other_side_was_denied(self) -> bool:
-        """Say whether nothing but a side stands between the finding's denial behind it and here."""
+        """Say whether nothing but a side stands between the finding's denial behind it and here, and no other subject
+        ("PNO absent; le liquide persiste à gauche")."""
         last = self.mentions[-1] if self.mentions else None
         if last is None or last.status != 0 or last.cue is None or last.cue[0] not in _DENIES_A_SIDE:
+            return False
+        at, before = self.events[self.i][1] - 2, self.events[self.i - 1]
+        if before[2] < at - 1 and not (self.symbols[at] in self.words.pronouns and before[2] >= at - 2):
             return False
         since = max(last.cue[2], last.last)
         between = [e[0] for e in self.events[max(0, self.i - REACH) : self.i] if e[1] > since]
@@ -255,7 +259,9 @@ class Denial(After):
             self.undo_unread()
         elif last == first and self.i == 0:
             self.open(DENIED, event)
-        elif last == first and (self.is_of_another_side(behind) or self.says_it_of_another(event)):
+        elif last == first and (
+            self.is_of_another_side(behind) or self.says_it_of_another(event) or self.other_side_is_there(event)
+        ):
             return
         else:
             self.back(0, event, leaf.rule, whole=True)
@@ -305,6 +311,39 @@ class Denial(After):
         before = sides.intersection(symbols[self.mentions[-1].last + 2 : self.events[self.sep_event][1] : 2])
         behind = sides.intersection(symbols[event[2] + 2 : event[2] + 6 : 2])
         return bool(before and behind and not before & behind)
+
+    def other_side_is_there(self, event: Event) -> bool:
+        """ "Épanchement : à droite inchangé, à gauche résorbé": one side's answer takes nothing from the other's."""
+        if self.sep not in ("comma", "and") or not self.has_named() or not self.answers_the_other_side(event):
+            return False
+        since, until = self.mentions[-1].last, self.events[self.sep_event][1]
+        told = (e for e in self.events[max(0, self.sep_event - REACH) : self.sep_event] if e[1] > since)
+        return any(e[0] == K["state"] for e in told) or not self.words.there.isdisjoint(self.symbols[since:until])
+
+    def other_side_stays(self, event: Event) -> None:
+        """ "Épanchement : à droite résorbé, à gauche inchangé": it is there."""
+        last = self.mentions[-1] if self.has_named() and self.sep in ("comma", "and") else None
+        if last is None or last.status != 0 or last.cue is None or last.cue[0] not in _DENIES_A_SIDE:
+            return
+        if last.cue[1] > last.last and self.answers_the_other_side(event):
+            last.status, last.cue, last.rule = 1, event, event[3].rule
+
+    def answers_the_other_side(self, event: Event) -> bool:
+        """Say whether nothing but a side stands beside this word between its comma and the end of its clause, and
+        another side before the comma."""
+        symbols, words, first = self.symbols, self.words, self.events[self.sep_event]
+        before, token = symbols[(first[2] + 1) | 1 : event[1] : 2], event[2] + 2
+        while token <= self.end and not symbols[token - 1] and self.is_of_a_side(symbols[token]):
+            token += 2
+        if token <= self.end and not symbols[token - 1] and symbols[token] not in words.joiners:
+            return False
+        own = words.left_and_right.intersection((*before, *symbols[event[2] + 2 : token : 2]))
+        other = words.left_and_right.intersection(symbols[self.mentions[-1].last + 2 : first[1] : 2])
+        return bool(own and other) and not own & other and all(map(self.is_of_a_side, before))
+
+    def is_of_a_side(self, symbol: int) -> bool:
+        words = self.words
+        return symbol in words.left_and_right or symbol in words.places or symbol in words.of_the_place
 
     def says_it_of_another(self, event: Event) -> bool:
         """ "Stase présente, sonde absente": said of the noun right before it, where the finding has its own answer."""

@@ -53,6 +53,8 @@ class Structure(After):
 
         def label_before(self, cue: Event, rule: str, status: int | None = 0) -> list[Mention]: ...
 
+        def other_side_stays(self, event: Event) -> None: ...
+
     def comma(self, event: Event) -> None:
         if self.mentions and self.aside_ends(event):
             return  # "atélectasie ou, à défaut, foyer infectieux"
@@ -280,6 +282,8 @@ class Structure(After):
 
     def modifier(self, event: Event) -> None:
         self.adjective = self.adjective or (self.intro == "" and bool(self.sep))
+        if self.sep and self.mentions and self.symbols[event[1]] in self.words.size_words:
+            self.other_side_stays(event)  # "absent à droite, minime à gauche"
 
     def verb_(self, event: Event) -> None:
         self.verb = True
