@@ -83,6 +83,7 @@ class Answers:
         self._title = re.compile(rf"(?i)(?:{any_of(signs.titles)})\Z")
         self._side = re.compile(rf"(?i)(?:{any_of(signs.sides)})\Z")
         self._described = re.compile(rf"(?i)(?:{any_of(signs.described)})(?!\w)")
+        self._doubts = re.compile(rf"(?i)(?:{any_of(signs.doubts)})\s*(?:,|\Z)")
         self._qualifies = re.compile(rf"(?i)(?:{any_of((*signs.qualities, *signs.participles))})\b")
         self._says_which = re.compile(rf"(?i)\s*(?:{any_of(signs.participles)})(?:\s+[-–—])?\s+\w")
         value = re.sub(r"[?]P<[a-z]+>", "?:", said)
@@ -179,10 +180,12 @@ class Answers:
         return self._side.match(said) is None and self._title.match(said) is None
 
     def describes(self, text: str, cell: Cell) -> bool:
-        """Say whether a cell tells where or how large something is, or denies it in words of its own."""
-        at = cell.whole[0]
+        """Say whether a cell tells where or how large something is, doubts it, or denies it in words of its own."""
+        at, end = cell.whole
         if _PARTED.search(text, *cell.whole):
             return False  # "aucun = densité"
+        if self._doubts.match(text, at, end):
+            return True
         return self._described.match(text, at) is not None or self._denies.match(text, at) is not None
 
     def is_told(self, text: str, label: Place) -> bool:
