@@ -27,15 +27,24 @@ _DESCRIBES = kinds("comma modifier article of place quality hedge_near state and
 def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int]) -> None:
     """Let a sentence of nothing but an answer (``span``) answer the question before it (``question``: its rows)."""
     first = span[0]
-    if first[0] not in _ANSWER or not all(event[0] in _DESCRIBES for event in span[1:]):
+    is_of_a_kind = len(span) > 1 and _none_of_a_kind(span, len(symbols) - 2)
+    if first[0] not in _ANSWER or not (is_of_a_kind or all(event[0] in _DESCRIBES for event in span[1:])):
         return
-    if first[0] == KIND["deny"] and first[1] + 2 < len(symbols) and not symbols[first[1] + 1]:
+    if first[0] == KIND["deny"] and first[1] + 2 < len(symbols) and not symbols[first[1] + 1] and not is_of_a_kind:
         return
     status = 1 if first[0] == KIND["yes_after"] else 0
     asked = [k for k in question if rows[k].rule_id == QUESTION_MARK] or question
     for k in asked:  # "cœur limite, épanchement ? non": the heart stays at the limit
         if rows[k].status == -1:
             rows[k] = rows[k]._replace(status=status, rule_id=first[3].rule)
+
+
+def _none_of_a_kind(span: list[Event], end: int) -> bool:
+    """ "Corps étranger ? Aucun d'opaque.": one word behind the denial and its partitive, and no noun of the lexicon."""
+    first, following, *rest = span
+    if first[1] != first[2] or first[1] != 1 or following[:2] != (KIND["of"], 3) or end != following[2] + 2:
+        return False
+    return all(event[0] in _DESCRIBES for event in rest)
 
 
 def take_up(rows: list[Mention], last: Sequence[int], span: list[Event], behind: int) -> None:
