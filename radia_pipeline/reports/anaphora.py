@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from radia_pipeline.reports.kinds import KIND, Event, kinds
+from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.reading import Mention
 from radia_pipeline.reports.sentence.clause import QUESTION_MARK, UNREAD
 
@@ -24,8 +25,12 @@ _DESCRIBES = kinds("comma modifier article of place quality hedge_near state and
 """What an answer may go on with: "Pneumothorax ? Oui, apical droit."."""
 
 
-def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int]) -> None:
+def answer(
+    rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int], words: Words
+) -> None:
     """Let a sentence of nothing but an answer (``span``) answer the question before it (``question``: its rows)."""
+    if span[0][:2] == (KIND["colon"], 2) and symbols[1] in words.answers and len(span) > 1:
+        span = span[1:]  # "Réponse : non."
     first = span[0]
     is_of_a_kind = len(span) > 1 and _none_of_a_kind(span, len(symbols) - 2)
     if first[0] not in _ANSWER or not (is_of_a_kind or all(event[0] in _DESCRIBES for event in span[1:])):

@@ -112,7 +112,7 @@ class Assembly:
                 self._refers_back = True
         if bits & ANSWERS and self._last:
             if self._question:
-                answer(self._rows, self._question, span, symbols[start - 1 : s.end + 2])
+                answer(self._rows, self._question, span, symbols[start - 1 : s.end + 2], self._words)
             take_up(self._rows, self._last, span, s.end - start + 1 - span[-1][2])
 
     def _is_seen(self, s: Sentence, span: list[Event], subject: Event | None = None) -> None:
@@ -143,7 +143,7 @@ class Assembly:
         if found:
             self._place.rows(s, found, base, rows)
         elif bits & ANSWERS and self._question:
-            answer(rows, self._question, span, self._symbols[base : end + 2])
+            answer(rows, self._question, span, self._symbols[base : end + 2], words)
         elif not reader.says_normal and any(event[0] in _UNCHANGED for event in span):
             self._refers_back = True
         self._last = range(before, len(rows))

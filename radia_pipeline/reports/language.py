@@ -60,6 +60,7 @@ class Words:
     was: frozenset[int]
     there: frozenset[int]  # say that it is there
     no_longer: frozenset[int]
+    answers: frozenset[int]  # before a colon they open the answer to the question before
     shows: frozenset[int]  # behind history they tell what is seen
     pronouns: frozenset[int]  # begin a sentence on what the one before was about
     notices: frozenset[int]  # go on about the examination that was named
