@@ -25,9 +25,7 @@ _DESCRIBES = kinds("comma modifier article of place quality hedge_near state and
 """What an answer may go on with: "Pneumothorax ? Oui, apical droit."."""
 
 
-def answer(
-    rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int], words: Words
-) -> None:
+def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symbols: list[int], words: Words) -> None:
     """Let a sentence of nothing but an answer (``span``) answer the question before it (``question``: its rows)."""
     if span[0][:2] == (KIND["colon"], 2) and symbols[1] in words.answers and len(span) > 1:
         span = span[1:]  # "Réponse : non."

@@ -25,7 +25,7 @@ from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.places import Places
 from radia_pipeline.reports.reading import Asides, Mention, Reading, concluded
 from radia_pipeline.reports.scan import Scan
-from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
+from radia_pipeline.reports.sections import BLANK_LINE, ELSEWHERE, LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
 from radia_pipeline.reports.sentence.silence import MISPLACED
@@ -34,6 +34,7 @@ from radia_pipeline.reports.words import NUMBERS, STOP, UNKNOWN
 
 _NAMED = kinds("finding fixed_finding")
 _ANATOMY, _THAT_ONE = KIND["anatomy"], KIND["that_one"]
+_STATE = KIND["state"]
 _UNCHANGED = kinds("change state")
 """Alone in a sentence: all is as it was, which stands in an earlier report."""
 
@@ -70,8 +71,10 @@ class Assembly:
         """Gather all sentences. ``repaired``: how many places of the text were mended before."""
         events, seen = self._events, self._is_seen
         for s in self._sentences:
-            section, first, last, start, _, _, _, bits, _ = s
+            section, first, last, start, _, apart, _, bits, _ = s
             span = events[first:last]
+            if apart == BLANK_LINE and self._past and not self._is_described:
+                self._past = any(row.status is not None for row in self._rows)  # a paragraph of history alone
             if not bits & READS:
                 self._names_nothing(s, span)
             elif section in LABELLED:
@@ -136,6 +139,8 @@ class Assembly:
         if reader.tells_history:
             self._past = True
         found = reader.mentions
+        if found and self._last and span[-1][0] == _STATE and "likewise" in span[-1][3].traits:
+            found = self._same_as_before(found)
         if bits & IS_FOREIGN and words.french.isdisjoint(reader.symbols[1::2]):
             found = _short_forms(found, reader.symbols)
         if section == ELSEWHERE:
@@ -156,6 +161,13 @@ class Assembly:
             self._questions = self._questions or bool(self._last)
         elif self._question:
             self._question = ()
+
+    def _same_as_before(self, found: list[ReadMention]) -> list[ReadMention]:
+        """ "Épanchement : non. Pneumothorax : idem.": the same as in an earlier report, or denied too: not understood."""
+        if self._rows[self._last[-1]].status == 0 and found[-1].status == 1:
+            found = list(map(copy, found))
+            found[-1].status, found[-1].rule = None, UNREAD
+        return found
 
     def _with_subject(self, subject: Event, span: list[Event], base: int) -> list[Event]:
         """Return the events of a sentence behind what its pronoun stands for, in tokens of the sentence before."""

@@ -48,6 +48,7 @@ class Words:
     than: frozenset[int]  # open what is compared, or the exception
     other: frozenset[int]  # a denial of another one
     rather: frozenset[int]  # before a finding that is preferred to another one
+    amounts: frozenset[int]  # denied and compared, they say nothing of whether there is any
     favours: frozenset[int]  # between one of these and a finding: "plutôt en faveur de"
     versus: frozenset[int]  # alternatives, without an article
     locatives: frozenset[int]  # before a finding that only says where another one lies

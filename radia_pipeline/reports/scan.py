@@ -53,7 +53,8 @@ _NEW: Any = object()
 """Stands for a sentence, or a pair of words, that never came."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
-_OTHER_EXAM = KIND["other_exam"]
+_OTHER_EXAM, _OF, _DENY_AFTER = KIND["other_exam"], KIND["of"], KIND["deny_after"]
+_FINDING = kinds("finding fixed_finding")
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
 _APART = {PARAGRAPH: BLANK_LINE, LAST_QUESTION: BLANK_LINE, LINE_STOP: CLOSED_LINE, LINE_QUESTION: CLOSED_LINE}
@@ -201,8 +202,11 @@ class Scan:
             self.add(_INSIDE[COMMA].kind, i, end, _INSIDE[COMMA])
         elif leaf.value == "colon":
             symbols[end + 1] = COLON
-        elif self.is_spoken_stop(i, end) and symbols[end + 1] not in _ENDS_SENTENCE:
-            symbols[end + 1] = STOP
+        elif self.is_spoken_stop(i, end):
+            if symbols[i - 1] == COMMA and self.begins_with_its_object():
+                self.add(_DENY_AFTER, i, end, leaf)  # "de pneumothorax, point": none
+            if symbols[end + 1] not in _ENDS_SENTENCE:
+                symbols[end + 1] = STOP
 
     def add(self, kind: int, i: int, end: int, leaf: Leaf) -> None:
         """Add the phrase from token ``i`` to ``end`` to the sentence under way."""
@@ -211,8 +215,17 @@ class Scan:
 
     def is_spoken_stop(self, i: int, end: int) -> bool:
         """ "point" ends a sentence unless it is a noun: "au point de vue", "un point de"."""
-        following = self.symbols[end + 2] if end + 2 < len(self.symbols) else 0
+        following = self.symbols[end + 2] if end + 2 < len(self.symbols) and not self.symbols[end + 1] else 0
         return end > i or following not in self.book.words.of
+
+    def begins_with_its_object(self) -> bool:
+        """ "De pneumothorax, …": a partitive and its finding, which only a denial behind them can mean."""
+        begun = self.events[self.first : self.first + 2]
+        return (
+            [(e[0], e[1]) for e in begun[:1]] == [(_OF, 1)]
+            and len(begun) > 1
+            and (begun[1][0] in _FINDING and begun[1][1] == 3)
+        )
 
     # ------------------------------------------------------------------ separators
     def is_cut_short(self, end: int) -> bool:

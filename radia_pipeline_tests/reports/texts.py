@@ -49,7 +49,6 @@ MISSED = (
     "Densité nodulaire de 8 mm",
     "bien qu'une infection précoce",
     "laquelle montrait de multiples nodules",
-    "quoiqu'une fracture non déplacée puisse être occulte",
     "Nous ne pouvons écarter une fissure",
     "vraisemblablement positionnel",
     "il y en a un en regard de la lingula",

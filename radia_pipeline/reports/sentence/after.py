@@ -15,7 +15,9 @@ class After(Reach):
 
     __slots__ = ()
 
-    def back(self, status: int, cue: Event | None, rule: str, *, whole: bool, strong: bool = False) -> list[Mention]:
+    def back(
+        self, status: int | None, cue: Event | None, rule: str, *, whole: bool, strong: bool = False
+    ) -> list[Mention]:
         """Give ``status`` to the finding before a cue and to those joined with it; return them.
 
         ``whole``: also over "et" and the commas of its list; else only over "ou". ``strong`` overrides a denial.

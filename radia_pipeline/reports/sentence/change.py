@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from radia_pipeline.reports.kinds import Event
 from radia_pipeline.reports.sentence.after import After
-from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, K
+from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, UNREAD, K
 
 
 class Change(After):
@@ -76,8 +76,16 @@ class Change(After):
         """Inchangé, connu: said of what is there."""
         self.undo_unread()
         self.other_side_stays(event)
+        if "likewise" in event[3].traits and self.has_named():
+            self.same_as_before(event)
         if self.scope == HEDGED and self.cue[0] == K["seem"]:
             self.scope = NONE
         if self.group and not self.sep and self.next_kind() != K["and"]:
             self.described, self.group = self.group, []
         self.opened = False
+
+    def same_as_before(self, event: Event) -> None:
+        """ "Épanchement : non, pneumothorax : idem": the same as in an earlier report, or denied too: not understood."""
+        last = self.mentions[-1]
+        if last.status == 1 and len(self.mentions) > 1 and self.mentions[-2].status == 0:
+            last.status, last.cue, last.rule = None, event, UNREAD

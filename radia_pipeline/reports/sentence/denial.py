@@ -6,7 +6,7 @@ Belongs here: pas, aucun, ni, sans, absent, exclu, n'est plus visible. Does not 
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 from typing import TYPE_CHECKING
 
 from radia_pipeline.reports.kinds import Event, kinds
@@ -147,7 +147,7 @@ class Denial(After):
         """ "Épanchement, pneumothorax : absents": of a label made of bare nouns the value is that of all."""
         changed: list[Mention] = []
         behind = self.behind()
-        for later, mention in pairwise(behind):
+        for later, mention in itertools.pairwise(behind):
             if mention.status != 1 or mention.rule != AFFIRMED or later.first - mention.last > 4:
                 break
             between = (e[0] for e in self.events[max(0, self.i - REACH) : self.i] if mention.last < e[1] < later.first)
@@ -207,6 +207,9 @@ class Denial(After):
         """A bare "pas": denies the object; what stands before it in the same breath is not understood."""
         if self.after_colon(event) or self.denies_nothing(event):
             return
+        if self.compares and self.compares_amounts(event):
+            self.open(SILENT, (*event[:3], event[3]._replace(rule=UNREAD)))
+            return
         self.negated = True
         if self.scope == HEDGED and self.cue[0] == K["exclude_word"]:
             return
@@ -216,9 +219,21 @@ class Denial(After):
                     mention.status, mention.cue, mention.rule = None, event, UNREAD
         self.open(DENIED, event)
 
+    def compares_amounts(self, event: Event) -> bool:
+        """ "Pas plus d'épanchement qu'hier": as much as then, or none then either; "pas plus d'épanchement que de
+        pneumothorax" denies both."""
+        symbols, words, token = self.symbols, self.words, event[2] + 2
+        if token + 2 > self.end or symbols[token] not in words.amounts or symbols[token + 2] not in words.of:
+            return False
+        than = next((t for t in range(token + 4, self.end + 1, 2) if symbols[t] in words.than), 0)
+        behind = itertools.takewhile(lambda e: e[0] != K["comma"], (e for e in self.ahead() if e[1] > than))
+        return than > 0 and not any(e[0] in NAMES for e in behind)
+
     def no_more(self, event: Event) -> None:
         """ "plus" denies after "ne", or "Plus de …" at the start when nothing is compared."""
         _, first, last, _ = event
+        if self.scope == SILENT and self.fresh and self.cue[3].rule == UNREAD:
+            return
         if last == first:
             following = self.symbols[last + 2] if last + 2 < len(self.symbols) else -1
             if following in self.words.than:

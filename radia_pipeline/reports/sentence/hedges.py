@@ -181,8 +181,9 @@ class Hedges(After):
         """À exclure, est possible: backward; forward when nothing stands before."""
         if self.scope == SILENT or self.other_noun_before(event):
             return  # "infiltrat excavé, BK à éliminer"
+        status = None if "unseen" in event[3].traits else -1
         if (
-            not self.back(-1, event, event[3].rule, whole=True, strong="overrides" in event[3].traits)
+            not self.back(status, event, event[3].rule, whole=True, strong="overrides" in event[3].traits)
             and not self.group
         ):
             self.open(HEDGED, event)

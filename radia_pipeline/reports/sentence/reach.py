@@ -208,6 +208,8 @@ class Reach(Clause):
 
     def history_goes_on(self, sep: str) -> bool:
         """History and advice cover what follows; history ends at "avec" and at a described finding."""
+        if self.cue[0] == K["not"]:
+            return not sep  # "pas plus d'épanchement qu'hier, condensation"
         if self.advice_from >= 0 or self.cue[0] == K["advice"] or "then" in self.cue[3].traits:
             return True
         if sep == "comma" and self.symbols[self.cue[1]] in self.words.follow_up:
