@@ -163,7 +163,7 @@ class Assembly:
             self._question = ()
 
     def _same_as_before(self, found: list[ReadMention]) -> list[ReadMention]:
-        """ "Épanchement : non. Pneumothorax : idem.": the same as in an earlier report, or denied too: not understood."""
+        """ "Épanchement : non. Pneumothorax : idem.": the same as in an earlier report, or denied too: unread."""
         if self._rows[self._last[-1]].status == 0 and found[-1].status == 1:
             found = list(map(copy, found))
             found[-1].status, found[-1].rule = None, UNREAD

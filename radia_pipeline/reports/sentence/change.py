@@ -85,7 +85,7 @@ class Change(After):
         self.opened = False
 
     def same_as_before(self, event: Event) -> None:
-        """ "Épanchement : non, pneumothorax : idem": the same as in an earlier report, or denied too: not understood."""
+        """ "Épanchement : non, pneumothorax : idem": the same as in an earlier report, or denied too: unread."""
         last = self.mentions[-1]
         if last.status == 1 and len(self.mentions) > 1 and self.mentions[-2].status == 0:
             last.status, last.cue, last.rule = None, event, UNREAD
