@@ -145,6 +145,7 @@ class Signs:
     ordinal: str  # behind "#", of a bone: "# 5e et 6e côtes" is a fracture in a list too
     of_what: tuple[str, ...]  # behind which "#" is a fracture
     indices: tuple[str, ...]  # of the heart's width, which may come in percent
+    begun: str  # the first word of a value that the end of a line may cut off: "à⏎préciser"
     joints: tuple[str, ...]  # at the end of a line they go on in the next
     verdicts: tuple[str, ...]  # options of a form that are no yes and no no
     shortened: tuple[str, ...]  # nouns whose stop ends no sentence where one of ``continued`` follows

@@ -16,8 +16,6 @@ _ROW = re.compile(r"(?m)^[^\n]*?[\t|;][^\n]*$")
 _CELL = re.compile(r"[^\S\n]*[\t|;](?:[^\S\n]*[\t|])*[^\S\n]*")
 """Where a cell ends; an empty one is none."""
 _BARS = re.compile(r"([^\S\n]*\|\|[^\S\n]*)")
-_CUT_VALUE = re.compile(r"(?m)[/=>→⇒➔…][^\S\n]*[àaÀA][^\S\n]*$")
-"""A value that begins at the end of a line: "surcharge/à⏎préciser"."""
 _TAB_AT_COLON = re.compile(r"\t+[^\S\n]*(?=:)|(?<=:)[^\S\n]*\t[^\S\n]*")
 
 
@@ -43,6 +41,7 @@ class Cells:
         self._told = re.compile(
             rf"(?i)[\t|;][^\S\n]*(?:{ends}|(?:{any_of(signs.doubts)})(?:,[^|\t.;]*)?)\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)"
         )
+        self._cut_value = re.compile(rf"(?im)[/=>→⇒➔…][^\S\n]*(?:{signs.begun})[^\S\n]*$")
         self._is_side = re.compile(rf"(?i)(?:{any_of(signs.sides)})")
         self._anatomy = re.compile(rf"(?i)\b(?:{any_of(signs.anatomies)})\b")
 
@@ -53,9 +52,9 @@ class Cells:
     def wraps(self, text: str) -> Iterator[Piece]:
         """ "Atélectasie⇥oui, en⏎bande⇥non": a row that was wrapped behind a comma or a small word is one row."""
         at, is_row = 0, False
-        has_cut = "\n" in text and _CUT_VALUE.search(text) is not None
+        has_cut = "\n" in text and self._cut_value.search(text) is not None
         for line in text.split("\n") if has_cut or "\t" in text or "|" in text else ():
-            is_cut = has_cut and _CUT_VALUE.search(line) is not None
+            is_cut = has_cut and self._cut_value.search(line) is not None
             is_row = is_cut or (("\t" in line or "|" in line or is_row) and self._goes_on.search(line) is not None)
             at += len(line) + 1
             if is_row and at < len(text):

@@ -274,9 +274,9 @@ class Denial(After):
             self.undo_unread()
         elif last == first and self.i == 0:
             self.open(DENIED, event)
-        elif last == first and (
-            self.is_of_another_side(behind) or self.says_it_of_another(event) or self.other_side_is_there(event)
-        ):
+        elif (
+            last == first and (self.is_of_another_side(behind) or self.says_it_of_another(event))
+        ) or self.other_side_is_there(event):
             return
         else:
             self.back(0, event, leaf.rule, whole=True)
