@@ -125,6 +125,13 @@ def test_fill_bytes_before_a_marker_are_no_data() -> None:
     check(stream[:-2] + b"\xff\xff\xd9", pixels)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_fill_bytes_between_the_segments_of_a_header_are_passed_over(count: int) -> None:
+    pixels = files.picture(3, (24, 20), 12)
+    stream = lossless(pixels, 12, lines=4)
+    check(stream[:2] + b"\xff" * count + stream[2:], pixels)
+
+
 @pytest.mark.parametrize("value", [0, 1, 65535])
 def test_a_difference_of_the_whole_range_has_no_further_bits(value: int) -> None:
     pixels = np.array([[32768, 0, 32768, value]], np.uint16)  # modulo 2^16 the second is -32768: category 16

@@ -118,6 +118,19 @@ def test_the_mean_leaves_out_classes_with_too_few_positives(judged):
     assert count["value"] == len(vocabulary().classes) - 1
 
 
+def test_the_mean_of_the_pathologies_is_of_them_and_that_of_the_groups_of_the_groups(judged):
+    lake, _ = judged
+    place = {"model": "one", "source": "all", "pool": "validation", "view": "pool", "metric": "auc"}
+    figures = {row["class"]: row["value"] for row in rows_at(lake, **place) if row["value"] is not None}
+    words = vocabulary()
+    for mean, names in (
+        ("mean", words.classes),
+        ("mean_pathologies", words.pathologies),
+        ("mean_groups", (*words.finding_groups, *words.unions)),
+    ):
+        assert figures[mean] == pytest.approx(np.mean([figures[name] for name in names if name in figures])), mean
+
+
 def test_every_rule_that_could_have_been_chosen_is_reported_on_validation_alone(judged):
     lake, result = judged
     assert {f"rule:{rule}" for rule in RULES} < set(result.models)

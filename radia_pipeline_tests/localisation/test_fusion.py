@@ -56,3 +56,13 @@ def test_order_of_voters_does_not_matter_and_scores_stay_in_range(seed, voters):
     assert (fused >= every.min(axis=0) - 1e-9).all()
     assert (fused <= every.max(axis=0) + 1e-9).all()
     assert ((score > 0) & (score <= 1)).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+def test_among_boxes_of_one_score_the_order_in_which_they_come_does_not_matter(axis):
+    step = np.eye(4)[axis] * (3 if axis < 2 else 6)
+    voters = [BOX, BOX + step, BOX + 2 * step, BOX + 3 * step]  # each overlaps the next, the ends do not suffice
+    fused, *_ = fuse(voters, [np.array([0.5])] * 4, threshold=0.75)
+    again, *_ = fuse(voters[::-1], [np.array([0.5])] * 4, threshold=0.75)
+    assert len(fused) > 1
+    assert fused[np.lexsort(fused.T)] == pytest.approx(again[np.lexsort(again.T)])

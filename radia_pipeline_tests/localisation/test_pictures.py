@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
-from radia_pipeline.localisation import benchmark
+from radia_pipeline.localisation import benchmark, pictures
 from radia_pipeline.localisation.average_precision import Reference
 from radia_pipeline.localisation.pictures import CYAN, YELLOW, agreement, ranked
 from radia_pipeline_tests.localisation.lakes import make_lake
@@ -42,3 +43,16 @@ def test_the_sheet_lies_in_the_previews_with_drawn_and_cut_boxes_on_it(tmp_path)
         assert (np.abs(sheet.astype(int) - ink).max(axis=2) < 40).sum() > 50
     assert set(result.ms_a_film["peaked"]) == set(benchmark.CANDIDATES)
     assert all(cost > 0 for cost in result.ms_a_film["peaked"].values())
+
+
+def test_lines_are_wider_on_larger_films_so_that_a_small_picture_of_them_shows_them(tmp_path):
+    def width_px(side: int) -> float:
+        """Ink of a horizontal cut through two lines of a film, in its pixels for each."""
+        path, near, far = tmp_path / "film.png", side // 4, 3 * side // 4
+        cv2.imwrite(str(path), np.zeros((side, side), np.uint16))
+        drawn = boxes(("a", "Mass", near, near, far, far))
+        (picture, _) = pictures._tile(pictures.SheetFilm(path, None), "a", "best", boxes(), drawn).pictures
+        return picture[len(picture) // 2].sum() / sum(YELLOW) / 2 * side / len(picture)
+
+    assert width_px(64) == pytest.approx(1)
+    assert width_px(319) < 1.5 < 2 < width_px(320) < width_px(1000)

@@ -46,6 +46,10 @@ def test_binary_loss_by_hand_with_weights_and_mask():
     assert task(torch.zeros(1, CLASSES), batch, denominator).item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_weights_of_classes_come_from_the_recipe_and_not_from_a_checkpoint():
+    assert not BinaryTask(TaskSection(class_weight={"Edema": 2.0}), EVEN).state_dict()
+
+
 def test_label_smoothing_moves_targets_towards_a_half():
     task = BinaryTask(TaskSection(label_smoothing=0.2), EVEN)
     batch = batch_of(row(Edema=1))
