@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from radia_pipeline.dicom import codestream
-from radia_pipeline.dicom.decode import stored_values
-from radia_pipeline.dicom.facts import pixel_facts
+from radia_pipeline.dicom.decode import _keep_stored_bits, stored_values
+from radia_pipeline.dicom.facts import PixelFacts, pixel_facts
 from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.container import parse
@@ -31,6 +31,18 @@ def refusal(data: bytes) -> str:
 def test_lossless_syntaxes_give_the_stored_values(syntax: str, bits: int) -> None:
     pixels = files.picture(3, (61, 47), bits)
     assert (decoded(files.to_bytes(files.dataset(pixels, syntax=syntax, bits=bits))) == pixels).all()
+
+
+@pytest.mark.parametrize(("low", "high", "is_told"), [(-2048, 2047, True), (-2049, 0, False), (0, 2048, False)])
+def test_signed_values_of_a_codec_lie_within_the_stored_bits(low: int, high: int, is_told: bool) -> None:
+    facts = PixelFacts(1, 2, 16, 12, 11, is_signed=True, photometric="MONOCHROME2")
+    pixels = np.array([[low, high]], np.int32)
+    if is_told:
+        assert (_keep_stored_bits(pixels, facts, is_compressed=True) == pixels).all()
+        return
+    with pytest.raises(Refusal) as caught:
+        _keep_stored_bits(pixels, facts, is_compressed=True)
+    assert caught.value.reason == reasons.LYING_HEADER
 
 
 @pytest.mark.parametrize(("syntax", "bits"), [("1.2.840.10008.1.2.4.50", 8), ("1.2.840.10008.1.2.4.51", 12)])

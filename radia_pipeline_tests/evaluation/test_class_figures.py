@@ -177,6 +177,8 @@ def test_a_difference_leaves_out_classes_without_a_figure_and_is_none_where_none
     assert same.value == 0.0 and same.low < 0 < same.high and same.high - same.low < 0.06
     assert paired_difference(p, 1 - p, y, g).low > 0
     assert np.isnan(paired_difference(p[:, 1:], p[:, 1:], y[:, 1:], g).value)
+    perfect = paired_difference(y.astype(float), p, y, g)  # no patient moves the figure of what is never wrong
+    assert 0 < perfect.low < perfect.value < perfect.high
 
 
 def test_a_calibrated_model_lies_in_its_band_and_a_distorted_one_outside():

@@ -49,6 +49,7 @@ def test_separate_weights_treat_frontal_and_lateral_apart():
     model = classifier(views={"use": "frontal_lateral", "weights": "separate"})
     image = torch.randn(1, 1, 32, 32)
     assert not torch.allclose(model.view_logits(image, 0), model.view_logits(image, 1))
+    assert torch.equal(model.feature_map(image), model.feature_map(image, 0))
     only_lateral = model(image[:, None].repeat(1, 2, 1, 1, 1), torch.tensor([[False, True]]))
     assert torch.allclose(only_lateral, model.view_logits(image, 1), atol=1e-6)
 
