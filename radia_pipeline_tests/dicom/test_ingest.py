@@ -338,3 +338,13 @@ def test_files_whose_names_are_written_alike_are_each_counted(delivery, tmp_path
     assert result.found == result.ingested + result.quarantined + result.duplicates
     assert (result.ingested, result.duplicates) == (len(files.EXACT) + 1, 3)
     assert run(delivery, lake, keys).examined <= 1
+
+
+def test_notes_of_pictures_are_gone_for_good_where_they_are_forgotten(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.place([(f"image{n}", f"{n}.dcm", "hash", "1") for n in range(3)])
+        journal.forget_pictures(["image0", "image2"])
+        assert list(journal.placed()) == [("image1", "1.dcm", "hash")]
+    content = b"".join(one.read_bytes() for one in tmp_path.iterdir())
+    assert b"image1" in content and b"image0" not in content and b"image2" not in content
