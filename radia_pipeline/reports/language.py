@@ -77,6 +77,8 @@ class Words:
     left_and_right: frozenset[int]  # sides that a label may name before its value
     still_open: frozenset[int]  # behind one of these: a value that is still to be told
     not_told: frozenset[int]  # values that say that nothing can be told
+    which_kind: frozenset[int]  # behind "non" they say of which kind a finding is
+    attributes: frozenset[int]  # what is told of a finding that is there: its age, where it comes from
     elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura
     lobes: frozenset[int]  # say alone where a finding lies
     of_the_place: frozenset[int]  # articles before the place of a finding

@@ -118,6 +118,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "emphysème : présent ⏎ rotation : aucune"
     if symbols[k - 1] in book.words.none and after != KIND["of"] and _is_denied_whole(symbols, k, book):
         return False  # "épanchement : je n'en vois pas ⏎ pneumothorax : non"
+    if before == _NONE_AFTER and symbols[k + 1] in book.words.which_kind:
+        return True  # "ÉPANCHEMENT NON ⏎ CLOISONNÉ"
     if before == _NONE_AFTER and (
         after in _DENIES_ANEW
         or symbols[k + 1] in book.words.notices

@@ -21,7 +21,7 @@ _TABULAR = tuple(
         (
             r"\t+",
             r"\|+",
-            r"→|⇒|➔|[-=–]?>(?![^\S\n]*[RL]\b)",  # "R > L": the larger side
+            r"→|⇒|➔|[-=–]?>(?![^\S\n]*(?i:[rldg])\b)",  # "R > L": the larger side
             r"=",
             r"…+|\.{3,}|(?<=\s)\.\.(?=\s)|_{2,}",
             r":",

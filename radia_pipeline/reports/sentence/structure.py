@@ -263,8 +263,8 @@ class Structure(After):
         if not between:
             return True
         words, first = self.words, self.symbols[min(colon[1] + 1, self.end)]
-        if (self.end - colon[1]) // 2 >= _LONGEST_VALUE:
-            return False
+        if (self.end - colon[1]) // 2 >= _LONGEST_VALUE or between[-1] in words.attributes:
+            return False  # "fracture d'âge : indéterminé"
         if first in words.not_told or words.left_and_right.issuperset(between):
             return True
         return self.lies_before(colon[1])
