@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
 from radia_pipeline.cohort.evaluation_sets import QUOTAS, build_evaluation_sets, draw
 from radia_pipeline.cohort.export import export_manifest
@@ -204,6 +205,9 @@ def test_equal_sources_show_no_shift():
     assert p < 1e-10
     assert benjamini_hochberg([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert benjamini_hochberg([]) == []
+    some = np.random.default_rng(3).random(50).tolist()
+    assert benjamini_hochberg(some) == pytest.approx(false_discovery_control(some))
+    assert benjamini_hochberg([1.0, 0.9, 1.0]) == [1.0, 1.0, 1.0]
 
 
 SCHEMA_ORG = {"name", "description", "license", "version", "datePublished", "distribution"}

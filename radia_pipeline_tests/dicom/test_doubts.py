@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radia_pipeline.dicom.doubts import DOUBTS, doubts_of, empty_share
-from radia_pipeline.dicom.pixel_checks import FLAGS, remarks
+from radia_pipeline.dicom.pixel_checks import FLAGS, cropped_score, remarks
 from radia_pipeline.phantom.radiograph import Film, take
 
 
@@ -24,6 +24,13 @@ def doubts(image: np.ndarray) -> dict[str, float]:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_whole_film_raises_no_doubt_that_silences(seed):
     assert not [name for name in doubts(film(seed)) if DOUBTS[name].silences]
+
+
+@pytest.mark.parametrize(("shape", "score"), [
+    ((100, 100), 0.0), ((150, 100), 0.0), ((100, 190), 0.5), ((230, 100), 1.0), ((900, 100), 1.0),
+])  # fmt: skip
+def test_a_film_that_is_too_narrow_for_a_thorax_is_scored_from_0_to_1(shape, score):
+    assert cropped_score(shape) == pytest.approx(score)
 
 
 def blank_half(image, axis, first):

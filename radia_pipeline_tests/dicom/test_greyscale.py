@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from radia_pipeline.dicom.facts import PixelFacts, pixel_facts
-from radia_pipeline.dicom.greyscale import grey_scale, window
+from radia_pipeline.dicom.greyscale import _modality, grey_scale, window
 from radia_pipeline.dicom.render import picture_of_dicom, stored_image
 from radia_pipeline.dicom.resample import area_average, fitted_size, thumbnail
 from radia_pipeline.privacy.container import parse
@@ -27,6 +27,18 @@ def test_monochrome1_is_inverted_once_whatever_the_presentation_lut_says(lut_sha
     tags = {} if lut_shape is None else {"PresentationLUTShape": lut_shape}
     inverse = shown(4095 - pixels, PhotometricInterpretation="MONOCHROME1", **tags)
     np.testing.assert_allclose(inverse, shown(pixels), atol=1.0)
+
+
+@pytest.mark.parametrize(("tags", "slope", "intercept"), [
+    ({}, 1.0, 0.0), ({"RescaleSlope": "2"}, 2.0, 0.0), ({"RescaleIntercept": "-7.5"}, 1.0, -7.5),
+    ({"RescaleSlope": "0.5", "RescaleIntercept": "3"}, 0.5, 3.0),
+])  # fmt: skip
+def test_what_is_missing_of_a_rescale_changes_nothing(tags: dict, slope: float, intercept: float) -> None:
+    dataset = Dataset()
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    values = np.array([[0.0, 1.0, 4095.0]])
+    assert (_modality(dataset, values) == values * slope + intercept).all()
 
 
 def test_window_after_rescale() -> None:

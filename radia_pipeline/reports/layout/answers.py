@@ -68,7 +68,10 @@ class Answers:
         self._ends = re.compile(rf"(?i)(?:(?<=[\s;,/|])|^)(?:{said.rpartition('|(?P<letter>')[0]}|(?-i:[NO]))\Z")
         words = rf"{any_of(signs.open_values)}|{no}|{yes}|\([-–−+0øØ]+\)|{BOX}|[0øØ∅]|\++|(?-i:[NO])"
         self._word = re.compile(rf"(?i)(?<=\s)(?:{words})(?=\s|\Z)(?!\s+(?:{any_of(signs.complements)}))")
-        self._column = re.compile(rf"[^\S\n](?!\?)(?i:{words})\.?\s*\Z")
+        self._column = re.compile(rf"[^\S\n](?!\?)(?i:{words})\s*\Z")
+        self._last_column = re.compile(
+            rf"[^\S\n](?!\?)(?i:{words})\.?\s*\Z"
+        )  # the last line of a table may end in a stop
         self._says_more = re.compile(rf"(?i)(?<!\w)(?:{any_of((*signs.doubts, *signs.predicates))})\Z")
         self._last = re.compile(
             rf"[^\S\n](?i:{words})[^\S\n]*(?:\.(?=\s|\Z)|[\n|;,/\t]|\Z|(?<=\s)(?i:{any_of(signs.signatures)}))"

@@ -255,7 +255,7 @@ class Pairs(Answers):
             return False
         before = text[max(0, place[0] - REACH) : place[0]].rstrip().rpartition("\n")[2]
         behind = text[place[1] : place[1] + REACH].lstrip().partition("\n")[0]
-        if self._column.search(before) or (self._column.search(behind) and not self._qualifies.match(behind)):
+        if self._column.search(before) or (self._last_column.search(behind) and not self._qualifies.match(behind)):
             return True  # lines with a value at their ends
         return (
             said in ("0", "N", "O", "Ø", "∅")
