@@ -107,13 +107,13 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     """Say whether the line end at ``k`` only wraps a statement."""
     before, after = book.kind_of(symbols[k - 1]), book.kind_of(symbols[k + 1])
     is_value = symbols[k - 2] == COLON and symbols[k - 1] in book.words.none
-    is_value = is_value and (_is_label(symbols, k + 1) or not _opens_a_part(symbols, k - 2, book))
+    is_value = is_value and (_is_label(symbols, k + 1, book) or not _opens_a_part(symbols, k - 2, book))
     if (is_value and after != KIND["of"]) or (
         before in _CLOSED and (after in _DENIES or symbols[k + 1] in book.words.notices)
     ):
         return False
     if symbols[k - 1] in book.words.there and (
-        (case.mixed and case.first.isupper()) or (symbols[k - 2] == COLON and _is_label(symbols, k + 1))
+        (case.mixed and case.first.isupper()) or (symbols[k - 2] == COLON and _is_label(symbols, k + 1, book))
     ):
         return False  # "emphysème : présent ⏎ rotation : aucune"
     if symbols[k - 1] in book.words.none and after != KIND["of"] and _is_denied_whole(symbols, k, book):
@@ -126,9 +126,9 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         or _begins_with(_NEW_STATEMENT, symbols, k + 1, book)
     ):
         return False  # "stase du lobe moyen non ⏎ pas d'opacité"
-    if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1):
+    if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1, book):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
-    if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1):
+    if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1, book):
         return False  # "pneumonie ? oui, LSD ⏎ épanchement ? non"
     if before == KIND["particle"] and symbols[k - 2] == COLON:
         return False  # "épanchement : N"
@@ -137,7 +137,7 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "pneumonie connue par ATCD ⏎ Cœur normal"
     if before in _DESCRIBING and (
         (case.mixed and case.first.isupper())
-        or _is_label(symbols, k + 1)
+        or _is_label(symbols, k + 1, book)
         or (after in _OPENERS and _describes_a_noun(symbols, k, book))
     ):
         return False
@@ -155,7 +155,7 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "ce qui ne l'exclut pas ⏎ poumons clairs"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
-    if symbols[k - 2] == COLON and after not in _PREDICATES and _is_label(symbols, k + 1):
+    if symbols[k - 2] == COLON and after not in _PREDICATES and _is_label(symbols, k + 1, book):
         return False  # "fracture de clavicule : RAS ⏎ pneumothorax : oui"
     if symbols[k + 1] in book.words.notices:
         return False  # "il n'y a pas": a statement of its own
@@ -165,14 +165,15 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False
     if after in _PREDICATES or symbols[k + 1] in book.words.line_starts or case.is_prose():
         return True
-    return case.mixed and not _is_label(symbols, k + 1) and not begins_statement(symbols, k + 1, book)
+    return case.mixed and not _is_label(symbols, k + 1, book) and not begins_statement(symbols, k + 1, book)
 
 
-def _is_label(symbols: list[int], token: int) -> bool:
+def _is_label(symbols: list[int], token: int, book: Rulebook) -> bool:
     """Say whether the line that begins at ``token`` is a question or a label itself."""
-    for mark in symbols[token + 1 : token + 1 + 2 * _LABEL : 2]:
-        if mark != SPACE:
-            return mark in _ASKS
+    for at in range(token + 1, min(token + 1 + 2 * _LABEL, len(symbols)), 2):
+        is_wrap = symbols[at] == NEWLINE and book.kind_of(symbols[at - 1]) in _FUNCTION_WORDS
+        if symbols[at] != SPACE and not is_wrap:  # "fracture de ⏎ clavicule :"
+            return symbols[at] in _ASKS
     return False
 
 
