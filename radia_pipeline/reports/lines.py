@@ -155,7 +155,7 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         return False  # "ce qui ne l'exclut pas ⏎ poumons clairs"
     if before in _FUNCTION_WORDS or symbols[k - 1] in book.words.joiners:
         return True
-    if symbols[k - 2] == COLON and after not in _PREDICATES and _is_label(symbols, k + 1, book):
+    if symbols[k - 2] == COLON and after != KIND["normal"] and _is_label(symbols, k + 1, book):
         return False  # "fracture de clavicule : RAS ⏎ pneumothorax : oui"
     if symbols[k + 1] in book.words.notices:
         return False  # "il n'y a pas": a statement of its own
