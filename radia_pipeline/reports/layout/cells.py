@@ -23,8 +23,6 @@ class Cells:
     """Rewrites tables of one language's texts as labels, colons and values."""
 
     def __init__(self, signs: Signs) -> None:
-        letters = any_of(joint for joint in signs.joints if len(joint) == 1)
-        self._cut_value = re.compile(rf"(?im)[/=>→⇒➔…][^\S\n]*(?:{letters})[^\S\n]*$")  # "surcharge/à⏎préciser"
         self._before = re.compile(rf"(?i)\s*(?:{any_of(signs.before)})\b")
         self._now = re.compile(rf"(?i)\s*(?:{any_of(signs.now)})\b")
         self._is_no = re.compile(rf"(?i)\s*(?:{any_of(signs.no_values)})\.?\s*(?:\Z|[^\S\n]/)")
