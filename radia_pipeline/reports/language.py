@@ -77,6 +77,7 @@ class Words:
     left_and_right: frozenset[int]  # sides that a label may name before its value
     still_open: frozenset[int]  # behind one of these: a value that is still to be told
     not_told: frozenset[int]  # values that say that nothing can be told
+    seen: frozenset[int]  # behind a denied finding they end what is said of it
     which_kind: frozenset[int]  # behind "non" they say of which kind a finding is
     attributes: frozenset[int]  # what is told of a finding that is there: its age, where it comes from
     elsewhere: frozenset[int]  # adjectives of what is no lung and no pleura

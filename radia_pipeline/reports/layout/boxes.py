@@ -28,6 +28,8 @@ _ITEM = re.compile(r"[^\S\n]*\w[^\n☐☒☑🗹⊠✗✘□▢◻\[(:;.|,]*(?=\
 """All that a line has behind its last box, where it is nothing but nouns."""
 _STROKE = re.compile(r"[^\S\n]+/[^\S\n]+(?=[^\W\d_])")
 _OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={BOX})(?:(?!\.\s)[^\n;/:])*")
+_WORD = re.compile(r"[^\S\n]*\w+")
+_GAP = re.compile(r"(?<=\w)[^\S\n]{2,}(?=\w)")
 
 
 class Boxes:
@@ -112,11 +114,22 @@ class Boxes:
             if any(start <= at < end for start, end in taken):
                 continue
             boxes = list(_BOXES.finditer(line))
-            ends = [*(box.start() for box in boxes[1:]), len(line)]
             if len(boxes) > 1 and self._ticked_value.search(line):
-                taken.append((at, options.end()))
+                last = len(line)
+                if text[options.end() : options.end() + 1] == ":":  # the next label follows on the same line
+                    last = self._end_of_option(line, boxes[-1])
+                ends = [*(box.start() for box in boxes[1:]), last]
+                taken.append((at, at + last))
                 for box, end in zip(boxes, ends, strict=True):
                     yield at + box.start(), at + (box.end() if is_ticked(box[0]) else end), " "
+                if last < len(line):
+                    yield at + last, at + last, ". "
+
+    def _end_of_option(self, line: str, box: re.Match[str]) -> int:
+        """Return where the words of a line's last option end and a label begins: "☐ absent   Consolidation"."""
+        gap, value = _GAP.search(line, box.end() + 1), self._ticked_value.match(line, box.start())
+        word = value or _WORD.match(line, box.end())
+        return min((m.start() if m is gap else m.end() for m in (gap, word) if m is not None), default=len(line))
 
     def boxes(self, text: str) -> Iterator[Piece]:
         """Boxes before their items, or behind them where a line begins with an item."""

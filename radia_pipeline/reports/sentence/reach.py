@@ -64,9 +64,11 @@ class Reach(Clause):
 
     def stands_alone(self, event: Event) -> bool:
         """Say whether nothing joins this noun to the finding before it: no preposition, no adjective, no link."""
-        position = event[1]
+        position, symbols, seen = event[1], self.symbols, self.words.seen
         for k in range(self.i - 1, max(self.i - REACH, -1), -1):
             kind, first, last = self.events[k][:3]
+            if position - last == 4 and symbols[last + 2] in seen and not (symbols[last + 1] or symbols[last + 3]):
+                position = last + 2  # "pas de pneumothorax visible fracture de la clavicule"
             if position - last > 2:
                 return False
             if kind in NAMES:
