@@ -25,7 +25,7 @@ from radia_pipeline.reports.language import Words
 from radia_pipeline.reports.places import Places
 from radia_pipeline.reports.reading import Asides, Mention, Reading, concluded
 from radia_pipeline.reports.scan import Scan
-from radia_pipeline.reports.sections import BLANK_LINE, ELSEWHERE, LABELLED, Sentence
+from radia_pipeline.reports.sections import ELSEWHERE, LABELLED, Sentence
 from radia_pipeline.reports.sentence.clause import UNREAD
 from radia_pipeline.reports.sentence.clause import Mention as ReadMention
 from radia_pipeline.reports.sentence.silence import MISPLACED
@@ -71,10 +71,8 @@ class Assembly:
         """Gather all sentences. ``repaired``: how many places of the text were mended before."""
         events, seen = self._events, self._is_seen
         for s in self._sentences:
-            section, first, last, start, _, apart, _, bits, _ = s
+            section, first, last, start, _, _, _, bits, _ = s
             span = events[first:last]
-            if apart == BLANK_LINE and self._past and not self._is_described:
-                self._past = any(row.status is not None for row in self._rows)  # a paragraph of history alone
             if not bits & READS:
                 self._names_nothing(s, span)
             elif section in LABELLED:

@@ -126,7 +126,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
         or _begins_with(_NEW_STATEMENT, symbols, k + 1, book)
     ):
         return False  # "stase du lobe moyen non ⏎ pas d'opacité"
-    if symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none and _is_label(symbols, k + 1, book):
+    is_answer = symbols[k - 2] == QUESTION and symbols[k - 1] in book.words.none
+    if is_answer and ((case.mixed and case.first.isupper()) or _is_label(symbols, k + 1, book)):
         return False  # "fracture ? aucune ⏎ pneumothorax ? non"
     if before in _DESCRIBING and any("?" in mark for mark in case.before[1::2]) and _is_label(symbols, k + 1, book):
         return False  # "pneumonie ? oui, LSD ⏎ épanchement ? non"

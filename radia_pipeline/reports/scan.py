@@ -31,6 +31,7 @@ from radia_pipeline.reports.words import (
     LAST_QUESTION,
     LINE_QUESTION,
     LINE_STOP,
+    NUMBERS,
     OPEN,
     PARAGRAPH,
     QUESTION,
@@ -53,7 +54,7 @@ _NEW: Any = object()
 """Stands for a sentence, or a pair of words, that never came."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
-_OTHER_EXAM, _OF, _DENY_AFTER = KIND["other_exam"], KIND["of"], KIND["deny_after"]
+_OTHER_EXAM, _OF, _DENY_AFTER, _DASH = KIND["other_exam"], KIND["of"], KIND["deny_after"], KIND["dash"]
 _FINDING = kinds("finding fixed_finding")
 _ENDS_SENTENCE = frozenset((STOP, QUESTION, PARAGRAPH, LAST_QUESTION, LINE_STOP, LINE_QUESTION))
 _ASKS = frozenset((QUESTION, LAST_QUESTION, LINE_QUESTION))
@@ -220,12 +221,10 @@ class Scan:
 
     def begins_with_its_object(self) -> bool:
         """ "De pneumothorax, …": a partitive and its finding, which only a denial behind them can mean."""
-        begun = self.events[self.first : self.first + 2]
-        return (
-            [(e[0], e[1]) for e in begun[:1]] == [(_OF, 1)]
-            and len(begun) > 1
-            and (begun[1][0] in _FINDING and begun[1][1] == 3)
-        )
+        begun = [event for event in self.events[self.first : self.first + 3] if event[0] != _DASH][:2]
+        if len(begun) < 2 or begun[0][0] != _OF or begun[1][0] not in _FINDING or begun[1][1] != begun[0][2] + 2:
+            return False
+        return NUMBERS.issuperset(self.symbols[self.start : self.start - 1 + begun[0][1] : 2])  # "1- de pneumothorax"
 
     # ------------------------------------------------------------------ separators
     def is_cut_short(self, end: int) -> bool:

@@ -33,7 +33,7 @@ CODES = {
 WRITTEN = ("dev_set", "dev_set_probes", "dev_set_forms", "dev_set_stress", "dev_set_trials")
 """Files of texts that were written beside the rules."""
 
-OPENED = (*"abcdefghijklmnopqrstuvwxyz", "aa")
+OPENED = (*"abcdefghijklmnopqrstuvwxyz", "aa", "bb")
 """Blind batches whose first scores are committed and that rules have been mended on since."""
 
 MISSED = (
@@ -74,6 +74,8 @@ MISSED = (
     "Depuis l'antibiothérapie, résolution complète",
     "Status post pneumonectomie gauche. La cavité",
     "Réponse à la question « rule out pneumonia »",
+    "Parenchyme sans lésion visible",
+    "ATCD de métastases pulmonaires réséquées en 2021",
     "Comblement, à droite comme à gauche, du cul-de-sac",
 )
 """What stands in texts of opened batches that rules still read otherwise than the guide says."""

@@ -151,8 +151,10 @@ class Marks:
             yield from ((m.start(), m.end(), f" {m[1]} ") for m in _EMPHASIS.finditer(text))
 
     def signatures(self, text: str) -> Iterator[Piece]:
-        """ "Pneumothorax : - Signé sans relecture": a sign before a signature ends its line."""
-        yield from ((m.start(), m.end(), "\n") for m in self._signature.finditer(text))
+        """ "Pneumothorax : - Signé sans relecture": a sign before a signature ends its line, with the empty cell that
+        may stand there ("Pneumonie⇥x⇥ Signé")."""
+        for m in self._signature.finditer(text):
+            yield (m.end() - 1 if "\t" in m[0][:-1] else m.start()), m.end(), "\n"
 
     def abbreviations(self, text: str) -> Iterator[Piece]:
         """ "Nég. pour fracture", "épanch. G": a stop that ends no sentence."""
