@@ -15,8 +15,10 @@ from radia_pipeline.reports.words import COLON, COMMA, NUMBERS, SPACE
 
 ELSEWHERE = "elsewhere"
 """A section on another region: what may lie outside the chest makes no label there."""
-LABELLED = frozenset(("findings", "conclusion", ELSEWHERE))
+_CONCLUSION = "conclusion"
+LABELLED = frozenset(("findings", _CONCLUSION, ELSEWHERE))
 """Only what the radiologist saw makes labels: no question, no history, no advice."""
+_FINDINGS = LABELLED - {_CONCLUSION}
 
 LONGEST_TITLE = 6
 
@@ -130,7 +132,7 @@ class Sections:
     def _findings_follow(self, sentences: list[Sentence]) -> bool:
         """Say whether what stands behind a section makes findings; a conclusion alone, or a signature, does not."""
         for s in sentences:
-            if s.section != "conclusion" and s.section in LABELLED and s.bits & SPEAKS:
+            if s.section in _FINDINGS and s.bits & SPEAKS:
                 return True
             if s.section not in LABELLED:
                 return False
@@ -143,13 +145,16 @@ class Sections:
         title of the findings is still to come.
         """
         closed: list[Sentence] = []
-        is_open = False
-        titled = max((k for k, s in enumerate(sentences) if s.apart == TITLED and s.section in LABELLED), default=-1)
+        is_open = is_behind_blank = False
+        titles = (k for k, s in enumerate(sentences) if s.apart == TITLED and s.section in _FINDINGS)
+        titled = max(titles, default=-1)
         for k, s in enumerate(sentences):
             if s.section != "indication":
-                is_open = False
+                is_open = is_behind_blank = False
             else:
-                is_open = s.apart != TITLED and (is_open or self._ends_indication(sentences, k, titled))
+                is_behind_blank = s.apart != TITLED and (is_behind_blank or s.apart == BLANK_LINE)
+                ends = self._ends_indication(sentences, k, titled) or (is_behind_blank and self._is_told(s))
+                is_open = s.apart != TITLED and (is_open or ends)
                 if is_open:
                     s = s._replace(section="findings")
             closed.append(s)

@@ -116,7 +116,8 @@ class Boxes:
             boxes = list(_BOXES.finditer(line))
             if len(boxes) > 1 and self._ticked_value.search(line):
                 last = len(line)
-                if text[options.end() : options.end() + 1] == ":":  # the next label follows on the same line
+                behind = text[options.end() : options.end() + 1]
+                if behind == ":" or (behind == "\n" and self._joint.search(line)):  # the next label follows, or wraps
                     last = self._end_of_option(line, boxes[-1])
                 ends = [*(box.start() for box in boxes[1:]), last]
                 taken.append((at, at + last))
