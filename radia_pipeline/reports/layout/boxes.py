@@ -29,7 +29,9 @@ _ITEM = re.compile(r"[^\S\n]*\w[^\n☐☒☑🗹⊠✗✘□▢◻\[(:;.|,]*(?=\
 _STROKE = re.compile(r"[^\S\n]+/[^\S\n]+(?=[^\W\d_])")
 _OPTIONS = re.compile(rf"(?m)(?<=:)[^\S\n]*(?={BOX})(?:(?!\.\s)[^\n;/:])*")
 _WORD = re.compile(r"[^\S\n]*\w+")
+"""The least that an option behind its box says."""
 _GAP = re.compile(r"(?<=\w)[^\S\n]{2,}(?=\w)")
+"""What parts an option from the next label on its line."""
 
 
 class Boxes:

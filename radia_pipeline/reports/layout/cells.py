@@ -37,7 +37,6 @@ class Cells:
         self._deny = re.compile(rf"(?i)(?:{any_of(signs.determiners)})\Z")
         self._is_said = re.compile(rf"(?i)\s*(?:[øØ∅]|\+(?!\s)|(?:{any_of(signs.determiners)})(?=\s))\s*\w")
         ends = any_of(value for value in (*signs.no_values, *signs.yes_values) if value[0].isalpha())
-        self._is_cut = re.compile(rf"(?i);.*\s(?:{any_of(signs.joints)})\s*\Z")  # "opacité aucune ; masse du⏎LIG 0"
         self._goes_on = re.compile(rf"(?i)(?:,|(?:^|(?<=\s))(?:{any_of(signs.joints)}))\s*\Z")
         self._told = re.compile(
             rf"(?i)[\t|;][^\S\n]*(?:{ends}|(?:{any_of(signs.doubts)})(?:,[^|\t.;]*)?)\.(?=[^\S\n]+(?:(?:[^\w\s]|\d{{1,2}}\))[^\S\n]+)?\w)"
@@ -55,8 +54,10 @@ class Cells:
         at, is_row = 0, False
         has_cut = "\n" in text and self._cut_value.search(text) is not None
         for line in text.split("\n") if has_cut or "\t" in text or "|" in text or ";" in text else ():
-            is_cut = (has_cut and self._cut_value.search(line) is not None) or self._is_cut.search(line) is not None
-            is_row = is_cut or (("\t" in line or "|" in line or is_row) and self._goes_on.search(line) is not None)
+            is_cut = has_cut and self._cut_value.search(line) is not None
+            is_listed = ";" in line and not line.rstrip().endswith(",")  # "opacité aucune ; masse du⏎LIG 0"
+            may_go_on = "\t" in line or "|" in line or is_row or is_listed
+            is_row = is_cut or (may_go_on and self._goes_on.search(line) is not None)
             at += len(line) + 1
             if is_row and at < len(text):
                 yield at - 1, at + len(text[at:]) - len(text[at:].lstrip(" \t")), " "
