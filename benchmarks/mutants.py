@@ -2,8 +2,8 @@
 
 ``cover`` runs the quick tests of the domain's folders in one process, with a coverage context for each test, and keeps
 which test runs which line and how long each takes. ``run`` draws changes at random over all places of the domain
-modules, changes a copy of the tree, and runs the tests that cover the changed line, shortest first, at most 90 seconds
-of processor time a change. Survivors are listed; those that no test can tell from the original stand in
+modules, changes a copy of the tree, and runs the tests that cover the changed line, at most 90 seconds of processor
+time a change. Survivors are listed; those that no test can tell from the original stand in
 ``mutants_equivalent.json`` with their reason. ``planted`` runs named changes (``mutants_planted.json``), each of which
 must be noticed.
 
@@ -64,8 +64,9 @@ LONGEST_S = 90.0
 """Of processor time, which other work on the machine does not stretch; the clock may say three times as much."""
 SLOWER, TO_BEGIN_S = 3.0, 10.0
 """A change ends as a timeout where its tests take so many times as long as unchanged, and what it takes to begin."""
-MOST_TESTS_S = 40.0
-"""Tests of a change are taken, shortest first, up to so many seconds of processor time of the covering run."""
+MOST_TESTS_S = 50.0
+"""Tests of a change are taken up to so many seconds of processor time of the covering run: the shortest for half of
+them, then the longest that still fit, since these ask most of what they run."""
 CONTROL_EVERY = 20
 """Tests of every so many-th change are run unchanged too: a test that fails by itself would notice everything."""
 HEAVY = (
@@ -117,7 +118,7 @@ class Coverage:
         return cls({file: {line: frozenset(t) for line, t in one.items()} for file, one in lines.items()}, seconds)
 
     def tests_of(self, mutation: Mutation) -> tuple[str, list[str]]:
-        """Return how tests were chosen (line, module, importers, folder or none) and the tests, shortest first."""
+        """Return how tests were chosen (line, module, importers, folder or none) and the tests."""
         by_line = self.lines.get(mutation.file, {})
         of_line = by_line.get(mutation.line, frozenset()) if mutation.inside else frozenset()
         if of_line:
@@ -140,12 +141,17 @@ class Coverage:
         return sum(self.seconds.get(test, 1.0) for test in tests)
 
     def _short(self, tests: Iterable[str]) -> list[str]:
+        by_time = sorted(tests, key=lambda one: (self.seconds.get(one, 1.0), one))
         chosen, total = [], 0.0
-        for test in sorted(tests, key=lambda one: (self.seconds.get(one, 1.0), one)):
-            total += self.seconds.get(test, 1.0)
-            if chosen and total > MOST_TESTS_S:
+        for test in by_time:
+            if chosen and total + self.seconds.get(test, 1.0) > MOST_TESTS_S / 2:
                 break
+            total += self.seconds.get(test, 1.0)
             chosen.append(test)
+        for test in by_time[: len(chosen) - 1 : -1]:
+            if total + self.seconds.get(test, 1.0) <= MOST_TESTS_S:
+                total += self.seconds.get(test, 1.0)
+                chosen.append(test)
         return chosen
 
 
