@@ -48,7 +48,7 @@ hooks: $(READY) ## Check style at every commit (git hooks)
 	$(BIN)/pre-commit install
 
 test: lint ## Style, types and the quick tests
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
 
 test-full: lint ## Everything, as CI runs it; needs the Debian packages that .ci/run names
 	$(PYTEST)

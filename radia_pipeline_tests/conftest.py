@@ -51,8 +51,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Let the longest begin first where several processes share the tests."""
-    if hasattr(config, "workerinput"):
-        from radia_pipeline_tests.order import place_of
+    """Mark the tests of long pieces, and let the longest begin first where several processes share the tests."""
+    from radia_pipeline_tests.order import is_long, place_of
 
+    for item in items:
+        if is_long(item.nodeid):
+            item.add_marker("long")
+    if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place_of(item.nodeid))

@@ -30,9 +30,11 @@ FIRST = (
     "defs/test_training_process.py", "test_architecture.py", "training/test_awkward.py", "training/test_nodes.py",
     "dicom/test_ingest.py", "defs/test_doctor.py", "dicom/test_false_alarms.py", "evaluation/test_release.py",
     "evaluation/test_sources.py", "evaluation/test_sides.py", "defs/test_backfill.py", "usecases/test_predict.py",
-    "training/test_sweeps.py", "training/test_distributed.py", "evaluation/test_scorecard.py",
+    "training/test_sweeps.py", "training/test_distributed.py", "test_how_to.py", "evaluation/test_scorecard.py",
 )  # fmt: skip
-"""The pieces that take a minute or more, longest first; they need not be exact."""
+"""The pieces that take half a minute or more, longest first; they need not be exact."""
+QUICK_BUT_FOR_SLOW = frozenset({"dicom/test_false_alarms.py", "dicom/test_ingest.py", "training/test_recipes.py"})
+"""Those of them that take long by tests marked ``slow`` alone."""
 
 
 def piece_of(nodeid: str) -> str:
@@ -48,6 +50,12 @@ def place_of(nodeid: str) -> int:
     """Return how late a test may begin: the place of its piece in FIRST, the last for all others."""
     piece = piece_of(nodeid)
     return FIRST.index(piece) if piece in FIRST else len(FIRST)
+
+
+def is_long(nodeid: str) -> bool:
+    """Say whether a test is of a piece that takes long, whatever it takes itself: what the piece shares is dear."""
+    piece = piece_of(nodeid)
+    return piece in FIRST and piece not in QUICK_BUT_FOR_SLOW
 
 
 class ByPieces(LoadFileScheduling):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from radia_pipeline_tests.order import FIRST, TOGETHER, piece_of, place_of
+from radia_pipeline_tests.order import FIRST, QUICK_BUT_FOR_SLOW, TOGETHER, is_long, piece_of, place_of
 
 TESTS = Path(__file__).parent
 
@@ -41,6 +41,7 @@ def test_those_who_share_something_for_a_session_are_one_piece(folder, name):
 def test_every_piece_that_is_named_is_there():
     named = {*FIRST, *TOGETHER, *TOGETHER.values()}
     assert [name for name in named if not (TESTS / name).exists()] == []
+    assert set(FIRST) > QUICK_BUT_FOR_SLOW
     assert len(FIRST) == len(set(FIRST)) and set(FIRST) <= {piece_of(name) for name in FIRST}
 
 
@@ -50,3 +51,11 @@ def test_the_longest_begin_first_and_a_file_stays_whole():
     ]
     assert [place_of(name) for name in names] == [len(FIRST), len(FIRST), 1, 1, 0, 0]
     assert piece_of("radia_pipeline_tests/review/page/test_canvas.py::test_a[1]") == "review/"
+
+
+def test_tests_of_long_pieces_are_left_to_the_full_run_and_those_of_quick_ones_are_not(request):
+    assert is_long("radia_pipeline_tests/review/page/test_canvas.py::test_a")  # of a folder that shares a browser
+    assert not is_long("radia_pipeline_tests/dicom/test_ingest.py::test_a")
+    assert not is_long("radia_pipeline_tests/test_order.py::test_a")
+    marked = {bool(item.get_closest_marker("long")) == is_long(item.nodeid) for item in request.session.items}
+    assert marked == {True}
