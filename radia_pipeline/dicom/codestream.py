@@ -15,9 +15,9 @@ from radia_pipeline.errors import Refusal
 from radia_pipeline.privacy import reasons
 from radia_pipeline.privacy.markers import is_padding
 
-_SOI, _EOI, _SOS, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
+_SOS, _DHT, _DRI = 0xDA, 0xC4, 0xDD
 _FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC3: "lossless", 0xF7: "jpegls"}
-_J2K_SIZ, _J2K_SOT, _J2K_EOC = 0xFF51, 0xFF90, b"\xff\xd9"
+_J2K_SOT, _J2K_EOC = 0xFF90, b"\xff\xd9"
 
 
 @dataclass
@@ -128,7 +128,7 @@ def j2k_header(stream: bytes) -> StreamHeader:
         components, size = struct.unpack_from(">HB", stream, 40)
         at = 4 + struct.unpack_from(">H", stream, 4)[0]
         while (marker := struct.unpack_from(">H", stream, at)[0]) != _J2K_SOT:
-            if not 0xFF30 <= marker <= 0xFFFF:
+            if marker < 0xFF30:
                 raise _damaged("no marker where one must stand")
             at += 2 + struct.unpack_from(">H", stream, at + 2)[0]
         _follow_tile_parts(stream, at)

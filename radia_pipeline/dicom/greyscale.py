@@ -149,7 +149,7 @@ def _look_up(dataset: Dataset, keyword: str, x: np.ndarray) -> tuple[np.ndarray,
     try:
         item = dataset[keyword].value[0]
         count, first, bits = (int(value) for value in item["LUTDescriptor"].value)
-        data = _lut_data(item, bits)
+        data = _lut_data(item)
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     count = count or 1 << 16
@@ -161,9 +161,10 @@ def _look_up(dataset: Dataset, keyword: str, x: np.ndarray) -> tuple[np.ndarray,
     return data[:count].astype(np.float64)[index], bits
 
 
-def _lut_data(item: Dataset, bits: int) -> np.ndarray | None:
+def _lut_data(item: Dataset) -> np.ndarray | None:
+    """Read the entries: words, or single bytes where there are as many bytes as entries, made even."""
     raw = item["LUTData"].value
     if isinstance(raw, bytes):
         count = int(item["LUTDescriptor"].value[0]) or 1 << 16
-        return np.frombuffer(raw, np.uint8 if len(raw) < 2 * count else "<u2")
+        return np.frombuffer(raw, np.uint8 if len(raw) <= count + count % 2 else "<u2")
     return np.atleast_1d(np.asarray(raw, dtype=np.int64)) & 0xFFFF
