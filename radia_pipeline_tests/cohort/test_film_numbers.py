@@ -149,7 +149,7 @@ DESCRIPTORS = [
     0.03251,
 ]
 COVERED = (0.8447, 0.7829, 0.6414)
-AGREEMENTS = [0.9971, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0]
+AGREEMENTS = [0.9971, 1.0, 1.0, -1.0, 0.9869, -1.0, -1.0]
 CROPS = (0.92338, 0.92338)
 FINE = [-0.3697, 0.39882, 1.73557]
 FAINT = 8.29973
@@ -312,11 +312,11 @@ def test_the_agreement_of_exposures_is_pinned():
         grain[10:190, 8:160], grain[:, ::-1], 65535 - grain, grain[:, :110], cv2.warpAffine(grain, turn, (200, 200)),
         picture(4, 200), grain[40:160, 40:160],
     )  # fmt: skip
-    resting = reg.prepared(grain)
+    resting = reg.prepared(grain, moves=False)
     found = [reg.same_exposure(resting, reg.prepared(np.ascontiguousarray(one))) for one in given]
     assert found == pytest.approx(AGREEMENTS, abs=0.01)
     assert reg.prepared(grain, moves=False).spectra.shape == (1, 64, 33)
-    assert reg.same_exposure(reg.prepared(grain, moves=False), resting) == pytest.approx(1, abs=0.01)
+    assert reg.prepared(grain).spectra.shape == (50, 64, 33)
 
 
 def test_tiles_agree_where_both_show_something(film):
