@@ -8,6 +8,7 @@ Legend: N images, B studies, V views, C channels, S side.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from radia_pipeline.evaluation.ensemble import Ensemble
 from radia_pipeline.evaluation.onnx_export import write_inputs
 from radia_pipeline.evaluation.study_network import EnsembleNetwork, StudyNetwork
 from radia_pipeline.lake import atomic
+from radia_pipeline.training.backbones import norm_behind_pooling
 from radia_pipeline.training.inputs import normalisation
 from radia_pipeline.training.models import Classifier
 from radia_pipeline.training.recipe_schema import Recipe
@@ -37,6 +39,9 @@ BRANCHES = ("frontal", "lateral")
 XRV_RANGE = 1024.0
 XRV_NAMES = {"Pleural Effusion": "Effusion"}
 """Classes that torchxrayvision calls otherwise; the rest have our name there, or none."""
+NORM_BEHIND = ("fc_norm", "use_fc_norm")
+"""How timm's transformers are told that the last normalisation stands behind the pooling, which they else conclude from
+the pooling that they are made with: ours are made with their own and pooled by the mean afterwards."""
 
 Members = Mapping[str, tuple[Recipe, Classifier]]
 
@@ -158,6 +163,8 @@ def _write_timm(recipe: Recipe, classifier: Classifier, slot: int, home: Path) -
         options["img_size"] = section.size_px
     if getattr(net, "global_pool", None) == "avg" and hasattr(net, "num_prefix_tokens"):
         options["global_pool"] = "avg"
+        takes, is_behind = inspect.signature(type(net)).parameters, norm_behind_pooling(net) is not None
+        options |= {name: is_behind for name in NORM_BEHIND if name in takes}
     classes = len(classifier.class_names) if is_linear else 0
     weights = dict(net.state_dict())
     shell = cast(TimmNetwork, timm.create_model(recipe.model.backbone, num_classes=classes, **options))

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-import torchvision
 
 from radia_pipeline.contracts.vocabulary import vocabulary
 from radia_pipeline.errors import BadInput, RunFailed
@@ -120,13 +119,3 @@ def test_a_folder_that_holds_something_is_left_alone(lake, tmp_path):
     with pytest.raises(BadInput, match="holds something"):
         export_model(lake, "small", "safetensors", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-
-
-@pytest.mark.parametrize("name", network_files._BLOCKS)
-def test_a_shell_has_the_blocks_of_the_network_that_it_is_filled_from(name):
-    with torch.device("meta"):
-        network = torchvision.models.get_model(name)
-    blocks = [len(part) for title, part in network.features.named_children() if title.startswith("denseblock")]
-    assert tuple(blocks) == network_files._BLOCKS[name]
-    growth = network.features.denseblock1.denselayer1.conv2.out_channels
-    assert growth == network_files._GROWTH.get(name, 32)
