@@ -52,13 +52,21 @@ TOKEN = re.compile(
 """Plain words (most of them, and found fastest), numbers, dotted abbreviations, other words; what stands between two
 tokens is one separator."""
 
-APART = re.compile("([ .,:'\u2019\n-]+)")
-"""What stands between two tokens of a text without other signs (``repair.PLAIN``)."""
+WORD = re.compile(r"(\w+)")
+"""Tokens of a text without other signs (``repair.PLAIN``), but where a mark stands inside one, as in "0,44", "R.C."."""
 _INSIDE_TOKENS = frozenset((".", ","))
 """Marks that may also stand inside a number or an abbreviation, where no blank is beside them."""
 
 CACHE_LIMIT = 200_000
 """Distinct tokens remembered before the memory is dropped: about 20 MB, months of a hospital's vocabulary."""
+CHUNK_LIMIT = 50_000
+"""Distinct pieces between two blanks remembered before the memory is dropped: some 20 MB."""
+LONGEST_CHUNK = 40
+"""Characters of the longest piece that is remembered; longer ones are lines or tables without blanks."""
+LONGEST_NUMBER = 3
+"""Digits of the longest number that is remembered; longer ones seldom come again."""
+_BEHIND_NUMBERS = {mark: f"{mark} " for mark in ".,:;"}
+"""Mark that stands behind a number -> the separator that it makes with the blank behind it."""
 
 SHORTEST_SPLIT = 8
 """Letters of a word in two pieces that may be misspelt as well."""
@@ -133,33 +141,40 @@ class WordTable(dict):
         self._symbols, self._stem, self._typos = symbols, stem, typos
         self._findings, self._elided, self._nought = findings, elided, nought
         self.pairs: dict[tuple[str, str], int] = {}
-        self._apart = _Apart(self)
+        self._chunks, self._plain_chunks = _Chunks(self, TOKEN), _PlainChunks(self, WORD)
 
     def split(self, text: str, is_plain: bool) -> tuple[list[str], list[int]]:
         """Return separators (at even places) and tokens, and their symbols. ``is_plain``: ``repair.PLAIN`` matches."""
-        if is_plain and text:
-            parts = APART.split(text)
-            if parts[0]:
-                parts.insert(0, "")
-            else:
-                del parts[0]
-            if not parts[-1]:
-                del parts[-1]
-            last = parts.pop() if len(parts) % 2 else ""
+        if is_plain:
             try:
-                symbols = list(map(self._apart.__getitem__, parts))
+                parts, symbols = self._put_together(text, self._plain_chunks)
             except KeyError:
                 pass  # a number or an abbreviation with marks inside
             else:
-                parts.append(last)
-                symbols.append(self[last])
-                return parts, symbols
-        parts = TOKEN.split(text)
-        return parts, list(map(self.__getitem__, parts))
+                if parts[0] not in _INSIDE_TOKENS:
+                    return parts, symbols
+        return self._put_together(text, self._chunks)
+
+    def _put_together(self, text: str, chunks: _Chunks) -> tuple[list[str], list[int]]:
+        """Split a text at blanks, which no token holds, and look up what stands between them."""
+        parts, symbols, gap = [""], [SPACE], ""
+        for lead, words, said in map(chunks.__getitem__, text.split(" ")):
+            if lead or gap:  # "épanchement (droit)", "nodule  droit": a separator goes on behind a blank
+                gap += lead
+                if not words:
+                    continue
+                parts[-1] += gap
+                symbols[-1] = self[parts[-1]]
+                gap = ""
+            parts += words
+            symbols += said
+        parts[-1] = (parts[-1] + gap)[:-1]  # no blank stands behind the last
+        symbols[-1] = self[parts[-1]]
+        return parts, symbols
 
     def __missing__(self, token: str) -> int:
         if token.isdecimal() and token != "0":  # numbers seldom come again: they are not remembered
-            return YEAR if len(token) == _YEAR_DIGITS and token[:2] in _CENTURIES else NUMBER
+            return number_symbol(token)
         if len(self) >= CACHE_LIMIT:
             self.clear()
         symbol = self[token] = self._symbol(token)
@@ -215,20 +230,41 @@ class WordTable(dict):
         return UNKNOWN if near is None else self._symbols[self._stem(near)]
 
 
-class _Apart(dict):
-    """Symbols of what ``APART`` splits; raises KeyError where ``TOKEN`` would not split so, as in
-    "0,44", "R.C.", "5e". Bounded like its ``table``."""
+_Chunk = tuple[str, tuple[str, ...], tuple[int, ...]]
+"""What stands between two blanks, with the second: the separator before its first token (all of it, where it has none),
+then tokens and the separators behind them in turn, and their symbols."""
 
-    def __init__(self, table: WordTable) -> None:
+
+class _Chunks(dict[str, _Chunk]):
+    """What stands between two blanks -> its tokens, parted by a pattern. Fills itself from a ``table``; bounded."""
+
+    def __init__(self, table: WordTable, pattern: re.Pattern[str]) -> None:
         super().__init__()
-        self._table = table
+        self._table, self._pattern = table, pattern
 
-    def __missing__(self, token: str) -> int:
-        if token.isdecimal() and token != "0":
-            return number_symbol(token)
-        if token in _INSIDE_TOKENS if not token or APART.match(token) else TOKEN.fullmatch(token) is None:
-            raise KeyError(token)
-        if len(self) >= CACHE_LIMIT:
-            self.clear()
-        symbol = self[token] = self._table[token]
-        return symbol
+    def __missing__(self, chunk: str) -> _Chunk:
+        number, mark = (chunk, "") if chunk.isdecimal() else (chunk[:-1], chunk[-1:])
+        if len(number) > LONGEST_NUMBER and number.isdecimal() and (not mark or mark in _BEHIND_NUMBERS):
+            separator = _BEHIND_NUMBERS[mark] if mark else " "
+            return "", (number, separator), (number_symbol(number), self._table[separator])
+        lead, *parts = self._parted(chunk)
+        found = lead, tuple(parts), tuple(map(self._table.__getitem__, parts))
+        if len(chunk) <= LONGEST_CHUNK and not any(part.isdecimal() and len(part) > LONGEST_NUMBER for part in parts):
+            if len(self) >= CHUNK_LIMIT:
+                self.clear()
+            self[chunk] = found
+        return found
+
+    def _parted(self, chunk: str) -> list[str]:
+        """Return separators (at even places) and tokens of a chunk and the blank behind it."""
+        return self._pattern.split(chunk + " ")
+
+
+class _PlainChunks(_Chunks):
+    """The same for plain texts; raises KeyError where ``TOKEN`` may part otherwise than ``WORD``."""
+
+    def _parted(self, chunk: str) -> list[str]:
+        parts = super()._parted(chunk)
+        if not _INSIDE_TOKENS.isdisjoint(parts[2::2]):
+            raise KeyError(chunk)
+        return parts
