@@ -7,11 +7,12 @@ before their items (``boxes``), a sign by itself (``values``).
 from __future__ import annotations
 
 import re
+import sys
 from typing import NamedTuple
 
 from radia_pipeline.reports.language import Signs
 from radia_pipeline.reports.layout.boxes import BOX, is_ticked
-from radia_pipeline.reports.layout.pieces import REACH, any_of, matched
+from radia_pipeline.reports.layout.pieces import REACH, Anywhere, any_of, matched
 from radia_pipeline.reports.words import BULLETS
 
 _APART = re.compile(rf"[{BULLETS}\s;,/|.]*")
@@ -24,6 +25,8 @@ _LONGEST = 70
 """Characters of a label."""
 _DASHES = frozenset("-–−—+")
 """Values that may be bullets."""
+_HAS_SEPARATOR = re.compile(r"[\t|→⇒➔>=…:;/,_.–—-]")
+"""One of these stands in every text in which a value stands beside a separator."""
 _PARTED = re.compile(r"[=>→⇒:…]")
 Place = tuple[int, int]
 Pair = tuple[Place, Place]
@@ -91,9 +94,8 @@ class Answers:
         self._says_which = re.compile(rf"(?i)\s*(?:{any_of(signs.participles)})(?:\s+[-–—])?\s+\w")
         value = re.sub(r"[?]P<[a-z]+>", "?:", said)
         at = r"(?:[\t|→⇒➔>=…:;/,_]|\.\.|(?:^|\s)[-–—])"
-        self._at = re.compile(
-            rf"(?i){at}\s*(?:{value}){apart}|(?<!\w)(?:{value})\s*{at}|(?:{any_of(signs.open_values)})(?:\W|\Z)"
-        )
+        self._beside_sign = Anywhere(rf"{at}\s*(?:{value}){apart}|(?<!\w)(?:{value})\s*{at}")
+        self._open = Anywhere(rf"(?:{any_of(signs.open_values)})(?:\W|\Z)")
         self._listed = re.compile(
             rf":[^\S\n]*(?i:{any_of((*signs.values, *signs.open_values))}|\w)[^\S\n]*[,:]|:[^\S\n]*[A-Z\d][^\S\n]"
         )
@@ -110,15 +112,20 @@ class Answers:
         if self._bare.search(text) is not None and self._last.search(text) is not None:
             return True
         is_parted = " - " in text or "–" in text or "—" in text or self._between_commas.search(text) is not None
-        return is_parted and self._at.search(text) is not None
+        return is_parted and self._is_told(text)
 
     def may_stand(self, text: str, place: Place) -> bool:
         """Say whether a value stands in a line as in a table."""
-        return self._at.search(text, *place) is not None or self._last.search(text, *place) is not None
+        return self._is_told(text, *place) or self._last.search(text, *place) is not None
 
     def has_values(self, text: str) -> bool:
         """Say whether a text holds values, whatever signs it has."""
-        return self._at.search(text) is not None or self.may_hold(text)
+        return self._is_told(text) or self.may_hold(text)
+
+    def _is_told(self, text: str, start: int = 0, end: int = sys.maxsize) -> bool:
+        """Say whether a value stands beside a separator, or one that is open anywhere."""
+        has_sign = _HAS_SEPARATOR.search(text, start, end) is not None
+        return (has_sign and self._beside_sign.is_in(text, start, end)) or self._open.is_in(text, start, end)
 
     def begins(self, said: str) -> bool:
         """Say whether a line begins with a value."""

@@ -6,6 +6,7 @@ Belongs here: what two modules of this folder need. Does not belong here: any si
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import cast
 
@@ -20,6 +21,33 @@ REACH = 200
 
 BULLET = rf"(?:[{BULLETS}]|\(?\d{{1,2}}[.)-])"
 """What may stand before an item of a list."""
+
+
+_MORE_CASES = "ıſİ"
+"""Letters that ``re.IGNORECASE`` takes for "i" and "s", and that no small letter of one character stands for."""
+_LOOKS_BACK = 32
+"""Characters before a place that are kept, for patterns that look back; those of the language look over three."""
+
+
+class Anywhere:
+    """Says whether a pattern is found in letters of either case.
+
+    It is asked of small letters: a pattern that ignores case tries each of its alternatives at each character, where
+    one of small letters passes over those that begin otherwise.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """``pattern``: without groups that are named or that switch flags."""
+        small = re.sub(r"\\.|[^\\]+", lambda part: part[0] if part[0][0] == "\\" else part[0].lower(), pattern)
+        self._small, self._any = re.compile(small), re.compile(pattern, re.IGNORECASE)
+
+    def is_in(self, text: str, start: int = 0, end: int = sys.maxsize) -> bool:
+        """Say whether it is found between two places of a text."""
+        begin = max(0, start - _LOOKS_BACK)
+        said = text[begin:end]
+        if any(letter in said for letter in _MORE_CASES):
+            return self._any.search(text, start, end) is not None
+        return self._small.search(said.lower(), start - begin) is not None
 
 
 def starts(signs: Signs) -> str:
