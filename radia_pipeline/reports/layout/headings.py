@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator
 
 from radia_pipeline.reports.language import Signs
-from radia_pipeline.reports.layout.pieces import BULLET, REACH, Piece, any_of, matched, starts
+from radia_pipeline.reports.layout.pieces import BULLET, REACH, Anywhere, Piece, any_of, matched, starts
 from radia_pipeline.reports.words import BULLETS
 
 _LONGEST = 80
 """Characters of a heading and of the title before it."""
 _ITEM = re.compile(rf"\n[^\S\n]*{BULLET}[^\S\n]*(?=\w)")
 _REST = re.compile(r"[^\n]*")
+_LIST = re.compile(rf"\n[^\S\n]*{BULLET}[^\S\n]*\w")
+"""A list of lines."""
 _OPENS = re.compile(rf"[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
 _LINE = re.compile(r"(?:[^\n.]|(?<=,)\n|(?<=,\r)\n)*")
 _NEXT = re.compile(r"[^\S\n]*[,;/]\s*(?=\w)")
@@ -32,6 +34,8 @@ class Headings:
         begins = starts(signs)
         headings = rf"(?:(?P<no>{any_of(signs.denied_headings)})|{any_of(signs.affirmed_headings)})"
         self._at_colon = re.compile(rf"(?i){begins}(?P<heading>{headings})[^\S\n]*\Z")
+        said = f"{any_of(signs.denied_headings)}|{any_of(signs.affirmed_headings)}"
+        self._ends_in_heading = Anywhere(rf"(?<![^\W_])(?:{said})[^\S\n]*\Z")  # what every match of _at_colon does
         self._at_list = re.compile(rf"(?im){begins}(?P<heading>{headings})[^\S\n]*(?=\n[^\S\n]*{BULLET}[^\S\n]*\w)")
         self._behind_place = re.compile(
             rf"(?i){begins}[^\n.:;,]{{2,40}},[^\S\n]+(?P<heading>(?P<no>{any_of(signs.denied_verbs)}))[^\S\n]*\Z"
@@ -49,13 +53,14 @@ class Headings:
         at = text.find(":")
         while at >= 0:
             first = max(0, at - _LONGEST)
-            heading = self._at_colon.search(text[first:at])
+            before = text[first:at]
+            heading = self._at_colon.search(before) if self._ends_in_heading.is_in(before) else None
             if heading is None and _OPENS.match(text, at + 1):  # "poumons, on ne voit pas :⏎- …"
-                heading = self._behind_place.search(text[first:at])
+                heading = self._behind_place.search(before)
             if heading:
                 yield first + heading.start("heading"), at + 1, heading["no"] is not None
             at = text.find(":", at + 1)
-        if "\n" in text:
+        if _LIST.search(text):
             for m in self._at_list.finditer(text):
                 yield m.start("heading"), m.end("heading"), m["no"] is not None
 
