@@ -69,7 +69,8 @@ def strongest_by_class(said: Iterable[tuple[str | None, int | None]]) -> dict[st
     for name, value in said:
         if name is not None and value is not None:
             known = labels.get(name)
-            labels[name] = value if known is None else stronger(known, value)
+            if known != value:
+                labels[name] = value if known is None else stronger(known, value)
     return labels
 
 

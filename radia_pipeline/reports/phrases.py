@@ -69,8 +69,8 @@ class Head(dict[int, "Head | Found"]):
         super().__init__()
         self._heads, self.node, self.found, self._skipped, self._ahead = heads, node, found, skipped, ahead
 
-    def ask(self, following: int) -> Head | Found:
-        """Return what the next word makes of it, and remember that."""
+    def __missing__(self, following: int) -> Head | Found:
+        """Ask what the next word makes of it, and remember that."""
         said = self._with(following)
         self._heads.remember()
         self[following] = said

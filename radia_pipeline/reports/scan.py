@@ -6,6 +6,7 @@ Belongs here: phrases of the rulebook, punctuation, where a sentence ends. Does 
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 from radia_pipeline.reports.kinds import BITS, IS_SPOKEN, KIND, Event, Leaf, kinds
@@ -51,7 +52,7 @@ _COLON = Leaf(KIND["colon"], "punctuation")
 _new = tuple.__new__
 """Makes a named tuple at a fifth of the cost of calling its class."""
 _NEW: Any = object()
-"""Stands for a sentence, or a pair of words, that never came."""
+"""Stands for a sentence that never came."""
 
 _PUNCTUATION, _REMARK, _ANATOMY = KIND["punctuation"], KIND["remark"], KIND["anatomy"]
 _OTHER_EXAM, _OF, _DENY_AFTER, _DASH = KIND["other_exam"], KIND["of"], KIND["deny_after"], KIND["dash"]
@@ -89,7 +90,7 @@ class Scan:
         """Fill ``events``, ``sentences`` and ``remarks``."""
         symbols, statements, titles = self.symbols, self.book.statements, self.book.titles.first
         n = len(symbols)
-        ends = iter([k for k in range(2, n, 2) if symbols[k] in _ENDS_SENTENCE])
+        ends = compress(range(2, n, 2), map(_ENDS_SENTENCE.__contains__, symbols[2::2]))
         end = next(ends, n)
         i = self.start = self.after_titles(1) if n > 1 else 1
         while i < n:
@@ -143,10 +144,7 @@ class Scan:
                 head = leaf
                 while True:
                     end += 2
-                    following = NOTHING if mark or end >= n else symbols[end]
-                    leaf = head.get(following, _NEW)
-                    if leaf is _NEW:
-                        leaf = head.ask(following)
+                    leaf = head[NOTHING if mark or end >= n else symbols[end]]
                     if leaf.__class__ is not Head:
                         break
                     head, mark = leaf, symbols[end + 1]

@@ -65,8 +65,10 @@ LONGEST_CHUNK = 40
 """Characters of the longest piece that is remembered; longer ones are lines or tables without blanks."""
 LONGEST_NUMBER = 3
 """Digits of the longest number that is remembered; longer ones seldom come again."""
-_BEHIND_NUMBERS = {mark: f"{mark} " for mark in ".,:;"}
-"""Mark that stands behind a number -> the separator that it makes with the blank behind it."""
+_BEHIND_NUMBERS = {
+    "": (" ", SPACE), ".": (". ", STOP), ",": (", ", COMMA), ":": (": ", COLON), ";": ("; ", SEMICOLON),
+}  # fmt: skip
+"""Mark that stands behind a number -> the separator that it makes with the blank behind it, and its symbol."""
 
 SHORTEST_SPLIT = 8
 """Letters of a word in two pieces that may be misspelt as well."""
@@ -244,9 +246,9 @@ class _Chunks(dict[str, _Chunk]):
 
     def __missing__(self, chunk: str) -> _Chunk:
         number, mark = (chunk, "") if chunk.isdecimal() else (chunk[:-1], chunk[-1:])
-        if len(number) > LONGEST_NUMBER and number.isdecimal() and (not mark or mark in _BEHIND_NUMBERS):
-            separator = _BEHIND_NUMBERS[mark] if mark else " "
-            return "", (number, separator), (number_symbol(number), self._table[separator])
+        if number.isdecimal() and mark in _BEHIND_NUMBERS and len(number) > LONGEST_NUMBER:
+            separator, said = _BEHIND_NUMBERS[mark]
+            return "", (number, separator), (number_symbol(number), said)
         lead, *parts = self._parted(chunk)
         found = lead, tuple(parts), tuple(map(self._table.__getitem__, parts))
         if len(chunk) <= LONGEST_CHUNK and not any(part.isdecimal() and len(part) > LONGEST_NUMBER for part in parts):

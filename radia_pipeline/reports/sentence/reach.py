@@ -80,6 +80,8 @@ class Reach(Clause):
 
     def other_than(self, event: Event) -> bool:
         """ "Pas d'autre anomalie qu'une opacité": the opacity is there."""
+        if not self.compares:
+            return False
         words, cue = self.words, self.cue
         if words.other.isdisjoint(self.symbols[cue[1] : cue[2] + 1]):
             return False
