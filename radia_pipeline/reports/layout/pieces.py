@@ -23,8 +23,8 @@ BULLET = rf"(?:[{BULLETS}]|\(?\d{{1,2}}[.)-])"
 """What may stand before an item of a list."""
 
 
-_MORE_CASES = "ıſİ"
-"""Letters that ``re.IGNORECASE`` takes for "i" and "s", and that no small letter of one character stands for."""
+_MORE_CASES = tuple(map(chr, (0x130, 0x131, 0x17F)))
+"""Dotted and dotless I and long s, which ``re.IGNORECASE`` takes for "i" and "s" and ``str.lower`` does not."""
 _LOOKS_BACK = 32
 """Characters before a place that are kept, for patterns that look back; those of the language look over three."""
 
