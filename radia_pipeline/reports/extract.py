@@ -6,6 +6,7 @@ restricted column ``sentence``; results carry counts only.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,8 +139,13 @@ def _job(source: str, reports: pa.Table) -> tuple[str, list[str], list[str]]:
 
 
 def warm_up() -> None:
-    """Read the words and rules once for all workers; runs before they are forked."""
+    """Read the words and rules once for all workers; runs before they are forked.
+
+    What stands then never goes, and the collector need not look it over in every worker again.
+    """
     Labeler.default()
+    gc.collect()
+    gc.freeze()
 
 
 def read_frame(job: Frame) -> Frame:
