@@ -40,9 +40,11 @@ format: $(READY) ## Put style right
 generated: $(READY) ## Rewrite every file that is made from others: class lists, promises, schema, graph, pictures
 	$(BIN)/python -W ignore -m radia_pipeline_tests.generated
 
-golden: $(READY) ## Write the numbers of trainings whose version was raised; under the same version none is changed
+golden: $(READY) ## Write the numbers of trainings, figures and boxes whose version was raised; under the same version none is changed
 	$(BIN)/python -W ignore -m radia_pipeline_tests.training.golden
 	$(BIN)/python -W ignore -m radia_pipeline_tests.detection.golden
+	$(BIN)/python -W ignore -m radia_pipeline_tests.evaluation.golden
+	$(BIN)/python -W ignore -m radia_pipeline_tests.localisation.golden
 
 hooks: $(READY) ## Check style at every commit (git hooks)
 	$(BIN)/pre-commit install
