@@ -16,6 +16,7 @@ from radia_pipeline.reports.sentence.clause import QUESTION_MARK, UNREAD
 ANSWERED = "answered"
 """Rule id of a question that a later sentence answers."""
 _ANSWER = kinds("deny deny_after none_after yes_after")
+_ANSWERS_ALONE = kinds("none_after yes_after")
 _PREDICATES = kinds("enlarged normal limit")
 _MAY_BE_MEANT = kinds("finding fixed_finding fixed other anatomy device")
 _FINDINGS = kinds("finding fixed_finding")
@@ -40,6 +41,14 @@ def answer(rows: list[Mention], question: Sequence[int], span: list[Event], symb
     for k in asked:  # "cœur limite, épanchement ? non": the heart stays at the limit
         if rows[k].status == -1:
             rows[k] = rows[k]._replace(status=status, rule_id=first[3].rule)
+
+
+def answers_first(span: list[Event]) -> bool:
+    """ "Masse ? Non, hernie hiatale.": an answer of one word, and behind its comma what is there instead."""
+    first, following = span[0], span[1] if len(span) > 1 else None
+    if first[0] not in _ANSWERS_ALONE or following is None or following[0] != KIND["comma"]:
+        return False
+    return first[1] == first[2] == 1 and following[1] == 2
 
 
 def _none_of_a_kind(span: list[Event], end: int) -> bool:

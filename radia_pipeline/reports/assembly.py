@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 
-from radia_pipeline.reports.anaphora import answer, named_again, settle, subject_of, take_up
+from radia_pipeline.reports.anaphora import answer, answers_first, named_again, settle, subject_of, take_up
 from radia_pipeline.reports.devices import devices_of
 from radia_pipeline.reports.kinds import (
     ANSWERS,
@@ -144,6 +144,8 @@ class Assembly:
         if section == ELSEWHERE:
             found = _thoracic_only(found)
         if found:
+            if bits & ANSWERS and self._question and answers_first(span):
+                answer(rows, self._question, span[:1], self._symbols[base : end + 2], words)
             self._place.rows(s, found, base, rows)
         elif bits & ANSWERS and self._question:
             answer(rows, self._question, span, self._symbols[base : end + 2], words)

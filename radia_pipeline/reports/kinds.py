@@ -103,6 +103,7 @@ TRAITS = {
     "unnamed": "an abnormality that is not named: a denial of it covers the anatomy behind it",
     "pattern": "a sign whose absence is a sign",
     "of_the_pleura": "a finding only where the pleura heads its statement",
+    "of_the_lung": "a finding only where it is said of a lung; of kind other: where it is denied of one",
     "texture": "a pattern that may be normal, and blocks nothing then",
     "sign": "a sign and no diagnosis: no alternative to one",
     "suspicious": "may look suspicious, and is there then",

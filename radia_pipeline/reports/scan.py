@@ -202,8 +202,8 @@ class Scan:
         elif leaf.value == "colon":
             symbols[end + 1] = COLON
         elif self.is_spoken_stop(i, end):
-            if symbols[i - 1] == COMMA and self.begins_with_its_object():
-                self.add(_DENY_AFTER, i, end, leaf)  # "de pneumothorax, point": none
+            if (not symbols[i - 1] or symbols[i - 1] == COMMA) and self.begins_with_its_object():
+                self.add(_DENY_AFTER, i, end, leaf)  # "de pneumothorax(,) point": none
             if symbols[end + 1] not in _ENDS_SENTENCE:
                 symbols[end + 1] = STOP
 

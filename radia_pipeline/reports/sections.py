@@ -30,7 +30,7 @@ SPEAKS = READS | SAYS_NORMAL | HAS_DEVICE
 _STATEMENT = kinds("deny nor contrast normal clear free enlarged limit state device resolved resolved_after lessened")
 _INDICATION = kinds("advice no_label")
 _DESCRIBED = kinds("finding fixed_finding other")
-_MODIFIER = KIND["modifier"]
+_LOCATES = kinds("modifier place")
 _ANATOMY, _COMMA, _IMPERATIVE = KIND["anatomy"], KIND["comma"], KIND["imperative"]
 
 
@@ -212,7 +212,7 @@ class Sections:
             return False
         if self._speaks_of_the_patient(sentence.start, sentence.end):
             return False
-        return bool(said & _STATEMENT) or (bool(said & _DESCRIBED) and _MODIFIER in said)
+        return bool(said & _STATEMENT) or (bool(said & _DESCRIBED) and bool(said & _LOCATES))
 
 
 def close_brief_sections(sentences: list[Sentence]) -> list[Sentence]:

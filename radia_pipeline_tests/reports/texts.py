@@ -74,7 +74,6 @@ MISSED = (
     "Depuis l'antibiothérapie, résolution complète",
     "Status post pneumonectomie gauche. La cavité",
     "Réponse à la question « rule out pneumonia »",
-    "Parenchyme sans lésion visible",
     "ATCD de métastases pulmonaires réséquées en 2021",
     "Comblement, à droite comme à gauche, du cul-de-sac",
 )

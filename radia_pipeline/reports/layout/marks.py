@@ -22,7 +22,7 @@ from radia_pipeline.reports.layout.stacks import Stacks
 from radia_pipeline.reports.layout.values import Values
 
 _O_BULLET = re.compile(r"(?m)^([^\S\n]*)(?:o|O)(?=[^\S\n]+\S)")
-_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?(?=\w)|(?:(?<=[.,;(\-•])|^)([^\S\n]*)\?[^\S\n]+(?=\w)")
+_ASKS_BEFORE = re.compile(r"(?m)(?:(?<=[\s(])|^)\?{1,3}(?=\w)|(?:(?<=[.,;(\-•])|^)([^\S\n]*)\?{1,3}[^\S\n]+(?=\w)")
 _COMPARES = re.compile(r"([<>])=?[^\S\n]*(?=0[.,]\d)")
 _SLASH = re.compile(r"[^\S\n]+/(?=[^\S\n])|[^\S\n]*/[^\S\n]*$", re.M)
 _GOES_ON = re.compile(r"(?m)[^:.;,()\n]{2,60}:[^:.\n]*(?:$|\.[\s.]|\.$)")
@@ -57,7 +57,7 @@ class Marks:
         )
         self._signature = re.compile(rf"(?i)(?<=\S)[^\S\n]+(?=(?:{any_of(signs.signatures)})\b)")
         self._label = re.compile(rf"(?i){starts(signs)}[^\W\d_][^:.;,()\n]{{2,60}}\Z")
-        self._asks_first = re.compile(rf"(?im)(?:{starts(signs)})(\?)[^\S\n]+(?=\w)")
+        self._asks_first = re.compile(rf"(?im)(?:{starts(signs)})(\?{{1,3}})[^\S\n]+(?=\w)")
         self._bone = re.compile(
             rf"(?i)#(?:s(?=\b))?[^\S\n]*(?=(?:(?:{any_of(signs.before_bones)})\s*)*(?:{any_of(signs.bones)}))"
         )

@@ -25,7 +25,7 @@ from radia_pipeline.reports.sentence.clause import (
     K,
     Mention,
 )
-from radia_pipeline.reports.words import YEAR
+from radia_pipeline.reports.words import UNKNOWN, YEAR
 
 _JOINS = kinds("comma and or nor")
 """What may stand between the nouns of a label."""
@@ -119,6 +119,8 @@ class Denial(After):
             return False
         if self.opened:
             return self.denies_what_was_named(event)
+        if event[1] != event[2] and event[0] == K["deny"] and self.previous_kind() == K["comma"] and self.has_named():
+            return bool(self.back(0, event, event[3].rule, whole=False))  # "de nodule, aucune trace."
         if not self.touches_finding(event):
             return False
         last = self.mentions[-1]
@@ -410,10 +412,25 @@ class Denial(After):
             self.back(-1, event, event[3].rule, whole=True, strong=True)
             self.neither_excluded(event)
             self.scope = NONE
+        elif not ahead and self.goes_on_about_the_denied():
+            self.clause = 0  # "une masse n'est pas évidente mais ne peut être exclue"
+            self.back(-1, event, event[3].rule, whole=True, strong=True)
+            self.scope = NONE
         else:
             self.undo_unread()
             self.open(HEDGED, event)
         self.opened = self.negated = False
+
+    def goes_on_about_the_denied(self) -> bool:
+        """Say whether a clause without a noun of its own follows the one that denied a finding last."""
+        last = self.mentions[-1] if self.mentions and not self.has_named() else None
+        if last is None or last.status != 0:
+            return False
+        behind = [e for e in self.events[max(0, self.i - REACH) : self.i] if e[1] > last.last]
+        turn = next((e for e in behind if e[0] == K["contrast"]), None)
+        if turn is None or any(e[0] in _SUBJECTS or e[0] == K["article"] for e in behind):
+            return False
+        return UNKNOWN not in self.symbols[turn[2] + 2 : self.events[self.i][1] : 2]
 
     def neither_excluded(self, event: Event) -> None:
         """ "Ni l'atélectasie ni la pneumonie ne peuvent être exclues": what holds of the last holds of all."""

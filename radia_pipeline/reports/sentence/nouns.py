@@ -31,6 +31,8 @@ SECOND_CHOICE = "second_choice"
 _SECOND_CHOICE = 8
 _SUBJECTS = NAMES | {K["anatomy"], K["device"]}
 """Tokens and separators from a finding to the "que" behind it."""
+_RIGHT_BEHIND = 8
+"""The same from an anatomy to what is said of it: "les poumons ne sont pas distendus"."""
 BROKEN = Leaf(K["other"], "broken_device")
 """What a device that is broken stands for."""
 
@@ -45,6 +47,10 @@ class Nouns(After):
         traits = event[3][5]
         if traits and "of_the_pleura" in traits and not self.is_of_the_pleura():
             return
+        if traits and "of_the_lung" in traits and not self.is_of_the_lung(event):
+            if event[0] != K["other"]:
+                return
+            event = (*event[:3], event[3]._replace(classes=()))
         sep = self.sep
         if 0 <= self.advice_from <= self.i:
             self.scope, self.cue = SILENT, self.events[self.advice_from]
@@ -144,8 +150,20 @@ class Nouns(After):
         return is_behind and last.status in (0, -1) and self.direct() and not self.predicate_ahead()
 
     def is_of_the_pleura(self) -> bool:
-        """ "Plèvre : épaississement": said of the pleura."""
-        return self.headed_by is not None and self.symbols[self.headed_by[1]] in self.words.pleura
+        """ "Plèvre : épaississement", "plèvre sans épaississement", and not "plèvre libre, épaississement du hile"."""
+        symbols, words = self.symbols, self.words
+        if self.headed_by is not None and symbols[self.headed_by[1]] in words.pleura:
+            return True
+        return bool(self.group) and symbols[self.group[-1][1]] in words.pleura and self.next_kind() != K["of"]
+
+    def is_of_the_lung(self, event: Event) -> bool:
+        """ "Parenchyme sans lésion": denied of the lung; "les poumons sont distendus": said right behind it."""
+        lung = self.group[-1] if self.group else self.headed_by
+        if lung is None or self.symbols[lung[1]] not in self.words.lungs:
+            return False
+        if event[0] == K["other"]:
+            return self.scope == DENIED
+        return not self.sep and event[1] - lung[2] <= _RIGHT_BEHIND
 
     def mimic_between(self) -> bool:
         """ "Opacité, superposition versus pneumonie": not the opacity, but what it may be is the other alternative."""
@@ -240,6 +258,8 @@ class Nouns(After):
     def quality(self, event: Event) -> None:
         """An adjective that adds a class to the finding before it: "opacité nodulaire", "infiltrat infectieux"."""
         leaf = event[3]
+        if leaf.kind == K["place"] and self.previous_kind() == K["close"]:
+            return  # "nodule (coin lesion) du LSG": where the noun before the bracket lies
         for parent in self.behind() if self.mentions else ():
             if parent.leaf.rule.partition(".")[0] in leaf.after:
                 break
