@@ -37,9 +37,9 @@ def pinned_versions(lake: Lake) -> set[str]:
     for card in lake.models_dir.glob("*/*/model.json"):
         try:
             versions = json.loads(card.read_text(encoding="utf-8")).get("manifest_versions", {})
-        except ValueError:
+            pinned |= {renamed.after(lake.root, version) for version in versions.values()}
+        except (ValueError, AttributeError):  # no card of a finished model
             continue
-        pinned |= {renamed.after(lake.root, version) for version in versions.values()}
     return pinned
 
 

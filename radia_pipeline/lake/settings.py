@@ -156,7 +156,7 @@ def _kept(root: Path) -> Settings:
         content = json.loads(path.read_text(encoding="utf-8"))
         lists = {name: tuple(content.get(name, ())) for name in ("recipes", "backup_recipients")}
         return Settings(**{**content, **lists})
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         raise DamagedFile("settings.json of the lake cannot be read", do="mend or delete it") from None
 
 
