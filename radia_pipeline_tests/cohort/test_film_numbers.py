@@ -373,3 +373,42 @@ def test_whitening_is_learned_from_five_hundred_films_that_show_something():
     many = np.random.default_rng(1).standard_normal((40_000, 2)).astype(np.float32)
     np.testing.assert_allclose(learned(many).mean, many[::2].mean(axis=0), atol=1e-6)
     assert (learned(many).of(many[:30_000])[-1] == learned(many).of(many[29_999:30_000])[0]).all()
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
+def test_a_film_of_one_column_keeps_it():
+    for shape, expected in (((2_000, 1), (512, 1)), ((1, 2_000), (1, 512)), ((600, 2), (512, 2))):
+        assert fd.trimmed(np.random.default_rng(0).random(shape).astype(np.float32)).shape == expected
+
+
+def test_the_range_of_grey_is_that_of_every_fourth_place(film):
+    laid = np.pad(film[:100, :100], 20)
+    laid[::4, ::4] = 0
+    assert fd.trimmed(laid).shape == (140, 140), "nothing is seen to vary, and nothing is cut"
+
+
+def test_a_margin_is_judged_beside_the_range_of_grey():
+    image = np.tile(np.linspace(0, 10, 80, dtype=np.float32), (40, 1))
+    for step, is_margin in ((0.019, True), (0.021, False)):
+        image[5] = 3.0 + step * (np.arange(80) % 2)
+        assert bool(fd._is_margin(image, 1, 10.0)[5]) is is_margin
+
+
+def test_whitening_counts_films_of_which_any_number_is_not_zero():
+    vectors = np.random.default_rng(0).standard_normal((500, 3)).astype(np.float32)
+    vectors[:, 1] = 0
+    assert learned(vectors) is not None
+
+
+def test_every_channel_counts_no_pixel_twice():
+    """A picture of the grid's own size is not blurred first; a larger one is, by 0.4 of the step."""
+    noise = np.random.default_rng(0).random((128, 128)).astype(np.float32)
+    sharp = fd._channels(noise, 128)
+    blurred = fd._channels(cv2.GaussianBlur(noise, (0, 0), 0.4), 128)
+    assert np.abs(sharp - blurred).max() > 0.05
+    large = np.random.default_rng(0).random((256, 256)).astype(np.float32)
+    small = cv2.warpAffine(
+        cv2.GaussianBlur(large, (0, 0), 0.8), np.array([[2, 0, 0.5], [0, 2, 0.5]], np.float32), (128, 128),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    np.testing.assert_allclose(fd._channels(large, 128), fd._channels(small, 128), atol=1e-3)

@@ -441,3 +441,13 @@ def test_colours_that_are_equal_are_grey():
         with pytest.raises(Refusal) as caught:
             png16.grey(pixels, size)
         assert caught.value.reason == reason
+
+
+def test_doubts_of_size_and_shape_are_certain():
+    noise = np.random.default_rng(3).integers(0, 65536, (40, 100)).astype(np.uint16)
+    assert doubts.doubts_of(noise, {}, ()) == {"too_small": 1.0, "too_narrow": 1.0}
+    assert doubts.doubts_of(noise[:, :50], {}, ["inverted"]) == {"too_small": 1.0, "inverted": 1.0}
+    banded = np.random.default_rng(3).integers(0, 65536, (256, 256)).astype(np.uint16)
+    banded[:128] = 0
+    assert doubts.doubts_of(banded, {}, ()) == {"blank_part": 0.5}
+    assert doubts.doubts_of(banded, {"blank": 0.75}, ["blank"]) == {"blank": 0.75}, "one word for what is empty"
