@@ -35,7 +35,9 @@ class SplitPolicy:
     def __post_init__(self) -> None:
         if self.official_split not in OFFICIAL_SPLITS:
             raise BadInput(f"official_split is {self.official_split!r}", accepted=", ".join(OFFICIAL_SPLITS))
-        if not (0 < self.train_share < 1 and 0 <= self.validation_share <= 1 - self.train_share):
+        if not (
+            0 < self.train_share < 1 and self.validation_share >= 0 and self.train_share + self.validation_share <= 1
+        ):
             raise BadInput(
                 "The shares of the pools do not add up", accepted="train + validation at most 1, each at least 0"
             )
