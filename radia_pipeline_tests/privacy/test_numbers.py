@@ -29,6 +29,7 @@ def found(text: str, exam_dates: str = "keep") -> list[tuple[str, str]]:
         ("Nodules de 4,5 et 12,25 cm.", []),
         ("T12-L1 sans tassement, 5 lames.", []),
         ("Chambre 412B libre.", [("Chambre 412B", "room")]),
+        ("Chambre 412Bc libre.", [("Chambre 412", "room")]),
         ("Chambre 412 libre.", [("Chambre 412", "room")]),
     ],
 )  # fmt: skip

@@ -118,7 +118,8 @@ SCAN_BODIES = [
     (False, [1, 1, 0, 1, 0, 0, 0], False), (False, [2, 1, 0, 2, 0x40, 1, 0, 0], False),
     (False, [2, 1, 0, 2, 0x11, 1, 0, 0], True), (False, [], False), (True, [1, 1, 0, 0, 0, 0], True),
     (True, [1, 1, 0, 9, 2, 0], True), (True, [1, 1, 0, 0, 3, 0], False), (True, [1, 1, 0, 0, 0, 1], False),
-    (True, [1, 1, 1, 0, 0, 0], False), (True, [2, 1, 0, 2, 0, 0, 0, 0], True), (False, [0, 1, 0, 0], True),
+    (True, [1, 1, 1, 0, 0, 0], False), (True, [2, 1, 0, 2, 0, 0, 0, 0], True), (True, [2, 1, 0, 2, 1, 0, 0, 0], False),
+    (False, [0, 1, 0, 0], True),
 ]  # fmt: skip
 
 

@@ -277,3 +277,20 @@ def test_each_byte_of_a_file_has_its_part():
         with pytest.raises(Refusal) as caught:
             container.parse(data[:cut])
         assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        (struct.pack("<HH2sHH", 0x28, 0x10, b"US", 2, 5), reasons.TRUNCATED),
+        (struct.pack("<HH2sHH", 0x28, 0x11, b"US", 2, 5), reasons.NOT_A_RADIOGRAPH),
+        (INNER, reasons.NOT_A_RADIOGRAPH),
+        (b"", reasons.TRUNCATED),
+        (INNER + plain(ITEM_END, b""), reasons.BROKEN_CONTAINER),
+    ],
+)
+def test_a_file_without_pixels_is_cut_where_its_header_is_an_images(elements, reason):
+    meta = short(0x00020010, b"UI", b"1.2.840.10008.1.2.1\0")
+    with pytest.raises(Refusal) as caught:
+        container.parse(bytes(128) + b"DICM" + meta + elements)
+    assert caught.value.reason == reason
