@@ -12,6 +12,7 @@ import pytest
 
 from radia_pipeline.cohort import film_descriptor as fd
 from radia_pipeline.cohort import registration as reg
+from radia_pipeline.cohort.copies import read_grey
 from radia_pipeline.cohort.whitening import learned
 from radia_pipeline_tests.cohort.test_links import picture
 
@@ -412,3 +413,13 @@ def test_every_channel_counts_no_pixel_twice():
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
     np.testing.assert_allclose(fd._channels(large, 128), fd._channels(small, 128), atol=1e-3)
+
+
+def test_a_stored_picture_is_read_as_grey_whatever_its_channels(tmp_path):
+    grey = np.array([[1, 2], [3, 40]], np.uint8)
+    alpha = np.stack([grey, grey + 3, grey + 6, np.full_like(grey, 255)], axis=-1)
+    for name, picture_, expected in (("g", grey, grey), ("a", alpha, grey + 3), ("w", grey.astype(np.uint16), grey)):
+        path = tmp_path / f"{name}.png"
+        cv2.imwrite(str(path), picture_)
+        found = read_grey(path)
+        assert (found.tolist(), found.dtype) == (expected.tolist(), np.float32)
