@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-RULES_VERSION = "7"
+RULES_VERSION = "8"
 """Changes whenever the same file could come to another verdict or picture; every file is then looked at again."""
