@@ -121,7 +121,8 @@ def _wraps(symbols: list[int], k: int, book: Rulebook, case: _Case) -> bool:
     if before == _NONE_AFTER and symbols[k + 1] in book.words.which_kind:
         return True  # "ÉPANCHEMENT NON ⏎ CLOISONNÉ"
     if before == _NONE_AFTER and (
-        after in _DENIES_ANEW
+        after < 0  # "nodule gauche non ⏎ interval …": no word that says which
+        or after in _DENIES_ANEW
         or symbols[k + 1] in book.words.notices
         or _begins_with(_NEW_STATEMENT, symbols, k + 1, book)
     ):

@@ -40,7 +40,7 @@ _DESCRIBES = kinds("modifier anatomy place quality of article comma")
 _DENIES_VERB = kinds("particle deny_after")
 _SUBJECTS = NAMES | kinds("anatomy device other_exam showed prior")
 """What may be the subject of a verb that is denied."""
-_NO_FINDING = kinds("device filler")
+_NO_FINDING = kinds("device filler mimic")
 """Labels without a class: "stase présente, sonde absente", "stase présente rotation absente"."""
 _DENIES_A_SIDE = kinds("deny_after none_after resolved resolved_after lessened")
 _SIDE = kinds("comma and contrast modifier of article place quality semicolon prior partial")
@@ -367,6 +367,8 @@ class Denial(After):
         if not self.has_named():
             return False
         answer, noun = self.mentions[-1].last + 2, event[1] - 2
+        while answer < noun and not self.symbols[answer - 1] and self.symbols[answer] in self.words.modifiers:
+            answer += 2  # "opacité gauche présente, rotation absente"
         if noun <= answer or self.symbols[answer] not in self.words.there or self.symbols[answer - 1]:
             return False
         before = self.events[self.i - 1]

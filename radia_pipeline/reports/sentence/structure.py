@@ -227,11 +227,7 @@ class Structure(After):
         if last is None or last.rule != AFFIRMED or not self.heads_value(last, event):
             return
         token, following, words = event[1] + 1, self.following(), self.words
-        if (
-            token < self.end
-            and self.symbols[token] in words.places
-            and self.symbols[min(token + 2, self.end)] in words.still_open
-        ):
+        if self.is_still_open(token):
             self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
             return
@@ -256,6 +252,15 @@ class Structure(After):
             self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
 
+    def is_still_open(self, token: int) -> bool:
+        """Say whether a value that is yet to be told begins at ``token``: "à préciser"."""
+        words, symbols = self.words, self.symbols
+        return (
+            token < self.end
+            and symbols[token] in words.places
+            and symbols[min(token + 2, self.end)] in words.still_open
+        )
+
     def heads_value(self, last: Mention, colon: Event) -> bool:
         """ "Pneumothorax : …", "épanchement droit : …", "nodule LSD : ND": a label, with its place before a short
         value; any where the value says that it is not told."""
@@ -263,8 +268,12 @@ class Structure(After):
         if not between:
             return True
         words, first = self.words, self.symbols[min(colon[1] + 1, self.end)]
-        if (self.end - colon[1]) // 2 >= _LONGEST_VALUE or between[-1] in words.attributes:
+        if between[-1] in words.attributes:
             return False  # "fracture d'âge : indéterminé"
+        if self.is_still_open(colon[1] + 1):
+            return True  # however much is said behind: "nodule du LSD : à préciser masse du LSG : à préciser"
+        if (self.end - colon[1]) // 2 >= _LONGEST_VALUE:
+            return False
         if first in words.not_told or words.left_and_right.issuperset(between):
             return True
         return self.lies_before(colon[1])
