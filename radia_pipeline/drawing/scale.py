@@ -13,6 +13,8 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _WHOLE_STEPS = (1.0, 2.0, 5.0, 10.0)
 _SLACK = 1e-9
 """Share of a step by which a limit may miss a tick and still bear it."""
+_FINEST, _LEAST = 1e-12, 1e-300
+"""Share of its values, and width, below which an axis has none: floats hold no ticks in it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def ticks(low: float, high: float, *, most: int = 6, is_whole: bool = False) -> 
 
 def _step(low: float, high: float, most: int, is_whole: bool) -> tuple[float, int]:
     """Return the smallest round step that has at most ``most`` ticks, and the decimals that its multiples need."""
-    if not high > low or most < 2:
+    if not _has_width(low, high) or most < 2:
         raise ValueError(f"an axis from {low} to {high} with {most} ticks is none")
     power = math.floor(math.log10((high - low) / most))
     while True:
@@ -51,19 +53,27 @@ def _step(low: float, high: float, most: int, is_whole: bool) -> tuple[float, in
         power += 1
 
 
+def _has_width(start: float, stop: float) -> bool:
+    return stop - start > max(_LEAST, _FINEST * max(abs(start), abs(stop)))
+
+
 def limits(values: Iterable[float], low: float | None = None, high: float | None = None) -> tuple[float, float]:
     """Return the limits of an axis: those given, else round numbers around the finite values; never of zero width.
 
     Without a finite value the axis goes from 0 to 1.
     """
+    if low is not None and high is not None and high > low:
+        return low, high
     finite = [float(value) for value in values if math.isfinite(value)]
     start = low if low is not None else min(finite, default=0.0 if high is None else high - 1.0)
     stop = high if high is not None else max(finite, default=start + 1.0)
-    if not stop > start:
-        room = abs(start) / 10 or 1.0
-        start, stop = (start if low is not None else start - room), (stop if high is not None else stop + room)
-    if not stop > start:  # one limit is given and every value lies beyond it
-        start, stop = (start, start + 1.0) if low is not None else (stop - 1.0, stop)
+    for _ in range(2):  # once around the values, once more where every value lies beyond the one limit that is given
+        if not _has_width(start, stop):
+            room = 1.0 if max(abs(start), abs(stop)) < _LEAST / _FINEST else max(abs(start), abs(stop)) / 10
+            start, stop = (
+                start if low is not None else min(start, stop) - room,
+                stop if high is not None else max(start, stop) + room,
+            )
     step, _ = _step(start, stop, 6, False)
     start = start if low is not None else min(start, math.floor(start / step + _SLACK) * step)
     stop = stop if high is not None else max(stop, math.ceil(stop / step - _SLACK) * step)

@@ -65,6 +65,16 @@ def test_limits_of_nothing_and_of_what_is_not_finite():
     assert limits([0.0, math.nan]) == (-1, 1)
 
 
+def test_values_that_differ_by_less_than_a_float_divides_are_one_value():
+    assert limits([0.0, 5e-324]) == (-1, 1)
+    assert limits([1e-310], low=0.0) == (0, 1)
+    assert limits([1e17, math.nextafter(1e17, 2e17)]) == pytest.approx((8.8e16, 1.12e17), rel=0.05)
+    assert limits([1.0], low=1e17) == pytest.approx((1e17, 1.1e17))
+    assert limits([], low=0.0, high=5e-324) == (0.0, 5e-324)
+    with pytest.raises(ValueError, match="is none"):
+        ticks(0.0, 5e-324)
+
+
 def test_tick_texts_share_their_decimals():
     assert tick_texts([0, 0.25, 1]) == ["0.00", "0.25", "1.00"]
     assert tick_texts([-1000, 0, 1000]) == ["−1,000", "0", "1,000"]
