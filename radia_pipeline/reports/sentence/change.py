@@ -5,23 +5,15 @@ Belongs here: résolution, régression, inchangé. Does not belong here: plain n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from radia_pipeline.reports.kinds import Event
-from radia_pipeline.reports.sentence.after import After
 from radia_pipeline.reports.sentence.clause import DENIED, HEDGED, NONE, PRESENT, SILENT, UNREAD, K
+from radia_pipeline.reports.sentence.others import Others
 
 
-class Change(After):
+class Change(Others):
     """What has changed: gone, lessened, partly gone, the same."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:  # what other parts of the reader do
-
-        def other_side_is_there(self, event: Event) -> bool: ...
-
-        def other_side_stays(self, event: Event) -> None: ...
 
     def resolved(self, event: Event) -> None:
         """Disparition de: denies, unless partial, under way or itself denied."""

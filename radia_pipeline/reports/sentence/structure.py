@@ -226,31 +226,27 @@ class Structure(After):
         last = self.mentions[-1] if len(self.mentions) > self.clause else None
         if last is None or last.rule != AFFIRMED or not self.heads_value(last, event):
             return
-        token, following, words = event[1] + 1, self.following(), self.words
-        if self.is_still_open(token):
+        if self.says_nothing_known(last, event):
             self.label_before(event, UNREAD, None)
             last.status, last.cue, last.rule = None, event, UNREAD
-            return
-        if token > self.end:  # nothing is told: "Masse : ---"
-            self.label_before(event, UNREAD, None)
-            last.status, last.cue, last.rule = None, event, UNREAD
-            return
+
+    def says_nothing_known(self, last: Mention, colon: Event) -> bool:
+        """Say whether what stands behind the colon of a label is no value, none that is told, or none that is known."""
+        token, following, words = colon[1] + 1, self.following(), self.words
+        if token > self.end or self.is_still_open(token):
+            return True  # "Masse : ---"
         is_letter = following is not None and following[0] == K["particle"] and following[2] >= self.end
         is_label = following is not None and following[0] in NAMES and self.i + 2 < len(self.events)
-        if is_label and self.events[self.i + 2][0] == K["colon"]:  # "Masse : ⏎ Nodule : non"
-            self.label_before(event, UNREAD, None)
-            last.status, last.cue, last.rule = None, event, UNREAD
-            return
+        if is_label and self.events[self.i + 2][0] == K["colon"]:
+            return True  # "Masse : ⏎ Nodule : non"
         if following is not None and following[0] not in BOUNDARY and not is_letter:
-            return
+            return False
         symbol = self.symbols[token]
         if "heals" in last.leaf.traits and symbol in words.healed:
-            return  # "Fractures costales : consolidées"
+            return False  # "Fractures costales : consolidées"
         alone = token >= self.end or self.symbols[token + 1]
         says_where = symbol in words.places or symbol in words.measures or symbol in words.definite
-        if (symbol == NUMBER and alone) or not (symbol in NUMBERS or says_where):
-            self.label_before(event, UNREAD, None)
-            last.status, last.cue, last.rule = None, event, UNREAD
+        return (symbol == NUMBER and bool(alone)) or not (symbol in NUMBERS or says_where)
 
     def is_still_open(self, token: int) -> bool:
         """Say whether a value that is yet to be told begins at ``token``: "à préciser"."""
